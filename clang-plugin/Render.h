@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* From the schema model to C and C++ text. Pure: no Clang, no files. The text uses no macro and is balanced. */
+#ifndef CELL_RENDER_H
+#define CELL_RENDER_H
+
+#include "base/buffer.h"
+#include "core/diff.h"
+#include "core/schema.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Changes whenever the same input gives another text: part of every cached text's name. */
+#define CELL_RENDER_VERSION "1"
+
+struct render_options {
+    bool cplusplus;
+    const char *location;  /* "examples/frontend.c:4", for the header comment */
+    const struct cell_diff *drift; /* removed methods, constants and enumerators stay, unavailable; or NULL */
+    const struct cell_schema *baseline; /* of the drift */
+};
+
+/* The client of a cell: types, constants, descriptors, one documented function a method. */
+int cell_render_client(const struct cell_schema *s, const struct render_options *o, struct cell_buffer *out,
+                       struct cell_error *e);
+
+/* The server's side of method `m`, to stand after its definition: request struct, thunk, descriptor in the section
+ * "cell_methods". `have(name, user)` tells which named types' descriptors the translation unit has already. */
+int cell_render_method(const struct cell_schema *s, const struct schema_method *m, const struct render_options *o,
+                       bool (*have)(const char *identifier, void *user), void *user, struct cell_buffer *out,
+                       struct cell_error *e);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * The annotations (docs/annotations.md). Each is an attribute that the plugin handles; a literal
+ * __attribute__((annotate("cell:…"))) works as well as its macro. The macros hold no logic.
+ */
+#ifndef CELL_ATTRS_H
+#define CELL_ATTRS_H
+#pragma GCC system_header /* its macros use Clang extensions: silent under -pedantic */
+
+#define CELL_PRAGMA(text) _Pragma(#text)
+#define CELL_ANNOTATE(...) __attribute__((annotate(__VA_ARGS__)))
+
+/*
+ * CELL_REMOTE(auth);   imports types, constants and methods of the cell `auth` into this scope.
+ * The first declaration ends what came before, so that the pragma is met in the right scope; the last takes the `;`.
+ */
+#define CELL_REMOTE(name)                                                                                             \
+    struct cell_import;                                                                                               \
+    CELL_PRAGMA(cell import name)                                                                                     \
+    struct CELL_ANNOTATE("cell:" #name) cell_import
+
+/* CELL_PROVIDE(auth, "Accounts and sessions");   this program is the cell `auth`. Once, in one file. */
+#define CELL_PROVIDE(name, doc) struct CELL_ANNOTATE("cell.provide:" #name, doc) cell_provide
+
+/* On a function's prototype or definition: it is a method of the cell that this program provides. */
+#define CELL_METHOD CELL_ANNOTATE("cell.method")
+/* On a method: calling it twice has the effect of calling it once, so that it may be retried. */
+#define CELL_IDEMPOTENT CELL_ANNOTATE("cell.method:idempotent")
+/* CELL_EXPORT(AUTH_MAX_SESSIONS, 32);   an integer constant of the cell: an enumerator here, and for clients. */
+#define CELL_EXPORT(name, value) enum CELL_ANNOTATE("cell.constant") { name = (value) }
+
+/* On fields and parameters: CELL_FIELD("since", "1.2"). */
+#define CELL_FIELD(...) CELL_ANNOTATE("cell.field:" __VA_ARGS__)
+/* The schema version in which the field appeared; documentation. */
+#define CELL_SINCE(version) CELL_ANNOTATE("cell.field:since", version)
+/* The field's former name: clients that still use it are told the new one. */
+#define CELL_RENAMED_FROM(name) CELL_ANNOTATE("cell.field:renamed_from", #name)
+
+/* CELL_VERB("postgres.table", "users") on a declaration: asks the cell to expand it. */
+#define CELL_VERB(...) CELL_ANNOTATE("cell:" __VA_ARGS__)
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * The call context: first argument of every generated client function and of every handler. It owns the deadline,
+ * cancellation, metadata in both directions, the caller's identity, the memory of replies and the error trail.
+ *
+ * Thread-safety: a context is used by one thread at a time; only cell_ctx_cancel may be called from any thread (not
+ * from a signal handler). Every function accepts a NULL context and then fails with CELL_NO_MEMORY or does nothing, so
+ * that the result of cell_ctx_open need not be checked before a call.
+ */
+#ifndef CELL_CTX_H
+#define CELL_CTX_H
+#pragma GCC system_header /* its macros use Clang extensions: silent under -pedantic */
+
+#include "desc.h"
+
+#pragma GCC visibility push(default)
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct cell_ctx_options {
+    uint32_t reserved;          /* 0 */
+    uint32_t timeout_ms;        /* per call; 0 = the default, 5000; UINT32_MAX = none */
+    struct cell_client *client; /* NULL = the cell's default client; borrowed, must outlive the context */
+    uint64_t memory_limit;      /* bytes of replies and allocations at once; 0 = the default, 64 MiB */
+};
+
+/* A new context, or NULL when memory is short. Close it with cell_ctx_close, or use CELL_CTX below. */
+cell_ctx *cell_ctx_open(const struct cell_ctx_options *options); /* NULL = all defaults */
+void cell_ctx_close(cell_ctx *c);
+
+/* Forgets replies, allocations, errors and incoming metadata; keeps options and outgoing metadata. For loops. */
+void cell_ctx_reset(cell_ctx *c);
+
+/* Deadline of the calls that follow, as in cell_ctx_options. */
+void cell_ctx_set_timeout_ms(cell_ctx *c, uint32_t timeout_ms);
+void cell_ctx_set_client(cell_ctx *c, struct cell_client *client);
+
+/* Nanoseconds left until the deadline of the running call (handlers), UINT64_MAX when it has none, 0 when it passed.
+ * A handler passes its own context to the calls it makes: they inherit deadline, cancellation and trace. */
+uint64_t cell_ctx_remaining_ns(const cell_ctx *c);
+
+/* Cancels the call that runs on `c` now, or the next one: it returns CELL_CANCELLED. Callable from any thread. */
+void cell_ctx_cancel(cell_ctx *c);
+
+/* True when the caller has cancelled, has gone, or the deadline has passed. A handler that works long asks this. */
+CELL_BOOL_TYPE cell_ctx_cancelled(cell_ctx *c);
+
+/* Zeroed memory that lives until the context is reset or closed (a handler's: until its reply was sent). NULL when
+ * memory is short or the context's limit is reached. */
+void *cell_ctx_alloc(cell_ctx *c, size_t size);
+/* Copies into such memory, NUL-terminated; {NULL, 0} when memory is short. */
+cell_str cell_ctx_copy(cell_ctx *c, cell_str s);
+cell_str cell_ctx_printf(cell_ctx *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * Metadata: up to 64 pairs, 8 KiB together; keys are lower-case [a-z0-9._-]+, values any bytes. Clients set request
+ * metadata before the call and read reply metadata after it; handlers read the request's and set the reply's.
+ * set: CELL_INVALID_ARGUMENT for a bad key, CELL_TOO_LARGE over the limits; copies. get: CELL_NOT_FOUND; the value
+ * lives until reset.
+ */
+int cell_ctx_set_metadata(cell_ctx *c, const char *key, cell_str value);
+int cell_ctx_metadata(const cell_ctx *c, const char *key, cell_str *value);
+
+/* Who called this handler. pid is informative only: it may have been reused. */
+struct cell_caller {
+    uint32_t uid, gid;
+    int32_t pid;
+    cell_str program; /* as the client names itself; not verified */
+};
+/* CELL_NOT_FOUND on a client's context. */
+int cell_ctx_caller(const cell_ctx *c, struct cell_caller *caller);
+
+/*
+ * The error trail. cell_fail records `status` with a message and returns it: `return cell_fail(c, CELL_NOT_FOUND, "no
+ * account %s", id)`. What a handler records travels to the client. cell_trail adds a level of context to an error that
+ * is already there ("while renewing the session") and returns the status unchanged. Details are typed bytes beside the
+ * message, for programs (up to 16, 4 KiB together); the type is a key as in metadata.
+ */
+int cell_fail(cell_ctx *c, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int cell_trail(cell_ctx *c, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int cell_add_detail(cell_ctx *c, const char *type, cell_bytes value);
+int cell_detail(const cell_ctx *c, const char *type, cell_bytes *value);
+
+/* The last error: its status (0 = none) and its message with the trail, outermost first, "a: b: c". Until reset. */
+int cell_ctx_status(const cell_ctx *c);
+const char *cell_ctx_message(const cell_ctx *c);
+
+/* Prints "what: message (status-name)" to stderr; returns 1, to be returned from main. */
+int cell_perror(const cell_ctx *c, const char *what);
+
+/* Support of CELL_CTX. */
+cell_ctx *cell_ctx_open_value(struct cell_ctx_options options);
+void cell_ctx_cleanup(cell_ctx **c);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#define CELL_CTX_VALUE(...) (::cell_ctx_options{__VA_ARGS__})
+#else
+#define CELL_CTX_VALUE(...) ((struct cell_ctx_options){.reserved = 0, __VA_ARGS__})
+#endif
+
+/* CELL_CTX(c);  CELL_CTX(c, .timeout_ms = 2000);   declares `cell_ctx *c`, closed at the end of the scope. */
+#define CELL_CTX(...) CELL_CTX_DECLARE(__VA_ARGS__, )
+#define CELL_CTX_DECLARE(name, ...)                                                                                   \
+    __attribute__((cleanup(cell_ctx_cleanup))) cell_ctx *name = cell_ctx_open_value(CELL_CTX_VALUE(__VA_ARGS__))
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * Descriptors: the constant tables from which messages are encoded, checked and decoded. The plugin renders them; you
+ * only write them by hand to test without a compiler. All are immutable with static lifetime, so reading them is
+ * thread-safe. CELL_DESC_ABI changes when any of these structs changes; a library refuses a table of another version.
+ */
+#ifndef CELL_DESC_H
+#define CELL_DESC_H
+
+#include "errors.h"
+#include "types.h"
+
+#define CELL_DESC_ABI 1u
+
+#pragma GCC visibility push(default)
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct cell_ctx cell_ctx;
+struct cell_client;
+
+/* X(symbol suffix, number, schema name, size in bytes or 0 when it depends). Numbers are part of CELL_DESC_ABI. */
+#define CELL_KIND_MAP(X)                                                                                              \
+    X(BOOL, 1, "bool", 1)                                                                                             \
+    X(I8, 2, "i8", 1)                                                                                                 \
+    X(U8, 3, "u8", 1)                                                                                                 \
+    X(I16, 4, "i16", 2)                                                                                               \
+    X(U16, 5, "u16", 2)                                                                                               \
+    X(I32, 6, "i32", 4)                                                                                               \
+    X(U32, 7, "u32", 4)                                                                                               \
+    X(I64, 8, "i64", 8)                                                                                               \
+    X(U64, 9, "u64", 8)                                                                                               \
+    X(F32, 10, "f32", 4)                                                                                              \
+    X(F64, 11, "f64", 8)                                                                                              \
+    X(STR, 12, "str", 16)                                                                                             \
+    X(BYTES, 13, "bytes", 16)                                                                                         \
+    X(STRUCT, 14, "struct", 0)                                                                                        \
+    X(ENUM, 15, "enum", 0)                                                                                            \
+    X(LIST, 16, "list", 16)                                                                                           \
+    X(OPT, 17, "opt", 0)
+
+enum cell_kind {
+#define CELL_KIND_ENUM(symbol, number, name, size) CELL_KIND_##symbol = number,
+    CELL_KIND_MAP(CELL_KIND_ENUM)
+#undef CELL_KIND_ENUM
+};
+
+struct cell_field;
+
+/* One type. `name` is the C tag or typedef name without `struct`/`enum`; the schema name for built-ins. */
+struct cell_type {
+    const char *name;
+    uint32_t kind;                  /* enum cell_kind */
+    uint32_t size;                  /* sizeof, bytes */
+    uint32_t align;                 /* alignof, bytes */
+    uint32_t nfields;               /* STRUCT only */
+    const struct cell_field *fields; /* STRUCT: in offset order */
+    const struct cell_type *elem;   /* LIST, OPT: of what; ENUM: the integer type below it */
+};
+
+/* Flags of a parameter; 0 for a plain field. */
+enum cell_field_flags {
+    CELL_FIELD_REF = 1, /* a `const struct T *`, `T *out` or array parameter: the slot is {pointer, count} */
+    CELL_FIELD_OUT = 2  /* the callee fills it */
+};
+
+/* One field of a struct or one parameter of a method. */
+struct cell_field {
+    const char *name;
+    const struct cell_type *type;
+    uint32_t offset; /* bytes from the start of the struct (of the slot in the request struct for parameters) */
+    uint32_t count;  /* 0: one value; n: a fixed array of n */
+    uint32_t flags;  /* enum cell_field_flags */
+    uint32_t reserved;
+};
+
+/* How a REF parameter sits in the request struct: 16 bytes, as every reference. */
+struct cell_ref {
+    const void *ptr;
+    uint64_t len; /* 1, or the array bound */
+};
+
+enum cell_method_flags { CELL_METHOD_IDEMPOTENT = 1 };
+
+/* Calls the handler with the decoded request struct and one pointer per out parameter. */
+typedef int cell_invoke_fn(cell_ctx *c, const void *in, void *const *out);
+
+struct cell_method {
+    const char *name;           /* the C function, "auth_login" */
+    const struct cell_field *in; /* in parameters, in order */
+    const struct cell_field *out; /* out parameters, in order; all REF */
+    uint32_t nin, nout;
+    uint32_t in_size; /* sizeof the request struct */
+    uint32_t flags;   /* enum cell_method_flags */
+    cell_invoke_fn *invoke; /* NULL on the client's side */
+};
+
+/* One imported cell, as a translation unit knows it. Methods are sorted by name; the index is the method id. */
+struct cell_service {
+    uint32_t abi; /* CELL_DESC_ABI */
+    uint32_t nmethods;
+    const char *name;        /* "auth" */
+    const char *fingerprint; /* 64 hex digits */
+    const struct cell_method *methods;
+    struct cell_client **slot; /* where the library keeps the default client; NULL-initialised, accessed atomically */
+};
+
+/* What CELL_PROVIDE leaves in the section "cell_schema" of a cell's binary: this header, then `size` bytes of JSON. */
+#define CELL_SCHEMA_MAGIC "CELLSCH1"
+struct cell_schema_header {
+    char magic[8];
+    uint64_t size;        /* bytes of JSON that follow */
+    char fingerprint[64]; /* lower-case hex, no NUL */
+};
+
+/*
+ * What CELL_PROVIDE leaves for cell_server_new: one per program, named cell_provided. Each handler's definition adds a
+ * pointer to its descriptor to the section "cell_methods"; begin and end are that section's bounds (NULL when empty).
+ */
+struct cell_provided {
+    uint32_t abi;       /* CELL_DESC_ABI */
+    uint32_t reserved;
+    const char *name;   /* "auth" */
+    const char *schema; /* struct cell_schema_header, then the JSON; 8-aligned */
+    const struct cell_method *const *methods_begin;
+    const struct cell_method *const *methods_end;
+};
+
+/* The built-in types: cell_type_i32, cell_type_list_i32, cell_type_opt_i32, … */
+#define CELL_DECLARE_TYPES(suffix, T)                                                                                 \
+    extern const struct cell_type cell_type_##suffix, cell_type_list_##suffix, cell_type_opt_##suffix;
+CELL_SCALAR_MAP(CELL_DECLARE_TYPES)
+#undef CELL_DECLARE_TYPES
+
+/*
+ * What every generated client function does: encode `in` by the method's descriptor, call, decode into `out`
+ * (nout pointers). Returns the handler's non-negative result, or a negative enum cell_status with the trail in `c`;
+ * `out` changes only on success. Blocks until the context's deadline at the longest. Thread-safe for different
+ * contexts; one context belongs to one thread at a time.
+ */
+int cell_call(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in, void *const *out);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What changed between two schemas of one cell, classified. Pure. Rules modelled on buf's WIRE and FILE categories
+ * (https://buf.build/docs/breaking/rules/) plus an ABI class. */
+#ifndef CELL_CORE_DIFF_H
+#define CELL_CORE_DIFF_H
+
+#include "core/schema.h"
+
+/* What a change breaks, as bits; 0 = compatible. */
+enum diff_breaks { DIFF_SOURCE = 1, DIFF_WIRE = 2, DIFF_ABI = 4 };
+
+/* X(symbol, rule id, breaks) */
+#define CELL_DIFF_RULE_MAP(X)                                                                                         \
+    X(FIELD_REMOVED, "FIELD_NO_DELETE", DIFF_SOURCE | DIFF_WIRE | DIFF_ABI)                                           \
+    X(FIELD_RENAMED, "FIELD_SAME_NAME", DIFF_SOURCE)                                                                  \
+    X(FIELD_RETYPED, "FIELD_SAME_TYPE", DIFF_SOURCE | DIFF_WIRE | DIFF_ABI)                                           \
+    X(FIELD_MOVED, "FIELD_SAME_OFFSET", DIFF_WIRE | DIFF_ABI)                                                         \
+    X(FIELD_ADDED, "FIELD_ADDED", 0)                                                                                  \
+    X(TYPE_REMOVED, "TYPE_NO_DELETE", DIFF_SOURCE)                                                                    \
+    X(TYPE_ADDED, "TYPE_ADDED", 0)                                                                                    \
+    X(TYPE_KIND_CHANGED, "TYPE_SAME_KIND", DIFF_SOURCE | DIFF_WIRE | DIFF_ABI)                                        \
+    X(TYPE_SIZE_CHANGED, "TYPE_SAME_SIZE", DIFF_ABI)                                                                  \
+    X(ENUM_VALUE_REMOVED, "ENUM_VALUE_NO_DELETE", DIFF_SOURCE)                                                        \
+    X(ENUM_VALUE_CHANGED, "ENUM_VALUE_SAME_NUMBER", DIFF_WIRE | DIFF_ABI)                                             \
+    X(ENUM_VALUE_ADDED, "ENUM_VALUE_ADDED", 0)                                                                        \
+    X(ENUM_TYPE_CHANGED, "ENUM_SAME_UNDERLYING_TYPE", DIFF_WIRE | DIFF_ABI)                                           \
+    X(METHOD_REMOVED, "RPC_NO_DELETE", DIFF_SOURCE | DIFF_WIRE)                                                       \
+    X(METHOD_ADDED, "RPC_ADDED", 0)                                                                                   \
+    X(PARAM_ADDED, "RPC_PARAM_ADDED", DIFF_SOURCE | DIFF_WIRE)                                                        \
+    X(PARAM_REMOVED, "RPC_PARAM_NO_DELETE", DIFF_SOURCE | DIFF_WIRE)                                                  \
+    X(PARAM_CHANGED, "RPC_SAME_PARAM_TYPE", DIFF_SOURCE | DIFF_WIRE)                                                  \
+    X(IDEMPOTENCY_CHANGED, "RPC_SAME_IDEMPOTENCY_LEVEL", 0)                                                           \
+    X(CONSTANT_REMOVED, "CONSTANT_NO_DELETE", DIFF_SOURCE)                                                            \
+    X(CONSTANT_CHANGED, "CONSTANT_SAME_VALUE", DIFF_SOURCE)                                                           \
+    X(CONSTANT_ADDED, "CONSTANT_ADDED", 0)
+
+enum diff_rule {
+#define CELL_DIFF_ENUM(symbol, id, breaks) DIFF_##symbol,
+    CELL_DIFF_RULE_MAP(CELL_DIFF_ENUM)
+#undef CELL_DIFF_ENUM
+};
+
+struct diff_change {
+    enum diff_rule rule;
+    const char *id;     /* "FIELD_NO_DELETE" */
+    unsigned breaks;    /* enum diff_breaks, for this occurrence (a size that grew by appending breaks ABI only) */
+    const char *owner;  /* type, method or constant name */
+    const char *member; /* field, value or parameter; NULL when it concerns the owner as a whole */
+    const char *now;    /* new name (renames) or new type text; NULL */
+    const char *before; /* old type text; NULL */
+    const char *sentence; /* "Field 'email' no longer exists in Auth Cell" */
+};
+
+struct cell_diff {
+    struct cell_arena arena;
+    struct diff_change *changes; /* owner order of the old schema, then additions */
+    uint32_t n;
+    unsigned breaks; /* all of them together */
+};
+
+/* Both schemas may be freed afterwards. */
+int cell_diff_new(const struct cell_schema *before, const struct cell_schema *after, struct cell_diff **diff,
+                  struct cell_error *e);
+void cell_diff_free(struct cell_diff *d);
+
+/* The wire-breaking changes that reach method `name`: through its parameters and every type they use. Appends
+ * "sentence; sentence" to `out`. Returns their number; 0 = a client of `before` may call it on a server of `after`. */
+int cell_diff_method(const struct cell_diff *d, const struct cell_schema *before, const char *name,
+                     struct cell_buffer *out);
+
+#endif

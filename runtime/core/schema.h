@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * The schema model: what one cell offers, as plain C structs. It comes from JSON (cell_schema_parse, which checks
+ * everything a renderer or a decoder relies on) or is built from declarations by the plugin; it goes out as canonical
+ * JSON (RFC 8785, integers only) whose SHA-256 is the fingerprint. Format: docs/protocol.md, "Schema".
+ *
+ * Lifetime: every pointer in a schema belongs to its arena. A schema is immutable after parse/seal and may then be read
+ * by any thread.
+ */
+#ifndef CELL_CORE_SCHEMA_H
+#define CELL_CORE_SCHEMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/error.h"
+#include "cell/desc.h"
+
+#define CELL_SCHEMA_FORMAT "cell.schema/1"
+#define CELL_ABI_NAME "lp64-le"
+#define CELL_FINGERPRINT_LEN 64
+
+struct schema_type;
+
+/*
+ * A use of a type. Text form: "i32", "str", "list<u8>", "opt<str>", "auth_session" (a named type), with "[16]" after it
+ * for a fixed array. `named` is set for user types, `kind` always (for a named type its own kind, for list<…> and
+ * opt<…> CELL_KIND_LIST/OPT with `elem` the built-in element's kind).
+ */
+struct schema_ref {
+    enum cell_kind kind;
+    enum cell_kind elem;             /* LIST/OPT of a built-in; 0 otherwise */
+    const struct schema_type *named; /* NULL for built-ins */
+    uint32_t count;                  /* fixed array bound, 0 = not an array */
+};
+
+/* A rule on a field or parameter as the author wrote it: {"rule": "since", "args": ["1.2"]}. */
+struct schema_rule {
+    const char *name;
+    const char *const *args;
+    uint32_t nargs;
+};
+
+/* A field of a struct, or a parameter of a method. */
+struct schema_field {
+    const char *name;
+    const char *doc; /* NULL = none; UTF-8, "\n" between lines */
+    struct schema_ref type;
+    uint32_t offset;   /* fields: bytes; parameters: offset of the slot in the request struct */
+    bool out;          /* parameters */
+    bool by_pointer;   /* parameters: `const struct T *` in, `T *` out, arrays: the REF form */
+    const char *renamed_from; /* fields; NULL */
+    const char *since;        /* fields; NULL */
+    const struct schema_rule *rules;
+    uint32_t nrules;
+};
+
+struct schema_value { /* enumerator */
+    const char *name;
+    const char *doc;
+    const char *text; /* decimal, with sign: exact for every 64-bit type */
+};
+
+struct schema_type {
+    const char *name;
+    const char *doc;
+    enum cell_kind kind; /* STRUCT, ENUM, LIST, OPT */
+    uint32_t size, align; /* bytes */
+    struct schema_field *fields; /* STRUCT: in offset order */
+    uint32_t nfields;
+    struct schema_ref elem; /* LIST, OPT: of what (never an array); ENUM: the integer type below it */
+    struct schema_value *values;
+    uint32_t nvalues;
+    char fingerprint[CELL_FINGERPRINT_LEN + 1]; /* covers every type it uses, not docs */
+};
+
+struct schema_method {
+    const char *name;
+    const char *doc;
+    bool idempotent;
+    struct schema_field *params; /* without the context; in the prototype's order */
+    uint32_t nparams;
+    uint32_t in_size; /* bytes of the request struct */
+    char fingerprint[CELL_FINGERPRINT_LEN + 1];
+};
+
+struct schema_constant {
+    const char *name;
+    const char *doc;
+    enum cell_kind kind; /* an integer kind */
+    const char *text;    /* decimal */
+};
+
+struct schema_verb_arg {
+    const char *name;
+    const char *type; /* "string", "integer", "name" */
+    bool required;
+};
+
+struct schema_verb {
+    const char *name;
+    const char *doc;
+    bool on_struct, on_enum, on_function, on_variable; /* "on": what declarations may carry it */
+    struct schema_verb_arg *args; /* positional, in order; required ones first */
+    uint32_t nargs;
+    const char *const *field_rules; /* names for annotate("cell.field:NAME") that this verb understands */
+    uint32_t nfield_rules;
+};
+
+struct cell_schema {
+    struct cell_arena arena;
+    const char *cell;
+    const char *doc;
+    /* All sorted by name (byte order) except types, which are in dependency order: used before using. */
+    struct schema_type *types;
+    uint32_t ntypes;
+    struct schema_constant *constants;
+    uint32_t nconstants;
+    struct schema_method *methods; /* index = method id */
+    uint32_t nmethods;
+    struct schema_verb *verbs;
+    uint32_t nverbs;
+    char fingerprint[CELL_FINGERPRINT_LEN + 1]; /* of the canonical form */
+};
+
+/* Parses and checks one schema document of `len` bytes. Guarantees on success: every name is an identifier, no keyword
+ * of C or C++, not reserved (leading underscore, "cell_", "cellgen_"), unique in its scope; types exist, are not
+ * recursive by value, and have exactly the LP64 layout stated; method slots have the layout of their struct; all sizes
+ * fit the limits; docs hold no control characters and no comment terminator that could leave a comment.
+ * CELL_PROTOCOL_ERROR with JSON path and cause ("methods[3].params[0].type: unknown type 'foo'"); CELL_TOO_LARGE. */
+int cell_schema_parse(const char *json, size_t len, struct cell_schema **schema, struct cell_error *e);
+
+/* An empty schema to be filled in by the plugin; strings must be copied into its arena. */
+struct cell_schema *cell_schema_new(void);
+/* Sorts, computes slots' offsets, checks as parse does, computes all fingerprints. */
+int cell_schema_seal(struct cell_schema *s, struct cell_error *e);
+/* Appends the canonical JSON. parse(format(s)) has the same fingerprint. */
+int cell_schema_format(const struct cell_schema *s, struct cell_buffer *out);
+void cell_schema_free(struct cell_schema *s); /* NULL is accepted */
+
+const struct schema_type *cell_schema_type(const struct cell_schema *s, const char *name);
+const struct schema_method *cell_schema_method(const struct cell_schema *s, const char *name);
+const struct schema_verb *cell_schema_verb(const struct cell_schema *s, const char *name);
+
+/* Text form of a type use ("opt<i32>", "u8[32]"). Returns snprintf's result. */
+int cell_schema_ref_format(const struct schema_ref *r, char *text, size_t size);
+/* sizeof/alignof of one use, arrays included. */
+void cell_schema_ref_layout(const struct schema_ref *r, uint32_t *size, uint32_t *align);
+
+/* True for the keywords of C23 and C++23 and the alternative tokens. */
+bool cell_is_keyword(const char *name);
+
+/* Builds descriptors for a whole schema in the schema's arena, for programs that learn a schema at run time (cell call,
+ * the server's answer to an older client). methods[i] describes s->methods[i]; invoke is NULL. */
+int cell_schema_describe(struct cell_schema *s, const struct cell_method **methods, struct cell_error *e);
+/* The other way: the schema that a client's descriptors stand for (no docs). */
+int cell_schema_from_service(const struct cell_service *service, struct cell_schema **schema, struct cell_error *e);
+
+/*
+ * An expansion document ("cell.expansion/1"): what a cell answers to an annotation with a verb. `content` holds its
+ * types, constants and methods, checked as a schema is.
+ */
+struct expansion_diagnostic {
+    enum { EXPANSION_ERROR, EXPANSION_WARNING, EXPANSION_NOTE, EXPANSION_REMARK } severity;
+    const char *text;
+    const char *field; /* the field or argument it concerns, or NULL */
+};
+struct cell_expansion {
+    struct cell_schema *content;
+    struct expansion_diagnostic *diagnostics;
+    uint32_t ndiagnostics;
+};
+int cell_expansion_parse(const char *json, size_t len, struct cell_expansion **x, struct cell_error *e);
+void cell_expansion_free(struct cell_expansion *x);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * The contract of a transport: ordered, reliable frames between two processes. A transport knows nothing of schemas,
+ * methods or retries. One conformance suite (test/conformance) runs against every transport in cell_transports.
+ *
+ * Deadlines are absolute, in cell_now_ns() time; CELL_NO_DEADLINE waits for ever. No function but the ones documented as
+ * blocking blocks. Functions of one connection: one thread may send while another receives; `interrupt` is callable from
+ * any thread; nothing else is concurrent. Permitted errors are CELL_UNAVAILABLE (peer gone, refused), CELL_
+ * DEADLINE_EXCEEDED, CELL_CANCELLED (interrupted), CELL_PROTOCOL_ERROR, CELL_TOO_LARGE, CELL_PERMISSION_DENIED,
+ * CELL_INVALID_ARGUMENT, CELL_NO_MEMORY, CELL_IO_ERROR.
+ */
+#ifndef CELL_TRANSPORT_H
+#define CELL_TRANSPORT_H
+
+#include <stdbool.h>
+#include <sys/uio.h>
+
+#include "base/error.h"
+#include "base/util.h"
+#include "wire/frame.h"
+
+struct cell_conn;
+struct cell_listener;
+
+/* Who is at the other end. */
+struct cell_peer {
+    uint32_t uid, gid;
+    int32_t pid;
+};
+
+struct cell_connect_options {
+    uint64_t deadline_ns;
+    uint32_t max_payload;  /* of frames received on this connection; longer ones are CELL_TOO_LARGE */
+    bool any_owner;        /* false: only a socket owned by this user or root is connected to */
+};
+
+struct cell_transport {
+    const char *scheme; /* "unix": addresses are "unix:…" */
+
+    /* Blocks until connected. On failure nothing is left open and *conn is unchanged. */
+    int (*connect)(const char *address, const struct cell_connect_options *options, struct cell_conn **conn,
+                   struct cell_error *e);
+
+    /* Opens the server's end; `fd` >= 0 takes over an already listening descriptor (LISTEN_FDS) instead. A stale
+     * address (nobody accepts on it) is replaced; a live one is CELL_ALREADY_EXISTS. */
+    int (*listen)(const char *address, int fd, struct cell_listener **listener, struct cell_error *e);
+    /* Does not block: CELL_UNAVAILABLE when nobody waits. Frames above max_payload will be refused. */
+    int (*accept)(struct cell_listener *l, uint32_t max_payload, struct cell_conn **conn, struct cell_error *e);
+    int (*listener_fd)(const struct cell_listener *l); /* for poll; owned by the listener */
+    /* Removes the address if this listener made it. NULL is accepted. */
+    void (*listener_close)(struct cell_listener *l);
+
+    /* Sends one whole frame: header, then n buffers that make its payload (f->length bytes together). Blocks. After a
+     * failure the connection is dead and can only be closed. The buffers stay the caller's. */
+    int (*send)(struct cell_conn *c, const struct cell_frame *f, const struct iovec *payload, int n,
+                uint64_t deadline_ns, struct cell_error *e);
+    /* Receives one whole frame. Blocks. *payload points into the connection, 8-aligned, valid until the next recv. The
+     * header is checked before its length is believed; memory grows with bytes received, not with bytes announced.
+     * CELL_UNAVAILABLE with text "closed" at a clean end. After CELL_DEADLINE_EXCEEDED the connection goes on where it
+     * was; after another failure it is dead. */
+    int (*recv)(struct cell_conn *c, struct cell_frame *f, const uint8_t **payload, uint64_t deadline_ns,
+                struct cell_error *e);
+    /* True when recv would not block (a frame or the end is there), without waiting. */
+    bool (*readable)(struct cell_conn *c);
+    /* Makes a blocked or future recv of this connection return CELL_CANCELLED; the peer sees the end. Any thread. */
+    void (*interrupt)(struct cell_conn *c);
+    int (*conn_fd)(const struct cell_conn *c); /* for poll; readable bytes may also wait in the connection */
+    void (*peer)(const struct cell_conn *c, struct cell_peer *peer);
+    void (*close)(struct cell_conn *c); /* NULL is accepted */
+};
+
+/* The transport of an address by its scheme, or NULL. */
+const struct cell_transport *cell_transport_find(const char *address);
+
+extern const struct cell_transport cell_transport_unix;
+
+#endif

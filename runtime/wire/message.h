@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * Messages: the bytes of one request or reply, from and to C structs, by descriptor. docs/protocol.md, "Message".
+ *
+ *   0  u32 size   bytes of the whole message, these 8 included, a multiple of 8
+ *   4  u32 fixed  bytes of the fixed part that follows
+ *   8  the fixed part: laid out as the C struct (LP64, little-endian), padding zero
+ *   …  what the references point to
+ *
+ * A reference (cell_str, cell_bytes, list, REF parameter) is 16 bytes in place:  u32 offset from the start of the
+ * message, u32 stride (bytes from one element to the next as the sender lays them out; 1 for text and bytes), u64 count.
+ * Count 0 has offset 0. Elements start at a multiple of 8. A receiver copies min(stride, its own size) bytes of each
+ * element and zeroes the rest, as it does with the fixed part: appending a field is compatible.
+ * Optionals and nested structs are in place. Everything is checked once, before anything is handed out: bounds without
+ * overflow, booleans 0 or 1, text valid UTF-8, depth and total memory within wire/limits.h.
+ */
+#ifndef CELL_WIRE_MESSAGE_H
+#define CELL_WIRE_MESSAGE_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/error.h"
+#include "cell/desc.h"
+
+/* Fields of one side of a method: `fields[n]` over a request struct of `size` bytes. For out parameters the struct is
+ * an array of n cell_ref. */
+struct cell_layout {
+    const struct cell_field *fields;
+    uint32_t n;
+    uint32_t size;
+};
+
+/* Appends the message for the struct at `in` to `b` (whose length must be a multiple of 8).
+ * CELL_INVALID_ARGUMENT (NULL where bytes must be, invalid UTF-8), CELL_TOO_LARGE (over `max` bytes), CELL_NO_MEMORY. */
+int cell_message_encode(const struct cell_layout *layout, const void *in, uint32_t max, struct cell_buffer *b,
+                        struct cell_error *e);
+
+/* Decodes `len` bytes into the private struct at `out` (layout->size bytes, zeroed first); what it refers to is copied
+ * into `arena`, text NUL-terminated. `bytes` may be changed by another process meanwhile: each word is read once.
+ * CELL_PROTOCOL_ERROR names the field; CELL_TOO_LARGE; CELL_NO_MEMORY. */
+int cell_message_decode(const struct cell_layout *layout, const uint8_t *bytes, size_t len, struct cell_arena *arena,
+                        void *out, struct cell_error *e);
+
+/* True when `len` bytes are valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
+int cell_utf8_valid(const char *text, size_t len);
+
+#endif

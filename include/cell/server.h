@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The server's interface without the annotations, for code that is compiled without the plugin. See cell/serve.h. */
+#ifndef CELL_SERVER_H
+#define CELL_SERVER_H
+
+#include "client.h"
+
+#pragma GCC visibility push(default)
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct cell_server;
+
+struct cell_server_options {
+    const char *address;           /* "unix:/run/cell/auth.sock"; NULL = the cell's default place */
+    uint32_t max_connections;      /* 0 = 256 */
+    uint32_t max_threads;          /* 0 = 16; handlers that run at once */
+    uint32_t max_message;          /* bytes; 0 = 16 MiB */
+    uint32_t drain_ms;             /* on SIGTERM: how long running calls may take; 0 = 10000 */
+    void *user;                    /* for cell_ctx_user */
+    int (*start)(void *user);      /* after the socket is open, before the first call: negative stops the server */
+    void (*stop)(void *user);      /* after the last call */
+    /* Answers an annotation "cell:NAME.VERB": request and document are JSON (docs/protocol.md, "expand"). The reply's
+     * memory comes from `c`. NULL = this cell has no verbs. */
+    int (*expand)(cell_ctx *c, cell_str request, cell_str *document);
+    const char *verbs; /* JSON array of the verbs that `expand` answers, docs/protocol.md; NULL = none */
+};
+
+/*
+ * A server of the cell described by `provided`. Copies the options (strings are borrowed); NULL = all defaults.
+ * CELL_FAILED_PRECONDITION when methods and schema do not match. *server is set also on failure (unless memory was
+ * short), so that cell_server_message can be asked; free it in any case. Thread-safe.
+ */
+int cell_server_new_from(const struct cell_provided *provided, const struct cell_server_options *options,
+                         struct cell_server **server);
+
+/* This program's own cell, as CELL_PROVIDE defines it. */
+extern const struct cell_provided cell_provided __attribute__((visibility("hidden")));
+static inline int cell_server_new(const struct cell_server_options *options, struct cell_server **server)
+{
+    return cell_server_new_from(&cell_provided, options, server);
+}
+void cell_server_free(struct cell_server *server); /* NULL is accepted; must not be running */
+
+/* Interceptors around every handler; see client.h. At most 16; before the server runs. */
+int cell_server_intercept(struct cell_server *server, cell_interceptor_fn *fn, void *user);
+
+/*
+ * Opens the socket (or takes it from LISTEN_FDS), tells the supervisor (NOTIFY_SOCKET, WATCHDOG_USEC) and serves until
+ * cell_server_stop or SIGTERM/SIGINT: then it accepts nothing new, lets running calls finish within drain_ms, tells
+ * clients to go elsewhere, removes the socket file it made, and returns CELL_OK. Blocks.
+ */
+int cell_server_run(struct cell_server *server);
+
+/* Makes cell_server_run drain and return. Callable from any thread and from a signal handler. */
+void cell_server_stop(struct cell_server *server);
+
+/* The last error of new/run in words, for the main function to print. Lives as long as the server. */
+const char *cell_server_message(const struct cell_server *server);
+
+/* cell_server_options.user of the server that runs this handler. */
+void *cell_ctx_user(const cell_ctx *c);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""lit configuration; test/CMakeLists.txt writes the site files, one for each LLVM version."""
+import os
+import shutil
+import subprocess
+import sys
+
+import lit.formats
+
+config.name = f"cell-llvm-{config.cell_llvm}"
+config.test_format = lit.formats.ShTest(execute_external=True)
+config.suffixes = [".c", ".cpp", ".test"]
+config.excludes = ["Inputs", "unit", "fuzz", "conformance"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = os.path.join(config.cell_build, "test", f"llvm-{config.cell_llvm}")
+
+llvm = config.cell_llvm
+tools = f"/usr/lib/llvm-{config.cell_main_llvm}/bin"
+inputs = os.path.join(config.test_source_root, "Inputs")
+include = os.path.join(config.cell_source, "include")
+plugin = os.path.join(config.cell_build, "lib", f"llvm-{llvm}", "libcellplugin.so")
+with_plugin = f"-fplugin={plugin} -I{include}"
+
+config.environment["PATH"] = os.pathsep.join([tools, os.environ["PATH"]])
+config.environment["LD_LIBRARY_PATH"] = os.path.join(config.cell_build, "lib")
+config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
+for name in ("HOME", "TMPDIR", "XDG_RUNTIME_DIR"):
+    if name in os.environ and name != "XDG_RUNTIME_DIR":
+        config.environment[name] = os.environ[name]
+
+config.available_features.add(f"llvm-{llvm}")
+if llvm == config.cell_main_llvm:
+    config.available_features.add("main-llvm")
+
+
+def feature(name, present):
+    if present:
+        config.available_features.add(name)
+    else:
+        lit_config.note(f"tests that need {name} are unsupported: it is not installed")
+
+
+feature("clang-tidy", shutil.which(f"clang-tidy-{llvm}"))
+feature("clangd", shutil.which(f"clangd-{llvm}"))
+feature("gdb", shutil.which("gdb"))
+feature("systemd-analyze", shutil.which("systemd-analyze"))
+feature("cmake", shutil.which("cmake"))
+feature("sqlite-source", bool(config.cell_sqlite_source))
+if os.geteuid() == 0:
+    config.available_features.add("root")
+
+for key, value in [
+    ("%clangxx_cell", f"clang++-{llvm} {with_plugin}"),
+    ("%clang_cell", f"clang-{llvm} {with_plugin}"),
+    ("%clangxx", f"clang++-{llvm}"),
+    ("%clang_tidy", f"clang-tidy-{llvm}"),
+    ("%clangd", f"clangd-{llvm}"),
+    ("%clang", f"clang-{llvm}"),
+    ("%plugin", plugin),
+    ("%include", include),
+    ("%libdir", os.path.join(config.cell_build, "lib")),
+    ("%bin", os.path.join(config.cell_build, "bin")),
+    ("%builddir", config.cell_build),
+    ("%cell", os.path.join(config.cell_build, "bin", "cell")),
+    ("%source", config.cell_source),
+    ("%inputs", inputs),
+    ("%python", sys.executable),
+    ("%fakecell", f"{sys.executable} {inputs}/fake_cell.py"),
+    ("%withcell", f"{sys.executable} {inputs}/run_with_cell.py"),
+    ("%sqlite_source", config.cell_sqlite_source or "/nonexistent"),
+    ("%llvm", llvm),
+]:
+    config.substitutions.append((key + r"\b", value))

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+#include <string.h>
+
+#include "wire/limits.h"
+#include "wire/message.h"
+#include "wire/walk.h"
+
+/*
+ * The message may lie in memory that another process writes. So bytes are first copied into private memory (the
+ * struct, elements, text) and only the copies are checked; references are replaced by pointers in place there.
+ */
+struct decoder {
+    const uint8_t *message;
+    uint32_t len;
+    uint32_t floor; /* end of the fixed part: nothing is referred to before it */
+    uint64_t budget; /* bytes that may still be allocated */
+    struct cell_arena *arena;
+    struct cell_walk walk;
+};
+
+static int take_fields(struct decoder *de, const struct cell_field *fields, uint32_t n, uint8_t *p, uint64_t avail,
+                       unsigned depth);
+static int take_value(struct decoder *de, const struct cell_type *type, uint8_t *p, uint64_t avail, unsigned depth);
+
+/* The barrier keeps the compiler from reading `from` again in place of the copy, which it may do with plain memory. */
+static void barrier(void) { __asm__ volatile("" ::: "memory"); }
+
+static void copy_in(void *to, const uint8_t *from, size_t len)
+{
+    if (len)
+        memcpy(to, from, len);
+    barrier();
+}
+
+static int fail_nesting(struct decoder *de)
+{
+    return cell_walk_fail(&de->walk, CELL_PROTOCOL_ERROR, "nested deeper than %u", CELL_MAX_DEPTH);
+}
+
+/* Counts memory before it is allocated, rounded as the arena rounds. */
+static int charge(struct decoder *de, uint64_t n, uint64_t size)
+{
+    uint64_t total, rounded = UINT64_MAX;
+    if (!__builtin_mul_overflow(n, size, &total) && total <= CELL_MAX_DECODED)
+        rounded = (total + 16) & ~UINT64_C(15);
+    if (rounded > de->budget)
+        return cell_walk_fail(&de->walk, CELL_TOO_LARGE, "the decoded message is larger than %u bytes",
+                              CELL_MAX_DECODED);
+    de->budget -= rounded;
+    return CELL_OK;
+}
+
+static int fail_memory(struct decoder *de) { return cell_walk_fail(&de->walk, CELL_NO_MEMORY, "out of memory"); }
+
+/* Reads the reference at `p`, which is private, and checks everything that does not depend on the type. */
+static int take_ref(struct decoder *de, const uint8_t *p, struct cell_wire_ref *ref)
+{
+    memcpy(ref, p, sizeof(*ref));
+    if (ref->count == 0) {
+        if (ref->offset)
+            return cell_walk_fail(&de->walk, CELL_PROTOCOL_ERROR, "a reference to nothing with the offset %u",
+                                  ref->offset);
+        return CELL_OK;
+    }
+    if (ref->stride == 0)
+        return cell_walk_fail(&de->walk, CELL_PROTOCOL_ERROR, "a reference with a stride of 0");
+    if (ref->offset % 8)
+        return cell_walk_fail(&de->walk, CELL_PROTOCOL_ERROR, "the offset %u is not a multiple of 8", ref->offset);
+    if (ref->offset < de->floor || ref->offset > de->len || ref->count > (de->len - ref->offset) / ref->stride)
+        return cell_walk_fail(&de->walk, CELL_PROTOCOL_ERROR,
+                              "%llu elements of %u bytes at %u lie outside the message of %u bytes",
+                              (unsigned long long)ref->count, ref->stride, ref->offset, de->len);
+    return CELL_OK;
+}
+
+static int take_blob(struct decoder *de, bool text, uint8_t *p, uint64_t avail)
+{
+    struct cell_wire_ref ref = {0, 0, 0};
+    cell_str s = {"", 0}; /* cell_bytes has the same layout */
+    int r = avail < sizeof(ref) ? CELL_OK : take_ref(de, p, &ref);
+    if (r < 0)
+        return r;
+    if (ref.count) {
+        if (ref.stride != 1)
+            return cell_walk_fail(&de->walk, CELL_PROTOCOL_ERROR, "%s with a stride of %u", text ? "text" : "bytes",
+                                  ref.stride);
+        r = charge(de, ref.count, 1);
+        if (r < 0)
+            return r;
+        char *copy = cell_arena_copy(de->arena, de->message + ref.offset, ref.count);
+        barrier();
+        if (!copy)
+            return fail_memory(de);
+        if (text && !cell_utf8_valid(copy, ref.count))
+            return cell_walk_fail(&de->walk, CELL_PROTOCOL_ERROR, "the text is not valid UTF-8");
+        s.ptr = copy;
+        s.len = ref.count;
+    }
+    memcpy(p, &s, sizeof(s));
+    return CELL_OK;
+}
+
+static int take_inner(struct decoder *de, const struct cell_type *type, uint8_t *p, uint64_t avail, unsigned depth)
+{
+    if (type->kind == CELL_KIND_STRUCT)
+        return take_fields(de, type->fields, type->nfields, p, avail, depth);
+    return take_value(de, type, p, avail, depth);
+}
+
+/* n elements in private memory at `p`, a type's size apart; of each the first `avail` bytes came from the sender. */
+static int take_array(struct decoder *de, const struct cell_type *type, uint64_t n, uint8_t *p, uint64_t avail,
+                      unsigned depth)
+{
+    if (type->size == 0)
+        return CELL_OK;
+    for (uint64_t i = 0; i < n; i++) {
+        int r = take_inner(de, type, p + i * type->size, avail, depth);
+        if (r < 0) {
+            cell_walk_index(&de->walk, i);
+            return r;
+        }
+    }
+    return CELL_OK;
+}
+
+/* Copies what `ref` refers to into new memory at *elements and checks it there. A count of 0 with n > 0 elements wanted
+ * stands for a parameter that the sender does not know: zero. */
+static int take_elements(struct decoder *de, const struct cell_type *type, const struct cell_wire_ref *ref, uint64_t n,
+                         bool single, unsigned depth, const void **elements)
+{
+    if (depth > CELL_MAX_DEPTH)
+        return fail_nesting(de);
+    int r = charge(de, n, type->size);
+    if (r < 0)
+        return r;
+    uint8_t *p = cell_arena_array(de->arena, n, type->size);
+    if (!p)
+        return fail_memory(de);
+    *elements = p;
+    uint64_t avail = 0;
+    if (ref->count && type->size) {
+        const uint8_t *from = de->message + ref->offset;
+        avail = ref->stride < type->size ? ref->stride : type->size;
+        if (ref->stride == type->size)
+            copy_in(p, from, n * type->size);
+        else
+            for (uint64_t i = 0; i < n; i++)
+                copy_in(p + i * type->size, from + i * ref->stride, avail);
+    }
+    if (avail == type->size && cell_walk_plain(type))
+        return CELL_OK;
+    return single ? take_inner(de, type, p, avail, depth) : take_array(de, type, n, p, avail, depth);
+}
+
+static int take_list(struct decoder *de, const struct cell_type *type, uint8_t *p, uint64_t avail, unsigned depth)
+{
+    struct cell_wire_ref ref = {0, 0, 0};
+    struct cell_ref list = {NULL, 0}; /* every list has this layout */
+    int r = avail < sizeof(ref) ? CELL_OK : take_ref(de, p, &ref);
+    if (r == CELL_OK && ref.count)
+        r = take_elements(de, type->elem, &ref, ref.count, false, depth, &list.ptr);
+    if (r < 0)
+        return r;
+    list.len = ref.count;
+    memcpy(p, &list, sizeof(list));
+    return CELL_OK;
+}
+
+/* A parameter that is passed by pointer or as an array. */
+static int take_param(struct decoder *de, const struct cell_field *f, uint8_t *p, uint64_t avail, unsigned depth)
+{
+    uint64_t n = f->count ? f->count : 1;
+    struct cell_wire_ref ref = {0, 0, 0};
+    struct cell_ref param = {NULL, n};
+    if (avail >= sizeof(ref)) {
+        int r = take_ref(de, p, &ref);
+        if (r < 0)
+            return r;
+        if (ref.count != n)
+            return cell_walk_fail(&de->walk, CELL_PROTOCOL_ERROR, "%llu elements where %llu must be",
+                                  (unsigned long long)ref.count, (unsigned long long)n);
+    }
+    int r = take_elements(de, f->type, &ref, n, f->count == 0, depth, &param.ptr);
+    if (r < 0)
+        return r;
+    memcpy(p, &param, sizeof(param));
+    return CELL_OK;
+}
+
+static int take_opt(struct decoder *de, const struct cell_type *type, uint8_t *p, uint64_t avail, unsigned depth)
+{
+    uint32_t at = cell_opt_offset(type);
+    /* A value that is cut off is absent, except a struct, which may have been shorter in the sender's schema. */
+    uint64_t need = at + (type->elem->kind == CELL_KIND_STRUCT ? (uint64_t)(type->elem->size > 0) : type->elem->size);
+    if (avail < need || *p == 0) {
+        memset(p, 0, type->size);
+        return CELL_OK;
+    }
+    if (*p > 1)
+        return cell_walk_fail(&de->walk, CELL_PROTOCOL_ERROR, "an optional with %u where 0 or 1 must be", *p);
+    if (depth > CELL_MAX_DEPTH)
+        return fail_nesting(de);
+    return take_inner(de, type->elem, p + at, avail - at, depth);
+}
+
+static int take_value(struct decoder *de, const struct cell_type *type, uint8_t *p, uint64_t avail, unsigned depth)
+{
+    switch (type->kind) {
+    case CELL_KIND_BOOL:
+        if (avail == 0)
+            *p = 0;
+        if (*p > 1)
+            return cell_walk_fail(&de->walk, CELL_PROTOCOL_ERROR, "a bool with the value %u", *p);
+        return CELL_OK;
+    case CELL_KIND_STR:
+    case CELL_KIND_BYTES:
+        return take_blob(de, type->kind == CELL_KIND_STR, p, avail);
+    case CELL_KIND_STRUCT:
+        if (depth >= CELL_MAX_DEPTH)
+            return fail_nesting(de);
+        return take_fields(de, type->fields, type->nfields, p, avail, depth + 1);
+    case CELL_KIND_LIST:
+        return take_list(de, type, p, avail, depth + 1);
+    case CELL_KIND_OPT:
+        return take_opt(de, type, p, avail, depth + 1);
+    default: /* integers, floats and enums: any value, but never a part of one */
+        if (avail < type->size)
+            memset(p, 0, type->size);
+        return CELL_OK;
+    }
+}
+
+static int take_field(struct decoder *de, const struct cell_field *f, uint8_t *p, uint64_t avail, unsigned depth)
+{
+    if (f->flags & CELL_FIELD_REF)
+        return take_param(de, f, p, avail, depth + 1);
+    if (f->count == 0)
+        return take_value(de, f->type, p, avail, depth);
+    if (avail >= (uint64_t)f->type->size * f->count && cell_walk_plain(f->type))
+        return CELL_OK;
+    if (depth >= CELL_MAX_DEPTH)
+        return fail_nesting(de);
+    for (uint32_t i = 0; i < f->count; i++) {
+        uint64_t before = (uint64_t)i * f->type->size;
+        int r = take_inner(de, f->type, p + before, avail > before ? avail - before : 0, depth + 1);
+        if (r < 0) {
+            cell_walk_index(&de->walk, i);
+            return r;
+        }
+    }
+    return CELL_OK;
+}
+
+static int take_fields(struct decoder *de, const struct cell_field *fields, uint32_t n, uint8_t *p, uint64_t avail,
+                       unsigned depth)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const struct cell_field *f = &fields[i];
+        int r = take_field(de, f, p + f->offset, avail > f->offset ? avail - f->offset : 0, depth);
+        if (r < 0) {
+            cell_walk_name(&de->walk, f->name);
+            return r;
+        }
+    }
+    return CELL_OK;
+}
+
+int cell_message_decode(const struct cell_layout *layout, const uint8_t *bytes, size_t len, struct cell_arena *arena,
+                        void *out, struct cell_error *e)
+{
+    uint32_t header[2];
+    struct decoder de; /* not initialised as a whole: the texts of a failure are big */
+    if (layout->size)
+        memset(out, 0, layout->size);
+    if (len < sizeof(header))
+        return cell_error_set(e, CELL_PROTOCOL_ERROR, "a message of %zu bytes, shorter than its header", len);
+    copy_in(header, bytes, sizeof(header));
+    if (header[0] != len || len % 8)
+        return cell_error_set(e, CELL_PROTOCOL_ERROR, "a message of %zu bytes that says it has %u", len, header[0]);
+    if (header[1] % 8 || header[1] > len - sizeof(header))
+        return cell_error_set(e, CELL_PROTOCOL_ERROR, "a message of %zu bytes with a fixed part of %u", len, header[1]);
+    de.message = bytes;
+    de.len = header[0];
+    de.floor = CELL_MESSAGE_HEADER + header[1];
+    de.budget = CELL_MAX_DECODED;
+    de.arena = arena;
+    cell_walk_begin(&de.walk);
+    uint32_t avail = header[1] < layout->size ? header[1] : layout->size;
+    copy_in(out, bytes + sizeof(header), avail);
+    int r = take_fields(&de, layout->fields, layout->n, out, avail, 0);
+    if (r == CELL_OK)
+        return CELL_OK;
+    if (layout->size)
+        memset(out, 0, layout->size);
+    return cell_walk_error(&de.walk, e);
+}

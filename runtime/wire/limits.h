@@ -10,10 +10,13 @@
 #define CELL_MAX_META_BYTES (16u << 10)    /* metadata block, with error texts and details */
 #define CELL_MAX_META_PAIRS 128u
 #define CELL_MAX_JSON_DEPTH 64u
-#define CELL_MAX_JSON_MEMBERS 10000u       /* object members and array elements together */
+#define CELL_MAX_JSON_MEMBERS 100000u      /* object members and array elements together */
 #define CELL_MAX_DEPTH 32u                 /* nesting of structs, lists and optionals in a message */
 #define CELL_MAX_DECODED (256u << 20)      /* memory that one decoded message may need */
 #define CELL_MAX_NAME 127u                 /* bytes of an identifier */
 #define CELL_MAX_CELL_NAME 63u
+#define CELL_MAX_ARRAY 65536u              /* elements of a fixed array */
+#define CELL_MAX_TYPE_SIZE (1u << 20)      /* sizeof a type, of an array and of a request struct, bytes */
+#define CELL_MAX_PARAMS 64u                /* of a method, without the context */
 
 #endif

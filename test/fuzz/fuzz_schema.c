@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Schema and expansion documents. What is taken must come out canonical, and read back as the same. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "core/json.h"
+#include "core/schema.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define EXPECT(condition)                                                                                              \
+    do {                                                                                                               \
+        if (!(condition))                                                                                              \
+            abort();                                                                                                   \
+    } while (0)
+
+static void check_error(const struct cell_error *e, int status)
+{
+    EXPECT(e->status == status && e->text[0]);
+    for (const char *p = e->text; *p; p++)
+        EXPECT(!cell_json_control(p));
+}
+
+static void check_lookup(const struct cell_schema *s)
+{
+    for (uint32_t i = 0; i < s->ntypes; i++) {
+        EXPECT(cell_schema_type(s, s->types[i].name) == &s->types[i]);
+        EXPECT(strlen(s->types[i].fingerprint) == CELL_FINGERPRINT_LEN);
+    }
+    for (uint32_t i = 0; i < s->nmethods; i++)
+        EXPECT(cell_schema_method(s, s->methods[i].name) == &s->methods[i]);
+    for (uint32_t i = 0; i < s->nverbs; i++)
+        EXPECT(cell_schema_verb(s, s->verbs[i].name) == &s->verbs[i]);
+}
+
+static void check_same_entries(const struct cell_schema *a, const struct cell_schema *b)
+{
+    EXPECT(a->ntypes == b->ntypes && a->nmethods == b->nmethods);
+    for (uint32_t i = 0; i < a->ntypes; i++)
+        EXPECT(strcmp(a->types[i].fingerprint, b->types[i].fingerprint) == 0);
+    for (uint32_t i = 0; i < a->nmethods; i++)
+        EXPECT(strcmp(a->methods[i].fingerprint, b->methods[i].fingerprint) == 0);
+}
+
+/* parse(format(s)) is s; what the model alone would write is a fixed point too, and a seal changes nothing in it. */
+static void check_fixpoint(struct cell_schema *s)
+{
+    struct cell_buffer text = {0}, again = {0};
+    struct cell_schema *second = NULL;
+    struct cell_error e = {0};
+    char hex[CELL_FINGERPRINT_LEN + 1];
+    EXPECT(cell_schema_format(s, &text) == CELL_OK);
+    cell_sha256_hex(text.data, text.len, hex);
+    EXPECT(strcmp(hex, s->fingerprint) == 0);
+    EXPECT(cell_schema_parse(text.data, text.len, &second, &e) == CELL_OK);
+    EXPECT(strcmp(second->fingerprint, s->fingerprint) == 0);
+    check_same_entries(s, second);
+    cell_schema_free(second);
+    second = NULL;
+
+    s->received = NULL;
+    int sealed = cell_schema_seal(s, &e);
+    EXPECT(sealed == CELL_OK || sealed == CELL_TOO_LARGE);
+    if (sealed == CELL_OK) {
+        EXPECT(cell_schema_format(s, &again) == CELL_OK);
+        EXPECT(cell_schema_parse(again.data, again.len, &second, &e) == CELL_OK);
+        EXPECT(!second->received && strcmp(second->fingerprint, s->fingerprint) == 0);
+        check_same_entries(s, second);
+        cell_schema_free(second);
+    }
+    cell_buffer_free(&text);
+    cell_buffer_free(&again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct cell_schema *s = NULL;
+    struct cell_expansion *x = NULL;
+    struct cell_error e = {0};
+    int r = cell_schema_parse((const char *)data, size, &s, &e);
+    if (r == CELL_OK) {
+        check_lookup(s);
+        check_fixpoint(s);
+        cell_schema_free(s);
+    } else {
+        check_error(&e, r);
+    }
+    e = (struct cell_error){0};
+    r = cell_expansion_parse((const char *)data, size, &x, &e);
+    if (r == CELL_OK) {
+        check_lookup(x->content);
+        cell_expansion_free(x);
+    } else {
+        check_error(&e, r);
+    }
+    return 0;
+}

@@ -1,14 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * The compile-time client: one `cell_session` a compilation, which asks each cell at most once for its schema, within one
- * deadline for all of them, and keeps the project's .cell/ folder. No transport and no Clang in here: the connection is
- * handed in as a table, so that unit tests answer from memory. Not thread-safe.
+ * The compile-time client: one `cell_session` a compilation, which asks each cell at most once for its schema and keeps
+ * the project's .cell/ folder. No transport and no Clang in here: the connection is handed in as a table, so that unit
+ * tests answer from memory. Not thread-safe; any number of sessions, of any processes, may use one folder at once.
  *
- *   .cell/mirror/NAME.json         the last schema that the cell sent, canonical; replaced only when it changed
+ * .cell/ lies beside cell.json; without one, beside the main file. One that belongs to neither this user nor root, or
+ * to which anybody can write, is refused: what is in it becomes part of the program. Everything in it can be deleted at
+ * any time and is replaced by renaming; what is damaged counts as absent and is asked for again. A compilation that has
+ * nothing new to store needs no right to write.
+ *
+ *   .cell/mirror/NAME.json         the last schema that the cell sent, canonical: its SHA-256 is the fingerprint.
+ *                                  Replaced, and so newer than the objects, only when it changed
+ *   .cell/known/NAME               the mirror's fingerprint with its inode, size and times: it need not be read
  *   .cell/schemas/FINGERPRINT.json every schema that some object was compiled against
- *   .cell/objects/KEY.json         per object: {"object": path, "cells": {"auth": FINGERPRINT}}
- *   .cell/inject/NAME-HASH.h       the injected texts
- *   .cell/down/DEV-INODE           a cell that did not answer; its mtime says when
+ *   .cell/objects/KEY.json         per object: {"cells": {"auth": FINGERPRINT}, "object": path}; KEY is from the path
+ *   .cell/inject/NAME-HASH.h       the injected texts; the last line is a checksum in a comment
+ *   .cell/down/DEV-INODE           a socket whose cell let the deadline pass; its mtime says when
+ *
+ * All questions of a compilation together may wait for the config's timeout_ms; what is compiled in between does not
+ * count. A cell that used it up is not asked again, by any compilation of the project, for 30 s or ten times
+ * timeout_ms, whichever is more, unless its socket has been made anew. Cells that refuse, or have no socket, answer at
+ * once and need no such memory.
  */
 #ifndef CELL_CORE_ASK_H
 #define CELL_CORE_ASK_H
@@ -18,12 +30,13 @@
 
 /* How a question reaches a cell. */
 struct cell_exchange {
-    /* Connects to `address` on the compile channel; *fingerprint is what the cell's WELCOME said. */
+    /* Connects to `address` on the compile channel; *fingerprint is what the cell's WELCOME said. The errors of
+     * open and request name the socket. */
     int (*open)(const char *address, const char *cell, bool any_owner, uint64_t deadline_ns, void **link,
                 char fingerprint[CELL_FINGERPRINT_LEN + 1], struct cell_error *e);
     /* One request, one reply of at most CELL_MAX_COMPILE_REPLY bytes. *reply lives until the next call. */
-    int (*request)(void *link, uint32_t method, const char *json, size_t len, uint64_t deadline_ns,
-                   const char **reply, size_t *reply_len, struct cell_error *e);
+    int (*request)(void *link, uint32_t method, const char *json, size_t len, uint64_t deadline_ns, const char **reply,
+                   size_t *reply_len, struct cell_error *e);
     void (*close)(void *link);
 };
 
@@ -31,37 +44,47 @@ enum session_mode { SESSION_LIVE, SESSION_PLAN, SESSION_MIRROR };
 
 struct cell_session;
 
-/* `main_file` and `output` (NULL = none) are absolute; the config is found from main_file. Touches no network. */
+/*
+ * LIVE and PLAN ask the cells; only LIVE commits. MIRROR asks nobody, and knows what is on the disk. `main_file` (there
+ * or not) and `output` (NULL = none) are absolute; the config is found from main_file. Touches no network and writes
+ * nothing. `exchange` must outlive the session. Errors: those of cell_config_find.
+ */
 int cell_session_new(const char *main_file, const char *output, enum session_mode mode,
                      const struct cell_exchange *exchange, struct cell_session **session, struct cell_error *e);
-void cell_session_free(struct cell_session *s);
+void cell_session_free(struct cell_session *s); /* closes the connections; NULL is accepted */
 struct cell_config *cell_session_config(struct cell_session *s);
 
 /* What a compilation knows of one cell. */
 struct session_cell {
     const char *name;
-    const char *address;
+    const char *address; /* "" when the name cannot be that of a cell */
     char fingerprint[CELL_FINGERPRINT_LEN + 1];
-    const char *mirror_path; /* absolute; exists on success: a dependency of the object */
+    const char *mirror_path; /* absolute; exists on success: a dependency of the object; NULL for such a name */
     int status;              /* of asking it: negative when it failed, error below */
     struct cell_error error; /* names socket and cause; asked once, said for each annotation that needs it */
     bool reported;           /* for the caller: so that one error a build and cell is printed */
 };
 
 /* Finds out the fingerprint (live, plan: by connecting; mirror mode: from disk). Asks once, then remembers, failures
- * also. On success the mirror holds that schema. The result belongs to the session. */
+ * also. On success the mirror holds that schema; when it did before, nothing more was asked and nothing parsed.
+ * *cell belongs to the session and is set unless memory was short. CELL_INVALID_ARGUMENT: no name of a cell;
+ * CELL_NOT_FOUND: no mirror (mirror mode); CELL_DEADLINE_EXCEEDED, also from memory; CELL_PROTOCOL_ERROR: a schema that
+ * is not valid, another cell's, or not of the fingerprint that the cell stated; those of the exchange and of writing.
+ */
 int cell_session_cell(struct cell_session *s, const char *name, struct session_cell **cell);
 
-/* The parsed schema; parses on first use only. NULL with error set when the mirror is bad. */
-const struct cell_schema *cell_session_schema(struct cell_session *s, struct session_cell *cell,
-                                              struct cell_error *e);
+/* The parsed schema; parses on first use only. NULL with error set when it is not valid, or cannot be had any more. It
+ * belongs to the session. */
+const struct cell_schema *cell_session_schema(struct cell_session *s, struct session_cell *cell, struct cell_error *e);
 
-/* Sends `expand`; *x belongs to the caller. */
+/* Sends `expand`; *x belongs to the caller. Connects again, once, when the connection was lost since its last use;
+ * CELL_ABORTED when the cell has another schema by then. CELL_FAILED_PRECONDITION in mirror mode. */
 int cell_session_expand(struct cell_session *s, struct session_cell *cell, const char *json, size_t len,
                         struct cell_expansion **x, struct cell_error *e);
 
-/* Path for an injected text identified by `key` (everything the text depends on); *exists tells that it is there and
- * whole. cell_session_put writes it (renamed into place) and must be given the text that `key` stands for. */
+/* Path for an injected text identified by `key` (everything the text depends on), to be freed by the caller; *exists
+ * tells that it is there and whole. cell_session_put writes it (renamed into place, with the checksum after it) and
+ * must be given the text that `key` stands for; a whole one that is there by then stays. */
 int cell_session_inject_path(struct cell_session *s, const char *name, const char *key, char **path, bool *exists);
 int cell_session_put(struct cell_session *s, const char *path, const char *text, size_t len, struct cell_error *e);
 
@@ -69,7 +92,8 @@ int cell_session_put(struct cell_session *s, const char *path, const char *text,
  * NULL = no baseline or the same. Belongs to the session. */
 const struct cell_schema *cell_session_baseline(struct cell_session *s, struct session_cell *cell);
 
-/* Call when the translation unit ended without any error: records the schemas in use as this object's baseline. */
+/* Call when the translation unit ended without any error: records the schemas in use as this object's baseline. Does
+ * nothing but in live mode, and without an output. Writes nothing when nothing changed. */
 int cell_session_commit(struct cell_session *s, struct cell_error *e);
 
 #endif

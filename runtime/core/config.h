@@ -10,14 +10,16 @@
  *                          "needs": ["postgres"],     started before it; optional
  *                          "env": { "K": "V" } } } }
  *
- * Relative paths and commands with a slash are relative to the file; a command without one is searched beside the
- * `cell` program, then in PATH. Unknown members are errors with a suggestion.
+ * Relative paths and commands with a slash are relative to the file and are absolute in the structs below; a command
+ * without a slash is searched beside the `cell` program, then in PATH. Without "run_dir" it is .cell/run beside the
+ * file. Unknown members, unknown cells in "needs" and circles of "needs" are errors, with suggestions.
  */
 #ifndef CELL_CORE_CONFIG_H
 #define CELL_CORE_CONFIG_H
-#include <stdbool.h>
-#include <stdint.h>
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/error.h"
@@ -25,7 +27,7 @@
 
 struct config_cell {
     const char *name;
-    const char *address;     /* always set, absolute: "unix:/…" */
+    const char *address;        /* always set, absolute: "unix:/…" */
     const char *const *command; /* NULL-terminated; NULL = not started by us */
     const char *const *needs;   /* NULL-terminated */
     const char *const *env;     /* NULL-terminated "K=V" */
@@ -42,25 +44,36 @@ struct cell_config {
     uint32_t ncells;
 };
 
-/* Parses `json`, which stands in `path` (absolute). CELL_INVALID_ARGUMENT with path, line where known, and cause. */
+/* Parses `json`, which stands in `path` (absolute; no file is touched). CELL_INVALID_ARGUMENT with path, line where
+ * known and cause: "/p/cell.json:3: cells.auth.needs: …"; CELL_TOO_LARGE over 1 MiB. */
 int cell_config_parse(const char *path, const char *json, size_t len, struct cell_config **config,
                       struct cell_error *e);
-/* Searches cell.json in the folder of `start` (a file or folder) and its parents. Not found: a config of defaults.
- * A cell.json that is owned by neither this user nor root is an error (CELL_PERMISSION_DENIED). */
+/*
+ * Searches cell.json in the folder of `start` (a file or folder, there or not; relative paths begin in the working
+ * folder) and its parents, by name: "/a/link/.." is "/a". Not found: a config of defaults. When `start` itself ends in
+ * "/cell.json" it is that file, and CELL_NOT_FOUND when it is missing.
+ * The first file of that name ends the search, also when it cannot be used: one that is owned by neither this user nor
+ * root, or not readable, is CELL_PERMISSION_DENIED; a symbolic link (relative paths in it would have two meanings) or a
+ * folder is CELL_INVALID_ARGUMENT; over 1 MiB CELL_TOO_LARGE.
+ */
 int cell_config_find(const char *start, struct cell_config **config, struct cell_error *e);
-void cell_config_free(struct cell_config *c);
+void cell_config_free(struct cell_config *c); /* NULL is accepted */
 
 const struct config_cell *cell_config_cell(const struct cell_config *c, const char *name);
 
-/* Where `name` is reached: its "address", else "unix:RUN_DIR/NAME.sock". Lives in the config's arena. */
+/* Where `name` is reached: its "address", else "unix:RUN_DIR/NAME.sock". Lives in the config's arena. NULL when `name`
+ * cannot be the name of a cell, or memory is short. */
 const char *cell_config_address(struct cell_config *c, const char *name);
 
 /* The default run_dir without a cell.json: $CELL_RUN_DIR, else $XDG_RUNTIME_DIR/cell, else /run/cell for root,
- * else /tmp/cell-UID. */
+ * else /tmp/cell-UID. Makes nothing. CELL_PERMISSION_DENIED when /tmp/cell-UID is there but is no folder of this user's
+ * that is closed to all others: somebody else may have put it there. CELL_TOO_LARGE when it does not fit. */
 int cell_default_run_dir(char *path, size_t size);
 
-/* Where a program finds `name` at run time: $CELL_ADDRESS_<NAME> (upper case), else by $CELL_CONFIG, else by the
- * cell.json found upwards from the working folder, else the default run_dir. Caller frees *address. */
+/* Where a program finds `name` at run time: $CELL_ADDRESS_<NAME> (upper case), else by $CELL_CONFIG (a cell.json, or
+ * where to search one from; finding none is an error), else by the cell.json found upwards from the working folder,
+ * else the default run_dir. Programs that run with another user's rights (setuid) ignore the environment.
+ * Caller frees *address. */
 int cell_locate(const char *name, char **address, struct cell_error *e);
 
 #endif

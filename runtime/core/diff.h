@@ -10,28 +10,29 @@
 enum diff_breaks { DIFF_SOURCE = 1, DIFF_WIRE = 2, DIFF_ABI = 4 };
 
 /* X(symbol, rule id, breaks) */
-#define CELL_DIFF_RULE_MAP(X)                                                                                         \
-    X(FIELD_REMOVED, "FIELD_NO_DELETE", DIFF_SOURCE | DIFF_WIRE | DIFF_ABI)                                           \
-    X(FIELD_RENAMED, "FIELD_SAME_NAME", DIFF_SOURCE)                                                                  \
-    X(FIELD_RETYPED, "FIELD_SAME_TYPE", DIFF_SOURCE | DIFF_WIRE | DIFF_ABI)                                           \
-    X(FIELD_MOVED, "FIELD_SAME_OFFSET", DIFF_WIRE | DIFF_ABI)                                                         \
-    X(FIELD_ADDED, "FIELD_ADDED", 0)                                                                                  \
-    X(TYPE_REMOVED, "TYPE_NO_DELETE", DIFF_SOURCE)                                                                    \
-    X(TYPE_ADDED, "TYPE_ADDED", 0)                                                                                    \
-    X(TYPE_KIND_CHANGED, "TYPE_SAME_KIND", DIFF_SOURCE | DIFF_WIRE | DIFF_ABI)                                        \
-    X(TYPE_SIZE_CHANGED, "TYPE_SAME_SIZE", DIFF_ABI)                                                                  \
-    X(ENUM_VALUE_REMOVED, "ENUM_VALUE_NO_DELETE", DIFF_SOURCE)                                                        \
-    X(ENUM_VALUE_CHANGED, "ENUM_VALUE_SAME_NUMBER", DIFF_WIRE | DIFF_ABI)                                             \
-    X(ENUM_VALUE_ADDED, "ENUM_VALUE_ADDED", 0)                                                                        \
-    X(ENUM_TYPE_CHANGED, "ENUM_SAME_UNDERLYING_TYPE", DIFF_WIRE | DIFF_ABI)                                           \
-    X(METHOD_REMOVED, "RPC_NO_DELETE", DIFF_SOURCE | DIFF_WIRE)                                                       \
-    X(METHOD_ADDED, "RPC_ADDED", 0)                                                                                   \
-    X(PARAM_ADDED, "RPC_PARAM_ADDED", DIFF_SOURCE | DIFF_WIRE)                                                        \
-    X(PARAM_REMOVED, "RPC_PARAM_NO_DELETE", DIFF_SOURCE | DIFF_WIRE)                                                  \
-    X(PARAM_CHANGED, "RPC_SAME_PARAM_TYPE", DIFF_SOURCE | DIFF_WIRE)                                                  \
-    X(IDEMPOTENCY_CHANGED, "RPC_SAME_IDEMPOTENCY_LEVEL", 0)                                                           \
-    X(CONSTANT_REMOVED, "CONSTANT_NO_DELETE", DIFF_SOURCE)                                                            \
-    X(CONSTANT_CHANGED, "CONSTANT_SAME_VALUE", DIFF_SOURCE)                                                           \
+#define CELL_DIFF_RULE_MAP(X)                                                                                          \
+    X(FIELD_REMOVED, "FIELD_NO_DELETE", DIFF_SOURCE | DIFF_WIRE | DIFF_ABI)                                            \
+    X(FIELD_RENAMED, "FIELD_SAME_NAME", DIFF_SOURCE)                                                                   \
+    X(FIELD_RETYPED, "FIELD_SAME_TYPE", DIFF_SOURCE | DIFF_WIRE | DIFF_ABI)                                            \
+    X(FIELD_MOVED, "FIELD_SAME_OFFSET", DIFF_WIRE | DIFF_ABI)                                                          \
+    X(FIELD_ADDED, "FIELD_ADDED", 0)                                                                                   \
+    X(TYPE_REMOVED, "TYPE_NO_DELETE", DIFF_SOURCE)                                                                     \
+    X(TYPE_ADDED, "TYPE_ADDED", 0)                                                                                     \
+    X(TYPE_KIND_CHANGED, "TYPE_SAME_KIND", DIFF_SOURCE | DIFF_WIRE | DIFF_ABI)                                         \
+    X(TYPE_SIZE_CHANGED, "TYPE_SAME_SIZE", DIFF_ABI)                                                                   \
+    X(ENUM_VALUE_REMOVED, "ENUM_VALUE_NO_DELETE", DIFF_SOURCE)                                                         \
+    X(ENUM_VALUE_CHANGED, "ENUM_VALUE_SAME_NUMBER", DIFF_WIRE | DIFF_ABI)                                              \
+    X(ENUM_VALUE_ADDED, "ENUM_VALUE_ADDED", 0)                                                                         \
+    X(ENUM_TYPE_CHANGED, "ENUM_SAME_UNDERLYING_TYPE", DIFF_WIRE | DIFF_ABI)                                            \
+    X(METHOD_REMOVED, "RPC_NO_DELETE", DIFF_SOURCE | DIFF_WIRE)                                                        \
+    X(METHOD_ADDED, "RPC_ADDED", 0)                                                                                    \
+    X(PARAM_ADDED, "RPC_PARAM_ADDED", DIFF_SOURCE | DIFF_WIRE)                                                         \
+    X(PARAM_REMOVED, "RPC_PARAM_NO_DELETE", DIFF_SOURCE | DIFF_WIRE)                                                   \
+    X(PARAM_RENAMED, "RPC_SAME_PARAM_NAME", 0)                                                                         \
+    X(PARAM_CHANGED, "RPC_SAME_PARAM_TYPE", DIFF_SOURCE | DIFF_WIRE)                                                   \
+    X(IDEMPOTENCY_CHANGED, "RPC_SAME_IDEMPOTENCY_LEVEL", 0)                                                            \
+    X(CONSTANT_REMOVED, "CONSTANT_NO_DELETE", DIFF_SOURCE)                                                             \
+    X(CONSTANT_CHANGED, "CONSTANT_SAME_VALUE", DIFF_SOURCE)                                                            \
     X(CONSTANT_ADDED, "CONSTANT_ADDED", 0)
 
 enum diff_rule {
@@ -40,31 +41,43 @@ enum diff_rule {
 #undef CELL_DIFF_ENUM
 };
 
+/* What the rule breaks as a rule. */
+unsigned diff_rule_breaks(enum diff_rule rule);
+
 struct diff_change {
     enum diff_rule rule;
-    const char *id;     /* "FIELD_NO_DELETE" */
-    unsigned breaks;    /* enum diff_breaks, for this occurrence (a size that grew by appending breaks ABI only) */
-    const char *owner;  /* type, method or constant name */
-    const char *member; /* field, value or parameter; NULL when it concerns the owner as a whole */
-    const char *now;    /* new name (renames) or new type text; NULL */
-    const char *before; /* old type text; NULL */
+    const char *id;       /* "FIELD_NO_DELETE" */
+    unsigned breaks;      /* enum diff_breaks, for this occurrence (a parameter that only moved past one of the other
+                           * direction breaks no wire) */
+    const char *owner;    /* type, method or constant name */
+    const char *member;   /* field, value or parameter, by its old name; NULL when it concerns the owner as a whole */
+    const char *now;      /* new name (renames), type text, value, size or offset; NULL */
+    const char *before;   /* old type text, value, size or offset; NULL */
     const char *sentence; /* "Field 'email' no longer exists in Auth Cell" */
 };
 
 struct cell_diff {
     struct cell_arena arena;
-    struct diff_change *changes; /* owner order of the old schema, then additions */
+    /* Types, constants and methods in the order of the old schema, within each its members in the old order, then its
+     * new ones, then its size; after them new types, constants and methods in the order of the new schema. */
+    struct diff_change *changes;
     uint32_t n;
     unsigned breaks; /* all of them together */
 };
 
-/* Both schemas may be freed afterwards. */
+/*
+ * Fields are matched by name, then by `renamed_from`. What a message can carry decides what breaks the wire: a struct
+ * may grow at its end, or in its padding; a field that is gone would be read as zero, so that breaks it also at the
+ * end. Docs, rules, `since` and verbs are not compared. Both schemas may be freed afterwards. CELL_INVALID_ARGUMENT for
+ * schemas of two cells.
+ */
 int cell_diff_new(const struct cell_schema *before, const struct cell_schema *after, struct cell_diff **diff,
                   struct cell_error *e);
 void cell_diff_free(struct cell_diff *d);
 
 /* The wire-breaking changes that reach method `name`: through its parameters and every type they use. Appends
- * "sentence; sentence" to `out`. Returns their number; 0 = a client of `before` may call it on a server of `after`. */
+ * "sentence; sentence" to `out` (NULL = only counts). Returns their number; 0 = a client of `before` may call it on a
+ * server of `after`. `before` is the one that `d` was made of. CELL_NOT_FOUND when it has no such method. */
 int cell_diff_method(const struct cell_diff *d, const struct cell_schema *before, const char *name,
                      struct cell_buffer *out);
 

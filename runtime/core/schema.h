@@ -124,20 +124,31 @@ struct cell_schema {
     struct schema_verb *verbs;
     uint32_t nverbs;
     char fingerprint[CELL_FINGERPRINT_LEN + 1]; /* of the canonical form */
+    const struct schema_type **types_by_name;   /* the same types, sorted; NULL before parse/seal */
+    const char *received; /* canonical form of the document that was parsed when format would write another one */
+    size_t received_len;  /* (it holds members that this version does not know, or states a default) */
 };
 
-/* Parses and checks one schema document of `len` bytes. Guarantees on success: every name is an identifier, no keyword
- * of C or C++, not reserved (leading underscore, "cell_", "cellgen_"), unique in its scope; types exist, are not
- * recursive by value, and have exactly the LP64 layout stated; method slots have the layout of their struct; all sizes
- * fit the limits; docs hold no control characters and no comment terminator that could leave a comment.
- * CELL_PROTOCOL_ERROR with JSON path and cause ("methods[3].params[0].type: unknown type 'foo'"); CELL_TOO_LARGE. */
+/*
+ * Parses and checks one schema document of `len` bytes. Guarantees on success: every name is an identifier, no keyword
+ * of C or C++ (verbs, rules and arguments of verbs may be keywords: they never become C), not reserved (leading
+ * underscore, "cell_", "cellgen_", intN_t), unique in its scope; types exist, are not recursive, and have exactly the
+ * LP64 layout stated; method slots have the layout of their struct; all sizes fit the limits; docs hold no control
+ * characters and nothing that ends or continues a comment.
+ * The fingerprint is that of the document as it was received, unknown members included: the one that its sender states.
+ * CELL_PROTOCOL_ERROR with JSON path and cause ("methods[3].params[0].type: unknown type 'foo'"); CELL_TOO_LARGE;
+ * CELL_NO_MEMORY.
+ */
 int cell_schema_parse(const char *json, size_t len, struct cell_schema **schema, struct cell_error *e);
 
 /* An empty schema to be filled in by the plugin; strings must be copied into its arena. */
 struct cell_schema *cell_schema_new(void);
-/* Sorts, computes slots' offsets, checks as parse does, computes all fingerprints. */
+/* Sorts, computes slots' offsets, checks as parse does, computes all fingerprints. Types must be in dependency order
+ * and `named` point into s->types. CELL_INVALID_ARGUMENT with path and cause; CELL_TOO_LARGE when the document would be
+ * refused for its size; CELL_NO_MEMORY. */
 int cell_schema_seal(struct cell_schema *s, struct cell_error *e);
-/* Appends the canonical JSON. parse(format(s)) has the same fingerprint. */
+/* Appends the canonical JSON, whose SHA-256 is s->fingerprint: of a parsed schema exactly the document that was
+ * received, in canonical form. CELL_NO_MEMORY. */
 int cell_schema_format(const struct cell_schema *s, struct cell_buffer *out);
 void cell_schema_free(struct cell_schema *s); /* NULL is accepted */
 
@@ -147,16 +158,20 @@ const struct schema_verb *cell_schema_verb(const struct cell_schema *s, const ch
 
 /* Text form of a type use ("opt<i32>", "u8[32]"). Returns snprintf's result. */
 int cell_schema_ref_format(const struct schema_ref *r, char *text, size_t size);
-/* sizeof/alignof of one use, arrays included. */
+/* sizeof/alignof of one use, arrays included; UINT32_MAX for a size beyond that. */
 void cell_schema_ref_layout(const struct schema_ref *r, uint32_t *size, uint32_t *align);
 
 /* True for the keywords of C23 and C++23 and the alternative tokens. */
 bool cell_is_keyword(const char *name);
 
 /* Builds descriptors for a whole schema in the schema's arena, for programs that learn a schema at run time (cell call,
- * the server's answer to an older client). methods[i] describes s->methods[i]; invoke is NULL. */
+ * the server's answer to an older client). methods[i] describes s->methods[i]; invoke is NULL. Not thread-safe: the
+ * arena grows. CELL_NO_MEMORY, CELL_INVALID_ARGUMENT for a type of another schema. */
 int cell_schema_describe(struct cell_schema *s, const struct cell_method **methods, struct cell_error *e);
-/* The other way: the schema that a client's descriptors stand for (no docs). */
+/* The other way: the schema that a client's descriptors stand for. They hold no docs, constants and former names, not the
+ * order of in and out parameters among each other (ins come first), and no enumerators: each enum has one placeholder,
+ * "unnamed_N". CELL_FAILED_PRECONDITION for descriptors of another version, CELL_INVALID_ARGUMENT for such as no
+ * renderer makes: methods not sorted, types of one name that differ, recursion, layouts that are not LP64's. */
 int cell_schema_from_service(const struct cell_service *service, struct cell_schema **schema, struct cell_error *e);
 
 /*
@@ -173,6 +188,7 @@ struct cell_expansion {
     struct expansion_diagnostic *diagnostics;
     uint32_t ndiagnostics;
 };
+/* Errors as cell_schema_parse; content->cell is NULL, content->fingerprint that of the whole document. */
 int cell_expansion_parse(const char *json, size_t len, struct cell_expansion **x, struct cell_error *e);
 void cell_expansion_free(struct cell_expansion *x);
 

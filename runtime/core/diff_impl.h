@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What the parts of the diff share. Internal to core/diff*.c. */
+#ifndef CELL_CORE_DIFF_IMPL_H
+#define CELL_CORE_DIFF_IMPL_H
+
+#include "core/diff.h"
+
+#define DIFF_NONE UINT32_MAX /* no counterpart */
+#define DIFF_TEXT 192u       /* bytes for the text of a type use or a number */
+
+struct diff_work {
+    struct cell_diff *diff;
+    const struct cell_schema *before, *after;
+    const char *cell;            /* "Auth Cell" */
+    struct diff_change *changes; /* malloc'ed while it grows */
+    uint32_t capacity;
+    struct cell_arena scratch; /* reset for each owner */
+    bool failed;               /* memory was short */
+};
+
+/* Appends a change of `rule`: strings are copied, breaks and sentence are those of the rule. `texts` holds owner,
+ * member, before and now. */
+void diff_add(struct diff_work *w, enum diff_rule rule, const struct diff_change *texts);
+/* The same for an occurrence that breaks something else or needs another sentence (NULL = the rule's). */
+void diff_add_as(struct diff_work *w, enum diff_rule rule, unsigned breaks, const char *sentence,
+                 const struct diff_change *texts);
+
+/* Which field or parameter became which: to[i] for each old one, from[j] for each new one, DIFF_NONE without. */
+struct diff_match {
+    uint32_t *to, *from;
+};
+/* By name. False when memory is short. Lives until the scratch memory is reset. */
+bool diff_match_names(struct diff_work *w, const struct schema_field *before, uint32_t nbefore,
+                      const struct schema_field *after, uint32_t nafter, struct diff_match *m);
+uint32_t diff_find_field(const struct schema_field *fields, uint32_t n, const char *name);
+
+bool diff_same_ref(const struct schema_ref *a, const struct schema_ref *b);
+/* True for a fixed array in place whose elements have the same type in another size: all but the first moved. */
+bool diff_elements_moved(const struct schema_ref *before, const struct schema_ref *after);
+
+void diff_type(struct diff_work *w, const struct schema_type *before, const struct schema_type *after);
+void diff_method(struct diff_work *w, const struct schema_method *before, const struct schema_method *after);
+
+/* The default sentence of a rule, and its expansion: $o owner, $m member, $b before, $n now, $c cell. */
+const char *diff_template(enum diff_rule rule);
+char *diff_sentence(struct cell_arena *arena, const char *sentence, const struct diff_change *c, const char *cell);
+
+#endif

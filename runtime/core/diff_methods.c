@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What changed in one method. In and out parameters travel apart: their order among each other is only the source's. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/diff_impl.h"
+
+static bool same_shape(const struct schema_field *a, const struct schema_field *b)
+{
+    return a->out == b->out && a->by_pointer == b->by_pointer && diff_same_ref(&a->type, &b->type);
+}
+
+/* "out auth_session *" */
+static void param_format(const struct schema_field *p, char text[DIFF_TEXT])
+{
+    char type[DIFF_TEXT - 8];
+    cell_schema_ref_format(&p->type, type, sizeof(type));
+    snprintf(text, DIFF_TEXT, "%s%s%s", p->out ? "out " : "", type, p->by_pointer && !p->type.count ? " *" : "");
+}
+
+/* Which one of its direction it is. */
+static uint32_t position(const struct schema_method *m, uint32_t param)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < param; i++)
+        n += m->params[i].out == m->params[param].out;
+    return n;
+}
+
+/* The name of a parameter is not seen by a caller in C: in the same place and of the same type it is the same one. */
+static void match_renamed(const struct schema_method *before, const struct schema_method *after, struct diff_match *m)
+{
+    for (uint32_t i = 0; i < before->nparams; i++)
+        for (uint32_t j = 0; j < after->nparams && m->to[i] == DIFF_NONE; j++)
+            if (m->from[j] == DIFF_NONE && same_shape(&before->params[i], &after->params[j]) &&
+                position(before, i) == position(after, j)) {
+                m->to[i] = j;
+                m->from[j] = i;
+            }
+}
+
+/* Which one parameter `i` is among those that exist on both sides, before and now: 0, or what another place breaks. */
+static unsigned order_breaks(const struct schema_method *before, const struct diff_match *m, uint32_t i)
+{
+    uint32_t place = 0, now = 0, wire_place = 0, wire_now = 0;
+    for (uint32_t k = 0; k < before->nparams; k++) {
+        bool travels_with = before->params[k].out == before->params[i].out;
+        if (m->to[k] == DIFF_NONE)
+            continue;
+        place += k < i;
+        now += m->to[k] < m->to[i];
+        wire_place += travels_with && k < i;
+        wire_now += travels_with && m->to[k] < m->to[i];
+    }
+    return (place != now ? DIFF_SOURCE : 0u) | (wire_place != wire_now ? DIFF_WIRE : 0u);
+}
+
+static void add_place(struct diff_work *w, const char *method, const char *param, unsigned breaks, const char *sentence,
+                      uint32_t before, uint32_t now)
+{
+    char before_text[16], now_text[16];
+    snprintf(before_text, sizeof(before_text), "%u", before);
+    snprintf(now_text, sizeof(now_text), "%u", now);
+    struct diff_change c = {.owner = method, .member = param, .before = before_text, .now = now_text};
+    diff_add_as(w, DIFF_PARAM_CHANGED, breaks, sentence, &c);
+}
+
+/* Returns whether it is in another order or of another type. */
+static bool diff_param(struct diff_work *w, const struct schema_method *before, const struct schema_method *after,
+                       const struct diff_match *m, uint32_t i)
+{
+    const struct schema_field *old = &before->params[i], *now = &after->params[m->to[i]];
+    char before_text[DIFF_TEXT], now_text[DIFF_TEXT];
+    if (strcmp(old->name, now->name) != 0)
+        diff_add(w, DIFF_PARAM_RENAMED,
+                 &(struct diff_change){.owner = before->name, .member = old->name, .now = now->name});
+    if (!same_shape(old, now)) {
+        param_format(old, before_text);
+        param_format(now, now_text);
+        diff_add(
+            w, DIFF_PARAM_CHANGED,
+            &(struct diff_change){.owner = before->name, .member = old->name, .before = before_text, .now = now_text});
+        return true;
+    }
+    unsigned breaks = order_breaks(before, m, i);
+    if (breaks)
+        add_place(w, before->name, old->name, breaks, "Parameter '$m' of '$o' has another place in $c", i + 1,
+                  m->to[i] + 1);
+    return breaks != 0;
+}
+
+/* With the same parameters in the same order: a value that has grown pushes those behind it away. */
+static void diff_slots(struct diff_work *w, const struct schema_method *before, const struct schema_method *after,
+                       const struct diff_match *m)
+{
+    for (uint32_t i = 0; i < before->nparams; i++) {
+        const struct schema_field *old = &before->params[i], *now = &after->params[m->to[i]];
+        if (!old->out && old->offset != now->offset)
+            add_place(w, before->name, old->name, DIFF_WIRE,
+                      "Parameter '$m' of '$o' moved from offset $b to $n of the request in $c", old->offset,
+                      now->offset);
+        if (!old->by_pointer && diff_elements_moved(&old->type, &now->type))
+            add_place(w, before->name, old->name, DIFF_WIRE,
+                      "Elements of parameter '$m' of '$o' moved from $b to $n bytes apart in $c", old->type.named->size,
+                      now->type.named->size);
+    }
+}
+
+void diff_method(struct diff_work *w, const struct schema_method *before, const struct schema_method *after)
+{
+    struct diff_match m;
+    bool same = true;
+    if (!diff_match_names(w, before->params, before->nparams, after->params, after->nparams, &m))
+        return;
+    match_renamed(before, after, &m);
+    for (uint32_t i = 0; i < before->nparams; i++) {
+        if (m.to[i] == DIFF_NONE) {
+            diff_add(w, DIFF_PARAM_REMOVED,
+                     &(struct diff_change){.owner = before->name, .member = before->params[i].name});
+            same = false;
+        } else if (diff_param(w, before, after, &m, i)) {
+            same = false;
+        }
+    }
+    for (uint32_t j = 0; j < after->nparams; j++) {
+        if (m.from[j] != DIFF_NONE)
+            continue;
+        diff_add(w, DIFF_PARAM_ADDED, &(struct diff_change){.owner = before->name, .member = after->params[j].name});
+        same = false;
+    }
+    if (same)
+        diff_slots(w, before, after, &m);
+    if (before->idempotent != after->idempotent)
+        diff_add(w, DIFF_IDEMPOTENCY_CHANGED,
+                 &(struct diff_change){.owner = before->name,
+                                       .before = before->idempotent ? "idempotent" : "not idempotent",
+                                       .now = after->idempotent ? "idempotent" : "not idempotent"});
+}

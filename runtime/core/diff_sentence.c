@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The sentences for people: the same in the compiler's errors, at run time and on the command line. */
+#include "base/buffer.h"
+#include "core/diff_impl.h"
+
+const char *diff_template(enum diff_rule rule)
+{
+    static const char *const templates[] = {
+        [DIFF_FIELD_REMOVED] = "Field '$m' no longer exists in $c",
+        [DIFF_FIELD_RENAMED] = "Field '$m' is now '$n' in $c",
+        [DIFF_FIELD_RETYPED] = "Field '$m' of '$o' changed its type from '$b' to '$n' in $c",
+        [DIFF_FIELD_MOVED] = "Field '$m' of '$o' moved from offset $b to $n in $c",
+        [DIFF_FIELD_ADDED] = "Field '$m' of '$o' is new in $c",
+        [DIFF_TYPE_REMOVED] = "Type '$o' no longer exists in $c",
+        [DIFF_TYPE_ADDED] = "Type '$o' is new in $c",
+        [DIFF_TYPE_KIND_CHANGED] = "Type '$o' changed from '$b' to '$n' in $c",
+        [DIFF_TYPE_SIZE_CHANGED] = "Type '$o' changed its size from $b to $n bytes in $c",
+        [DIFF_ENUM_VALUE_REMOVED] = "Enumerator '$m' no longer exists in $c",
+        [DIFF_ENUM_VALUE_CHANGED] = "Enumerator '$m' changed from $b to $n in $c",
+        [DIFF_ENUM_VALUE_ADDED] = "Enumerator '$m' of '$o' is new in $c",
+        [DIFF_ENUM_TYPE_CHANGED] = "Enum '$o' changed its integer type from '$b' to '$n' in $c",
+        [DIFF_METHOD_REMOVED] = "Method '$o' no longer exists in $c",
+        [DIFF_METHOD_ADDED] = "Method '$o' is new in $c",
+        [DIFF_PARAM_ADDED] = "Parameter '$m' of '$o' is new in $c",
+        [DIFF_PARAM_REMOVED] = "Parameter '$m' of '$o' no longer exists in $c",
+        [DIFF_PARAM_RENAMED] = "Parameter '$m' of '$o' is now '$n' in $c",
+        [DIFF_PARAM_CHANGED] = "Parameter '$m' of '$o' changed from '$b' to '$n' in $c",
+        [DIFF_IDEMPOTENCY_CHANGED] = "Method '$o' changed from $b to $n in $c",
+        [DIFF_CONSTANT_REMOVED] = "Constant '$o' no longer exists in $c",
+        [DIFF_CONSTANT_CHANGED] = "Constant '$o' changed from $b to $n in $c",
+        [DIFF_CONSTANT_ADDED] = "Constant '$o' is new in $c",
+    };
+    return templates[rule];
+}
+
+char *diff_sentence(struct cell_arena *arena, const char *sentence, const struct diff_change *c, const char *cell)
+{
+    struct cell_buffer b = {0};
+    for (const char *p = sentence; *p; p++) {
+        const char *text = NULL;
+        if (*p != '$') {
+            cell_buffer_append(&b, p, 1);
+            continue;
+        }
+        switch (*++p) {
+        case 'o':
+            text = c->owner;
+            break;
+        case 'm':
+            text = c->member;
+            break;
+        case 'b':
+            text = c->before;
+            break;
+        case 'n':
+            text = c->now;
+            break;
+        default:
+            text = cell;
+        }
+        cell_buffer_puts(&b, text ? text : "?");
+    }
+    char *copy = cell_buffer_ok(&b) ? cell_arena_copy(arena, b.data, b.len) : NULL;
+    cell_buffer_free(&b);
+    return copy;
+}

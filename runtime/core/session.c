@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+#include "core/ask.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/session_parts.h"
+#include "wire/limits.h"
+
+/* How long a cell that let a deadline pass is not asked again, at least: so long that a large build waits a few times
+ * in all, and so short that nobody waits for it after a repair. It grows with the deadline. */
+#define DOWN_MS 30000u
+#define DOWN_DEADLINES 10u
+#define CLOCK_NS (10 * CELL_NS_PER_MS) /* a transport may give up this much earlier */
+
+static char *copy(struct cell_session *s, const char *text) { return cell_arena_copy(&s->arena, text, strlen(text)); }
+
+/* The folder that .cell is in: that of cell.json, else that of the file which is compiled. */
+static char *store_dir(struct cell_session *s, const char *main_file)
+{
+    if (s->config->dir)
+        return copy(s, s->config->dir);
+    size_t len = (size_t)(strrchr(main_file, '/') - main_file);
+    return cell_arena_copy(&s->arena, main_file, len ? len : 1);
+}
+
+static int open_session(struct cell_session *s, const char *main_file, const char *output, struct cell_error *e)
+{
+    int r = cell_config_find(main_file, &s->config, e);
+    if (r < 0)
+        return r;
+    s->budget_ns = s->config->timeout_ms * CELL_NS_PER_MS;
+    const char *dir = store_dir(s, main_file);
+    if (!dir || cell_store_init(&s->store, &s->arena, dir) < 0)
+        return session_no_memory(e);
+    if (!output)
+        return CELL_OK;
+    char key[CELL_FINGERPRINT_LEN + 1];
+    cell_sha256_hex(output, strlen(output), key);
+    key[32] = '\0';
+    s->object = copy(s, output);
+    s->record_path = cell_store_path(&s->store, "objects", key, ".json");
+    return s->object && s->record_path ? CELL_OK : session_no_memory(e);
+}
+
+int cell_session_new(const char *main_file, const char *output, enum session_mode mode,
+                     const struct cell_exchange *exchange, struct cell_session **session, struct cell_error *e)
+{
+    if (main_file[0] != '/' || (output && output[0] != '/'))
+        return cell_error_set(e, CELL_INVALID_ARGUMENT, "%s is not an absolute path",
+                              main_file[0] != '/' ? main_file : output);
+    struct cell_session *s = calloc(1, sizeof(*s));
+    if (!s)
+        return session_no_memory(e);
+    s->mode = mode;
+    s->exchange = exchange;
+    int r = open_session(s, main_file, output, e);
+    if (r < 0) {
+        cell_session_free(s);
+        return r;
+    }
+    *session = s;
+    return CELL_OK;
+}
+
+static void disconnect(struct cell_session *s, struct known_cell *c)
+{
+    if (c->link)
+        s->exchange->close(c->link);
+    c->link = NULL;
+}
+
+void cell_session_free(struct cell_session *s)
+{
+    if (!s)
+        return;
+    for (struct known_cell *c = s->cells; c; c = c->next) {
+        disconnect(s, c);
+        cell_schema_free(c->schema);
+        cell_schema_free(c->baseline);
+    }
+    cell_json_free(&s->record_doc);
+    free(s->record);
+    cell_config_free(s->config);
+    cell_arena_free(&s->arena);
+    free(s);
+}
+
+struct cell_config *cell_session_config(struct cell_session *s) { return s->config; }
+
+/* ---- questions ---- */
+
+struct question {
+    uint64_t begin_ns, granted_ns;
+};
+
+/* Begins a question with what is left of the compilation's time. */
+static int begin(struct cell_session *s, struct known_cell *c, struct question *q, struct cell_error *e)
+{
+    q->begin_ns = cell_now_ns();
+    q->granted_ns = s->budget_ns;
+    if (s->budget_ns >= CELL_NS_PER_MS)
+        return CELL_OK;
+    return cell_error_set(e, CELL_DEADLINE_EXCEEDED,
+                          "%s was not asked: the %u ms for the questions of one compilation were used up before",
+                          session_place(c), s->config->timeout_ms);
+}
+
+static int end(struct cell_session *s, struct known_cell *c, const struct question *q, int r, struct cell_error *e)
+{
+    uint64_t taken = cell_now_ns() - q->begin_ns;
+    s->budget_ns -= taken < s->budget_ns ? taken : s->budget_ns;
+    if (r >= 0)
+        return r;
+    disconnect(s, c);
+    /* A cell may also answer that a deadline of its own has passed. */
+    if (r != CELL_DEADLINE_EXCEEDED || taken + CLOCK_NS < q->granted_ns)
+        return r;
+    c->hung = true;
+    return cell_error_set(e, r, "%s: the cell did not answer within %llu ms", session_place(c),
+                          (unsigned long long)(q->granted_ns / CELL_NS_PER_MS));
+}
+
+/* Connects, and learns the cell's fingerprint from its greeting. */
+static int connect_cell(struct cell_session *s, struct known_cell *c, char fingerprint[CELL_FINGERPRINT_LEN + 1],
+                        struct cell_error *e)
+{
+    struct question q;
+    void *link = NULL;
+    int r = begin(s, c, &q, e);
+    if (r < 0)
+        return r;
+    r = s->exchange->open(c->pub.address, c->pub.name, s->config->trust_any_owner, q.begin_ns + q.granted_ns, &link,
+                          fingerprint, e);
+    r = end(s, c, &q, r, e);
+    if (r < 0)
+        return r;
+    c->link = link;
+    c->used = false;
+    if (session_is_fingerprint(fingerprint))
+        return CELL_OK;
+    disconnect(s, c);
+    return cell_error_set(e, CELL_PROTOCOL_ERROR, "%s: the fingerprint in its greeting is not 64 hex digits",
+                          session_place(c));
+}
+
+/* Connects again, to the cell as it was. */
+static int reconnect(struct cell_session *s, struct known_cell *c, struct cell_error *e)
+{
+    char fingerprint[CELL_FINGERPRINT_LEN + 1] = "";
+    int r = connect_cell(s, c, fingerprint, e);
+    if (r < 0 || strcmp(fingerprint, c->pub.fingerprint) == 0)
+        return r;
+    disconnect(s, c);
+    return cell_error_set(e, CELL_ABORTED, "%s: the cell's schema changed while it was in use; compile again",
+                          session_place(c));
+}
+
+int cell_session_request(struct cell_session *s, struct known_cell *c, enum cell_compile_method method,
+                         const char *json, size_t len, const char **reply, size_t *reply_len, struct cell_error *e)
+{
+    struct question q;
+    bool idle = c->link && c->used; /* the cell may have closed it meanwhile */
+    int r = c->link ? CELL_OK : reconnect(s, c, e);
+    if (r >= 0)
+        r = begin(s, c, &q, e);
+    if (r < 0)
+        return r;
+    c->used = true;
+    r = s->exchange->request(c->link, method, json, len, q.begin_ns + q.granted_ns, reply, reply_len, e);
+    r = end(s, c, &q, r, e);
+    if (r == CELL_UNAVAILABLE && idle)
+        return cell_session_request(s, c, method, json, len, reply, reply_len, e);
+    return r;
+}
+
+static uint64_t down_lifetime_ms(const struct cell_session *s)
+{
+    uint64_t ms = (uint64_t)s->config->timeout_ms * DOWN_DEADLINES;
+    return ms > DOWN_MS ? ms : DOWN_MS;
+}
+
+static int ask_cell(struct cell_session *s, struct known_cell *c, struct cell_error *e)
+{
+    uint64_t age_ms, lifetime_ms = down_lifetime_ms(s), granted_ns = s->budget_ns;
+    cell_store_look(c->pub.address, &c->socket);
+    if (cell_store_is_down(&s->store, &c->socket, lifetime_ms, &age_ms))
+        return cell_error_set(e, CELL_DEADLINE_EXCEEDED,
+                              "%s: the cell did not answer %llu s ago; it is asked again in %llu s, or at once when it "
+                              "is started again",
+                              session_place(c), (unsigned long long)(age_ms / 1000),
+                              (unsigned long long)((lifetime_ms - age_ms + 999) / 1000));
+    int r = connect_cell(s, c, c->pub.fingerprint, e);
+    if (r >= 0)
+        r = cell_session_update_mirror(s, c, e);
+    /* Only who had the time to answer is blamed for not answering. */
+    if (r >= 0)
+        cell_store_clear_down(&s->store, &c->socket);
+    else if (c->hung && granted_ns >= s->config->timeout_ms * CELL_NS_PER_MS / 2)
+        cell_store_set_down(&s->store, &c->socket);
+    return r;
+}
+
+static struct known_cell *add_cell(struct cell_session *s, const char *name)
+{
+    struct known_cell *c = cell_arena_alloc(&s->arena, sizeof(*c));
+    char quoted[CELL_QUOTE_SIZE];
+    if (!c)
+        return NULL;
+    c->pub.name = copy(s, name);
+    c->pub.address = "";
+    if (!c->pub.name)
+        return NULL;
+    if (!cell_is_identifier(name) || strlen(name) > CELL_MAX_CELL_NAME) {
+        c->pub.status = cell_error_set(&c->pub.error, CELL_INVALID_ARGUMENT,
+                                       "'%s' cannot be the name of a cell: a C identifier of at most %u characters is",
+                                       cell_json_quote(name, quoted, sizeof(quoted)), CELL_MAX_CELL_NAME);
+    } else {
+        c->pub.address = cell_config_address(s->config, name);
+        c->pub.mirror_path = cell_store_path(&s->store, "mirror", name, ".json");
+        if (!c->pub.address || !c->pub.mirror_path)
+            return NULL;
+    }
+    c->next = s->cells;
+    s->cells = c;
+    return c;
+}
+
+int cell_session_cell(struct cell_session *s, const char *name, struct session_cell **cell)
+{
+    struct known_cell *c = s->cells;
+    while (c && strcmp(c->pub.name, name) != 0)
+        c = c->next;
+    if (!c) {
+        c = add_cell(s, name);
+        if (!c)
+            return CELL_NO_MEMORY;
+        struct cell_error *e = &c->pub.error;
+        if (c->pub.status >= 0)
+            c->pub.status = cell_store_check(&s->store, e);
+        if (c->pub.status >= 0)
+            c->pub.status = s->mode == SESSION_MIRROR ? cell_session_read_mirror(s, c, e) : ask_cell(s, c, e);
+        if (c->pub.status < 0)
+            disconnect(s, c);
+    }
+    *cell = &c->pub;
+    return c->pub.status;
+}
+
+int cell_session_expand(struct cell_session *s, struct session_cell *cell, const char *json, size_t len,
+                        struct cell_expansion **x, struct cell_error *e)
+{
+    struct known_cell *c = session_known(cell);
+    const char *reply;
+    size_t reply_len;
+    if (cell->status < 0)
+        return session_fail_again(cell, e);
+    if (s->mode == SESSION_MIRROR)
+        return cell_error_set(e, CELL_FAILED_PRECONDITION, "cells are not asked in this kind of compilation");
+    int r = cell_session_request(s, c, CELL_COMPILE_EXPAND, json, len, &reply, &reply_len, e);
+    if (r < 0)
+        return r;
+    r = cell_expansion_parse(reply, reply_len, x, e);
+    return r < 0 && e ? cell_error_wrap(e, "%s: its answer is not valid", session_place(c)) : r;
+}
+
+/* ---- injected texts ---- */
+
+int cell_session_inject_path(struct cell_session *s, const char *name, const char *key, char **path, bool *exists)
+{
+    char hash[CELL_FINGERPRINT_LEN + 1], *made = NULL;
+    if (!cell_is_identifier(name) || strlen(name) > CELL_MAX_CELL_NAME)
+        return CELL_INVALID_ARGUMENT;
+    int r = cell_store_check(&s->store, NULL);
+    if (r < 0)
+        return r;
+    cell_sha256_hex(key, strlen(key), hash);
+    hash[32] = '\0';
+    if (asprintf(&made, "%s/inject/%s-%s.h", s->store.root, name, hash) < 0)
+        return CELL_NO_MEMORY;
+    *exists = cell_store_text_is_whole(made);
+    *path = made;
+    return CELL_OK;
+}
+
+int cell_session_put(struct cell_session *s, const char *path, const char *text, size_t len, struct cell_error *e)
+{
+    return cell_store_put_text(&s->store, path, text, len, e);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What the parts of the compile session share. Internal to core/. */
+#ifndef CELL_CORE_SESSION_PARTS_H
+#define CELL_CORE_SESSION_PARTS_H
+
+#include <string.h>
+
+#include "core/ask.h"
+#include "core/json.h"
+#include "core/store.h"
+#include "wire/frame.h"
+
+struct known_cell {
+    struct session_cell pub; /* first: what callers hold is this */
+    void *link;              /* NULL = not connected */
+    bool used;               /* something was asked over this link */
+    bool hung;               /* let the deadline pass */
+    struct store_socket socket;
+    struct cell_schema *schema, *baseline;
+    bool baseline_sought;
+    struct known_cell *next;
+};
+
+struct cell_session {
+    struct cell_arena arena;
+    struct cell_config *config;
+    const struct cell_exchange *exchange;
+    enum session_mode mode;
+    const char *object; /* NULL = none */
+    struct cell_store store;
+    struct known_cell *cells;
+    uint64_t budget_ns; /* waiting time that is left for all questions together */
+
+    /* .cell/objects/KEY.json of this object. */
+    const char *record_path;
+    bool record_sought;
+    char *record;
+    size_t record_len;
+    struct cell_json record_doc;
+};
+
+static inline int session_no_memory(struct cell_error *e) { return cell_error_set(e, CELL_NO_MEMORY, "out of memory"); }
+
+/* What callers hold is the first member of what the session knows. */
+static inline struct known_cell *session_known(struct session_cell *cell) { return (struct known_cell *)(void *)cell; }
+
+/* The part of an address that people look for. */
+static inline const char *session_place(const struct known_cell *c)
+{
+    const char *colon = strchr(c->pub.address, ':');
+    return colon ? colon + 1 : c->pub.address;
+}
+
+static inline bool session_is_fingerprint(const char *text)
+{
+    return strlen(text) == CELL_FINGERPRINT_LEN && strspn(text, "0123456789abcdef") == CELL_FINGERPRINT_LEN;
+}
+
+/* The error of asking the cell, again. */
+static inline int session_fail_again(const struct session_cell *cell, struct cell_error *e)
+{
+    return cell_error_set(e, cell->status, "%s", cell->error.text);
+}
+
+/* session.c: one question, within the time that the compilation has left. Connects when there is no connection, and
+ * only to a cell that still has the fingerprint that is known of it. */
+int cell_session_request(struct cell_session *s, struct known_cell *c, enum cell_compile_method method,
+                         const char *json, size_t len, const char **reply, size_t *reply_len, struct cell_error *e);
+
+/* session_schema.c. All need the fingerprint in c->pub. */
+/* Makes the mirror hold the schema that the cell has now; its time changes only when its content does. */
+int cell_session_update_mirror(struct cell_session *s, struct known_cell *c, struct cell_error *e);
+/* Mirror mode: sets the fingerprint of the schema that is on the disk, when it is one. */
+int cell_session_read_mirror(struct cell_session *s, struct known_cell *c, struct cell_error *e);
+/* Parses the file at `path` (NULL: memory was short) into c->schema if it holds the schema of c's fingerprint. */
+int cell_session_load_schema(struct known_cell *c, const char *path, struct cell_error *e);
+/* Makes .cell/schemas hold the schema, for later comparisons. */
+int cell_session_keep_schema(struct cell_session *s, struct known_cell *c, struct cell_error *e);
+
+#endif

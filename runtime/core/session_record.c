@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What an object was compiled against, and when that is recorded. */
+#include <stdlib.h>
+
+#include "core/session_parts.h"
+#include "wire/message.h"
+
+#define MAX_RECORD (4u << 20)
+
+/* Reads this object's record; what is wrong with it counts as not there. */
+static void read_record(struct cell_session *s)
+{
+    if (s->record_sought || !s->object)
+        return;
+    s->record_sought = true;
+    if (cell_file_read(s->record_path, MAX_RECORD, &s->record, &s->record_len, NULL) < 0)
+        return;
+    if (cell_json_load(s->record, s->record_len, CELL_DATA_LOSS, &s->record_doc, NULL) < 0)
+        cell_json_free(&s->record_doc);
+}
+
+/* The fingerprint that the record has for the cell, or NULL. */
+static const char *recorded(struct cell_session *s, const char *name)
+{
+    struct json_at cells = {0};
+    const char *fingerprint;
+    read_record(s);
+    if (!s->record_doc.root.value || cell_json_object(&s->record_doc.root, "cells", JSON_REQUIRED, &cells, NULL) < 0 ||
+        cell_json_string(&cells, name, JSON_REQUIRED, &fingerprint, NULL) < 0)
+        return NULL;
+    return session_is_fingerprint(fingerprint) ? fingerprint : NULL;
+}
+
+const struct cell_schema *cell_session_baseline(struct cell_session *s, struct session_cell *cell)
+{
+    struct known_cell *c = session_known(cell);
+    if (cell->status < 0 || c->baseline_sought)
+        return c->baseline;
+    c->baseline_sought = true;
+    const char *then = recorded(s, cell->name);
+    if (!then || strcmp(then, cell->fingerprint) == 0)
+        return NULL;
+    struct known_cell before = {.pub = {.name = cell->name}};
+    memcpy(before.pub.fingerprint, then, CELL_FINGERPRINT_LEN + 1);
+    if (cell_session_load_schema(&before, cell_store_path(&s->store, "schemas", then, ".json"), NULL) >= 0)
+        c->baseline = before.schema;
+    return c->baseline;
+}
+
+/* Names of files are any bytes; JSON holds text. The name is there for readers only. */
+static void put_object_name(struct cell_buffer *b, const char *object)
+{
+    char *text = strdup(object);
+    for (char *p = text; p && *p && !cell_utf8_valid(text, strlen(text)); p++)
+        if (*p & 0x80)
+            *p = '?';
+    if (text)
+        cell_json_put_string(b, text);
+    else
+        b->failed = true;
+    free(text);
+}
+
+static int compare_cells(const void *a, const void *b)
+{
+    const struct known_cell *x, *y;
+    memcpy(&x, a, sizeof(x));
+    memcpy(&y, b, sizeof(y));
+    return strcmp(x->pub.name, y->pub.name);
+}
+
+static void format_record(const struct cell_session *s, struct known_cell **cells, size_t n, struct cell_buffer *b)
+{
+    qsort(cells, n, sizeof(struct known_cell *), compare_cells);
+    cell_buffer_puts(b, "{\"cells\":{");
+    for (size_t i = 0; i < n; i++)
+        cell_buffer_printf(b, "%s\"%s\":\"%s\"", i ? "," : "", cells[i]->pub.name, cells[i]->pub.fingerprint);
+    cell_buffer_puts(b, "},\"object\":");
+    put_object_name(b, s->object);
+    cell_buffer_puts(b, "}");
+}
+
+static int write_record(struct cell_session *s, const struct cell_buffer *b, struct cell_error *e)
+{
+    read_record(s);
+    if (!cell_buffer_ok(b))
+        return session_no_memory(e);
+    if (s->record && s->record_len == b->len && memcmp(s->record, b->data, b->len) == 0)
+        return CELL_OK;
+    return cell_store_write(&s->store, s->record_path, b->data, b->len, e);
+}
+
+int cell_session_commit(struct cell_session *s, struct cell_error *e)
+{
+    size_t n = 0;
+    int r = CELL_OK;
+    if (!s->object || s->mode != SESSION_LIVE)
+        return CELL_OK;
+    for (struct known_cell *c = s->cells; c; c = c->next)
+        n++;
+    CELL_CLEANUP(cell_cleanup_free) struct known_cell **cells = calloc(n + 1, sizeof(struct known_cell *));
+    if (!cells)
+        return session_no_memory(e);
+    n = 0;
+    for (struct known_cell *c = s->cells; c && r >= 0; c = c->next)
+        if (c->pub.status >= 0) {
+            cells[n++] = c;
+            r = cell_session_keep_schema(s, c, e);
+        }
+    if (r < 0 || n == 0)
+        return r;
+    struct cell_buffer b = {0};
+    format_record(s, cells, n, &b);
+    r = write_record(s, &b, e);
+    cell_buffer_free(&b);
+    return r;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Schemas of the compile session: from the cell, and from the copies in .cell. */
+#include <stdlib.h>
+
+#include "core/session_parts.h"
+
+/* Parses `json` as the schema of `c` with the fingerprint that it has; takes it over on success. */
+static int take_schema(struct known_cell *c, const char *json, size_t len, const char *from, struct cell_error *e)
+{
+    struct cell_schema *schema = NULL;
+    char quoted[CELL_QUOTE_SIZE];
+    int r = cell_schema_parse(json, len, &schema, e);
+    if (r < 0)
+        return e ? cell_error_wrap(e, "%s: its schema is not valid", from) : r;
+    if (strcmp(schema->cell, c->pub.name) != 0)
+        r = cell_error_set(e, CELL_PROTOCOL_ERROR, "%s: this is the schema of cell '%s'", from,
+                           cell_json_quote(schema->cell, quoted, sizeof(quoted)));
+    else if (strcmp(schema->fingerprint, c->pub.fingerprint) != 0)
+        r = cell_error_set(e, CELL_PROTOCOL_ERROR,
+                           "%s: its schema has the fingerprint %.12s…, its greeting said %.12s…", from,
+                           schema->fingerprint, c->pub.fingerprint);
+    if (r < 0) {
+        cell_schema_free(schema);
+        return r;
+    }
+    cell_schema_free(c->schema);
+    c->schema = schema;
+    return CELL_OK;
+}
+
+static int fetch_schema(struct cell_session *s, struct known_cell *c, struct cell_error *e)
+{
+    const char *reply;
+    size_t len;
+    int r = cell_session_request(s, c, CELL_COMPILE_SCHEMA, "{}", 2, &reply, &len, e);
+    return r < 0 ? r : take_schema(c, reply, len, session_place(c), e);
+}
+
+/* True when the file at `path` holds the schema of that fingerprint. `learn`: it is the mirror. */
+static bool holds(struct cell_session *s, struct known_cell *c, const char *path, bool learn)
+{
+    struct store_file file;
+    if (cell_store_read(path, &file, NULL) < 0)
+        return false;
+    bool same = strcmp(file.sha256, c->pub.fingerprint) == 0;
+    if (same && learn)
+        cell_store_learn(&s->store, c->pub.name, &file);
+    free(file.data);
+    return same;
+}
+
+static int write_schema(struct cell_session *s, struct known_cell *c, const char *path, struct cell_error *e)
+{
+    struct cell_buffer b = {0};
+    int r = cell_schema_format(c->schema, &b);
+    if (r < 0 || !cell_buffer_ok(&b))
+        r = session_no_memory(e);
+    else
+        r = cell_store_write(&s->store, path, b.data, b.len, e);
+    cell_buffer_free(&b);
+    return r;
+}
+
+int cell_session_update_mirror(struct cell_session *s, struct known_cell *c, struct cell_error *e)
+{
+    char known[CELL_FINGERPRINT_LEN + 1];
+    const char *path = c->pub.mirror_path;
+    if (cell_store_known(&s->store, c->pub.name, path, known) && strcmp(known, c->pub.fingerprint) == 0)
+        return CELL_OK;
+    if (holds(s, c, path, true))
+        return CELL_OK;
+    int r = fetch_schema(s, c, e);
+    if (r < 0 || holds(s, c, path, true)) /* another compilation may have been faster */
+        return r;
+    r = write_schema(s, c, path, e);
+    if (r >= 0)
+        holds(s, c, path, true);
+    return r;
+}
+
+int cell_session_read_mirror(struct cell_session *s, struct known_cell *c, struct cell_error *e)
+{
+    const char *path = c->pub.mirror_path;
+    struct store_file file;
+    if (cell_store_known(&s->store, c->pub.name, path, c->pub.fingerprint))
+        return CELL_OK;
+    int r = cell_store_read(path, &file, e);
+    if (r == CELL_NOT_FOUND)
+        return cell_error_set(e, r, "there is no mirror %s yet: compile a file that imports the cell while it runs",
+                              path);
+    if (r < 0)
+        return r;
+    memcpy(c->pub.fingerprint, file.sha256, sizeof(file.sha256));
+    r = take_schema(c, file.data, file.len, path, e);
+    if (r >= 0)
+        cell_store_learn(&s->store, c->pub.name, &file);
+    free(file.data);
+    return r;
+}
+
+int cell_session_load_schema(struct known_cell *c, const char *path, struct cell_error *e)
+{
+    struct store_file file;
+    int r = path ? cell_store_read(path, &file, e) : session_no_memory(e);
+    if (r < 0)
+        return r;
+    if (strcmp(file.sha256, c->pub.fingerprint) != 0)
+        r = cell_error_set(e, CELL_NOT_FOUND, "%s has changed meanwhile; compile again", path);
+    else
+        r = take_schema(c, file.data, file.len, path, e);
+    free(file.data);
+    return r;
+}
+
+const struct cell_schema *cell_session_schema(struct cell_session *s, struct session_cell *cell, struct cell_error *e)
+{
+    struct known_cell *c = session_known(cell);
+    if (cell->status < 0) {
+        session_fail_again(cell, e);
+        return NULL;
+    }
+    if (c->schema)
+        return c->schema;
+    int r = cell_session_load_schema(c, cell->mirror_path, e);
+    if (r < 0 && r != CELL_PROTOCOL_ERROR) /* another compilation met a newer cell, or somebody cleans up */
+        if (cell_session_load_schema(c, cell_store_path(&s->store, "schemas", cell->fingerprint, ".json"), NULL) >= 0)
+            return c->schema;
+    if (r < 0 && r != CELL_PROTOCOL_ERROR && s->mode != SESSION_MIRROR)
+        r = fetch_schema(s, c, e);
+    return r < 0 ? NULL : c->schema;
+}
+
+int cell_session_keep_schema(struct cell_session *s, struct known_cell *c, struct cell_error *e)
+{
+    struct stat kept, mirror;
+    const char *path = cell_store_path(&s->store, "schemas", c->pub.fingerprint, ".json");
+    if (!path)
+        return session_no_memory(e);
+    if (stat(path, &kept) == 0 && S_ISREG(kept.st_mode) && stat(c->pub.mirror_path, &mirror) == 0 &&
+        kept.st_size == mirror.st_size)
+        return CELL_OK; /* its name is its content, so the size tells whether it is whole */
+    if (holds(s, c, path, false))
+        return CELL_OK;
+    struct cell_error cause = {0};
+    if (!cell_session_schema(s, &c->pub, &cause))
+        return cell_error_set(e, cause.status, "%s", cause.text);
+    return write_schema(s, c, path, e);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* A project folder with a cell.json, and a cell that answers from memory. */
+#ifndef CELL_TEST_SESSION_FIXTURE_H
+#define CELL_TEST_SESSION_FIXTURE_H
+
+#include "temp_folder.h"
+
+#include <sys/time.h>
+
+#include "base/util.h"
+#include "core/ask.h"
+
+/* What the fake cell does and what it was asked. One stands for all cells; `schema` NULL makes one for the name. */
+static struct fake {
+    const char *schema;      /* what it sends */
+    const char *fingerprint; /* what it greets with; NULL = that of the schema */
+    const char *version;     /* a word in the schema that is made */
+    const char *expansion;
+    int open_status, request_status; /* failures of the next calls, until set back */
+    bool fails_once;                 /* request_status is for one call only */
+    bool uses_time;                  /* a failure takes all the time that is granted */
+    uint64_t takes_ms;               /* how long it takes to greet */
+    int opens, requests, expands, closes;
+    uint64_t granted_ms; /* at the last open or request */
+    bool any_owner;
+    char address[256];
+} fake;
+
+static char fake_made[1024];
+
+static const char *fake_schema(const char *cell)
+{
+    if (fake.schema)
+        return fake.schema;
+    snprintf(
+        fake_made, sizeof(fake_made),
+        "{\"abi\":\"lp64-le\",\"cell\":\"%s\",\"doc\":\"%s\",\"methods\":[{\"name\":\"%s_get\",\"params\":[{\"dir\":"
+        "\"in\",\"name\":\"id\",\"type\":\"i64\"}]}],\"schema\":\"cell.schema/1\"}",
+        cell, fake.version ? fake.version : "first", cell);
+    return fake_made;
+}
+
+static int fake_fail(int status, const char *what, uint64_t deadline_ns, struct cell_error *e)
+{
+    fake.granted_ms = (deadline_ns - cell_now_ns()) / CELL_NS_PER_MS;
+    if (status < 0 && fake.uses_time)
+        while (cell_now_ns() < deadline_ns)
+            ;
+    return status < 0 ? cell_error_set(e, status, "%s: fake %s", fake.address, what) : CELL_OK;
+}
+
+static int fake_open(const char *address, const char *cell, bool any_owner, uint64_t deadline_ns, void **link,
+                     char fingerprint[CELL_FINGERPRINT_LEN + 1], struct cell_error *e)
+{
+    fake.opens++;
+    fake.any_owner = any_owner;
+    snprintf(fake.address, sizeof(fake.address), "%s", address);
+    int r = fake_fail(fake.open_status, "open", deadline_ns, e);
+    if (r < 0)
+        return r;
+    for (uint64_t then = cell_now_ns() + fake.takes_ms * CELL_NS_PER_MS; cell_now_ns() < then;)
+        ;
+    if (fake.fingerprint) {
+        snprintf(fingerprint, CELL_FINGERPRINT_LEN + 1, "%s", fake.fingerprint);
+    } else {
+        /* Of a schema that is written here in canonical form. */
+        const char *schema = fake_schema(cell);
+        cell_sha256_hex(schema, strlen(schema), fingerprint);
+    }
+    *link = strdup(cell);
+    return CELL_OK;
+}
+
+static int fake_request(void *link, uint32_t method, const char *json, size_t len, uint64_t deadline_ns,
+                        const char **reply, size_t *reply_len, struct cell_error *e)
+{
+    int status = fake.request_status;
+    fake.requests++;
+    fake.expands += method == 1;
+    CHECK(len == strlen(json));
+    if (fake.fails_once)
+        fake.request_status = 0;
+    int r = fake_fail(status, "request", deadline_ns, e);
+    if (r < 0)
+        return r;
+    *reply = method == 1 ? fake.expansion : fake_schema(link);
+    *reply_len = strlen(*reply);
+    return CELL_OK;
+}
+
+static void fake_close(void *link)
+{
+    fake.closes++;
+    free(link);
+}
+
+static const struct cell_exchange fake_exchange = {fake_open, fake_request, fake_close};
+
+static struct cell_session *session;
+static struct cell_error error;
+
+static void session_done(void)
+{
+    cell_session_free(session);
+    session = NULL;
+}
+
+/* A new compilation of src/NAME into NAME.o. */
+static int session_begin_of(const char *name, enum session_mode mode)
+{
+    char source[128], object[128];
+    session_done();
+    snprintf(source, sizeof(source), "src/%s", name);
+    snprintf(object, sizeof(object), "%s.o", name);
+    error = (struct cell_error){0};
+    return cell_session_new(temp_path(source), temp_path(object), mode, &fake_exchange, &session, &error);
+}
+
+static void session_begin(enum session_mode mode) { CHECK(session_begin_of("a.c", mode) == CELL_OK); }
+
+static void project_make(void)
+{
+    fake = (struct fake){0};
+    temp_folder_make();
+    temp_make_folder("src");
+    temp_write("cell.json", "{ \"run_dir\": \"run\", \"timeout_ms\": 200, \"cells\": { \"auth\": {} } }");
+}
+
+static void project_remove(void)
+{
+    session_done();
+    temp_folder_remove();
+}
+
+/* Asks for a cell; NULL when there is no entry, which never happens. */
+static struct session_cell *ask(const char *name, int expected)
+{
+    struct session_cell *cell = NULL;
+    int r = cell_session_cell(session, name, &cell);
+    if (r != expected)
+        printf("cell '%s': %d %s\n", name, r, cell ? cell->error.text : "");
+    CHECK(r == expected);
+    CHECK(cell && cell->status == r);
+    CHECK(r >= 0 || (cell && cell->error.status == r && cell->error.text[0]));
+    return cell;
+}
+
+/* One whole compilation that imports `auth`. */
+static void compile(const char *name)
+{
+    CHECK(session_begin_of(name, SESSION_LIVE) == CELL_OK);
+    ask("auth", CELL_OK);
+    CHECK(cell_session_commit(session, &error) == CELL_OK);
+    session_done();
+}
+
+/* Gives a file a time long past, so that a change of it is seen. */
+TEMP_FOLDER_MAYBE_UNUSED static void make_old(const char *name)
+{
+    const struct timeval old[2] = {{1000000000, 0}, {1000000000, 0}};
+    CHECK(utimes(temp_path(name), old) == 0);
+}
+
+TEMP_FOLDER_MAYBE_UNUSED static bool is_old(const char *name)
+{
+    struct stat st;
+    return stat(temp_path(name), &st) == 0 && st.st_mtime == 1000000000;
+}
+
+/* How many files a folder has. */
+TEMP_FOLDER_MAYBE_UNUSED static int count_files(const char *name)
+{
+    int n = 0;
+    DIR *d = opendir(temp_path(name));
+    for (struct dirent *entry; d && (entry = readdir(d));)
+        n += entry->d_name[0] != '.';
+    if (d)
+        closedir(d);
+    return n;
+}
+
+/* The path below the test's folder of the one file that a folder has. */
+TEMP_FOLDER_MAYBE_UNUSED static const char *only_file(const char *name)
+{
+    static char path[512];
+    DIR *d = opendir(temp_path(name));
+    path[0] = '\0';
+    for (struct dirent *entry; d && (entry = readdir(d));)
+        if (entry->d_name[0] != '.')
+            snprintf(path, sizeof(path), "%s/%s", name, entry->d_name);
+    if (d)
+        closedir(d);
+    CHECK(count_files(name) == 1);
+    return path;
+}
+
+#endif

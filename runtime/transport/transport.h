@@ -57,7 +57,8 @@ struct cell_transport {
     /* Receives one whole frame. Blocks. *payload points into the connection, 8-aligned, valid until the next recv. The
      * header is checked before its length is believed; memory grows with bytes received, not with bytes announced.
      * CELL_UNAVAILABLE with text "closed" at a clean end. After CELL_DEADLINE_EXCEEDED the connection goes on where it
-     * was; after another failure it is dead. */
+     * was; after CELL_PROTOCOL_ERROR and CELL_TOO_LARGE one can still send, to say why; after another failure it is
+     * dead. */
     int (*recv)(struct cell_conn *c, struct cell_frame *f, const uint8_t **payload, uint64_t deadline_ns,
                 struct cell_error *e);
     /* True when recv would not block (a frame or the end is there), without waiting. */

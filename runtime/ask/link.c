@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+#include "ask/link.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/schema.h"
+#include "wire/hello.h"
+#include "wire/limits.h"
+
+struct cell_link {
+    const struct cell_transport *transport;
+    struct cell_conn *conn;
+    enum cell_channel channel;
+    uint64_t next_id;
+    bool broken; /* what comes next on the connection may belong to something else */
+    struct cell_greeting server;
+    char path[]; /* of the socket, for errors */
+};
+
+static uint32_t channel_limit(enum cell_channel channel)
+{
+    return channel == CELL_CHANNEL_OPS       ? CELL_MAX_OPS_REPLY
+           : channel == CELL_CHANNEL_COMPILE ? CELL_MAX_COMPILE_REPLY
+                                             : CELL_MAX_MESSAGE;
+}
+
+/* A negative number that a peer sent, as one of our statuses. */
+static int status_of(int code) { return code >= CELL_IO_ERROR ? code : CELL_UNKNOWN; }
+
+/* Says what an error of the transport means for somebody who waits for `what`. */
+static int explain(const char *what, bool leaving, struct cell_error *e)
+{
+    switch (e->status) {
+    case CELL_PROTOCOL_ERROR:
+        return cell_error_wrap(e, "it does not keep to the protocol");
+    case CELL_DEADLINE_EXCEEDED:
+        return cell_error_wrap(e, "it did not answer");
+    case CELL_UNAVAILABLE:
+        return leaving ? cell_error_set(e, CELL_UNAVAILABLE, "it is shutting down") : cell_error_wrap(e, "no %s", what);
+    default:
+        return cell_error_wrap(e, "no %s", what);
+    }
+}
+
+/* Receives one frame other than GOAWAY and checks what every frame must keep. A draining cell still answers what it has
+ * accepted, so GOAWAY alone, which comes once at most, ends nothing. */
+static int receive(struct cell_link *l, const char *what, struct cell_frame *f, const uint8_t **payload,
+                   uint64_t deadline_ns, struct cell_error *e)
+{
+    bool leaving = false;
+    for (;;) {
+        int r = l->transport->recv(l->conn, f, payload, deadline_ns, e);
+        if (r >= 0 && f->channel != l->channel)
+            r = cell_error_set(e, CELL_PROTOCOL_ERROR, "an answer on channel %u, not %u", f->channel,
+                               (unsigned)l->channel);
+        if (r >= 0 && f->kind != CELL_FRAME_GOAWAY)
+            r = cell_meta_check(*payload, f->meta_len, e);
+        else if (r >= 0 && leaving)
+            r = cell_error_set(e, CELL_PROTOCOL_ERROR, "a second GOAWAY frame");
+        if (r < 0)
+            return explain(what, leaving, e);
+        if (f->kind != CELL_FRAME_GOAWAY)
+            return CELL_OK;
+        leaving = true;
+    }
+}
+
+/* ---- handshake ---- */
+
+static int set_name(char *field, size_t size, const char *text, struct cell_error *e)
+{
+    size_t len = text ? strlen(text) : 0;
+    if (len >= size)
+        return cell_error_set(e, CELL_INVALID_ARGUMENT, "'%s' is too long", text);
+    if (len)
+        memcpy(field, text, len + 1);
+    return CELL_OK;
+}
+
+static int send_hello(struct cell_link *l, const char *cell, const char *fingerprint, uint64_t deadline_ns,
+                      struct cell_error *e)
+{
+    struct cell_greeting hello = {.abi = CELL_ABI_NAME};
+    struct cell_buffer b = {0};
+    struct cell_frame f;
+    const char *program = program_invocation_short_name;
+    cell_text_from_peer(program, strlen(program), hello.program, sizeof(hello.program));
+    int r = set_name(hello.cell, sizeof(hello.cell), cell, e);
+    if (r >= 0)
+        r = set_name(hello.fingerprint, sizeof(hello.fingerprint), fingerprint, e);
+    if (r >= 0)
+        r = cell_greeting_encode(&hello, CELL_FRAME_HELLO, (uint8_t)l->channel, &f, &b, e);
+    if (r >= 0) {
+        struct iovec v = {b.data, b.len};
+        r = l->transport->send(l->conn, &f, &v, 1, deadline_ns, e);
+        if (r < 0)
+            explain("greeting", false, e);
+    }
+    cell_buffer_free(&b);
+    return r;
+}
+
+static int read_welcome(struct cell_link *l, const char *cell, uint64_t deadline_ns, struct cell_error *e)
+{
+    struct cell_frame f;
+    const uint8_t *payload;
+    int r = receive(l, "greeting", &f, &payload, deadline_ns, e);
+    if (r < 0)
+        return r;
+    if (f.kind != CELL_FRAME_WELCOME) {
+        cell_error_set(e, CELL_PROTOCOL_ERROR, "frame kind %u where WELCOME belongs", f.kind);
+        return explain("greeting", false, e);
+    }
+    if (cell_greeting_decode(&f, payload, &l->server, e) < 0)
+        return explain("greeting", false, e);
+    if (f.code < 0) {
+        const char *text = l->server.message[0] ? l->server.message : cell_status_text(f.code);
+        return cell_error_set(e, status_of(f.code), "%s", text);
+    }
+    if (cell && cell[0] && l->server.cell[0] && strcmp(cell, l->server.cell) != 0)
+        return cell_error_set(e, CELL_NOT_FOUND, "cell '%s' answers there, not '%s'", l->server.cell, cell);
+    if (l->server.need_schema)
+        return cell_error_set(e, CELL_SCHEMA_MISMATCH, "its schema has changed meanwhile");
+    return CELL_OK;
+}
+
+int cell_link_open(const char *address, const char *cell, enum cell_channel channel, const char *fingerprint,
+                   bool any_owner, uint64_t deadline_ns, struct cell_link **out, struct cell_error *e)
+{
+    struct cell_error local = {0};
+    struct cell_connect_options options = {
+        .deadline_ns = deadline_ns, .max_payload = channel_limit(channel), .any_owner = any_owner};
+    const struct cell_transport *transport = cell_transport_find(address);
+    e = e ? e : &local;
+    if (!transport)
+        return cell_error_set(e, CELL_INVALID_ARGUMENT, "'%s' is no address; they look like unix:/path",
+                              address ? address : "");
+    const char *path = address + strlen(transport->scheme) + 1;
+    struct cell_link *l = calloc(1, sizeof(*l) + strlen(path) + 1);
+    if (!l)
+        return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
+    memcpy(l->path, path, strlen(path) + 1);
+    l->transport = transport;
+    l->channel = channel;
+    l->next_id = 1;
+    int r = transport->connect(address, &options, &l->conn, e);
+    if (r >= 0) {
+        r = send_hello(l, cell, fingerprint, deadline_ns, e);
+        if (r >= 0)
+            r = read_welcome(l, cell, deadline_ns, e);
+        if (r < 0)
+            cell_error_wrap(e, "%s", l->path);
+    }
+    if (r < 0) {
+        cell_link_close(l);
+        return r;
+    }
+    *out = l;
+    return CELL_OK;
+}
+
+void cell_link_close(struct cell_link *l)
+{
+    if (!l)
+        return;
+    if (l->conn)
+        l->transport->close(l->conn);
+    free(l);
+}
+
+const char *cell_link_cell(const struct cell_link *l) { return l->server.cell; }
+const char *cell_link_fingerprint(const struct cell_link *l) { return l->server.fingerprint; }
+void cell_link_peer(const struct cell_link *l, struct cell_peer *peer) { l->transport->peer(l->conn, peer); }
+
+/* ---- requests ---- */
+
+static int exchange(struct cell_link *l, struct cell_frame *f, const struct iovec *parts, const uint8_t **payload,
+                    uint64_t deadline_ns, struct cell_error *e)
+{
+    uint64_t id = f->id;
+    int r = l->transport->send(l->conn, f, parts, 2, deadline_ns, e);
+    if (r < 0)
+        return explain("answer", false, e);
+    r = receive(l, "answer", f, payload, deadline_ns, e);
+    if (r < 0)
+        return r;
+    if (f->kind != CELL_FRAME_REPLY)
+        cell_error_set(e, CELL_PROTOCOL_ERROR, "frame kind %u where REPLY belongs", f->kind);
+    else if (f->id != id)
+        cell_error_set(e, CELL_PROTOCOL_ERROR, "an answer to request id %" PRIu64 ", not %" PRIu64, f->id, id);
+    else
+        return CELL_OK;
+    return explain("answer", false, e);
+}
+
+int cell_link_request(struct cell_link *l, int32_t method, const void *meta, size_t meta_len, const void *message,
+                      size_t len, uint32_t timeout_ms, uint64_t deadline_ns, struct cell_link_reply *reply,
+                      struct cell_error *e)
+{
+    struct cell_error local = {0};
+    const struct iovec parts[2] = {{(void *)(uintptr_t)meta, meta_len}, {(void *)(uintptr_t)message, len}};
+    uint32_t limit = channel_limit(l->channel);
+    const uint8_t *payload;
+    e = e ? e : &local;
+    if (l->server.max_message && l->server.max_message < limit)
+        limit = l->server.max_message;
+    if (meta_len > CELL_MAX_META_BYTES || meta_len > limit || len > limit - meta_len)
+        return cell_error_set(e, CELL_TOO_LARGE, "%s: the request of %zu bytes is over the limit of %u", l->path,
+                              meta_len + len, limit);
+    if (l->broken)
+        return cell_error_set(e, CELL_UNAVAILABLE, "%s: the connection is broken", l->path);
+    struct cell_frame f = {.kind = CELL_FRAME_CALL,
+                           .channel = (uint8_t)l->channel,
+                           .code = method,
+                           .timeout_ms = timeout_ms,
+                           .id = l->next_id++,
+                           .meta_len = (uint16_t)meta_len,
+                           .length = (uint32_t)(meta_len + len)};
+    int r = exchange(l, &f, parts, &payload, deadline_ns, e);
+    if (r < 0) {
+        l->broken = true;
+        cell_error_wrap(e, "%s", l->path);
+        return r;
+    }
+    *reply = (struct cell_link_reply){f.code, payload, f.meta_len, payload + f.meta_len, f.length - f.meta_len};
+    return CELL_OK;
+}
+
+int cell_link_failure(const struct cell_link *l, const struct cell_link_reply *reply, struct cell_error *e)
+{
+    struct cell_meta_pair pair;
+    char text[CELL_ERROR_TEXT] = "";
+    if (cell_meta_find(reply->meta, reply->meta_len, CELL_META_MESSAGE, &pair) == CELL_OK)
+        cell_text_from_peer(pair.value, pair.value_len, text, sizeof(text));
+    return cell_error_set(e, status_of(reply->code), "%s: %s", l->path, text[0] ? text : cell_status_text(reply->code));
+}
+
+int cell_link_schema(const char *address, const char *cell, bool any_owner, uint64_t deadline_ns, char **json,
+                     size_t *len, struct cell_error *e)
+{
+    struct cell_link *l = NULL;
+    struct cell_link_reply reply;
+    int r = cell_link_open(address, cell, CELL_CHANNEL_COMPILE, NULL, any_owner, deadline_ns, &l, e);
+    if (r >= 0)
+        r = cell_link_request(l, CELL_COMPILE_SCHEMA, NULL, 0, "{}", 2, 0, deadline_ns, &reply, e);
+    if (r >= 0 && reply.code < 0)
+        r = cell_link_failure(l, &reply, e);
+    if (r >= 0) {
+        char *copy = malloc(reply.message_len + 1);
+        if (copy) {
+            memcpy(copy, reply.message, reply.message_len);
+            copy[reply.message_len] = '\0';
+            *json = copy;
+            *len = reply.message_len;
+        } else {
+            r = cell_error_set(e, CELL_NO_MEMORY, "out of memory");
+        }
+    }
+    cell_link_close(l);
+    return r;
+}

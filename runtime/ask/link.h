@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * One connection to a cell on one channel, with its handshake: the client of those that speak frames themselves, the
+ * compiler's and the command line's. Blocking; not thread-safe. Every error names the socket and says what went wrong
+ * there, in text that can be shown whatever the peer sent.
+ */
+#ifndef CELL_ASK_LINK_H
+#define CELL_ASK_LINK_H
+
+#include "transport/transport.h"
+
+struct cell_link;
+
+struct cell_link_reply {
+    int code;            /* a result, or a status of cell/errors.h */
+    const uint8_t *meta; /* checked; valid until the next request */
+    size_t meta_len;
+    const uint8_t *message;
+    size_t message_len;
+};
+
+/* Connects and shakes hands. `cell` NULL or "" names none; `fingerprint` NULL sends none (it must be given on the app
+ * channel). Errors: those of the transport; the status and text of a WELCOME that refuses; CELL_NOT_FOUND when another
+ * cell answers; CELL_SCHEMA_MISMATCH when the server asks for a schema; CELL_UNAVAILABLE when it is shutting down. Free
+ * *l with cell_link_close. */
+int cell_link_open(const char *address, const char *cell, enum cell_channel channel, const char *fingerprint,
+                   bool any_owner, uint64_t deadline_ns, struct cell_link **l, struct cell_error *e);
+void cell_link_close(struct cell_link *l); /* NULL is accepted */
+
+/* One CALL and its REPLY. CELL_OK when a reply came, whatever its code. `meta` is an encoded block. After an error, but
+ * for CELL_TOO_LARGE of the request itself, the connection is of no use any more: every further request fails. */
+int cell_link_request(struct cell_link *l, int32_t method, const void *meta, size_t meta_len, const void *message,
+                      size_t len, uint32_t timeout_ms, uint64_t deadline_ns, struct cell_link_reply *reply,
+                      struct cell_error *e);
+
+/* A reply with a negative code as an error: returns the code, or CELL_UNKNOWN for one that is no status, with the text
+ * that the cell sent. */
+int cell_link_failure(const struct cell_link *l, const struct cell_link_reply *reply, struct cell_error *e);
+
+/* What the server said of itself in WELCOME ("" when it did not), and who it is by the kernel's word. */
+const char *cell_link_cell(const struct cell_link *l);
+const char *cell_link_fingerprint(const struct cell_link *l);
+void cell_link_peer(const struct cell_link *l, struct cell_peer *peer);
+
+/* Asks a running cell for its schema document on the compile channel; *json, NUL-terminated after *len bytes that are
+ * not checked, is the caller's to free. */
+int cell_link_schema(const char *address, const char *cell, bool any_owner, uint64_t deadline_ns, char **json,
+                     size_t *len, struct cell_error *e);
+
+#endif

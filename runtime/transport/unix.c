@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * Connections of the Unix socket transport. A frame is sent with one system call and received, when it is not larger than
+ * the buffer, with one recv. Deadlines cost no system call of their own in steady state: the timeout for receiving is a
+ * power of two of milliseconds and only set when it changes; what is left of a deadline is waited for in ever smaller
+ * steps. Sending waits, when it has to, by poll.
+ */
+#include "unix.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define FIRST_BUFFER 4096u
+/* A buffer larger than this is given back as soon as its frame was taken. */
+#define KEPT_BUFFER (256u << 10)
+#define MAX_PARTS 7
+/* A frame up to this size is put together before it is sent: send is cheaper than sendmsg by more than the copy. */
+#define SMALL_FRAME 512u
+
+struct cell_conn {
+    int fd;
+    uint32_t max_payload;
+    uint8_t *buffer; /* NULL while nothing is in it */
+    size_t capacity, len;
+    size_t taken;  /* bytes of the frame that the last recv returned */
+    size_t wanted; /* bytes of the frame that is being received; 0 = its header is not complete */
+    uint32_t receive_ms; /* the socket's timeout; 0 = none */
+    bool dead;
+    bool broken; /* what the peer sends is no frame: nothing more is received, but it may be told */
+    atomic_bool interrupted;
+    struct cell_peer peer;
+};
+
+int cell_unix_set_timeout(int fd, int option, uint32_t ms)
+{
+    struct timeval t = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+    return setsockopt(fd, SOL_SOCKET, option, &t, sizeof(t));
+}
+
+uint32_t cell_unix_timeout_step(uint64_t left_ns)
+{
+    uint64_t ms = left_ns / CELL_NS_PER_MS;
+    if (ms >= UINT64_C(1) << 30)
+        return UINT32_C(1) << 30;
+    return ms < 2 ? 1 : UINT32_C(1) << (31 - __builtin_clz((uint32_t)ms));
+}
+
+int cell_unix_conn_new(int fd, uint32_t max_payload, struct cell_conn **conn, struct cell_error *e)
+{
+    struct cell_conn *c = calloc(1, sizeof(*c));
+    struct ucred cred;
+    socklen_t len = sizeof(cred);
+    int r = CELL_OK;
+    if (!c)
+        r = cell_error_set(e, CELL_NO_MEMORY, "out of memory");
+    else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+        r = cell_error_errno(e, CELL_IO_ERROR, errno, "cannot tell who is at the other end");
+    if (r < 0) {
+        free(c);
+        close(fd);
+        return r;
+    }
+    c->fd = fd;
+    c->max_payload = max_payload;
+    c->peer = (struct cell_peer){cred.uid, cred.gid, cred.pid};
+    *conn = c;
+    return CELL_OK;
+}
+
+static int fail_io(struct cell_conn *c, int errnum, const char *what, struct cell_error *e)
+{
+    c->dead = true;
+    if (atomic_load(&c->interrupted))
+        return cell_error_set(e, CELL_CANCELLED, "interrupted");
+    if (errnum == EPIPE || errnum == ECONNRESET)
+        return cell_error_set(e, CELL_UNAVAILABLE, "closed");
+    if (errnum == ENOMEM || errnum == ENOBUFS)
+        return cell_error_errno(e, CELL_NO_MEMORY, errnum, "%s", what);
+    return cell_error_errno(e, CELL_IO_ERROR, errnum, "%s", what);
+}
+
+/* Chooses how the next system call waits. Returns its flags, or -1 with errno. */
+static int prepare_wait(int fd, int option, uint32_t *current_ms, uint64_t deadline_ns)
+{
+    uint32_t ms = 0;
+    if (deadline_ns != CELL_NO_DEADLINE) {
+        uint64_t now = cell_now_ns();
+        if (now >= deadline_ns)
+            return MSG_DONTWAIT;
+        ms = cell_unix_timeout_step(deadline_ns - now);
+    }
+    if (ms != *current_ms) {
+        if (cell_unix_set_timeout(fd, option, ms) < 0)
+            return -1;
+        *current_ms = ms;
+    }
+    return 0;
+}
+
+/* ---- sending ---- */
+
+/* Drops what was sent from the front of the parts. */
+static void advance(struct iovec **parts, int *n, size_t sent)
+{
+    while (*n > 0 && sent >= (*parts)->iov_len) {
+        sent -= (*parts)->iov_len;
+        ++*parts;
+        --*n;
+    }
+    if (*n > 0) {
+        (*parts)->iov_base = (char *)(*parts)->iov_base + sent;
+        (*parts)->iov_len -= sent;
+    }
+}
+
+/* Waits until there is room. Not by a blocking sendmsg: SO_SNDTIMEO begins anew with every part of the bytes that finds
+ * room, so that a peer that reads slowly could make it last for ever. */
+static int wait_for_room(struct cell_conn *c, uint64_t deadline_ns, struct cell_error *e)
+{
+    struct pollfd p = {.fd = c->fd, .events = POLLOUT};
+    struct timespec left;
+    bool limited = deadline_ns != CELL_NO_DEADLINE;
+    if (limited) {
+        uint64_t now = cell_now_ns();
+        if (now >= deadline_ns) {
+            c->dead = true;
+            return cell_error_set(e, CELL_DEADLINE_EXCEEDED, "the deadline passed while sending");
+        }
+        left.tv_sec = (time_t)((deadline_ns - now) / UINT64_C(1000000000));
+        left.tv_nsec = (long)((deadline_ns - now) % UINT64_C(1000000000));
+    }
+    if (ppoll(&p, 1, limited ? &left : NULL, NULL) < 0 && errno != EINTR)
+        return fail_io(c, errno, "cannot wait to send", e);
+    return CELL_OK;
+}
+
+static int send_parts(struct cell_conn *c, struct iovec *parts, int n, uint64_t deadline_ns, struct cell_error *e)
+{
+    while (n > 0) {
+        struct msghdr m = {.msg_iov = parts, .msg_iovlen = (size_t)n};
+        ssize_t sent = sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent >= 0)
+            advance(&parts, &n, (size_t)sent);
+        else if (errno != EAGAIN && errno != EINTR)
+            return fail_io(c, errno, "cannot send", e);
+        int r = n ? wait_for_room(c, deadline_ns, e) : CELL_OK; /* nearly never: then the clock is not needed */
+        if (r < 0)
+            return r;
+    }
+    return CELL_OK;
+}
+
+/* One attempt that does not wait; what it could not send, if anything, stays in the parts. */
+static void send_small(struct cell_conn *c, struct iovec **parts, int *n)
+{
+    uint8_t whole[CELL_FRAME_HEADER + SMALL_FRAME];
+    size_t len = 0;
+    for (int i = 0; i < *n; i++)
+        if ((*parts)[i].iov_len) {
+            memcpy(whole + len, (*parts)[i].iov_base, (*parts)[i].iov_len);
+            len += (*parts)[i].iov_len;
+        }
+    ssize_t sent = send(c->fd, whole, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent > 0)
+        advance(parts, n, (size_t)sent);
+}
+
+static int unix_send(struct cell_conn *c, const struct cell_frame *f, const struct iovec *payload, int n,
+                     uint64_t deadline_ns, struct cell_error *e)
+{
+    uint8_t header[CELL_FRAME_HEADER];
+    struct iovec parts[MAX_PARTS + 1] = {{header, sizeof(header)}};
+    size_t total = 0;
+    if (c->dead)
+        return cell_error_set(e, CELL_UNAVAILABLE, "closed");
+    if (n < 0 || n > MAX_PARTS)
+        return cell_error_set(e, CELL_INVALID_ARGUMENT, "a frame of %d parts; the limit is %d", n, MAX_PARTS);
+    for (int i = 0; i < n; i++) {
+        parts[i + 1] = payload[i];
+        total += payload[i].iov_len;
+    }
+    if (total != f->length)
+        return cell_error_set(e, CELL_INVALID_ARGUMENT, "a frame of %zu bytes that says it has %u", total, f->length);
+    cell_frame_encode(f, header);
+    struct iovec *left = parts;
+    n++;
+    if (total <= SMALL_FRAME)
+        send_small(c, &left, &n);
+    return send_parts(c, left, n, deadline_ns, e);
+}
+
+/* ---- receiving ---- */
+
+static void release_buffer(struct cell_conn *c)
+{
+    free(c->buffer);
+    c->buffer = NULL;
+    c->capacity = 0;
+}
+
+/* Forgets the frame that the last recv returned; what came after it moves to the front, so that payloads stay aligned. */
+static void drop_taken(struct cell_conn *c)
+{
+    if (c->taken == 0)
+        return;
+    c->len -= c->taken;
+    if (c->len)
+        memmove(c->buffer, c->buffer + c->taken, c->len);
+    else if (c->capacity > KEPT_BUFFER)
+        release_buffer(c);
+    c->taken = 0;
+    c->wanted = 0;
+}
+
+/* Grows by what has arrived, never by what was announced. */
+static int make_room(struct cell_conn *c, struct cell_error *e)
+{
+    if (c->len < c->capacity)
+        return CELL_OK;
+    size_t capacity = c->capacity ? 2 * c->capacity : FIRST_BUFFER;
+    if (c->wanted > c->len && c->wanted < capacity)
+        capacity = c->wanted > FIRST_BUFFER ? c->wanted : FIRST_BUFFER;
+    uint8_t *buffer = realloc(c->buffer, capacity);
+    if (!buffer) {
+        c->dead = true;
+        return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
+    }
+    c->buffer = buffer;
+    c->capacity = capacity;
+    return CELL_OK;
+}
+
+static int fail_end(struct cell_conn *c, struct cell_error *e)
+{
+    c->dead = true;
+    if (atomic_load(&c->interrupted))
+        return cell_error_set(e, CELL_CANCELLED, "interrupted");
+    return cell_error_set(e, CELL_UNAVAILABLE, c->len ? "closed in the middle of a frame" : "closed");
+}
+
+/* Receives at least one byte. */
+static int fill(struct cell_conn *c, uint64_t deadline_ns, struct cell_error *e)
+{
+    int r = make_room(c, e);
+    if (r < 0)
+        return r;
+    for (;;) {
+        int flags = prepare_wait(c->fd, SO_RCVTIMEO, &c->receive_ms, deadline_ns);
+        if (flags < 0)
+            return fail_io(c, errno, "cannot set a timeout", e);
+        ssize_t n = recv(c->fd, c->buffer + c->len, c->capacity - c->len, flags);
+        if (n > 0) {
+            c->len += (size_t)n;
+            return CELL_OK;
+        }
+        if (n == 0)
+            return fail_end(c, e);
+        if (errno == EINTR)
+            continue;
+        if (errno != EAGAIN)
+            return fail_io(c, errno, "cannot receive", e);
+        if (flags & MSG_DONTWAIT) {
+            if (c->len == 0)
+                release_buffer(c); /* an idle connection costs no buffer */
+            return cell_error_set(e, CELL_DEADLINE_EXCEEDED, "the deadline passed while receiving");
+        }
+    }
+}
+
+/* 1 = a whole frame is in the buffer; 0 = more is needed; negative = it is broken. */
+static int look(struct cell_conn *c, struct cell_frame *f, struct cell_error *e)
+{
+    if (c->len == 0 || c->len < c->wanted)
+        return 0;
+    int r = cell_frame_decode(c->buffer, c->len, c->max_payload, f, e);
+    if (r <= 0)
+        return r;
+    c->wanted = (size_t)CELL_FRAME_HEADER + f->length;
+    return c->len >= c->wanted;
+}
+
+static int unix_recv(struct cell_conn *c, struct cell_frame *f, const uint8_t **payload, uint64_t deadline_ns,
+                     struct cell_error *e)
+{
+    struct cell_frame frame;
+    if (atomic_load_explicit(&c->interrupted, memory_order_relaxed)) {
+        c->dead = true;
+        return cell_error_set(e, CELL_CANCELLED, "interrupted");
+    }
+    if (c->dead || c->broken)
+        return cell_error_set(e, CELL_UNAVAILABLE, "closed");
+    drop_taken(c);
+    for (;;) {
+        int r = look(c, &frame, e);
+        if (r == 0)
+            r = fill(c, deadline_ns, e);
+        else if (r > 0) {
+            c->taken = c->wanted;
+            *f = frame;
+            *payload = c->buffer + CELL_FRAME_HEADER;
+            return CELL_OK;
+        } else {
+            c->broken = true;
+        }
+        if (r < 0)
+            return r;
+    }
+}
+
+static bool unix_readable(struct cell_conn *c)
+{
+    struct pollfd p = {.fd = c->fd, .events = POLLIN | POLLRDHUP};
+    struct cell_frame f;
+    if (c->dead || c->broken || atomic_load(&c->interrupted))
+        return true;
+    size_t left = c->len - c->taken;
+    if (left) {
+        int r = cell_frame_decode(c->buffer + c->taken, left, c->max_payload, &f, NULL);
+        if (r < 0 || (r > 0 && left >= (size_t)CELL_FRAME_HEADER + f.length))
+            return true;
+    }
+    return poll(&p, 1, 0) > 0;
+}
+
+static void unix_interrupt(struct cell_conn *c)
+{
+    atomic_store(&c->interrupted, true);
+    shutdown(c->fd, SHUT_RDWR);
+}
+
+static int unix_conn_fd(const struct cell_conn *c) { return c->fd; }
+static void unix_peer(const struct cell_conn *c, struct cell_peer *peer) { *peer = c->peer; }
+
+/* No shutdown: after a fork the other process's connection must live on. */
+static void unix_close(struct cell_conn *c)
+{
+    if (!c)
+        return;
+    close(c->fd);
+    free(c->buffer);
+    free(c);
+}
+
+const struct cell_transport cell_transport_unix = {
+    .scheme = "unix",
+    .connect = cell_unix_connect,
+    .listen = cell_unix_listen,
+    .accept = cell_unix_accept,
+    .listener_fd = cell_unix_listener_fd,
+    .listener_close = cell_unix_listener_close,
+    .send = unix_send,
+    .recv = unix_recv,
+    .readable = unix_readable,
+    .interrupt = unix_interrupt,
+    .conn_fd = unix_conn_fd,
+    .peer = unix_peer,
+    .close = unix_close,
+};

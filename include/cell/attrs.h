@@ -14,9 +14,9 @@
  * CELL_REMOTE(auth);   imports types, constants and methods of the cell `auth` into this scope.
  * The first declaration ends what came before, so that the pragma is met in the right scope; the last takes the `;`.
  */
-#define CELL_REMOTE(name)                                                                                             \
-    struct cell_import;                                                                                               \
-    CELL_PRAGMA(cell import name)                                                                                     \
+#define CELL_REMOTE(name)                                                                                              \
+    struct cell_import;                                                                                                \
+    CELL_PRAGMA(cell import_##name) /* pasted, so that a macro of that name is not expanded */                         \
     struct CELL_ANNOTATE("cell:" #name) cell_import
 
 /* CELL_PROVIDE(auth, "Accounts and sessions");   this program is the cell `auth`. Once, in one file. */

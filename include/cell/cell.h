@@ -6,10 +6,17 @@
 #if !defined(__has_attribute)
 #error "Cell needs Clang with its plugin: clang -fplugin=libcellplugin.so"
 #elif !__has_attribute(cell_plugin)
+/* Before LLVM 17 plugins are not asked about attributes: there the plugin answers this pragma by defining the macro. */
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wunknown-pragmas"
+#pragma cell plugin
+#pragma clang diagnostic pop
+#ifndef CELL_PLUGIN
 #error "the Cell plugin is not loaded: add -fplugin=libcellplugin.so (its path: pkg-config --variable=plugin cell)"
 #endif
+#endif
 
-#include "attrs.h"
-#include "ctx.h"
+#include "attrs.h" // IWYU pragma: export
+#include "ctx.h"   // IWYU pragma: export
 
 #endif

@@ -6,7 +6,7 @@
 #ifndef CELL_CLIENT_H
 #define CELL_CLIENT_H
 
-#include "ctx.h"
+#include "ctx.h" // IWYU pragma: export
 
 #pragma GCC visibility push(default)
 #ifdef __cplusplus

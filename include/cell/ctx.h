@@ -11,7 +11,7 @@
 #define CELL_CTX_H
 #pragma GCC system_header /* its macros use Clang extensions: silent under -pedantic */
 
-#include "desc.h"
+#include "desc.h" // IWYU pragma: export
 
 #pragma GCC visibility push(default)
 #ifdef __cplusplus
@@ -29,7 +29,8 @@ struct cell_ctx_options {
 cell_ctx *cell_ctx_open(const struct cell_ctx_options *options); /* NULL = all defaults */
 void cell_ctx_close(cell_ctx *c);
 
-/* Forgets replies, allocations, errors and incoming metadata; keeps options and outgoing metadata. For loops. */
+/* Forgets replies, allocations, errors and incoming metadata; keeps options and outgoing metadata. For loops. On a
+ * handler's own context it forgets errors only: the request and the reply live there. */
 void cell_ctx_reset(cell_ctx *c);
 
 /* Deadline of the calls that follow, as in cell_ctx_options. */
@@ -55,7 +56,8 @@ cell_str cell_ctx_printf(cell_ctx *c, const char *format, ...) __attribute__((fo
 
 /*
  * Metadata: up to 64 pairs, 8 KiB together; keys are lower-case [a-z0-9._-]+, values any bytes. Clients set request
- * metadata before the call and read reply metadata after it; handlers read the request's and set the reply's.
+ * metadata before the call and read reply metadata after it; handlers read the request's and set the reply's, and the
+ * calls that they make with their own context carry and receive none.
  * set: CELL_INVALID_ARGUMENT for a bad key, CELL_TOO_LARGE over the limits; copies. get: CELL_NOT_FOUND; the value
  * lives until reset.
  */

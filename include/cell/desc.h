@@ -7,8 +7,8 @@
 #ifndef CELL_DESC_H
 #define CELL_DESC_H
 
-#include "errors.h"
-#include "types.h"
+#include "errors.h" // IWYU pragma: export
+#include "types.h" // IWYU pragma: export
 
 #define CELL_DESC_ABI 1u
 

@@ -3,7 +3,7 @@
 #ifndef CELL_SERVE_H
 #define CELL_SERVE_H
 
-#include "cell.h"
-#include "server.h"
+#include "cell.h"   // IWYU pragma: export
+#include "server.h" // IWYU pragma: export
 
 #endif

@@ -3,7 +3,7 @@
 #ifndef CELL_SERVER_H
 #define CELL_SERVER_H
 
-#include "client.h"
+#include "client.h" // IWYU pragma: export
 
 #pragma GCC visibility push(default)
 #ifdef __cplusplus
@@ -13,14 +13,14 @@ extern "C" {
 struct cell_server;
 
 struct cell_server_options {
-    const char *address;           /* "unix:/run/cell/auth.sock"; NULL = the cell's default place */
-    uint32_t max_connections;      /* 0 = 256 */
-    uint32_t max_threads;          /* 0 = 16; handlers that run at once */
-    uint32_t max_message;          /* bytes; 0 = 16 MiB */
-    uint32_t drain_ms;             /* on SIGTERM: how long running calls may take; 0 = 10000 */
-    void *user;                    /* for cell_ctx_user */
-    int (*start)(void *user);      /* after the socket is open, before the first call: negative stops the server */
-    void (*stop)(void *user);      /* after the last call */
+    const char *address;      /* "unix:/run/cell/auth.sock"; NULL = the cell's default place */
+    uint32_t max_connections; /* 0 = 256 */
+    uint32_t max_threads;     /* 0 = 16; handlers that run at once */
+    uint32_t max_message;     /* bytes; 0 = 16 MiB */
+    uint32_t drain_ms;        /* on SIGTERM: how long running calls may take; 0 = 10000 */
+    void *user;               /* for cell_ctx_user */
+    int (*start)(void *user); /* after the socket is open, before the first call: negative stops the server */
+    void (*stop)(void *user); /* after the last call */
     /* Answers an annotation "cell:NAME.VERB": request and document are JSON (docs/protocol.md, "expand"). The reply's
      * memory comes from `c`. NULL = this cell has no verbs. */
     int (*expand)(cell_ctx *c, cell_str request, cell_str *document);
@@ -49,7 +49,9 @@ int cell_server_intercept(struct cell_server *server, cell_interceptor_fn *fn, v
 /*
  * Opens the socket (or takes it from LISTEN_FDS), tells the supervisor (NOTIFY_SOCKET, WATCHDOG_USEC) and serves until
  * cell_server_stop or SIGTERM/SIGINT: then it accepts nothing new, lets running calls finish within drain_ms, tells
- * clients to go elsewhere, removes the socket file it made, and returns CELL_OK. Blocks.
+ * clients to go elsewhere, removes the socket file it made, and returns CELL_OK. Blocks. CELL_DEADLINE_EXCEEDED when a
+ * handler did not end in spite of all that: then `stop` was not called, for the handler still uses what it would close.
+ * May be called again afterwards.
  */
 int cell_server_run(struct cell_server *server);
 

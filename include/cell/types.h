@@ -82,8 +82,16 @@ CELL_SCALAR_MAP(CELL_DECLARE_BUILTIN)
 #define CELL_STR(literal) ((cell_str){"" literal, sizeof(literal) - 1})
 #endif
 
-/* printf("%.*s", CELL_FMT(s)); the length is cut to INT_MAX. */
-#define CELL_FMT(s) ((s).len > 0x7fffffff ? 0x7fffffff : (int)(s).len), ((s).ptr ? (s).ptr : "")
+/* printf("%.*s", CELL_FMT(s)); the length is cut to INT_MAX. Evaluates `s` twice. */
+#define CELL_FMT(s) cell_fmt_len(s), cell_fmt_ptr(s)
+static inline int cell_fmt_len(cell_str s)
+{
+    return s.len > 0x7fffffff ? 0x7fffffff : (int)s.len;
+}
+static inline const char *cell_fmt_ptr(cell_str s)
+{
+    return s.ptr ? s.ptr : "";
+}
 
 /* A cell_str over a NUL-terminated string; NULL gives the empty string. Borrows `z`. */
 static inline cell_str cell_strz(const char *z)

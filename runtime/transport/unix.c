@@ -31,7 +31,7 @@ struct cell_conn {
     size_t taken;  /* bytes of the frame that the last recv returned */
     size_t wanted; /* bytes of the frame that is being received; 0 = its header is not complete */
     uint32_t receive_ms; /* the socket's timeout; 0 = none */
-    bool dead;
+    atomic_bool dead; /* set by whoever sends or receives */
     bool broken; /* what the peer sends is no frame: nothing more is received, but it may be told */
     atomic_bool interrupted;
     struct cell_peer peer;

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * What the parts of call/ share: the context's inside, metadata as pairs, the chain of interceptors, and how one
+ * request is carried out, whether its handler is behind a socket or in this process.
+ */
+#ifndef CELL_CALL_CALL_H
+#define CELL_CALL_CALL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/util.h"
+#include "cell/server.h"
+#include "transport/transport.h"
+#include "wire/limits.h"
+#include "wire/message.h"
+
+#define CELL_DEFAULT_TIMEOUT_MS 5000u
+#define CELL_DEFAULT_MEMORY (UINT64_C(64) << 20)
+#define CELL_USER_META_PAIRS 64u
+#define CELL_USER_META_BYTES (8u << 10)
+#define CELL_MAX_DETAILS 16u
+#define CELL_MAX_DETAIL_BYTES (4u << 10)
+#define CELL_MAX_HOOKS 16u
+/* Scratch memory larger than this is given back after the call that needed it. */
+#define CELL_KEPT_SCRATCH (64u << 10)
+
+/* ---- contexts ---- */
+
+/* One pair of metadata or one detail; key and value are NUL-terminated. */
+struct ctx_pair {
+    struct ctx_pair *next;
+    const char *key;
+    cell_str value;
+};
+
+/* What a handler's context knows of the call that it serves. Lives as long as the call. */
+struct ctx_origin {
+    void *user;
+    struct cell_caller caller;
+    /* Looks, without waiting, whether the caller has cancelled or gone. NULL: nobody to ask. */
+    bool (*gone)(struct ctx_origin *origin);
+    int fd; /* readable when `gone` should be asked; -1 = none */
+};
+
+struct cell_ctx {
+    struct cell_arena arena;
+    struct cell_error error;
+    struct cell_buffer meta; /* metadata to be sent, as a block; of users' keys only */
+    uint32_t nmeta;
+    struct cell_buffer message; /* scratch: the message to be sent */
+    struct cell_buffer head;    /* scratch: the metadata of a reply that is sent */
+    struct ctx_pair *incoming;  /* metadata that was received */
+    struct ctx_pair *details;
+    uint32_t ndetails;
+    size_t detail_bytes;
+    struct cell_client *client;
+    uint32_t timeout_ms;       /* as in cell_ctx_options; 0 = not set */
+    uint64_t deadline_ns;      /* of the running call; CELL_NO_DEADLINE */
+    struct ctx_origin *origin; /* NULL on a client's context */
+    atomic_bool cancelled;
+
+    pthread_mutex_t lock; /* of what cell_ctx_cancel touches: */
+    const struct cell_transport *transport;
+    struct cell_conn *running; /* what the call waits on now */
+    atomic_uint_fast64_t sent; /* id of the call that was sent on it whole; then nobody else sends there */
+    struct cell_ctx *child;    /* the handler's context of an in-process call */
+};
+
+/* Takes a context for a handler's call, and back to that state after each call. NULL when memory is short. */
+cell_ctx *cell_ctx_open_handler(uint64_t memory_limit);
+void cell_ctx_begin_handler(cell_ctx *c, struct ctx_origin *origin, uint64_t deadline_ns);
+void cell_ctx_end_handler(cell_ctx *c);
+
+/* Absolute deadline of a call that begins now, and what travels with it (0 = none). */
+uint64_t cell_ctx_call_deadline(const cell_ctx *c, uint32_t *timeout_ms, uint64_t now_ns);
+
+/* What cell_ctx_cancel is to interrupt: set while a call waits on `conn`. Returns false when it was cancelled before.
+ */
+bool cell_ctx_enter(cell_ctx *c, const struct cell_transport *t, struct cell_conn *conn);
+/* Afterwards nobody interrupts the connection any more. Returns false when it may have been. */
+bool cell_ctx_leave(cell_ctx *c);
+/* True once, when the call that ends now was cancelled by cell_ctx_cancel. */
+bool cell_ctx_take_cancel(cell_ctx *c);
+
+/* Keeps a block that was received: users' pairs as incoming metadata, ":detail." as details, and copies ":message". The
+ * block must have been checked. CELL_NO_MEMORY. */
+int cell_ctx_receive_metadata(cell_ctx *c, const uint8_t *block, size_t len, bool reply, char message[CELL_ERROR_TEXT]);
+
+/* Builds the metadata of a reply in c->head (or c->meta, when nothing is to be added). */
+int cell_ctx_reply_metadata(cell_ctx *c, int code, const struct cell_buffer **block);
+
+/* A status that may travel: negative ones outside the list become CELL_UNKNOWN. */
+int cell_status_normal(int status);
+
+/* Empties scratch memory and gives it back when it is big. */
+void cell_scratch_reset(struct cell_buffer *b);
+
+/* ---- interceptors ---- */
+
+struct call_hooks {
+    struct {
+        cell_interceptor_fn *fn;
+        void *user;
+    } hook[CELL_MAX_HOOKS];
+    uint32_t n;
+};
+int cell_hooks_add(struct call_hooks *h, cell_interceptor_fn *fn, void *user);
+/* Runs the interceptors and, innermost, `last`. */
+int cell_hooks_run(const struct call_hooks *h, cell_ctx *c, const struct cell_call_info *info,
+                   int (*last)(cell_ctx *c, void *arg), void *arg);
+
+/* ---- one request, on the side that answers ---- */
+
+/* What answers a request: a method's own handler, or a fake. */
+struct call_target {
+    const char *cell;
+    const struct cell_method *method;
+    const struct call_hooks *hooks;
+    cell_fake_fn *fake; /* NULL = method->invoke */
+    void *fake_user;
+    uint32_t max_message; /* of the reply, metadata included */
+};
+
+/* Decodes the request, runs interceptors and handler, encodes the reply: its message is in c->message, its metadata in
+ * *meta. Returns the code of the reply; when it is negative there is no message. */
+int cell_serve_request(cell_ctx *c, const struct call_target *t, const uint8_t *message, size_t len,
+                       const struct cell_buffer **meta);
+
+/* Records an error as the reply of a request that no handler saw; returns its code. */
+int cell_serve_refusal(cell_ctx *c, const struct cell_error *e, const struct cell_buffer **meta);
+
+/* ---- one request, on the side that asks ---- */
+
+struct client_call {
+    struct cell_client *client;
+    const struct cell_service *service;
+    const struct cell_method *method;
+    uint32_t id;
+    const void *in;
+    void *const *out;
+    uint32_t timeout_ms; /* what travels */
+    uint64_t now_ns;     /* when the call began */
+    bool connected;      /* a connection was made for it: a failure now is a lost connection */
+};
+
+/* Takes a reply that has arrived: metadata, then the error or the out parameters. */
+int cell_take_reply(cell_ctx *c, const struct client_call *k, int code, const uint8_t *meta, size_t meta_len,
+                    const uint8_t *message, size_t len);
+int cell_call_remote(cell_ctx *c, struct client_call *k);
+int cell_call_local(cell_ctx *c, struct client_call *k);
+
+#endif

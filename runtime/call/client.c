@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Clients, and cell_call: what is the same for every kind of client. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "pool.h"
+
+int cell_client_open(const char *address, struct cell_client **client)
+{
+    struct cell_client *c;
+    if (!client || (address && !cell_transport_find(address)))
+        return CELL_INVALID_ARGUMENT;
+    int r = cell_client_new(&c);
+    if (r < 0)
+        return r;
+    c->address = address ? strdup(address) : NULL;
+    if (address && !c->address) {
+        cell_client_close(c);
+        return CELL_NO_MEMORY;
+    }
+    *client = c;
+    return CELL_OK;
+}
+
+int cell_client_fake(cell_fake_fn *answer, void *user, struct cell_client **client)
+{
+    struct cell_client *c;
+    if (!answer || !client)
+        return CELL_INVALID_ARGUMENT;
+    int r = cell_client_new(&c);
+    if (r < 0)
+        return r;
+    c->fake = answer;
+    c->fake_user = user;
+    *client = c;
+    return CELL_OK;
+}
+
+int cell_client_in_process(struct cell_server *server, struct cell_client **client)
+{
+    struct cell_client *c;
+    if (!server || !client)
+        return CELL_INVALID_ARGUMENT;
+    int r = cell_client_new(&c);
+    if (r < 0)
+        return r;
+    c->server = server;
+    *client = c;
+    return CELL_OK;
+}
+
+int cell_client_intercept(struct cell_client *client, cell_interceptor_fn *fn, void *user)
+{
+    return client ? cell_hooks_add(&client->hooks, fn, user) : CELL_INVALID_ARGUMENT;
+}
+
+/* ---- calls ---- */
+
+static int encode_request(cell_ctx *c, const struct client_call *k)
+{
+    const struct cell_layout layout = {k->method->in, k->method->nin, k->method->in_size};
+    struct cell_error e; /* not initialised as a whole: its text is big */
+    cell_scratch_reset(&c->message);
+    int r = cell_message_encode(&layout, k->in, CELL_MAX_MESSAGE, &c->message, &e);
+    return r < 0 ? cell_fail(c, r, "%s: %s", k->method->name, e.text) : CELL_OK;
+}
+
+static int carry_out(cell_ctx *c, void *arg)
+{
+    struct client_call *k = arg;
+    int r = encode_request(c, k);
+    if (r < 0)
+        return r;
+    return k->client->fake || k->client->server ? cell_call_local(c, k) : cell_call_remote(c, k);
+}
+
+static size_t out_size(const struct cell_field *f) { return (size_t)f->type->size * (f->count ? f->count : 1); }
+
+/* An interceptor may refuse what the cell has answered. So that the out parameters change only on success, all of them
+ * work on copies. */
+static int call_with_hooks(cell_ctx *c, struct client_call *k)
+{
+    const struct cell_method *m = k->method;
+    void *const *out = k->out;
+    void **copy = cell_arena_array(&c->arena, m->nout, sizeof(*copy));
+    for (uint32_t i = 0; copy && i < m->nout; i++) {
+        copy[i] = cell_arena_alloc(&c->arena, out_size(&m->out[i]));
+        if (!copy[i])
+            copy = NULL;
+        else
+            memcpy(copy[i], out[i], out_size(&m->out[i]));
+    }
+    if (!copy)
+        return cell_fail(c, CELL_NO_MEMORY, "%s: no memory for the reply", m->name);
+    k->out = copy;
+    const struct cell_call_info info = {k->service->name, m->name, k->in, copy, m->nout, false};
+    int r = cell_hooks_run(&k->client->hooks, c, &info, carry_out, k);
+    for (uint32_t i = 0; r >= 0 && i < m->nout; i++)
+        memcpy(out[i], copy[i], out_size(&m->out[i]));
+    return r;
+}
+
+static int check_call(cell_ctx *c, const struct cell_service *s, uint32_t method)
+{
+    if (s->abi != CELL_DESC_ABI)
+        return cell_fail(c, CELL_FAILED_PRECONDITION,
+                         "the descriptors have version %u, this library has %u: compile the program again", s->abi,
+                         CELL_DESC_ABI);
+    if (method >= s->nmethods)
+        return cell_fail(c, CELL_INVALID_ARGUMENT, "%s has no method %u", s->name, method);
+    return CELL_OK;
+}
+
+/* Takes the deadline of a call that begins now; returns the one to be restored after it. */
+static uint64_t begin_call(cell_ctx *c, struct client_call *k)
+{
+    uint64_t before = c->deadline_ns;
+    k->now_ns = cell_now_ns();
+    c->deadline_ns = cell_ctx_call_deadline(c, &k->timeout_ms, k->now_ns);
+    return before;
+}
+
+int cell_call(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in, void *const *out)
+{
+    if (!c)
+        return CELL_NO_MEMORY;
+    int r = check_call(c, service, method);
+    if (r < 0)
+        return r;
+    struct client_call k = {c->client, service, &service->methods[method], method, in, out, 0, 0, false};
+    if (!k.client) {
+        struct cell_error e = {0};
+        r = cell_default_client(service, &k.client, &e);
+        if (r < 0)
+            return cell_fail(c, r, "%s: %s", service->name, e.text);
+    }
+    uint64_t before = begin_call(c, &k);
+    r = k.client->hooks.n ? call_with_hooks(c, &k) : carry_out(c, &k);
+    c->deadline_ns = before;
+    if (r < 0 && cell_ctx_take_cancel(c))
+        r = CELL_CANCELLED;
+    cell_scratch_reset(&c->message);
+    if (r < 0 && c->error.status != r) {
+        r = cell_status_normal(r);
+        cell_fail(c, r, "%s: %s", k.method->name, cell_status_text(r));
+    }
+    return r;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The client's side of the handshake, and how a call waits for a frame. */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "core/schema.h"
+#include "pool.h"
+#include "wire/hello.h"
+
+void cell_send_cancel(const struct cell_transport *t, struct cell_conn *conn, uint64_t id)
+{
+    const struct cell_frame f = {.kind = CELL_FRAME_CANCEL, .channel = CELL_CHANNEL_APP, .id = id};
+    t->send(conn, &f, NULL, 0, 0, NULL);
+}
+
+/* ---- waiting ---- */
+
+/* A call that a handler makes ends when the handler's own caller gives up, so both sockets are waited for. */
+static int wait_with_origin(cell_ctx *c, const struct client_conn *conn, struct cell_error *e)
+{
+    struct pollfd p[2] = {{.fd = conn->transport->conn_fd(conn->conn), .events = POLLIN | POLLRDHUP},
+                          {.fd = c->origin->fd, .events = POLLIN | POLLRDHUP}};
+    while (!conn->transport->readable(conn->conn)) {
+        if (c->origin->gone(c->origin)) {
+            atomic_store(&c->cancelled, true);
+            return cell_error_set(e, CELL_CANCELLED, "%s", cell_status_text(CELL_CANCELLED));
+        }
+        p[1].fd = c->origin->fd; /* -1 once there is nothing more to learn from it */
+        int timeout = -1;
+        if (c->deadline_ns != CELL_NO_DEADLINE) {
+            uint64_t now = cell_now_ns(), left = c->deadline_ns > now ? c->deadline_ns - now : 0;
+            if (!left)
+                return CELL_OK; /* recv says it */
+            left = left / CELL_NS_PER_MS + 1;
+            timeout = left > INT32_MAX ? INT32_MAX : (int)left;
+        }
+        if (poll(p, 2, timeout) < 0 && errno != EINTR)
+            return cell_error_errno(e, CELL_IO_ERROR, errno, "cannot wait for the reply");
+    }
+    return CELL_OK;
+}
+
+int cell_client_recv(cell_ctx *c, const struct client_conn *conn, struct cell_frame *f, const uint8_t **payload,
+                     struct cell_error *e)
+{
+    for (;;) {
+        uint64_t deadline = c->deadline_ns;
+        bool watches = c->origin && c->origin->gone && c->origin->fd >= 0;
+        if (watches) {
+            int r = wait_with_origin(c, conn, e);
+            if (r < 0)
+                return r;
+            deadline = 0;
+        }
+        int r = conn->transport->recv(conn->conn, f, payload, deadline, e);
+        /* With two sockets to watch only whole frames are taken; a part of one is waited for again. */
+        if (watches && r == CELL_DEADLINE_EXCEEDED && cell_ctx_remaining_ns(c) > 0)
+            continue;
+        return r;
+    }
+}
+
+/* ---- handshake ---- */
+
+static const char *program_name(void) { return program_invocation_short_name ? program_invocation_short_name : ""; }
+
+static int send_hello(cell_ctx *c, const struct cell_service *s, struct client_conn *conn, struct cell_error *e)
+{
+    struct cell_greeting hello = {0};
+    struct cell_buffer b = {0};
+    struct cell_frame f;
+    if (strlen(s->name) >= sizeof(hello.cell) || strlen(s->fingerprint) >= sizeof(hello.fingerprint))
+        return cell_error_set(e, CELL_INVALID_ARGUMENT, "the descriptor of '%.64s' has no valid name and fingerprint",
+                              s->name);
+    strcpy(hello.cell, s->name);
+    strcpy(hello.fingerprint, s->fingerprint);
+    strcpy(hello.abi, CELL_ABI_NAME);
+    cell_text_from_peer(program_name(), strlen(program_name()), hello.program, sizeof(hello.program));
+    int r = cell_greeting_encode(&hello, CELL_FRAME_HELLO, CELL_CHANNEL_APP, &f, &b, e);
+    if (r >= 0) {
+        const struct iovec v = {b.data, b.len};
+        r = conn->transport->send(conn->conn, &f, &v, 1, c->deadline_ns, e);
+    }
+    cell_buffer_free(&b);
+    return r;
+}
+
+static int receive_welcome(cell_ctx *c, const struct cell_service *s, struct client_conn *conn,
+                           struct cell_greeting *welcome, struct cell_error *e)
+{
+    struct cell_frame f;
+    const uint8_t *payload;
+    int r = cell_client_recv(c, conn, &f, &payload, e);
+    if (r < 0)
+        return r;
+    if (f.kind == CELL_FRAME_GOAWAY)
+        return cell_error_set(e, CELL_UNAVAILABLE, "it is shutting down");
+    if (f.channel != CELL_CHANNEL_APP)
+        return cell_error_set(e, CELL_PROTOCOL_ERROR, "it answered on channel %u", f.channel);
+    r = cell_greeting_decode(&f, payload, welcome, e);
+    if (r < 0)
+        return r;
+    if (welcome->code < 0) {
+        int code = cell_status_normal(welcome->code);
+        return cell_error_set(e, code, "%s", welcome->message[0] ? welcome->message : cell_status_text(code));
+    }
+    if (strcmp(welcome->cell, s->name) != 0)
+        return cell_error_set(e, CELL_NOT_FOUND, "the cell there is '%s', not '%s'", welcome->cell, s->name);
+    return CELL_OK;
+}
+
+static int send_schema(cell_ctx *c, const struct cell_service *s, struct client_conn *conn, struct cell_error *e)
+{
+    struct cell_schema *schema = NULL;
+    struct cell_buffer json = {0};
+    int r = cell_schema_from_service(s, &schema, e);
+    if (r >= 0 && cell_schema_format(schema, &json) < 0)
+        r = cell_error_set(e, CELL_NO_MEMORY, "out of memory");
+    if (r >= 0 && json.len > CELL_MAX_MESSAGE)
+        r = cell_error_set(e, CELL_TOO_LARGE, "the schema of %zu bytes is too large to be sent", json.len);
+    if (r >= 0) {
+        const struct cell_frame f = {
+            .kind = CELL_FRAME_SCHEMA, .channel = CELL_CHANNEL_APP, .length = (uint32_t)json.len};
+        const struct iovec v = {json.data, json.len};
+        r = conn->transport->send(conn->conn, &f, &v, 1, c->deadline_ns, e);
+    }
+    cell_buffer_free(&json);
+    cell_schema_free(schema);
+    return r;
+}
+
+static int shake_hands(cell_ctx *c, const struct cell_service *s, struct client_conn *conn, struct cell_error *e)
+{
+    struct cell_greeting welcome = {0};
+    int r = send_hello(c, s, conn, e);
+    if (r >= 0)
+        r = receive_welcome(c, s, conn, &welcome, e);
+    if (r >= 0 && welcome.need_schema) {
+        r = send_schema(c, s, conn, e);
+        if (r >= 0)
+            r = receive_welcome(c, s, conn, &welcome, e);
+        if (r >= 0 && welcome.need_schema)
+            r = cell_error_set(e, CELL_PROTOCOL_ERROR, "it asked for the schema twice");
+    }
+    if (r < 0)
+        return r;
+    conn->max_send =
+        welcome.max_message && welcome.max_message < CELL_MAX_MESSAGE ? welcome.max_message : CELL_MAX_MESSAGE;
+    strcpy(conn->fingerprint, s->fingerprint);
+    strcpy(conn->cell, s->name);
+    return CELL_OK;
+}
+
+int cell_client_connect(cell_ctx *c, struct client_call *k, const char *address, struct client_conn *conn,
+                        struct cell_error *e)
+{
+    const struct cell_connect_options options = {.deadline_ns = c->deadline_ns, .max_payload = CELL_MAX_MESSAGE};
+    conn->transport = cell_transport_find(address);
+    if (!conn->transport)
+        return cell_error_set(e, CELL_INVALID_ARGUMENT, "%s: '%s' is no address; they look like unix:/path",
+                              k->service->name, address);
+    int r = conn->transport->connect(address, &options, &conn->conn, e);
+    if (r < 0) {
+        conn->conn = NULL;
+        cell_error_wrap(e, "%s", k->service->name);
+        return r;
+    }
+    k->connected = true;
+    cell_ctx_enter(c, conn->transport, conn->conn);
+    r = shake_hands(c, k->service, conn, e);
+    if (r < 0) {
+        cell_ctx_leave(c);
+        conn->transport->close(conn->conn);
+        conn->conn = NULL;
+        /* The difference between two schemas stands for itself, as in the compiler's message. */
+        if (r != CELL_SCHEMA_MISMATCH)
+            cell_error_wrap(e, "%s", k->service->name);
+    }
+    return r;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Calls that are answered in this process: by a server without its socket, or by a fake. */
+#include <string.h>
+#include <errno.h>
+#include <unistd.h>
+
+#include "core/schema.h"
+#include "pool.h"
+#include "server_parts.h"
+
+struct local_origin {
+    struct ctx_origin origin;
+    cell_ctx *parent;
+};
+
+static bool parent_gone(struct ctx_origin *origin)
+{
+    return cell_ctx_cancelled(((struct local_origin *)origin)->parent);
+}
+
+static void set_child(cell_ctx *c, cell_ctx *child)
+{
+    pthread_mutex_lock(&c->lock);
+    c->child = child;
+    if (child && atomic_load(&c->cancelled))
+        atomic_store(&child->cancelled, true);
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* A call whose time is over has no result, whatever the handler did. */
+static int stopped(cell_ctx *c, const struct client_call *k)
+{
+    if (!cell_ctx_cancelled(c))
+        return CELL_OK;
+    int status = atomic_load(&c->cancelled) ? CELL_CANCELLED : CELL_DEADLINE_EXCEEDED;
+    return cell_fail(c, status, "%s: %s", k->method->name, cell_status_text(status));
+}
+
+/* How the server sees the schema of this service: *match stays NULL when it is the server's own. */
+static int find_match(struct cell_client *client, const struct cell_service *service, const struct server_match **match,
+                      struct cell_error *e)
+{
+    struct cell_server *s = client->server;
+    if (strcmp(service->name, cell_server_cell(s)) != 0)
+        return cell_error_set(e, CELL_NOT_FOUND, "the cell there is '%s', not '%s'", cell_server_cell(s),
+                              service->name);
+    if (strcmp(service->fingerprint, cell_server_fingerprint(s)) == 0)
+        return CELL_OK;
+    struct server_match *m;
+    struct cell_schema *schema = NULL;
+    int r = CELL_OK;
+    pthread_mutex_lock(&client->lock);
+    for (m = client->matches; m && strcmp(m->fingerprint, service->fingerprint) != 0; m = m->next)
+        continue;
+    if (!m) {
+        r = cell_schema_from_service(service, &schema, e);
+        if (r >= 0)
+            r = cell_server_match_new(s, schema, service->fingerprint, &m, e);
+        if (r >= 0) {
+            m->next = client->matches;
+            client->matches = m;
+        }
+        cell_schema_free(schema);
+    }
+    pthread_mutex_unlock(&client->lock);
+    *match = m;
+    return r;
+}
+
+static int answer(cell_ctx *inner, const struct client_call *k, const uint8_t *message, size_t len,
+                  const struct cell_buffer **meta)
+{
+    static const struct call_hooks no_hooks;
+    struct cell_client *client = k->client;
+    if (client->fake) {
+        const struct call_target t = {k->service->name, k->method,         &no_hooks,
+                                      client->fake,     client->fake_user, CELL_MAX_MESSAGE};
+        return cell_serve_request(inner, &t, message, len, meta);
+    }
+    const struct server_match *match = NULL;
+    struct cell_error e = {0};
+    int r = find_match(client, k->service, &match, &e);
+    if (r < 0)
+        return cell_serve_refusal(inner, &e, meta);
+    return cell_server_answer(client->server, match, inner, k->id, message, len, meta);
+}
+
+int cell_call_local(cell_ctx *c, struct client_call *k)
+{
+    cell_ctx *inner = cell_ctx_open_handler(c->arena.limit);
+    if (!inner)
+        return cell_fail(c, CELL_NO_MEMORY, "%s: out of memory", k->method->name);
+    const char *program = program_invocation_short_name ? program_invocation_short_name : "";
+    struct local_origin o = {{k->client->server ? cell_server_user(k->client->server) : NULL,
+                              {getuid(), getgid(), getpid(), cell_strz(program)},
+                              parent_gone,
+                              c->origin ? c->origin->fd : -1},
+                             c};
+    const struct cell_buffer *meta = NULL;
+    int r = CELL_OK, code = CELL_OK;
+    cell_ctx_begin_handler(inner, &o.origin, c->deadline_ns);
+    if (!c->origin && c->meta.len)
+        r = cell_ctx_receive_metadata(inner, (const uint8_t *)c->meta.data, c->meta.len, false, NULL);
+    r = r < 0 ? cell_fail(c, r, "%s: no memory for the metadata", k->method->name) : stopped(c, k);
+    if (r == CELL_OK) {
+        set_child(c, inner);
+        code = answer(inner, k, (const uint8_t *)c->message.data, c->message.len, &meta);
+        set_child(c, NULL);
+        r = stopped(c, k);
+    }
+    if (r == CELL_OK)
+        r = cell_take_reply(c, k, code, (const uint8_t *)meta->data, meta->len, (const uint8_t *)inner->message.data,
+                            inner->message.len);
+    cell_ctx_close(inner);
+    return r;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* A client's connections, and the client itself. */
+#ifndef CELL_CALL_POOL_H
+#define CELL_CALL_POOL_H
+
+#include "call.h"
+
+/* Idle connections beyond these are closed. */
+#define CELL_MAX_IDLE 32u
+
+/* A connection after its handshake, for one cell and one schema. Between calls it is in its client's idle stack. */
+struct client_conn {
+    struct client_conn *next_idle, *prev, *next; /* prev and next: all connections of the client */
+    const struct cell_transport *transport;
+    struct cell_conn *conn;
+    uint64_t next_id;
+    uint64_t used_ns;  /* when the last call on it began */
+    uint32_t max_send; /* bytes of payload that the server takes */
+    bool fresh;        /* no call was made on it yet */
+    char fingerprint[65];
+    char cell[CELL_MAX_CELL_NAME + 1];
+};
+
+/* Where a client without an address found a cell. */
+struct located {
+    struct located *next;
+    char *name, *address;
+};
+
+struct cell_client {
+    char *address; /* NULL: located by the cell's name */
+    struct call_hooks hooks;
+    cell_fake_fn *fake; /* a fake client */
+    void *fake_user;
+    struct cell_server *server;   /* an in-process client */
+    struct server_match *matches; /* …'s views of the schemas that were used; under `lock` */
+
+    pthread_mutex_t lock;
+    struct client_conn *idle, *all;
+    uint32_t nidle;
+    uint32_t retry_tokens; /* tenths of a retry */
+    uint64_t random;
+    struct located *located;
+    struct cell_client *prev, *next; /* all clients of the process, for fork */
+};
+
+/* A zeroed client that survives fork. */
+int cell_client_new(struct cell_client **client);
+
+/* A connection for `service`: an idle one, or, when there is none or `fresh` is asked for, a new one after its
+ * handshake. `c` is entered (cell_ctx_enter) with it. */
+int cell_pool_take(cell_ctx *c, struct client_call *k, bool fresh, struct client_conn **conn, struct cell_error *e);
+/* Back into the pool after a call that was answered. */
+void cell_pool_put(struct cell_client *client, struct client_conn *conn);
+/* Closes it: its state is unknown. */
+void cell_pool_drop(struct cell_client *client, struct client_conn *conn);
+/* One more attempt of a call? Takes it from the budget. */
+bool cell_pool_may_retry(struct cell_client *client, uint64_t *random);
+
+/* Connects and shakes hands; the context is entered while it waits. */
+int cell_client_connect(cell_ctx *c, struct client_call *k, const char *address, struct client_conn *conn,
+                        struct cell_error *e);
+
+/* Receives a frame as a call should wait for it: until the context's deadline, and no longer than its own caller. */
+int cell_client_recv(cell_ctx *c, const struct client_conn *conn, struct cell_frame *f, const uint8_t **payload,
+                     struct cell_error *e);
+
+/* Tells the server, without waiting, that the answer to `id` is no longer wanted. */
+void cell_send_cancel(const struct cell_transport *t, struct cell_conn *conn, uint64_t id);
+
+/* The client that a service uses when its context names none. */
+int cell_default_client(const struct cell_service *service, struct cell_client **client, struct cell_error *e);
+/* Held across a fork, before all other locks. */
+void cell_defaults_lock(void);
+void cell_defaults_unlock(void);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * One call over a connection, and when it is made again.
+ *
+ * A call is repeated only when nothing can have come of it, or when the method is idempotent:
+ *   - an idle connection that turns out to be closed when the request is sent: the server never had it whole. Repeated
+ *     at once on a new connection;
+ *   - GOAWAY in place of the reply, or a handshake that was not completed: the server says that it did not begin the
+ *     call. Repeated after a pause;
+ *   - a connection lost while waiting for the reply: not known. Repeated after a pause if the method is idempotent.
+ * A cell that cannot be connected to, and every status that a cell answers, is the result. Pauses are random, within
+ * the deadline, and paid from the client's budget, so that a cell in trouble is not buried under repetitions.
+ */
+#include <string.h>
+#include <time.h>
+
+#include "pool.h"
+#include "wire/hello.h"
+
+#define MAX_ATTEMPTS 3u
+#define FIRST_PAUSE_NS (UINT64_C(10) * CELL_NS_PER_MS)
+
+struct attempt {
+    bool connected;    /* the failure came after a connection stood */
+    bool exchanged;    /* and after its handshake */
+    bool reused;       /* it was an idle one */
+    bool not_executed; /* the server certainly did not begin the call */
+};
+
+/* ---- one attempt ---- */
+
+static int wait_reply(cell_ctx *c, const struct client_call *k, const struct client_conn *conn, struct cell_frame *f,
+                      const uint8_t **payload, bool *leaving, struct cell_error *e)
+{
+    uint64_t id = conn->next_id;
+    for (;;) {
+        int r = cell_client_recv(c, conn, f, payload, e);
+        if (r < 0)
+            return r;
+        if (f->channel != CELL_CHANNEL_APP)
+            return cell_error_set(e, CELL_PROTOCOL_ERROR, "%s: it answered on channel %u", k->service->name,
+                                  f->channel);
+        if (f->kind == CELL_FRAME_REPLY && f->id == id)
+            return CELL_OK;
+        if (f->kind == CELL_FRAME_GOAWAY && !*leaving) {
+            *leaving = true;
+            continue;
+        }
+        /* What a server says about bytes that it could not read as a frame. */
+        if (f->kind == CELL_FRAME_WELCOME && f->code < 0) {
+            struct cell_meta_pair p;
+            char text[CELL_ERROR_TEXT] = "";
+            if (cell_meta_find(*payload, f->meta_len, CELL_META_MESSAGE, &p) == CELL_OK)
+                cell_text_from_peer(p.value, p.value_len, text, sizeof(text));
+            int code = cell_status_normal(f->code);
+            return cell_error_set(e, code, "%s: %s", k->service->name, text[0] ? text : cell_status_text(code));
+        }
+        return cell_error_set(e, CELL_PROTOCOL_ERROR,
+                              "%s: it sent frame kind %u for call %llu where REPLY to %llu belongs", k->service->name,
+                              f->kind, (unsigned long long)f->id, (unsigned long long)id);
+    }
+}
+
+static int send_call(cell_ctx *c, const struct client_call *k, struct client_conn *conn, struct cell_error *e)
+{
+    const struct cell_buffer *meta = c->origin ? NULL : &c->meta; /* a handler's is for its own caller */
+    uint32_t meta_len = meta ? (uint32_t)meta->len : 0;
+    struct iovec v[2];
+    int n = 0;
+    if (c->message.len + meta_len > conn->max_send)
+        return cell_error_set(e, CELL_TOO_LARGE, "%s: the request of %zu bytes is over the cell's limit of %u",
+                              k->method->name, c->message.len + meta_len, conn->max_send);
+    if (meta_len)
+        v[n++] = (struct iovec){meta->data, meta_len};
+    v[n++] = (struct iovec){c->message.data, c->message.len};
+    const struct cell_frame f = {.length = (uint32_t)(meta_len + c->message.len),
+                                 .kind = CELL_FRAME_CALL,
+                                 .channel = CELL_CHANNEL_APP,
+                                 .meta_len = (uint16_t)meta_len,
+                                 .code = (int32_t)k->id,
+                                 .timeout_ms = k->timeout_ms,
+                                 .id = ++conn->next_id};
+    int r = conn->transport->send(conn->conn, &f, v, n, c->deadline_ns, e);
+    if (r == CELL_OK)
+        atomic_store(&c->sent, conn->next_id);
+    return r;
+}
+
+/* Returns what the call returns; `a` tells whether it may be made again. */
+static int exchange(cell_ctx *c, struct client_call *k, struct client_conn *conn, struct attempt *a,
+                    struct cell_error *e)
+{
+    struct cell_frame f;
+    const uint8_t *payload;
+    bool leaving = false, whole = false, too_large = false;
+    int r = atomic_load(&c->cancelled) ? cell_error_set(e, CELL_CANCELLED, "%s", cell_status_text(CELL_CANCELLED))
+                                       : send_call(c, k, conn, e);
+    too_large = r == CELL_TOO_LARGE;
+    a->not_executed = r < 0;
+    if (r == CELL_OK) {
+        r = wait_reply(c, k, conn, &f, &payload, &leaving, e);
+        whole = r == CELL_OK;
+        a->not_executed = r < 0 && leaving;
+    }
+    /* The deadline is the caller's; a server that goes on would work for nobody. */
+    if (r == CELL_DEADLINE_EXCEEDED || (r == CELL_CANCELLED && c->origin))
+        if (atomic_exchange(&c->sent, 0)) /* whoever takes it sends: never two at once */
+            cell_send_cancel(conn->transport, conn->conn, conn->next_id);
+    if (whole) {
+        e->status = CELL_OK; /* of pauses in between; from here on the context has the error */
+        r = cell_take_reply(c, k, f.code, payload, f.meta_len, payload + f.meta_len, f.length - f.meta_len);
+    }
+    bool untouched = cell_ctx_leave(c);
+    if (untouched && !leaving && (whole || too_large))
+        cell_pool_put(k->client, conn);
+    else
+        cell_pool_drop(k->client, conn);
+    a->connected = !whole && !too_large;
+    return r;
+}
+
+static int attempt(cell_ctx *c, struct client_call *k, bool fresh, struct attempt *a, struct cell_error *e)
+{
+    struct client_conn *conn;
+    *a = (struct attempt){.not_executed = true};
+    k->connected = false;
+    int r = cell_pool_take(c, k, fresh, &conn, e);
+    if (r < 0) {
+        a->connected = k->connected; /* closed in the middle of the handshake */
+        return r;
+    }
+    a->reused = !conn->fresh;
+    a->exchanged = true;
+    return exchange(c, k, conn, a, e);
+}
+
+/* ---- again? ---- */
+
+static bool pause_before_retry(cell_ctx *c, struct client_call *k, unsigned attempts)
+{
+    uint64_t random;
+    if (!cell_pool_may_retry(k->client, &random))
+        return false;
+    uint64_t longest = FIRST_PAUSE_NS << attempts, pause = longest / 2 + random % (longest / 2);
+    if (cell_ctx_remaining_ns(c) <= pause)
+        return false;
+    const struct timespec t = {.tv_nsec = (long)pause};
+    nanosleep(&t, NULL);
+    return !cell_ctx_cancelled(c);
+}
+
+static bool again(cell_ctx *c, struct client_call *k, const struct attempt *a, int r, unsigned attempts)
+{
+    bool lost = r == CELL_UNAVAILABLE || r == CELL_IO_ERROR;
+    if (!lost || !a->connected || attempts >= MAX_ATTEMPTS)
+        return false;
+    if (a->not_executed && a->reused)
+        return true;
+    if (!a->not_executed && !(k->method->flags & CELL_METHOD_IDEMPOTENT))
+        return false;
+    return pause_before_retry(c, k, attempts - 1);
+}
+
+/* Says what the caller wants to know of a connection that ended. */
+static void explain(const struct client_call *k, const struct attempt *a, struct cell_error *e)
+{
+    if (!a->exchanged || (e->status != CELL_UNAVAILABLE && e->status != CELL_IO_ERROR))
+        return;
+    if (a->not_executed)
+        cell_error_wrap(e, "%s: %s was not executed", k->service->name, k->method->name);
+    else
+        cell_error_wrap(e, "%s: the connection was lost before %s was answered; it may have been executed",
+                        k->service->name, k->method->name);
+}
+
+int cell_call_remote(cell_ctx *c, struct client_call *k)
+{
+    struct attempt a = {0};
+    struct cell_error e; /* not initialised as a whole: its text is big */
+    unsigned attempts = 0;
+    bool fresh = false;
+    int r;
+    do {
+        e.status = CELL_OK;
+        e.text[0] = '\0';
+        r = attempt(c, k, fresh, &a, &e);
+        fresh = true;
+        attempts++;
+    } while (r < 0 && e.status < 0 && again(c, k, &a, r, attempts));
+    if (r >= 0 || e.status == CELL_OK)
+        return r; /* answered: the context has what there is to say */
+    if (r == CELL_CANCELLED || atomic_load(&c->cancelled))
+        return cell_fail(c, CELL_CANCELLED, "%s: %s", k->method->name, cell_status_text(CELL_CANCELLED));
+    if (r == CELL_DEADLINE_EXCEEDED)
+        return cell_fail(c, r, "%s: %s", k->method->name, cell_status_text(r));
+    explain(k, &a, &e);
+    return cell_fail(c, r, "%s", e.text);
+}

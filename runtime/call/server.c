@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * The server's life. Who does what:
+ *   server_run.c      the poller: accepts, watches idle connections, ends handshakes that take too long, drains
+ *   server_threads.c  threads that serve connections, one each while it is active, and the lists they share
+ *   server_conn.c     a connection's frames; server_hello.c its handshake
+ *   server_answer.c   a request of the app channel; server_ops.c and server_compile.c those of the others
+ *   server_schema.c   what is provided, and what clients of other schemas may call
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "server_parts.h"
+
+#define DEFAULT_CONNECTIONS 256u
+#define DEFAULT_THREADS 16u
+#define DEFAULT_DRAIN_MS 10000u
+#define LEAST_MESSAGE 64u
+
+static void set_defaults(struct cell_server_options *o)
+{
+    if (o->max_connections == 0)
+        o->max_connections = DEFAULT_CONNECTIONS;
+    if (o->max_threads == 0)
+        o->max_threads = DEFAULT_THREADS;
+    if (o->max_message == 0 || o->max_message > CELL_MAX_MESSAGE)
+        o->max_message = CELL_MAX_MESSAGE;
+    if (o->max_message < LEAST_MESSAGE)
+        o->max_message = LEAST_MESSAGE;
+    if (o->drain_ms == 0)
+        o->drain_ms = DEFAULT_DRAIN_MS;
+}
+
+static struct cell_server *new_server(const struct cell_server_options *options)
+{
+    pthread_condattr_t attr;
+    struct cell_server *s = calloc(1, sizeof(*s));
+    if (!s)
+        return NULL;
+    if (options)
+        s->options = *options;
+    set_defaults(&s->options);
+    s->epoll_fd = -1;
+    s->started_ns = cell_now_ns();
+    s->ready_last = &s->ready_first;
+    s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (s->wake_fd < 0) {
+        free(s);
+        return NULL;
+    }
+    cell_gate_init(&s->gate, s->options.max_threads);
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->work, &attr);
+    pthread_condattr_destroy(&attr);
+    return s;
+}
+
+int cell_server_new_from(const struct cell_provided *provided, const struct cell_server_options *options,
+                         struct cell_server **server)
+{
+    if (!provided || !server)
+        return CELL_INVALID_ARGUMENT;
+    struct cell_server *s = new_server(options);
+    if (!s)
+        return CELL_NO_MEMORY;
+    int r = cell_server_take_schema(s, provided);
+    s->usable = r >= 0;
+    *server = s;
+    return r;
+}
+
+void cell_server_delete(struct cell_server *s)
+{
+    close(s->wake_fd);
+    if (s->epoll_fd >= 0)
+        close(s->epoll_fd);
+    pthread_cond_destroy(&s->work);
+    pthread_mutex_destroy(&s->lock);
+    cell_gate_destroy(&s->gate);
+    free(s->methods);
+    free(s->method_counters);
+    cell_buffer_free(&s->schema_json);
+    cell_schema_free(s->schema);
+    free(s);
+}
+
+void cell_server_free(struct cell_server *server)
+{
+    if (!server)
+        return;
+    pthread_mutex_lock(&server->lock);
+    bool last = server->nthreads == 0;
+    server->abandoned = true; /* handlers that outlived the drain: the last of their threads frees it */
+    pthread_mutex_unlock(&server->lock);
+    if (last)
+        cell_server_delete(server);
+}
+
+int cell_server_intercept(struct cell_server *server, cell_interceptor_fn *fn, void *user)
+{
+    return server ? cell_hooks_add(&server->hooks, fn, user) : CELL_INVALID_ARGUMENT;
+}
+
+void cell_server_wake(struct cell_server *s)
+{
+    const uint64_t one = 1;
+    int saved = errno;
+    /* Cannot fail but with EAGAIN, when it is awake already. */
+    ssize_t n = write(s->wake_fd, &one, sizeof(one));
+    (void)n;
+    errno = saved;
+}
+
+void cell_server_stop(struct cell_server *server)
+{
+    if (!server)
+        return;
+    atomic_store(&server->stop, true);
+    cell_server_wake(server);
+}
+
+const char *cell_server_message(const struct cell_server *server)
+{
+    return server ? server->error.text : cell_status_text(CELL_NO_MEMORY);
+}
+
+const char *cell_server_cell(const struct cell_server *s) { return s->cell; }
+const char *cell_server_fingerprint(const struct cell_server *s) { return s->fingerprint; }
+void *cell_server_user(const struct cell_server *s) { return s->options.user; }

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The operations channel: health and counters, as JSON; docs/protocol.md. Everything quoted here is an identifier or a
+ * constant, so nothing needs escaping. */
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "server_parts.h"
+
+/* Room for one more counter: what does not fit is left out, so that any number of methods gives a valid document. */
+#define COUNTER_ROOM 256u
+
+static void health(struct cell_server *s, struct cell_buffer *b)
+{
+    cell_buffer_printf(b,
+                       "{\"status\":\"%s\",\"cell\":\"%s\",\"fingerprint\":\"%s\",\"pid\":%ld,\"uptime_ms\":%" PRIu64,
+                       atomic_load(&s->draining) ? "draining" : "serving", s->cell, s->fingerprint, (long)getpid(),
+                       (cell_now_ns() - s->started_ns) / CELL_NS_PER_MS);
+    cell_buffer_printf(b, ",\"version\":\"%s\"}", CELL_VERSION);
+}
+
+static void counter(struct cell_buffer *b, const char *name, const char *suffix, const char *method,
+                    atomic_uint_fast64_t *value)
+{
+    uint64_t v = atomic_load_explicit(value, memory_order_relaxed);
+    if (v == 0 || b->len + COUNTER_ROOM > CELL_MAX_OPS_REPLY)
+        return;
+    if (b->data[b->len - 1] != '[')
+        cell_buffer_puts(b, ",");
+    cell_buffer_printf(b, "{\"name\":\"%s%s\"", name, suffix);
+    if (method)
+        cell_buffer_printf(b, ",\"method\":\"%s\"", method);
+    cell_buffer_printf(b, ",\"value\":%" PRIu64 "}", v);
+}
+
+static void metrics(struct cell_server *s, struct cell_buffer *b)
+{
+    cell_buffer_puts(b, "{\"counters\":[");
+#define SERVER_COUNTER(member, name) counter(b, name, "", NULL, &s->counters.member);
+    CELL_SERVER_COUNTER_MAP(SERVER_COUNTER)
+#undef SERVER_COUNTER
+    for (uint32_t i = 0; i < s->schema->nmethods; i++) {
+        const char *method = s->schema->methods[i].name;
+        struct method_counters *n = &s->method_counters[i];
+#define METHOD_COUNTER(member, name) counter(b, name, "", method, &n->member);
+        CELL_METHOD_COUNTER_MAP(METHOD_COUNTER)
+#undef METHOD_COUNTER
+        for (uint32_t k = 1; k < CELL_STATUS_COUNT; k++)
+            counter(b, "errors.", cell_status_name(-(int)k), method, &n->by_status[k]);
+    }
+    cell_buffer_puts(b, "]}");
+}
+
+int cell_server_ops(struct cell_server *s, cell_ctx *c, int32_t method)
+{
+    cell_scratch_reset(&c->message);
+    if (method == CELL_OPS_HEALTH)
+        health(s, &c->message);
+    else if (method == CELL_OPS_METRICS)
+        metrics(s, &c->message);
+    else
+        return cell_fail(c, CELL_UNIMPLEMENTED, "the operations channel has no method %d", (int)method);
+    return cell_buffer_ok(&c->message) ? CELL_OK : cell_fail(c, CELL_NO_MEMORY, "out of memory");
+}

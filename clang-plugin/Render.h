@@ -16,12 +16,15 @@ extern "C" {
 
 struct render_options {
     bool cplusplus;
-    const char *location;  /* "examples/frontend.c:4", for the header comment */
-    const struct cell_diff *drift; /* removed methods, constants and enumerators stay, unavailable; or NULL */
+    const char *location;               /* "examples/frontend.c:4", for the header comment */
+    const struct cell_diff *drift;      /* removed methods, constants and enumerators stay, unavailable; or NULL */
     const struct cell_schema *baseline; /* of the drift */
+    const char *unit; /* what the text's own names begin with, after "cellgen_"; NULL = the cell's name. An expansion's
+                       * differ from those of the import. */
 };
 
-/* The client of a cell: types, constants, descriptors, one documented function a method. */
+/* The client of a cell, or an expansion: types, constants, descriptors, one documented function a method. Types that the
+ * program declares are not defined again, and described under names of the text's own: other texts may do the same. */
 int cell_render_client(const struct cell_schema *s, const struct render_options *o, struct cell_buffer *out,
                        struct cell_error *e);
 
@@ -30,6 +33,11 @@ int cell_render_client(const struct cell_schema *s, const struct render_options 
 int cell_render_method(const struct cell_schema *s, const struct schema_method *m, const struct render_options *o,
                        bool (*have)(const char *identifier, void *user), void *user, struct cell_buffer *out,
                        struct cell_error *e);
+
+/* What CELL_PROVIDE stands for: the bounds of the section "cell_methods", the declaration of `cell_provided_schema` and
+ * the definition of `cell_provided` (cell/desc.h). `cell` is an identifier. */
+int cell_render_provide(const char *cell, const struct render_options *o, struct cell_buffer *out,
+                        struct cell_error *e);
 
 #ifdef __cplusplus
 }

@@ -27,7 +27,8 @@ class Behaviour:
     schema: object = None
     cell: Optional[str] = None          # name in WELCOME; default: the schema's
     fingerprint: Optional[str] = None   # in WELCOME; default: the right one
-    expand: object = None               # reply to expand: a document or raw bytes
+    expand: object = None               # reply to expand: a document, raw bytes, or {"answers": {KEY: document}} where
+                                        # KEY is "NAME VERB ARGUMENTS…" of the annotated declaration
     hang_at: Optional[str] = None       # accept | hello | reply: from there on it says nothing
     close_at: Optional[str] = None      # accept | hello | reply | middle (of the reply)
     welcome: Optional[bytes] = None     # raw bytes in place of WELCOME
@@ -113,7 +114,7 @@ class FakeCell:
                 return
             if b.goaway_first:
                 conn.sendall(wire.frame(wire.GOAWAY, channel))
-            data = self._reply(fields)
+            data = self._reply(fields, message)
             if b.close_at == "middle":
                 conn.sendall(data[:len(data) // 2])
                 return
@@ -133,11 +134,20 @@ class FakeCell:
             pairs = wire.meta([(":cell", str(name)), (":fingerprint", print_), (":max-message", "4194304")])
         return wire.frame(wire.WELCOME, channel, code=b.welcome_code, meta=pairs)
 
-    def _reply(self, fields):
+    def _answer(self, request):
+        document = self.behaviour.expand
+        if not isinstance(document, dict) or "answers" not in document:
+            return document
+        request = json.loads(request)
+        annotation = request["annotation"]
+        return document["answers"][" ".join([request["declaration"]["name"], annotation["verb"], *annotation["args"]])]
+
+    def _reply(self, fields, request):
         b = self.behaviour
         if b.reply is not None:
             return b.reply
-        document = b.expand if fields["code"] == 1 and fields["channel"] == wire.COMPILE else b.schema
+        asked = fields["code"] == 1 and fields["channel"] == wire.COMPILE
+        document = self._answer(request) if asked else b.schema
         message = wire.canonical(document) if isinstance(document, dict) else (document or b"")
         return wire.frame(wire.REPLY, fields["channel"], code=b.reply_code,
                           request=fields["id"] if b.reply_id is None else b.reply_id,

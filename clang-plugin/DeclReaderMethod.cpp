@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Methods: prototypes, parameters, rules and documentation. */
+#include "DeclReaderImpl.h"
+
+#include "ClangCompat.h"
+
+#include "clang/AST/Expr.h"
+#include "clang/AST/RawCommentList.h"
+#include "clang/Basic/SourceManager.h"
+
+extern "C" {
+#include "wire/message.h"
+}
+
+using namespace clang;
+
+static constexpr unsigned maxParams = 64;
+
+static bool argumentText(const ASTContext &ctx, const Expr *e, std::string &text)
+{
+    e = e->IgnoreParenImpCasts();
+    if (const auto *folded = dyn_cast<ConstantExpr>(e))
+        e = folded->getSubExpr()->IgnoreParenImpCasts();
+    if (const auto *literal = dyn_cast<StringLiteral>(e)) {
+        if (!cellcompat::isOrdinaryLiteral(literal))
+            return false;
+        text = literal->getString().str();
+        return true;
+    }
+    if (const auto *reference = dyn_cast<DeclRefExpr>(e))
+        if (isa<FunctionDecl>(reference->getDecl()) || isa<VarDecl>(reference->getDecl())) {
+            text = reference->getDecl()->getNameAsString();
+            return true;
+        }
+    Expr::EvalResult result;
+    if (e->isValueDependent() || !e->EvaluateAsInt(result, ctx))
+        return false;
+    text = llvm::toString(result.Val.getInt(), 10);
+    return true;
+}
+
+bool cellAnnotationArguments(const ASTContext &ctx, const AnnotateAttr *a, std::vector<std::string> &args,
+                             const Expr **bad)
+{
+    std::vector<std::string> found;
+    for (const Expr *e : a->args()) {
+        found.emplace_back();
+        if (!argumentText(ctx, e, found.back())) {
+            *bad = e;
+            return false;
+        }
+    }
+    args = std::move(found);
+    return true;
+}
+
+/* Documentation as the schema takes it: no control characters, nothing that ends a comment, valid UTF-8. */
+static std::string cleanText(llvm::StringRef text)
+{
+    std::string out;
+    for (size_t i = 0; i < text.size(); i++) {
+        unsigned char c = static_cast<unsigned char>(text[i]);
+        if (c == '\r')
+            continue;
+        out += (c < ' ' && c != '\n') || c == 0x7f ? ' ' : static_cast<char>(c);
+        if (c == '*' && i + 1 < text.size() && text[i + 1] == '/')
+            out += ' ';
+    }
+    if (!cell_utf8_valid(out.data(), out.size()))
+        for (char &c : out)
+            if (static_cast<unsigned char>(c) >= 0x80)
+                c = '?';
+    return llvm::StringRef(out).trim().str();
+}
+
+/* Clang aligns the lines of a comment to its first one, which may stand elsewhere than the others. */
+static std::string withoutIndent(llvm::StringRef text)
+{
+    llvm::SmallVector<llvm::StringRef, 16> lines;
+    text.split(lines, '\n');
+    size_t indent = llvm::StringRef::npos;
+    for (llvm::StringRef line : llvm::drop_begin(lines))
+        indent = std::min(indent, line.find_first_not_of(' '));
+    std::string out = lines[0].ltrim().str();
+    for (llvm::StringRef line : llvm::drop_begin(lines))
+        out += "\n" + line.drop_front(std::min(indent, line.size())).str();
+    return out;
+}
+
+/* The comment in front of a macro that makes a declaration, which LLVM 16 does not find when its name is no argument.
+ */
+static const RawComment *commentBeforeMacro(const ASTContext &ctx, SourceLocation declared)
+{
+    const SourceManager &sm = ctx.getSourceManager();
+    if (!declared.isMacroID())
+        return nullptr;
+    auto place = sm.getDecomposedLoc(sm.getExpansionLoc(declared));
+    const auto *comments = ctx.Comments.getCommentsInFile(place.first);
+    if (!comments)
+        return nullptr;
+    auto after = comments->lower_bound(place.second);
+    if (after == comments->begin())
+        return nullptr;
+    const RawComment *comment = std::prev(after)->second;
+    unsigned end = sm.getFileOffset(comment->getEndLoc());
+    llvm::StringRef between = sm.getBufferData(place.first).slice(end, place.second);
+    bool adjacent = end <= place.second && between.trim().empty();
+    return adjacent && comment->isDocumentation() && !comment->isTrailingComment() ? comment : nullptr;
+}
+
+static std::string commentOf(const ASTContext &ctx, const Decl *d)
+{
+    const RawComment *comment = ctx.getRawCommentForDeclNoCache(d);
+    if (!comment)
+        comment = commentBeforeMacro(ctx, d->getBeginLoc());
+    if (!comment)
+        return "";
+    return withoutIndent(comment->getFormattedText(ctx.getSourceManager(), ctx.getDiagnostics()));
+}
+
+const char *DeclReader::documentation(llvm::StringRef text)
+{
+    std::string clean = cleanText(text);
+    return clean.empty() ? nullptr : copy(clean);
+}
+
+const char *DeclReader::docOf(const Decl *d) { return documentation(commentOf(ctx, d)); }
+
+/* Takes `\param name` or `@param[out] name` from the front of a line. */
+static bool takeParam(llvm::StringRef line, llvm::StringRef &name, llvm::StringRef &text)
+{
+    line = line.ltrim();
+    if (!(line.consume_front("\\") || line.consume_front("@")) || !line.consume_front("param"))
+        return false;
+    if (line.consume_front("["))
+        line = line.split(']').second;
+    if (line.empty() || (line[0] != ' ' && line[0] != '\t'))
+        return false;
+    line = line.ltrim();
+    name = line.take_until([](char c) { return c == ' ' || c == '\t'; });
+    text = line.drop_front(name.size()).trim();
+    return true;
+}
+
+static void addLine(std::string &text, llvm::StringRef line)
+{
+    if (!text.empty())
+        text += '\n';
+    text += line.rtrim().str();
+}
+
+static bool isIdempotent(const FunctionDecl *f)
+{
+    for (const auto *a : f->specific_attrs<AnnotateAttr>())
+        if (a->getAnnotation() == "cell.method:idempotent")
+            return true;
+    return false;
+}
+
+/* Gives the paragraphs of parameters to them and the rest to the method. A paragraph ends at an empty line or at the
+ * next command. */
+void DeclReader::documentMethod(schema_method &m, const FunctionDecl *f)
+{
+    std::string whole;
+    for (const FunctionDecl *d : f->redecls()) {
+        if (whole.empty())
+            whole = commentOf(ctx, d);
+        m.idempotent |= isIdempotent(d);
+    }
+    std::vector<std::string> ofParam(m.nparams);
+    std::string rest, *into = &rest;
+    llvm::SmallVector<llvm::StringRef, 16> lines;
+    llvm::StringRef(whole).split(lines, '\n');
+    for (llvm::StringRef line : lines) {
+        llvm::StringRef name, text, trimmed = line.trim();
+        if (takeParam(line, name, text)) {
+            into = nullptr;
+            for (uint32_t i = 0; i < m.nparams; i++)
+                if (name == m.params[i].name)
+                    into = &ofParam[i];
+            if (into)
+                addLine(*into, text);
+            continue;
+        }
+        bool command = !trimmed.empty() && (trimmed[0] == '\\' || trimmed[0] == '@');
+        if (into != &rest && (trimmed.empty() || command))
+            into = &rest;
+        if (trimmed.consume_front("\\brief ") || trimmed.consume_front("@brief "))
+            line = trimmed;
+        if (into)
+            addLine(*into, into == &rest ? line : trimmed);
+    }
+    m.doc = documentation(rest);
+    for (uint32_t i = 0; i < m.nparams; i++)
+        m.params[i].doc = documentation(ofParam[i]);
+}
+
+bool DeclReader::readRule(const AnnotateAttr *a, llvm::StringRef name, bool isParam, bool anyRule, schema_field &out,
+                          std::vector<schema_rule> &found)
+{
+    std::vector<std::string> args;
+    const Expr *bad = nullptr;
+    if (!cellAnnotationArguments(ctx, a, args, &bad))
+        return refuse(bad->getBeginLoc(), CellDiag::ReadRuleArgumentKind, name);
+    if (name == "since" || name == "renamed_from") {
+        bool isName = name == "renamed_from";
+        if (isParam)
+            return refuse(a->getLocation(), CellDiag::ReadRulePlace, name);
+        if (args.size() != 1 || args[0].empty() || (isName && !cell_is_identifier(args[0].c_str())))
+            return refuse(a->getLocation(), CellDiag::ReadRuleArguments, name, isName ? 1 : 0);
+        (isName ? out.renamed_from : out.since) = copy(cleanText(args[0]));
+        return true;
+    }
+    std::vector<const char *> candidates = {"since", "renamed_from"};
+    bool declared = anyRule;
+    for (const std::string &rule : rules) {
+        candidates.push_back(rule.c_str());
+        declared |= name == rule;
+    }
+    if (!declared) {
+        const char *near = cell_suggest(name.str().c_str(), candidates.data(), candidates.size());
+        return near ? refuse(a->getLocation(), CellDiag::ReadRuleDidYouMean, name, near)
+                    : refuse(a->getLocation(), CellDiag::ReadRuleUnknown, name);
+    }
+    const char **texts = make<const char *>(args.size());
+    for (size_t i = 0; i < args.size(); i++)
+        texts[i] = copy(args[i]);
+    found.push_back({copy(name), texts, static_cast<uint32_t>(args.size())});
+    return true;
+}
+
+bool DeclReader::readRules(const Decl *d, bool anyRule, schema_field &out)
+{
+    std::vector<schema_rule> found;
+    llvm::StringRef name;
+    for (const auto *a : d->specific_attrs<AnnotateAttr>())
+        if (cellAnnotationSuffix(a, "cell.field:", name) &&
+            !readRule(a, name, isa<ParmVarDecl>(d), anyRule, out, found))
+            return false;
+    schema_rule *kept = make<schema_rule>(found.size());
+    std::copy(found.begin(), found.end(), kept);
+    out.rules = found.empty() ? nullptr : kept;
+    out.nrules = static_cast<uint32_t>(found.size());
+    return true;
+}
+
+static bool isContext(QualType type)
+{
+    const auto *pointer = type->getAs<PointerType>();
+    if (!pointer || pointer->getPointeeType().hasQualifiers())
+        return false;
+    const auto *record = pointer->getPointeeType()->getAs<RecordType>();
+    return record && record->getDecl()->getIdentifier() && record->getDecl()->getName() == "cell_ctx" &&
+           record->getDecl()->getDeclContext()->getRedeclContext()->isTranslationUnit();
+}
+
+bool DeclReader::checkPrototype(const FunctionDecl *f)
+{
+    SourceLocation loc = f->getLocation();
+    if (!checkTarget(loc) || !checkName(loc, f->getName(), "method's"))
+        return false;
+    if (!ctx.hasSameType(f->getReturnType(), ctx.IntTy))
+        return refuse(loc, CellDiag::ReadReturnType, f, f->getReturnType());
+    if (f->isVariadic())
+        return refuse(loc, CellDiag::ReadVariadic, f);
+    if (!f->hasPrototype() || f->getNumParams() == 0 || !isContext(f->getParamDecl(0)->getOriginalType())) {
+        SourceLocation at = f->getNumParams() ? f->getParamDecl(0)->getLocation() : loc;
+        return refuse(at, CellDiag::ReadNoContext, f->getName(), f->getNumParams() ? ", ..." : "");
+    }
+    if (f->getNumParams() - 1 > maxParams)
+        return refuse(loc, CellDiag::ReadTooManyParams, f, f->getNumParams() - 1);
+    return true;
+}
+
+const schema_method *DeclReader::readMethod(const FunctionDecl *f)
+{
+    auto seen = knownMethods.find(f->getCanonicalDecl());
+    if (seen != knownMethods.end()) {
+        if (seen->second)
+            seen->second->idempotent |= isIdempotent(f);
+        return seen->second;
+    }
+    schema_method *m = make<schema_method>();
+    bool good = !f->isInvalidDecl() && checkPrototype(f);
+    if (good) {
+        m->name = copy(f->getName());
+        m->nparams = f->getNumParams() - 1;
+        m->params = make<schema_field>(m->nparams);
+        for (uint32_t i = 0; i < m->nparams; i++) {
+            const ParmVarDecl *p = f->getParamDecl(i + 1);
+            if (!p->getIdentifier())
+                good = refuse(p->getLocation(), CellDiag::ReadParamUnnamed, i + 2, f);
+            else if (!checkName(p->getLocation(), p->getName(), "parameter's") || !readParam(p, m->params[i]) ||
+                     !readRules(p, false, m->params[i]))
+                good = false;
+        }
+    }
+    knownMethods[f->getCanonicalDecl()] = good ? m : nullptr;
+    if (!good)
+        return nullptr;
+    m->idempotent = isIdempotent(f);
+    layoutSlots(*m);
+    methods.push_back({m, f});
+    return m;
+}
+
+/* The request struct: the in parameters in order, references for those by pointer. */
+void DeclReader::layoutSlots(schema_method &m)
+{
+    uint32_t end = 0, most = 1;
+    for (uint32_t i = 0; i < m.nparams; i++) {
+        schema_field &p = m.params[i];
+        uint32_t size = sizeof(cell_ref), align = alignof(cell_ref);
+        if (p.out)
+            continue;
+        if (!p.by_pointer)
+            cell_schema_ref_layout(&p.type, &size, &align);
+        p.offset = (end + align - 1) / align * align;
+        end = p.offset + size;
+        most = std::max(most, align);
+    }
+    m.in_size = (end + most - 1) / most * most;
+}

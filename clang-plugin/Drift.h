@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Drift: a cell's schema differs from the one that this object was last compiled against. Said where it matters. */
+#ifndef CELL_DRIFT_H
+#define CELL_DRIFT_H
+
+#include "State.h"
+
+/* Compares the cell with its baseline; NULL when there is none or nothing changed. On the first call for a cell the
+ * uses of what is gone are watched from then on, and retyped fields are reported at `loc`. */
+const CellDrift *cellDriftOf(PluginState &state, session_cell *cell, clang::SourceLocation loc);
+
+/* Remarks at the uses of what has another type or value now: they compile, but not to the same. For the end of the
+ * unit, also when errors occurred, which they explain. */
+void cellDriftUses(PluginState &state);
+
+/* One remark for each cell that changed without this unit noticing. Call when no error occurred. */
+void cellDriftRemarks(PluginState &state);
+
+#endif

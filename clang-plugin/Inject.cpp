@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+#include "Inject.h"
+#include "ClangCompat.h"
+#include "Diagnostics.h"
+#include "Pragmas.h"
+#include "Collisions.h"
+
+#include "clang/AST/RawCommentList.h"
+#include "clang/Lex/Lexer.h"
+#include "clang/Lex/PPCallbacks.h"
+#include "clang/Lex/Preprocessor.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+
+using namespace clang;
+
+namespace
+{
+
+/* A file of C_System kind is silent under -Weverything; the callbacks are told C_User, so that -MMD lists it. */
+void reportFile(PluginState &state, FileID file, SourceLocation from)
+{
+    PPCallbacks *callbacks = state.pp.getPPCallbacks();
+    if (!callbacks)
+        return;
+    SourceManager &sm = state.sources();
+    SourceLocation start = sm.getLocForStartOfFile(file);
+    FileID outer = sm.getFileID(from);
+    callbacks->LexedFileChanged(file, PPCallbacks::LexedFileChangeReason::EnterFile, SrcMgr::C_User, outer, start);
+    callbacks->FileChanged(start, PPCallbacks::EnterFile, SrcMgr::C_User, outer);
+    callbacks->LexedFileChanged(outer, PPCallbacks::LexedFileChangeReason::ExitFile, SrcMgr::C_User, file, from);
+    callbacks->FileChanged(from, PPCallbacks::ExitFile, SrcMgr::C_User, file);
+}
+
+/* Enters `path` into the source manager as included at `loc` (a file location). Invalid when it cannot be read. */
+FileID enterFile(PluginState &state, StringRef path, SourceLocation loc, SrcMgr::CharacteristicKind kind)
+{
+    SourceManager &sm = state.sources();
+    if (OptionalFileEntryRef entry = sm.getFileManager().getOptionalFileRef(path))
+        return sm.createFileID(*entry, loc, kind);
+    /* A virtual file system may not reach the real disk: the text itself is enough. */
+    auto buffer = llvm::MemoryBuffer::getFile(path);
+    return buffer ? sm.createFileID(std::move(*buffer), kind, 0, 0, loc) : FileID();
+}
+
+/* The tokens of `file` as the parser wants them: identifiers looked up, keywords resolved, macros left alone. */
+bool lexFile(PluginState &state, FileID file, std::vector<Token> &tokens, std::vector<SourceRange> &comments)
+{
+    Preprocessor &pp = state.pp;
+    auto buffer = state.sources().getBufferOrNone(file);
+    if (!buffer)
+        return false;
+    tokens.reserve(buffer->getBufferSize() / 4); /* touched only as far as it is used; growing would copy it all */
+    Lexer lexer(file, *buffer, state.sources(), pp.getLangOpts());
+    lexer.SetCommentRetentionState(true);
+    for (;;) {
+        Token token;
+        lexer.LexFromRawLexer(token);
+        if (token.is(tok::eof))
+            return true;
+        if (token.is(tok::comment)) {
+            comments.emplace_back(token.getLocation(), token.getEndLoc());
+            continue;
+        }
+        if (token.is(tok::raw_identifier))
+            pp.LookUpIdentifierInfo(token);
+        tokens.push_back(token);
+    }
+}
+
+/* Sema drops comments of system headers; hover wants them. */
+void addComments(PluginState &state, const std::vector<SourceRange> &comments)
+{
+    if (!cellcompat::mayAddSystemComments)
+        return;
+    ASTContext &ast = state.sema().getASTContext();
+    for (SourceRange range : comments) {
+        RawComment comment(state.sources(), range, ast.getLangOpts().CommentOpts, false);
+        if (comment.isDocumentation())
+            ast.addComment(comment);
+    }
+}
+
+Token plainToken(tok::TokenKind kind, SourceLocation loc)
+{
+    Token token;
+    token.startToken();
+    token.setKind(kind);
+    token.setLocation(loc);
+    token.setLength(1);
+    return token;
+}
+
+/* `_Pragma("cell end")`, which is handled when the parser has taken the last token of the text. */
+void appendEnd(PluginState &state, SourceLocation loc, std::vector<Token> &tokens)
+{
+    Token pragma = plainToken(tok::identifier, loc);
+    pragma.setIdentifierInfo(state.pp.getIdentifierInfo("_Pragma"));
+    pragma.setLength(7);
+    Token text = plainToken(tok::string_literal, loc);
+    state.pp.CreateString("\"cell end\"", text, loc, loc);
+    tokens.push_back(pragma);
+    tokens.push_back(plainToken(tok::l_paren, loc));
+    tokens.push_back(text);
+    tokens.push_back(plainToken(tok::r_paren, loc));
+}
+
+/* The preprocessor reads them where they are: they are kept as long as the unit. */
+void enterTokens(PluginState &state, std::vector<Token> tokens, bool macros)
+{
+    if (tokens.empty())
+        return;
+    state.streams.push_back(std::move(tokens));
+    state.pp.EnterTokenStream(state.streams.back(), !macros, /*IsReinject=*/true);
+}
+
+} // namespace
+
+bool cellMayInjectAfterDeclaration(PluginState &state)
+{
+    if (!state.parser())
+        return false;
+    const DeclContext *scope = state.sema().CurContext;
+    return scope && scope->isTranslationUnit();
+}
+
+bool cellInjectFile(PluginState &state, StringRef cell, StringRef path, SourceLocation loc, InjectAt at)
+{
+    SourceLocation from = state.sources().getFileLoc(loc);
+    FileID file = enterFile(state, path, from, SrcMgr::C_System);
+    std::vector<Token> tokens;
+    std::vector<SourceRange> comments;
+    if (file.isInvalid() || !lexFile(state, file, tokens, comments)) {
+        cellReport(state.diags(), loc, CellDiag::InjectStore) << cell << "cannot read " + path.str();
+        return false;
+    }
+    if (!cellCheckCollisions(state, cell, tokens, loc))
+        return false;
+    reportFile(state, file, from);
+    state.dependencies.insert(path.str());
+    state.injected.insert(file);
+    addComments(state, comments);
+
+    std::vector<Token> end;
+    appendEnd(state, from, end);
+    if (at == InjectAt::Declaration) {
+        end.push_back(state.parser()->getCurToken());
+        if (!end.back().isAnnotation() && end.back().getIdentifierInfo())
+            end.back().setFlag(Token::DisableExpand); /* macros were expanded when it was read first */
+    }
+    state.saved.push_back(cellSuspendPragmas(state));
+    enterTokens(state, std::move(end), true);
+    enterTokens(state, std::move(tokens), false);
+    if (at == InjectAt::Declaration)
+        state.parser()->ConsumeAnyToken();
+    return true;
+}
+
+bool cellInjectText(PluginState &state, StringRef cell, StringRef text, SourceLocation loc, InjectAt at)
+{
+    cell_session *session = state.session(loc);
+    if (!session)
+        return false;
+    std::string key = (state.pp.getLangOpts().CPlusPlus ? "c++\n" : "c\n") + text.str();
+    char *path = nullptr;
+    bool exists = false;
+    cell_error e = {};
+    int r = cell_session_inject_path(session, cell.str().c_str(), key.c_str(), &path, &exists);
+    std::string kept = r < 0 ? "" : path;
+    free(path);
+    if (r >= 0 && !exists)
+        r = cell_session_put(session, kept.c_str(), text.data(), text.size(), &e);
+    if (r < 0) {
+        cellReport(state.diags(), loc, CellDiag::InjectStore)
+            << cell << cellPrintable(e.text[0] ? e.text : cell_status_text(r));
+        return false;
+    }
+    return cellInjectFile(state, cell, kept, loc, at);
+}
+
+std::string cellLocationText(PluginState &state, SourceLocation loc)
+{
+    PresumedLoc p = state.sources().getPresumedLoc(state.sources().getFileLoc(loc));
+    if (p.isInvalid())
+        return "";
+    std::string file = p.getFilename();
+    cell_session *session = state.session(loc);
+    if (const char *project = session ? cell_session_config(session)->dir : nullptr) {
+        SmallString<256> full(file);
+        state.sources().getFileManager().makeAbsolutePath(full);
+        llvm::sys::path::remove_dots(full, true);
+        StringRef inside = full;
+        if (inside.consume_front(project) && inside.consume_front("/"))
+            file = inside.str();
+    }
+    return file + ":" + std::to_string(p.getLine()) + ":" + std::to_string(p.getColumn());
+}
+
+void cellAddDependency(PluginState &state, StringRef path, SourceLocation loc)
+{
+    if (path.empty() || !state.dependencies.insert(path.str()).second)
+        return;
+    SourceLocation from = state.sources().getFileLoc(loc);
+    OptionalFileEntryRef entry = state.sources().getFileManager().getOptionalFileRef(path);
+    if (entry)
+        reportFile(state, state.sources().createFileID(*entry, from, SrcMgr::C_User), from);
+}
+
+void cellEndInjection(PluginState &state)
+{
+    if (state.saved.empty())
+        return;
+    cellResumePragmas(state, *state.saved.back());
+    state.saved.pop_back();
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* `#pragma cell import NAME`, with a parser behind the preprocessor and without (-E, -M). */
+#include "Diagnostics.h"
+#include "Import.h"
+
+#include "clang/Lex/MacroInfo.h"
+#include "clang/Lex/PPCallbacks.h"
+#include "clang/Lex/Preprocessor.h"
+
+extern "C" {
+#include "base/util.h"
+}
+
+using namespace clang;
+
+namespace
+{
+
+Token wordToken(PluginState &state, StringRef word, SourceLocation loc)
+{
+    Token token;
+    token.startToken();
+    token.setKind(tok::identifier);
+    token.setLocation(loc);
+    token.setLength(word.size());
+    token.setIdentifierInfo(state.pp.getIdentifierInfo(word));
+    token.setFlag(Token::LeadingSpace);
+    return token;
+}
+
+Token markToken(tok::TokenKind kind, SourceLocation loc)
+{
+    Token token;
+    token.startToken();
+    token.setKind(kind);
+    token.setLocation(loc);
+    token.setLength(1);
+    return token;
+}
+
+void enter(PluginState &state, const std::vector<Token> &tokens, bool macros)
+{
+    auto copy = std::make_unique<Token[]>(tokens.size());
+    std::copy(tokens.begin(), tokens.end(), copy.get());
+    state.pp.EnterTokenStream(std::move(copy), tokens.size(), !macros, /*IsReinject=*/true);
+}
+
+/* `_Pragma("cell TEXT")`, to be handled when the preprocessor comes to it. */
+void appendPragma(PluginState &state, const std::string &text, SourceLocation loc, std::vector<Token> &tokens)
+{
+    Token literal = markToken(tok::string_literal, loc);
+    state.pp.CreateString("\"cell " + text + "\"", literal, loc, loc);
+    tokens.push_back(wordToken(state, "_Pragma", loc));
+    tokens.push_back(markToken(tok::l_paren, loc));
+    tokens.push_back(literal);
+    tokens.push_back(markToken(tok::r_paren, loc));
+}
+
+/*
+ * A handler swallows its pragma, so under -E the line is printed as tokens. The printer begins a new line only for
+ * what lies on one, or after a line marker: the pragma that follows makes one (endLine).
+ */
+void printAgain(PluginState &state, SourceLocation loc, const std::vector<Token> &rest)
+{
+    std::vector<Token> line, end;
+    line.push_back(markToken(tok::hash, loc));
+    state.pp.CreateString("#", line.back(), loc, loc);
+    line.back().setFlag(Token::StartOfLine);
+    line.push_back(wordToken(state, "pragma", loc));
+    line.back().clearFlag(Token::LeadingSpace);
+    line.push_back(wordToken(state, "cell", loc));
+    for (const Token &token : rest) {
+        line.push_back(token);
+        line.back().setFlag(Token::LeadingSpace);
+        line.back().clearFlag(Token::StartOfLine);
+    }
+    appendPragma(state, "end", loc, end);
+    enter(state, end, true);
+    enter(state, line, false);
+    state.printing++;
+}
+
+void endLine(PluginState &state, SourceLocation loc)
+{
+    state.printing--;
+    if (PPCallbacks *callbacks = state.pp.getPPCallbacks())
+        callbacks->FileChanged(state.sources().getFileLoc(loc), PPCallbacks::RenameFile, SrcMgr::C_User);
+}
+
+/* For compiler caches: the cell's fingerprint becomes part of the preprocessed text. */
+void printMarker(PluginState &state, const session_cell *cell, SourceLocation loc)
+{
+    PPCallbacks *callbacks = state.pp.getPPCallbacks();
+    if (!callbacks || !state.pp.isPreprocessedOutput())
+        return;
+    SourceManager &sm = state.sources();
+    std::string name = std::string("<cell ") + cell->name + " " + cell->fingerprint + " mirror>";
+    FileID file = sm.createFileID(llvm::MemoryBuffer::getMemBufferCopy("", name), SrcMgr::C_User, 0, 0, loc);
+    callbacks->FileChanged(sm.getLocForStartOfFile(file), PPCallbacks::EnterFile, SrcMgr::C_User, sm.getFileID(loc));
+    callbacks->FileChanged(loc, PPCallbacks::ExitFile, SrcMgr::C_User, file);
+}
+
+/* -E and -M: nobody is asked; what the compilation will depend on is listed from the disk. */
+void withoutParser(PluginState &state, StringRef name, SourceLocation loc)
+{
+    cell_session *session = state.session(loc);
+    session_cell *cell = nullptr;
+    if (!session)
+        return;
+    if (const char *path = cell_session_config(session)->path)
+        cellAddDependency(state, path, loc);
+    if (cell_session_cell(session, name.str().c_str(), &cell) < 0)
+        return;
+    cellAddDependency(state, cell->mirror_path, loc);
+    printMarker(state, cell, state.sources().getFileLoc(loc));
+}
+
+/* The scope of a pragma on its own line may not be open yet: the parser has read the token after `{` before it enters
+ * the namespace. A declaration in front makes it catch up; CELL_REMOTE brings its own. */
+void onceMore(PluginState &state, StringRef name, SourceLocation loc)
+{
+    std::vector<Token> tokens;
+    Token word = markToken(tok::kw_struct, loc);
+    word.setIdentifierInfo(state.pp.getIdentifierInfo("struct"));
+    word.setLength(6);
+    word.setFlag(Token::DisableExpand);
+    tokens.push_back(word);
+    tokens.push_back(wordToken(state, "cell_import", loc));
+    tokens.back().setFlag(Token::DisableExpand);
+    tokens.push_back(markToken(tok::semi, loc));
+    appendPragma(state, "import " + name.str(), loc, tokens);
+    enter(state, tokens, true);
+}
+
+void reportUnknown(PluginState &state, const Token &word)
+{
+    if (word.is(tok::eod)) {
+        cellReport(state.diags(), word.getLocation(), CellDiag::PragmaEmpty);
+        return;
+    }
+    const char *const known[] = {"import", "plugin"};
+    std::string spelling = state.pp.getSpelling(word);
+    const char *nearest = cell_suggest(spelling.c_str(), known, std::size(known));
+    if (!nearest) {
+        cellReport(state.diags(), word.getLocation(), CellDiag::PragmaUnknown) << spelling;
+        return;
+    }
+    auto d = cellReport(state.diags(), word.getLocation(), CellDiag::PragmaUnknownDidYouMean);
+    d << spelling << nearest;
+    if (word.getLocation().isFileID())
+        d << FixItHint::CreateReplacement(word.getLocation(), nearest);
+}
+
+/* `#pragma cell plugin`: the header asks whether somebody listens. */
+void definePluginMacro(PluginState &state, SourceLocation loc)
+{
+    Token one = markToken(tok::numeric_constant, loc);
+    state.pp.CreateString("1", one, loc, loc);
+    MacroInfo *macro = state.pp.AllocateMacroInfo(loc);
+    macro->setDefinitionEndLoc(loc);
+    macro->setTokens({one}, state.pp.getPreprocessorAllocator());
+    state.pp.appendDefMacroDirective(state.pp.getIdentifierInfo("CELL_PLUGIN"), macro);
+}
+
+bool isWord(const Token &token, StringRef word)
+{
+    return token.getIdentifierInfo() && token.getIdentifierInfo()->getName() == word;
+}
+
+/* CELL_REMOTE writes `import_NAME`, for `import NAME`. */
+void splitImport(PluginState &state, std::vector<Token> &rest)
+{
+    StringRef word = rest[0].getIdentifierInfo() ? rest[0].getIdentifierInfo()->getName() : StringRef();
+    if (!word.consume_front("import_") || word.empty())
+        return;
+    SourceLocation loc = rest[0].getLocation();
+    rest[0] = wordToken(state, "import", loc);
+    rest.insert(rest.begin() + 1, wordToken(state, word, loc));
+}
+
+} // namespace
+
+void cellPragma(Preprocessor &pp, PragmaIntroducer introducer, Token &name)
+{
+    PluginState &state = cellState(pp);
+    SourceLocation loc = name.getLocation();
+    std::vector<Token> rest;
+    Token token;
+    for (pp.LexUnexpandedToken(token); token.isNot(tok::eod); pp.LexUnexpandedToken(token))
+        rest.push_back(token);
+
+    if (!rest.empty())
+        splitImport(state, rest);
+    bool import = rest.size() >= 2 && isWord(rest[0], "import") && rest[1].getIdentifierInfo();
+    StringRef cell = import ? rest[1].getIdentifierInfo()->getName() : StringRef();
+    bool end = rest.size() == 1 && isWord(rest[0], "end");
+    if (rest.size() == 1 && isWord(rest[0], "plugin")) {
+        definePluginMacro(state, loc);
+        return;
+    }
+    if (!state.parser()) {
+        if (end && state.printing) {
+            endLine(state, introducer.Loc);
+            return;
+        }
+        if (import)
+            withoutParser(state, cell, loc);
+        if (pp.isPreprocessedOutput())
+            printAgain(state, introducer.Loc, rest);
+        return;
+    }
+    if (end && !state.saved.empty()) {
+        cellEndInjection(state);
+    } else if (rest.empty() || !isWord(rest[0], "import")) {
+        reportUnknown(state, rest.empty() ? token : rest[0]);
+    } else if (!import) {
+        cellReport(state.diags(), rest.size() > 1 ? rest[1].getLocation() : token.getLocation(), CellDiag::PragmaName);
+    } else {
+        if (rest.size() > 2)
+            cellReport(state.diags(), rest[2].getLocation(), CellDiag::PragmaExtra);
+        if (introducer.Kind == PIK_HashPragma)
+            onceMore(state, cell, rest[1].getLocation());
+        else
+            cellImport(state, cell, rest[1].getLocation(), InjectAt::Pragma);
+    }
+}

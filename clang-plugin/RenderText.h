@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What the renderers share: spelling of names, types, literals and comments. Internal to Render*.c. */
+#ifndef CELL_RENDER_TEXT_H
+#define CELL_RENDER_TEXT_H
+
+#include "Render.h"
+
+struct render {
+    struct cell_buffer *out;
+    bool cpp;
+    const char *unit;  /* names are cellgen_UNIT_… */
+    const char *scope; /* "::" in C++: injected text must find the library's names from inside any namespace */
+};
+
+struct render render_start(const char *cell, const struct render_options *o, struct cell_buffer *out);
+#define render_put(r, text) cell_buffer_puts((r)->out, text)
+#define render_printf(r, ...) cell_buffer_printf((r)->out, __VA_ARGS__)
+
+/* Lines of `text` as `///` comments behind `indent` and, on the first one, `lead`. Whatever the text holds, it stays in
+ * the comment. NULL and empty texts give `lead` alone, or nothing without one. */
+void render_doc(struct render *r, const char *indent, const char *lead, const char *text);
+/* A field's documentation with `since`, former name and rules. */
+void render_field_doc(struct render *r, const char *indent, const char *lead, const struct schema_field *f);
+/* A string literal. */
+void render_string(struct render *r, const char *text);
+/* A decimal number as a literal of at least its own width. */
+void render_integer(struct render *r, const char *text);
+/* True when the decimal `text` fits a C `int`. */
+bool render_fits_int(const char *text);
+bool render_fits_i64(const char *text);
+/* A C name of a type use, without the array bound: "const struct auth_session", "::cell_str". */
+void render_builtin(struct render *r, enum cell_kind kind);
+void render_use(struct render *r, const struct schema_ref *u);
+/* A declarator of that type: "cell_str email", "uint8_t key[16]". */
+void render_member(struct render *r, const struct schema_ref *u, const char *name);
+/* A parameter as the prototype has it: "const struct auth_user *user". */
+void render_param(struct render *r, const struct schema_field *p);
+
+/* `cellgen_T_type` or `cellgen_T_fields`; of a type of the program `cellgen_UNIT_T_…`, for every text that uses such a
+ * type describes it for itself. */
+void render_described_name(struct render *r, const struct schema_type *t, const char *what);
+/* The name of a type use's descriptor. */
+void render_descriptor_name(struct render *r, const struct schema_ref *u);
+/* A type itself, documented, with an assertion of its layout. */
+void render_type(struct render *r, const struct schema_type *t);
+/* The descriptor of `t` and what it refers to; the descriptors of the types that it uses must stand before it. */
+void render_type_descriptor(struct render *r, const struct schema_type *t);
+/* `cellgen_M_params`: descriptors of the in parameters, then of the out parameters. Nothing for a method without. */
+void render_params_descriptor(struct render *r, const struct schema_method *m);
+/* The initialiser of its struct cell_method; `invoke` NULL = the client's. */
+void render_method_initializer(struct render *r, const struct schema_method *m, const char *invoke);
+/* The members of the request struct, on one line. */
+void render_request_members(struct render *r, const struct schema_method *m);
+uint32_t render_count_in(const struct schema_method *m);
+
+/* Declares what the baseline had and the schema has not, as unavailable. */
+void render_removed(struct render *r, const struct cell_schema *s, const struct render_options *o);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Types and their descriptors. */
+#include "RenderText.h"
+
+/* What C chooses for an enum without a fixed type; anything else is written out. C++ always gets it: without a fixed
+ * type a value that is no enumerator, which a newer peer may send, would be undefined behaviour. */
+static bool has_natural_type(const struct render *r, const struct schema_type *t)
+{
+    bool negative = false;
+    if (r->cpp || t->nvalues == 0)
+        return false;
+    for (uint32_t i = 0; i < t->nvalues; i++) {
+        if (!render_fits_int(t->values[i].text))
+            return false;
+        negative |= t->values[i].text[0] == '-';
+    }
+    return t->elem.kind == (negative ? CELL_KIND_I32 : CELL_KIND_U32);
+}
+
+static void render_enum(struct render *r, const struct schema_type *t)
+{
+    render_printf(r, "enum %s ", t->name);
+    if (!has_natural_type(r, t)) {
+        render_put(r, ": ");
+        render_builtin(r, t->elem.kind);
+        render_put(r, " ");
+    }
+    render_put(r, "{\n");
+    for (uint32_t i = 0; i < t->nvalues; i++) {
+        render_doc(r, "    ", NULL, t->values[i].doc);
+        render_printf(r, "    %s = ", t->values[i].name);
+        render_integer(r, t->values[i].text);
+        render_put(r, ",\n");
+    }
+    render_put(r, "};\n");
+}
+
+static void render_struct(struct render *r, const struct schema_type *t)
+{
+    render_printf(r, "struct %s {\n", t->name);
+    for (uint32_t i = 0; i < t->nfields; i++) {
+        render_field_doc(r, "    ", NULL, &t->fields[i]);
+        render_put(r, "    ");
+        render_member(r, &t->fields[i].type, t->fields[i].name);
+        render_put(r, ";\n");
+    }
+    render_put(r, "};\n");
+}
+
+/* Lists and optionals: the annotation lets the plugin recognise them in the methods of a cell that passes them on. */
+static void render_wrapper(struct render *r, const struct schema_type *t)
+{
+    bool list = t->kind == CELL_KIND_LIST;
+    render_printf(r, "typedef struct __attribute__((annotate(\"cell.type:%s\"))) %s {\n    ", list ? "list" : "opt",
+                  t->name);
+    if (list) {
+        render_put(r, "const ");
+        render_use(r, &t->elem);
+        render_printf(r, " *ptr;\n    %suint64_t len;\n", r->scope);
+    } else {
+        render_put(r, r->cpp ? "bool has;\n    " : "_Bool has;\n    ");
+        render_use(r, &t->elem);
+        render_put(r, " value;\n");
+    }
+    render_printf(r, "} %s;\n", t->name);
+}
+
+static void render_layout_assertion(struct render *r, const struct schema_type *t)
+{
+    const char *tag = t->kind == CELL_KIND_ENUM ? "enum" : "struct", *align = r->cpp ? "alignof" : "_Alignof";
+    render_printf(r, "%s(sizeof(%s %s) == %u && %s(%s %s) == %u", r->cpp ? "static_assert" : "_Static_assert", tag,
+                  t->name, t->size, align, tag, t->name, t->align);
+    for (uint32_t i = 0; t->kind == CELL_KIND_STRUCT && i < t->nfields; i++)
+        render_printf(r, " && __builtin_offsetof(struct %s, %s) == %u", t->name, t->fields[i].name,
+                      t->fields[i].offset);
+    render_printf(r, ", \"the layout of '%s' differs from the cell's\");\n", t->name);
+}
+
+void render_type(struct render *r, const struct schema_type *t)
+{
+    render_doc(r, "", NULL, t->doc);
+    if (t->kind == CELL_KIND_ENUM)
+        render_enum(r, t);
+    else if (t->kind == CELL_KIND_STRUCT)
+        render_struct(r, t);
+    else
+        render_wrapper(r, t);
+    render_layout_assertion(r, t);
+}
+
+static void render_field_descriptor(struct render *r, const struct schema_field *f, uint32_t offset, unsigned flags)
+{
+    render_printf(r, "    {\"%s\", ", f->name);
+    render_descriptor_name(r, &f->type);
+    render_printf(r, ", %u, %u, %u, 0},\n", offset, f->type.count, flags);
+}
+
+void render_type_descriptor(struct render *r, const struct schema_type *t)
+{
+    bool fields = t->kind == CELL_KIND_STRUCT;
+    if (fields) {
+        render_printf(r, "static const struct %scell_field ", r->scope);
+        render_described_name(r, t, "fields");
+        render_put(r, "[] = {\n");
+        for (uint32_t i = 0; i < t->nfields; i++)
+            render_field_descriptor(r, &t->fields[i], t->fields[i].offset, 0);
+        render_put(r, "};\n");
+    }
+    render_printf(r, "static const struct %scell_type ", r->scope);
+    render_described_name(r, t, "type");
+    render_printf(r, " = {\"%s\", %u, %u, %u, ", t->name, (unsigned)t->kind, t->size, t->align);
+    if (fields) {
+        render_printf(r, "%u, ", t->nfields);
+        render_described_name(r, t, "fields");
+        render_put(r, ", 0};\n");
+        return;
+    }
+    render_put(r, "0, 0, ");
+    render_descriptor_name(r, &t->elem);
+    render_put(r, "};\n");
+}
+
+uint32_t render_count_in(const struct schema_method *m)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < m->nparams; i++)
+        n += !m->params[i].out;
+    return n;
+}
+
+void render_params_descriptor(struct render *r, const struct schema_method *m)
+{
+    if (m->nparams == 0)
+        return;
+    render_printf(r, "static const struct %scell_field cellgen_%s_params[] = {\n", r->scope, m->name);
+    for (uint32_t i = 0; i < m->nparams; i++)
+        if (!m->params[i].out)
+            render_field_descriptor(r, &m->params[i], m->params[i].offset,
+                                    m->params[i].by_pointer ? CELL_FIELD_REF : 0);
+    uint32_t slot = 0;
+    for (uint32_t i = 0; i < m->nparams; i++)
+        if (m->params[i].out)
+            render_field_descriptor(r, &m->params[i], (uint32_t)sizeof(struct cell_ref) * slot++,
+                                    CELL_FIELD_REF | CELL_FIELD_OUT);
+    render_put(r, "};\n");
+}
+
+void render_method_initializer(struct render *r, const struct schema_method *m, const char *invoke)
+{
+    uint32_t nin = render_count_in(m), nout = m->nparams - nin;
+    render_printf(r, "{\"%s\", ", m->name);
+    if (nin)
+        render_printf(r, "cellgen_%s_params, ", m->name);
+    else
+        render_put(r, "0, ");
+    if (nout && nin)
+        render_printf(r, "cellgen_%s_params + %u, ", m->name, nin);
+    else if (nout)
+        render_printf(r, "cellgen_%s_params, ", m->name);
+    else
+        render_put(r, "0, ");
+    render_printf(r, "%u, %u, %u, %u, %s%s}", nin, nout, m->in_size, m->idempotent ? CELL_METHOD_IDEMPOTENT : 0u,
+                  invoke ? invoke : "0", invoke ? m->name : "");
+}
+
+void render_request_members(struct render *r, const struct schema_method *m)
+{
+    for (uint32_t i = 0; i < m->nparams; i++) {
+        const struct schema_field *p = &m->params[i];
+        if (p->out)
+            continue;
+        if (p->by_pointer)
+            render_printf(r, "struct %scell_ref %s", r->scope, p->name);
+        else
+            render_member(r, &p->type, p->name);
+        render_put(r, "; ");
+    }
+}

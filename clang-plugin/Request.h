@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The expansion request as JSON (docs/protocol.md, "Expansion request"). */
+#ifndef CELL_REQUEST_H
+#define CELL_REQUEST_H
+
+#include <string>
+#include <vector>
+
+#include "llvm/ADT/StringRef.h"
+
+extern "C" {
+#include "core/schema.h"
+}
+
+struct ExpandRequest {
+    std::string verb, location, kind, name;
+    std::vector<std::string> args;
+    const schema_type *type = nullptr;     /* a struct or enum */
+    const schema_method *method = nullptr; /* a function */
+    const schema_ref *variable = nullptr;  /* a variable */
+    std::vector<const schema_type *> uses; /* other types that the declaration needs, in dependency order */
+    bool cplusplus = false, live = false;
+};
+
+std::string cellRequestJson(const ExpandRequest &request);
+
+#endif

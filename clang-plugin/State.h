@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * What the plugin remembers of one translation unit. It is made with the first annotation, never before: an idle
+ * compilation has none. What was imported is not part of it; that is asked of the AST, because precompiled headers and
+ * preambles bypass the plugin.
+ */
+#ifndef CELL_STATE_H
+#define CELL_STATE_H
+
+#include <list>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "clang/Parse/Parser.h"
+#include "clang/Sema/Sema.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
+
+#include "Provide.h"
+
+extern "C" {
+#include "core/ask.h"
+#include "core/diff.h"
+}
+
+struct CellSessionDelete {
+    void operator()(cell_session *s) const { cell_session_free(s); }
+};
+struct CellDiffDelete {
+    void operator()(cell_diff *d) const { cell_diff_free(d); }
+};
+struct CellSchemaDelete {
+    void operator()(cell_schema *s) const { cell_schema_free(s); }
+};
+
+/* How one cell's schema differs from the one that this object was last compiled against (Drift.h). */
+struct CellDrift {
+    session_cell *cell;
+    const cell_schema *baseline, *now;
+    std::unique_ptr<cell_diff, CellDiffDelete> diff;
+    clang::SourceLocation importLoc;
+    llvm::DenseSet<unsigned> reported; /* raw locations of uses */
+};
+
+/* Sema's stacks as they were before an injected text; Inject.cpp puts them back after it. */
+struct SavedPragmas;
+struct SavedPragmasDelete {
+    void operator()(SavedPragmas *p) const;
+};
+
+struct PluginState {
+    explicit PluginState(clang::Preprocessor &preprocessor) : pp(preprocessor) {}
+    PluginState(const PluginState &) = delete;
+    PluginState &operator=(const PluginState &) = delete;
+
+    clang::Preprocessor &pp;
+
+    /* The live parser; NULL under -E and -M. */
+    clang::Parser *parser() const { return static_cast<clang::Parser *>(pp.getCodeCompletionHandler()); }
+    /* Only while a parser lives. */
+    clang::Sema &sema() const { return parser()->getActions(); }
+    clang::DiagnosticsEngine &diags() const { return pp.getDiagnostics(); }
+    clang::SourceManager &sources() const { return pp.getSourceManager(); }
+
+    session_mode mode = SESSION_MIRROR; /* whom to ask: the cells, or (-E, -M, completion) only the disk */
+    std::string input, output;          /* as the compiler was given them; empty = none */
+
+    /* The session, made with the first annotation that needs one. NULL when the configuration is unusable: that was
+     * reported once, at `loc`. */
+    cell_session *session(clang::SourceLocation loc);
+    cell_session *sessionIfAny() const { return theSession.get(); }
+    /* A session that asks nobody, for going on after a cell could not be reached. NULL when it cannot be had. */
+    cell_session *mirrorSession();
+
+    std::map<std::string, CellDrift> drifts;                              /* by cell */
+    std::set<std::pair<std::string, const clang::DeclContext *>> failed;  /* imports that were reported */
+    llvm::DenseSet<const clang::Attr *> handled;                          /* annotations that were acted on */
+    llvm::DenseSet<clang::FileID> injected;                               /* the injected texts */
+    std::vector<std::unique_ptr<SavedPragmas, SavedPragmasDelete>> saved; /* of texts that are being parsed */
+    std::list<std::vector<clang::Token>> streams;                         /* the tokens of those texts */
+    std::set<std::string> dependencies;                                   /* paths reported to -MD */
+    std::set<std::string> expansions;                                     /* what expansions call their own */
+    unsigned printing = 0;                                                /* pragmas being printed under -E */
+    bool silenced = false;                                                /* no diagnostics but failed cells */
+    bool driftSource = false;                                             /* Drift.h's typo source is installed */
+
+    ProvideStatePtr provide; /* Provide.h's own */
+
+  private:
+    std::unique_ptr<cell_session, CellSessionDelete> open(session_mode sessionMode, cell_error &e);
+
+    std::unique_ptr<cell_session, CellSessionDelete> theSession, theMirrorSession;
+    bool sessionFailed = false, mirrorSessionFailed = false;
+};
+
+/* Tells what kind of compilation `pp` belongs to, before anything is known of annotations. */
+void cellRegisterCompilation(clang::Preprocessor &pp, session_mode mode, llvm::StringRef input, llvm::StringRef output);
+
+/* The state of the translation unit that `pp` reads, made when there is none. Lives until the consumer (or, without
+ * one, the preprocessor) goes. Thread-safe: several compilations may run in one process. */
+PluginState &cellState(clang::Preprocessor &pp);
+/* NULL when there is none yet. */
+PluginState *cellStateIfAny(clang::Preprocessor &pp);
+void cellStateRemove(clang::Preprocessor &pp);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What the parts of `cell call` share. */
+#ifndef CELL_CLI_CALL_H
+#define CELL_CLI_CALL_H
+
+#include "call_value.h"
+
+struct call {
+    struct cli *cli;
+    struct cell_arena arena;
+    struct cell_schema *schema;
+    const struct cell_method *descriptor;
+    const struct schema_method *method;
+    uint32_t id;
+    const char *address, *cell;
+    bool any_owner;
+    void *request; /* the request struct */
+    bool *given;   /* which of its parameters have a value */
+    bool stdin_read;
+};
+
+/* Reads the operands "NAME=VALUE" into c->request, which it makes. enum cli_exit, reported. */
+int call_read_arguments(struct call *c, char **operands, int n);
+/* Reports a wrong use together with the method's signature; returns CLI_USAGE. */
+int call_bad_usage(struct call *c, const char *text);
+
+#endif

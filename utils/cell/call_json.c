@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * JSON read straight into the memory of a type, and back: numbers keep all their digits, and every error names the
+ * place inside the value. RFC 8259; bytes are strings "hex:…" or "base64:…", 64-bit integers may be strings.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "call_value.h"
+#include "wire/message.h"
+
+struct reader {
+    const struct value_env *env;
+    const char *start, *at, *end;
+    unsigned depth;
+    struct cell_error *e;
+};
+
+static int bad(struct reader *r, const char *what)
+{
+    return cell_error_set(r->e, CELL_INVALID_ARGUMENT, "%s at byte %zu of the JSON value", what,
+                          (size_t)(r->at - r->start) + 1);
+}
+
+static int no_memory(struct reader *r) { return cell_error_set(r->e, CELL_NO_MEMORY, "out of memory"); }
+
+static char peek(struct reader *r)
+{
+    while (r->at < r->end && strchr(" \t\r\n", *r->at) && *r->at)
+        r->at++;
+    return r->at < r->end ? *r->at : '\0';
+}
+
+static bool take(struct reader *r, char c)
+{
+    if (peek(r) != c)
+        return false;
+    r->at++;
+    return true;
+}
+
+static void put_utf8(struct cell_buffer *b, uint32_t c)
+{
+    char out[4];
+    size_t n = 0;
+
+    if (c < 0x80) {
+        out[n++] = (char)c;
+    } else if (c < 0x800) {
+        out[n++] = (char)(0xc0 | c >> 6);
+        out[n++] = (char)(0x80 | (c & 0x3f));
+    } else if (c < 0x10000) {
+        out[n++] = (char)(0xe0 | c >> 12);
+        out[n++] = (char)(0x80 | (c >> 6 & 0x3f));
+        out[n++] = (char)(0x80 | (c & 0x3f));
+    } else {
+        out[n++] = (char)(0xf0 | c >> 18);
+        out[n++] = (char)(0x80 | (c >> 12 & 0x3f));
+        out[n++] = (char)(0x80 | (c >> 6 & 0x3f));
+        out[n++] = (char)(0x80 | (c & 0x3f));
+    }
+    cell_buffer_append(b, out, n);
+}
+
+static bool hex4(struct reader *r, uint32_t *value)
+{
+    *value = 0;
+    if (r->end - r->at < 4)
+        return false;
+    for (int i = 0; i < 4; i++) {
+        char c = *r->at++;
+        int digit = c >= '0' && c <= '9'   ? c - '0'
+                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                           : -1;
+        if (digit < 0)
+            return false;
+        *value = *value * 16 + (uint32_t)digit;
+    }
+    return true;
+}
+
+static bool escape(struct reader *r, struct cell_buffer *b)
+{
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    uint32_t c, low;
+
+    if (r->at >= r->end)
+        return false;
+    const char *known = *r->at ? strchr(from, *r->at) : NULL;
+    if (known) {
+        cell_buffer_append(b, &to[known - from], 1);
+        r->at++;
+        return true;
+    }
+    if (*r->at++ != 'u' || !hex4(r, &c) || (c >= 0xdc00 && c < 0xe000))
+        return false;
+    if (c >= 0xd800 && c < 0xdc00) {
+        if (r->end - r->at < 6 || r->at[0] != '\\' || r->at[1] != 'u')
+            return false;
+        r->at += 2;
+        if (!hex4(r, &low) || low < 0xdc00 || low >= 0xe000)
+            return false;
+        c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+    }
+    put_utf8(b, c);
+    return true;
+}
+
+/* A string into the arena. */
+static int string(struct reader *r, const char **text, size_t *len)
+{
+    struct cell_buffer b = {0};
+    bool good = take(r, '"');
+
+    while (good && r->at < r->end && *r->at != '"') {
+        unsigned char c = (unsigned char)*r->at++;
+
+        if (c == '\\')
+            good = escape(r, &b);
+        else if (c < 0x20)
+            good = false;
+        else
+            cell_buffer_append(&b, &c, 1);
+    }
+    if (!good || r->at >= r->end) {
+        cell_buffer_free(&b);
+        return bad(r, "a string is expected or damaged");
+    }
+    r->at++;
+    *text = cell_arena_copy(r->env->arena, b.data ? b.data : "", b.len);
+    *len = b.len;
+    bool ok = cell_buffer_ok(&b) && *text;
+    cell_buffer_free(&b);
+    return ok ? CELL_OK : no_memory(r);
+}
+
+static int value(struct reader *r, const struct cell_type *type, uint32_t count, void *out);
+
+/* Numbers, booleans and names as one token: a string's content, or what stands there bare. */
+static int token(struct reader *r, const char **text, size_t *len)
+{
+    if (peek(r) == '"')
+        return string(r, text, len);
+    *text = r->at;
+    while (r->at < r->end && *r->at && !strchr(" \t\r\n,]}:[{\"", *r->at))
+        r->at++;
+    *len = (size_t)(r->at - *text);
+    return *len ? CELL_OK : bad(r, "a value is missing");
+}
+
+static int fixed_bytes(struct reader *r, uint32_t count, void *out)
+{
+    const char *text;
+    const uint8_t *bytes;
+    size_t len, n;
+    int s = string(r, &text, &len);
+
+    if (s >= 0)
+        s = value_bytes(r->env, text, len, &bytes, &n, r->e);
+    if (s < 0)
+        return s;
+    if (n != count)
+        return cell_error_set(r->e, CELL_INVALID_ARGUMENT, "it needs %" PRIu32 " bytes, there are %zu", count, n);
+    memcpy(out, bytes, n);
+    return CELL_OK;
+}
+
+static int array(struct reader *r, const struct cell_type *type, uint32_t count, void *out)
+{
+    uint32_t n = 0;
+
+    if (type->kind == CELL_KIND_U8 && peek(r) == '"')
+        return fixed_bytes(r, count, out);
+    if (!take(r, '['))
+        return bad(r, "an array [ … ] is expected");
+    while (peek(r) != ']') {
+        if (n > 0 && !take(r, ','))
+            return bad(r, "',' or ']' is expected");
+        if (n == count)
+            return cell_error_set(r->e, CELL_INVALID_ARGUMENT, "the array has more than %" PRIu32 " elements", count);
+        int s = value(r, type, 0, (char *)out + (size_t)n * type->size);
+        if (s < 0) {
+            cell_error_wrap(r->e, "[%" PRIu32 "]", n);
+            return s;
+        }
+        n++;
+    }
+    r->at++;
+    if (n != count)
+        return cell_error_set(r->e, CELL_INVALID_ARGUMENT, "the array needs %" PRIu32 " elements, there are %" PRIu32,
+                              count, n);
+    return CELL_OK;
+}
+
+/* Elements are 8-aligned in any buffer of malloc, so that they can be read into it and copied to the arena. */
+static int list(struct reader *r, const struct cell_type *type, void *out)
+{
+    const struct cell_type *elem = type->elem;
+    struct cell_buffer b = {0};
+    cell_bytes made = {NULL, 0};
+    int s = take(r, '[') ? CELL_OK : bad(r, "a list [ … ] is expected");
+
+    while (s >= 0 && peek(r) != ']') {
+        if (made.len > 0 && !take(r, ',')) {
+            s = bad(r, "',' or ']' is expected");
+            break;
+        }
+        void *at = cell_buffer_reserve(&b, elem->size);
+        if (!at) {
+            s = no_memory(r);
+            break;
+        }
+        memset(at, 0, elem->size);
+        s = value(r, elem, 0, at);
+        if (s < 0)
+            cell_error_wrap(r->e, "[%" PRIu64 "]", made.len);
+        b.len += elem->size;
+        made.len++;
+    }
+    if (s >= 0) {
+        r->at++;
+        made.ptr = (const uint8_t *)cell_arena_copy(r->env->arena, b.data ? b.data : "", b.len);
+        s = made.ptr ? CELL_OK : no_memory(r);
+    }
+    cell_buffer_free(&b);
+    if (s >= 0)
+        memcpy(out, &made, sizeof(made));
+    return s;
+}
+
+static int unknown_field(struct reader *r, const struct cell_type *type, const char *name)
+{
+    const char **names = cell_arena_array(r->env->arena, type->nfields + 1, sizeof(*names));
+
+    for (uint32_t i = 0; names && i < type->nfields; i++)
+        names[i] = type->fields[i].name;
+    const char *near = names ? cell_suggest(name, names, type->nfields) : NULL;
+    return cell_error_set(r->e, CELL_INVALID_ARGUMENT, "struct %s has no field '%s'%s%s%s", type->name, name,
+                          near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+static int member(struct reader *r, const struct cell_type *type, bool *seen, void *out)
+{
+    const char *name;
+    size_t len;
+    uint32_t i = 0;
+    int s = string(r, &name, &len);
+
+    if (s < 0)
+        return s;
+    if (!take(r, ':'))
+        return bad(r, "':' is expected");
+    while (i < type->nfields && strcmp(type->fields[i].name, name) != 0)
+        i++;
+    if (i == type->nfields)
+        return unknown_field(r, type, name);
+    if (seen[i])
+        return cell_error_set(r->e, CELL_INVALID_ARGUMENT, "field '%s' is given twice", name);
+    seen[i] = true;
+    s = value(r, type->fields[i].type, type->fields[i].count, (char *)out + type->fields[i].offset);
+    if (s < 0)
+        cell_error_wrap(r->e, "%s", name);
+    return s;
+}
+
+static int object(struct reader *r, const struct cell_type *type, void *out)
+{
+    bool *seen = cell_arena_array(r->env->arena, type->nfields + 1, sizeof(*seen)), first = true;
+
+    if (!seen)
+        return no_memory(r);
+    if (!take(r, '{'))
+        return bad(r, "an object { … } is expected");
+    while (peek(r) != '}') {
+        if (!first && !take(r, ','))
+            return bad(r, "',' or '}' is expected");
+        int s = member(r, type, seen, out);
+        if (s < 0)
+            return s;
+        first = false;
+    }
+    r->at++;
+    for (uint32_t i = 0; i < type->nfields; i++)
+        if (!seen[i] && type->fields[i].type->kind != CELL_KIND_OPT)
+            return cell_error_set(r->e, CELL_INVALID_ARGUMENT, "field '%s' of struct %s is missing",
+                                  type->fields[i].name, type->name);
+    return CELL_OK;
+}
+
+static int optional(struct reader *r, const struct cell_type *type, void *out)
+{
+    if (peek(r) == 'n' && r->end - r->at >= 4 && memcmp(r->at, "null", 4) == 0) {
+        r->at += 4;
+        memset(out, 0, type->size);
+        return CELL_OK;
+    }
+    memcpy(out, &(uint8_t){1}, 1);
+    return value(r, type->elem, 0, (char *)out + value_opt_offset(type));
+}
+
+static int value(struct reader *r, const struct cell_type *type, uint32_t count, void *out)
+{
+    const char *text;
+    size_t len;
+    int s;
+
+    if (r->depth == CELL_MAX_DEPTH)
+        return bad(r, "the value is nested too deep");
+    r->depth++;
+    if (count > 0) {
+        s = array(r, type, count, out);
+    } else if (type->kind == CELL_KIND_STRUCT) {
+        s = object(r, type, out);
+    } else if (type->kind == CELL_KIND_LIST) {
+        s = list(r, type, out);
+    } else if (type->kind == CELL_KIND_OPT) {
+        s = optional(r, type, out);
+    } else if (type->kind == CELL_KIND_STR || type->kind == CELL_KIND_BYTES) {
+        s = string(r, &text, &len);
+        if (s >= 0)
+            s = value_text(r->env, type, 0, text, len, out, r->e);
+    } else {
+        s = token(r, &text, &len);
+        if (s >= 0)
+            s = value_scalar(r->env, type, text, len, out, r->e);
+    }
+    r->depth--;
+    return s;
+}
+
+int value_json(const struct value_env *env, const struct cell_type *type, uint32_t count, const char *text, size_t len,
+               void *out, struct cell_error *e)
+{
+    struct reader r = {.env = env, .start = text, .at = text, .end = text + len, .e = e};
+    int s = value(&r, type, count, out);
+
+    if (s >= 0 && (peek(&r), r.at != r.end))
+        s = bad(&r, "something follows the value");
+    return s;
+}

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# Completion of `cell` for bash: eval "$(cell completion bash)". Asks only `cell` itself, which knows methods from the
+# mirrors on disk and waits for no cell that hangs.
+
+# Runs `cell` as it was typed, which need not be in PATH, in the folder of -C.
+_cell_ask()
+{
+    "${COMP_WORDS[0]/#\~/$HOME}" "${_cell_dir[@]}" "$@" 2>/dev/null
+}
+
+# Names of the cells of cell.json and of the sockets in its run_dir.
+_cell_cells()
+{
+    _cell_ask list | awk '{ print $1 }'
+}
+
+# Offers those of the words that begin with the current one.
+_cell_offer()
+{
+    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$current")
+}
+
+_cell_paths()
+{
+    mapfile -t COMPREPLY < <(compgen "$1" -- "$current")
+    compopt -o filenames
+}
+
+_cell_options()
+{
+    local options="--json --help"
+
+    case $command in
+    up) options+=" --foreground --timeout" ;;
+    down) options+=" --timeout" ;;
+    schema) options+=" --mirror" ;;
+    call) options+=" --meta --timeout --address" ;;
+    systemd) options+=" --user --system --output" ;;
+    esac
+    _cell_offer "$options"
+}
+
+_cell_call()
+{
+    if [[ -z $first && $current == *.* ]]; then
+        _cell_offer "$(_cell_ask completion methods "${current%%.*}")"
+    elif [[ -z $first ]]; then
+        mapfile -t COMPREPLY < <(compgen -S . -W "$(_cell_cells)" -- "$current")
+        compopt -o nospace
+    elif [[ $previous == "=" && $current == @* ]]; then
+        mapfile -t COMPREPLY < <(compgen -P @ -f -- "${current#@}")
+    elif [[ $previous != "=" && $current != "=" ]]; then
+        _cell_offer "$(_cell_ask completion arguments "$first")"
+        compopt -o nospace
+    fi
+}
+
+_cell()
+{
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command= first= i
+    local commands="up down status list schema inspect call expand doctor systemd completion help"
+    local -a _cell_dir=()
+
+    # The line is split at '=' and ':' as well; only the part behind them is replaced.
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        -C) _cell_dir=(-C "${COMP_WORDS[++i]}") ;;
+        -H | --meta | --timeout | --address | --output)
+            ((i++))
+            [[ ${COMP_WORDS[i]} == "=" ]] && ((i++))
+            [[ ${COMP_WORDS[i+1]} == "=" ]] && ((i += 2))
+            ;;
+        -*) ;;
+        *)
+            if [[ -z $command ]]; then
+                command=${COMP_WORDS[i]}
+            elif [[ -z $first ]]; then
+                first=${COMP_WORDS[i]}
+            fi
+            ;;
+        esac
+    done
+    COMPREPLY=()
+    case $previous in
+    -C | --output) _cell_paths -d; return ;;
+    -H | --meta | --timeout | --address) return ;;
+    esac
+    if [[ -z $command ]]; then
+        _cell_offer "$commands -C --json --version --help"
+    elif [[ $current == -* ]]; then
+        _cell_options
+    else
+        case $command in
+        up | down | status | systemd) _cell_offer "$(_cell_cells)" ;;
+        schema) [[ -n $first ]] || _cell_offer "$(_cell_cells)" ;;
+        inspect | expand) _cell_paths -f ;;
+        completion) _cell_offer bash ;;
+        help) _cell_offer "$commands" ;;
+        call) _cell_call ;;
+        esac
+    fi
+}
+complete -F _cell cell

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The `cell` program: the table of commands, help, and what several of them need. docs/cli.md is its manual. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+const struct cli_command cli_commands[] = {
+    {"up", cmd_up, "[CELL…] [--foreground] [--timeout SECONDS]", "Start cells, and what they need, in order",
+     "  --foreground        stay in this terminal and show what the cells print; Ctrl-C stops them\n"
+     "  --timeout SECONDS   how long one cell may take until it serves (30)\n"
+     "\n"
+     "Reads cell.json, found in this folder or above it. Without names, starts every cell that has a command.\n"
+     "A supervisor restarts cells that crash; `cell down` stops them.\n"},
+    {"down", cmd_down, "[CELL…] [--timeout SECONDS]", "Stop cells that `cell up` started",
+     "  --timeout SECONDS   how long running calls may take before a cell is killed (15)\n"
+     "\n"
+     "Cells that need a stopped cell are stopped before it. The supervisor ends with the last cell.\n"},
+    {"status", cmd_status, "[CELL…]", "Show what runs: state, pid, uptime, restarts, memory, calls",
+     "Exit code 0 when every listed cell serves, 3 otherwise.\n"},
+    {"list", cmd_list, "", "List the cells of cell.json and the sockets in its run_dir", ""},
+    {"schema", cmd_schema, "CELL [--mirror]", "Print a cell's methods and types as C declarations",
+     "  --mirror            the last schema that a build has seen, without asking the cell\n"
+     "\n"
+     "With --json, the schema document in canonical form: its SHA-256 is the fingerprint.\n"},
+    {"inspect", cmd_inspect, "BINARY", "Print the schema embedded in a cell's program, without running it", ""},
+    {"call", cmd_call, "CELL.METHOD [NAME=VALUE…] [-H KEY=VALUE…] [--timeout MS] [--address ADDRESS]",
+     "Call one method of a running cell",
+     "  -H, --meta K=V      request metadata; may be repeated\n"
+     "  --timeout MS        deadline of the call in milliseconds (5000); 0 = none\n"
+     "  --address ADDRESS   where the cell listens, \"unix:/path\"; default: where cell.json says\n"
+     "\n"
+     "Values: numbers, true/false, enumerators by name; text as it is; bytes as hex:…, base64:… or text; lists,\n"
+     "arrays, structs and optionals as JSON.\n"
+     "  NAME=@FILE          the value is what the file holds; NAME=@@… begins with one @\n"
+     "  NAME=@-             standard input; on a terminal, asked for without showing it (for secrets)\n"
+     "  NAME:=JSON          any value as JSON; NAME:=@FILE takes the JSON from a file\n"},
+    {"expand", cmd_expand, "FILE [-- CLANG-ARGUMENTS…]", "Print the declarations that the plugin injects into a file",
+     "Runs clang with -fsyntax-only and the plugin. CELL_CLANG names the compiler, CELL_PLUGIN the plugin.\n"},
+    {"doctor", cmd_doctor, "", "Check compiler, plugin, configuration and sockets, and say how to repair them", ""},
+    {"systemd", cmd_systemd, "[CELL…] [--user | --system] [--output DIR]", "Write systemd units for cells",
+     "  --user              units of the user's manager, in ~/.config/systemd/user (default)\n"
+     "  --system            units of the system manager, in /etc/systemd/system\n"
+     "  --output DIR        write them there instead\n"},
+    {"completion", cmd_completion, "bash", "Print the shell completion: eval \"$(cell completion bash)\"", ""},
+    {"help", cmd_help, "[COMMAND]", "Explain a command", ""},
+};
+const size_t cli_ncommands = sizeof(cli_commands) / sizeof(cli_commands[0]);
+
+static const struct cli_command *find_command(const char *name)
+{
+    for (size_t i = 0; i < cli_ncommands; i++)
+        if (strcmp(cli_commands[i].name, name) == 0)
+            return &cli_commands[i];
+    return NULL;
+}
+
+static int unknown_command(struct cli *cli, const char *name)
+{
+    const char *names[sizeof(cli_commands) / sizeof(cli_commands[0])];
+    char hint[128];
+
+    for (size_t i = 0; i < cli_ncommands; i++)
+        names[i] = cli_commands[i].name;
+    const char *near = cell_suggest(name, names, cli_ncommands);
+    if (near)
+        snprintf(hint, sizeof(hint), "did you mean `cell %s`?", near);
+    else
+        snprintf(hint, sizeof(hint), "run `cell help`");
+    return cli_error(cli, CLI_USAGE, hint, "there is no command '%s'", name);
+}
+
+static void print_usage(FILE *out)
+{
+    fputs("usage: cell [-C DIR] [--json] COMMAND …\n\n", out);
+    for (size_t i = 0; i < cli_ncommands; i++)
+        fprintf(out, "  %-11s %s\n", cli_commands[i].name, cli_commands[i].summary);
+    fputs("\n"
+          "  -C DIR      work in this folder\n"
+          "  --json      print one JSON document on standard output\n"
+          "  --version   print the version\n"
+          "\n"
+          "`cell help COMMAND` explains one. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not running.\n",
+          out);
+}
+
+static int help_json(struct cli *cli, const struct cli_command *only)
+{
+    struct cli_json j = {0};
+
+    out_begin(&j, NULL, '{');
+    out_begin(&j, "commands", '[');
+    for (size_t i = 0; i < cli_ncommands; i++) {
+        if (only && only != &cli_commands[i])
+            continue;
+        out_begin(&j, NULL, '{');
+        out_str(&j, "name", cli_commands[i].name);
+        out_str(&j, "arguments", cli_commands[i].arguments);
+        out_str(&j, "summary", cli_commands[i].summary);
+        out_end(&j, '}');
+    }
+    out_end(&j, ']');
+    out_end(&j, '}');
+    return out_print(cli, &j);
+}
+
+int cli_help(struct cli *cli, const char *topic)
+{
+    const struct cli_command *command = topic ? find_command(topic) : NULL;
+
+    if (topic && !command)
+        return unknown_command(cli, topic);
+    if (cli->json)
+        return help_json(cli, command);
+    if (!command) {
+        print_usage(stdout);
+    } else {
+        printf("usage: cell %s%s%s\n\n%s.\n", command->name, command->arguments[0] ? " " : "", command->arguments,
+               command->summary);
+        if (command->detail[0])
+            printf("\n%s", command->detail);
+    }
+    return cli_flush(cli);
+}
+
+int cmd_help(struct cli *cli, int argc, char **argv)
+{
+    struct cli_args args;
+    int r = cli_parse(cli, argc, argv, NULL, 0, &args);
+
+    if (r != 0)
+        return r;
+    if (args.n > 1)
+        return cli_error(cli, CLI_USAGE, "run `cell help`", "help explains one command at a time");
+    return cli_help(cli, args.n ? args.items[0] : NULL);
+}
+
+static int print_version(struct cli *cli)
+{
+    struct cli_json j = {0};
+
+    if (!cli->json) {
+        puts("cell " CELL_VERSION);
+        return cli_flush(cli);
+    }
+    out_begin(&j, NULL, '{');
+    out_str(&j, "version", CELL_VERSION);
+    out_end(&j, '}');
+    return out_print(cli, &j);
+}
+
+int cli_find_config(struct cli *cli, struct cell_error *e)
+{
+    const char *named = getenv("CELL_CONFIG");
+    char cwd[4096];
+
+    if (cli->config)
+        return CELL_OK;
+    if (named && named[0])
+        return cell_config_find(named, &cli->config, e);
+    if (!getcwd(cwd, sizeof(cwd)))
+        return cell_error_errno(e, CELL_IO_ERROR, errno, "the working folder cannot be found");
+    return cell_config_find(cwd, &cli->config, e);
+}
+
+struct cell_config *cli_config(struct cli *cli, bool required)
+{
+    struct cell_error e = {0};
+
+    if (cli_find_config(cli, &e) < 0) {
+        cli_error(cli, CLI_FAILED, NULL, "%s", e.text);
+        return NULL;
+    }
+    if (required && !cli->config->path) {
+        cli_error(cli, CLI_FAILED,
+                  "write {\"cells\": {\"NAME\": {\"command\": [\"PROGRAM\"]}}} into cell.json; docs/cli.md",
+                  "there is no cell.json in this folder or above it");
+        return NULL;
+    }
+    return cli->config;
+}
+
+void cli_near_cell(const struct cli *cli, const char *name, char *hint, size_t size)
+{
+    const struct cell_config *c = cli->config;
+    const char **names = calloc(c->ncells + 1, sizeof(*names));
+
+    for (uint32_t i = 0; names && i < c->ncells; i++)
+        names[i] = c->cells[i].name;
+    const char *near = names ? cell_suggest(name, names, c->ncells) : NULL;
+    if (near && strcmp(near, name) != 0)
+        snprintf(hint, size, "did you mean '%s'?", near);
+    else
+        hint[0] = '\0';
+    free(names);
+}
+
+const struct config_cell *cli_config_cell(struct cli *cli, const char *name)
+{
+    struct cell_config *c = cli->config;
+    const struct config_cell *cell = cell_config_cell(c, name);
+    char hint[128];
+
+    if (cell)
+        return cell;
+    cli_near_cell(cli, name, hint, sizeof(hint));
+    cli_error(cli, CLI_FAILED, hint[0] ? hint : "run `cell list`", "%s has no cell '%s'",
+              c->path ? c->path : "the configuration", name);
+    return NULL;
+}
+
+const char *cli_program_dir(void)
+{
+    static char dir[4096];
+
+    if (!dir[0]) {
+        ssize_t n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
+        dir[n > 0 ? n : 0] = '\0';
+        char *slash = strrchr(dir, '/');
+        if (slash)
+            *slash = '\0';
+    }
+    return dir;
+}
+
+/* A descriptor that was closed by the caller must not be reused by a file of ours; writing to these fails, and says so.
+ */
+static void occupy_standard_descriptors(void)
+{
+    int fd;
+
+    while ((fd = open("/dev/null", O_RDONLY)) >= 0 && fd <= STDERR_FILENO)
+        ;
+    if (fd >= 0)
+        close(fd);
+}
+
+/* The options before the command. The index of the command, or -1 - enum cli_exit when all is done. */
+static int before_command(struct cli *cli, int argc, char **argv)
+{
+    int i = 1;
+
+    for (; i < argc && argv[i][0] == '-'; i++) {
+        const char *a = argv[i];
+
+        if (strcmp(a, "--json") == 0) {
+            cli->json = true;
+        } else if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0) {
+            return -1 - cli_help(cli, NULL);
+        } else if (strcmp(a, "--version") == 0) {
+            cli->json = cli->json || (argv[i + 1] && strcmp(argv[i + 1], "--json") == 0);
+            return -1 - print_version(cli);
+        } else if (a[1] == 'C' && (a[2] || i + 1 < argc)) {
+            const char *dir = a[2] ? a + 2 : argv[++i];
+
+            if (chdir(dir) < 0)
+                return -1 -
+                       cli_error(cli, CLI_USAGE, NULL, "cannot enter the folder of -C, %s: %s", dir, strerror(errno));
+        } else {
+            return -1 - cli_error(cli, CLI_USAGE, "run `cell help`", "there is no option %s before the command", a);
+        }
+    }
+    if (i < argc)
+        return i;
+    if (cli->json)
+        return -1 - cli_error(cli, CLI_USAGE, "run `cell help`", "there is no command");
+    print_usage(stderr);
+    return -1 - CLI_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli = {.command = "cell"};
+    const char *no_color = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+    bool plain = (no_color && no_color[0]) || !term || strcmp(term, "dumb") == 0;
+
+    occupy_standard_descriptors();
+    signal(SIGPIPE, SIG_IGN);
+    cli.color = !plain && isatty(STDERR_FILENO);
+    cli.color_out = !plain && isatty(STDOUT_FILENO);
+    int at = before_command(&cli, argc, argv);
+    if (at < 0)
+        return -1 - at;
+    const struct cli_command *command = find_command(argv[at]);
+    if (!command)
+        return unknown_command(&cli, argv[at]);
+    cli.command = command->name;
+    int r = command->run(&cli, argc - at, argv + at);
+    cell_config_free(cli.config);
+    r = r == CLI_DONE ? CLI_OK : r;
+    return cli_flush(&cli) == CLI_OK || r != CLI_OK ? r : CLI_FAILED;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* A schema as C declarations for people, and one method's signature for messages. */
+#ifndef CELL_CLI_SCHEMA_TEXT_H
+#define CELL_CLI_SCHEMA_TEXT_H
+
+#include "cli.h"
+#include "core/schema.h"
+
+void schema_text(struct cell_buffer *out, const struct cell_schema *s);
+/* "int auth_login(cell_ctx *c, cell_str email, struct auth_session *out)" */
+void schema_signature(struct cell_buffer *out, const struct schema_method *m);
+/* As a call is written on the command line: "auth.auth_login email=STR key=U8[16]". */
+void schema_call_signature(struct cell_buffer *out, const struct cell_schema *s, const struct schema_method *m);
+
+/* Prints the whole schema: as text, or as the canonical document with --json. Frees nothing. enum cli_exit. */
+int schema_show(struct cli *cli, const struct cell_schema *s);
+
+/* ELF: reads and checks the schema that a cell's program carries. *schema is the caller's.
+ * CELL_NOT_FOUND (no such section: not a cell), CELL_PROTOCOL_ERROR (a damaged file), CELL_IO_ERROR. */
+int inspect_read(const char *path, struct cell_schema **schema, struct cell_error *e);
+
+#endif

@@ -43,8 +43,11 @@ def feature(name, present):
 feature("clang-tidy", shutil.which(f"clang-tidy-{llvm}"))
 feature("clangd", shutil.which(f"clangd-{llvm}"))
 feature("gdb", shutil.which("gdb"))
+feature("strace", shutil.which("strace"))
 feature("systemd-analyze", shutil.which("systemd-analyze"))
 feature("cmake", shutil.which("cmake"))
+feature("pkg-config", shutil.which("pkg-config"))
+feature("clang-format", shutil.which("clang-format-19") and shutil.which("git"))
 feature("sqlite-source", bool(config.cell_sqlite_source))
 if os.geteuid() == 0:
     config.available_features.add("root")

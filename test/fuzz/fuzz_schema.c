@@ -74,26 +74,47 @@ static void check_fixpoint(struct cell_schema *s)
     cell_buffer_free(&again);
 }
 
+static void check_expansion(const uint8_t *data, size_t size, const struct cell_schema *declared)
+{
+    struct cell_expansion *x = NULL;
+    struct cell_error e = {0};
+    int r = cell_expansion_parse((const char *)data, size, declared, &x, &e);
+    if (r != CELL_OK) {
+        check_error(&e, r);
+        return;
+    }
+    check_lookup(x->content);
+    for (uint32_t i = 0; i < x->content->ntypes; i++)
+        EXPECT(x->content->types[i].declared == (declared && i < declared->ntypes));
+    cell_expansion_free(x);
+}
+
+/* struct point { int32_t x; }; as a program may declare it. */
+static const struct cell_schema *point(void)
+{
+    static struct schema_field field = {.name = "x", .type = {.kind = CELL_KIND_I32}};
+    static struct schema_type type = {
+        .name = "point", .kind = CELL_KIND_STRUCT, .size = 4, .align = 4, .fields = &field, .nfields = 1};
+    static const struct cell_schema declared = {.types = &type, .ntypes = 1};
+    return &declared;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct cell_schema *s = NULL;
-    struct cell_expansion *x = NULL;
     struct cell_error e = {0};
     int r = cell_schema_parse((const char *)data, size, &s, &e);
     if (r == CELL_OK) {
         check_lookup(s);
         check_fixpoint(s);
-        cell_schema_free(s);
     } else {
         check_error(&e, r);
     }
-    e = (struct cell_error){0};
-    r = cell_expansion_parse((const char *)data, size, &x, &e);
-    if (r == CELL_OK) {
-        check_lookup(x->content);
-        cell_expansion_free(x);
-    } else {
-        check_error(&e, r);
-    }
+    check_expansion(data, size, NULL);
+    static const char own[] = "{\"expansion\":\"cell.expansion/1\"}";
+    check_expansion(data, size, point());
+    if (s)
+        check_expansion((const uint8_t *)own, sizeof(own) - 1, s);
+    cell_schema_free(s);
     return 0;
 }

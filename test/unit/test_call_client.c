@@ -89,6 +89,8 @@ TEST(an_invalid_argument_is_named_and_nothing_is_sent)
     CHECK_STR(cell_ctx_message(c), "demo_echo: text: the text is not valid UTF-8");
     CHECK(o.calls == 77);
     CHECK(cell_call(c, &demo, DEMO_COUNT, NULL, NULL) == CELL_INVALID_ARGUMENT);
+    CHECK(call_add(c, 1, 2, NULL) == CELL_INVALID_ARGUMENT);
+    CHECK_STR(cell_ctx_message(c), "demo_add: out: NULL where the reply belongs");
     CHECK(atomic_load(&shared->calls) == 0);
     cell_ctx_close(c);
     cell_client_close(client);

@@ -222,6 +222,21 @@ static int forward_block(cell_ctx *c, const void *in, void *const *out)
     return r < 0 ? cell_trail(c, r, "forwarding") : r;
 }
 
+/* Asks the other server for the request's metadata of a key, and has metadata of its own for its caller. */
+static int forward_meta(cell_ctx *c, const void *in, void *const *out)
+{
+    CHECK(cell_ctx_set_metadata(c, "own", CELL_STR("reply")) == CELL_OK);
+    cell_ctx_set_client(c, nested_client);
+    return cell_call(c, nested_service, demo_meta, in, out);
+}
+
+static int add_secret(cell_ctx *c, const struct cell_call_info *info, struct cell_chain *chain, void *user)
+{
+    (void)info, (void)user;
+    CHECK(cell_ctx_set_metadata(c, "secret", CELL_STR("of the other cell")) == CELL_OK);
+    return cell_next(c, chain);
+}
+
 struct forwarder {
     struct demo_server back;
     struct demo_server front;
@@ -241,6 +256,7 @@ static void forwarder_start(struct forwarder *f)
         f->handlers[i] = &f->methods[i];
     }
     f->methods[demo_block].invoke = forward_block;
+    f->methods[demo_meta].invoke = forward_meta;
     snprintf(f->address, sizeof(f->address), "unix:%s", temp_path("front.sock"));
     struct demo_server *d = &f->front;
     d->options = (struct cell_server_options){.address = f->address, .start = say_started, .stop = demo_stopped};
@@ -257,6 +273,37 @@ static void forwarder_stop(struct forwarder *f)
     cell_client_close(nested_client);
     demo_stop(&f->back);
     demo_teardown();
+}
+
+TEST(a_handlers_call_carries_its_callers_trace_and_what_interceptors_set)
+{
+    static const char trace[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    struct forwarder f = {0};
+    struct cell_client *client = NULL;
+    cell_str value = {0};
+    forwarder_start(&f);
+    CHECK(cell_client_intercept(nested_client, add_secret, NULL) == CELL_OK);
+    CHECK(cell_client_open(f.address, &client) == CELL_OK);
+    const struct cell_ctx_options options = {.client = client};
+    cell_ctx *c = cell_ctx_open(&options);
+    cell_ctx_set_metadata(c, "traceparent", cell_strz(trace));
+    cell_ctx_set_metadata(c, "tracestate", CELL_STR("a=b"));
+    cell_ctx_set_metadata(c, "other", CELL_STR("stays here"));
+    CHECK(call_meta(c, "traceparent", &value) == 0);
+    CHECK_STR(value.ptr, trace);
+    CHECK(call_meta(c, "tracestate", &value) == 0);
+    CHECK_STR(value.ptr, "a=b");
+    CHECK(call_meta(c, "secret", &value) == 0);
+    CHECK_STR(value.ptr, "of the other cell");
+    /* Nothing of the inner call reaches the outer caller, whose reply has the handler's own. */
+    CHECK(cell_ctx_metadata(c, "secret", &value) == CELL_NOT_FOUND);
+    CHECK(cell_ctx_metadata(c, "pid", &value) == CELL_NOT_FOUND);
+    CHECK(cell_ctx_metadata(c, "own", &value) == CELL_OK);
+    CHECK(call_meta(c, "other", &value) == CELL_NOT_FOUND);
+    CHECK(call_meta(c, "own", &value) == CELL_NOT_FOUND);
+    cell_ctx_close(c);
+    cell_client_close(client);
+    forwarder_stop(&f);
 }
 
 static void *cancel_ctx_when_entered(void *arg)

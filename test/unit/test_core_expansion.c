@@ -6,14 +6,16 @@
 
 static struct cell_error error;
 
-static struct cell_expansion *parse(const char *json)
+static struct cell_expansion *parse_with(const struct cell_schema *declared, const char *json)
 {
     struct cell_expansion *x = NULL;
     error = (struct cell_error){0};
-    int r = cell_expansion_parse(json, strlen(json), &x, &error);
+    int r = cell_expansion_parse(json, strlen(json), declared, &x, &error);
     CHECK((r == CELL_OK) == (x != NULL) && error.status == r);
     return x;
 }
+
+static struct cell_expansion *parse(const char *json) { return parse_with(NULL, json); }
 
 #define POINT                                                                                                          \
     "{\"name\":\"point\",\"kind\":\"struct\",\"size\":8,\"align\":4,\"fields\":["                                      \
@@ -99,4 +101,156 @@ TEST(a_bad_expansion_says_where)
         CHECK_STR(error.text, bad[i].message);
         cell_expansion_free(x);
     }
+}
+
+/* enum role { role, ADMIN }; struct user { int64_t id; enum role role; }; CELL_LIST(users, struct user): the first
+ * enumerator has the name of its type, as C allows. */
+struct declared {
+    struct schema_value values[2];
+    struct schema_field fields[2];
+    struct schema_type types[3];
+    struct cell_schema schema;
+};
+
+static void declare(struct declared *d)
+{
+    *d = (struct declared){
+        .values = {{.name = "role", .text = "0"}, {.name = "ADMIN", .text = "1"}},
+        .fields = {{.name = "id", .doc = "not for a comment: */", .type = {.kind = CELL_KIND_I64}},
+                   {.name = "role", .type = {.kind = CELL_KIND_ENUM, .named = &d->types[0]}, .offset = 8}},
+        .types = {{.name = "role", .kind = CELL_KIND_ENUM, .size = 4, .align = 4, .elem = {.kind = CELL_KIND_U32}},
+                  {.name = "user", .kind = CELL_KIND_STRUCT, .size = 16, .align = 8},
+                  {.name = "users", .kind = CELL_KIND_LIST, .size = 16, .align = 8}},
+        .schema = {.types = d->types, .ntypes = 3}};
+    d->types[0].values = d->values;
+    d->types[0].nvalues = 2;
+    d->types[1].fields = d->fields;
+    d->types[1].nfields = 2;
+    d->types[2].elem = (struct schema_ref){.kind = CELL_KIND_STRUCT, .named = &d->types[1]};
+}
+
+#define PAIR                                                                                                           \
+    "{\"name\":\"pair\",\"kind\":\"struct\",\"size\":40,\"align\":8,\"fields\":["                                    \
+    "{\"name\":\"both\",\"type\":\"user[2]\",\"offset\":0},{\"name\":\"r\",\"type\":\"role\",\"offset\":32}]}"
+#define PAIRS "{\"name\":\"pairs\",\"kind\":\"list\",\"of\":\"pair\",\"size\":16,\"align\":8}"
+#define PARAM(name, type, rest) "{\"name\":\"" name "\",\"type\":\"" type "\"," rest "}"
+#define BY_POINTER ",\"pointer\":true"
+
+TEST(an_expansion_may_use_the_types_of_the_declaration)
+{
+    struct declared d;
+    declare(&d);
+    struct cell_expansion *x = parse_with(
+        &d.schema, WITH("\"types\":[" PAIR "," PAIRS "],\"methods\":[{\"name\":\"user_find\",\"params\":[" PARAM(
+                       "like", "user", "\"dir\":\"in\"" BY_POINTER) "," PARAM("r", "role", "\"dir\":\"in\"") "," PARAM(
+                       "all", "users", "\"dir\":\"out\"" BY_POINTER) "," PARAM("p", "pairs", "\"dir\":\"out\"" BY_POINTER) "]}]"));
+    REQUIRE(x);
+    memset(&d, 0x5a, sizeof(d)); /* they were copied */
+    const struct schema_type *types = x->content->types;
+    REQUIRE(x->content->ntypes == 5);
+    static const char *const names[] = {"role", "user", "users", "pair", "pairs"};
+    for (int i = 0; i < 5; i++) {
+        CHECK_STR(types[i].name, names[i]);
+        CHECK(types[i].declared == (i < 3));
+        CHECK(cell_schema_type(x->content, names[i]) == &types[i] && strlen(types[i].fingerprint) == 64);
+    }
+    CHECK(types[1].fields[1].type.named == &types[0] && types[2].elem.named == &types[1]);
+    CHECK(types[3].fields[0].type.named == &types[1] && types[4].elem.named == &types[3]);
+    CHECK(types[1].nfields == 2 && types[1].fields[1].offset == 8 && !types[1].fields[0].doc);
+    CHECK_STR(types[0].values[1].name, "ADMIN");
+    const struct schema_method *m = x->content->methods;
+    CHECK(m->in_size == 24 && m->params[0].type.named == &types[1] && m->params[2].type.named == &types[2]);
+    cell_expansion_free(x);
+}
+
+TEST(an_expansion_of_a_declaration_may_hold_nothing)
+{
+    struct declared d;
+    declare(&d);
+    struct cell_expansion *x = parse_with(&d.schema, "{\"expansion\":\"cell.expansion/1\"}");
+    REQUIRE(x);
+    CHECK(x->content->ntypes == 3 && x->content->types[2].declared);
+    cell_expansion_free(x);
+}
+
+TEST(an_expansion_defines_no_name_of_the_declaration_again)
+{
+    static const char again[] = " is a name of the declaration: it is used, not defined again";
+    static const struct {
+        const char *json, *message;
+    } bad[] = {
+        {WITH("\"types\":[" POINT ",{\"name\":\"user\",\"kind\":\"list\",\"of\":\"i32\",\"size\":16,\"align\":8}]"),
+         "types[1].name: 'user'"},
+        {WITH("\"types\":[{\"name\":\"other\",\"kind\":\"enum\",\"type\":\"i32\",\"size\":4,\"align\":4,\"values\":["
+              "{\"name\":\"FIRST\",\"value\":\"0\"},{\"name\":\"ADMIN\",\"value\":\"1\"}]}]"),
+         "types[0].values[1].name: 'ADMIN'"},
+        {WITH("\"constants\":[{\"name\":\"ADMIN\",\"type\":\"i8\",\"value\":\"1\"}]"), "constants[0].name: 'ADMIN'"},
+        {WITH("\"methods\":[{\"name\":\"users\",\"params\":[]}]"), "methods[0].name: 'users'"},
+        {WITH("\"methods\":[{\"name\":\"role\",\"params\":[]}]"), "methods[0].name: 'role'"},
+    };
+    struct declared d;
+    declare(&d);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char message[256];
+        struct cell_expansion *x = parse_with(&d.schema, bad[i].json);
+        CHECK(!x && error.status == CELL_PROTOCOL_ERROR);
+        snprintf(message, sizeof(message), "%s%s", bad[i].message, again);
+        CHECK_STR(error.text, message);
+        cell_expansion_free(x);
+    }
+}
+
+TEST(limits_and_paths_count_the_documents_own_types)
+{
+    static const struct {
+        const char *json, *message;
+    } bad[] = {
+        {WITH("\"types\":[" POINT "," POINT "]"), "types[1].name: 'point' is there twice"},
+        {WITH("\"types\":[{\"name\":\"a\",\"kind\":\"struct\",\"size\":16,\"align\":8,\"fields\":["
+              "{\"name\":\"u\",\"type\":\"user\",\"offset\":4}]}]"),
+         "types[0].fields[0].offset: the offset is 4, but the layout gives 0"},
+        {WITH("\"types\":[{\"name\":\"a\",\"kind\":\"struct\",\"size\":1048576,\"align\":8,\"fields\":["
+              "{\"name\":\"u\",\"type\":\"user[65536]\",\"offset\":0},{\"name\":\"v\",\"type\":\"user\",\"offset\":1048576}]}]"),
+         "types[0].size: the size of 1048592 bytes is more than 1048576"},
+        {WITH("\"types\":[{\"name\":\"a\",\"kind\":\"list\",\"of\":\"users\",\"size\":16,\"align\":8}]"),
+         "types[0].of: a list or an optional cannot be of an array, a list or an optional"},
+        {WITH("\"methods\":[{\"name\":\"m\",\"params\":[" PARAM("r", "role", "\"dir\":\"in\"" BY_POINTER) "]}]"),
+         "methods[0].params[0].type: no in parameter can point to 'role'"},
+    };
+    struct declared d;
+    declare(&d);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct cell_expansion *x = parse_with(&d.schema, bad[i].json);
+        CHECK(!x && error.status == CELL_PROTOCOL_ERROR);
+        CHECK_STR(error.text, bad[i].message);
+        cell_expansion_free(x);
+    }
+}
+
+static void refuse_declared(struct declared *d, const char *message)
+{
+    struct cell_expansion *x = parse_with(&d->schema, "{\"expansion\":\"cell.expansion/1\"}");
+    CHECK(!x && error.status == CELL_INVALID_ARGUMENT);
+    CHECK_STR(error.text, message);
+    cell_expansion_free(x);
+}
+
+TEST(types_of_the_declaration_are_checked_too)
+{
+    struct declared d;
+    declare(&d);
+    d.fields[1].type.named = &d.types[2];
+    refuse_declared(&d, "declaration.types[1]: a type is used before it is defined");
+    declare(&d);
+    d.types[2].elem.named = &d.types[2];
+    refuse_declared(&d, "declaration.types[2]: a type is used before it is defined");
+    declare(&d);
+    d.types[1].name = NULL;
+    refuse_declared(&d, "declaration.types[1]: a name is missing");
+    declare(&d);
+    d.types[1].size = 24;
+    refuse_declared(&d, "declaration.types[1].size: the size is 24, but the layout gives 16");
+    declare(&d);
+    d.types[2].name = "user";
+    refuse_declared(&d, "declaration.types[2].name: 'user' is there twice");
 }

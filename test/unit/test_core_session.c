@@ -71,7 +71,7 @@ TEST(a_failure_is_remembered_in_the_session_too)
     CHECK_STR(error.text, cell->error.text);
     CHECK(cell_session_baseline(session, cell) == NULL);
     struct cell_expansion *x = NULL;
-    CHECK(cell_session_expand(session, cell, "{}", 2, &x, &error) == CELL_UNAVAILABLE);
+    CHECK(cell_session_expand(session, cell, "{}", 2, NULL, &x, &error) == CELL_UNAVAILABLE);
     CHECK(cell_session_commit(session, &error) == CELL_OK);
     session_done();
     CHECK(!temp_exists(".cell"));
@@ -248,7 +248,7 @@ TEST(time_that_passes_between_questions_does_not_count)
         ;
     struct cell_expansion *x = NULL;
     fake.expansion = "{\"expansion\":\"cell.expansion/1\"}";
-    CHECK(cell_session_expand(session, cell, "{}", 2, &x, &error) == CELL_OK);
+    CHECK(cell_session_expand(session, cell, "{}", 2, NULL, &x, &error) == CELL_OK);
     cell_expansion_free(x);
     project_remove();
 }
@@ -260,16 +260,43 @@ TEST(an_expansion_is_asked_for_over_the_same_connection)
     session_begin(SESSION_PLAN);
     struct session_cell *cell = ask("auth", CELL_OK);
     struct cell_expansion *x = NULL;
-    REQUIRE(cell_session_expand(session, cell, "{}", 2, &x, &error) == CELL_OK);
+    REQUIRE(cell_session_expand(session, cell, "{}", 2, NULL, &x, &error) == CELL_OK);
     CHECK(x->ndiagnostics == 1);
     CHECK_STR(x->diagnostics[0].text, "x");
     cell_expansion_free(x);
     CHECK(fake.opens == 1 && fake.expands == 1);
     fake.expansion = "{\"expansion\":7}";
     x = NULL;
-    CHECK(cell_session_expand(session, cell, "{}", 2, &x, &error) == CELL_PROTOCOL_ERROR);
+    CHECK(cell_session_expand(session, cell, "{}", 2, NULL, &x, &error) == CELL_PROTOCOL_ERROR);
     CHECK(strstr(error.text, "run/auth.sock: its answer is not valid: ") != NULL);
     CHECK(x == NULL);
+    project_remove();
+}
+
+TEST(an_expansion_uses_the_types_of_the_declaration_that_was_sent)
+{
+    struct schema_field field = {.name = "x", .type = {.kind = CELL_KIND_I32}};
+    struct schema_type point = {
+        .name = "point", .kind = CELL_KIND_STRUCT, .size = 4, .align = 4, .fields = &field, .nfields = 1};
+    struct cell_schema declared = {.types = &point, .ntypes = 1};
+    project_make();
+    fake.expansion = "{\"expansion\":\"cell.expansion/1\",\"methods\":[{\"name\":\"point_put\",\"params\":["
+                     "{\"name\":\"p\",\"type\":\"point\",\"dir\":\"in\"}]}]}";
+    session_begin(SESSION_LIVE);
+    struct session_cell *cell = ask("auth", CELL_OK);
+    struct cell_expansion *x = NULL;
+    REQUIRE(cell_session_expand(session, cell, "{}", 2, &declared, &x, &error) == CELL_OK);
+    CHECK(x->content->ntypes == 1 && x->content->types[0].declared);
+    cell_expansion_free(x);
+    x = NULL;
+    CHECK(cell_session_expand(session, cell, "{}", 2, NULL, &x, &error) == CELL_PROTOCOL_ERROR);
+    CHECK(strstr(error.text, "its answer is not valid: methods[0].params[0].type: unknown type 'point'") != NULL);
+    CHECK(fake.expands == 2);
+    error = (struct cell_error){0};
+    point.size = 8; /* what cannot travel is not sent: the cell might act on it */
+    CHECK(cell_session_expand(session, cell, "{}", 2, &declared, &x, &error) == CELL_INVALID_ARGUMENT);
+    CHECK_STR(error.text, "declaration.types[0].size: the size is 8, but the layout gives 4");
+    CHECK(!x && fake.expands == 2);
     project_remove();
 }
 
@@ -282,12 +309,12 @@ TEST(a_connection_that_was_closed_meanwhile_is_made_again_once)
     fake.request_status = CELL_UNAVAILABLE;
     fake.fails_once = true;
     struct cell_expansion *x = NULL;
-    CHECK(cell_session_expand(session, cell, "{}", 2, &x, &error) == CELL_OK);
+    CHECK(cell_session_expand(session, cell, "{}", 2, NULL, &x, &error) == CELL_OK);
     cell_expansion_free(x);
     CHECK(fake.opens == 2 && fake.expands == 2);
     fake.request_status = CELL_UNAVAILABLE;
     fake.fails_once = false;
-    CHECK(cell_session_expand(session, cell, "{}", 2, &x, &error) == CELL_UNAVAILABLE);
+    CHECK(cell_session_expand(session, cell, "{}", 2, NULL, &x, &error) == CELL_UNAVAILABLE);
     CHECK(fake.opens == 3 && fake.expands == 4);
     project_remove();
 }
@@ -301,7 +328,7 @@ TEST(a_cell_that_changed_meanwhile_expands_nothing)
     fake.request_status = CELL_UNAVAILABLE;
     fake.version = "second";
     struct cell_expansion *x = NULL;
-    CHECK(cell_session_expand(session, cell, "{}", 2, &x, &error) == CELL_ABORTED);
+    CHECK(cell_session_expand(session, cell, "{}", 2, NULL, &x, &error) == CELL_ABORTED);
     CHECK(fake.expands == 1);
     project_remove();
 }
@@ -322,7 +349,7 @@ TEST(mirror_mode_asks_nobody)
         CHECK_STR(cell->fingerprint, hash);
         CHECK(cell_session_schema(session, cell, &error) != NULL);
         struct cell_expansion *x = NULL;
-        CHECK(cell_session_expand(session, cell, "{}", 2, &x, &error) == CELL_FAILED_PRECONDITION);
+        CHECK(cell_session_expand(session, cell, "{}", 2, NULL, &x, &error) == CELL_FAILED_PRECONDITION);
         session_done();
         CHECK(unlink(temp_path(".cell/known/auth")) == 0 || i); /* the second time without the short cut */
     }

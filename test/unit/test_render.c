@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+// LINK: clang-plugin/Render.c clang-plugin/RenderText.c clang-plugin/RenderTypes.c clang-plugin/RenderDrift.c
+/* Properties of the rendered text that need no compiler; that it compiles, test/Plugin/render-*.c show. */
+#include "test.h"
+
+#include <ctype.h>
+
+#include "Render.h"
+
+#define ROLE                                                                                                          \
+    "{\"name\":\"auth_role\",\"kind\":\"enum\",\"type\":\"u32\",\"size\":4,\"align\":4,\"doc\":\"What one may do.\","      \
+    "\"values\":[{\"name\":\"AUTH_USER\",\"value\":\"0\"},{\"name\":\"AUTH_ADMIN\",\"value\":\"1\",\"doc\":\"All.\"}]}"
+#define SMALL                                                                                                         \
+    "{\"name\":\"auth_flag\",\"kind\":\"enum\",\"type\":\"u8\",\"size\":1,\"align\":1,"                                     \
+    "\"values\":[{\"name\":\"AUTH_OFF\",\"value\":\"0\"},{\"name\":\"AUTH_ON\",\"value\":\"1\"}]}"
+#define SESSION                                                                                                       \
+    "{\"name\":\"auth_session\",\"kind\":\"struct\",\"size\":40,\"align\":8,\"doc\":\"One login.\",\"fields\":["           \
+    "{\"name\":\"email\",\"type\":\"str\",\"offset\":0,\"doc\":\"The address.\",\"since\":\"1.1\",\"renamed_from\":\"mail\"},"  \
+    "{\"name\":\"key\",\"type\":\"u8[8]\",\"offset\":16,\"rules\":[{\"rule\":\"secret\",\"args\":[]}]},"                 \
+    "{\"name\":\"age\",\"type\":\"opt<i32>\",\"offset\":24},"                                                            \
+    "{\"name\":\"role\",\"type\":\"auth_role\",\"offset\":32,\"rules\":[{\"rule\":\"range\",\"args\":[\"0\",\"1\"]}]}]}"
+#define LISTS                                                                                                         \
+    "{\"name\":\"auth_session_list\",\"kind\":\"list\",\"of\":\"auth_session\",\"size\":16,\"align\":8},"                \
+    "{\"name\":\"auth_opt_role\",\"kind\":\"opt\",\"of\":\"auth_role\",\"size\":8,\"align\":4}"
+#define LOGIN                                                                                                         \
+    "{\"name\":\"auth_login\",\"doc\":\"Logs in.\",\"params\":["                                                        \
+    "{\"name\":\"email\",\"type\":\"str\",\"dir\":\"in\",\"doc\":\"whose account\"},"                                     \
+    "{\"name\":\"in\",\"type\":\"u8[16]\",\"dir\":\"in\",\"pointer\":true},"                                              \
+    "{\"name\":\"template_of\",\"type\":\"auth_session\",\"dir\":\"in\",\"pointer\":true},"                               \
+    "{\"name\":\"out\",\"type\":\"auth_session\",\"dir\":\"out\",\"pointer\":true}]}"
+#define PING "{\"name\":\"auth_ping\",\"idempotent\":true,\"params\":[]}"
+#define LARGE                                                                                                         \
+    "{\"name\":\"AUTH_HUGE\",\"type\":\"u64\",\"value\":\"18446744073709551615\"},"                                     \
+    "{\"name\":\"AUTH_LOWEST\",\"type\":\"i64\",\"value\":\"-9223372036854775808\"},"
+#define MAX "{\"name\":\"AUTH_MAX\",\"type\":\"i64\",\"value\":\"32\",\"doc\":\"Sessions at once.\"}"
+#define DOCUMENT(types, constants, methods)                                                                           \
+    "{\"schema\":\"cell.schema/1\",\"cell\":\"auth\",\"abi\":\"lp64-le\",\"doc\":\"Accounts\",\"types\":[" types           \
+    "],\"constants\":[" constants "],\"methods\":[" methods                                                            \
+    "],\"streams\":[],\"capabilities\":[],\"functions\":[],\"verbs\":[]}"
+#define FULL DOCUMENT(ROLE "," SMALL "," SESSION "," LISTS, LARGE MAX, LOGIN "," PING)
+
+static struct cell_schema *parse(const char *json)
+{
+    struct cell_schema *s = NULL;
+    struct cell_error e = {0};
+    if (cell_schema_parse(json, strlen(json), &s, &e) < 0) {
+        printf("%s\n", e.text);
+        exit(1);
+    }
+    return s;
+}
+
+static char *client(const char *json, bool cplusplus)
+{
+    struct render_options o = {.cplusplus = cplusplus, .location = "src/a.c:4:1"};
+    struct cell_schema *s = parse(json);
+    struct cell_buffer out = {0};
+    struct cell_error e = {0};
+    CHECK(cell_render_client(s, &o, &out, &e) == CELL_OK);
+    cell_schema_free(s);
+    return out.data;
+}
+
+static bool has(const char *text, const char *part) { return text && strstr(text, part) != NULL; }
+
+/* The text without comments and with empty string literals. */
+static char *code_of(const char *text)
+{
+    char *code = calloc(1, strlen(text) + 1), *to = code;
+    for (const char *p = text; *p;) {
+        if (p[0] == '/' && p[1] == '/') {
+            p += strcspn(p, "\n");
+        } else if (*p == '"') {
+            for (p++; *p && *p != '"'; p++)
+                p += *p == '\\';
+            p++;
+        } else {
+            *to++ = *p++;
+        }
+    }
+    return code;
+}
+
+static bool is_balanced(const char *code)
+{
+    char stack[64];
+    size_t depth = 0;
+    for (; *code; code++) {
+        if (strchr("({[", *code)) {
+            if (depth == sizeof(stack))
+                return false;
+            stack[depth++] = *code == '(' ? ')' : *code == '{' ? '}' : ']';
+        } else if (strchr(")}]", *code)) {
+            if (depth == 0 || stack[--depth] != *code)
+                return false;
+        }
+    }
+    return depth == 0;
+}
+
+TEST(client_declares_types_with_their_layout)
+{
+    char *c = client(FULL, false);
+    CHECK(has(c, "enum auth_role {\n"));
+    CHECK(has(c, "enum auth_flag : uint8_t {\n"));
+    CHECK(has(c, "    cell_str email;\n"));
+    CHECK(has(c, "    uint8_t key[8];\n"));
+    CHECK(has(c, "    cell_opt_i32 age;\n"));
+    CHECK(has(c, "    enum auth_role role;\n"));
+    CHECK(has(c, "_Static_assert(sizeof(struct auth_session) == 40 && _Alignof(struct auth_session) == 8"));
+    CHECK(has(c, "__builtin_offsetof(struct auth_session, role) == 32"));
+    CHECK(has(c, "typedef struct __attribute__((annotate(\"cell.type:list\"))) auth_session_list {\n"
+                 "    const struct auth_session *ptr;\n    uint64_t len;\n} auth_session_list;\n"));
+    CHECK(has(c, "    _Bool has;\n    enum auth_role value;\n} auth_opt_role;\n"));
+    free(c);
+}
+
+TEST(client_declares_constants_as_constant_expressions_of_any_size)
+{
+    char *c = client(FULL, false);
+    CHECK(has(c, "enum { AUTH_MAX = 32 };\n"));
+    CHECK(has(c, "enum : uint64_t { AUTH_HUGE = 18446744073709551615u };\n"));
+    CHECK(has(c, "enum : int64_t { AUTH_LOWEST = (-9223372036854775807 - 1) };\n"));
+    free(c);
+}
+
+TEST(client_functions_fill_a_request_and_call)
+{
+    char *c = client(FULL, false);
+    CHECK(has(c, "static inline int auth_login(cell_ctx *c, cell_str email, const uint8_t in[16], "
+                 "const struct auth_session *template_of, struct auth_session *out)\n"));
+    CHECK(has(c, "const struct { cell_str email; struct cell_ref in; struct cell_ref template_of; } cellgen_in = "
+                 "{email, {in, 16}, {template_of, 1}};\n"));
+    CHECK(has(c, "void *const outs[] = {out};\n"));
+    CHECK(has(c, "return cell_call(c, &cellgen_auth_service, 0, &cellgen_in, outs);"));
+    CHECK(has(c, "return cell_call(c, &cellgen_auth_service, 1, 0, 0);"));
+    free(c);
+}
+
+TEST(client_descriptors_hold_slots_flags_and_counts)
+{
+    char *c = client(FULL, false);
+    CHECK(has(c, "{\"email\", &cell_type_str, 0, 0, 0, 0},\n    {\"in\", &cell_type_u8, 16, 16, 1, 0},\n"
+                 "    {\"template_of\", &cellgen_auth_session_type, 32, 0, 1, 0},\n"
+                 "    {\"out\", &cellgen_auth_session_type, 0, 0, 3, 0},\n"));
+    CHECK(has(c, "{\"auth_login\", cellgen_auth_login_params, cellgen_auth_login_params + 3, 3, 1, 48, 0, 0}"));
+    CHECK(has(c, "{\"auth_ping\", 0, 0, 0, 0, 0, 1, 0}"));
+    CHECK(has(c, "{\"auth_session\", 14, 40, 8, 4, cellgen_auth_session_fields, 0}"));
+    CHECK(has(c, "{\"auth_session_list\", 16, 16, 8, 0, 0, &cellgen_auth_session_type}"));
+    CHECK(has(c, "{\"auth_role\", 15, 4, 4, 0, 0, &cell_type_u32}"));
+    CHECK(has(c, "{\"age\", &cell_type_opt_i32, 24, 0, 0, 0}"));
+    free(c);
+}
+
+TEST(client_is_documented_from_the_schema)
+{
+    char *c = client(FULL, false);
+    CHECK(has(c, "/// Client of the cell: auth\n/// Schema: "));
+    CHECK(has(c, "/// Imported at: src/a.c:4:1\n/// Accounts\n"));
+    CHECK(has(c, "/// Logs in.\n/// \\param c the call's context\n/// \\param email whose account\n"));
+    CHECK(has(c, "/// \\param[out] out\n"));
+    CHECK(has(c, "    /// The address.\n    /// Since 1.1. Formerly 'mail'.\n    cell_str email;\n"));
+    CHECK(has(c, "    /// Rule: secret.\n"));
+    CHECK(has(c, "    /// Rule: range(0, 1).\n"));
+    CHECK(has(c, "/// Idempotent: it may be retried.\n"));
+    CHECK(has(c, "    /// All.\n    AUTH_ADMIN = 1,\n"));
+    CHECK(has(c, "/// Sessions at once.\nenum { AUTH_MAX"));
+    free(c);
+}
+
+TEST(client_in_cplusplus_names_the_library_from_the_global_scope)
+{
+    char *c = client(FULL, true), *code = code_of(c);
+    CHECK(has(c, "enum auth_role : ::uint32_t {\n"));
+    CHECK(has(c, "static inline int auth_login(::cell_ctx *c, ::cell_str email"));
+    CHECK(has(c, "    bool has;\n"));
+    CHECK(has(c, "return ::cell_call(c, "));
+    CHECK(has(c, "static_assert(sizeof(struct auth_session) == 40 && alignof("));
+    for (const char *p = code; (p = strstr(p, "cell_")); p += 5)
+        CHECK(p > code && (p[-1] == ':' || isalnum((unsigned char)p[-1]) || p[-1] == '_'));
+    free(code);
+    free(c);
+}
+
+TEST(client_is_balanced_and_uses_no_directive_or_macro)
+{
+    static const char *const macros[] = {"NULL", "INT64_MAX", "INT64_C", "offsetof(", "bool ", "true", "CELL_"};
+    for (int cplusplus = 0; cplusplus < 2; cplusplus++) {
+        char *c = client(FULL, cplusplus != 0), *code = code_of(c);
+        CHECK(is_balanced(code));
+        CHECK(!strchr(code, '#'));
+        for (size_t i = 0; i < sizeof(macros) / sizeof(macros[0]); i++)
+            if (!(cplusplus && i == 4) && i != 3)
+                CHECK(!has(code, macros[i]));
+        for (const char *p = code; (p = strstr(p, "offsetof(")); p++)
+            CHECK(p - code > 10 && memcmp(p - 10, "__builtin_", 10) == 0);
+        free(code);
+        free(c);
+    }
+}
+
+TEST(client_is_the_same_each_time)
+{
+    char *a = client(FULL, false), *b = client(FULL, false);
+    CHECK_STR(a, b);
+    free(a);
+    free(b);
+}
+
+TEST(client_of_a_cell_without_anything_is_its_marker)
+{
+    char *c = client(DOCUMENT("", "", ""), false);
+    CHECK(has(c, "static const char cellgen_auth_fingerprint[] = \""));
+    CHECK(!has(c, "cellgen_auth_service"));
+    free(c);
+}
+
+/* Documentation is not trusted, whatever the parser checked before. */
+TEST(documentation_stays_inside_its_comment)
+{
+    static const char *const docs[] = {
+        "ends \\", "ends \\ \t", "trigraph ?\?/", "a */ int x; /*", "two\nlines \\\nthree", "\r\n\v\f", "*/*/*/",
+        "\xe2\x80\xa8int y;", "\xe2\x80\xae txet", "\n\n", "//", "\\",
+    };
+    struct cell_schema *s = parse(FULL);
+    struct render_options o = {0};
+    struct cell_buffer plain = {0};
+    CHECK(cell_render_client(s, &o, &plain, NULL) == CELL_OK);
+    char *expected = code_of(plain.data);
+    for (size_t i = 0; i < sizeof(docs) / sizeof(docs[0]); i++) {
+        struct cell_buffer out = {0};
+        s->doc = s->types[0].doc = s->types[0].values[0].doc = s->methods[0].doc = docs[i];
+        s->methods[0].params[0].doc = s->constants[0].doc = docs[i];
+        o.location = docs[i];
+        CHECK(cell_render_client(s, &o, &out, NULL) == CELL_OK);
+        char *code = code_of(out.data);
+        size_t lines = 0;
+        for (const char *p = out.data; *p; p += strcspn(p, "\n") + 1) {
+            size_t len = strcspn(p, "\n");
+            CHECK(len == 0 || (p[len - 1] != '\\' && !(len > 2 && memcmp(p + len - 3, "?\?/", 3) == 0)));
+            CHECK(!(len && memchr(p, '\r', len)));
+            lines++;
+        }
+        CHECK(lines > 0);
+        CHECK(!has(out.data, "*/") && !has(out.data, "/*"));
+        CHECK(!has(out.data, "\xe2\x80\xa8") && !has(out.data, "\xe2\x80\xae"));
+        /* Only comment lines differ: the rest is the same but for the newlines that comments end with. */
+        char *a = expected, *b = code;
+        while (*a || *b) {
+            a += strspn(a, "\n ");
+            b += strspn(b, "\n ");
+            if (*a != *b || !*a)
+                break;
+            a++, b++;
+        }
+        CHECK(!*a && !*b);
+        free(code);
+        cell_buffer_free(&out);
+    }
+    free(expected);
+    cell_buffer_free(&plain);
+    cell_schema_free(s);
+}
+
+static char *drifted(const char *before, const char *after)
+{
+    struct cell_schema *old = parse(before), *now = parse(after);
+    struct cell_diff *d = NULL;
+    struct cell_buffer out = {0};
+    if (cell_diff_new(old, now, &d, NULL) < 0)
+        exit(1);
+    struct render_options o = {.drift = d, .baseline = old};
+    CHECK(cell_render_client(now, &o, &out, NULL) == CELL_OK);
+    cell_diff_free(d);
+    cell_schema_free(old);
+    cell_schema_free(now);
+    return out.data;
+}
+
+TEST(removed_methods_and_constants_stay_declared_unavailable)
+{
+    char *c = drifted(FULL, DOCUMENT(ROLE "," SESSION, "", PING));
+    CHECK(has(c, "int auth_login(cell_ctx *, cell_str email, const uint8_t in[16], const struct auth_session *"));
+    CHECK(has(c, "__attribute__((unavailable(\"Method 'auth_login' no longer exists in Auth Cell\")))"));
+    CHECK(has(c, "enum { AUTH_MAX __attribute__((unavailable(\""));
+    CHECK(has(c, "no longer exists in Auth Cell\"))) = 32 };"));
+    CHECK(has(c, "struct __attribute__((unavailable(\""));
+    CHECK(has(c, " auth_session_list;\ntypedef struct auth_session_list auth_session_list __attribute__"));
+    CHECK(has(c, " auth_flag : uint8_t {\n    AUTH_OFF __attribute__((unavailable("));
+    CHECK(!has(c, "static inline int auth_login("));
+    free(c);
+}
+
+TEST(removed_enumerators_stay_outside_their_enum)
+{
+    static const char fewer[] = "{\"name\":\"auth_role\",\"kind\":\"enum\",\"type\":\"u32\",\"size\":4,\"align\":4,"
+                                "\"values\":[{\"name\":\"AUTH_USER\",\"value\":\"0\"}]}";
+    char after[1024];
+    snprintf(after, sizeof(after),
+             "{\"schema\":\"cell.schema/1\",\"cell\":\"auth\",\"abi\":\"lp64-le\",\"types\":[%s],\"constants\":[],"
+             "\"methods\":[]}",
+             fewer);
+    char *c = drifted(DOCUMENT(ROLE, "", ""), after);
+    CHECK(has(c, "enum auth_role {\n    AUTH_USER = 0,\n};\n"));
+    CHECK(has(c, "enum { AUTH_ADMIN __attribute__((unavailable(\""));
+    free(c);
+}
+
+TEST(a_removed_name_that_means_something_else_now_is_not_declared_twice)
+{
+    static const char moved[] = "{\"name\":\"auth_login\",\"kind\":\"opt\",\"of\":\"u8\",\"size\":2,\"align\":1}";
+    char after[1024];
+    snprintf(after, sizeof(after),
+             "{\"schema\":\"cell.schema/1\",\"cell\":\"auth\",\"abi\":\"lp64-le\",\"types\":[%s],\"constants\":[],"
+             "\"methods\":[%s]}",
+             moved, PING);
+    char *c = drifted(FULL, after);
+    CHECK(has(c, "} auth_login;\n"));
+    CHECK(!has(c, "int auth_login("));
+    free(c);
+}
+
+static bool have_session(const char *name, void *user)
+{
+    (*(int *)user)++;
+    return strcmp(name, "cellgen_auth_session_type") == 0;
+}
+
+static bool have_none(const char *name, void *user)
+{
+    (void)name;
+    (void)user;
+    return false;
+}
+
+TEST(method_has_its_thunk_descriptor_and_section_entry)
+{
+    struct cell_schema *s = parse(FULL);
+    struct render_options o = {.location = "auth.c:9:1"};
+    struct cell_buffer out = {0};
+    REQUIRE(cell_render_method(s, cell_schema_method(s, "auth_login"), &o, have_none, NULL, &out, NULL) == CELL_OK);
+    const char *role = strstr(out.data, " cellgen_auth_role_type = ");
+    const char *session = strstr(out.data, " cellgen_auth_session_type = ");
+    CHECK(role && session && role < session);
+    CHECK(!has(out.data, "cellgen_auth_flag_type"));
+    CHECK(has(out.data, "struct cellgen_auth_login_in { cell_str email; struct cell_ref in; "
+                        "struct cell_ref template_of; };\n"));
+    CHECK(has(out.data, "static int cellgen_invoke_auth_login(cell_ctx *c, const void *in, void *const *out)\n"));
+    CHECK(has(out.data, "return auth_login(c, args->email, (const uint8_t *)args->in.ptr, "
+                        "(const struct auth_session *)args->template_of.ptr, (struct auth_session *)out[0]);\n"));
+    CHECK(has(out.data, ", cellgen_invoke_auth_login};\n"));
+    CHECK(has(out.data, "static const struct cell_method *const cellgen_entry_auth_login\n"
+                        "    __attribute__((used, retain, section(\"cell_methods\"))) = &cellgen_method_auth_login;"));
+    char *code = code_of(out.data);
+    CHECK(is_balanced(code));
+    free(code);
+    cell_buffer_free(&out);
+    cell_schema_free(s);
+}
+
+TEST(method_does_not_repeat_descriptors_that_the_unit_has)
+{
+    struct cell_schema *s = parse(FULL);
+    struct render_options o = {.cplusplus = true};
+    struct cell_buffer out = {0};
+    int asked = 0;
+    REQUIRE(cell_render_method(s, cell_schema_method(s, "auth_login"), &o, have_session, &asked, &out, NULL) == 0);
+    CHECK(asked == 1);
+    CHECK(!has(out.data, "cellgen_auth_session_type = "));
+    CHECK(!has(out.data, "cellgen_auth_role_type = "));
+    CHECK(has(out.data, "return ::auth_login(c, "));
+    cell_buffer_free(&out);
+    cell_schema_free(s);
+}
+
+TEST(provider_is_c_linkage_in_cplusplus)
+{
+    struct render_options c = {.location = "a.c:1:1"}, cpp = {.cplusplus = true};
+    struct cell_buffer out = {0}, outpp = {0};
+    CHECK(cell_render_provide("auth", &c, &out, NULL) == CELL_OK);
+    CHECK(cell_render_provide("auth", &cpp, &outpp, NULL) == CELL_OK);
+    CHECK(!has(out.data, "extern \"C\""));
+    CHECK(has(outpp.data, "extern \"C\" {\n"));
+    CHECK(has(out.data, "__start_cell_methods[] __attribute__((weak, visibility(\"hidden\")));"));
+    CHECK(has(out.data, "\"auth\", cell_provided_schema, __start_cell_methods, __stop_cell_methods};"));
+    char *code = code_of(outpp.data);
+    CHECK(is_balanced(code));
+    free(code);
+    cell_buffer_free(&out);
+    cell_buffer_free(&outpp);
+}

@@ -57,7 +57,8 @@ cell_str cell_ctx_printf(cell_ctx *c, const char *format, ...) __attribute__((fo
 /*
  * Metadata: up to 64 pairs, 8 KiB together; keys are lower-case [a-z0-9._-]+, values any bytes. Clients set request
  * metadata before the call and read reply metadata after it; handlers read the request's and set the reply's, and the
- * calls that they make with their own context carry and receive none.
+ * calls that they make with their own context carry only the request's "traceparent" and "tracestate" (W3C trace
+ * context), unchanged, and what the client's interceptors set, and receive none.
  * set: CELL_INVALID_ARGUMENT for a bad key, CELL_TOO_LARGE over the limits; copies. get: CELL_NOT_FOUND; the value
  * lives until reset.
  */

@@ -136,8 +136,8 @@ CELL_SCALAR_MAP(CELL_DECLARE_TYPES)
 /*
  * What every generated client function does: encode `in` by the method's descriptor, call, decode into `out`
  * (nout pointers). Returns the handler's non-negative result, or a negative enum cell_status with the trail in `c`;
- * `out` changes only on success. Blocks until the context's deadline at the longest. Thread-safe for different
- * contexts; one context belongs to one thread at a time.
+ * `out` changes only on success; a NULL in it is CELL_INVALID_ARGUMENT, before anything is sent. Blocks until the
+ * context's deadline at the longest. Thread-safe for different contexts; one context belongs to one thread at a time.
  */
 int cell_call(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in, void *const *out);
 

@@ -89,6 +89,15 @@ bool cell_ctx_take_cancel(cell_ctx *c);
  * block must have been checked. CELL_NO_MEMORY. */
 int cell_ctx_receive_metadata(cell_ctx *c, const uint8_t *block, size_t len, bool reply, char message[CELL_ERROR_TEXT]);
 
+/* Around a call that a handler makes: what the handler has set is for its own caller, so it is put aside, and the call
+ * begins with the caller's trace. CELL_NO_MEMORY; `end` must be called in any case. */
+struct ctx_outgoing {
+    struct cell_buffer meta;
+    uint32_t nmeta;
+};
+int cell_ctx_begin_nested(cell_ctx *c, struct ctx_outgoing *own);
+void cell_ctx_end_nested(cell_ctx *c, const struct ctx_outgoing *own);
+
 /* Builds the metadata of a reply in c->head (or c->meta, when nothing is to be added). */
 int cell_ctx_reply_metadata(cell_ctx *c, int code, const struct cell_buffer **block);
 

@@ -100,7 +100,21 @@ static int call_with_hooks(cell_ctx *c, struct client_call *k)
     return r;
 }
 
-static int check_call(cell_ctx *c, const struct cell_service *s, uint32_t method)
+static int call_through_hooks(cell_ctx *c, struct client_call *k)
+{
+    return k->client->hooks.n ? call_with_hooks(c, k) : carry_out(c, k);
+}
+
+static int call_nested(cell_ctx *c, struct client_call *k)
+{
+    struct ctx_outgoing own;
+    int r = cell_ctx_begin_nested(c, &own);
+    r = r < 0 ? cell_fail(c, r, "%s: no memory for the metadata", k->method->name) : call_through_hooks(c, k);
+    cell_ctx_end_nested(c, &own);
+    return r;
+}
+
+static int check_call(cell_ctx *c, const struct cell_service *s, uint32_t method, void *const *out)
 {
     if (s->abi != CELL_DESC_ABI)
         return cell_fail(c, CELL_FAILED_PRECONDITION,
@@ -108,6 +122,12 @@ static int check_call(cell_ctx *c, const struct cell_service *s, uint32_t method
                          CELL_DESC_ABI);
     if (method >= s->nmethods)
         return cell_fail(c, CELL_INVALID_ARGUMENT, "%s has no method %u", s->name, method);
+    /* Before anything is sent: what has no place to be written to must not have been done. */
+    const struct cell_method *m = &s->methods[method];
+    for (uint32_t i = 0; i < m->nout; i++)
+        if (!out[i])
+            return cell_fail(c, CELL_INVALID_ARGUMENT, "%s: %s: NULL where the reply belongs", m->name,
+                             m->out[i].name);
     return CELL_OK;
 }
 
@@ -124,7 +144,7 @@ int cell_call(cell_ctx *c, const struct cell_service *service, uint32_t method, 
 {
     if (!c)
         return CELL_NO_MEMORY;
-    int r = check_call(c, service, method);
+    int r = check_call(c, service, method, out);
     if (r < 0)
         return r;
     struct client_call k = {c->client, service, &service->methods[method], method, in, out, 0, 0, false};
@@ -135,7 +155,7 @@ int cell_call(cell_ctx *c, const struct cell_service *service, uint32_t method, 
             return cell_fail(c, r, "%s: %s", service->name, e.text);
     }
     uint64_t before = begin_call(c, &k);
-    r = k.client->hooks.n ? call_with_hooks(c, &k) : carry_out(c, &k);
+    r = c->origin ? call_nested(c, &k) : call_through_hooks(c, &k);
     c->deadline_ns = before;
     if (r < 0 && cell_ctx_take_cancel(c))
         r = CELL_CANCELLED;

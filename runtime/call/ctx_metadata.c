@@ -125,6 +125,28 @@ int cell_ctx_receive_metadata(cell_ctx *c, const uint8_t *block, size_t len, boo
     return r;
 }
 
+int cell_ctx_begin_nested(cell_ctx *c, struct ctx_outgoing *own)
+{
+    static const char *const trace[] = {"traceparent", "tracestate"}; /* https://www.w3.org/TR/trace-context/ */
+    cell_str value;
+    int r = CELL_OK;
+    *own = (struct ctx_outgoing){c->meta, c->nmeta};
+    c->meta = (struct cell_buffer){0};
+    c->nmeta = 0;
+    for (size_t i = 0; r == CELL_OK && i < sizeof(trace) / sizeof(trace[0]); i++)
+        if (cell_ctx_metadata(c, trace[i], &value) == CELL_OK)
+            r = cell_ctx_set_metadata(c, trace[i], value);
+    /* Of what other programs may send, more than fits is no reason to fail. */
+    return r == CELL_TOO_LARGE ? CELL_OK : r;
+}
+
+void cell_ctx_end_nested(cell_ctx *c, const struct ctx_outgoing *own)
+{
+    cell_buffer_free(&c->meta);
+    c->meta = own->meta;
+    c->nmeta = own->nmeta;
+}
+
 static int append_details(cell_ctx *c)
 {
     char key[sizeof(CELL_META_DETAIL) + CELL_MAX_NAME];

@@ -99,7 +99,7 @@ int cell_call_local(cell_ctx *c, struct client_call *k)
     const struct cell_buffer *meta = NULL;
     int r = CELL_OK, code = CELL_OK;
     cell_ctx_begin_handler(inner, &o.origin, c->deadline_ns);
-    if (!c->origin && c->meta.len)
+    if (c->meta.len)
         r = cell_ctx_receive_metadata(inner, (const uint8_t *)c->meta.data, c->meta.len, false, NULL);
     r = r < 0 ? cell_fail(c, r, "%s: no memory for the metadata", k->method->name) : stopped(c, k);
     if (r == CELL_OK) {

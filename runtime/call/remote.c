@@ -63,15 +63,14 @@ static int wait_reply(cell_ctx *c, const struct client_call *k, const struct cli
 
 static int send_call(cell_ctx *c, const struct client_call *k, struct client_conn *conn, struct cell_error *e)
 {
-    const struct cell_buffer *meta = c->origin ? NULL : &c->meta; /* a handler's is for its own caller */
-    uint32_t meta_len = meta ? (uint32_t)meta->len : 0;
+    uint32_t meta_len = (uint32_t)c->meta.len;
     struct iovec v[2];
     int n = 0;
     if (c->message.len + meta_len > conn->max_send)
         return cell_error_set(e, CELL_TOO_LARGE, "%s: the request of %zu bytes is over the cell's limit of %u",
                               k->method->name, c->message.len + meta_len, conn->max_send);
     if (meta_len)
-        v[n++] = (struct iovec){meta->data, meta_len};
+        v[n++] = (struct iovec){c->meta.data, meta_len};
     v[n++] = (struct iovec){c->message.data, c->message.len};
     const struct cell_frame f = {.length = (uint32_t)(meta_len + c->message.len),
                                  .kind = CELL_FRAME_CALL,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The compile channel: the schema, and expansions as the cell's own callback writes them. */
-#include "core/json.h"
+#include "core/diff.h"
 #include "server_parts.h"
 
 static int send_text(cell_ctx *c, const char *text, size_t len)
@@ -9,39 +9,69 @@ static int send_text(cell_ctx *c, const char *text, size_t len)
     return cell_buffer_ok(&c->message) ? CELL_OK : cell_fail(c, CELL_NO_MEMORY, "out of memory");
 }
 
-/* Both directions keep what the protocol says of every document. */
-static int check_json(const char *text, size_t len, int status, struct cell_error *e)
+/* A program compiled with this expansion calls its methods by name and layout, as those of any schema: the server has
+ * handlers for its own schema's and for no others. Better said to who compiles than to who calls. */
+static int check_served(const struct cell_server *s, struct cell_schema *content, struct cell_error *e)
 {
-    struct cell_json doc = {0};
-    int r = cell_json_load(text, len, status, &doc, e);
-    cell_json_free(&doc);
+    struct cell_diff *diff = NULL;
+    struct cell_buffer why = {0};
+    content->cell = s->cell;
+    int r = content->nmethods ? cell_diff_new(content, s->schema, &diff, e) : CELL_OK;
+    for (uint32_t i = 0; r == CELL_OK && i < content->nmethods; i++) {
+        const char *name = content->methods[i].name;
+        if (!cell_schema_method(s->schema, name))
+            r = cell_error_set(e, CELL_INTERNAL, "methods[%u].name: '%s' is no method of %s, so nobody could call it", i,
+                               name, s->cell);
+        else if (cell_diff_method(diff, content, name, &why) != 0)
+            r = cell_error_set(e, CELL_INTERNAL, "methods[%u]: '%s' is another one in %s: %.*s", i, name, s->cell,
+                               (int)(why.len > 300 ? 300 : why.len), why.data ? why.data : "");
+    }
+    cell_buffer_free(&why);
+    cell_diff_free(diff);
     return r;
+}
+
+/* What a compiler would refuse is this cell's mistake, and is told as such. */
+static int check_document(const struct cell_server *s, cell_ctx *c, cell_str document,
+                          const struct cell_schema *declared)
+{
+    struct cell_expansion *x = NULL;
+    struct cell_error e = {0};
+    if (document.len > CELL_MAX_COMPILE_REPLY - CELL_MAX_META_BYTES)
+        return cell_fail(c, CELL_TOO_LARGE, "the expansion of %llu bytes is too large",
+                         (unsigned long long)document.len);
+    if (!document.ptr)
+        return cell_fail(c, CELL_INTERNAL, "%s wrote no expansion", s->cell);
+    int r = cell_expansion_parse(document.ptr, (size_t)document.len, declared, &x, &e);
+    if (r == CELL_INVALID_ARGUMENT)
+        return cell_fail(c, r, "the request for an expansion: %s", e.text);
+    if (r == CELL_OK)
+        r = check_served(s, x->content, &e);
+    cell_expansion_free(x);
+    if (r == CELL_OK)
+        return r;
+    return cell_fail(c, r == CELL_PROTOCOL_ERROR ? CELL_INTERNAL : r, "%s wrote an expansion that is not valid: %s",
+                     s->cell, e.text);
 }
 
 static int expand(struct cell_server *s, cell_ctx *c, const uint8_t *message, size_t len)
 {
     struct cell_error e = {0};
+    struct cell_schema *declared = NULL;
     cell_str document = {NULL, 0};
     if (!s->options.expand)
         return cell_fail(c, CELL_UNIMPLEMENTED, "%s has no annotations of its own", s->cell);
     cell_str request = cell_ctx_copy(c, (cell_str){(const char *)message, len});
     if (!request.ptr)
         return cell_fail(c, CELL_RESOURCE_EXHAUSTED, "no memory for the request");
-    int r = check_json(request.ptr, len, CELL_PROTOCOL_ERROR, &e);
+    int r = cell_request_declared(request.ptr, len, &declared, &e);
     if (r < 0)
         return cell_fail(c, r, "the request for an expansion: %s", e.text);
     r = cell_status_normal(s->options.expand(c, request, &document));
-    if (r < 0)
-        return r;
-    if (document.len > CELL_MAX_COMPILE_REPLY - CELL_MAX_META_BYTES)
-        return cell_fail(c, CELL_TOO_LARGE, "the expansion of %llu bytes is too large",
-                         (unsigned long long)document.len);
-    if (!document.ptr)
-        return cell_fail(c, CELL_INTERNAL, "%s wrote no expansion", s->cell);
-    r = check_json(document.ptr, (size_t)document.len, CELL_INTERNAL, &e);
-    if (r < 0)
-        return cell_fail(c, r, "%s wrote an expansion that is not valid: %s", s->cell, e.text);
-    return send_text(c, document.ptr, (size_t)document.len);
+    if (r >= 0)
+        r = check_document(s, c, document, declared);
+    cell_schema_free(declared);
+    return r < 0 ? r : send_text(c, document.ptr, (size_t)document.len);
 }
 
 int cell_server_compile(struct cell_server *s, cell_ctx *c, int32_t method, const uint8_t *message, size_t len)

@@ -77,10 +77,12 @@ int cell_session_cell(struct cell_session *s, const char *name, struct session_c
  * belongs to the session. */
 const struct cell_schema *cell_session_schema(struct cell_session *s, struct session_cell *cell, struct cell_error *e);
 
-/* Sends `expand`; *x belongs to the caller. Connects again, once, when the connection was lost since its last use;
- * CELL_ABORTED when the cell has another schema by then. CELL_FAILED_PRECONDITION in mirror mode. */
+/* Sends `expand`; *x belongs to the caller. The answer may use the types of `declared` (cell_expansion_parse; NULL =
+ * none). Connects again, once, when the connection was lost since its last use; CELL_ABORTED when the cell has another
+ * schema by then. CELL_FAILED_PRECONDITION in mirror mode; CELL_INVALID_ARGUMENT, and nobody is asked, for declared types
+ * that break a limit. */
 int cell_session_expand(struct cell_session *s, struct session_cell *cell, const char *json, size_t len,
-                        struct cell_expansion **x, struct cell_error *e);
+                        const struct cell_schema *declared, struct cell_expansion **x, struct cell_error *e);
 
 /* Path for an injected text identified by `key` (everything the text depends on), to be freed by the caller; *exists
  * tells that it is there and whole. cell_session_put writes it (renamed into place, with the checksum after it) and

@@ -98,11 +98,12 @@ static int take_fingerprint(const struct json_at *root, struct cell_schema *cont
     return ok ? CELL_OK : no_memory(e);
 }
 
-static int parse_into(const struct json_at *root, struct cell_expansion *x, struct cell_error *e)
+static int parse_into(const struct json_at *root, const struct cell_schema *declared, struct cell_expansion *x,
+                      struct cell_error *e)
 {
     int r = read_format(root, e);
     if (r == CELL_OK)
-        r = cell_schema_read(root, false, x->content, e);
+        r = cell_schema_read(root, false, declared, x->content, e);
     if (r == CELL_OK)
         r = cell_schema_check(x->content, true, CELL_PROTOCOL_ERROR, e);
     if (r == CELL_OK)
@@ -112,16 +113,19 @@ static int parse_into(const struct json_at *root, struct cell_expansion *x, stru
     return r == CELL_OK ? take_fingerprint(root, x->content, e) : r;
 }
 
-int cell_expansion_parse(const char *json, size_t len, struct cell_expansion **out, struct cell_error *e)
+int cell_expansion_parse(const char *json, size_t len, const struct cell_schema *declared, struct cell_expansion **out,
+                         struct cell_error *e)
 {
     struct cell_json doc = {0};
-    int r = cell_json_load(json, len, CELL_PROTOCOL_ERROR, &doc, e);
+    int r = cell_declared_check(declared, e);
+    if (r == CELL_OK)
+        r = cell_json_load(json, len, CELL_PROTOCOL_ERROR, &doc, e);
     if (r < 0)
         return r;
     struct cell_expansion *x = calloc(1, sizeof(*x));
     if (x)
         x->content = cell_schema_new();
-    r = x && x->content ? parse_into(&doc.root, x, e) : no_memory(e);
+    r = x && x->content ? parse_into(&doc.root, declared, x, e) : no_memory(e);
     if (r == CELL_OK)
         *out = x;
     else

@@ -74,6 +74,7 @@ struct schema_type {
     struct schema_ref elem; /* LIST, OPT: of what (never an array); ENUM: the integer type below it */
     struct schema_value *values;
     uint32_t nvalues;
+    bool declared; /* by the program that asks for an expansion, which uses it: never rendered */
     char fingerprint[CELL_FINGERPRINT_LEN + 1]; /* covers every type it uses, not docs */
 };
 
@@ -188,8 +189,19 @@ struct cell_expansion {
     struct expansion_diagnostic *diagnostics;
     uint32_t ndiagnostics;
 };
-/* Errors as cell_schema_parse; content->cell is NULL, content->fingerprint that of the whole document. */
-int cell_expansion_parse(const char *json, size_t len, struct cell_expansion **x, struct cell_error *e);
+/*
+ * `declared` (NULL = none) holds the types of the annotated declaration in dependency order, sealed or not; nothing else
+ * of it is looked at. The document may use them, not define types, constants, enumerators or methods of their names. They
+ * are copied, without docs and rules, and come first in content->types, marked. Errors as cell_schema_parse, and
+ * CELL_INVALID_ARGUMENT for declared types that break a limit ("declaration.types[0].size: …"); content->cell is NULL,
+ * content->fingerprint that of the whole document.
+ */
+int cell_expansion_parse(const char *json, size_t len, const struct cell_schema *declared, struct cell_expansion **x,
+                         struct cell_error *e);
 void cell_expansion_free(struct cell_expansion *x);
+
+/* The types of the declaration in an expansion request: what the answer to it may use. None for a request without a
+ * declaration. *declared is the caller's, and not sealed. Errors as cell_schema_parse. */
+int cell_request_declared(const char *json, size_t len, struct cell_schema **declared, struct cell_error *e);
 
 #endif

@@ -219,10 +219,12 @@ static int check_wrapper(const struct checker *c, const struct json_at *at, uint
 
 static int check_types(const struct checker *c, const struct json_at *root)
 {
-    const struct json_at types = member(root, "types");
+    const struct json_at types = member(root, "types"), declaration = member(root, "declaration");
+    const struct json_at used = member(&declaration, "types");
+    uint32_t declared = cell_declared_count(c->s);
     for (uint32_t i = 0; i < c->s->ntypes; i++) {
         const struct schema_type *t = &c->s->types[i];
-        const struct json_at at = element(&types, i);
+        const struct json_at at = i < declared ? element(&used, i) : element(&types, i - declared);
         int r = cell_check_name(&at, "name", t->name, NAME_C, c->e);
         if (r == CELL_OK)
             r = cell_check_doc(&at, t->doc, c->e);

@@ -16,8 +16,27 @@ static inline bool cell_kind_is_builtin(enum cell_kind kind)
 /* Bytes of one use, arrays included. */
 uint64_t cell_schema_use_size(const struct schema_ref *r);
 
-/* schema_parse.c: reads "types", "constants", "methods" and, of a schema, "verbs" into an empty model. */
-int cell_schema_read(const struct json_at *root, bool verbs, struct cell_schema *s, struct cell_error *e);
+/* schema_parse.c: reads "types", "constants", "methods" and, of a schema, "verbs" into an empty model. Types of `declared`
+ * (NULL = none) are copied in front of the document's own. */
+int cell_schema_read(const struct json_at *root, bool verbs, const struct cell_schema *declared, struct cell_schema *s,
+                     struct cell_error *e);
+
+/* The same with `at`, an entry of "types", in place of a document. */
+int cell_schema_read_type(const struct json_at *at, const struct cell_schema *declared, struct cell_schema *s,
+                          struct cell_error *e);
+
+/* schema_use.c: parts of the text form of a use. A built-in's name, 0 = it is none; "[16]", which ends the text;
+ * "list<i32>" and "opt<i32>". */
+enum cell_kind cell_use_builtin(const char *name, size_t len);
+bool cell_use_bound(const char *text, uint32_t *bound);
+bool cell_use_wrapper(const char *text, size_t len, struct schema_ref *use);
+
+/* declared.c: makes the types of `declared` the first ones of the empty `s`, with room for `more` behind them. */
+int cell_declared_copy(const struct cell_schema *declared, uint32_t more, struct cell_schema *s, struct cell_error *e);
+/* How many of the types are declared by the program. */
+uint32_t cell_declared_count(const struct cell_schema *s);
+/* Whether an expansion can use these types at all. NULL is accepted. */
+int cell_declared_check(const struct cell_schema *declared, struct cell_error *e);
 
 /* schema_check.c: everything that cell_schema_parse guarantees and that can be seen in the model. `status` is returned
  * on failure. An expansion's content has no cell. */
@@ -33,7 +52,9 @@ int cell_check_text(const struct json_at *at, const char *key, const char *text,
 int cell_check_doc(const struct json_at *at, const char *doc, struct cell_error *e);
 /* No name twice; strings of fields stand in `stride` bytes each, the name first. Reports "path: 'x' is there twice". */
 int cell_check_unique(const struct json_at *list, const void *items, size_t n, size_t stride, struct cell_error *e);
-/* The scope that types, constants, enumerators and methods share. */
+/* Reports an entry that has a name of the declaration. */
+int cell_declared_again(const struct json_at *entry, const char *name, struct cell_error *e);
+/* The scope that types, constants, enumerators and methods share. What the program declared is the compiler's business. */
 int cell_check_scope(const struct json_at *root, const struct cell_schema *s, struct cell_error *e);
 
 /* schema.c: offsets of slots and sizes of request structs. */

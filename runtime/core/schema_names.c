@@ -96,13 +96,14 @@ static int compare_entries(const void *a, const void *b)
     return r ? r : (x->order > y->order) - (x->order < y->order);
 }
 
-/* The first entry that repeats the name of another, NULL when there is none. Sorts. */
-static const struct entry *find_repeated(struct entry *entries, size_t n)
+/* The first entry that repeats the name of another, NULL when there is none. Those before `own` in order may repeat each
+ * other. Sorts. */
+static const struct entry *find_repeated(struct entry *entries, size_t n, size_t own)
 {
     if (n > 1)
         qsort(entries, n, sizeof(*entries), compare_entries);
     for (size_t i = 1; i < n; i++)
-        if (strcmp(entries[i - 1].name, entries[i].name) == 0)
+        if (entries[i].order >= own && strcmp(entries[i - 1].name, entries[i].name) == 0)
             return &entries[i];
     return NULL;
 }
@@ -116,7 +117,7 @@ int cell_check_unique(const struct json_at *list, const void *items, size_t n, s
         memcpy(&entries[i].name, (const char *)items + i * stride, sizeof(entries[i].name));
         entries[i].order = entries[i].index = (uint32_t)i;
     }
-    const struct entry *twice = find_repeated(entries, n);
+    const struct entry *twice = find_repeated(entries, n, 0);
     int r = CELL_OK;
     if (twice) {
         const struct json_at item = {.parent = list, .index = twice->index, .status = list->status};
@@ -126,15 +127,20 @@ int cell_check_unique(const struct json_at *list, const void *items, size_t n, s
     return r;
 }
 
-static size_t collect(const struct cell_schema *s, struct entry *to)
+/* *own is where the names begin that are not of the declaration. */
+static size_t collect(const struct cell_schema *s, struct entry *to, size_t *own)
 {
     size_t n = 0;
+    uint32_t declared = cell_declared_count(s);
+    *own = 0;
     for (uint32_t i = 0; i < s->ntypes; i++) {
         const struct schema_type *t = &s->types[i];
-        to[n] = (struct entry){t->name, "types", (uint32_t)n, i, NO_VALUE};
+        to[n] = (struct entry){t->name, "types", (uint32_t)n, i - declared, NO_VALUE};
         n++;
         for (uint32_t k = 0; k < t->nvalues; k++, n++)
-            to[n] = (struct entry){t->values[k].name, "types", (uint32_t)n, i, k};
+            to[n] = (struct entry){t->values[k].name, "types", (uint32_t)n, i - declared, k};
+        if (t->declared)
+            *own = n;
     }
     for (uint32_t i = 0; i < s->nconstants; i++, n++)
         to[n] = (struct entry){s->constants[i].name, "constants", (uint32_t)n, i, NO_VALUE};
@@ -143,14 +149,20 @@ static size_t collect(const struct cell_schema *s, struct entry *to)
     return n;
 }
 
-static int report_scope(const struct json_at *root, const struct entry *twice, struct cell_error *e)
+int cell_declared_again(const struct json_at *entry, const char *name, struct cell_error *e)
+{
+    return cell_json_fail(entry, "name", e, "'%s' is a name of the declaration: it is used, not defined again", name);
+}
+
+static int report_scope(const struct json_at *root, const struct entry *twice, bool again, struct cell_error *e)
 {
     const struct json_at list = {.parent = root, .key = twice->list, .status = root->status};
     const struct json_at entry = {.parent = &list, .index = twice->index, .status = root->status};
     const struct json_at values = {.parent = &entry, .key = "values", .status = root->status};
     const struct json_at value = {.parent = &values, .index = twice->value, .status = root->status};
-    return cell_json_fail(twice->value == NO_VALUE ? &entry : &value, "name", e, "'%s' is there twice: %s", twice->name,
-                          SHARED_SCOPE);
+    const struct json_at *at = twice->value == NO_VALUE ? &entry : &value;
+    return again ? cell_declared_again(at, twice->name, e)
+                 : cell_json_fail(at, "name", e, "'%s' is there twice: %s", twice->name, SHARED_SCOPE);
 }
 
 int cell_check_scope(const struct json_at *root, const struct cell_schema *s, struct cell_error *e)
@@ -161,8 +173,9 @@ int cell_check_scope(const struct json_at *root, const struct cell_schema *s, st
     struct entry *entries = calloc(n + 1, sizeof(*entries));
     if (!entries)
         return cell_error_set(e, CELL_NO_MEMORY, "schema: out of memory");
-    const struct entry *twice = find_repeated(entries, collect(s, entries));
-    int r = twice ? report_scope(root, twice, e) : CELL_OK;
+    size_t own, count = collect(s, entries, &own);
+    const struct entry *twice = find_repeated(entries, count, own);
+    int r = twice ? report_scope(root, twice, twice[-1].order < own, e) : CELL_OK;
     free(entries);
     return r;
 }

@@ -17,6 +17,7 @@ struct known_type {
 struct reader {
     struct cell_schema *s;
     struct cell_error *e;
+    const struct cell_schema *declared;
     struct known_type *known; /* sorted by name */
     uint32_t nknown;
     uint32_t defined; /* types before this one may be used */
@@ -100,14 +101,6 @@ static int read_entries(struct reader *r, const struct json_at *at, const char *
     return CELL_OK;
 }
 
-static enum cell_kind builtin_kind(const char *name, size_t len)
-{
-    for (unsigned kind = CELL_KIND_BOOL; kind <= CELL_KIND_BYTES; kind++)
-        if (strlen(cell_kind_name(kind)) == len && memcmp(cell_kind_name(kind), name, len) == 0)
-            return (enum cell_kind)kind;
-    return (enum cell_kind)0;
-}
-
 static int compare_known(const void *a, const void *b)
 {
     const struct known_type *x = a, *y = b;
@@ -132,33 +125,6 @@ static const struct schema_type *find_known(const struct reader *r, const char *
     return NULL;
 }
 
-/* "[16]" at the end of a type. */
-static bool parse_bound(const char *text, uint32_t *bound)
-{
-    size_t n = text[0] == '[' ? strspn(text + 1, "0123456789") : 0;
-    *bound = 0;
-    if (n == 0 || n > 5 || text[1] == '0' || strcmp(text + 1 + n, "]") != 0)
-        return false;
-    for (size_t i = 1; i <= n; i++)
-        *bound = *bound * 10 + (uint32_t)(text[i] - '0');
-    return *bound <= CELL_MAX_ARRAY;
-}
-
-/* "list<i32>" and "opt<i32>". */
-static bool parse_wrapper(const char *text, size_t len, struct schema_ref *use)
-{
-    static const enum cell_kind kinds[] = {CELL_KIND_LIST, CELL_KIND_OPT};
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        size_t n = strlen(cell_kind_name(kinds[i]));
-        if (len < n + 2 || memcmp(text, cell_kind_name(kinds[i]), n) != 0 || text[n] != '<' || text[len - 1] != '>')
-            continue;
-        use->kind = kinds[i];
-        use->elem = builtin_kind(text + n + 1, len - n - 2);
-        return use->elem != 0;
-    }
-    return false;
-}
-
 static int read_use(struct reader *r, const struct json_at *at, const char *key, struct schema_ref *use)
 {
     const char *text;
@@ -167,11 +133,11 @@ static int read_use(struct reader *r, const struct json_at *at, const char *key,
     if (bad < 0)
         return bad;
     size_t len = strcspn(text, "[");
-    if (text[len] && !parse_bound(text + len, &use->count))
+    if (text[len] && !cell_use_bound(text + len, &use->count))
         return cell_json_fail(at, key, r->e, "'%s': the bound of an array is 1 to %u",
                               cell_json_quote(text, quoted, sizeof(quoted)), CELL_MAX_ARRAY);
-    use->kind = builtin_kind(text, len);
-    if (use->kind || parse_wrapper(text, len, use))
+    use->kind = cell_use_builtin(text, len);
+    if (use->kind || cell_use_wrapper(text, len, use))
         return CELL_OK;
     snprintf(name, sizeof(name), "%.*s", (int)(len < sizeof(name) ? len : 0), text);
     use->named = find_known(r, name);
@@ -293,22 +259,48 @@ static int sort_types(struct reader *r, const struct json_at *types)
     qsort(r->known, r->nknown, sizeof(*r->known), compare_known);
     for (uint32_t i = 1; i < r->nknown; i++)
         if (strcmp(r->known[i - 1].name, r->known[i].name) == 0) {
-            const struct json_at at = {.parent = types, .index = r->known[i].index, .status = types->status};
-            return cell_json_fail(&at, "name", r->e, "'%s' is there twice", r->known[i].name);
+            uint32_t declared = r->defined, index = r->known[i].index - declared;
+            const struct json_at at = {.parent = types, .index = index, .status = types->status};
+            return r->known[i - 1].index < declared ? cell_declared_again(&at, r->known[i].name, r->e)
+                                                    : cell_json_fail(&at, "name", r->e, "'%s' is there twice",
+                                                                     r->known[i].name);
         }
+    return CELL_OK;
+}
+
+/* The document's own types, so far only their names, after those that are declared. */
+static int join_types(struct reader *r, struct schema_type *own, uint32_t n)
+{
+    struct cell_schema *s = r->s;
+    if (!r->declared) {
+        s->types = own;
+        s->ntypes = n;
+        return CELL_OK;
+    }
+    int bad = cell_declared_copy(r->declared, n, s, r->e);
+    if (bad < 0)
+        return bad;
+    if (n)
+        memcpy(s->types + s->ntypes, own, n * sizeof(*own));
+    r->defined = s->ntypes;
+    s->ntypes += n;
     return CELL_OK;
 }
 
 static int read_types(struct reader *r, const struct json_at *root)
 {
     struct json_at types = {0}, at;
-    int bad = read_entries(r, root, "types", sizeof(struct schema_type), read_type_name, &r->s->types, &r->s->ntypes);
+    struct schema_type *own = NULL;
+    uint32_t n = 0;
+    int bad = read_entries(r, root, "types", sizeof(*own), read_type_name, &own, &n);
+    if (bad == CELL_OK)
+        bad = join_types(r, own, n);
     if (bad < 0 || r->s->ntypes == 0)
         return bad;
-    if ((bad = cell_json_array(root, "types", JSON_REQUIRED, &types, r->e)) < 0 || (bad = sort_types(r, &types)) < 0)
+    if ((bad = cell_json_array(root, "types", JSON_OPTIONAL, &types, r->e)) < 0 || (bad = sort_types(r, &types)) < 0)
         return bad;
-    for (r->defined = 0; r->defined < r->s->ntypes; r->defined++) {
-        bad = cell_json_item_object(&types, r->defined, &at, r->e);
+    for (uint32_t i = 0; i < n; i++, r->defined++) {
+        bad = cell_json_item_object(&types, i, &at, r->e);
         if (bad >= 0)
             bad = read_type(r, &at, &r->s->types[r->defined]);
         if (bad < 0)
@@ -326,7 +318,7 @@ static int read_constant(struct reader *r, const struct json_at *at, void *entry
         bad = cell_json_string(at, "type", JSON_REQUIRED, &type, r->e);
     if (bad < 0)
         return bad;
-    k->kind = builtin_kind(type, strlen(type)); /* 0, which is no integer, is refused by the check */
+    k->kind = cell_use_builtin(type, strlen(type)); /* 0, which is no integer, is refused by the check */
     if ((bad = read_string(r, at, "value", JSON_REQUIRED, &k->text)) < 0)
         return bad;
     return read_string(r, at, "doc", JSON_OPTIONAL, &k->doc);
@@ -400,9 +392,10 @@ static int check_ignored(struct reader *r, const struct json_at *root)
     return bad < 0 ? bad : CELL_OK;
 }
 
-int cell_schema_read(const struct json_at *root, bool verbs, struct cell_schema *s, struct cell_error *e)
+int cell_schema_read(const struct json_at *root, bool verbs, const struct cell_schema *declared, struct cell_schema *s,
+                     struct cell_error *e)
 {
-    struct reader r = {.s = s, .e = e};
+    struct reader r = {.s = s, .e = e, .declared = declared};
     int bad = read_types(&r, root);
     if (bad == CELL_OK)
         bad = read_entries(&r, root, "constants", sizeof(*s->constants), read_constant, &s->constants, &s->nconstants);
@@ -414,6 +407,22 @@ int cell_schema_read(const struct json_at *root, bool verbs, struct cell_schema 
         bad = check_ignored(&r, root);
     free(r.known);
     cell_schema_layout_methods(s);
+    return bad;
+}
+
+int cell_schema_read_type(const struct json_at *at, const struct cell_schema *declared, struct cell_schema *s,
+                          struct cell_error *e)
+{
+    struct reader r = {.s = s, .e = e, .declared = declared};
+    struct schema_type *own = cell_arena_array(&s->arena, 1, sizeof(*own));
+    int bad = own ? read_type_name(&r, at, own) : no_memory(&r);
+    if (bad == CELL_OK)
+        bad = join_types(&r, own, 1);
+    if (bad == CELL_OK)
+        bad = sort_types(&r, at->parent);
+    if (bad == CELL_OK)
+        bad = read_type(&r, at, &s->types[r.defined]);
+    free(r.known);
     return bad;
 }
 
@@ -464,7 +473,7 @@ static int parse_into(const struct json_at *root, struct cell_schema *s, struct 
     struct reader r = {.s = s, .e = e};
     int bad = read_head(&r, root);
     if (bad == CELL_OK)
-        bad = cell_schema_read(root, true, s, e);
+        bad = cell_schema_read(root, true, NULL, s, e);
     if (bad == CELL_OK)
         bad = cell_schema_check(s, false, CELL_PROTOCOL_ERROR, e);
     if (bad == CELL_OK)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/schema_impl.h"
 #include "core/session_parts.h"
 #include "wire/limits.h"
 
@@ -248,7 +249,7 @@ int cell_session_cell(struct cell_session *s, const char *name, struct session_c
 }
 
 int cell_session_expand(struct cell_session *s, struct session_cell *cell, const char *json, size_t len,
-                        struct cell_expansion **x, struct cell_error *e)
+                        const struct cell_schema *declared, struct cell_expansion **x, struct cell_error *e)
 {
     struct known_cell *c = session_known(cell);
     const char *reply;
@@ -257,10 +258,12 @@ int cell_session_expand(struct cell_session *s, struct session_cell *cell, const
         return session_fail_again(cell, e);
     if (s->mode == SESSION_MIRROR)
         return cell_error_set(e, CELL_FAILED_PRECONDITION, "cells are not asked in this kind of compilation");
-    int r = cell_session_request(s, c, CELL_COMPILE_EXPAND, json, len, &reply, &reply_len, e);
+    int r = cell_declared_check(declared, e);
+    if (r == CELL_OK)
+        r = cell_session_request(s, c, CELL_COMPILE_EXPAND, json, len, &reply, &reply_len, e);
     if (r < 0)
         return r;
-    r = cell_expansion_parse(reply, reply_len, x, e);
+    r = cell_expansion_parse(reply, reply_len, declared, x, e);
     return r < 0 && e ? cell_error_wrap(e, "%s: its answer is not valid", session_place(c)) : r;
 }
 

@@ -55,12 +55,10 @@ bool DeclReader::checkName(SourceLocation loc, llvm::StringRef name, llvm::Strin
     return true;
 }
 
-/* In a namespace: whether its plain name means this one where the annotated declaration stands. There the expansion is. */
+/* Whether the plain name means this type where the annotated declaration stands, for there the expansion is. */
 bool DeclReader::isNamed(const TagDecl *d)
 {
-    const DeclContext *scope = expanded ? expanded->getDeclContext()->getRedeclContext() : nullptr;
-    if (!scope || !ctx.getLangOpts().CPlusPlus)
-        return false;
+    const DeclContext *scope = expanded->getDeclContext()->getRedeclContext();
     for (; scope; scope = scope->getParent() ? scope->getParent()->getRedeclContext() : nullptr)
         for (const NamedDecl *found : scope->lookup(d->getDeclName()))
             if (const auto *tag = dyn_cast<TagDecl>(found->getUnderlyingDecl()))
@@ -75,8 +73,12 @@ bool DeclReader::checkTag(const TagDecl *d)
     if (!d->getIdentifier())
         return refuse(d->getLocation(), CellDiag::ReadUnnamed, type, d->getKindName());
     const DeclContext *scope = d->getDeclContext()->getRedeclContext();
-    if (!scope->isTranslationUnit() && !isNamed(d))
+    if (expanded && ctx.getLangOpts().CPlusPlus && scope->isFileContext()) {
+        if (!isNamed(d))
+            return refuse(d->getLocation(), CellDiag::ReadHidden, type, cast<NamedDecl>(expanded), d->getName());
+    } else if (!scope->isTranslationUnit()) {
         return refuse(d->getLocation(), CellDiag::ReadScope, type);
+    }
     return checkName(d->getLocation(), d->getName(), d->isEnum() ? "enumeration's" : "struct's");
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-// LINK: utils/cell/call_value.c utils/cell/call_json.c utils/cell/call_print.c utils/cell/output.c utils/cell/inspect.c
-// utils/cell/health.c
+// LINK: utils/cell/call_value.c utils/cell/call_json.c utils/cell/call_print.c utils/cell/output.c
+// LINK: utils/cell/inspect.c utils/cell/health.c
 /*
  * What the command line reads from outside: values of arguments (what is taken must print as JSON that reads back as
  * the same), programs to inspect, and what cells say of their health. The first byte chooses.

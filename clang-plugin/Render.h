@@ -23,8 +23,8 @@ struct render_options {
                        * differ from those of the import. */
 };
 
-/* The client of a cell, or an expansion: types, constants, descriptors, one documented function a method. Types that the
- * program declares are not defined again, and described under names of the text's own: other texts may do the same. */
+/* The client of a cell, or an expansion: types, constants, descriptors, one documented function a method. Types that
+ * the program declares are not defined again, and described under names of the text's own: other texts do the same. */
 int cell_render_client(const struct cell_schema *s, const struct render_options *o, struct cell_buffer *out,
                        struct cell_error *e);
 

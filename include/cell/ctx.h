@@ -30,7 +30,7 @@ cell_ctx *cell_ctx_open(const struct cell_ctx_options *options); /* NULL = all d
 void cell_ctx_close(cell_ctx *c);
 
 /* Forgets replies, allocations, errors and incoming metadata; keeps options and outgoing metadata. For loops. On a
- * handler's own context it forgets errors only: the request and the reply live there. */
+ * handler's own context, and within an interceptor, it forgets errors only: the request and the reply live there. */
 void cell_ctx_reset(cell_ctx *c);
 
 /* Deadline of the calls that follow, as in cell_ctx_options. */
@@ -106,7 +106,7 @@ void cell_ctx_cleanup(cell_ctx **c);
 
 /* CELL_CTX(c);  CELL_CTX(c, .timeout_ms = 2000);   declares `cell_ctx *c`, closed at the end of the scope. */
 #define CELL_CTX(...) CELL_CTX_DECLARE(__VA_ARGS__, )
-#define CELL_CTX_DECLARE(name, ...)                                                                                   \
+#define CELL_CTX_DECLARE(name, ...)                                                                                    \
     __attribute__((cleanup(cell_ctx_cleanup))) cell_ctx *name = cell_ctx_open_value(CELL_CTX_VALUE(__VA_ARGS__))
 
 #endif

@@ -8,7 +8,7 @@
 #define CELL_DESC_H
 
 #include "errors.h" // IWYU pragma: export
-#include "types.h" // IWYU pragma: export
+#include "types.h"  // IWYU pragma: export
 
 #define CELL_DESC_ABI 1u
 
@@ -21,23 +21,23 @@ typedef struct cell_ctx cell_ctx;
 struct cell_client;
 
 /* X(symbol suffix, number, schema name, size in bytes or 0 when it depends). Numbers are part of CELL_DESC_ABI. */
-#define CELL_KIND_MAP(X)                                                                                              \
-    X(BOOL, 1, "bool", 1)                                                                                             \
-    X(I8, 2, "i8", 1)                                                                                                 \
-    X(U8, 3, "u8", 1)                                                                                                 \
-    X(I16, 4, "i16", 2)                                                                                               \
-    X(U16, 5, "u16", 2)                                                                                               \
-    X(I32, 6, "i32", 4)                                                                                               \
-    X(U32, 7, "u32", 4)                                                                                               \
-    X(I64, 8, "i64", 8)                                                                                               \
-    X(U64, 9, "u64", 8)                                                                                               \
-    X(F32, 10, "f32", 4)                                                                                              \
-    X(F64, 11, "f64", 8)                                                                                              \
-    X(STR, 12, "str", 16)                                                                                             \
-    X(BYTES, 13, "bytes", 16)                                                                                         \
-    X(STRUCT, 14, "struct", 0)                                                                                        \
-    X(ENUM, 15, "enum", 0)                                                                                            \
-    X(LIST, 16, "list", 16)                                                                                           \
+#define CELL_KIND_MAP(X)                                                                                               \
+    X(BOOL, 1, "bool", 1)                                                                                              \
+    X(I8, 2, "i8", 1)                                                                                                  \
+    X(U8, 3, "u8", 1)                                                                                                  \
+    X(I16, 4, "i16", 2)                                                                                                \
+    X(U16, 5, "u16", 2)                                                                                                \
+    X(I32, 6, "i32", 4)                                                                                                \
+    X(U32, 7, "u32", 4)                                                                                                \
+    X(I64, 8, "i64", 8)                                                                                                \
+    X(U64, 9, "u64", 8)                                                                                                \
+    X(F32, 10, "f32", 4)                                                                                               \
+    X(F64, 11, "f64", 8)                                                                                               \
+    X(STR, 12, "str", 16)                                                                                              \
+    X(BYTES, 13, "bytes", 16)                                                                                          \
+    X(STRUCT, 14, "struct", 0)                                                                                         \
+    X(ENUM, 15, "enum", 0)                                                                                             \
+    X(LIST, 16, "list", 16)                                                                                            \
     X(OPT, 17, "opt", 0)
 
 enum cell_kind {
@@ -51,12 +51,12 @@ struct cell_field;
 /* One type. `name` is the C tag or typedef name without `struct`/`enum`; the schema name for built-ins. */
 struct cell_type {
     const char *name;
-    uint32_t kind;                  /* enum cell_kind */
-    uint32_t size;                  /* sizeof, bytes */
-    uint32_t align;                 /* alignof, bytes */
-    uint32_t nfields;               /* STRUCT only */
+    uint32_t kind;                   /* enum cell_kind */
+    uint32_t size;                   /* sizeof, bytes */
+    uint32_t align;                  /* alignof, bytes */
+    uint32_t nfields;                /* STRUCT only */
     const struct cell_field *fields; /* STRUCT: in offset order */
-    const struct cell_type *elem;   /* LIST, OPT: of what; ENUM: the integer type below it */
+    const struct cell_type *elem;    /* LIST, OPT: of what; ENUM: the integer type below it */
 };
 
 /* Flags of a parameter; 0 for a plain field. */
@@ -87,12 +87,12 @@ enum cell_method_flags { CELL_METHOD_IDEMPOTENT = 1 };
 typedef int cell_invoke_fn(cell_ctx *c, const void *in, void *const *out);
 
 struct cell_method {
-    const char *name;           /* the C function, "auth_login" */
-    const struct cell_field *in; /* in parameters, in order */
+    const char *name;             /* the C function, "auth_login" */
+    const struct cell_field *in;  /* in parameters, in order */
     const struct cell_field *out; /* out parameters, in order; all REF */
     uint32_t nin, nout;
-    uint32_t in_size; /* sizeof the request struct */
-    uint32_t flags;   /* enum cell_method_flags */
+    uint32_t in_size;       /* sizeof the request struct */
+    uint32_t flags;         /* enum cell_method_flags */
     cell_invoke_fn *invoke; /* NULL on the client's side */
 };
 
@@ -119,7 +119,7 @@ struct cell_schema_header {
  * pointer to its descriptor to the section "cell_methods"; begin and end are that section's bounds (NULL when empty).
  */
 struct cell_provided {
-    uint32_t abi;       /* CELL_DESC_ABI */
+    uint32_t abi; /* CELL_DESC_ABI */
     uint32_t reserved;
     const char *name;   /* "auth" */
     const char *schema; /* struct cell_schema_header, then the JSON; 8-aligned */
@@ -128,7 +128,7 @@ struct cell_provided {
 };
 
 /* The built-in types: cell_type_i32, cell_type_list_i32, cell_type_opt_i32, … */
-#define CELL_DECLARE_TYPES(suffix, T)                                                                                 \
+#define CELL_DECLARE_TYPES(suffix, T)                                                                                  \
     extern const struct cell_type cell_type_##suffix, cell_type_list_##suffix, cell_type_opt_##suffix;
 CELL_SCALAR_MAP(CELL_DECLARE_TYPES)
 #undef CELL_DECLARE_TYPES

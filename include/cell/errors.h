@@ -8,27 +8,27 @@
 #define CELL_ERRORS_H
 
 /* X(symbol, value, name for scripts, text for people) */
-#define CELL_STATUS_MAP(X)                                                                                            \
-    X(CELL_CANCELLED, -1, "cancelled", "the call was cancelled")                                                      \
-    X(CELL_UNKNOWN, -2, "unknown", "unknown error")                                                                   \
-    X(CELL_INVALID_ARGUMENT, -3, "invalid-argument", "an argument is invalid")                                        \
-    X(CELL_DEADLINE_EXCEEDED, -4, "deadline-exceeded", "the deadline passed before the call was complete")            \
-    X(CELL_NOT_FOUND, -5, "not-found", "not found")                                                                   \
-    X(CELL_ALREADY_EXISTS, -6, "already-exists", "already exists")                                                    \
-    X(CELL_PERMISSION_DENIED, -7, "permission-denied", "permission denied")                                           \
-    X(CELL_RESOURCE_EXHAUSTED, -8, "resource-exhausted", "a limit was reached")                                       \
-    X(CELL_FAILED_PRECONDITION, -9, "failed-precondition", "the state does not allow this")                           \
-    X(CELL_ABORTED, -10, "aborted", "aborted by a conflict")                                                          \
-    X(CELL_OUT_OF_RANGE, -11, "out-of-range", "out of range")                                                         \
-    X(CELL_UNIMPLEMENTED, -12, "unimplemented", "the cell has no such method")                                        \
-    X(CELL_INTERNAL, -13, "internal", "internal error")                                                               \
-    X(CELL_UNAVAILABLE, -14, "unavailable", "the cell cannot be reached")                                             \
-    X(CELL_DATA_LOSS, -15, "data-loss", "data was lost or is corrupt")                                                \
-    X(CELL_UNAUTHENTICATED, -16, "unauthenticated", "the caller is not authenticated")                                \
-    X(CELL_SCHEMA_MISMATCH, -17, "schema-mismatch", "client and cell were built from different schemas")              \
-    X(CELL_PROTOCOL_ERROR, -18, "protocol-error", "the peer broke the protocol")                                      \
-    X(CELL_NO_MEMORY, -19, "no-memory", "out of memory")                                                              \
-    X(CELL_TOO_LARGE, -20, "too-large", "larger than the limit")                                                      \
+#define CELL_STATUS_MAP(X)                                                                                             \
+    X(CELL_CANCELLED, -1, "cancelled", "the call was cancelled")                                                       \
+    X(CELL_UNKNOWN, -2, "unknown", "unknown error")                                                                    \
+    X(CELL_INVALID_ARGUMENT, -3, "invalid-argument", "an argument is invalid")                                         \
+    X(CELL_DEADLINE_EXCEEDED, -4, "deadline-exceeded", "the deadline passed before the call was complete")             \
+    X(CELL_NOT_FOUND, -5, "not-found", "not found")                                                                    \
+    X(CELL_ALREADY_EXISTS, -6, "already-exists", "already exists")                                                     \
+    X(CELL_PERMISSION_DENIED, -7, "permission-denied", "permission denied")                                            \
+    X(CELL_RESOURCE_EXHAUSTED, -8, "resource-exhausted", "a limit was reached")                                        \
+    X(CELL_FAILED_PRECONDITION, -9, "failed-precondition", "the state does not allow this")                            \
+    X(CELL_ABORTED, -10, "aborted", "aborted by a conflict")                                                           \
+    X(CELL_OUT_OF_RANGE, -11, "out-of-range", "out of range")                                                          \
+    X(CELL_UNIMPLEMENTED, -12, "unimplemented", "the cell has no such method")                                         \
+    X(CELL_INTERNAL, -13, "internal", "internal error")                                                                \
+    X(CELL_UNAVAILABLE, -14, "unavailable", "the cell cannot be reached")                                              \
+    X(CELL_DATA_LOSS, -15, "data-loss", "data was lost or is corrupt")                                                 \
+    X(CELL_UNAUTHENTICATED, -16, "unauthenticated", "the caller is not authenticated")                                 \
+    X(CELL_SCHEMA_MISMATCH, -17, "schema-mismatch", "client and cell were built from different schemas")               \
+    X(CELL_PROTOCOL_ERROR, -18, "protocol-error", "the peer broke the protocol")                                       \
+    X(CELL_NO_MEMORY, -19, "no-memory", "out of memory")                                                               \
+    X(CELL_TOO_LARGE, -20, "too-large", "larger than the limit")                                                       \
     X(CELL_IO_ERROR, -21, "io-error", "input or output failed")
 
 enum cell_status {

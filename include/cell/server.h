@@ -51,7 +51,7 @@ int cell_server_intercept(struct cell_server *server, cell_interceptor_fn *fn, v
  * cell_server_stop or SIGTERM/SIGINT: then it accepts nothing new, lets running calls finish within drain_ms, tells
  * clients to go elsewhere, removes the socket file it made, and returns CELL_OK. Blocks. CELL_DEADLINE_EXCEEDED when a
  * handler did not end in spite of all that: then `stop` was not called, for the handler still uses what it would close.
- * May be called again afterwards.
+ * May be called again afterwards; CELL_FAILED_PRECONDITION while it runs or such a handler does.
  */
 int cell_server_run(struct cell_server *server);
 

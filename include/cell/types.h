@@ -39,35 +39,35 @@ typedef struct cell_bytes {
 #else
 #define CELL_BOOL_TYPE _Bool
 #endif
-#define CELL_LIST(name, T)                                                                                            \
-    typedef struct CELL_TYPE_ANNOTATION("list") name {                                                                \
-        const T *ptr;                                                                                                 \
-        uint64_t len;                                                                                                 \
+#define CELL_LIST(name, T)                                                                                             \
+    typedef struct CELL_TYPE_ANNOTATION("list") name {                                                                 \
+        const T *ptr;                                                                                                  \
+        uint64_t len;                                                                                                  \
     } name
-#define CELL_OPT(name, T)                                                                                             \
-    typedef struct CELL_TYPE_ANNOTATION("opt") name {                                                                 \
-        CELL_BOOL_TYPE has;                                                                                           \
-        T value;                                                                                                      \
+#define CELL_OPT(name, T)                                                                                              \
+    typedef struct CELL_TYPE_ANNOTATION("opt") name {                                                                  \
+        CELL_BOOL_TYPE has;                                                                                            \
+        T value;                                                                                                       \
     } name
 
 /* X(suffix, C type): the built-in element types; each has cell_list_<suffix>, cell_opt_<suffix>. */
-#define CELL_SCALAR_MAP(X)                                                                                            \
-    X(bool, CELL_BOOL_TYPE)                                                                                           \
-    X(i8, int8_t)                                                                                                     \
-    X(u8, uint8_t)                                                                                                    \
-    X(i16, int16_t)                                                                                                   \
-    X(u16, uint16_t)                                                                                                  \
-    X(i32, int32_t)                                                                                                   \
-    X(u32, uint32_t)                                                                                                  \
-    X(i64, int64_t)                                                                                                   \
-    X(u64, uint64_t)                                                                                                  \
-    X(f32, float)                                                                                                     \
-    X(f64, double)                                                                                                    \
-    X(str, cell_str)                                                                                                  \
+#define CELL_SCALAR_MAP(X)                                                                                             \
+    X(bool, CELL_BOOL_TYPE)                                                                                            \
+    X(i8, int8_t)                                                                                                      \
+    X(u8, uint8_t)                                                                                                     \
+    X(i16, int16_t)                                                                                                    \
+    X(u16, uint16_t)                                                                                                   \
+    X(i32, int32_t)                                                                                                    \
+    X(u32, uint32_t)                                                                                                   \
+    X(i64, int64_t)                                                                                                    \
+    X(u64, uint64_t)                                                                                                   \
+    X(f32, float)                                                                                                      \
+    X(f64, double)                                                                                                     \
+    X(str, cell_str)                                                                                                   \
     X(bytes, cell_bytes)
 
-#define CELL_DECLARE_BUILTIN(suffix, T)                                                                               \
-    CELL_LIST(cell_list_##suffix, T);                                                                                 \
+#define CELL_DECLARE_BUILTIN(suffix, T)                                                                                \
+    CELL_LIST(cell_list_##suffix, T);                                                                                  \
     CELL_OPT(cell_opt_##suffix, T);
 CELL_SCALAR_MAP(CELL_DECLARE_BUILTIN)
 #undef CELL_DECLARE_BUILTIN
@@ -84,14 +84,8 @@ CELL_SCALAR_MAP(CELL_DECLARE_BUILTIN)
 
 /* printf("%.*s", CELL_FMT(s)); the length is cut to INT_MAX. Evaluates `s` twice. */
 #define CELL_FMT(s) cell_fmt_len(s), cell_fmt_ptr(s)
-static inline int cell_fmt_len(cell_str s)
-{
-    return s.len > 0x7fffffff ? 0x7fffffff : (int)s.len;
-}
-static inline const char *cell_fmt_ptr(cell_str s)
-{
-    return s.ptr ? s.ptr : "";
-}
+static inline int cell_fmt_len(cell_str s) { return s.len > 0x7fffffff ? 0x7fffffff : (int)s.len; }
+static inline const char *cell_fmt_ptr(cell_str s) { return s.ptr ? s.ptr : ""; }
 
 /* A cell_str over a NUL-terminated string; NULL gives the empty string. Borrows `z`. */
 static inline cell_str cell_strz(const char *z)

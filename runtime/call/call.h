@@ -60,6 +60,7 @@ struct cell_ctx {
     uint32_t timeout_ms;       /* as in cell_ctx_options; 0 = not set */
     uint64_t deadline_ns;      /* of the running call; CELL_NO_DEADLINE */
     struct ctx_origin *origin; /* NULL on a client's context */
+    uint32_t intercepted;      /* calls whose interceptors run: what they were given is in the arena */
     atomic_bool cancelled;
 
     pthread_mutex_t lock; /* of what cell_ctx_cancel touches: */
@@ -77,9 +78,8 @@ void cell_ctx_end_handler(cell_ctx *c);
 /* Absolute deadline of a call that begins now, and what travels with it (0 = none). */
 uint64_t cell_ctx_call_deadline(const cell_ctx *c, uint32_t *timeout_ms, uint64_t now_ns);
 
-/* What cell_ctx_cancel is to interrupt: set while a call waits on `conn`. Returns false when it was cancelled before.
- */
-bool cell_ctx_enter(cell_ctx *c, const struct cell_transport *t, struct cell_conn *conn);
+/* What cell_ctx_cancel is to interrupt: set while a call waits on `conn`. */
+void cell_ctx_enter(cell_ctx *c, const struct cell_transport *t, struct cell_conn *conn);
 /* Afterwards nobody interrupts the connection any more. Returns false when it may have been. */
 bool cell_ctx_leave(cell_ctx *c);
 /* True once, when the call that ends now was cancelled by cell_ctx_cancel. */
@@ -120,6 +120,12 @@ int cell_hooks_add(struct call_hooks *h, cell_interceptor_fn *fn, void *user);
 /* Runs the interceptors and, innermost, `last`. */
 int cell_hooks_run(const struct call_hooks *h, cell_ctx *c, const struct cell_call_info *info,
                    int (*last)(cell_ctx *c, void *arg), void *arg);
+
+/* Bytes that an out parameter points to. */
+static inline size_t cell_out_size(const struct cell_field *f)
+{
+    return (size_t)f->type->size * (f->count ? f->count : 1);
+}
 
 /* ---- one request, on the side that answers ---- */
 

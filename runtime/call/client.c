@@ -74,8 +74,6 @@ static int carry_out(cell_ctx *c, void *arg)
     return k->client->fake || k->client->server ? cell_call_local(c, k) : cell_call_remote(c, k);
 }
 
-static size_t out_size(const struct cell_field *f) { return (size_t)f->type->size * (f->count ? f->count : 1); }
-
 /* An interceptor may refuse what the cell has answered. So that the out parameters change only on success, all of them
  * work on copies. */
 static int call_with_hooks(cell_ctx *c, struct client_call *k)
@@ -84,19 +82,21 @@ static int call_with_hooks(cell_ctx *c, struct client_call *k)
     void *const *out = k->out;
     void **copy = cell_arena_array(&c->arena, m->nout, sizeof(*copy));
     for (uint32_t i = 0; copy && i < m->nout; i++) {
-        copy[i] = cell_arena_alloc(&c->arena, out_size(&m->out[i]));
+        copy[i] = cell_arena_alloc(&c->arena, cell_out_size(&m->out[i]));
         if (!copy[i])
             copy = NULL;
         else
-            memcpy(copy[i], out[i], out_size(&m->out[i]));
+            memcpy(copy[i], out[i], cell_out_size(&m->out[i]));
     }
     if (!copy)
         return cell_fail(c, CELL_NO_MEMORY, "%s: no memory for the reply", m->name);
     k->out = copy;
     const struct cell_call_info info = {k->service->name, m->name, k->in, copy, m->nout, false};
+    c->intercepted++;
     int r = cell_hooks_run(&k->client->hooks, c, &info, carry_out, k);
+    c->intercepted--;
     for (uint32_t i = 0; r >= 0 && i < m->nout; i++)
-        memcpy(out[i], copy[i], out_size(&m->out[i]));
+        memcpy(out[i], copy[i], cell_out_size(&m->out[i]));
     return r;
 }
 
@@ -126,8 +126,7 @@ static int check_call(cell_ctx *c, const struct cell_service *s, uint32_t method
     const struct cell_method *m = &s->methods[method];
     for (uint32_t i = 0; i < m->nout; i++)
         if (!out[i])
-            return cell_fail(c, CELL_INVALID_ARGUMENT, "%s: %s: NULL where the reply belongs", m->name,
-                             m->out[i].name);
+            return cell_fail(c, CELL_INVALID_ARGUMENT, "%s: %s: NULL where the reply belongs", m->name, m->out[i].name);
     return CELL_OK;
 }
 

@@ -69,8 +69,8 @@ static void forget_all(cell_ctx *c)
 
 void cell_ctx_reset(cell_ctx *c)
 {
-    if (c && c->origin)
-        forget_error(c); /* the handler's request and its out parameters live in the rest */
+    if (c && (c->origin || c->intercepted))
+        forget_error(c); /* what the handler or interceptor was given, and out parameters, live in the rest */
     else if (c)
         forget_all(c);
 }
@@ -199,14 +199,13 @@ CELL_BOOL_TYPE cell_ctx_cancelled(cell_ctx *c)
     return c->deadline_ns != CELL_NO_DEADLINE && cell_now_ns() >= c->deadline_ns;
 }
 
-bool cell_ctx_enter(cell_ctx *c, const struct cell_transport *t, struct cell_conn *conn)
+void cell_ctx_enter(cell_ctx *c, const struct cell_transport *t, struct cell_conn *conn)
 {
     atomic_store_explicit(&c->sent, 0, memory_order_relaxed);
     pthread_mutex_lock(&c->lock);
     c->transport = t;
     c->running = conn;
     pthread_mutex_unlock(&c->lock);
-    return !atomic_load(&c->cancelled);
 }
 
 bool cell_ctx_leave(cell_ctx *c)

@@ -6,8 +6,6 @@
 
 #define FEW_OUTS 8u
 
-static size_t out_size(const struct cell_field *f) { return (size_t)f->type->size * (f->count ? f->count : 1); }
-
 /* ---- the side that answers ---- */
 
 struct handler_call {
@@ -31,7 +29,7 @@ static int prepare_outs(cell_ctx *c, const struct cell_method *m, void ***out, s
     if (!*out || !*refs)
         return CELL_NO_MEMORY;
     for (uint32_t i = 0; i < m->nout; i++) {
-        (*out)[i] = cell_arena_alloc(&c->arena, out_size(&m->out[i]));
+        (*out)[i] = cell_arena_alloc(&c->arena, cell_out_size(&m->out[i]));
         if (!(*out)[i])
             return CELL_NO_MEMORY;
         (*refs)[i] = (struct cell_ref){(*out)[i], m->out[i].count ? m->out[i].count : 1};
@@ -56,7 +54,8 @@ static int encode_reply(cell_ctx *c, const struct call_target *t, const struct c
     const struct cell_layout layout = {m->out, m->nout, m->nout * (uint32_t)sizeof(*refs)};
     struct cell_error e; /* set by whoever fails */
     cell_scratch_reset(&c->message);
-    int r = cell_message_encode(&layout, refs, t->max_message - (uint32_t)c->meta.len, &c->message, &e);
+    uint32_t max = c->meta.len < t->max_message ? t->max_message - (uint32_t)c->meta.len : 0;
+    int r = cell_message_encode(&layout, refs, max, &c->message, &e);
     if (r < 0) /* an invalid value here is the handler's mistake, not the caller's */
         return cell_fail(c, r == CELL_INVALID_ARGUMENT ? CELL_INTERNAL : r, "%s: reply: %s", m->name, e.text);
     return CELL_OK;
@@ -124,18 +123,14 @@ static int take_outs(cell_ctx *c, const struct client_call *k, const uint8_t *me
     const struct cell_layout layout = {m->out, m->nout, m->nout * (uint32_t)sizeof(struct cell_ref)};
     struct cell_ref few[FEW_OUTS], *refs = few;
     struct cell_error e; /* set by whoever fails */
-    size_t before = c->arena.used;
     if (m->nout > FEW_OUTS)
         refs = cell_arena_array(&c->arena, m->nout, sizeof(*refs));
     int r = refs ? cell_message_decode(&layout, message, len, &c->arena, refs, &e)
                  : cell_error_set(&e, CELL_NO_MEMORY, "out of memory");
-    if (r == CELL_NO_MEMORY && c->arena.limit && c->arena.limit - before < 2 * len + 4096)
-        return cell_fail(c, CELL_TOO_LARGE, "%s: the reply of %zu bytes does not fit into the context's limit of %zu",
-                         m->name, len, c->arena.limit);
     if (r < 0)
         return cell_fail(c, r, "%s: reply: %s", m->name, e.text);
     for (uint32_t i = 0; i < m->nout; i++)
-        memcpy(k->out[i], refs[i].ptr, out_size(&m->out[i]));
+        memcpy(k->out[i], refs[i].ptr, cell_out_size(&m->out[i]));
     return CELL_OK;
 }
 

@@ -12,7 +12,11 @@ int cell_server_answer(struct cell_server *s, const struct server_match *match, 
     struct cell_error e; /* set where it is used */
     uint32_t known = match ? match->n : s->schema->nmethods;
     if (id >= known) {
-        cell_error_set(&e, CELL_UNIMPLEMENTED, "%s has no method %u", s->cell, id);
+        cell_error_set(&e, CELL_UNIMPLEMENTED, "%s has no method %d", s->cell, (int)id);
+        return cell_serve_refusal(c, &e, meta);
+    }
+    if (len > s->options.max_message) {
+        cell_error_set(&e, CELL_TOO_LARGE, "the request is larger than the cell's limit");
         return cell_serve_refusal(c, &e, meta);
     }
     if (match && match->methods[id].why) {

@@ -266,6 +266,28 @@ static int serve(struct cell_server *s)
     return r;
 }
 
+static void close_poller(struct cell_server *s)
+{
+    if (s->epoll_fd >= 0)
+        close(s->epoll_fd);
+    s->epoll_fd = -1;
+}
+
+/* Handlers that outlived the last run still use what it had. */
+static int forget_last_run(struct cell_server *s)
+{
+    pthread_mutex_lock(&s->lock);
+    uint32_t left = s->nthreads;
+    pthread_mutex_unlock(&s->lock);
+    if (left)
+        return cell_error_set(&s->error, CELL_FAILED_PRECONDITION, "%s: %u calls of its last run did not end yet",
+                              s->cell, left);
+    close_poller(s);
+    atomic_store(&s->hard_stop, false);
+    atomic_store(&s->draining, false);
+    return CELL_OK;
+}
+
 int cell_server_run(struct cell_server *s)
 {
     if (!s)
@@ -274,9 +296,10 @@ int cell_server_run(struct cell_server *s)
         return s->error.status;
     if (atomic_exchange(&s->running, true))
         return CELL_FAILED_PRECONDITION;
-    atomic_store(&s->draining, false);
+    int r = forget_last_run(s);
     s->started_ns = cell_now_ns();
-    int r = open_listener(s);
+    if (r >= 0)
+        r = open_listener(s);
     if (r >= 0) {
         /* Before anybody can know that the server is there, so that a stop is never lost. */
         r = cell_signals_begin(s);
@@ -286,10 +309,8 @@ int cell_server_run(struct cell_server *s)
         }
         close_listener(s);
     }
-    if (s->epoll_fd >= 0 && r != CELL_DEADLINE_EXCEEDED) {
-        close(s->epoll_fd);
-        s->epoll_fd = -1;
-    }
+    if (r >= 0)
+        close_poller(s); /* else handlers may still use it */
     atomic_store(&s->stop, false);
     atomic_store(&s->running, false);
     return r;

@@ -79,8 +79,8 @@ const struct cell_schema *cell_session_schema(struct cell_session *s, struct ses
 
 /* Sends `expand`; *x belongs to the caller. The answer may use the types of `declared` (cell_expansion_parse; NULL =
  * none). Connects again, once, when the connection was lost since its last use; CELL_ABORTED when the cell has another
- * schema by then. CELL_FAILED_PRECONDITION in mirror mode; CELL_INVALID_ARGUMENT, and nobody is asked, for declared types
- * that break a limit. */
+ * schema by then. CELL_FAILED_PRECONDITION in mirror mode; CELL_INVALID_ARGUMENT, and nobody is asked, for declared
+ * types that break a limit. */
 int cell_session_expand(struct cell_session *s, struct session_cell *cell, const char *json, size_t len,
                         const struct cell_schema *declared, struct cell_expansion **x, struct cell_error *e);
 

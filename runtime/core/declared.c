@@ -107,8 +107,8 @@ int cell_declared_check(const struct cell_schema *declared, struct cell_error *e
     const struct json_at declaration = {.parent = &root, .key = "declaration", .status = CELL_INVALID_ARGUMENT};
     const struct json_at types = {.parent = &declaration, .key = "types", .status = CELL_INVALID_ARGUMENT};
     struct cell_schema *copy = cell_schema_new();
-    int r = copy ? cell_declared_copy(declared, 0, copy, e)
-                 : cell_error_set(e, CELL_NO_MEMORY, "expansion: out of memory");
+    int r =
+        copy ? cell_declared_copy(declared, 0, copy, e) : cell_error_set(e, CELL_NO_MEMORY, "expansion: out of memory");
     if (r == CELL_OK)
         r = cell_schema_check(copy, true, CELL_INVALID_ARGUMENT, e);
     if (r == CELL_OK)
@@ -145,11 +145,13 @@ int cell_request_declared(const char *json, size_t len, struct cell_schema **dec
         r = cell_json_object(&doc.root, "declaration", JSON_OPTIONAL, &declaration, e);
     if (r > 0)
         r = read_declaration(&declaration, uses, s, e);
+    if (r >= 0)
+        r = cell_declared_check(s, e);
     cell_schema_free(uses);
     cell_json_free(&doc);
     if (r < 0)
         cell_schema_free(s);
     else
         *declared = s;
-    return r < 0 ? r : CELL_OK;
+    return r;
 }

@@ -87,10 +87,13 @@ static int read_diagnostics(const struct json_at *root, struct cell_expansion *x
     return CELL_OK;
 }
 
+/* The same document over other types means other messages: connections of the two must not be mixed up. */
 static int take_fingerprint(const struct json_at *root, struct cell_schema *content, struct cell_error *e)
 {
     struct cell_buffer out = {0};
     cell_json_put(&out, root);
+    for (uint32_t i = 0, n = cell_declared_count(content); i < n; i++)
+        cell_buffer_append(&out, content->types[i].fingerprint, CELL_FINGERPRINT_LEN);
     bool ok = cell_buffer_ok(&out);
     if (ok)
         cell_sha256_hex(out.data, out.len, content->fingerprint);

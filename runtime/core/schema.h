@@ -190,18 +190,19 @@ struct cell_expansion {
     uint32_t ndiagnostics;
 };
 /*
- * `declared` (NULL = none) holds the types of the annotated declaration in dependency order, sealed or not; nothing else
- * of it is looked at. The document may use them, not define types, constants, enumerators or methods of their names. They
- * are copied, without docs and rules, and come first in content->types, marked. Errors as cell_schema_parse, and
- * CELL_INVALID_ARGUMENT for declared types that break a limit ("declaration.types[0].size: …"); content->cell is NULL,
- * content->fingerprint that of the whole document.
+ * `declared` (NULL = none) holds the types of the annotated declaration in dependency order, sealed or not; nothing
+ * else of it is looked at. The document may use them, not define types, constants, enumerators or methods of their
+ * names. They are copied, without docs and rules, and come first in content->types, marked. content->cell is NULL,
+ * content->fingerprint that of the whole document and the declared types. Errors as cell_schema_parse, and
+ * CELL_INVALID_ARGUMENT for declared types that break a limit ("declaration.types[0].size: …").
  */
 int cell_expansion_parse(const char *json, size_t len, const struct cell_schema *declared, struct cell_expansion **x,
                          struct cell_error *e);
 void cell_expansion_free(struct cell_expansion *x);
 
 /* The types of the declaration in an expansion request: what the answer to it may use. None for a request without a
- * declaration. *declared is the caller's, and not sealed. Errors as cell_schema_parse. */
+ * declaration. *declared is the caller's, and not sealed. Errors as cell_schema_parse, and CELL_INVALID_ARGUMENT for
+ * types that break a limit. */
 int cell_request_declared(const char *json, size_t len, struct cell_schema **declared, struct cell_error *e);
 
 #endif

@@ -16,8 +16,8 @@ static inline bool cell_kind_is_builtin(enum cell_kind kind)
 /* Bytes of one use, arrays included. */
 uint64_t cell_schema_use_size(const struct schema_ref *r);
 
-/* schema_parse.c: reads "types", "constants", "methods" and, of a schema, "verbs" into an empty model. Types of `declared`
- * (NULL = none) are copied in front of the document's own. */
+/* schema_parse.c: reads "types", "constants", "methods" and, of a schema, "verbs" into an empty model. Types of
+ * `declared` (NULL = none) are copied in front of the document's own. */
 int cell_schema_read(const struct json_at *root, bool verbs, const struct cell_schema *declared, struct cell_schema *s,
                      struct cell_error *e);
 
@@ -54,7 +54,7 @@ int cell_check_doc(const struct json_at *at, const char *doc, struct cell_error 
 int cell_check_unique(const struct json_at *list, const void *items, size_t n, size_t stride, struct cell_error *e);
 /* Reports an entry that has a name of the declaration. */
 int cell_declared_again(const struct json_at *entry, const char *name, struct cell_error *e);
-/* The scope that types, constants, enumerators and methods share. What the program declared is the compiler's business. */
+/* The scope that types, constants, enumerators and methods share. What the program declared is its compiler's affair. */
 int cell_check_scope(const struct json_at *root, const struct cell_schema *s, struct cell_error *e);
 
 /* schema.c: offsets of slots and sizes of request structs. */

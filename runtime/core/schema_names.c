@@ -96,8 +96,8 @@ static int compare_entries(const void *a, const void *b)
     return r ? r : (x->order > y->order) - (x->order < y->order);
 }
 
-/* The first entry that repeats the name of another, NULL when there is none. Those before `own` in order may repeat each
- * other. Sorts. */
+/* The first entry that repeats the name of another, NULL when there is none. Those before `own` in order may repeat
+ * each other. Sorts. */
 static const struct entry *find_repeated(struct entry *entries, size_t n, size_t own)
 {
     if (n > 1)

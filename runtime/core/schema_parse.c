@@ -261,9 +261,9 @@ static int sort_types(struct reader *r, const struct json_at *types)
         if (strcmp(r->known[i - 1].name, r->known[i].name) == 0) {
             uint32_t declared = r->defined, index = r->known[i].index - declared;
             const struct json_at at = {.parent = types, .index = index, .status = types->status};
-            return r->known[i - 1].index < declared ? cell_declared_again(&at, r->known[i].name, r->e)
-                                                    : cell_json_fail(&at, "name", r->e, "'%s' is there twice",
-                                                                     r->known[i].name);
+            return r->known[i - 1].index < declared
+                       ? cell_declared_again(&at, r->known[i].name, r->e)
+                       : cell_json_fail(&at, "name", r->e, "'%s' is there twice", r->known[i].name);
         }
     return CELL_OK;
 }

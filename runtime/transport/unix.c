@@ -85,24 +85,6 @@ static int fail_io(struct cell_conn *c, int errnum, const char *what, struct cel
     return cell_error_errno(e, CELL_IO_ERROR, errnum, "%s", what);
 }
 
-/* Chooses how the next system call waits. Returns its flags, or -1 with errno. */
-static int prepare_wait(int fd, int option, uint32_t *current_ms, uint64_t deadline_ns)
-{
-    uint32_t ms = 0;
-    if (deadline_ns != CELL_NO_DEADLINE) {
-        uint64_t now = cell_now_ns();
-        if (now >= deadline_ns)
-            return MSG_DONTWAIT;
-        ms = cell_unix_timeout_step(deadline_ns - now);
-    }
-    if (ms != *current_ms) {
-        if (cell_unix_set_timeout(fd, option, ms) < 0)
-            return -1;
-        *current_ms = ms;
-    }
-    return 0;
-}
-
 /* ---- sending ---- */
 
 /* Drops what was sent from the front of the parts. */
@@ -204,15 +186,25 @@ static void release_buffer(struct cell_conn *c)
     c->capacity = 0;
 }
 
+/* What was in the buffer from c->len on is not left in memory: passwords and tokens travel in small frames. For large
+ * ones that would cost a noticeable part of the call. */
+static void wipe(struct cell_conn *c, size_t end)
+{
+    if (end > c->len && end <= FIRST_BUFFER)
+        explicit_bzero(c->buffer + c->len, end - c->len);
+}
+
 /* Forgets the frame that the last recv returned; what came after it moves to the front, so that payloads stay aligned. */
 static void drop_taken(struct cell_conn *c)
 {
+    size_t end = c->len;
     if (c->taken == 0)
         return;
     c->len -= c->taken;
     if (c->len)
         memmove(c->buffer, c->buffer + c->taken, c->len);
-    else if (c->capacity > KEPT_BUFFER)
+    wipe(c, end);
+    if (c->len == 0 && c->capacity > KEPT_BUFFER)
         release_buffer(c);
     c->taken = 0;
     c->wanted = 0;
@@ -244,6 +236,24 @@ static int fail_end(struct cell_conn *c, struct cell_error *e)
     return cell_error_set(e, CELL_UNAVAILABLE, c->len ? "closed in the middle of a frame" : "closed");
 }
 
+/* Chooses how the next recv waits. Returns its flags, or -1 with errno. */
+static int prepare_wait(struct cell_conn *c, uint64_t deadline_ns)
+{
+    uint32_t ms = 0;
+    if (deadline_ns != CELL_NO_DEADLINE) {
+        uint64_t now = cell_now_ns();
+        if (now >= deadline_ns)
+            return MSG_DONTWAIT;
+        ms = cell_unix_timeout_step(deadline_ns - now);
+    }
+    if (ms != c->receive_ms) {
+        if (cell_unix_set_timeout(c->fd, SO_RCVTIMEO, ms) < 0)
+            return -1;
+        c->receive_ms = ms;
+    }
+    return 0;
+}
+
 /* Receives at least one byte. */
 static int fill(struct cell_conn *c, uint64_t deadline_ns, struct cell_error *e)
 {
@@ -251,7 +261,7 @@ static int fill(struct cell_conn *c, uint64_t deadline_ns, struct cell_error *e)
     if (r < 0)
         return r;
     for (;;) {
-        int flags = prepare_wait(c->fd, SO_RCVTIMEO, &c->receive_ms, deadline_ns);
+        int flags = prepare_wait(c, deadline_ns);
         if (flags < 0)
             return fail_io(c, errno, "cannot set a timeout", e);
         ssize_t n = recv(c->fd, c->buffer + c->len, c->capacity - c->len, flags);
@@ -343,6 +353,9 @@ static void unix_close(struct cell_conn *c)
     if (!c)
         return;
     close(c->fd);
+    size_t end = c->len;
+    c->len = 0;
+    wipe(c, end);
     free(c->buffer);
     free(c);
 }

@@ -14,6 +14,7 @@ struct decoder {
     uint32_t len;
     uint32_t floor; /* end of the fixed part: nothing is referred to before it */
     uint64_t budget; /* bytes that may still be allocated */
+    size_t limit;    /* where that comes from, for the message */
     struct cell_arena *arena;
     struct cell_walk walk;
 };
@@ -44,8 +45,8 @@ static int charge(struct decoder *de, uint64_t n, uint64_t size)
     if (!__builtin_mul_overflow(n, size, &total) && total <= CELL_MAX_DECODED)
         rounded = (total + 16) & ~UINT64_C(15);
     if (rounded > de->budget)
-        return cell_walk_fail(&de->walk, CELL_TOO_LARGE, "the decoded message is larger than %u bytes",
-                              CELL_MAX_DECODED);
+        return cell_walk_fail(&de->walk, CELL_TOO_LARGE, "the decoded message does not fit into the limit of %zu bytes",
+                              de->limit);
     de->budget -= rounded;
     return CELL_OK;
 }
@@ -282,7 +283,11 @@ int cell_message_decode(const struct cell_layout *layout, const uint8_t *bytes, 
     de.message = bytes;
     de.len = header[0];
     de.floor = CELL_MESSAGE_HEADER + header[1];
-    de.budget = CELL_MAX_DECODED;
+    de.budget = de.limit = CELL_MAX_DECODED;
+    if (arena->limit && arena->limit - arena->used < de.budget) { /* so that the arena fails only without memory */
+        de.budget = arena->limit - arena->used;
+        de.limit = arena->limit;
+    }
     de.arena = arena;
     cell_walk_begin(&de.walk);
     uint32_t avail = header[1] < layout->size ? header[1] : layout->size;

@@ -37,7 +37,7 @@ int cell_message_encode(const struct cell_layout *layout, const void *in, uint32
 
 /* Decodes `len` bytes into the private struct at `out` (layout->size bytes, zeroed first); what it refers to is copied
  * into `arena`, text NUL-terminated. `bytes` may be changed by another process meanwhile: each word is read once.
- * CELL_PROTOCOL_ERROR names the field; CELL_TOO_LARGE; CELL_NO_MEMORY. */
+ * CELL_PROTOCOL_ERROR names the field; CELL_TOO_LARGE also when the arena's limit is too small; CELL_NO_MEMORY. */
 int cell_message_decode(const struct cell_layout *layout, const uint8_t *bytes, size_t len, struct cell_arena *arena,
                         void *out, struct cell_error *e);
 

@@ -77,6 +77,25 @@ TEST(messages_up_to_the_limit_pass_and_larger_ones_are_refused_before_they_are_s
     demo_teardown();
 }
 
+TEST(a_reply_is_held_to_the_limit_together_with_its_metadata)
+{
+    struct demo_server d = {.options.max_message = 64};
+    struct cell_client *client = NULL;
+    int32_t sum = 0;
+    demo_setup();
+    demo_start(&d);
+    cell_ctx *c = demo_ctx(&client);
+    cell_str value = CELL_STR("mine");
+    cell_ctx_set_metadata(c, "k", CELL_STR(""));
+    CHECK(call_meta(c, "k", &value) == CELL_TOO_LARGE); /* the handler sets more metadata than that */
+    CHECK_STR(value.ptr, "mine");
+    CHECK(call_add(c, 1, 2, &sum) == 0 && sum == 3);
+    cell_ctx_close(c);
+    cell_client_close(client);
+    demo_stop(&d);
+    demo_teardown();
+}
+
 TEST(an_invalid_argument_is_named_and_nothing_is_sent)
 {
     struct demo_server d = {0};

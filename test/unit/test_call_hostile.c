@@ -350,9 +350,39 @@ static int expand_demo(cell_ctx *c, cell_str request, cell_str *document)
 {
     if (strstr(request.ptr, "\"refuse\""))
         return cell_fail(c, CELL_INVALID_ARGUMENT, "no such verb");
-    *document = strstr(request.ptr, "\"broken\"") ? CELL_STR("{\"expansion\":")
-                                                  : cell_ctx_printf(c, "{\"expansion\":\"cell.expansion/1\"}");
+    if (strstr(request.ptr, "\"broken\""))
+        *document = CELL_STR("{\"expansion\":");
+    else if (strstr(request.ptr, "\"unserved\""))
+        *document = CELL_STR("{\"expansion\":\"cell.expansion/1\",\"methods\":[{\"name\":\"demo_none\"}]}");
+    else if (strstr(request.ptr, "\"other\""))
+        *document = CELL_STR("{\"expansion\":\"cell.expansion/1\",\"methods\":[{\"name\":\"demo_add\"}]}");
+    else if (strstr(request.ptr, "\"uses\""))
+        *document = CELL_STR("{\"expansion\":\"cell.expansion/1\",\"types\":[{\"name\":\"points\",\"kind\":\"list\","
+                             "\"of\":\"point\",\"size\":16,\"align\":8}]}");
+    else
+        *document = cell_ctx_printf(c, "{\"expansion\":\"cell.expansion/1\"}");
     return 0;
+}
+
+static void expansions_are_checked_against_the_request_and_the_schema(int fd)
+{
+#define POINT(size)                                                                                                    \
+    "{\"uses\":1,\"declaration\":{\"kind\":\"struct\",\"type\":{\"name\":\"point\",\"kind\":\"struct\",\"size\":" size \
+    ",\"align\":4,\"fields\":[{\"name\":\"x\",\"type\":\"i32\",\"offset\":0}]}}}"
+    static const struct {
+        const char *request;
+        int code;
+    } cases[] = {
+        {"{\"unserved\":1}", CELL_INTERNAL}, {"{\"other\":1}", CELL_INTERNAL},
+        {"{\"uses\":1}", CELL_INTERNAL},     {POINT("4"), CELL_OK},
+        {POINT("8"), CELL_INVALID_ARGUMENT}, {"{\"uses\":1,\"declaration\":{}}", CELL_PROTOCOL_ERROR},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int code;
+        free(ask(fd, CELL_CHANNEL_COMPILE, CELL_COMPILE_EXPAND, cases[i].request, &code));
+        CHECK(code == cases[i].code);
+    }
+#undef POINT
 }
 
 TEST(the_compile_channel_serves_the_schema_with_its_verbs_and_expansions)
@@ -387,6 +417,7 @@ TEST(the_compile_channel_serves_the_schema_with_its_verbs_and_expansions)
     CHECK(code == CELL_INTERNAL);
     free(ask(fd, CELL_CHANNEL_COMPILE, CELL_COMPILE_EXPAND, "{\"a\":1,\"a\":2}", &code));
     CHECK(code == CELL_PROTOCOL_ERROR);
+    expansions_are_checked_against_the_request_and_the_schema(fd);
     free(ask(fd, CELL_CHANNEL_COMPILE, CELL_COMPILE_APPLY, "{}", &code));
     CHECK(code == CELL_UNIMPLEMENTED);
     close(fd);

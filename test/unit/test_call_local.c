@@ -83,7 +83,7 @@ static void *cancel_when_entered(void *arg)
 
 TEST(an_in_process_client_runs_the_servers_handlers)
 {
-    struct demo_server d = {.options.user = (void *)(uintptr_t) "local"};
+    struct demo_server d = {.options = {.user = (void *)(uintptr_t) "local", .max_message = 1u << 16}};
     struct cell_client *client = NULL;
     pthread_t thread;
     int32_t sum = 0;
@@ -93,6 +93,10 @@ TEST(an_in_process_client_runs_the_servers_handlers)
     const struct cell_ctx_options options = {.client = client, .timeout_ms = 60000};
     cell_ctx *c = cell_ctx_open(&options);
     CHECK(call_add(c, 40, 2, &sum) == 0 && sum == 42);
+    static uint8_t data[1u << 16];
+    struct echo_out echoed;
+    CHECK(call_echo(c, CELL_STR(""), (cell_bytes){data, sizeof(data)}, &echoed) == CELL_TOO_LARGE);
+    CHECK_STR(cell_ctx_message(c), "the request is larger than the cell's limit"); /* as over a socket */
     struct account a = {.id = 1, .email = CELL_STR("ada")}, back;
     CHECK(call_rich(c, &a, &back) == 0 && back.id == 2);
     CHECK_STR(back.email.ptr, "<ada>");
@@ -213,6 +217,36 @@ TEST(interceptors_run_outermost_first_and_see_and_set_metadata)
     cell_client_close(bare);
     demo_stop(&d);
     demo_teardown();
+}
+
+static int reset_around(cell_ctx *c, const struct cell_call_info *info, struct cell_chain *chain, void *user)
+{
+    (void)user;
+    cell_ctx_reset(c);
+    memset(cell_ctx_alloc(c, 256), 0xff, 256);
+    int r = cell_next(c, chain);
+    CHECK(*(int32_t *)info->out[0] == 6);
+    cell_ctx_reset(c);
+    CHECK(cell_ctx_status(c) == CELL_OK);
+    memset(cell_ctx_alloc(c, 256), 0xff, 256);
+    return r;
+}
+
+TEST(an_interceptor_that_resets_the_context_harms_no_reply)
+{
+    struct cell_client *client = NULL;
+    int calls = 0;
+    int32_t sum = 0;
+    CHECK(cell_client_fake(fake_answer, &calls, &client) == CELL_OK);
+    CHECK(cell_client_intercept(client, reset_around, NULL) == CELL_OK);
+    const struct cell_ctx_options options = {.client = client, .memory_limit = 4096};
+    cell_ctx *c = cell_ctx_open(&options);
+    CHECK(call_add(c, 2, 3, &sum) == 3 && sum == 6);
+    CHECK(cell_ctx_alloc(c, 3600) == NULL);
+    cell_ctx_reset(c); /* after the call it does its work again */
+    CHECK(cell_ctx_alloc(c, 3600) != NULL);
+    cell_ctx_close(c);
+    cell_client_close(client);
 }
 
 TEST(an_interceptor_can_answer_itself_but_not_go_on_twice)

@@ -108,6 +108,21 @@ TEST(calls_that_do_not_end_in_time_are_told_so_when_the_server_stops)
     demo_teardown();
 }
 
+static void *release_when_entered(void *arg)
+{
+    wait_sem(&shared->entered);
+    atomic_store(&shared->release, 1);
+    return arg;
+}
+
+static void *run_when_it_may(void *arg)
+{
+    struct demo_server *d = arg;
+    while ((d->result = cell_server_run(d->server)) == CELL_FAILED_PRECONDITION)
+        usleep(500);
+    return NULL;
+}
+
 TEST(a_handler_that_never_ends_does_not_keep_the_server_and_what_it_uses_stays)
 {
     struct demo_server d = {.options.drain_ms = 1};
@@ -121,12 +136,42 @@ TEST(a_handler_that_never_ends_does_not_keep_the_server_and_what_it_uses_stays)
     CHECK(d.result == CELL_DEADLINE_EXCEEDED);
     CHECK(strstr(cell_server_message(d.server), "did not end"));
     CHECK(atomic_load(&shared->stopped) == 0);
+    CHECK(cell_server_run(d.server) == CELL_FAILED_PRECONDITION);
+    CHECK(strstr(cell_server_message(d.server), "did not end yet"));
     cell_server_free(d.server);
     atomic_store(&shared->release, 1);
     wait_sem(&shared->left);
     pthread_join(thread, NULL);
     free(d.schema);
     sem_destroy(&d.started);
+    demo_teardown();
+}
+
+TEST(a_server_runs_again_when_the_handler_that_kept_it_has_ended)
+{
+    struct demo_server d = {.options.drain_ms = 1};
+    struct cell_client *client = NULL;
+    pthread_t thread;
+    demo_setup();
+    demo_start(&d);
+    pthread_create(&thread, NULL, block_in_thread, (void *)(intptr_t)BLOCK_DEAF);
+    wait_sem(&shared->entered);
+    cell_server_stop(d.server);
+    pthread_join(d.thread, NULL);
+    CHECK(d.result == CELL_DEADLINE_EXCEEDED);
+    atomic_store(&shared->release, 1);
+    pthread_join(thread, NULL);
+    server_that_starts = &d;
+    pthread_create(&d.thread, NULL, run_when_it_may, &d);
+    wait_sem(&d.started);
+    atomic_store(&shared->release, 0);
+    pthread_create(&thread, NULL, release_when_entered, NULL);
+    cell_ctx *c = demo_ctx(&client);
+    CHECK(call_block(c, BLOCK_CANCEL) == 0); /* nobody tells it to stop any more */
+    pthread_join(thread, NULL);
+    cell_ctx_close(c);
+    cell_client_close(client);
+    demo_stop(&d);
     demo_teardown();
 }
 

@@ -130,7 +130,7 @@ static void declare(struct declared *d)
 }
 
 #define PAIR                                                                                                           \
-    "{\"name\":\"pair\",\"kind\":\"struct\",\"size\":40,\"align\":8,\"fields\":["                                    \
+    "{\"name\":\"pair\",\"kind\":\"struct\",\"size\":40,\"align\":8,\"fields\":["                                      \
     "{\"name\":\"both\",\"type\":\"user[2]\",\"offset\":0},{\"name\":\"r\",\"type\":\"role\",\"offset\":32}]}"
 #define PAIRS "{\"name\":\"pairs\",\"kind\":\"list\",\"of\":\"pair\",\"size\":16,\"align\":8}"
 #define PARAM(name, type, rest) "{\"name\":\"" name "\",\"type\":\"" type "\"," rest "}"
@@ -141,9 +141,15 @@ TEST(an_expansion_may_use_the_types_of_the_declaration)
     struct declared d;
     declare(&d);
     struct cell_expansion *x = parse_with(
-        &d.schema, WITH("\"types\":[" PAIR "," PAIRS "],\"methods\":[{\"name\":\"user_find\",\"params\":[" PARAM(
-                       "like", "user", "\"dir\":\"in\"" BY_POINTER) "," PARAM("r", "role", "\"dir\":\"in\"") "," PARAM(
-                       "all", "users", "\"dir\":\"out\"" BY_POINTER) "," PARAM("p", "pairs", "\"dir\":\"out\"" BY_POINTER) "]}]"));
+        &d.schema,
+        WITH(
+            "\"types\":[" PAIR "," PAIRS
+            "],\"methods\":[{\"name\":\"user_find\",\"params\":[" PARAM("like", "user", "\"dir\":\"in\"" BY_POINTER) "," PARAM(
+                "r", "role",
+                "\"dir\":\"in\"") "," PARAM("all", "users",
+                                            "\"dir\":\"out\"" BY_POINTER) "," PARAM("p", "pairs",
+                                                                                    "\"dir\":\"out\"" BY_POINTER) "]}"
+                                                                                                                  "]"));
     REQUIRE(x);
     memset(&d, 0x5a, sizeof(d)); /* they were copied */
     const struct schema_type *types = x->content->types;
@@ -160,6 +166,26 @@ TEST(an_expansion_may_use_the_types_of_the_declaration)
     CHECK_STR(types[0].values[1].name, "ADMIN");
     const struct schema_method *m = x->content->methods;
     CHECK(m->in_size == 24 && m->params[0].type.named == &types[1] && m->params[2].type.named == &types[2]);
+    cell_expansion_free(x);
+}
+
+TEST(the_same_document_over_other_types_has_another_fingerprint)
+{
+    static const char json[] =
+        WITH("\"methods\":[{\"name\":\"user_put\",\"params\":[" PARAM("u", "user", "\"dir\":\"in\"") "]}]");
+    char first[CELL_FINGERPRINT_LEN + 1];
+    struct declared d;
+    declare(&d);
+    struct cell_expansion *x = parse_with(&d.schema, json);
+    REQUIRE(x);
+    strcpy(first, x->content->fingerprint);
+    cell_expansion_free(x);
+    x = parse_with(&d.schema, json);
+    CHECK(x && strcmp(x->content->fingerprint, first) == 0);
+    cell_expansion_free(x);
+    d.fields[0].type.kind = CELL_KIND_U64;
+    x = parse_with(&d.schema, json);
+    CHECK(x && strcmp(x->content->fingerprint, first) != 0);
     cell_expansion_free(x);
 }
 
@@ -210,7 +236,8 @@ TEST(limits_and_paths_count_the_documents_own_types)
               "{\"name\":\"u\",\"type\":\"user\",\"offset\":4}]}]"),
          "types[0].fields[0].offset: the offset is 4, but the layout gives 0"},
         {WITH("\"types\":[{\"name\":\"a\",\"kind\":\"struct\",\"size\":1048576,\"align\":8,\"fields\":["
-              "{\"name\":\"u\",\"type\":\"user[65536]\",\"offset\":0},{\"name\":\"v\",\"type\":\"user\",\"offset\":1048576}]}]"),
+              "{\"name\":\"u\",\"type\":\"user[65536]\",\"offset\":0},{\"name\":\"v\",\"type\":\"user\",\"offset\":"
+              "1048576}]}]"),
          "types[0].size: the size of 1048592 bytes is more than 1048576"},
         {WITH("\"types\":[{\"name\":\"a\",\"kind\":\"list\",\"of\":\"users\",\"size\":16,\"align\":8}]"),
          "types[0].of: a list or an optional cannot be of an array, a list or an optional"},
@@ -253,4 +280,69 @@ TEST(types_of_the_declaration_are_checked_too)
     declare(&d);
     d.types[2].name = "user";
     refuse_declared(&d, "declaration.types[2].name: 'user' is there twice");
+}
+
+#define REQUEST(declaration) "{\"annotation\":{\"verb\":\"table\"},\"declaration\":" declaration "}"
+#define ROLE                                                                                                           \
+    "{\"name\":\"role\",\"kind\":\"enum\",\"type\":\"u32\",\"size\":4,\"align\":4,"                                    \
+    "\"values\":[{\"name\":\"PLAIN\",\"value\":\"0\"}]}"
+#define USER                                                                                                           \
+    "{\"name\":\"user\",\"kind\":\"struct\",\"size\":4,\"align\":4,\"fields\":["                                       \
+    "{\"name\":\"r\",\"type\":\"role\",\"offset\":0,\"rules\":[{\"rule\":\"key\"}]}]}"
+
+TEST(a_cell_learns_from_the_request_what_its_answer_may_use)
+{
+    static const struct {
+        const char *json;
+        uint32_t ntypes;
+        const char *last;
+    } good[] = {
+        {REQUEST("{\"kind\":\"struct\",\"name\":\"user\",\"type\":" USER ",\"types\":[" ROLE "]}"), 2, "user"},
+        {REQUEST("{\"kind\":\"enum\",\"name\":\"role\",\"type\":" ROLE ",\"types\":[]}"), 1, "role"},
+        {REQUEST("{\"kind\":\"variable\",\"name\":\"v\",\"type\":\"user[2]\",\"types\":[" ROLE "," USER "]}"), 2,
+         "user"},
+        {REQUEST("{\"kind\":\"function\",\"name\":\"f\",\"method\":{},\"types\":[" ROLE "]}"), 1, "role"},
+        {"{\"annotation\":{\"verb\":\"table\"}}", 0, NULL},
+    };
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        struct cell_schema *declared = NULL;
+        REQUIRE(cell_request_declared(good[i].json, strlen(good[i].json), &declared, &error) == CELL_OK);
+        REQUIRE(declared && declared->ntypes == good[i].ntypes);
+        if (good[i].last)
+            CHECK_STR(declared->types[declared->ntypes - 1].name, good[i].last);
+        struct cell_expansion *x = parse_with(declared, "{\"expansion\":\"cell.expansion/1\"}");
+        CHECK(x && x->content->ntypes == good[i].ntypes);
+        cell_expansion_free(x);
+        cell_schema_free(declared);
+    }
+}
+
+TEST(a_bad_request_says_where)
+{
+    static const struct {
+        const char *json, *message;
+    } bad[] = {
+        {"[]", "an object is expected, not an array"},
+        {REQUEST("7"), "declaration: an object is expected, not an integer"},
+        {REQUEST("{}"), "declaration.kind: missing"},
+        {REQUEST("{\"kind\":\"struct\"}"), "declaration.type: missing"},
+        {"{\"a\":1,\"a\":2}", NULL},
+        {REQUEST("{\"kind\":\"struct\",\"type\":\"user\"}"), "declaration.type: an object is expected, not a string"},
+        {REQUEST("{\"kind\":\"struct\",\"type\":" USER "}"), "declaration.type.fields[0].type: unknown type 'role'"},
+        {REQUEST("{\"kind\":\"variable\",\"type\":\"user\",\"types\":[" USER "," ROLE "]}"),
+         "declaration.types[0].fields[0].type: type 'role' is used before it is defined"},
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct cell_schema *declared = NULL;
+        error = (struct cell_error){0};
+        CHECK(cell_request_declared(bad[i].json, strlen(bad[i].json), &declared, &error) == CELL_PROTOCOL_ERROR);
+        CHECK(!declared);
+        if (bad[i].message)
+            CHECK_STR(error.text, bad[i].message);
+    }
+    static const char large[] = REQUEST("{\"kind\":\"variable\",\"types\":[{\"name\":\"l\",\"kind\":\"list\",\"of\":"
+                                        "\"i32\",\"size\":24,\"align\":8}]}");
+    struct cell_schema *declared = NULL;
+    CHECK(cell_request_declared(large, strlen(large), &declared, &error) == CELL_INVALID_ARGUMENT && !declared);
+    CHECK_STR(error.text, "declaration.types[0].size: the size is 24, but the layout gives 16");
 }

@@ -389,3 +389,59 @@ TEST(provider_is_c_linkage_in_cplusplus)
     cell_buffer_free(&out);
     cell_buffer_free(&outpp);
 }
+
+#define HOME                                                                                                          \
+    "{\"name\":\"home\",\"kind\":\"struct\",\"size\":16,\"align\":8,\"fields\":["                                        \
+    "{\"name\":\"street\",\"type\":\"str\",\"offset\":0}]}"
+#define GUEST                                                                                                         \
+    "{\"name\":\"guest\",\"kind\":\"struct\",\"size\":16,\"align\":8,\"fields\":["                                       \
+    "{\"name\":\"home\",\"type\":\"home\",\"offset\":0}]}"
+
+static char *expansion(const char *json, bool cplusplus)
+{
+    const struct render_options o = {.cplusplus = cplusplus, .unit = "db_guest_table"};
+    struct cell_schema *declared = parse(DOCUMENT(ROLE "," HOME "," GUEST, "", ""));
+    struct cell_expansion *x = NULL;
+    struct cell_buffer out = {0};
+    struct cell_error e = {0};
+    CHECK(cell_expansion_parse(json, strlen(json), declared, &x, &e) == CELL_OK);
+    if (!x)
+        exit(1);
+    x->content->cell = "db";
+    CHECK(cell_render_client(x->content, &o, &out, &e) == CELL_OK);
+    cell_expansion_free(x);
+    cell_schema_free(declared);
+    return out.data;
+}
+
+TEST(types_of_the_program_are_described_but_not_defined)
+{
+    static const char json[] =
+        "{\"expansion\":\"cell.expansion/1\",\"types\":["
+        "{\"name\":\"guests\",\"kind\":\"list\",\"of\":\"guest\",\"size\":16,\"align\":8}],\"methods\":["
+        "{\"name\":\"guest_all\",\"params\":[{\"name\":\"out\",\"type\":\"guests\",\"dir\":\"out\",\"pointer\":true},"
+        "{\"name\":\"like\",\"type\":\"guest\",\"dir\":\"in\",\"pointer\":true}]}]}";
+    for (int cplusplus = 0; cplusplus < 2; cplusplus++) {
+        char *c = expansion(json, cplusplus);
+        CHECK(has(c, "const struct guest *ptr;"));
+        CHECK(!has(c, "struct guest {") && !has(c, "struct home {") && !has(c, "sizeof(struct guest)"));
+        CHECK(has(c, "cellgen_db_guest_table_home_fields[] = {"));
+        CHECK(has(c, "cellgen_db_guest_table_guest_type = {\"guest\", 14, 16, 8, 1, cellgen_db_guest_table_guest_fields, 0};"));
+        CHECK(has(c, "{\"home\", &cellgen_db_guest_table_home_type, 0, 0, 0, 0}"));
+        CHECK(has(c, "cellgen_guests_type = {\"guests\", 16, 16, 8, 0, 0, &cellgen_db_guest_table_guest_type};"));
+        CHECK(has(c, "{\"like\", &cellgen_db_guest_table_guest_type, 0, 0, 1, 0}"));
+        CHECK(strstr(c, "home_type = {") < strstr(c, "guest_type = {"));
+        CHECK(!has(c, "auth_role")); /* which nothing uses */
+        free(c);
+    }
+}
+
+TEST(an_expansion_without_a_use_describes_no_type_of_the_program)
+{
+    char *c = expansion("{\"expansion\":\"cell.expansion/1\",\"constants\":["
+                        "{\"name\":\"GUESTS\",\"type\":\"i32\",\"value\":\"3\"}]}",
+                        false);
+    CHECK(has(c, "enum { GUESTS = 3 };"));
+    CHECK(!has(c, "cell_type"));
+    free(c);
+}

@@ -6,9 +6,11 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 
+#include "transport/unix.h"
 #include "unix_paths.h"
 
 TEST(what_is_no_address_is_refused)
@@ -216,6 +218,31 @@ TEST(paths_that_cannot_exist_are_refused)
     CHECK(listen_on(long_path(4300, 20), &l) < 0);
     CHECK(connect_to(long_path(400, 200), 1000, false, &c) == CELL_UNAVAILABLE);
     CHECK(l == NULL && c == NULL);
+}
+
+TEST(what_a_small_frame_held_is_not_left_in_memory)
+{
+    static const char secret[] = "correct horse battery staple";
+    const struct cell_frame first = {.kind = CELL_FRAME_CALL, .length = sizeof(secret), .id = 1};
+    const struct cell_frame second = {.kind = CELL_FRAME_CANCEL, .id = 1};
+    const struct iovec v = {(void *)(uintptr_t)secret, sizeof(secret)};
+    struct cell_conn *from = NULL, *to = NULL;
+    struct cell_frame f;
+    const uint8_t *payload = NULL, *after = NULL;
+    int fds[2];
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+    REQUIRE(cell_unix_conn_new(fds[0], 1000, &from, &e) == CELL_OK);
+    REQUIRE(cell_unix_conn_new(fds[1], 1000, &to, &e) == CELL_OK);
+    CHECK(T.send(from, &first, &v, 1, CELL_NO_DEADLINE, &e) == CELL_OK);
+    CHECK(T.send(from, &second, NULL, 0, CELL_NO_DEADLINE, &e) == CELL_OK);
+    REQUIRE(T.recv(to, &f, &payload, CELL_NO_DEADLINE, &e) == CELL_OK);
+    CHECK(memcmp(payload, secret, sizeof(secret)) == 0);
+    REQUIRE(T.recv(to, &f, &after, CELL_NO_DEADLINE, &e) == CELL_OK && f.kind == CELL_FRAME_CANCEL);
+    REQUIRE(after == payload); /* the same buffer, which is larger than both frames */
+    for (size_t i = 0; i < sizeof(secret) + CELL_FRAME_HEADER; i++)
+        CHECK(after[i] == 0);
+    T.close(from);
+    T.close(to);
 }
 
 TEST(nothing_is_closed_without_harm)

@@ -342,7 +342,7 @@ TEST(memory_is_counted_before_it_is_taken)
     put32(m + 12, 1);
     put64(m + 16, n);
     CHECK(cell_message_decode(&layout, m, len, &a, &out, &e) == CELL_TOO_LARGE);
-    CHECK_STR(e.text, "accounts: the decoded message is larger than 268435456 bytes");
+    CHECK_STR(e.text, "accounts: the decoded message does not fit into the limit of 268435456 bytes");
     CHECK(a.used == 0);
     cell_arena_free(&a);
     free(m);
@@ -395,16 +395,19 @@ TEST(list_that_contains_itself_ends_at_the_limit_of_depth)
     cell_arena_free(&a);
 }
 
-TEST(limit_of_the_arena_is_out_of_memory)
+TEST(limit_of_the_arena_is_kept_and_named)
 {
     struct cell_buffer b = {0};
     struct cell_error e = {0};
     struct rich_request out;
+    char text[80];
     sample_message(&b);
     for (size_t limit = 16;; limit += 16) {
         struct cell_arena a = {.limit = limit};
         int r = cell_message_decode(&rich_layout, (const uint8_t *)b.data, b.len, &a, &out, &e);
-        CHECK(r == CELL_OK || (r == CELL_NO_MEMORY && strstr(e.text, ": out of memory")));
+        snprintf(text, sizeof(text), "does not fit into the limit of %zu bytes", limit);
+        CHECK(r == CELL_OK || (r == CELL_TOO_LARGE && strstr(e.text, text)));
+        CHECK(a.used <= limit);
         cell_arena_free(&a);
         if (r == CELL_OK || limit > 100000) {
             CHECK(r == CELL_OK);

@@ -79,7 +79,13 @@ static void first_line(const char *path, char text[256])
 
 static void check_plugin_loads(struct doctor *d, const struct toolchain *t)
 {
-    static const char source[] = "#if !__has_attribute(cell_plugin)\n#error the plugin did not register\n#endif\n";
+    /* The test of cell/cell.h: before LLVM 17 plugins are not asked about attributes, but answer the pragma. */
+    static const char source[] = "#if !__has_attribute(cell_plugin)\n"
+                                 "#pragma cell plugin\n"
+                                 "#ifndef CELL_PLUGIN\n"
+                                 "#error the plugin did not register\n"
+                                 "#endif\n"
+                                 "#endif\n";
     char dir[4096], file[4110], errors[4110], plugin[4200], line[256];
     struct cell_error e = {0};
     int code = 1;

@@ -159,7 +159,9 @@ TEST(a_server_runs_again_when_the_handler_that_kept_it_has_ended)
     cell_server_stop(d.server);
     pthread_join(d.thread, NULL);
     CHECK(d.result == CELL_DEADLINE_EXCEEDED);
+    wait_sem(&d.started); /* demo_run says so when it fails, too */
     atomic_store(&shared->release, 1);
+    wait_sem(&shared->left);
     pthread_join(thread, NULL);
     server_that_starts = &d;
     pthread_create(&d.thread, NULL, run_when_it_may, &d);

@@ -12,11 +12,11 @@
 #define FIELDS(S, member, descriptor, n) {#member, &(descriptor), offsetof(S, member), n, 0, 0}
 #define PARAM(S, member, descriptor) {#member, &(descriptor), offsetof(S, member), 0, CELL_FIELD_REF, 0}
 #define PARAMS(S, member, descriptor, n) {#member, &(descriptor), offsetof(S, member), n, CELL_FIELD_REF, 0}
-#define STRUCT_TYPE(id, S)                                                                                            \
-    static const struct cell_type id = {#id, CELL_KIND_STRUCT, sizeof(S), _Alignof(S), COUNT(id##_fields), id##_fields, \
-                                        NULL}
+#define STRUCT_TYPE(id, S)                                                                                             \
+    static const struct cell_type id = {                                                                               \
+        #id, CELL_KIND_STRUCT, sizeof(S), _Alignof(S), COUNT(id##_fields), id##_fields, NULL}
 #define LIST_TYPE(id, element) static const struct cell_type id = {#id, CELL_KIND_LIST, 16, 8, 0, NULL, &(element)}
-#define OPT_TYPE(id, S, element)                                                                                      \
+#define OPT_TYPE(id, S, element)                                                                                       \
     static const struct cell_type id = {#id, CELL_KIND_OPT, sizeof(S), _Alignof(S), 0, NULL, &(element)}
 
 static const struct cell_type color_type = {"color", CELL_KIND_ENUM, 4, 4, 0, NULL, &cell_type_i32};
@@ -77,12 +77,12 @@ struct account {
     bool bits[3];
 };
 static const struct cell_field account_type_fields[] = {
-    FIELD(struct account, id, cell_type_i64),          FIELD(struct account, email, cell_type_str),
-    FIELD(struct account, tags, tag_list_type),        FIELD(struct account, track, point_list_type),
-    FIELDS(struct account, corners, point_type, 2),    FIELDS(struct account, main_tags, tag_type, 2),
-    FIELD(struct account, limits, padded_opt_type),    FIELD(struct account, age, cell_type_opt_i32),
-    FIELD(struct account, score, cell_type_opt_f64),   FIELD(struct account, flags, cell_type_list_bool),
-    FIELD(struct account, color, color_type),          FIELDS(struct account, bits, cell_type_bool, 3)};
+    FIELD(struct account, id, cell_type_i64),        FIELD(struct account, email, cell_type_str),
+    FIELD(struct account, tags, tag_list_type),      FIELD(struct account, track, point_list_type),
+    FIELDS(struct account, corners, point_type, 2),  FIELDS(struct account, main_tags, tag_type, 2),
+    FIELD(struct account, limits, padded_opt_type),  FIELD(struct account, age, cell_type_opt_i32),
+    FIELD(struct account, score, cell_type_opt_f64), FIELD(struct account, flags, cell_type_list_bool),
+    FIELD(struct account, color, color_type),        FIELDS(struct account, bits, cell_type_bool, 3)};
 STRUCT_TYPE(account_type, struct account);
 CELL_LIST(account_list, struct account);
 LIST_TYPE(account_list_type, account_type);

@@ -44,8 +44,7 @@ static struct cell_arena_block *new_block(size_t size, int single)
     if (size > SIZE_MAX - sizeof(struct cell_arena_block))
         return NULL;
     /* A big allocation is taken with calloc: the kernel's fresh pages need no second zeroing. */
-    struct cell_arena_block *b =
-        single ? calloc(1, sizeof(*b) + size) : malloc(sizeof(struct cell_arena_block) + size);
+    struct cell_arena_block *b = single ? calloc(1, sizeof(*b) + size) : malloc(sizeof(struct cell_arena_block) + size);
     if (!b)
         return NULL;
     b->next = NULL;

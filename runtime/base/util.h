@@ -17,8 +17,8 @@ uint64_t cell_now_ns(void);
 
 /* Scope-exit cleanup, for .c files only. */
 #define CELL_CLEANUP(fn) __attribute__((cleanup(fn)))
-void cell_cleanup_fd(int *fd);      /* closes if >= 0, keeps errno */
-void cell_cleanup_free(void *p);    /* p is the address of a pointer */
+void cell_cleanup_fd(int *fd);   /* closes if >= 0, keeps errno */
+void cell_cleanup_free(void *p); /* p is the address of a pointer */
 
 /* SHA-256, FIPS 180-4. Own code because the plugin must not load a crypto library into every compilation (measured:
  * a library costs a small compile more than all else the plugin does). Not used for secrets. */

@@ -16,7 +16,7 @@ struct server_match {
     struct {
         uint32_t id;     /* the server's */
         const char *why; /* NULL = it can be served; else the difference in words */
-    } * methods;
+    } *methods;
     struct cell_arena arena;
 };
 

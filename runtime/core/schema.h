@@ -49,9 +49,9 @@ struct schema_field {
     const char *name;
     const char *doc; /* NULL = none; UTF-8, "\n" between lines */
     struct schema_ref type;
-    uint32_t offset;   /* fields: bytes; parameters: offset of the slot in the request struct */
-    bool out;          /* parameters */
-    bool by_pointer;   /* parameters: `const struct T *` in, `T *` out, arrays: the REF form */
+    uint32_t offset;          /* fields: bytes; parameters: offset of the slot in the request struct */
+    bool out;                 /* parameters */
+    bool by_pointer;          /* parameters: `const struct T *` in, `T *` out, arrays: the REF form */
     const char *renamed_from; /* fields; NULL */
     const char *since;        /* fields; NULL */
     const struct schema_rule *rules;
@@ -67,8 +67,8 @@ struct schema_value { /* enumerator */
 struct schema_type {
     const char *name;
     const char *doc;
-    enum cell_kind kind; /* STRUCT, ENUM, LIST, OPT */
-    uint32_t size, align; /* bytes */
+    enum cell_kind kind;         /* STRUCT, ENUM, LIST, OPT */
+    uint32_t size, align;        /* bytes */
     struct schema_field *fields; /* STRUCT: in offset order */
     uint32_t nfields;
     struct schema_ref elem; /* LIST, OPT: of what (never an array); ENUM: the integer type below it */
@@ -105,7 +105,7 @@ struct schema_verb {
     const char *name;
     const char *doc;
     bool on_struct, on_enum, on_function, on_variable; /* "on": what declarations may carry it */
-    struct schema_verb_arg *args; /* positional, in order; required ones first */
+    struct schema_verb_arg *args;                      /* positional, in order; required ones first */
     uint32_t nargs;
     const char *const *field_rules; /* names for annotate("cell.field:NAME") that this verb understands */
     uint32_t nfield_rules;
@@ -169,10 +169,10 @@ bool cell_is_keyword(const char *name);
  * the server's answer to an older client). methods[i] describes s->methods[i]; invoke is NULL. Not thread-safe: the
  * arena grows. CELL_NO_MEMORY, CELL_INVALID_ARGUMENT for a type of another schema. */
 int cell_schema_describe(struct cell_schema *s, const struct cell_method **methods, struct cell_error *e);
-/* The other way: the schema that a client's descriptors stand for. They hold no docs, constants and former names, not the
- * order of in and out parameters among each other (ins come first), and no enumerators: each enum has one placeholder,
- * "unnamed_N". CELL_FAILED_PRECONDITION for descriptors of another version, CELL_INVALID_ARGUMENT for such as no
- * renderer makes: methods not sorted, types of one name that differ, recursion, layouts that are not LP64's. */
+/* The other way: the schema that a client's descriptors stand for. They hold no docs, constants and former names, not
+ * the order of in and out parameters among each other (ins come first), and no enumerators: each enum has one
+ * placeholder, "unnamed_N". CELL_FAILED_PRECONDITION for descriptors of another version, CELL_INVALID_ARGUMENT for such
+ * as no renderer makes: methods not sorted, types of one name that differ, recursion, layouts that are not LP64's. */
 int cell_schema_from_service(const struct cell_service *service, struct cell_schema **schema, struct cell_error *e);
 
 /*

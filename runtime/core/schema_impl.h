@@ -54,7 +54,8 @@ int cell_check_doc(const struct json_at *at, const char *doc, struct cell_error 
 int cell_check_unique(const struct json_at *list, const void *items, size_t n, size_t stride, struct cell_error *e);
 /* Reports an entry that has a name of the declaration. */
 int cell_declared_again(const struct json_at *entry, const char *name, struct cell_error *e);
-/* The scope that types, constants, enumerators and methods share. What the program declared is its compiler's affair. */
+/* The scope that types, constants, enumerators and methods share. What the program declared is its compiler's affair.
+ */
 int cell_check_scope(const struct json_at *root, const struct cell_schema *s, struct cell_error *e);
 
 /* schema.c: offsets of slots and sizes of request structs. */

@@ -3,9 +3,9 @@
  * The contract of a transport: ordered, reliable frames between two processes. A transport knows nothing of schemas,
  * methods or retries. One conformance suite (test/conformance) runs against every transport in cell_transports.
  *
- * Deadlines are absolute, in cell_now_ns() time; CELL_NO_DEADLINE waits for ever. No function but the ones documented as
- * blocking blocks. Functions of one connection: one thread may send while another receives; `interrupt` is callable from
- * any thread; nothing else is concurrent. Permitted errors are CELL_UNAVAILABLE (peer gone, refused), CELL_
+ * Deadlines are absolute, in cell_now_ns() time; CELL_NO_DEADLINE waits for ever. No function but the ones documented
+ * as blocking blocks. Functions of one connection: one thread may send while another receives; `interrupt` is callable
+ * from any thread; nothing else is concurrent. Permitted errors are CELL_UNAVAILABLE (peer gone, refused), CELL_
  * DEADLINE_EXCEEDED, CELL_CANCELLED (interrupted), CELL_PROTOCOL_ERROR, CELL_TOO_LARGE, CELL_PERMISSION_DENIED,
  * CELL_INVALID_ARGUMENT, CELL_NO_MEMORY, CELL_IO_ERROR.
  */
@@ -30,8 +30,8 @@ struct cell_peer {
 
 struct cell_connect_options {
     uint64_t deadline_ns;
-    uint32_t max_payload;  /* of frames received on this connection; longer ones are CELL_TOO_LARGE */
-    bool any_owner;        /* false: only a socket owned by this user or root is connected to */
+    uint32_t max_payload; /* of frames received on this connection; longer ones are CELL_TOO_LARGE */
+    bool any_owner;       /* false: only a socket owned by this user or root is connected to */
 };
 
 struct cell_transport {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * Connections of the Unix socket transport. A frame is sent with one system call and received, when it is not larger than
- * the buffer, with one recv. Deadlines cost no system call of their own in steady state: the timeout for receiving is a
- * power of two of milliseconds and only set when it changes; what is left of a deadline is waited for in ever smaller
- * steps. Sending waits, when it has to, by poll.
+ * Connections of the Unix socket transport. A frame is sent with one system call and received, when it is not larger
+ * than the buffer, with one recv. Deadlines cost no system call of their own in steady state: the timeout for receiving
+ * is a power of two of milliseconds and only set when it changes; what is left of a deadline is waited for in ever
+ * smaller steps. Sending waits, when it has to, by poll.
  */
 #include "unix.h"
 
@@ -28,11 +28,11 @@ struct cell_conn {
     uint32_t max_payload;
     uint8_t *buffer; /* NULL while nothing is in it */
     size_t capacity, len;
-    size_t taken;  /* bytes of the frame that the last recv returned */
-    size_t wanted; /* bytes of the frame that is being received; 0 = its header is not complete */
+    size_t taken;        /* bytes of the frame that the last recv returned */
+    size_t wanted;       /* bytes of the frame that is being received; 0 = its header is not complete */
     uint32_t receive_ms; /* the socket's timeout; 0 = none */
-    atomic_bool dead; /* set by whoever sends or receives */
-    bool broken; /* what the peer sends is no frame: nothing more is received, but it may be told */
+    atomic_bool dead;    /* set by whoever sends or receives */
+    bool broken;         /* what the peer sends is no frame: nothing more is received, but it may be told */
     atomic_bool interrupted;
     struct cell_peer peer;
 };
@@ -194,7 +194,8 @@ static void wipe(struct cell_conn *c, size_t end)
         explicit_bzero(c->buffer + c->len, end - c->len);
 }
 
-/* Forgets the frame that the last recv returned; what came after it moves to the front, so that payloads stay aligned. */
+/* Forgets the frame that the last recv returned; what came after it moves to the front, so that payloads stay aligned.
+ */
 static void drop_taken(struct cell_conn *c)
 {
     size_t end = c->len;

@@ -12,7 +12,7 @@
 struct decoder {
     const uint8_t *message;
     uint32_t len;
-    uint32_t floor; /* end of the fixed part: nothing is referred to before it */
+    uint32_t floor;  /* end of the fixed part: nothing is referred to before it */
     uint64_t budget; /* bytes that may still be allocated */
     size_t limit;    /* where that comes from, for the message */
     struct cell_arena *arena;

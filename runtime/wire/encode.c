@@ -18,8 +18,8 @@ struct encoder {
     struct cell_walk walk;
 };
 
-static int put_fields(struct encoder *en, const struct cell_field *fields, uint32_t n, const uint8_t *from,
-                      uint64_t to, unsigned depth);
+static int put_fields(struct encoder *en, const struct cell_field *fields, uint32_t n, const uint8_t *from, uint64_t to,
+                      unsigned depth);
 static int put_value(struct encoder *en, const struct cell_type *type, const uint8_t *from, uint64_t to,
                      unsigned depth);
 
@@ -83,8 +83,7 @@ static int fail_nesting(struct encoder *en)
 }
 
 /* A value inside a list, an optional or behind a pointer: a struct there is no further level of nesting. */
-static int put_inner(struct encoder *en, const struct cell_type *type, const uint8_t *from, uint64_t to,
-                     unsigned depth)
+static int put_inner(struct encoder *en, const struct cell_type *type, const uint8_t *from, uint64_t to, unsigned depth)
 {
     if (type->kind == CELL_KIND_STRUCT)
         return put_fields(en, type->fields, type->nfields, from, to, depth);
@@ -105,8 +104,8 @@ static int put_array(struct encoder *en, const struct cell_type *type, uint64_t 
 }
 
 /* The elements of a list or what a parameter points to, appended, and the reference to them. */
-static int put_elements(struct encoder *en, const struct cell_type *type, const uint8_t *from, uint64_t n,
-                        uint64_t to, bool single, unsigned depth)
+static int put_elements(struct encoder *en, const struct cell_type *type, const uint8_t *from, uint64_t n, uint64_t to,
+                        bool single, unsigned depth)
 {
     /* An element without bytes still counts: a stride of 0 would let any count fit into nothing. */
     uint32_t stride = type->size ? type->size : 1;
@@ -138,8 +137,7 @@ static int put_elements(struct encoder *en, const struct cell_type *type, const 
     return type->size ? put_array(en, type, n, from, offset, depth) : CELL_OK;
 }
 
-static int put_list(struct encoder *en, const struct cell_type *type, const uint8_t *from, uint64_t to,
-                    unsigned depth)
+static int put_list(struct encoder *en, const struct cell_type *type, const uint8_t *from, uint64_t to, unsigned depth)
 {
     struct cell_ref list;
     memcpy(&list, from, sizeof(list)); /* every list has the layout of cell_ref */
@@ -157,8 +155,7 @@ static int put_opt(struct encoder *en, const struct cell_type *type, const uint8
     return put_inner(en, type->elem, from + at, to + at, depth);
 }
 
-static int put_value(struct encoder *en, const struct cell_type *type, const uint8_t *from, uint64_t to,
-                     unsigned depth)
+static int put_value(struct encoder *en, const struct cell_type *type, const uint8_t *from, uint64_t to, unsigned depth)
 {
     switch (type->kind) {
     case CELL_KIND_BOOL:
@@ -213,8 +210,8 @@ static int put_field(struct encoder *en, const struct cell_field *f, const uint8
     return put_array(en, f->type, f->count, from, to, depth + 1);
 }
 
-static int put_fields(struct encoder *en, const struct cell_field *fields, uint32_t n, const uint8_t *from,
-                      uint64_t to, unsigned depth)
+static int put_fields(struct encoder *en, const struct cell_field *fields, uint32_t n, const uint8_t *from, uint64_t to,
+                      unsigned depth)
 {
     for (uint32_t i = 0; i < n; i++) {
         const struct cell_field *f = &fields[i];

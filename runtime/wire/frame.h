@@ -15,13 +15,13 @@
 #define CELL_FRAME_HEADER 32u
 
 /* X(symbol, number): kinds of frame. */
-#define CELL_FRAME_KIND_MAP(X)                                                                                        \
-    X(HELLO, 1)   /* client → server, first frame; payload: metadata block only */                                    \
-    X(WELCOME, 2) /* server → client, answer to HELLO; code = status */                                              \
-    X(SCHEMA, 3)  /* client → server after a WELCOME that asked for it: the client's schema as JSON */                \
-    X(CALL, 4)    /* client → server; code = method id */                                                             \
-    X(REPLY, 5)   /* server → client; code = result or status */                                                      \
-    X(CANCEL, 6)  /* client → server; id of the call */                                                               \
+#define CELL_FRAME_KIND_MAP(X)                                                                                         \
+    X(HELLO, 1)   /* client → server, first frame; payload: metadata block only */                                     \
+    X(WELCOME, 2) /* server → client, answer to HELLO; code = status */                                                \
+    X(SCHEMA, 3)  /* client → server after a WELCOME that asked for it: the client's schema as JSON */                 \
+    X(CALL, 4)    /* client → server; code = method id */                                                              \
+    X(REPLY, 5)   /* server → client; code = result or status */                                                       \
+    X(CANCEL, 6)  /* client → server; id of the call */                                                                \
     X(GOAWAY, 7)  /* server → client: finish nothing new here, connect again elsewhere */
 
 enum cell_frame_kind {

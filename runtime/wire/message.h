@@ -8,11 +8,11 @@
  *   …  what the references point to
  *
  * A reference (cell_str, cell_bytes, list, REF parameter) is 16 bytes in place:  u32 offset from the start of the
- * message, u32 stride (bytes from one element to the next as the sender lays them out; 1 for text and bytes), u64 count.
- * Count 0 has offset 0. Elements start at a multiple of 8. A receiver copies min(stride, its own size) bytes of each
- * element and zeroes the rest, as it does with the fixed part: appending a field is compatible.
- * Optionals and nested structs are in place. Everything is checked once, before anything is handed out: bounds without
- * overflow, booleans 0 or 1, text valid UTF-8, depth and total memory within wire/limits.h.
+ * message, u32 stride (bytes from one element to the next as the sender lays them out; 1 for text and bytes), u64
+ * count. Count 0 has offset 0. Elements start at a multiple of 8. A receiver copies min(stride, its own size) bytes of
+ * each element and zeroes the rest, as it does with the fixed part: appending a field is compatible. Optionals and
+ * nested structs are in place. Everything is checked once, before anything is handed out: bounds without overflow,
+ * booleans 0 or 1, text valid UTF-8, depth and total memory within wire/limits.h.
  */
 #ifndef CELL_WIRE_MESSAGE_H
 #define CELL_WIRE_MESSAGE_H
@@ -31,7 +31,8 @@ struct cell_layout {
 };
 
 /* Appends the message for the struct at `in` to `b` (whose length must be a multiple of 8).
- * CELL_INVALID_ARGUMENT (NULL where bytes must be, invalid UTF-8), CELL_TOO_LARGE (over `max` bytes), CELL_NO_MEMORY. */
+ * CELL_INVALID_ARGUMENT (NULL where bytes must be, invalid UTF-8), CELL_TOO_LARGE (over `max` bytes), CELL_NO_MEMORY.
+ */
 int cell_message_encode(const struct cell_layout *layout, const void *in, uint32_t max, struct cell_buffer *b,
                         struct cell_error *e);
 

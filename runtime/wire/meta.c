@@ -28,8 +28,7 @@ int cell_meta_append(struct cell_buffer *b, const char *key, const void *value, 
         return CELL_INVALID_ARGUMENT;
     if (key_len > CELL_MAX_META_BYTES || len > CELL_MAX_META_BYTES || PAIR_HEADER + key_len + len > CELL_MAX_META_BYTES)
         return CELL_TOO_LARGE;
-    const uint8_t header[PAIR_HEADER] = {(uint8_t)key_len, (uint8_t)(key_len >> 8), (uint8_t)len,
-                                         (uint8_t)(len >> 8)};
+    const uint8_t header[PAIR_HEADER] = {(uint8_t)key_len, (uint8_t)(key_len >> 8), (uint8_t)len, (uint8_t)(len >> 8)};
     /* All or nothing: a pair is never left half written. */
     if (!cell_buffer_reserve(b, PAIR_HEADER + key_len + len))
         return CELL_NO_MEMORY;

@@ -24,17 +24,17 @@ _Static_assert(_Alignof(int64_t) == 8 && _Alignof(double) == 8 && _Alignof(cell_
 #define KIND_str CELL_KIND_STR
 #define KIND_bytes CELL_KIND_BYTES
 
-#define DEFINE_TYPES(suffix, T)                                                                                       \
-    const struct cell_type cell_type_##suffix = {                                                                     \
-        .name = #suffix, .kind = KIND_##suffix, .size = sizeof(T), .align = _Alignof(T)};                             \
-    const struct cell_type cell_type_list_##suffix = {.name = "list<" #suffix ">",                                    \
-                                                      .kind = CELL_KIND_LIST,                                         \
-                                                      .size = sizeof(cell_list_##suffix),                             \
-                                                      .align = _Alignof(cell_list_##suffix),                          \
-                                                      .elem = &cell_type_##suffix};                                   \
-    const struct cell_type cell_type_opt_##suffix = {.name = "opt<" #suffix ">",                                      \
-                                                     .kind = CELL_KIND_OPT,                                           \
-                                                     .size = sizeof(cell_opt_##suffix),                               \
-                                                     .align = _Alignof(cell_opt_##suffix),                            \
+#define DEFINE_TYPES(suffix, T)                                                                                        \
+    const struct cell_type cell_type_##suffix = {                                                                      \
+        .name = #suffix, .kind = KIND_##suffix, .size = sizeof(T), .align = _Alignof(T)};                              \
+    const struct cell_type cell_type_list_##suffix = {.name = "list<" #suffix ">",                                     \
+                                                      .kind = CELL_KIND_LIST,                                          \
+                                                      .size = sizeof(cell_list_##suffix),                              \
+                                                      .align = _Alignof(cell_list_##suffix),                           \
+                                                      .elem = &cell_type_##suffix};                                    \
+    const struct cell_type cell_type_opt_##suffix = {.name = "opt<" #suffix ">",                                       \
+                                                     .kind = CELL_KIND_OPT,                                            \
+                                                     .size = sizeof(cell_opt_##suffix),                                \
+                                                     .align = _Alignof(cell_opt_##suffix),                             \
                                                      .elem = &cell_type_##suffix};
 CELL_SCALAR_MAP(DEFINE_TYPES)

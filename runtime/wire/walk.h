@@ -24,8 +24,8 @@ struct cell_wire_ref {
  */
 struct cell_walk {
     int status;
-    size_t begin;     /* of the path, which stands at the end of `path` */
-    char path[256];   /* "accounts[3].email" */
+    size_t begin;   /* of the path, which stands at the end of `path` */
+    char path[256]; /* "accounts[3].email" */
     char reason[160];
 };
 

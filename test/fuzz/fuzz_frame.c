@@ -7,10 +7,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define EXPECT(condition)                                                                                             \
-    do {                                                                                                              \
-        if (!(condition))                                                                                             \
-            abort();                                                                                                  \
+#define EXPECT(condition)                                                                                              \
+    do {                                                                                                               \
+        if (!(condition))                                                                                              \
+            abort();                                                                                                   \
     } while (0)
 
 /* A prefix of a header that is valid, or of which more is needed, is never invalid, and what is invalid stays so. */

@@ -8,10 +8,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define EXPECT(condition)                                                                                             \
-    do {                                                                                                              \
-        if (!(condition))                                                                                             \
-            abort();                                                                                                  \
+#define EXPECT(condition)                                                                                              \
+    do {                                                                                                               \
+        if (!(condition))                                                                                              \
+            abort();                                                                                                   \
     } while (0)
 
 /* What an older and a newer build would have made of the same request. */

@@ -19,34 +19,34 @@ struct test_case {
 static struct test_case *test_first, **test_last = &test_first;
 static int test_failures;
 
-#define TEST(id)                                                                                                      \
-    static void test_##id(void);                                                                                      \
-    static struct test_case test_case_##id = {#id, test_##id, NULL};                                                  \
-    __attribute__((constructor)) static void test_add_##id(void)                                                      \
-    {                                                                                                                 \
-        *test_last = &test_case_##id;                                                                                 \
-        test_last = &test_case_##id.next;                                                                             \
-    }                                                                                                                 \
+#define TEST(id)                                                                                                       \
+    static void test_##id(void);                                                                                       \
+    static struct test_case test_case_##id = {#id, test_##id, NULL};                                                   \
+    __attribute__((constructor)) static void test_add_##id(void)                                                       \
+    {                                                                                                                  \
+        *test_last = &test_case_##id;                                                                                  \
+        test_last = &test_case_##id.next;                                                                              \
+    }                                                                                                                  \
     static void test_##id(void)
 
-#define CHECK_(cond, leave)                                                                                           \
-    do {                                                                                                              \
-        if (!(cond)) {                                                                                                \
-            printf("%s:%d: failed: %s\n", __FILE__, __LINE__, #cond);                                                 \
-            test_failures++;                                                                                          \
-            leave;                                                                                                    \
-        }                                                                                                             \
+#define CHECK_(cond, leave)                                                                                            \
+    do {                                                                                                               \
+        if (!(cond)) {                                                                                                 \
+            printf("%s:%d: failed: %s\n", __FILE__, __LINE__, #cond);                                                  \
+            test_failures++;                                                                                           \
+            leave;                                                                                                     \
+        }                                                                                                              \
     } while (0)
 #define CHECK(cond) CHECK_(cond, )
 #define REQUIRE(cond) CHECK_(cond, return)
-#define CHECK_STR(a, b)                                                                                               \
-    do {                                                                                                              \
-        const char *a_ = (a), *b_ = (b);                                                                              \
-        if (!a_ || !b_ || strcmp(a_, b_) != 0) {                                                                      \
-            printf("%s:%d: failed: %s is \"%s\", not \"%s\"\n", __FILE__, __LINE__, #a, a_ ? a_ : "(null)",           \
-                   b_ ? b_ : "(null)");                                                                               \
-            test_failures++;                                                                                          \
-        }                                                                                                             \
+#define CHECK_STR(a, b)                                                                                                \
+    do {                                                                                                               \
+        const char *a_ = (a), *b_ = (b);                                                                               \
+        if (!a_ || !b_ || strcmp(a_, b_) != 0) {                                                                       \
+            printf("%s:%d: failed: %s is \"%s\", not \"%s\"\n", __FILE__, __LINE__, #a, a_ ? a_ : "(null)",            \
+                   b_ ? b_ : "(null)");                                                                                \
+            test_failures++;                                                                                           \
+        }                                                                                                              \
     } while (0)
 
 int main(int argc, char **argv)

@@ -594,10 +594,10 @@ static const char *suggest(const char *word)
 
 TEST(suggestion_is_the_nearest_name)
 {
-    CHECK_STR(suggest("emial"), "email");       /* a swap is one edit */
-    CHECK_STR(suggest("emal"), "email");        /* a letter is missing */
-    CHECK_STR(suggest("emaill"), "email");      /* one too many */
-    CHECK_STR(suggest("nane"), "name");         /* one is wrong */
+    CHECK_STR(suggest("emial"), "email");           /* a swap is one edit */
+    CHECK_STR(suggest("emal"), "email");            /* a letter is missing */
+    CHECK_STR(suggest("emaill"), "email");          /* one too many */
+    CHECK_STR(suggest("nane"), "name");             /* one is wrong */
     CHECK_STR(suggest("craeted_ta"), "created_at"); /* two swaps */
     CHECK_STR(suggest("email"), "email");
     CHECK_STR(suggest("sesion"), "sessions");

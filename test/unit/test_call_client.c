@@ -150,7 +150,7 @@ TEST(an_error_brings_its_trail_details_and_metadata_and_leaves_out_parameters)
 
 TEST(metadata_travels_both_ways_and_the_handler_knows_its_caller)
 {
-    struct demo_server d = {.options.user = (void *)(uintptr_t) "the user"};
+    struct demo_server d = {.options.user = (void *)(uintptr_t)"the user"};
     struct cell_client *client = NULL;
     demo_setup();
     demo_start(&d);

@@ -83,7 +83,7 @@ static void *cancel_when_entered(void *arg)
 
 TEST(an_in_process_client_runs_the_servers_handlers)
 {
-    struct demo_server d = {.options = {.user = (void *)(uintptr_t) "local", .max_message = 1u << 16}};
+    struct demo_server d = {.options = {.user = (void *)(uintptr_t)"local", .max_message = 1u << 16}};
     struct cell_client *client = NULL;
     pthread_t thread;
     int32_t sum = 0;
@@ -194,7 +194,7 @@ TEST(interceptors_run_outermost_first_and_see_and_set_metadata)
     cell_str value;
     demo_setup();
     demo_new(&d);
-    CHECK(cell_server_intercept(d.server, tracer, (void *)(uintptr_t) "s") == CELL_OK);
+    CHECK(cell_server_intercept(d.server, tracer, (void *)(uintptr_t)"s") == CELL_OK);
     CHECK(cell_server_intercept(d.server, authenticate, NULL) == CELL_OK);
     demo_start(&d);
     cell_ctx *c = demo_ctx(&bare);
@@ -205,9 +205,9 @@ TEST(interceptors_run_outermost_first_and_see_and_set_metadata)
     CHECK(atomic_load(&shared->calls) == 0);
     cell_ctx_close(c);
     c = demo_ctx(&client);
-    CHECK(cell_client_intercept(client, tracer, (void *)(uintptr_t) "a") == CELL_OK);
+    CHECK(cell_client_intercept(client, tracer, (void *)(uintptr_t)"a") == CELL_OK);
     CHECK(cell_client_intercept(client, add_token, NULL) == CELL_OK);
-    CHECK(cell_client_intercept(client, tracer, (void *)(uintptr_t) "b") == CELL_OK);
+    CHECK(cell_client_intercept(client, tracer, (void *)(uintptr_t)"b") == CELL_OK);
     trace[0] = '\0';
     CHECK(call_add(c, 40, 2, &sum) == 0 && sum == 142);
     CHECK_STR(trace, "abssba");

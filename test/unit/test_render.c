@@ -7,34 +7,37 @@
 
 #include "Render.h"
 
-#define ROLE                                                                                                          \
-    "{\"name\":\"auth_role\",\"kind\":\"enum\",\"type\":\"u32\",\"size\":4,\"align\":4,\"doc\":\"What one may do.\","      \
-    "\"values\":[{\"name\":\"AUTH_USER\",\"value\":\"0\"},{\"name\":\"AUTH_ADMIN\",\"value\":\"1\",\"doc\":\"All.\"}]}"
-#define SMALL                                                                                                         \
-    "{\"name\":\"auth_flag\",\"kind\":\"enum\",\"type\":\"u8\",\"size\":1,\"align\":1,"                                     \
+#define ROLE                                                                                                           \
+    "{\"name\":\"auth_role\",\"kind\":\"enum\",\"type\":\"u32\",\"size\":4,\"align\":4,\"doc\":\"What one may do.\","  \
+    "\"values\":[{\"name\":\"AUTH_USER\",\"value\":\"0\"},{\"name\":\"AUTH_ADMIN\",\"value\":\"1\",\"doc\":\"All.\"}]" \
+    "}"
+#define SMALL                                                                                                          \
+    "{\"name\":\"auth_flag\",\"kind\":\"enum\",\"type\":\"u8\",\"size\":1,\"align\":1,"                                \
     "\"values\":[{\"name\":\"AUTH_OFF\",\"value\":\"0\"},{\"name\":\"AUTH_ON\",\"value\":\"1\"}]}"
-#define SESSION                                                                                                       \
-    "{\"name\":\"auth_session\",\"kind\":\"struct\",\"size\":40,\"align\":8,\"doc\":\"One login.\",\"fields\":["           \
-    "{\"name\":\"email\",\"type\":\"str\",\"offset\":0,\"doc\":\"The address.\",\"since\":\"1.1\",\"renamed_from\":\"mail\"},"  \
-    "{\"name\":\"key\",\"type\":\"u8[8]\",\"offset\":16,\"rules\":[{\"rule\":\"secret\",\"args\":[]}]},"                 \
-    "{\"name\":\"age\",\"type\":\"opt<i32>\",\"offset\":24},"                                                            \
-    "{\"name\":\"role\",\"type\":\"auth_role\",\"offset\":32,\"rules\":[{\"rule\":\"range\",\"args\":[\"0\",\"1\"]}]}]}"
-#define LISTS                                                                                                         \
-    "{\"name\":\"auth_session_list\",\"kind\":\"list\",\"of\":\"auth_session\",\"size\":16,\"align\":8},"                \
+#define SESSION                                                                                                        \
+    "{\"name\":\"auth_session\",\"kind\":\"struct\",\"size\":40,\"align\":8,\"doc\":\"One login.\",\"fields\":["       \
+    "{\"name\":\"email\",\"type\":\"str\",\"offset\":0,\"doc\":\"The "                                                 \
+    "address.\",\"since\":\"1.1\",\"renamed_from\":\"mail\"},"                                                         \
+    "{\"name\":\"key\",\"type\":\"u8[8]\",\"offset\":16,\"rules\":[{\"rule\":\"secret\",\"args\":[]}]},"               \
+    "{\"name\":\"age\",\"type\":\"opt<i32>\",\"offset\":24},"                                                          \
+    "{\"name\":\"role\",\"type\":\"auth_role\",\"offset\":32,\"rules\":[{\"rule\":\"range\",\"args\":[\"0\",\"1\"]}]}" \
+    "]}"
+#define LISTS                                                                                                          \
+    "{\"name\":\"auth_session_list\",\"kind\":\"list\",\"of\":\"auth_session\",\"size\":16,\"align\":8},"              \
     "{\"name\":\"auth_opt_role\",\"kind\":\"opt\",\"of\":\"auth_role\",\"size\":8,\"align\":4}"
-#define LOGIN                                                                                                         \
-    "{\"name\":\"auth_login\",\"doc\":\"Logs in.\",\"params\":["                                                        \
-    "{\"name\":\"email\",\"type\":\"str\",\"dir\":\"in\",\"doc\":\"whose account\"},"                                     \
-    "{\"name\":\"in\",\"type\":\"u8[16]\",\"dir\":\"in\",\"pointer\":true},"                                              \
-    "{\"name\":\"template_of\",\"type\":\"auth_session\",\"dir\":\"in\",\"pointer\":true},"                               \
+#define LOGIN                                                                                                          \
+    "{\"name\":\"auth_login\",\"doc\":\"Logs in.\",\"params\":["                                                       \
+    "{\"name\":\"email\",\"type\":\"str\",\"dir\":\"in\",\"doc\":\"whose account\"},"                                  \
+    "{\"name\":\"in\",\"type\":\"u8[16]\",\"dir\":\"in\",\"pointer\":true},"                                           \
+    "{\"name\":\"template_of\",\"type\":\"auth_session\",\"dir\":\"in\",\"pointer\":true},"                            \
     "{\"name\":\"out\",\"type\":\"auth_session\",\"dir\":\"out\",\"pointer\":true}]}"
 #define PING "{\"name\":\"auth_ping\",\"idempotent\":true,\"params\":[]}"
-#define LARGE                                                                                                         \
-    "{\"name\":\"AUTH_HUGE\",\"type\":\"u64\",\"value\":\"18446744073709551615\"},"                                     \
+#define LARGE                                                                                                          \
+    "{\"name\":\"AUTH_HUGE\",\"type\":\"u64\",\"value\":\"18446744073709551615\"},"                                    \
     "{\"name\":\"AUTH_LOWEST\",\"type\":\"i64\",\"value\":\"-9223372036854775808\"},"
 #define MAX "{\"name\":\"AUTH_MAX\",\"type\":\"i64\",\"value\":\"32\",\"doc\":\"Sessions at once.\"}"
-#define DOCUMENT(types, constants, methods)                                                                           \
-    "{\"schema\":\"cell.schema/1\",\"cell\":\"auth\",\"abi\":\"lp64-le\",\"doc\":\"Accounts\",\"types\":[" types           \
+#define DOCUMENT(types, constants, methods)                                                                            \
+    "{\"schema\":\"cell.schema/1\",\"cell\":\"auth\",\"abi\":\"lp64-le\",\"doc\":\"Accounts\",\"types\":[" types       \
     "],\"constants\":[" constants "],\"methods\":[" methods                                                            \
     "],\"streams\":[],\"capabilities\":[],\"functions\":[],\"verbs\":[]}"
 #define FULL DOCUMENT(ROLE "," SMALL "," SESSION "," LISTS, LARGE MAX, LOGIN "," PING)
@@ -219,8 +222,9 @@ TEST(client_of_a_cell_without_anything_is_its_marker)
 TEST(documentation_stays_inside_its_comment)
 {
     static const char *const docs[] = {
-        "ends \\", "ends \\ \t", "trigraph ?\?/", "a */ int x; /*", "two\nlines \\\nthree", "\r\n\v\f", "*/*/*/",
-        "\xe2\x80\xa8int y;", "\xe2\x80\xae txet", "\n\n", "//", "\\",
+        "ends \\",  "ends \\ \t", "trigraph ?\?/",      "a */ int x; /*",    "two\nlines \\\nthree",
+        "\r\n\v\f", "*/*/*/",     "\xe2\x80\xa8int y;", "\xe2\x80\xae txet", "\n\n",
+        "//",       "\\",
     };
     struct cell_schema *s = parse(FULL);
     struct render_options o = {0};
@@ -390,11 +394,11 @@ TEST(provider_is_c_linkage_in_cplusplus)
     cell_buffer_free(&outpp);
 }
 
-#define HOME                                                                                                          \
-    "{\"name\":\"home\",\"kind\":\"struct\",\"size\":16,\"align\":8,\"fields\":["                                        \
+#define HOME                                                                                                           \
+    "{\"name\":\"home\",\"kind\":\"struct\",\"size\":16,\"align\":8,\"fields\":["                                      \
     "{\"name\":\"street\",\"type\":\"str\",\"offset\":0}]}"
-#define GUEST                                                                                                         \
-    "{\"name\":\"guest\",\"kind\":\"struct\",\"size\":16,\"align\":8,\"fields\":["                                       \
+#define GUEST                                                                                                          \
+    "{\"name\":\"guest\",\"kind\":\"struct\",\"size\":16,\"align\":8,\"fields\":["                                     \
     "{\"name\":\"home\",\"type\":\"home\",\"offset\":0}]}"
 
 static char *expansion(const char *json, bool cplusplus)
@@ -426,7 +430,9 @@ TEST(types_of_the_program_are_described_but_not_defined)
         CHECK(has(c, "const struct guest *ptr;"));
         CHECK(!has(c, "struct guest {") && !has(c, "struct home {") && !has(c, "sizeof(struct guest)"));
         CHECK(has(c, "cellgen_db_guest_table_home_fields[] = {"));
-        CHECK(has(c, "cellgen_db_guest_table_guest_type = {\"guest\", 14, 16, 8, 1, cellgen_db_guest_table_guest_fields, 0};"));
+        CHECK(has(
+            c,
+            "cellgen_db_guest_table_guest_type = {\"guest\", 14, 16, 8, 1, cellgen_db_guest_table_guest_fields, 0};"));
         CHECK(has(c, "{\"home\", &cellgen_db_guest_table_home_type, 0, 0, 0, 0}"));
         CHECK(has(c, "cellgen_guests_type = {\"guests\", 16, 16, 8, 0, 0, &cellgen_db_guest_table_guest_type};"));
         CHECK(has(c, "{\"like\", &cellgen_db_guest_table_guest_type, 0, 0, 1, 0}"));

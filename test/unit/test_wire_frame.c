@@ -114,10 +114,10 @@ TEST(bad_header_is_refused_as_soon_as_it_shows)
         size_t needed;
         int status;
     } bad[] = {
-        {0, 'c', 1, CELL_PROTOCOL_ERROR},  {1, 0, 2, CELL_PROTOCOL_ERROR},    {2, 'l', 3, CELL_PROTOCOL_ERROR},
-        {3, 'M', 4, CELL_PROTOCOL_ERROR},  {7, 1, 8, CELL_TOO_LARGE},         {8, 2, 9, CELL_PROTOCOL_ERROR},
-        {8, 0, 9, CELL_PROTOCOL_ERROR},    {9, 0, 10, CELL_PROTOCOL_ERROR},   {9, 8, 10, CELL_PROTOCOL_ERROR},
-        {9, 255, 10, CELL_PROTOCOL_ERROR}, {10, 3, 11, CELL_PROTOCOL_ERROR},  {11, 1, 12, CELL_PROTOCOL_ERROR},
+        {0, 'c', 1, CELL_PROTOCOL_ERROR},  {1, 0, 2, CELL_PROTOCOL_ERROR},     {2, 'l', 3, CELL_PROTOCOL_ERROR},
+        {3, 'M', 4, CELL_PROTOCOL_ERROR},  {7, 1, 8, CELL_TOO_LARGE},          {8, 2, 9, CELL_PROTOCOL_ERROR},
+        {8, 0, 9, CELL_PROTOCOL_ERROR},    {9, 0, 10, CELL_PROTOCOL_ERROR},    {9, 8, 10, CELL_PROTOCOL_ERROR},
+        {9, 255, 10, CELL_PROTOCOL_ERROR}, {10, 3, 11, CELL_PROTOCOL_ERROR},   {11, 1, 12, CELL_PROTOCOL_ERROR},
         {14, 1, 15, CELL_PROTOCOL_ERROR},  {15, 128, 16, CELL_PROTOCOL_ERROR}, {13, 0x40, 14, CELL_PROTOCOL_ERROR},
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -246,8 +246,9 @@ TEST(metadata_of_every_truncated_length_is_refused_or_ends_at_a_pair)
         CHECK(cell_meta_check(block, len, &e) == (good ? CELL_OK : CELL_PROTOCOL_ERROR));
         CHECK(good || strstr(e.text, len < whole ? "pair 1" : "pair 2"));
         CHECK(cell_meta_find(block, len, "none", &p) == (good ? CELL_NOT_FOUND : CELL_PROTOCOL_ERROR));
-        CHECK(cell_meta_find(block, len, "first", &p) ==
-              (len >= whole ? CELL_OK : good ? CELL_NOT_FOUND : CELL_PROTOCOL_ERROR));
+        CHECK(cell_meta_find(block, len, "first", &p) == (len >= whole ? CELL_OK
+                                                          : good       ? CELL_NOT_FOUND
+                                                                       : CELL_PROTOCOL_ERROR));
     }
     unguard(&g);
     cell_buffer_free(&b);

@@ -37,9 +37,9 @@ struct holder {
     struct cell_ref four;
 };
 static const struct cell_field holder_fields[] = {
-    FIELD(struct holder, text, cell_type_str),           FIELD(struct holder, data, cell_type_bytes),
-    FIELD(struct holder, numbers, cell_type_list_i64),   FIELD(struct holder, accounts, account_list_type),
-    PARAM(struct holder, one, cell_type_i64),            PARAMS(struct holder, four, cell_type_u8, 4)};
+    FIELD(struct holder, text, cell_type_str),         FIELD(struct holder, data, cell_type_bytes),
+    FIELD(struct holder, numbers, cell_type_list_i64), FIELD(struct holder, accounts, account_list_type),
+    PARAM(struct holder, one, cell_type_i64),          PARAMS(struct holder, four, cell_type_u8, 4)};
 static const struct cell_layout holder_layout = {holder_fields, COUNT(holder_fields), sizeof(struct holder)};
 
 enum { FIXED = sizeof(struct holder), BODY = 8 + FIXED, SIZE = BODY + 64 };
@@ -84,7 +84,8 @@ TEST(reference_outside_the_message_is_refused_by_name)
         const char *text;
     } cases[] = {
         {0, BODY, 1, 64, CELL_OK, NULL},
-        {0, BODY, 1, 65, CELL_PROTOCOL_ERROR, "text: 65 elements of 1 bytes at 104 lie outside the message of 168 bytes"},
+        {0, BODY, 1, 65, CELL_PROTOCOL_ERROR,
+         "text: 65 elements of 1 bytes at 104 lie outside the message of 168 bytes"},
         {0, BODY, 1, UINT64_MAX, CELL_PROTOCOL_ERROR, "text: "},
         {0, BODY, 2, 1, CELL_PROTOCOL_ERROR, "text: text with a stride of 2"},
         {0, BODY, 0, 1, CELL_PROTOCOL_ERROR, "text: a reference with a stride of 0"},
@@ -433,12 +434,12 @@ static const struct cell_layout racing_layout = {racing_fields, COUNT(racing_fie
 static void mutate_for_ever(volatile uint8_t *m)
 {
     for (uint8_t turn = 0;; turn++) {
-        m[16] = turn & 1 ? 8 : 0xf0;            /* text count */
-        m[23] = turn & 2 ? 0x80 : 0;            /* … its highest byte */
-        m[9] = turn & 4 ? 0xff : 0;             /* text offset */
-        m[24] = turn & 8 ? 1 : 200;             /* has */
-        m[48] = turn & 16 ? 'x' : 0xff;         /* the text */
-        m[56] = turn & 32 ? 1 : 99;             /* a bool */
+        m[16] = turn & 1 ? 8 : 0xf0;    /* text count */
+        m[23] = turn & 2 ? 0x80 : 0;    /* … its highest byte */
+        m[9] = turn & 4 ? 0xff : 0;     /* text offset */
+        m[24] = turn & 8 ? 1 : 200;     /* has */
+        m[48] = turn & 16 ? 'x' : 0xff; /* the text */
+        m[56] = turn & 32 ? 1 : 99;     /* a bool */
     }
 }
 

@@ -32,17 +32,18 @@ static const struct cell_layout small_layout = {small_fields, COUNT(small_fields
 TEST(message_has_the_documented_bytes)
 {
     static const uint8_t expected[56] = {
-        56, 0, 0, 0, 32, 0, 0, 0,                               /* size, fixed */
-        0x04, 0x03, 0x02, 0x01, 0, 0, 0, 0,                     /* n, padding */
-        40, 0, 0, 0, 1, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0,        /* s: offset, stride, count */
-        1, 7, 1, 0, 0, 0, 0, 0,                                 /* o, f, padding */
-        'g', 'r', 0xc3, 0xbc, 0xc3, 0x9f, 'e', ' ', '!', 0,     /* the text, padded to 8 */
+        56,   0,    0,    0,    32,   0,    0,   0,                             /* size, fixed */
+        0x04, 0x03, 0x02, 0x01, 0,    0,    0,   0,                             /* n, padding */
+        40,   0,    0,    0,    1,    0,    0,   0,   9,   0, 0, 0, 0, 0, 0, 0, /* s: offset, stride, count */
+        1,    7,    1,    0,    0,    0,    0,   0,                             /* o, f, padding */
+        'g',  'r',  0xc3, 0xbc, 0xc3, 0x9f, 'e', ' ', '!', 0,                   /* the text, padded to 8 */
     };
     struct cell_buffer b = {0};
     struct small in;
     memset(&in, 0xee, sizeof(in)); /* padding that must not travel */
     in.n = 0x01020304;
-    in.s = CELL_STR("gr\xc3\xbc\xc3\x9f" "e !");
+    in.s = CELL_STR("gr\xc3\xbc\xc3\x9f"
+                    "e !");
     in.o.has = true;
     in.o.value = 7;
     in.f = true;
@@ -304,8 +305,8 @@ TEST(long_lists_read_back)
     CHECK(out.points.len == N && memcmp(out.points.ptr, points, N * sizeof(*points)) == 0);
     int bad = out.pads.len != N || out.words.len != N;
     for (int i = 0; i < N && !bad; i++)
-        bad = out.pads.ptr[i].b != i || !cell_str_eq(out.words.ptr[i], words[i]) ||
-              out.words.ptr[i].ptr[i % 40] != '\0';
+        bad =
+            out.pads.ptr[i].b != i || !cell_str_eq(out.words.ptr[i], words[i]) || out.words.ptr[i].ptr[i % 40] != '\0';
     CHECK(!bad);
     cell_buffer_free(&b);
     cell_arena_free(&a);
@@ -354,8 +355,7 @@ TEST(elements_without_bytes_are_counted_all_the_same)
     };
     static const struct cell_type empty = {"empty", CELL_KIND_STRUCT, 0, 1, 0, NULL, NULL};
     LIST_TYPE(list_type, empty);
-    static const struct cell_field fields[] = {FIELD(struct lists, list, list_type),
-                                               PARAM(struct lists, one, empty)};
+    static const struct cell_field fields[] = {FIELD(struct lists, list, list_type), PARAM(struct lists, one, empty)};
     static const struct cell_layout layout = {fields, 2, sizeof(struct lists)};
     struct lists out, in = {{(const uint8_t *)"", 5}, {"", 1}};
     struct cell_buffer b = {0};
@@ -392,8 +392,7 @@ TEST(encode_names_the_field_that_is_wrong)
     refused(&rich_layout, &r, MAX, CELL_INVALID_ARGUMENT, "accounts[0].tags[1].value: NULL with a length of 4");
     r = rich_of(&p, 0);
     p.account.main_tags[1].note.value = (cell_str){"\xc0\x80", 2};
-    refused(&rich_layout, &r, MAX, CELL_INVALID_ARGUMENT,
-            "account.main_tags[1].note: the text is not valid UTF-8");
+    refused(&rich_layout, &r, MAX, CELL_INVALID_ARGUMENT, "account.main_tags[1].note: the text is not valid UTF-8");
     r = rich_of(&p, 0);
     r.tree.ptr = NULL;
     refused(&rich_layout, &r, MAX, CELL_INVALID_ARGUMENT, "tree: NULL where 1 element must be");

@@ -6,14 +6,42 @@
 
 TEST(utf8_is_that_of_rfc_3629)
 {
-    static const char *const good[] = {"", "a", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf",
-                                       "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf",
-                                       "abcdefgh\xc3\xa9 12345678", "1234567\xf0\x9f\xa6\x80"};
-    static const char *const bad[] = {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\x7f", "\xc2\xc0",
-                                      "\xe0\x9f\xbf", "\xe0\xa0", "\xe1\x80", "\xed\xa0\x80", "\xed\xbf\xbf",
-                                      "\xe1\x80\x41", "\xf0\x8f\xbf\xbf", "\xf0\x90\x80", "\xf1\x80\x80\x41",
-                                      "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xfe", "12345678\x80",
-                                      "1234567\xc3", "\xf8\x88\x80\x80\x80"};
+    static const char *const good[] = {"",
+                                       "a",
+                                       "\x7f",
+                                       "\xc2\x80",
+                                       "\xdf\xbf",
+                                       "\xe0\xa0\x80",
+                                       "\xed\x9f\xbf",
+                                       "\xee\x80\x80",
+                                       "\xef\xbf\xbf",
+                                       "\xf0\x90\x80\x80",
+                                       "\xf4\x8f\xbf\xbf",
+                                       "abcdefgh\xc3\xa9 12345678",
+                                       "1234567\xf0\x9f\xa6\x80"};
+    static const char *const bad[] = {"\x80",
+                                      "\xbf",
+                                      "\xc0\x80",
+                                      "\xc1\xbf",
+                                      "\xc2",
+                                      "\xc2\x7f",
+                                      "\xc2\xc0",
+                                      "\xe0\x9f\xbf",
+                                      "\xe0\xa0",
+                                      "\xe1\x80",
+                                      "\xed\xa0\x80",
+                                      "\xed\xbf\xbf",
+                                      "\xe1\x80\x41",
+                                      "\xf0\x8f\xbf\xbf",
+                                      "\xf0\x90\x80",
+                                      "\xf1\x80\x80\x41",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf5\x80\x80\x80",
+                                      "\xff",
+                                      "\xfe",
+                                      "12345678\x80",
+                                      "1234567\xc3",
+                                      "\xf8\x88\x80\x80\x80"};
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         CHECK(cell_utf8_valid(good[i], strlen(good[i])));
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -44,21 +72,21 @@ TEST(every_code_point_is_valid_and_every_surrogate_is_not)
 
 TEST(builtin_types_describe_their_c_types)
 {
-#define CHECK_TYPES(suffix, T)                                                                                        \
-    CHECK_STR(cell_type_##suffix.name, #suffix);                                                                      \
-    CHECK(cell_type_##suffix.size == sizeof(T) && cell_type_##suffix.align == _Alignof(T));                           \
-    CHECK_STR(cell_type_list_##suffix.name, "list<" #suffix ">");                                                     \
-    CHECK(cell_type_list_##suffix.kind == CELL_KIND_LIST && cell_type_list_##suffix.elem == &cell_type_##suffix);     \
-    CHECK(cell_type_list_##suffix.size == 16 && cell_type_list_##suffix.align == 8);                                  \
-    CHECK_STR(cell_type_opt_##suffix.name, "opt<" #suffix ">");                                                       \
-    CHECK(cell_type_opt_##suffix.kind == CELL_KIND_OPT && cell_type_opt_##suffix.elem == &cell_type_##suffix);        \
-    CHECK(cell_type_opt_##suffix.size == sizeof(cell_opt_##suffix));                                                  \
+#define CHECK_TYPES(suffix, T)                                                                                         \
+    CHECK_STR(cell_type_##suffix.name, #suffix);                                                                       \
+    CHECK(cell_type_##suffix.size == sizeof(T) && cell_type_##suffix.align == _Alignof(T));                            \
+    CHECK_STR(cell_type_list_##suffix.name, "list<" #suffix ">");                                                      \
+    CHECK(cell_type_list_##suffix.kind == CELL_KIND_LIST && cell_type_list_##suffix.elem == &cell_type_##suffix);      \
+    CHECK(cell_type_list_##suffix.size == 16 && cell_type_list_##suffix.align == 8);                                   \
+    CHECK_STR(cell_type_opt_##suffix.name, "opt<" #suffix ">");                                                        \
+    CHECK(cell_type_opt_##suffix.kind == CELL_KIND_OPT && cell_type_opt_##suffix.elem == &cell_type_##suffix);         \
+    CHECK(cell_type_opt_##suffix.size == sizeof(cell_opt_##suffix));                                                   \
     CHECK(offsetof(cell_opt_##suffix, value) == cell_type_##suffix.align);
     CELL_SCALAR_MAP(CHECK_TYPES)
 #undef CHECK_TYPES
-#define CHECK_KIND(symbol, number, schema_name, fixed)                                                                \
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)                                                         \
-        if (all[i]->kind == number)                                                                                   \
+#define CHECK_KIND(symbol, number, schema_name, fixed)                                                                 \
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)                                                          \
+        if (all[i]->kind == number)                                                                                    \
             CHECK(strcmp(all[i]->name, schema_name) == 0 && all[i]->size == fixed);
 #define ADDRESS(suffix, T) &cell_type_##suffix,
     static const struct cell_type *const all[] = {CELL_SCALAR_MAP(ADDRESS)};

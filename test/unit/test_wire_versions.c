@@ -24,9 +24,9 @@ static const struct cell_field item_v1_type_fields[] = {FIELD(struct item_v1, id
                                                         FIELD(struct item_v1, name, cell_type_str)};
 STRUCT_TYPE(item_v1_type, struct item_v1);
 static const struct cell_field item_v2_type_fields[] = {
-    FIELD(struct item_v2, id, cell_type_i64),    FIELD(struct item_v2, name, cell_type_str),
-    FIELD(struct item_v2, size, cell_type_u32),  FIELD(struct item_v2, owner, cell_type_str),
-    FIELD(struct item_v2, age, cell_type_opt_i32), FIELD(struct item_v2, parts, cell_type_list_i64),
+    FIELD(struct item_v2, id, cell_type_i64),       FIELD(struct item_v2, name, cell_type_str),
+    FIELD(struct item_v2, size, cell_type_u32),     FIELD(struct item_v2, owner, cell_type_str),
+    FIELD(struct item_v2, age, cell_type_opt_i32),  FIELD(struct item_v2, parts, cell_type_list_i64),
     FIELDS(struct item_v2, bits, cell_type_bool, 2)};
 STRUCT_TYPE(item_v2_type, struct item_v2);
 CELL_LIST(list_v1, struct item_v1);
@@ -100,8 +100,14 @@ TEST(old_receiver_ignores_what_a_new_sender_adds)
     int64_t parts[2] = {8, 9};
     struct item_v2 items[2] = {{.id = 1, .name = CELL_STR("one"), .size = 9, .owner = CELL_STR("me")},
                                {.id = 2, .name = CELL_STR("two"), .age = CELL_SOME(3), .parts = {parts, 2}}};
-    struct call_v2 in = {.items = {items, 2}, .item = {&items[1], 1}, .n = 4, .m = 5, .text = CELL_STR("t"),
-                         .inner = items[0], .added = {&items[0], 1}, .key = {"abcd", 4}};
+    struct call_v2 in = {.items = {items, 2},
+                         .item = {&items[1], 1},
+                         .n = 4,
+                         .m = 5,
+                         .text = CELL_STR("t"),
+                         .inner = items[0],
+                         .added = {&items[0], 1},
+                         .key = {"abcd", 4}};
     struct call_v1 out;
     struct cell_buffer b = {0};
     struct cell_arena a = {0};
@@ -128,7 +134,7 @@ TEST(field_that_the_stride_cuts_is_absent)
         struct holder out;
         uint8_t m[24 + 88] = {sizeof(m), 0, 0, 0, 16, 0, 0, 0, 24, 0, 0, 0, (uint8_t)stride, 0, 0, 0, 1};
         _Static_assert(sizeof(struct item_v2) <= 88, "the message has room for the element");
-        memset(m + 24, 0x01, 8);                             /* id */
+        memset(m + 24, 0x01, 8); /* id */
         memset(m + 24 + offsetof(struct item_v2, size), 0x01, 4);
         m[24 + offsetof(struct item_v2, age)] = 1;
         memset(m + 24 + offsetof(struct item_v2, age) + 4, 0x01, 4);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * Alternates rounds of a bare echo over a Unix socket and of calls that carry as many bytes, each to a process of its
- * own, and prints the nanoseconds of one exchange: "echo NS call NS". Usage: bench-call [ROUNDS]. See utils/bench/call.
+ * own, and prints the nanoseconds of one exchange: "echo NS call NS". Usage: bench-call one-cpu|two-cpus [ROUNDS]. See
+ * utils/bench/call.
  */
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +66,19 @@ static char *embedded_schema(char fingerprint[65])
     return blob;
 }
 
+/* Pins this process and what it starts to the n-th of the CPUs that it may use, counted round. */
+static void pin(const cpu_set_t *all, int n)
+{
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    n %= CPU_COUNT(all);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, all) && n-- == 0)
+            CPU_SET(cpu, &one);
+    if (sched_setaffinity(0, sizeof one, &one) < 0)
+        die("sched_setaffinity");
+}
+
 static pid_t start_cell(const char *address, const char *schema)
 {
     pid_t pid = fork();
@@ -73,8 +88,7 @@ static pid_t start_cell(const char *address, const char *schema)
     const struct cell_provided provided = {CELL_DESC_ABI, 0, "bench", schema, server_methods, server_methods + 1};
     const struct cell_server_options options = {.address = address};
     struct cell_server *server = NULL;
-    if (cell_server_new_from(&provided, &options, &server) < 0 ||
-        cell_server_run(server) < 0)
+    if (cell_server_new_from(&provided, &options, &server) < 0 || cell_server_run(server) < 0)
         fprintf(stderr, "bench-call: %s\n", cell_server_message(server));
     _exit(1);
 }
@@ -137,15 +151,20 @@ static cell_ctx *connect_cell(const char *address, struct cell_client **client)
 
 int main(int argc, char **argv)
 {
-    int rounds = argc > 1 ? atoi(argv[1]) : 100;
+    int two = argc > 1 && strcmp(argv[1], "two-cpus") == 0, rounds = argc > 2 ? atoi(argv[2]) : 100;
     char folder[] = "/tmp/bench-call-XXXXXX", address[128], path[128], fingerprint[65];
     if (!mkdtemp(folder))
         die(folder);
     snprintf(address, sizeof address, "unix:%s/cell.sock", folder);
     snprintf(path, sizeof path, "%s/echo.sock", folder);
+    cpu_set_t cpus;
+    if (sched_getaffinity(0, sizeof cpus, &cpus) < 0)
+        die("sched_getaffinity");
+    pin(&cpus, two);
     char *schema = embedded_schema(fingerprint);
     pid_t cell = start_cell(address, schema), echo;
     int fd = start_echo(path, &echo);
+    pin(&cpus, 0);
     struct cell_client *client = NULL, *slot = NULL;
     const struct cell_service service = {CELL_DESC_ABI, 1, "bench", fingerprint, &client_method, &slot};
     cell_ctx *c = connect_cell(address, &client);

@@ -47,8 +47,7 @@ bool DeclReader::checkName(SourceLocation loc, llvm::StringRef name, llvm::Strin
     std::string text = name.str();
     if (!cell_is_identifier(text.c_str()) && !cellcompat::startsWith(name, "_"))
         return refuse(loc, CellDiag::ReadLongName, what, name);
-    if (cellcompat::startsWith(name, "_") || cellcompat::startsWith(name, "cell_") ||
-        cellcompat::startsWith(name, "cellgen_"))
+    if (cell_is_reserved(text.c_str()))
         return refuse(loc, CellDiag::ReadReservedName, what, name);
     if (cell_is_keyword(text.c_str()))
         return refuse(loc, CellDiag::ReadKeyword, what, name);

@@ -9,6 +9,7 @@
 #include "clang/Basic/SourceManager.h"
 
 extern "C" {
+#include "core/json.h"
 #include "wire/message.h"
 }
 
@@ -54,23 +55,40 @@ bool cellAnnotationArguments(const ASTContext &ctx, const AnnotateAttr *a, std::
     return true;
 }
 
-/* Documentation as the schema takes it: no control characters, nothing that ends a comment, valid UTF-8. */
+/* A text as the schema takes it: valid UTF-8, no control characters or what terminals and readers obey like these, and
+ * nothing that ends a comment. */
 static std::string cleanText(llvm::StringRef text)
 {
-    std::string out;
-    for (size_t i = 0; i < text.size(); i++) {
-        unsigned char c = static_cast<unsigned char>(text[i]);
-        if (c == '\r')
-            continue;
-        out += (c < ' ' && c != '\n') || c == 0x7f ? ' ' : static_cast<char>(c);
-        if (c == '*' && i + 1 < text.size() && text[i + 1] == '/')
-            out += ' ';
-    }
-    if (!cell_utf8_valid(out.data(), out.size()))
-        for (char &c : out)
+    std::string in, out;
+    for (char c : text)
+        if (c != '\r')
+            in += c ? c : ' ';
+    if (!cell_utf8_valid(in.data(), in.size()))
+        for (char &c : in)
             if (static_cast<unsigned char>(c) >= 0x80)
                 c = '?';
+    for (const char *p = in.c_str(); *p;) {
+        size_t control = *p == '\n' ? 0 : cell_json_control(p);
+        out += control ? ' ' : *p;
+        if (p[0] == '*' && p[1] == '/')
+            out += ' ';
+        p += control ? control : 1;
+    }
     return llvm::StringRef(out).trim().str();
+}
+
+/* A line that ends in a backslash, or in the trigraph for one, would go on in the next line of the client's comment. */
+static std::string withoutContinuations(llvm::StringRef text)
+{
+    std::string out;
+    llvm::SmallVector<llvm::StringRef, 16> lines;
+    text.split(lines, '\n');
+    for (llvm::StringRef line : lines) {
+        line = line.rtrim();
+        bool continued = line.take_back(1) == "\\" || line.take_back(3) == "\?\?/";
+        out += (out.empty() ? "" : "\n") + line.str() + (continued ? " ." : "");
+    }
+    return out;
 }
 
 /* Clang aligns the lines of a comment to its first one, which may stand elsewhere than the others. */
@@ -120,7 +138,7 @@ static std::string commentOf(const ASTContext &ctx, const Decl *d)
 
 const char *DeclReader::documentation(llvm::StringRef text)
 {
-    std::string clean = cleanText(text);
+    std::string clean = withoutContinuations(cleanText(text));
     return clean.empty() ? nullptr : copy(clean);
 }
 

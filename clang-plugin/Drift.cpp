@@ -61,8 +61,10 @@ class DriftSource : public ExternalSemaSource
                           const DeclarationNameInfo &typo)
     {
         SourceLocation loc = typo.getLoc();
+        unsigned place = state.sources().getFileLoc(loc).getRawEncoding();
         bool renamed = change.rule == DIFF_FIELD_RENAMED && change.now;
-        if (drift.reported.insert(loc.getRawEncoding()).second) {
+        drift.reported.insert(place);
+        if (said.insert({place, &change}).second) {
             cellReport(state.diags(), loc, CellDiag::DriftGone) << change.sentence;
             cellReport(state.diags(), drift.importLoc, CellDiag::DriftBaselineNote)
                 << drift.cell->name << StringRef(drift.baseline->fingerprint).take_front(12)
@@ -78,6 +80,7 @@ class DriftSource : public ExternalSemaSource
     }
 
     PluginState &state;
+    std::set<std::pair<unsigned, const diff_change *>> said; /* a macro may use its argument more than once */
 };
 
 } // namespace

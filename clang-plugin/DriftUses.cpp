@@ -110,22 +110,23 @@ class Uses
     {
         if (!d || !d->getIdentifier() || !(d->isFromASTFile() || isInjected(d->getLocation())))
             return;
+        unsigned place = state.sources().getFileLoc(loc).getRawEncoding();
         std::string name = d->getName().str();
         if (const auto *field = dyn_cast<FieldDecl>(d))
             name = field->getParent()->getName().str() + "." + name;
         auto range = changes.equal_range(name);
         for (auto found = range.first; found != range.second; ++found) {
             const Changed &c = found->second;
-            if (!said.insert({loc.getRawEncoding(), c.change}).second)
+            if (!said.insert({place, c.change}).second)
                 continue;
             cellReport(state.diags(), loc, CellDiag::DriftChanged) << c.change->sentence;
-            c.drift->reported.insert(loc.getRawEncoding());
+            c.drift->reported.insert(place);
         }
     }
 
     PluginState &state;
     const Changes &changes;
-    std::set<std::pair<unsigned, const diff_change *>> said; /* an expression may be reached twice */
+    std::set<std::pair<unsigned, const diff_change *>> said; /* reached twice, or twice in a macro */
 };
 
 } // namespace

@@ -175,5 +175,10 @@ bool cellIsImported(PluginState &state, DeclContext *scope, StringRef name)
     if (state.failed.count({name.str(), real}))
         return true;
     IdentifierInfo *marker = state.pp.getIdentifierInfo(("cellgen_" + name + "_fingerprint").str());
-    return !real->lookup(marker).empty();
+    while (real->lookup(marker).empty()) {
+        if (!real->isInlineNamespace())
+            return false;
+        real = real->getParent()->getRedeclContext(); /* its names are here as well: see cellFindMarker */
+    }
+    return true;
 }

@@ -81,30 +81,6 @@ void addComments(PluginState &state, const std::vector<SourceRange> &comments)
     }
 }
 
-Token plainToken(tok::TokenKind kind, SourceLocation loc)
-{
-    Token token;
-    token.startToken();
-    token.setKind(kind);
-    token.setLocation(loc);
-    token.setLength(1);
-    return token;
-}
-
-/* `_Pragma("cell end")`, which is handled when the parser has taken the last token of the text. */
-void appendEnd(PluginState &state, SourceLocation loc, std::vector<Token> &tokens)
-{
-    Token pragma = plainToken(tok::identifier, loc);
-    pragma.setIdentifierInfo(state.pp.getIdentifierInfo("_Pragma"));
-    pragma.setLength(7);
-    Token text = plainToken(tok::string_literal, loc);
-    state.pp.CreateString("\"cell end\"", text, loc, loc);
-    tokens.push_back(pragma);
-    tokens.push_back(plainToken(tok::l_paren, loc));
-    tokens.push_back(text);
-    tokens.push_back(plainToken(tok::r_paren, loc));
-}
-
 /* The preprocessor reads them where they are: they are kept as long as the unit. */
 void enterTokens(PluginState &state, std::vector<Token> tokens, bool macros)
 {
@@ -115,6 +91,35 @@ void enterTokens(PluginState &state, std::vector<Token> tokens, bool macros)
 }
 
 } // namespace
+
+Token cellMarkToken(tok::TokenKind kind, SourceLocation loc)
+{
+    Token token;
+    token.startToken();
+    token.setKind(kind);
+    token.setLocation(loc);
+    token.setLength(1);
+    return token;
+}
+
+Token cellWordToken(PluginState &state, StringRef word, SourceLocation loc)
+{
+    Token token = cellMarkToken(tok::identifier, loc);
+    token.setLength(word.size());
+    token.setIdentifierInfo(state.pp.getIdentifierInfo(word));
+    token.setFlag(Token::LeadingSpace);
+    return token;
+}
+
+void cellAppendPragma(PluginState &state, StringRef text, SourceLocation loc, std::vector<Token> &tokens)
+{
+    Token literal = cellMarkToken(tok::string_literal, loc);
+    state.pp.CreateString(("\"cell " + text + "\"").str(), literal, loc, loc);
+    tokens.push_back(cellWordToken(state, "_Pragma", loc));
+    tokens.push_back(cellMarkToken(tok::l_paren, loc));
+    tokens.push_back(literal);
+    tokens.push_back(cellMarkToken(tok::r_paren, loc));
+}
 
 bool cellMayInjectAfterDeclaration(PluginState &state)
 {
@@ -142,7 +147,7 @@ bool cellInjectFile(PluginState &state, StringRef cell, StringRef path, SourceLo
     addComments(state, comments);
 
     std::vector<Token> end;
-    appendEnd(state, from, end);
+    cellAppendPragma(state, "end", from, end); /* handled when the parser has taken the last token of the text */
     if (at == InjectAt::Declaration) {
         end.push_back(state.parser()->getCurToken());
         if (!end.back().isAnnotation() && end.back().getIdentifierInfo())

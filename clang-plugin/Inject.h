@@ -17,6 +17,13 @@ enum class InjectAt {
     Declaration /* in HandleTopLevelDecl: the text stands after the declaration that was just parsed */
 };
 
+/* Tokens that no file holds: one for punctuation or a literal, one for an identifier (after a space). */
+clang::Token cellMarkToken(clang::tok::TokenKind kind, clang::SourceLocation loc);
+clang::Token cellWordToken(PluginState &state, llvm::StringRef word, clang::SourceLocation loc);
+/* Appends `_Pragma("cell TEXT")`, to be handled when the preprocessor comes to it. */
+void cellAppendPragma(PluginState &state, llvm::StringRef text, clang::SourceLocation loc,
+                      std::vector<clang::Token> &tokens);
+
 /* True when HandleTopLevelDecl may inject now: the parser stands between two declarations of file scope. */
 bool cellMayInjectAfterDeclaration(PluginState &state);
 

@@ -16,44 +16,11 @@ using namespace clang;
 namespace
 {
 
-Token wordToken(PluginState &state, StringRef word, SourceLocation loc)
-{
-    Token token;
-    token.startToken();
-    token.setKind(tok::identifier);
-    token.setLocation(loc);
-    token.setLength(word.size());
-    token.setIdentifierInfo(state.pp.getIdentifierInfo(word));
-    token.setFlag(Token::LeadingSpace);
-    return token;
-}
-
-Token markToken(tok::TokenKind kind, SourceLocation loc)
-{
-    Token token;
-    token.startToken();
-    token.setKind(kind);
-    token.setLocation(loc);
-    token.setLength(1);
-    return token;
-}
-
 void enter(PluginState &state, const std::vector<Token> &tokens, bool macros)
 {
     auto copy = std::make_unique<Token[]>(tokens.size());
     std::copy(tokens.begin(), tokens.end(), copy.get());
     state.pp.EnterTokenStream(std::move(copy), tokens.size(), !macros, /*IsReinject=*/true);
-}
-
-/* `_Pragma("cell TEXT")`, to be handled when the preprocessor comes to it. */
-void appendPragma(PluginState &state, const std::string &text, SourceLocation loc, std::vector<Token> &tokens)
-{
-    Token literal = markToken(tok::string_literal, loc);
-    state.pp.CreateString("\"cell " + text + "\"", literal, loc, loc);
-    tokens.push_back(wordToken(state, "_Pragma", loc));
-    tokens.push_back(markToken(tok::l_paren, loc));
-    tokens.push_back(literal);
-    tokens.push_back(markToken(tok::r_paren, loc));
 }
 
 /*
@@ -63,18 +30,18 @@ void appendPragma(PluginState &state, const std::string &text, SourceLocation lo
 void printAgain(PluginState &state, SourceLocation loc, const std::vector<Token> &rest)
 {
     std::vector<Token> line, end;
-    line.push_back(markToken(tok::hash, loc));
+    line.push_back(cellMarkToken(tok::hash, loc));
     state.pp.CreateString("#", line.back(), loc, loc);
     line.back().setFlag(Token::StartOfLine);
-    line.push_back(wordToken(state, "pragma", loc));
+    line.push_back(cellWordToken(state, "pragma", loc));
     line.back().clearFlag(Token::LeadingSpace);
-    line.push_back(wordToken(state, "cell", loc));
+    line.push_back(cellWordToken(state, "cell", loc));
     for (const Token &token : rest) {
         line.push_back(token);
         line.back().setFlag(Token::LeadingSpace);
         line.back().clearFlag(Token::StartOfLine);
     }
-    appendPragma(state, "end", loc, end);
+    cellAppendPragma(state, "end", loc, end);
     enter(state, end, true);
     enter(state, line, false);
     state.printing++;
@@ -120,15 +87,15 @@ void withoutParser(PluginState &state, StringRef name, SourceLocation loc)
 void onceMore(PluginState &state, StringRef name, SourceLocation loc)
 {
     std::vector<Token> tokens;
-    Token word = markToken(tok::kw_struct, loc);
+    Token word = cellMarkToken(tok::kw_struct, loc);
     word.setIdentifierInfo(state.pp.getIdentifierInfo("struct"));
     word.setLength(6);
     word.setFlag(Token::DisableExpand);
     tokens.push_back(word);
-    tokens.push_back(wordToken(state, "cell_import", loc));
+    tokens.push_back(cellWordToken(state, "cell_import", loc));
     tokens.back().setFlag(Token::DisableExpand);
-    tokens.push_back(markToken(tok::semi, loc));
-    appendPragma(state, "import " + name.str(), loc, tokens);
+    tokens.push_back(cellMarkToken(tok::semi, loc));
+    cellAppendPragma(state, "import " + name.str(), loc, tokens);
     enter(state, tokens, true);
 }
 
@@ -154,7 +121,7 @@ void reportUnknown(PluginState &state, const Token &word)
 /* `#pragma cell plugin`: the header asks whether somebody listens. */
 void definePluginMacro(PluginState &state, SourceLocation loc)
 {
-    Token one = markToken(tok::numeric_constant, loc);
+    Token one = cellMarkToken(tok::numeric_constant, loc);
     state.pp.CreateString("1", one, loc, loc);
     MacroInfo *macro = state.pp.AllocateMacroInfo(loc);
     macro->setDefinitionEndLoc(loc);
@@ -174,8 +141,8 @@ void splitImport(PluginState &state, std::vector<Token> &rest)
     if (!word.consume_front("import_") || word.empty())
         return;
     SourceLocation loc = rest[0].getLocation();
-    rest[0] = wordToken(state, "import", loc);
-    rest.insert(rest.begin() + 1, wordToken(state, word, loc));
+    rest[0] = cellWordToken(state, "import", loc);
+    rest.insert(rest.begin() + 1, cellWordToken(state, word, loc));
 }
 
 } // namespace
@@ -189,6 +156,8 @@ void cellPragma(Preprocessor &pp, PragmaIntroducer introducer, Token &name)
     for (pp.LexUnexpandedToken(token); token.isNot(tok::eod); pp.LexUnexpandedToken(token))
         rest.push_back(token);
 
+    if (rest.size() == 1 && isWord(rest[0], "import_") && state.parser())
+        return; /* CELL_REMOTE of what is no name: its annotation is the error */
     if (!rest.empty())
         splitImport(state, rest);
     bool import = rest.size() >= 2 && isWord(rest[0], "import") && rest[1].getIdentifierInfo();

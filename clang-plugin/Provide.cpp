@@ -170,9 +170,8 @@ bool Provider::handleProvide(const Decl *d, const AnnotateAttr *a, llvm::StringR
     if (!checkScope(d, Provide))
         return false;
     std::string cell = name.str();
-    if (!cell_is_identifier(cell.c_str()) || cell_is_keyword(cell.c_str()) || cell.size() > CELL_MAX_CELL_NAME ||
-        cellcompat::startsWith(name, "_") || cellcompat::startsWith(name, "cell_") ||
-        cellcompat::startsWith(name, "cellgen_"))
+    if (!cell_is_identifier(cell.c_str()) || cell_is_keyword(cell.c_str()) || cell_is_reserved(cell.c_str()) ||
+        cell.size() > CELL_MAX_CELL_NAME)
         return refuse(loc, CellDiag::ProvideName, cell);
     std::vector<std::string> args;
     const Expr *bad = nullptr;

@@ -164,6 +164,8 @@ void cell_schema_ref_layout(const struct schema_ref *r, uint32_t *size, uint32_t
 
 /* True for the keywords of C23 and C++23 and the alternative tokens. */
 bool cell_is_keyword(const char *name);
+/* True for names that the texts made from a schema use themselves: `_…`, `cell_…`, `cellgen_…`, int8_t to uint64_t. */
+bool cell_is_reserved(const char *name);
 
 /* Builds descriptors for a whole schema in the schema's arena, for programs that learn a schema at run time (cell call,
  * the server's answer to an older client). methods[i] describes s->methods[i]; invoke is NULL. Not thread-safe: the

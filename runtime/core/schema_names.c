@@ -16,7 +16,7 @@ static const char *const used_in_text[] = {"int8_t",  "uint8_t",  "int16_t", "ui
 
 static bool begins(const char *text, const char *with) { return strncmp(text, with, strlen(with)) == 0; }
 
-static bool is_reserved(const char *name)
+bool cell_is_reserved(const char *name)
 {
     for (size_t i = 0; i < sizeof(used_in_text) / sizeof(used_in_text[0]); i++)
         if (strcmp(name, used_in_text[i]) == 0)
@@ -31,14 +31,14 @@ int cell_check_name(const struct json_at *at, const char *key, const char *name,
     if (!name)
         return cell_json_fail(at, key, e, "missing");
     bool identifier = cell_is_identifier(name);
-    if (identifier && !is_reserved(name) && !(use == NAME_C && cell_is_keyword(name)))
+    if (identifier && !cell_is_reserved(name) && !(use == NAME_C && cell_is_keyword(name)))
         return CELL_OK;
     cell_json_quote(name, quoted, sizeof(quoted));
     if (strnlen(name, CELL_MAX_NAME + 1) > CELL_MAX_NAME)
         return cell_json_fail(at, key, e, "the name '%s' is longer than %u bytes", quoted, CELL_MAX_NAME);
     if (!identifier)
         return cell_json_fail(at, key, e, "'%s' is not an identifier", quoted);
-    if (is_reserved(name))
+    if (cell_is_reserved(name))
         return cell_json_fail(at, key, e, "the name '%s' is reserved", quoted);
     return cell_json_fail(at, key, e, "'%s' is a keyword of C or C++", quoted);
 }

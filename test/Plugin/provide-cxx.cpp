@@ -1,12 +1,13 @@
 // A cell written in C++ has the schema of its C twin and the same entries.
 // RUN: rm -rf %t && mkdir -p %t && cp %s %t/cell.cpp && echo "{}" > %t/cell.json
 // RUN: %clangxx_cell -std=c++17 -Wall -Wextra -Werror -c %t/cell.cpp -o %t/one.o
-// RUN: %clangxx_cell -std=c++20 -O2 -Weverything -Werror -Wno-c++98-compat -Wno-c++98-compat-pedantic
-// -Wno-unsafe-buffer-usage -Wno-missing-prototypes -Wno-unknown-warning-option -c %t/cell.cpp -o %t/two.o RUN:
-// %clang_cell -x c -std=c11 -c %t/cell.cpp -o %t/three.o RUN: %python %inputs/show_schema.py %t/one.o > %t/one &&
-// %python %inputs/show_schema.py %t/two.o > %t/two RUN: %python %inputs/show_schema.py %t/three.o > %t/three RUN: diff
-// %t/one %t/two && diff %t/one %t/three RUN: FileCheck %s < %t/one RUN: llvm-readelf --symbols %t/two.o | FileCheck
-// --check-prefix=ELF %s
+// RUN: %clangxx_cell -std=c++20 -O2 -Weverything -Werror -Wno-c++98-compat -Wno-c++98-compat-pedantic -Wno-unsafe-buffer-usage -Wno-missing-prototypes -Wno-unknown-warning-option -c %t/cell.cpp -o %t/two.o
+// RUN: %clang_cell -x c -std=c11 -c %t/cell.cpp -o %t/three.o
+// RUN: %python %inputs/show_schema.py %t/one.o > %t/one && %python %inputs/show_schema.py %t/two.o > %t/two
+// RUN: %python %inputs/show_schema.py %t/three.o > %t/three
+// RUN: diff %t/one %t/two && diff %t/one %t/three
+// RUN: FileCheck %s < %t/one
+// RUN: llvm-readelf --symbols %t/two.o | FileCheck --check-prefix=ELF %s
 
 // CHECK: method {{.*}}"name": "geo_distance"
 // CHECK: method {{.*}}"name": "geo_name"

@@ -15,12 +15,16 @@
 
 static int unknown_method(struct call *c, const char *name)
 {
-    const char **names = cell_arena_array(&c->arena, c->schema->nmethods + 1, sizeof(*names));
+    const char **names = cell_arena_array(&c->arena, 2 * (size_t)c->schema->nmethods + 1, sizeof(*names));
+    size_t n = 0, prefix = strlen(c->cell);
     char hint[300];
 
-    for (uint32_t i = 0; names && i < c->schema->nmethods; i++)
-        names[i] = c->schema->methods[i].name;
-    const char *near = names ? cell_suggest(name, names, c->schema->nmethods) : NULL;
+    for (uint32_t i = 0; names && i < c->schema->nmethods; i++) {
+        const char *full = names[n++] = c->schema->methods[i].name;
+        if (strncmp(full, c->cell, prefix) == 0 && full[prefix] == '_' && full[prefix + 1])
+            names[n++] = full + prefix + 1; /* find_method takes this as well */
+    }
+    const char *near = names ? cell_suggest(name, names, n) : NULL;
     if (near)
         snprintf(hint, sizeof(hint), "did you mean %s.%s?", c->cell, near);
     else

@@ -25,8 +25,8 @@ int call_bad_usage(struct call *c, const char *text)
 
 /* ---- where a value comes from ---- */
 
-/* One line from the terminal, not shown. Ctrl-C arrives as a byte meanwhile, so that the terminal is always restored.
- */
+/* One line from the terminal, not shown. Ctrl-C arrives as a byte meanwhile, so that the terminal is always
+ * restored. */
 static int read_terminal(const char *name, struct cell_buffer *b, struct cell_error *e)
 {
     struct termios before, quiet;
@@ -37,9 +37,11 @@ static int read_terminal(const char *name, struct cell_buffer *b, struct cell_er
         return cell_error_errno(e, CELL_IO_ERROR, errno, "cannot use the terminal");
     quiet = before;
     quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG | ICANON);
+    /* Before the prompt: what is typed as soon as it appears must not be shown. */
+    if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) < 0)
+        return cell_error_errno(e, CELL_IO_ERROR, errno, "cannot hide what is typed");
     fprintf(stderr, "%s: ", name);
     fflush(stderr);
-    tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
     while ((n = read(STDIN_FILENO, &c, 1)) == 1 && c != '\n' && c != '\r' && c != 3 && c != 4) {
         if (c == before.c_cc[VERASE] && b->len > 0)
             b->len--;

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "remove_tree.h"
 #include "wire/limits.h"
 
 _Thread_local struct cell_error failure;
@@ -19,24 +20,6 @@ static char folder[32];
 static pid_t folder_maker;
 
 uint64_t deadline_in(uint64_t ms) { return cell_now_ns() + ms * CELL_NS_PER_MS; }
-
-static void remove_tree(const char *path)
-{
-    DIR *d = opendir(path);
-    for (struct dirent *entry; d && (entry = readdir(d));) {
-        char *inner;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (asprintf(&inner, "%s/%s", path, entry->d_name) < 0)
-            abort();
-        if (unlink(inner) < 0)
-            remove_tree(inner);
-        free(inner);
-    }
-    if (d)
-        closedir(d);
-    rmdir(path);
-}
 
 static void remove_folder(void)
 {

@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "remove_tree.h"
+
 static char temp_folder[64];
 
 /* Not always needed by all who include this. */
@@ -22,28 +24,10 @@ TEMP_FOLDER_MAYBE_UNUSED static void temp_folder_make(void)
     CHECK(mkdtemp(temp_folder) != NULL);
 }
 
-static void temp_folder_remove_tree(const char *path)
-{
-    struct stat st;
-    if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-        DIR *d = opendir(path);
-        for (struct dirent *entry; d && (entry = readdir(d));) {
-            char child[4096];
-            if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-                continue;
-            snprintf(child, sizeof(child), "%s/%s", path, entry->d_name);
-            temp_folder_remove_tree(child);
-        }
-        if (d)
-            closedir(d);
-    }
-    remove(path);
-}
-
 TEMP_FOLDER_MAYBE_UNUSED static void temp_folder_remove(void)
 {
     CHECK(chdir("/") == 0);
-    temp_folder_remove_tree(temp_folder);
+    remove_tree(temp_folder);
 }
 
 /* FOLDER/NAME; valid until the eighth call from now. */

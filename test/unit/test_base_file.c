@@ -13,30 +13,15 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "remove_tree.h"
 
-/* A folder of this test's own; removed with what is in it by leave_folder. */
+/* A folder of this test's own; each test removes it with remove_tree. */
 static char folder[64];
 
 static bool enter_folder(void)
 {
     strcpy(folder, "/tmp/cell-test-base-XXXXXX");
     return mkdtemp(folder) != NULL;
-}
-
-static void remove_tree(const char *path)
-{
-    DIR *d = opendir(path);
-    if (d) {
-        for (struct dirent *entry; (entry = readdir(d));) {
-            char child[5000];
-            if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-                continue;
-            snprintf(child, sizeof(child), "%s/%s", path, entry->d_name);
-            remove_tree(child);
-        }
-        closedir(d);
-    }
-    remove(path);
 }
 
 static const char *in_folder(const char *name)

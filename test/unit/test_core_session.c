@@ -391,7 +391,7 @@ TEST(a_mirror_that_another_compilation_replaces_is_not_mixed_up)
     session_begin(SESSION_LIVE);
     fake.version = "second";
     cell = ask("auth", CELL_OK);
-    temp_folder_remove_tree(temp_path(".cell"));
+    remove_tree(temp_path(".cell"));
     schema = cell_session_schema(session, cell, &error);
     REQUIRE(schema);
     CHECK_STR(schema->doc, "second");

@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "remove_tree.h"
 #include "transport/transport.h"
 
 #define T cell_transport_unix
@@ -20,24 +21,6 @@
 
 static char folder[64]; /* of this process, relative to where the test runs; removed at its end */
 static struct cell_error e;
-
-static inline void remove_tree(const char *path)
-{
-    DIR *d = opendir(path);
-    for (struct dirent *entry; d && (entry = readdir(d));) {
-        char *inner;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (asprintf(&inner, "%s/%s", path, entry->d_name) < 0)
-            abort();
-        if (unlink(inner) < 0)
-            remove_tree(inner);
-        free(inner);
-    }
-    if (d)
-        closedir(d);
-    rmdir(path);
-}
 
 static inline void leave_folder(void) { remove_tree(folder); }
 

@@ -18,7 +18,7 @@ bool isImported(PluginState &state, const RecordDecl *record)
     SourceLocation loc = record->getLocation();
     if (record->isFromASTFile())
         return true;
-    return state.injected.count(state.sources().getFileID(state.sources().getExpansionLoc(loc)));
+    return loc.isValid() && state.injected.count(state.sources().getFileID(state.sources().getExpansionLoc(loc)));
 }
 
 const diff_change *findChange(const CellDrift &drift, StringRef owner, StringRef member)

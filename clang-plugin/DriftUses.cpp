@@ -60,7 +60,7 @@ class Uses
   private:
     bool isInjected(SourceLocation loc) const
     {
-        return state.injected.count(state.sources().getFileID(state.sources().getExpansionLoc(loc)));
+        return loc.isValid() && state.injected.count(state.sources().getFileID(state.sources().getExpansionLoc(loc)));
     }
 
     void declaration(const Decl *d)

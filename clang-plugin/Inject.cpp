@@ -121,6 +121,18 @@ void cellAppendPragma(PluginState &state, StringRef text, SourceLocation loc, st
     tokens.push_back(cellMarkToken(tok::r_paren, loc));
 }
 
+void cellAppendForward(PluginState &state, SourceLocation loc, std::vector<Token> &tokens)
+{
+    Token word = cellMarkToken(tok::kw_struct, loc);
+    word.setIdentifierInfo(state.pp.getIdentifierInfo("struct"));
+    word.setLength(6);
+    word.setFlag(Token::DisableExpand);
+    tokens.push_back(word);
+    tokens.push_back(cellWordToken(state, "cell_import", loc));
+    tokens.back().setFlag(Token::DisableExpand);
+    tokens.push_back(cellMarkToken(tok::semi, loc));
+}
+
 bool cellMayInjectAfterDeclaration(PluginState &state)
 {
     if (!state.parser())
@@ -145,6 +157,10 @@ bool cellInjectFile(PluginState &state, StringRef cell, StringRef path, SourceLo
     state.dependencies.insert(path.str());
     state.injected.insert(file);
     addComments(state, comments);
+    /* The parser leaves a function's body only after it has read on: the pragma must not be handled while
+     * floating-point options still are that function's own. */
+    if (!tokens.empty())
+        cellAppendForward(state, tokens.back().getLocation(), tokens);
 
     std::vector<Token> end;
     cellAppendPragma(state, "end", from, end); /* handled when the parser has taken the last token of the text */

@@ -23,6 +23,8 @@ clang::Token cellWordToken(PluginState &state, llvm::StringRef word, clang::Sour
 /* Appends `_Pragma("cell TEXT")`, to be handled when the preprocessor comes to it. */
 void cellAppendPragma(PluginState &state, llvm::StringRef text, clang::SourceLocation loc,
                       std::vector<clang::Token> &tokens);
+/* Appends `struct cell_import;`, which declares nothing new: it keeps what is around it out of other declarations. */
+void cellAppendForward(PluginState &state, clang::SourceLocation loc, std::vector<clang::Token> &tokens);
 
 /* True when HandleTopLevelDecl may inject now: the parser stands between two declarations of file scope. */
 bool cellMayInjectAfterDeclaration(PluginState &state);

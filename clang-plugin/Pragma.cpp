@@ -87,14 +87,7 @@ void withoutParser(PluginState &state, StringRef name, SourceLocation loc)
 void onceMore(PluginState &state, StringRef name, SourceLocation loc)
 {
     std::vector<Token> tokens;
-    Token word = cellMarkToken(tok::kw_struct, loc);
-    word.setIdentifierInfo(state.pp.getIdentifierInfo("struct"));
-    word.setLength(6);
-    word.setFlag(Token::DisableExpand);
-    tokens.push_back(word);
-    tokens.push_back(cellWordToken(state, "cell_import", loc));
-    tokens.back().setFlag(Token::DisableExpand);
-    tokens.push_back(cellMarkToken(tok::semi, loc));
+    cellAppendForward(state, loc, tokens);
     cellAppendPragma(state, "import " + name.str(), loc, tokens);
     enter(state, tokens, true);
 }

@@ -11,7 +11,6 @@
 #include "wire/limits.h"
 
 struct cell_link {
-    const struct cell_transport *transport;
     struct cell_conn *conn;
     enum cell_channel channel;
     uint64_t next_id;
@@ -47,17 +46,18 @@ static int explain(const char *what, bool leaving, struct cell_error *e)
 
 /* Receives one frame other than GOAWAY and checks what every frame must keep. A draining cell still answers what it has
  * accepted, so GOAWAY alone, which comes once at most, ends nothing. */
-static int receive(struct cell_link *l, const char *what, struct cell_frame *f, const uint8_t **payload,
-                   uint64_t deadline_ns, struct cell_error *e)
+static int receive(struct cell_link *l, const char *what, struct cell_received *received, uint64_t deadline_ns,
+                   struct cell_error *e)
 {
+    const struct cell_frame *f = &received->frame;
     bool leaving = false;
     for (;;) {
-        int r = l->transport->recv(l->conn, f, payload, deadline_ns, e);
+        int r = cell_conn_recv(l->conn, received, deadline_ns, e);
         if (r >= 0 && f->channel != l->channel)
             r = cell_error_set(e, CELL_PROTOCOL_ERROR, "an answer on channel %u, not %u", f->channel,
                                (unsigned)l->channel);
         if (r >= 0 && f->kind != CELL_FRAME_GOAWAY)
-            r = cell_meta_check(*payload, f->meta_len, e);
+            r = cell_meta_check(received->meta, f->meta_len, e);
         else if (r >= 0 && leaving)
             r = cell_error_set(e, CELL_PROTOCOL_ERROR, "a second GOAWAY frame");
         if (r < 0)
@@ -95,7 +95,7 @@ static int send_hello(struct cell_link *l, const char *cell, const char *fingerp
         r = cell_greeting_encode(&hello, CELL_FRAME_HELLO, (uint8_t)l->channel, &f, &b, e);
     if (r >= 0) {
         struct iovec v = {b.data, b.len};
-        r = l->transport->send(l->conn, &f, &v, 1, deadline_ns, e);
+        r = cell_conn_send(l->conn, &f, &v, 1, deadline_ns, e);
         if (r < 0)
             explain("greeting", false, e);
     }
@@ -105,20 +105,20 @@ static int send_hello(struct cell_link *l, const char *cell, const char *fingerp
 
 static int read_welcome(struct cell_link *l, const char *cell, uint64_t deadline_ns, struct cell_error *e)
 {
-    struct cell_frame f;
-    const uint8_t *payload;
-    int r = receive(l, "greeting", &f, &payload, deadline_ns, e);
+    struct cell_received received;
+    const struct cell_frame *f = &received.frame;
+    int r = receive(l, "greeting", &received, deadline_ns, e);
     if (r < 0)
         return r;
-    if (f.kind != CELL_FRAME_WELCOME) {
-        cell_error_set(e, CELL_PROTOCOL_ERROR, "frame kind %u where WELCOME belongs", f.kind);
+    if (f->kind != CELL_FRAME_WELCOME) {
+        cell_error_set(e, CELL_PROTOCOL_ERROR, "frame kind %u where WELCOME belongs", f->kind);
         return explain("greeting", false, e);
     }
-    if (cell_greeting_decode(&f, payload, &l->server, e) < 0)
+    if (cell_greeting_decode(f, received.meta, &l->server, e) < 0)
         return explain("greeting", false, e);
-    if (f.code < 0) {
-        const char *text = l->server.message[0] ? l->server.message : cell_status_text(f.code);
-        return cell_error_set(e, status_of(f.code), "%s", text);
+    if (f->code < 0) {
+        const char *text = l->server.message[0] ? l->server.message : cell_status_text(f->code);
+        return cell_error_set(e, status_of(f->code), "%s", text);
     }
     if (cell && cell[0] && l->server.cell[0] && strcmp(cell, l->server.cell) != 0)
         return cell_error_set(e, CELL_NOT_FOUND, "cell '%s' answers there, not '%s'", l->server.cell, cell);
@@ -143,7 +143,6 @@ int cell_link_open(const char *address, const char *cell, enum cell_channel chan
     if (!l)
         return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
     memcpy(l->path, path, strlen(path) + 1);
-    l->transport = transport;
     l->channel = channel;
     l->next_id = 1;
     int r = transport->connect(address, &options, &l->conn, e);
@@ -167,30 +166,30 @@ void cell_link_close(struct cell_link *l)
     if (!l)
         return;
     if (l->conn)
-        l->transport->close(l->conn);
+        cell_conn_close(l->conn);
     free(l);
 }
 
 const char *cell_link_cell(const struct cell_link *l) { return l->server.cell; }
 const char *cell_link_fingerprint(const struct cell_link *l) { return l->server.fingerprint; }
-void cell_link_peer(const struct cell_link *l, struct cell_peer *peer) { l->transport->peer(l->conn, peer); }
+void cell_link_peer(const struct cell_link *l, struct cell_peer *peer) { cell_conn_peer(l->conn, peer); }
 
 /* ---- requests ---- */
 
-static int exchange(struct cell_link *l, struct cell_frame *f, const struct iovec *parts, const uint8_t **payload,
-                    uint64_t deadline_ns, struct cell_error *e)
+static int exchange(struct cell_link *l, const struct cell_frame *request, const struct iovec *parts,
+                    struct cell_received *received, uint64_t deadline_ns, struct cell_error *e)
 {
-    uint64_t id = f->id;
-    int r = l->transport->send(l->conn, f, parts, 2, deadline_ns, e);
+    const struct cell_frame *f = &received->frame;
+    int r = cell_conn_send(l->conn, request, parts, 2, deadline_ns, e);
     if (r < 0)
         return explain("answer", false, e);
-    r = receive(l, "answer", f, payload, deadline_ns, e);
+    r = receive(l, "answer", received, deadline_ns, e);
     if (r < 0)
         return r;
     if (f->kind != CELL_FRAME_REPLY)
         cell_error_set(e, CELL_PROTOCOL_ERROR, "frame kind %u where REPLY belongs", f->kind);
-    else if (f->id != id)
-        cell_error_set(e, CELL_PROTOCOL_ERROR, "an answer to request id %" PRIu64 ", not %" PRIu64, f->id, id);
+    else if (f->id != request->id)
+        cell_error_set(e, CELL_PROTOCOL_ERROR, "an answer to request id %" PRIu64 ", not %" PRIu64, f->id, request->id);
     else
         return CELL_OK;
     return explain("answer", false, e);
@@ -203,7 +202,7 @@ int cell_link_request(struct cell_link *l, int32_t method, const void *meta, siz
     struct cell_error local = {0};
     const struct iovec parts[2] = {{(void *)(uintptr_t)meta, meta_len}, {(void *)(uintptr_t)message, len}};
     uint32_t limit = channel_limit(l->channel);
-    const uint8_t *payload;
+    struct cell_received received;
     e = e ? e : &local;
     if (l->server.max_message && l->server.max_message < limit)
         limit = l->server.max_message;
@@ -212,20 +211,21 @@ int cell_link_request(struct cell_link *l, int32_t method, const void *meta, siz
                               meta_len + len, limit);
     if (l->broken)
         return cell_error_set(e, CELL_UNAVAILABLE, "%s: the connection is broken", l->path);
-    struct cell_frame f = {.kind = CELL_FRAME_CALL,
-                           .channel = (uint8_t)l->channel,
-                           .code = method,
-                           .timeout_ms = timeout_ms,
-                           .id = l->next_id++,
-                           .meta_len = (uint16_t)meta_len,
-                           .length = (uint32_t)(meta_len + len)};
-    int r = exchange(l, &f, parts, &payload, deadline_ns, e);
+    const struct cell_frame f = {.kind = CELL_FRAME_CALL,
+                                 .channel = (uint8_t)l->channel,
+                                 .code = method,
+                                 .timeout_ms = timeout_ms,
+                                 .id = l->next_id++,
+                                 .meta_len = (uint16_t)meta_len,
+                                 .length = (uint32_t)(meta_len + len)};
+    int r = exchange(l, &f, parts, &received, deadline_ns, e);
     if (r < 0) {
         l->broken = true;
         cell_error_wrap(e, "%s", l->path);
         return r;
     }
-    *reply = (struct cell_link_reply){f.code, payload, f.meta_len, payload + f.meta_len, f.length - f.meta_len};
+    *reply = (struct cell_link_reply){received.frame.code, received.meta, received.frame.meta_len, received.message,
+                                      received.message_len};
     return CELL_OK;
 }
 

@@ -63,8 +63,7 @@ struct cell_ctx {
     uint32_t intercepted;      /* calls whose interceptors run: what they were given is in the arena */
     atomic_bool cancelled;
 
-    pthread_mutex_t lock; /* of what cell_ctx_cancel touches: */
-    const struct cell_transport *transport;
+    pthread_mutex_t lock;      /* of what cell_ctx_cancel touches: */
     struct cell_conn *running; /* what the call waits on now */
     atomic_uint_fast64_t sent; /* id of the call that was sent on it whole; then nobody else sends there */
     struct cell_ctx *child;    /* the handler's context of an in-process call */
@@ -79,7 +78,7 @@ void cell_ctx_end_handler(cell_ctx *c);
 uint64_t cell_ctx_call_deadline(const cell_ctx *c, uint32_t *timeout_ms, uint64_t now_ns);
 
 /* What cell_ctx_cancel is to interrupt: set while a call waits on `conn`. */
-void cell_ctx_enter(cell_ctx *c, const struct cell_transport *t, struct cell_conn *conn);
+void cell_ctx_enter(cell_ctx *c, struct cell_conn *conn);
 /* Afterwards nobody interrupts the connection any more. Returns false when it may have been. */
 bool cell_ctx_leave(cell_ctx *c);
 /* True once, when the call that ends now was cancelled by cell_ctx_cancel. */

@@ -8,10 +8,10 @@
 #include "pool.h"
 #include "wire/hello.h"
 
-void cell_send_cancel(const struct cell_transport *t, struct cell_conn *conn, uint64_t id)
+void cell_send_cancel(struct cell_conn *conn, uint64_t id)
 {
     const struct cell_frame f = {.kind = CELL_FRAME_CANCEL, .channel = CELL_CHANNEL_APP, .id = id};
-    t->send(conn, &f, NULL, 0, 0, NULL);
+    cell_conn_send(conn, &f, NULL, 0, 0, NULL);
 }
 
 /* ---- waiting ---- */
@@ -19,9 +19,9 @@ void cell_send_cancel(const struct cell_transport *t, struct cell_conn *conn, ui
 /* A call that a handler makes ends when the handler's own caller gives up, so both sockets are waited for. */
 static int wait_with_origin(cell_ctx *c, const struct client_conn *conn, struct cell_error *e)
 {
-    struct pollfd p[2] = {{.fd = conn->transport->conn_fd(conn->conn), .events = POLLIN | POLLRDHUP},
+    struct pollfd p[2] = {{.fd = cell_conn_fd(conn->conn), .events = POLLIN | POLLRDHUP},
                           {.fd = c->origin->fd, .events = POLLIN | POLLRDHUP}};
-    while (!conn->transport->readable(conn->conn)) {
+    while (!cell_conn_readable(conn->conn)) {
         if (c->origin->gone(c->origin)) {
             atomic_store(&c->cancelled, true);
             return cell_error_set(e, CELL_CANCELLED, "%s", cell_status_text(CELL_CANCELLED));
@@ -41,8 +41,7 @@ static int wait_with_origin(cell_ctx *c, const struct client_conn *conn, struct 
     return CELL_OK;
 }
 
-int cell_client_recv(cell_ctx *c, const struct client_conn *conn, struct cell_frame *f, const uint8_t **payload,
-                     struct cell_error *e)
+int cell_client_recv(cell_ctx *c, const struct client_conn *conn, struct cell_received *received, struct cell_error *e)
 {
     for (;;) {
         uint64_t deadline = c->deadline_ns;
@@ -53,7 +52,7 @@ int cell_client_recv(cell_ctx *c, const struct client_conn *conn, struct cell_fr
                 return r;
             deadline = 0;
         }
-        int r = conn->transport->recv(conn->conn, f, payload, deadline, e);
+        int r = cell_conn_recv(conn->conn, received, deadline, e);
         /* With two sockets to watch only whole frames are taken; a part of one is waited for again. */
         if (watches && r == CELL_DEADLINE_EXCEEDED && cell_ctx_remaining_ns(c) > 0)
             continue;
@@ -80,7 +79,7 @@ static int send_hello(cell_ctx *c, const struct cell_service *s, struct client_c
     int r = cell_greeting_encode(&hello, CELL_FRAME_HELLO, CELL_CHANNEL_APP, &f, &b, e);
     if (r >= 0) {
         const struct iovec v = {b.data, b.len};
-        r = conn->transport->send(conn->conn, &f, &v, 1, c->deadline_ns, e);
+        r = cell_conn_send(conn->conn, &f, &v, 1, c->deadline_ns, e);
     }
     cell_buffer_free(&b);
     return r;
@@ -89,16 +88,15 @@ static int send_hello(cell_ctx *c, const struct cell_service *s, struct client_c
 static int receive_welcome(cell_ctx *c, const struct cell_service *s, struct client_conn *conn,
                            struct cell_greeting *welcome, struct cell_error *e)
 {
-    struct cell_frame f;
-    const uint8_t *payload;
-    int r = cell_client_recv(c, conn, &f, &payload, e);
+    struct cell_received received;
+    int r = cell_client_recv(c, conn, &received, e);
     if (r < 0)
         return r;
-    if (f.kind == CELL_FRAME_GOAWAY)
+    if (received.frame.kind == CELL_FRAME_GOAWAY)
         return cell_error_set(e, CELL_UNAVAILABLE, "it is shutting down");
-    if (f.channel != CELL_CHANNEL_APP)
-        return cell_error_set(e, CELL_PROTOCOL_ERROR, "it answered on channel %u", f.channel);
-    r = cell_greeting_decode(&f, payload, welcome, e);
+    if (received.frame.channel != CELL_CHANNEL_APP)
+        return cell_error_set(e, CELL_PROTOCOL_ERROR, "it answered on channel %u", received.frame.channel);
+    r = cell_greeting_decode(&received.frame, received.meta, welcome, e);
     if (r < 0)
         return r;
     if (welcome->code < 0) {
@@ -123,7 +121,7 @@ static int send_schema(cell_ctx *c, const struct cell_service *s, struct client_
         const struct cell_frame f = {
             .kind = CELL_FRAME_SCHEMA, .channel = CELL_CHANNEL_APP, .length = (uint32_t)json.len};
         const struct iovec v = {json.data, json.len};
-        r = conn->transport->send(conn->conn, &f, &v, 1, c->deadline_ns, e);
+        r = cell_conn_send(conn->conn, &f, &v, 1, c->deadline_ns, e);
     }
     cell_buffer_free(&json);
     cell_schema_free(schema);
@@ -156,22 +154,22 @@ int cell_client_connect(cell_ctx *c, struct client_call *k, const char *address,
                         struct cell_error *e)
 {
     const struct cell_connect_options options = {.deadline_ns = c->deadline_ns, .max_payload = CELL_MAX_MESSAGE};
-    conn->transport = cell_transport_find(address);
-    if (!conn->transport)
+    const struct cell_transport *transport = cell_transport_find(address);
+    if (!transport)
         return cell_error_set(e, CELL_INVALID_ARGUMENT, "%s: '%s' is no address; they look like unix:/path",
                               k->service->name, address);
-    int r = conn->transport->connect(address, &options, &conn->conn, e);
+    int r = transport->connect(address, &options, &conn->conn, e);
     if (r < 0) {
         conn->conn = NULL;
         cell_error_wrap(e, "%s", k->service->name);
         return r;
     }
     k->connected = true;
-    cell_ctx_enter(c, conn->transport, conn->conn);
+    cell_ctx_enter(c, conn->conn);
     r = shake_hands(c, k->service, conn, e);
     if (r < 0) {
         cell_ctx_leave(c);
-        conn->transport->close(conn->conn);
+        cell_conn_close(conn->conn);
         conn->conn = NULL;
         /* The difference between two schemas stands for itself, as in the compiler's message. */
         if (r != CELL_SCHEMA_MISMATCH)

@@ -180,8 +180,8 @@ void cell_ctx_cancel(cell_ctx *c)
     if (c->running) {
         uint64_t id = atomic_exchange(&c->sent, 0);
         if (id)
-            cell_send_cancel(c->transport, c->running, id);
-        c->transport->interrupt(c->running);
+            cell_send_cancel(c->running, id);
+        cell_conn_interrupt(c->running);
     }
     if (c->child)
         cell_ctx_cancel(c->child);
@@ -199,11 +199,10 @@ CELL_BOOL_TYPE cell_ctx_cancelled(cell_ctx *c)
     return c->deadline_ns != CELL_NO_DEADLINE && cell_now_ns() >= c->deadline_ns;
 }
 
-void cell_ctx_enter(cell_ctx *c, const struct cell_transport *t, struct cell_conn *conn)
+void cell_ctx_enter(cell_ctx *c, struct cell_conn *conn)
 {
     atomic_store_explicit(&c->sent, 0, memory_order_relaxed);
     pthread_mutex_lock(&c->lock);
-    c->transport = t;
     c->running = conn;
     pthread_mutex_unlock(&c->lock);
 }

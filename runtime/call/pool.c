@@ -47,8 +47,7 @@ static void close_all(struct cell_client *client)
 {
     for (struct client_conn *c = client->all, *next; c; c = next) {
         next = c->next;
-        if (c->transport)
-            c->transport->close(c->conn);
+        cell_conn_close(c->conn);
         free(c);
     }
     client->all = client->idle = NULL;
@@ -152,7 +151,7 @@ static void unlink_conn(struct cell_client *client, struct client_conn *conn)
 void cell_pool_drop(struct cell_client *client, struct client_conn *conn)
 {
     unlink_conn(client, conn);
-    conn->transport->close(conn->conn);
+    cell_conn_close(conn->conn);
     free(conn);
 }
 
@@ -248,12 +247,12 @@ int cell_pool_take(cell_ctx *c, struct client_call *k, bool fresh, struct client
     while (!fresh && (idle = pop_idle(k->client, k->service)) != NULL) {
         /* An idle connection has nothing to say, except that it is over: GOAWAY, or the end. */
         bool recent = k->now_ns - idle->used_ns < RECENT_NS;
-        if (!recent && idle->transport->readable(idle->conn)) {
+        if (!recent && cell_conn_readable(idle->conn)) {
             cell_pool_drop(k->client, idle);
             continue;
         }
         idle->used_ns = k->now_ns;
-        cell_ctx_enter(c, idle->transport, idle->conn);
+        cell_ctx_enter(c, idle->conn);
         *conn = idle;
         return CELL_OK;
     }

@@ -11,7 +11,6 @@
 /* A connection after its handshake, for one cell and one schema. Between calls it is in its client's idle stack. */
 struct client_conn {
     struct client_conn *next_idle, *prev, *next; /* prev and next: all connections of the client */
-    const struct cell_transport *transport;
     struct cell_conn *conn;
     uint64_t next_id;
     uint64_t used_ns;  /* when the last call on it began */
@@ -62,11 +61,10 @@ int cell_client_connect(cell_ctx *c, struct client_call *k, const char *address,
                         struct cell_error *e);
 
 /* Receives a frame as a call should wait for it: until the context's deadline, and no longer than its own caller. */
-int cell_client_recv(cell_ctx *c, const struct client_conn *conn, struct cell_frame *f, const uint8_t **payload,
-                     struct cell_error *e);
+int cell_client_recv(cell_ctx *c, const struct client_conn *conn, struct cell_received *received, struct cell_error *e);
 
 /* Tells the server, without waiting, that the answer to `id` is no longer wanted. */
-void cell_send_cancel(const struct cell_transport *t, struct cell_conn *conn, uint64_t id);
+void cell_send_cancel(struct cell_conn *conn, uint64_t id);
 
 /* The client that a service uses when its context names none. */
 int cell_default_client(const struct cell_service *service, struct cell_client **client, struct cell_error *e);

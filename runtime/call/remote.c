@@ -29,12 +29,13 @@ struct attempt {
 
 /* ---- one attempt ---- */
 
-static int wait_reply(cell_ctx *c, const struct client_call *k, const struct client_conn *conn, struct cell_frame *f,
-                      const uint8_t **payload, bool *leaving, struct cell_error *e)
+static int wait_reply(cell_ctx *c, const struct client_call *k, const struct client_conn *conn,
+                      struct cell_received *received, bool *leaving, struct cell_error *e)
 {
+    const struct cell_frame *f = &received->frame;
     uint64_t id = conn->next_id;
     for (;;) {
-        int r = cell_client_recv(c, conn, f, payload, e);
+        int r = cell_client_recv(c, conn, received, e);
         if (r < 0)
             return r;
         if (f->channel != CELL_CHANNEL_APP)
@@ -50,7 +51,7 @@ static int wait_reply(cell_ctx *c, const struct client_call *k, const struct cli
         if (f->kind == CELL_FRAME_WELCOME && f->code < 0) {
             struct cell_meta_pair p;
             char text[CELL_ERROR_TEXT] = "";
-            if (cell_meta_find(*payload, f->meta_len, CELL_META_MESSAGE, &p) == CELL_OK)
+            if (cell_meta_find(received->meta, f->meta_len, CELL_META_MESSAGE, &p) == CELL_OK)
                 cell_text_from_peer(p.value, p.value_len, text, sizeof(text));
             int code = cell_status_normal(f->code);
             return cell_error_set(e, code, "%s: %s", k->service->name, text[0] ? text : cell_status_text(code));
@@ -79,7 +80,7 @@ static int send_call(cell_ctx *c, const struct client_call *k, struct client_con
                                  .code = (int32_t)k->id,
                                  .timeout_ms = k->timeout_ms,
                                  .id = ++conn->next_id};
-    int r = conn->transport->send(conn->conn, &f, v, n, c->deadline_ns, e);
+    int r = cell_conn_send(conn->conn, &f, v, n, c->deadline_ns, e);
     if (r == CELL_OK)
         atomic_store(&c->sent, conn->next_id);
     return r;
@@ -89,25 +90,25 @@ static int send_call(cell_ctx *c, const struct client_call *k, struct client_con
 static int exchange(cell_ctx *c, struct client_call *k, struct client_conn *conn, struct attempt *a,
                     struct cell_error *e)
 {
-    struct cell_frame f;
-    const uint8_t *payload;
+    struct cell_received received;
     bool leaving = false, whole = false, too_large = false;
     int r = atomic_load(&c->cancelled) ? cell_error_set(e, CELL_CANCELLED, "%s", cell_status_text(CELL_CANCELLED))
                                        : send_call(c, k, conn, e);
     too_large = r == CELL_TOO_LARGE;
     a->not_executed = r < 0;
     if (r == CELL_OK) {
-        r = wait_reply(c, k, conn, &f, &payload, &leaving, e);
+        r = wait_reply(c, k, conn, &received, &leaving, e);
         whole = r == CELL_OK;
         a->not_executed = r < 0 && leaving;
     }
     /* The deadline is the caller's; a server that goes on would work for nobody. */
     if (r == CELL_DEADLINE_EXCEEDED || (r == CELL_CANCELLED && c->origin))
         if (atomic_exchange(&c->sent, 0)) /* whoever takes it sends: never two at once */
-            cell_send_cancel(conn->transport, conn->conn, conn->next_id);
+            cell_send_cancel(conn->conn, conn->next_id);
     if (whole) {
         e->status = CELL_OK; /* of pauses in between; from here on the context has the error */
-        r = cell_take_reply(c, k, f.code, payload, f.meta_len, payload + f.meta_len, f.length - f.meta_len);
+        r = cell_take_reply(c, k, received.frame.code, received.meta, received.frame.meta_len, received.message,
+                            received.message_len);
     }
     bool untouched = cell_ctx_leave(c);
     if (untouched && !leaving && (whole || too_large))

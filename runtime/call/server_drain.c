@@ -56,7 +56,7 @@ int cell_server_drain(struct cell_server *s)
     dismiss_idle(s, true);
     bool alone = wait_until(s, no_threads, cell_now_ns() + LEAVE_NS);
     for (struct server_conn *conn = s->conns; conn; conn = conn->next)
-        s->transport->interrupt(conn->conn);
+        cell_conn_interrupt(conn->conn);
     alone = alone || wait_until(s, no_threads, cell_now_ns() + GRACE_NS);
     uint32_t left = s->nthreads;
     pthread_mutex_unlock(&s->lock);

@@ -26,7 +26,7 @@ static bool send_welcome(struct server_conn *conn, struct cell_greeting *g)
     if (cell_greeting_encode(g, CELL_FRAME_WELCOME, conn->channel, &f, &b, NULL) >= 0) {
         const struct iovec v = {b.data, b.len};
         /* There is room for it in a new connection; who has filled it up gets no answer. */
-        sent = s->transport->send(conn->conn, &f, &v, 1, 0, NULL) >= 0;
+        sent = cell_conn_send(conn->conn, &f, &v, 1, 0, NULL) >= 0;
     }
     cell_buffer_free(&b);
     return sent;
@@ -55,13 +55,13 @@ static int check_hello(const struct cell_server *s, const struct cell_frame *f, 
     return CELL_OK;
 }
 
-static bool take_hello(struct cell_server *s, struct server_conn *conn, const struct cell_frame *f,
-                       const uint8_t *payload)
+static bool take_hello(struct cell_server *s, struct server_conn *conn, const struct cell_received *received)
 {
+    const struct cell_frame *f = &received->frame;
     struct cell_greeting hello = {0}, welcome = {0};
     struct cell_error e = {0};
     conn->channel = f->channel;
-    int r = f->kind == CELL_FRAME_HELLO ? cell_greeting_decode(f, payload, &hello, &e)
+    int r = f->kind == CELL_FRAME_HELLO ? cell_greeting_decode(f, received->meta, &hello, &e)
                                         : cell_error_set(&e, CELL_PROTOCOL_ERROR, "the first frame is not HELLO");
     if (r >= 0)
         r = check_hello(s, f, &hello, &e);
@@ -85,14 +85,14 @@ static const char *first_difference(const struct server_match *m)
     return cell_status_text(CELL_SCHEMA_MISMATCH);
 }
 
-static bool take_schema(struct cell_server *s, struct server_conn *conn, const struct cell_frame *f,
-                        const uint8_t *payload)
+static bool take_schema(struct cell_server *s, struct server_conn *conn, const struct cell_received *received)
 {
+    const struct cell_frame *f = &received->frame;
     struct cell_schema *client = NULL;
     struct server_match *match = NULL;
     struct cell_error e = {0};
     int r = f->kind == CELL_FRAME_SCHEMA && f->channel == conn->channel && f->meta_len == 0
-                ? cell_schema_parse((const char *)payload, f->length, &client, &e)
+                ? cell_schema_parse((const char *)received->message, received->message_len, &client, &e)
                 : cell_error_set(&e, CELL_PROTOCOL_ERROR, "SCHEMA was asked for; it did not come");
     if (r >= 0 && strcmp(client->cell, s->cell) != 0)
         r = cell_error_set(&e, CELL_NOT_FOUND, "the cell here is '%s', not '%s'", s->cell, client->cell);
@@ -112,10 +112,9 @@ static bool take_schema(struct cell_server *s, struct server_conn *conn, const s
     return send_welcome(conn, &welcome);
 }
 
-bool cell_server_handshake(struct cell_server *s, struct server_conn *conn, const struct cell_frame *f,
-                           const uint8_t *payload)
+bool cell_server_handshake(struct cell_server *s, struct server_conn *conn, const struct cell_received *received)
 {
-    bool going_on = conn->state == CONN_NEW ? take_hello(s, conn, f, payload) : take_schema(s, conn, f, payload);
+    bool going_on = conn->state == CONN_NEW ? take_hello(s, conn, received) : take_schema(s, conn, received);
     if (conn->state == CONN_OPEN || !going_on) {
         pthread_mutex_lock(&s->lock);
         if (conn->handshake_deadline_ns) {

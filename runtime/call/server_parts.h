@@ -88,8 +88,7 @@ struct server_conn {
     /* While a handler runs its connection is looked at for CANCEL and hang-up; another frame that is found is kept. */
     uint64_t current_id;
     bool hung_up, has_pending;
-    struct cell_frame pending;
-    const uint8_t *pending_payload;
+    struct cell_received pending;
 };
 
 /* ---- the gate: at most max_threads handlers at once, first come, first served ---- */
@@ -173,8 +172,7 @@ bool cell_server_serve(struct cell_server *s, struct server_conn *conn, cell_ctx
 void cell_server_say_goodbye(struct server_conn *conn);
 
 /* server_hello.c: one frame of a connection that is not open yet; false = it is over. */
-bool cell_server_handshake(struct cell_server *s, struct server_conn *conn, const struct cell_frame *f,
-                           const uint8_t *payload);
+bool cell_server_handshake(struct cell_server *s, struct server_conn *conn, const struct cell_received *received);
 /* Tells the client, with WELCOME, why its connection ends. */
 void cell_server_refuse(struct server_conn *conn, const struct cell_error *e);
 

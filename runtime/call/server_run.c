@@ -57,7 +57,7 @@ static bool accept_one(struct cell_server *s)
         return false;
     struct server_conn *conn = r < 0 ? NULL : calloc(1, sizeof(*conn));
     if (!conn) { /* out of descriptors or memory: the client waits in the queue */
-        s->transport->close(accepted);
+        cell_conn_close(accepted);
         s->accept_again_ns = cell_now_ns() + ACCEPT_PAUSE_NS;
         watch_listener(s, false);
         return false;

@@ -44,7 +44,7 @@ static void idle_remove(struct cell_server *s, struct server_conn *conn)
 void cell_server_watch(struct cell_server *s, struct server_conn *conn)
 {
     struct epoll_event ev = {.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, .data.ptr = conn};
-    int fd = s->transport->conn_fd(conn->conn);
+    int fd = cell_conn_fd(conn->conn);
     if (epoll_ctl(s->epoll_fd, conn->added ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev) < 0) {
         cell_server_conn_free(s, conn); /* no memory for it */
         return;
@@ -67,7 +67,7 @@ void cell_server_conn_free(struct cell_server *s, struct server_conn *conn)
         cell_server_unwatch(s, conn);
     /* Said explicitly: a child of a handler's fork may hold the descriptor open, and with it the registration. */
     if (conn->added)
-        epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, s->transport->conn_fd(conn->conn), NULL);
+        epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, cell_conn_fd(conn->conn), NULL);
     if (conn->next)
         conn->next->prev = conn->prev;
     if (conn->prev)
@@ -78,7 +78,7 @@ void cell_server_conn_free(struct cell_server *s, struct server_conn *conn)
     if (conn->handshake_deadline_ns)
         s->nhandshakes--;
     cell_count(&s->counters.connections_closed, 1);
-    s->transport->close(conn->conn);
+    cell_conn_close(conn->conn);
     cell_server_match_free(conn->match);
     free(conn);
     if (s->wants_room || atomic_load(&s->draining))

@@ -19,13 +19,53 @@
 #include "base/util.h"
 #include "wire/frame.h"
 
-struct cell_conn;
 struct cell_listener;
 
 /* Who is at the other end. */
 struct cell_peer {
     uint32_t uid, gid;
     int32_t pid;
+};
+
+/* One frame as it was received. */
+struct cell_received {
+    struct cell_frame frame;
+    const uint8_t *meta; /* frame.meta_len bytes, private: what was checked there stays so; not aligned */
+    /* The rest, not aligned. Another process may write to it meanwhile: each byte is to be read once. */
+    const uint8_t *message;
+    size_t message_len;
+};
+
+struct cell_conn;
+
+/* What one connection can do. */
+struct cell_conn_ops {
+    const char *name; /* what carries the frames: "unix" */
+
+    /* Sends one whole frame: header, then n buffers that make its payload (f->length bytes together), of which the
+     * first f->meta_len bytes are metadata. Blocks. After a failure the connection is dead and can only be closed,
+     * except after CELL_INVALID_ARGUMENT, when nothing was sent. The buffers stay the caller's. */
+    int (*send)(struct cell_conn *c, const struct cell_frame *f, const struct iovec *payload, int n,
+                uint64_t deadline_ns, struct cell_error *e);
+    /* Receives one whole frame. Blocks. What *r points to is the connection's, valid until the next recv. The header is
+     * checked before its length is believed; memory grows with bytes received, not with bytes announced.
+     * CELL_UNAVAILABLE with text "closed" at a clean end. After CELL_DEADLINE_EXCEEDED the connection goes on where it
+     * was; after CELL_PROTOCOL_ERROR and CELL_TOO_LARGE one can still send, to say why; after another failure it is
+     * dead. */
+    int (*recv)(struct cell_conn *c, struct cell_received *r, uint64_t deadline_ns, struct cell_error *e);
+    /* True when recv would not block (a frame or the end is there), without waiting. After it returned false, `fd`
+     * becomes readable as soon as there is something, until the next recv: ask before every poll. */
+    bool (*readable)(struct cell_conn *c);
+    /* Makes a blocked or future recv of this connection return CELL_CANCELLED; the peer sees the end. Any thread. */
+    void (*interrupt)(struct cell_conn *c);
+    int (*fd)(const struct cell_conn *c); /* for poll, see readable; owned by the connection, the same for its life */
+    void (*peer)(const struct cell_conn *c, struct cell_peer *peer);
+    void (*close)(struct cell_conn *c);
+};
+
+/* Every transport's connection begins with this. The table may change while the connection lives, in its own recv. */
+struct cell_conn {
+    const struct cell_conn_ops *ops;
 };
 
 struct cell_connect_options {
@@ -49,26 +89,27 @@ struct cell_transport {
     int (*listener_fd)(const struct cell_listener *l); /* for poll; owned by the listener */
     /* Removes the address if this listener made it. NULL is accepted. */
     void (*listener_close)(struct cell_listener *l);
-
-    /* Sends one whole frame: header, then n buffers that make its payload (f->length bytes together). Blocks. After a
-     * failure the connection is dead and can only be closed. The buffers stay the caller's. */
-    int (*send)(struct cell_conn *c, const struct cell_frame *f, const struct iovec *payload, int n,
-                uint64_t deadline_ns, struct cell_error *e);
-    /* Receives one whole frame. Blocks. *payload points into the connection, 8-aligned, valid until the next recv. The
-     * header is checked before its length is believed; memory grows with bytes received, not with bytes announced.
-     * CELL_UNAVAILABLE with text "closed" at a clean end. After CELL_DEADLINE_EXCEEDED the connection goes on where it
-     * was; after CELL_PROTOCOL_ERROR and CELL_TOO_LARGE one can still send, to say why; after another failure it is
-     * dead. */
-    int (*recv)(struct cell_conn *c, struct cell_frame *f, const uint8_t **payload, uint64_t deadline_ns,
-                struct cell_error *e);
-    /* True when recv would not block (a frame or the end is there), without waiting. */
-    bool (*readable)(struct cell_conn *c);
-    /* Makes a blocked or future recv of this connection return CELL_CANCELLED; the peer sees the end. Any thread. */
-    void (*interrupt)(struct cell_conn *c);
-    int (*conn_fd)(const struct cell_conn *c); /* for poll; readable bytes may also wait in the connection */
-    void (*peer)(const struct cell_conn *c, struct cell_peer *peer);
-    void (*close)(struct cell_conn *c); /* NULL is accepted */
 };
+
+static inline int cell_conn_send(struct cell_conn *c, const struct cell_frame *f, const struct iovec *payload, int n,
+                                 uint64_t deadline_ns, struct cell_error *e)
+{
+    return c->ops->send(c, f, payload, n, deadline_ns, e);
+}
+static inline int cell_conn_recv(struct cell_conn *c, struct cell_received *r, uint64_t deadline_ns,
+                                 struct cell_error *e)
+{
+    return c->ops->recv(c, r, deadline_ns, e);
+}
+static inline bool cell_conn_readable(struct cell_conn *c) { return c->ops->readable(c); }
+static inline void cell_conn_interrupt(struct cell_conn *c) { c->ops->interrupt(c); }
+static inline int cell_conn_fd(const struct cell_conn *c) { return c->ops->fd(c); }
+static inline void cell_conn_peer(const struct cell_conn *c, struct cell_peer *peer) { c->ops->peer(c, peer); }
+static inline void cell_conn_close(struct cell_conn *c) /* NULL is accepted */
+{
+    if (c)
+        c->ops->close(c);
+}
 
 /* The transport of an address by its scheme, or NULL. */
 const struct cell_transport *cell_transport_find(const char *address);

@@ -23,7 +23,8 @@
 /* A frame up to this size is put together before it is sent: send is cheaper than sendmsg by more than the copy. */
 #define SMALL_FRAME 512u
 
-struct cell_conn {
+struct unix_conn {
+    struct cell_conn base;
     int fd;
     uint32_t max_payload;
     uint8_t *buffer; /* NULL while nothing is in it */
@@ -36,6 +37,8 @@ struct cell_conn {
     atomic_bool interrupted;
     struct cell_peer peer;
 };
+
+static const struct cell_conn_ops unix_ops;
 
 int cell_unix_set_timeout(int fd, int option, uint32_t ms)
 {
@@ -53,7 +56,7 @@ uint32_t cell_unix_timeout_step(uint64_t left_ns)
 
 int cell_unix_conn_new(int fd, uint32_t max_payload, struct cell_conn **conn, struct cell_error *e)
 {
-    struct cell_conn *c = calloc(1, sizeof(*c));
+    struct unix_conn *c = calloc(1, sizeof(*c));
     struct ucred cred;
     socklen_t len = sizeof(cred);
     int r = CELL_OK;
@@ -69,11 +72,12 @@ int cell_unix_conn_new(int fd, uint32_t max_payload, struct cell_conn **conn, st
     c->fd = fd;
     c->max_payload = max_payload;
     c->peer = (struct cell_peer){cred.uid, cred.gid, cred.pid};
-    *conn = c;
+    c->base.ops = &unix_ops;
+    *conn = &c->base;
     return CELL_OK;
 }
 
-static int fail_io(struct cell_conn *c, int errnum, const char *what, struct cell_error *e)
+static int fail_io(struct unix_conn *c, int errnum, const char *what, struct cell_error *e)
 {
     c->dead = true;
     if (atomic_load(&c->interrupted))
@@ -103,7 +107,7 @@ static void advance(struct iovec **parts, int *n, size_t sent)
 
 /* Waits until there is room. Not by a blocking sendmsg: SO_SNDTIMEO begins anew with every part of the bytes that finds
  * room, so that a peer that reads slowly could make it last for ever. */
-static int wait_for_room(struct cell_conn *c, uint64_t deadline_ns, struct cell_error *e)
+static int wait_for_room(struct unix_conn *c, uint64_t deadline_ns, struct cell_error *e)
 {
     struct pollfd p = {.fd = c->fd, .events = POLLOUT};
     struct timespec left;
@@ -122,7 +126,7 @@ static int wait_for_room(struct cell_conn *c, uint64_t deadline_ns, struct cell_
     return CELL_OK;
 }
 
-static int send_parts(struct cell_conn *c, struct iovec *parts, int n, uint64_t deadline_ns, struct cell_error *e)
+static int send_parts(struct unix_conn *c, struct iovec *parts, int n, uint64_t deadline_ns, struct cell_error *e)
 {
     while (n > 0) {
         struct msghdr m = {.msg_iov = parts, .msg_iovlen = (size_t)n};
@@ -139,7 +143,7 @@ static int send_parts(struct cell_conn *c, struct iovec *parts, int n, uint64_t 
 }
 
 /* One attempt that does not wait; what it could not send, if anything, stays in the parts. */
-static void send_small(struct cell_conn *c, struct iovec **parts, int *n)
+static void send_small(struct unix_conn *c, struct iovec **parts, int *n)
 {
     uint8_t whole[CELL_FRAME_HEADER + SMALL_FRAME];
     size_t len = 0;
@@ -153,9 +157,10 @@ static void send_small(struct cell_conn *c, struct iovec **parts, int *n)
         advance(parts, n, (size_t)sent);
 }
 
-static int unix_send(struct cell_conn *c, const struct cell_frame *f, const struct iovec *payload, int n,
+static int unix_send(struct cell_conn *conn, const struct cell_frame *f, const struct iovec *payload, int n,
                      uint64_t deadline_ns, struct cell_error *e)
 {
+    struct unix_conn *c = (struct unix_conn *)conn;
     uint8_t header[CELL_FRAME_HEADER];
     struct iovec parts[MAX_PARTS + 1] = {{header, sizeof(header)}};
     size_t total = 0;
@@ -179,7 +184,7 @@ static int unix_send(struct cell_conn *c, const struct cell_frame *f, const stru
 
 /* ---- receiving ---- */
 
-static void release_buffer(struct cell_conn *c)
+static void release_buffer(struct unix_conn *c)
 {
     free(c->buffer);
     c->buffer = NULL;
@@ -188,7 +193,7 @@ static void release_buffer(struct cell_conn *c)
 
 /* What was in the buffer from c->len on is not left in memory: passwords and tokens travel in small frames. For large
  * ones that would cost a noticeable part of the call. */
-static void wipe(struct cell_conn *c, size_t end)
+static void wipe(struct unix_conn *c, size_t end)
 {
     if (end > c->len && end <= FIRST_BUFFER)
         explicit_bzero(c->buffer + c->len, end - c->len);
@@ -196,7 +201,7 @@ static void wipe(struct cell_conn *c, size_t end)
 
 /* Forgets the frame that the last recv returned; what came after it moves to the front, so that payloads stay aligned.
  */
-static void drop_taken(struct cell_conn *c)
+static void drop_taken(struct unix_conn *c)
 {
     size_t end = c->len;
     if (c->taken == 0)
@@ -212,7 +217,7 @@ static void drop_taken(struct cell_conn *c)
 }
 
 /* Grows by what has arrived, never by what was announced. */
-static int make_room(struct cell_conn *c, struct cell_error *e)
+static int make_room(struct unix_conn *c, struct cell_error *e)
 {
     if (c->len < c->capacity)
         return CELL_OK;
@@ -229,7 +234,7 @@ static int make_room(struct cell_conn *c, struct cell_error *e)
     return CELL_OK;
 }
 
-static int fail_end(struct cell_conn *c, struct cell_error *e)
+static int fail_end(struct unix_conn *c, struct cell_error *e)
 {
     c->dead = true;
     if (atomic_load(&c->interrupted))
@@ -238,7 +243,7 @@ static int fail_end(struct cell_conn *c, struct cell_error *e)
 }
 
 /* Chooses how the next recv waits. Returns its flags, or -1 with errno. */
-static int prepare_wait(struct cell_conn *c, uint64_t deadline_ns)
+static int prepare_wait(struct unix_conn *c, uint64_t deadline_ns)
 {
     uint32_t ms = 0;
     if (deadline_ns != CELL_NO_DEADLINE) {
@@ -256,7 +261,7 @@ static int prepare_wait(struct cell_conn *c, uint64_t deadline_ns)
 }
 
 /* Receives at least one byte. */
-static int fill(struct cell_conn *c, uint64_t deadline_ns, struct cell_error *e)
+static int fill(struct unix_conn *c, uint64_t deadline_ns, struct cell_error *e)
 {
     int r = make_room(c, e);
     if (r < 0)
@@ -285,7 +290,7 @@ static int fill(struct cell_conn *c, uint64_t deadline_ns, struct cell_error *e)
 }
 
 /* 1 = a whole frame is in the buffer; 0 = more is needed; negative = it is broken. */
-static int look(struct cell_conn *c, struct cell_frame *f, struct cell_error *e)
+static int look(struct unix_conn *c, struct cell_frame *f, struct cell_error *e)
 {
     if (c->len == 0 || c->len < c->wanted)
         return 0;
@@ -296,9 +301,9 @@ static int look(struct cell_conn *c, struct cell_frame *f, struct cell_error *e)
     return c->len >= c->wanted;
 }
 
-static int unix_recv(struct cell_conn *c, struct cell_frame *f, const uint8_t **payload, uint64_t deadline_ns,
-                     struct cell_error *e)
+static int unix_recv(struct cell_conn *conn, struct cell_received *received, uint64_t deadline_ns, struct cell_error *e)
 {
+    struct unix_conn *c = (struct unix_conn *)conn;
     struct cell_frame frame;
     if (atomic_load_explicit(&c->interrupted, memory_order_relaxed)) {
         c->dead = true;
@@ -313,8 +318,8 @@ static int unix_recv(struct cell_conn *c, struct cell_frame *f, const uint8_t **
             r = fill(c, deadline_ns, e);
         else if (r > 0) {
             c->taken = c->wanted;
-            *f = frame;
-            *payload = c->buffer + CELL_FRAME_HEADER;
+            const uint8_t *payload = c->buffer + CELL_FRAME_HEADER;
+            *received = (struct cell_received){frame, payload, payload + frame.meta_len, frame.length - frame.meta_len};
             return CELL_OK;
         } else {
             c->broken = true;
@@ -324,8 +329,9 @@ static int unix_recv(struct cell_conn *c, struct cell_frame *f, const uint8_t **
     }
 }
 
-static bool unix_readable(struct cell_conn *c)
+static bool unix_readable(struct cell_conn *conn)
 {
+    struct unix_conn *c = (struct unix_conn *)conn;
     struct pollfd p = {.fd = c->fd, .events = POLLIN | POLLRDHUP};
     struct cell_frame f;
     if (c->dead || c->broken || atomic_load(&c->interrupted))
@@ -339,20 +345,24 @@ static bool unix_readable(struct cell_conn *c)
     return poll(&p, 1, 0) > 0;
 }
 
-static void unix_interrupt(struct cell_conn *c)
+static void unix_interrupt(struct cell_conn *conn)
 {
+    struct unix_conn *c = (struct unix_conn *)conn;
     atomic_store(&c->interrupted, true);
     shutdown(c->fd, SHUT_RDWR);
 }
 
-static int unix_conn_fd(const struct cell_conn *c) { return c->fd; }
-static void unix_peer(const struct cell_conn *c, struct cell_peer *peer) { *peer = c->peer; }
+static int unix_fd(const struct cell_conn *c) { return ((const struct unix_conn *)c)->fd; }
+
+static void unix_peer(const struct cell_conn *c, struct cell_peer *peer)
+{
+    *peer = ((const struct unix_conn *)c)->peer;
+}
 
 /* No shutdown: after a fork the other process's connection must live on. */
-static void unix_close(struct cell_conn *c)
+static void unix_close(struct cell_conn *conn)
 {
-    if (!c)
-        return;
+    struct unix_conn *c = (struct unix_conn *)conn;
     close(c->fd);
     size_t end = c->len;
     c->len = 0;
@@ -361,6 +371,17 @@ static void unix_close(struct cell_conn *c)
     free(c);
 }
 
+static const struct cell_conn_ops unix_ops = {
+    .name = "unix",
+    .send = unix_send,
+    .recv = unix_recv,
+    .readable = unix_readable,
+    .interrupt = unix_interrupt,
+    .fd = unix_fd,
+    .peer = unix_peer,
+    .close = unix_close,
+};
+
 const struct cell_transport cell_transport_unix = {
     .scheme = "unix",
     .connect = cell_unix_connect,
@@ -368,11 +389,4 @@ const struct cell_transport cell_transport_unix = {
     .accept = cell_unix_accept,
     .listener_fd = cell_unix_listener_fd,
     .listener_close = cell_unix_listener_close,
-    .send = unix_send,
-    .recv = unix_recv,
-    .readable = unix_readable,
-    .interrupt = unix_interrupt,
-    .conn_fd = unix_conn_fd,
-    .peer = unix_peer,
-    .close = unix_close,
 };

@@ -159,9 +159,9 @@ int cell_unix_connect(const char *address, const struct cell_connect_options *op
     if (r < 0)
         return r;
     /* The file may have been replaced since it was looked at: what counts is who listens. */
-    cell_transport_unix.peer(c, &peer);
+    cell_conn_peer(c, &peer);
     if (!options->any_owner && !may_trust(peer.uid)) {
-        cell_transport_unix.close(c);
+        cell_conn_close(c);
         return fail_owner(path, peer.uid, e);
     }
     *conn = c;

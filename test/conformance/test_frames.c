@@ -92,13 +92,15 @@ TEST(every_field_of_the_header_arrives)
     REQUIRE(open_ends(&x, 4096));
     for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
         const struct cell_frame *f = &frames[i];
-        struct cell_frame got = {0};
-        const uint8_t *payload = NULL;
-        CHECK(T.send(x.server, f, &part, f->length ? 1 : 0, CELL_NO_DEADLINE, &failure) == CELL_OK);
-        REQUIRE(T.recv(x.client, &got, &payload, deadline_in(60000), &failure) == CELL_OK);
-        CHECK(got.kind == f->kind && got.channel == f->channel && got.code == f->code && got.id == f->id);
-        CHECK(got.timeout_ms == f->timeout_ms && got.length == f->length && got.meta_len == f->meta_len);
-        CHECK(f->length == 0 || memcmp(payload, "payload", 8) == 0);
+        struct cell_received received = {0};
+        const struct cell_frame *got = &received.frame;
+        CHECK(cell_conn_send(x.server, f, &part, f->length ? 1 : 0, CELL_NO_DEADLINE, &failure) == CELL_OK);
+        REQUIRE(cell_conn_recv(x.client, &received, deadline_in(60000), &failure) == CELL_OK);
+        CHECK(got->kind == f->kind && got->channel == f->channel && got->code == f->code && got->id == f->id);
+        CHECK(got->timeout_ms == f->timeout_ms && got->length == f->length && got->meta_len == f->meta_len);
+        CHECK(received.message_len == f->length - f->meta_len);
+        CHECK(memcmp(received.meta, "payload", f->meta_len) == 0);
+        CHECK(memcmp(received.message, &"payload"[f->meta_len], received.message_len) == 0);
     }
     close_ends(&x);
 }
@@ -107,23 +109,22 @@ TEST(a_payload_may_come_in_parts)
 {
     uint8_t bytes[1000];
     struct ends x;
-    struct cell_frame got;
-    const uint8_t *payload;
+    struct cell_received received;
     fill_bytes(bytes, sizeof(bytes), 5);
     const struct iovec parts[5] = {{bytes, 1}, {NULL, 0}, {bytes + 1, 99}, {bytes + 100, 0}, {bytes + 100, 900}};
     const struct cell_frame f = {.kind = CELL_FRAME_CALL, .id = 1, .length = sizeof(bytes)};
     REQUIRE(open_ends(&x, 4096));
-    CHECK(T.send(x.client, &f, parts, 5, CELL_NO_DEADLINE, &failure) == CELL_OK);
-    REQUIRE(T.recv(x.server, &got, &payload, deadline_in(60000), &failure) == CELL_OK);
-    CHECK(got.length == sizeof(bytes) && check_bytes(payload, sizeof(bytes), 5));
+    CHECK(cell_conn_send(x.client, &f, parts, 5, CELL_NO_DEADLINE, &failure) == CELL_OK);
+    REQUIRE(cell_conn_recv(x.server, &received, deadline_in(60000), &failure) == CELL_OK);
+    CHECK(received.message_len == sizeof(bytes) && check_bytes(received.message, sizeof(bytes), 5));
     /* Parts that do not make the announced length: nothing of it may be sent. */
-    CHECK(T.send(x.client, &f, parts, 4, CELL_NO_DEADLINE, &failure) == CELL_INVALID_ARGUMENT);
+    CHECK(cell_conn_send(x.client, &f, parts, 4, CELL_NO_DEADLINE, &failure) == CELL_INVALID_ARGUMENT);
     close_ends(&x);
     REQUIRE(open_ends(&x, 4096));
-    CHECK(T.send(x.client, &f, parts, 3, CELL_NO_DEADLINE, &failure) == CELL_INVALID_ARGUMENT);
-    T.close(x.client);
+    CHECK(cell_conn_send(x.client, &f, parts, 3, CELL_NO_DEADLINE, &failure) == CELL_INVALID_ARGUMENT);
+    cell_conn_close(x.client);
     x.client = NULL;
-    CHECK(T.recv(x.server, &got, &payload, deadline_in(60000), &failure) == CELL_UNAVAILABLE);
+    CHECK(cell_conn_recv(x.server, &received, deadline_in(60000), &failure) == CELL_UNAVAILABLE);
     CHECK_STR(failure.text, "closed");
     close_ends(&x);
 }
@@ -154,10 +155,10 @@ static void deliver_in_steps(size_t step)
             REQUIRE(write_all(x.raw, all + sent, n));
             sent += n;
         }
-        CHECK(T.readable(x.server));
+        CHECK(cell_conn_readable(x.server));
         CHECK(recv_seeded(x.server, i, lengths[i], deadline_in(60000)) == CELL_OK);
     }
-    CHECK(!T.readable(x.server));
+    CHECK(!cell_conn_readable(x.server));
     close_ends(&x);
 }
 
@@ -182,7 +183,7 @@ TEST(frames_that_arrive_together_come_one_by_one)
         free(bytes);
     }
     for (uint32_t i = 0; i < N; i++) {
-        CHECK(T.readable(x.server));
+        CHECK(cell_conn_readable(x.server));
         CHECK(recv_seeded(x.server, i, i % 67, 0) == CELL_OK);
     }
     CHECK(recv_seeded(x.server, 0, 0, 0) == CELL_DEADLINE_EXCEEDED);
@@ -193,16 +194,16 @@ TEST(frames_that_arrive_together_come_one_by_one)
 static void refuse(const uint8_t *bytes, size_t len, int status)
 {
     struct ends x;
-    struct cell_frame f = {.kind = CELL_FRAME_GOAWAY};
-    const uint8_t *payload;
+    const struct cell_frame f = {.kind = CELL_FRAME_GOAWAY};
+    struct cell_received received;
     REQUIRE(raw_ends(&x, 1000));
     REQUIRE(write_all(x.raw, bytes, len));
-    CHECK(T.recv(x.server, &f, &payload, deadline_in(60000), &failure) == status);
+    CHECK(cell_conn_recv(x.server, &received, deadline_in(60000), &failure) == status);
     CHECK(failure.status == status && failure.text[0]);
-    CHECK(T.readable(x.server));
-    CHECK(T.recv(x.server, &f, &payload, deadline_in(60000), &failure) == CELL_UNAVAILABLE);
-    f = (struct cell_frame){.kind = CELL_FRAME_GOAWAY}; /* the peer can still be told why */
-    CHECK(T.send(x.server, &f, NULL, 0, deadline_in(60000), &failure) == CELL_OK);
+    CHECK(cell_conn_readable(x.server));
+    CHECK(cell_conn_recv(x.server, &received, deadline_in(60000), &failure) == CELL_UNAVAILABLE);
+    /* The peer can still be told why. */
+    CHECK(cell_conn_send(x.server, &f, NULL, 0, deadline_in(60000), &failure) == CELL_OK);
     close_ends(&x);
 }
 
@@ -300,7 +301,7 @@ TEST(a_clean_end_differs_from_one_in_the_middle)
     struct ends x;
     REQUIRE(open_ends(&x, 4096));
     CHECK(send_seeded(x.client, 7, 100, deadline_in(60000)) == CELL_OK);
-    T.close(x.client);
+    cell_conn_close(x.client);
     x.client = NULL;
     CHECK(recv_seeded(x.server, 7, 100, deadline_in(60000)) == CELL_OK); /* what was sent before arrives */
     CHECK(recv_seeded(x.server, 8, 0, deadline_in(60000)) == CELL_UNAVAILABLE);

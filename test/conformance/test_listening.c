@@ -23,8 +23,8 @@ static bool works(const char *address, struct cell_listener *l)
     struct cell_conn *c = NULL, *s = NULL;
     bool ok = join_ends(address, l, 4096, &c, &s) && send_seeded(c, 1, 10, deadline_in(60000)) == CELL_OK &&
               recv_seeded(s, 1, 10, deadline_in(60000)) == CELL_OK;
-    T.close(c);
-    T.close(s);
+    cell_conn_close(c);
+    cell_conn_close(s);
     return ok;
 }
 
@@ -104,7 +104,7 @@ TEST(a_live_address_is_not_taken)
     struct cell_conn *c = NULL;
     while (T.accept(l, 4096, &c, &failure) == CELL_OK) {
         CHECK(recv_seeded(c, 1, 1, deadline_in(60000)) == CELL_UNAVAILABLE);
-        T.close(c);
+        cell_conn_close(c);
         c = NULL;
     }
     CHECK(works(address, l));
@@ -197,15 +197,15 @@ TEST(those_who_wait_are_accepted_in_their_order)
         REQUIRE(connect_to(address, &clients[i]) == CELL_OK); /* nobody has accepted it yet */
         CHECK(send_seeded(clients[i], i, 10, deadline_in(60000)) == CELL_OK);
     }
-    T.close(clients[3]); /* what it has sent is still there */
+    cell_conn_close(clients[3]); /* what it has sent is still there */
     clients[3] = NULL;
     for (uint32_t i = 0; i < N; i++) {
         REQUIRE(T.accept(l, 4096, &c, &failure) == CELL_OK);
         CHECK(recv_seeded(c, i, 10, deadline_in(60000)) == CELL_OK);
         if (i == 3)
             CHECK(recv_seeded(c, i, 10, deadline_in(60000)) == CELL_UNAVAILABLE);
-        T.close(c);
-        T.close(clients[i]);
+        cell_conn_close(c);
+        cell_conn_close(clients[i]);
     }
     T.listener_close(l);
 }
@@ -220,7 +220,7 @@ TEST(clients_that_were_never_accepted_see_the_end)
     REQUIRE(connect_to(address, &c) == CELL_OK);
     T.listener_close(l);
     CHECK(recv_seeded(c, 1, 1, deadline_in(60000)) == CELL_UNAVAILABLE);
-    T.close(c);
+    cell_conn_close(c);
 }
 
 TEST(a_listening_descriptor_is_taken_over)
@@ -243,16 +243,15 @@ TEST(errors_need_no_error_object)
     char address[ADDRESS_SIZE];
     struct cell_connect_options o = {.deadline_ns = CELL_NO_DEADLINE, .max_payload = 4096};
     struct cell_conn *c = NULL;
-    struct cell_frame f;
-    const uint8_t *payload;
+    struct cell_received received;
     struct ends x;
     new_address(address);
     CHECK(T.connect(address, &o, &c, NULL) == CELL_UNAVAILABLE);
     REQUIRE(open_ends(&x, 4096));
-    CHECK(T.recv(x.server, &f, &payload, 0, NULL) == CELL_DEADLINE_EXCEEDED);
-    T.interrupt(x.server);
-    CHECK(T.recv(x.server, &f, &payload, 0, NULL) == CELL_CANCELLED);
+    CHECK(cell_conn_recv(x.server, &received, 0, NULL) == CELL_DEADLINE_EXCEEDED);
+    cell_conn_interrupt(x.server);
+    CHECK(cell_conn_recv(x.server, &received, 0, NULL) == CELL_CANCELLED);
     close_ends(&x);
-    T.close(NULL);
+    cell_conn_close(NULL);
     T.listener_close(NULL);
 }

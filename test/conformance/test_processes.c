@@ -63,7 +63,7 @@ TEST(a_killed_peer_is_the_end_of_the_connection)
     pid_t child = start_client(x.address, wait_for_ever);
     REQUIRE(child > 0 && accept_one(x.listener, 4096, &x.server) == CELL_OK);
     CHECK(recv_seeded(x.server, 1, 10, deadline_in(60000)) == CELL_OK);
-    CHECK(!T.readable(x.server));
+    CHECK(!cell_conn_readable(x.server));
     kill(child, SIGKILL);
     CHECK(recv_seeded(x.server, 2, 10, deadline_in(60000)) == CELL_UNAVAILABLE);
     CHECK_STR(failure.text, "closed");
@@ -81,7 +81,7 @@ TEST(a_peer_killed_while_it_sends_is_an_end_in_the_middle)
     CHECK(recv_seeded(x.server, 1, 10, deadline_in(60000)) == CELL_OK);
     CHECK(recv_seeded(x.server, 2, CELL_MAX_MESSAGE, deadline_in(60000)) == CELL_OK);
     /* The next frame has begun, and is larger than what any transport holds: not all of it has been sent. */
-    struct pollfd p = {.fd = T.conn_fd(x.server), .events = POLLIN};
+    struct pollfd p = {.fd = cell_conn_fd(x.server), .events = POLLIN};
     CHECK(poll(&p, 1, 60000) == 1);
     kill(child, SIGKILL);
     CHECK(ended(child, SIGKILL));
@@ -112,8 +112,8 @@ TEST(a_fork_that_closes_its_copy_ends_nothing)
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
-        T.close(x.client);
-        T.close(x.server);
+        cell_conn_close(x.client);
+        cell_conn_close(x.server);
         T.listener_close(x.listener);
         _exit(0);
     }
@@ -123,8 +123,8 @@ TEST(a_fork_that_closes_its_copy_ends_nothing)
     CHECK(recv_seeded(x.server, 1, 100, deadline_in(60000)) == CELL_OK);
     struct cell_conn *client = NULL, *server = NULL;
     CHECK(join_ends(x.address, x.listener, 4096, &client, &server));
-    T.close(client);
-    T.close(server);
+    cell_conn_close(client);
+    cell_conn_close(server);
     close_ends(&x);
 }
 
@@ -138,7 +138,7 @@ TEST(a_connection_may_go_on_in_a_fork)
         _exit(recv_seeded(x.server, 1, 1u << 20, CELL_NO_DEADLINE) < 0 ||
               send_seeded(x.server, 2, 1u << 20, CELL_NO_DEADLINE) < 0);
     REQUIRE(child > 0);
-    T.close(x.server);
+    cell_conn_close(x.server);
     x.server = NULL;
     CHECK(send_seeded(x.client, 1, 1u << 20, deadline_in(60000)) == CELL_OK);
     CHECK(recv_seeded(x.client, 2, 1u << 20, deadline_in(60000)) == CELL_OK);
@@ -152,21 +152,21 @@ TEST(the_peer_is_known_by_the_kernels_word)
     struct ends x;
     struct cell_peer peer = {0};
     REQUIRE(open_ends(&x, 4096));
-    T.peer(x.client, &peer);
+    cell_conn_peer(x.client, &peer);
     CHECK(peer.pid == getpid() && peer.uid == geteuid() && peer.gid == getegid());
     memset(&peer, 0, sizeof(peer));
-    T.peer(x.server, &peer);
+    cell_conn_peer(x.server, &peer);
     CHECK(peer.pid == getpid() && peer.uid == geteuid() && peer.gid == getegid());
     pid_t child = start_client(x.address, wait_for_ever);
     struct cell_conn *c = NULL;
     REQUIRE(child > 0 && accept_one(x.listener, 4096, &c) == CELL_OK);
-    T.peer(c, &peer);
+    cell_conn_peer(c, &peer);
     CHECK(peer.pid == child && peer.uid == geteuid());
     kill(child, SIGKILL);
     CHECK(ended(child, SIGKILL));
-    T.peer(c, &peer);
+    cell_conn_peer(c, &peer);
     CHECK(peer.pid == child); /* also when it is gone */
-    T.close(c);
+    cell_conn_close(c);
     close_ends(&x);
 }
 
@@ -174,8 +174,8 @@ TEST(descriptors_are_not_inherited_by_programs)
 {
     struct ends x;
     REQUIRE(open_ends(&x, 4096));
-    CHECK(fcntl(T.conn_fd(x.client), F_GETFD) & FD_CLOEXEC);
-    CHECK(fcntl(T.conn_fd(x.server), F_GETFD) & FD_CLOEXEC);
+    CHECK(fcntl(cell_conn_fd(x.client), F_GETFD) & FD_CLOEXEC);
+    CHECK(fcntl(cell_conn_fd(x.server), F_GETFD) & FD_CLOEXEC);
     CHECK(fcntl(T.listener_fd(x.listener), F_GETFD) & FD_CLOEXEC);
     close_ends(&x);
 }
@@ -206,21 +206,21 @@ static void *call_often(void *arg)
         if (r == CELL_OK)
             r = recv_seeded(c, seed, length_of(seed), deadline_in(60000));
     }
-    T.close(c);
+    cell_conn_close(c);
     return r == CELL_OK ? NULL : arg;
 }
 
 static void *answer_all(void *arg)
 {
     struct party *p = arg;
-    struct cell_frame f;
-    const uint8_t *payload;
-    while (T.recv(p->conn, &f, &payload, CELL_NO_DEADLINE, &failure) == CELL_OK) {
-        const struct iovec part = {(void *)(uintptr_t)payload, f.length};
-        if (T.send(p->conn, &f, &part, 1, CELL_NO_DEADLINE, &failure) < 0)
+    struct cell_received received;
+    while (cell_conn_recv(p->conn, &received, CELL_NO_DEADLINE, &failure) == CELL_OK) {
+        const struct iovec parts[2] = {{(void *)(uintptr_t)received.meta, received.frame.meta_len},
+                                       {(void *)(uintptr_t)received.message, received.message_len}};
+        if (cell_conn_send(p->conn, &received.frame, parts, 2, CELL_NO_DEADLINE, &failure) < 0)
             break;
     }
-    T.close(p->conn);
+    cell_conn_close(p->conn);
     return NULL;
 }
 
@@ -259,7 +259,7 @@ static void *connect_often(void *arg)
         r = T.connect(p->address, &o, &c, &failure);
         if (r == CELL_OK)
             r = recv_seeded(c, 1, 10, deadline_in(60000));
-        T.close(c);
+        cell_conn_close(c);
     }
     return r == CELL_OK ? NULL : arg;
 }
@@ -278,7 +278,7 @@ TEST(eight_threads_may_connect_to_one_listener)
         struct cell_conn *c = NULL;
         REQUIRE(accept_one(x.listener, 4096, &c) == CELL_OK);
         CHECK(send_seeded(c, 1, 10, deadline_in(60000)) == CELL_OK);
-        T.close(c);
+        cell_conn_close(c);
     }
     for (int i = 0; i < THREADS; i++) {
         void *wrong;

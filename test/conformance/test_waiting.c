@@ -48,7 +48,7 @@ TEST(a_deadline_in_the_middle_of_a_frame_loses_nothing)
         CHECK(write_all(x.raw, bytes + sent, cuts[i] - sent));
         sent = cuts[i];
         CHECK(recv_seeded(x.server, 9, 100000, deadline_in(5)) == CELL_DEADLINE_EXCEEDED);
-        CHECK(!T.readable(x.server));
+        CHECK(!cell_conn_readable(x.server));
     }
     CHECK(write_all(x.raw, bytes + sent, len - sent));
     CHECK(recv_seeded(x.server, 9, 100000, deadline_in(60000)) == CELL_OK);
@@ -130,7 +130,7 @@ TEST(a_deadline_is_not_moved_by_a_peer_that_reads_slowly)
     REQUIRE(pthread_create(&thread, NULL, read_slowly, &t) == 0);
     CHECK(send_seeded(x.server, 1, CELL_MAX_MESSAGE, deadline_in(100)) == CELL_DEADLINE_EXCEEDED);
     atomic_store(&t.stop, true);
-    T.close(x.server); /* the reader may wait for more */
+    cell_conn_close(x.server); /* the reader may wait for more */
     x.server = NULL;
     pthread_join(thread, NULL);
     close_ends(&x);
@@ -138,7 +138,7 @@ TEST(a_deadline_is_not_moved_by_a_peer_that_reads_slowly)
 
 static void *interrupt_it(void *arg)
 {
-    T.interrupt(arg);
+    cell_conn_interrupt(arg);
     return NULL;
 }
 
@@ -151,7 +151,7 @@ TEST(a_receiver_is_interrupted_by_another_thread)
         REQUIRE(pthread_create(&thread, NULL, interrupt_it, x.server) == 0);
         CHECK(recv_seeded(x.server, 1, 1, i % 2 ? CELL_NO_DEADLINE : deadline_in(60000)) == CELL_CANCELLED);
         pthread_join(thread, NULL);
-        CHECK(T.readable(x.server));
+        CHECK(cell_conn_readable(x.server));
         CHECK(recv_seeded(x.server, 1, 1, CELL_NO_DEADLINE) == CELL_CANCELLED);
         /* The peer sees the end, though nothing is closed yet. */
         CHECK(recv_seeded(x.client, 1, 1, deadline_in(60000)) == CELL_UNAVAILABLE);
@@ -166,8 +166,8 @@ TEST(an_interrupted_connection_gives_out_nothing_more)
     CHECK(send_seeded(x.client, 1, 10, CELL_NO_DEADLINE) == CELL_OK);
     CHECK(send_seeded(x.client, 2, 10, CELL_NO_DEADLINE) == CELL_OK);
     CHECK(recv_seeded(x.server, 1, 10, CELL_NO_DEADLINE) == CELL_OK);
-    T.interrupt(x.server);
-    T.interrupt(x.server);
+    cell_conn_interrupt(x.server);
+    cell_conn_interrupt(x.server);
     CHECK(recv_seeded(x.server, 2, 10, CELL_NO_DEADLINE) == CELL_CANCELLED);
     CHECK(send_seeded(x.server, 3, 10, CELL_NO_DEADLINE) < 0);
     close_ends(&x);
@@ -187,7 +187,7 @@ TEST(an_interrupt_frees_a_peer_that_is_sending)
     void *timed_out;
     REQUIRE(open_ends(&x, 4096));
     REQUIRE(pthread_create(&thread, NULL, send_until_it_fails, x.client) == 0);
-    T.interrupt(x.server);
+    cell_conn_interrupt(x.server);
     pthread_join(thread, &timed_out);
     CHECK(timed_out == NULL);
     close_ends(&x);
@@ -197,17 +197,17 @@ TEST(readable_tells_what_receiving_would_do)
 {
     struct ends x;
     REQUIRE(open_ends(&x, 4096));
-    CHECK(!T.readable(x.server) && !T.readable(x.client));
+    CHECK(!cell_conn_readable(x.server) && !cell_conn_readable(x.client));
     CHECK(send_seeded(x.client, 1, 10, CELL_NO_DEADLINE) == CELL_OK);
     CHECK(send_seeded(x.client, 2, 10, CELL_NO_DEADLINE) == CELL_OK);
-    CHECK(T.readable(x.server));
+    CHECK(cell_conn_readable(x.server));
     CHECK(recv_seeded(x.server, 1, 10, 0) == CELL_OK);
-    CHECK(T.readable(x.server));
+    CHECK(cell_conn_readable(x.server));
     CHECK(recv_seeded(x.server, 2, 10, 0) == CELL_OK);
-    CHECK(!T.readable(x.server));
-    T.close(x.client);
+    CHECK(!cell_conn_readable(x.server));
+    cell_conn_close(x.client);
     x.client = NULL;
-    CHECK(T.readable(x.server));
+    CHECK(cell_conn_readable(x.server));
     CHECK(recv_seeded(x.server, 3, 10, 0) == CELL_UNAVAILABLE);
     close_ends(&x);
 }

@@ -70,7 +70,7 @@ TEST(only_sockets_of_this_user_or_root_are_connected_to)
     struct cell_conn *s = NULL;
     CHECK(T.accept(l, 4096, &s, &e) == CELL_UNAVAILABLE);
     CHECK(connect_to(at("given"), 1000, true, &c) == CELL_OK);
-    T.close(c);
+    cell_conn_close(c);
     T.listener_close(l);
 }
 
@@ -99,7 +99,7 @@ TEST(a_socket_that_only_looks_like_ours_is_left)
     CHECK(strstr(e.text, "another user (uid 65534)") != NULL);
     CHECK(open_descriptors() == before);
     CHECK(connect_to(at("foreign"), 1000, true, &c) == CELL_OK);
-    T.close(c);
+    cell_conn_close(c);
     close(down[1]);
     CHECK(waitpid(child, NULL, 0) == child);
     close(down[0]);
@@ -171,13 +171,14 @@ TEST(a_connection_that_had_to_wait_begins_as_any_other)
         if (connect_to(at("busy"), 30000, false, &c[i]) < 0)
             continue;
         connected++;
-        CHECK(!(fcntl(T.conn_fd(c[i]), F_GETFL) & O_NONBLOCK));
-        CHECK(fcntl(T.conn_fd(c[i]), F_GETFD) & FD_CLOEXEC);
-        CHECK(getsockopt(T.conn_fd(c[i]), SOL_SOCKET, SO_SNDTIMEO, &t, &len) == 0 && t.tv_sec == 0 && t.tv_usec == 0);
+        CHECK(!(fcntl(cell_conn_fd(c[i]), F_GETFL) & O_NONBLOCK));
+        CHECK(fcntl(cell_conn_fd(c[i]), F_GETFD) & FD_CLOEXEC);
+        CHECK(getsockopt(cell_conn_fd(c[i]), SOL_SOCKET, SO_SNDTIMEO, &t, &len) == 0 && t.tv_sec == 0 &&
+              t.tv_usec == 0);
     }
     CHECK(connected == N);
     for (int i = 0; i < N; i++)
-        T.close(c[i]);
+        cell_conn_close(c[i]);
     shutdown(l, SHUT_RDWR);
     pthread_join(thread, NULL);
     close(l);
@@ -227,26 +228,25 @@ TEST(what_a_small_frame_held_is_not_left_in_memory)
     const struct cell_frame second = {.kind = CELL_FRAME_CANCEL, .id = 1};
     const struct iovec v = {(void *)(uintptr_t)secret, sizeof(secret)};
     struct cell_conn *from = NULL, *to = NULL;
-    struct cell_frame f;
-    const uint8_t *payload = NULL, *after = NULL;
+    struct cell_received received, after;
     int fds[2];
     REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
     REQUIRE(cell_unix_conn_new(fds[0], 1000, &from, &e) == CELL_OK);
     REQUIRE(cell_unix_conn_new(fds[1], 1000, &to, &e) == CELL_OK);
-    CHECK(T.send(from, &first, &v, 1, CELL_NO_DEADLINE, &e) == CELL_OK);
-    CHECK(T.send(from, &second, NULL, 0, CELL_NO_DEADLINE, &e) == CELL_OK);
-    REQUIRE(T.recv(to, &f, &payload, CELL_NO_DEADLINE, &e) == CELL_OK);
-    CHECK(memcmp(payload, secret, sizeof(secret)) == 0);
-    REQUIRE(T.recv(to, &f, &after, CELL_NO_DEADLINE, &e) == CELL_OK && f.kind == CELL_FRAME_CANCEL);
-    REQUIRE(after == payload); /* the same buffer, which is larger than both frames */
+    CHECK(cell_conn_send(from, &first, &v, 1, CELL_NO_DEADLINE, &e) == CELL_OK);
+    CHECK(cell_conn_send(from, &second, NULL, 0, CELL_NO_DEADLINE, &e) == CELL_OK);
+    REQUIRE(cell_conn_recv(to, &received, CELL_NO_DEADLINE, &e) == CELL_OK);
+    CHECK(memcmp(received.message, secret, sizeof(secret)) == 0);
+    REQUIRE(cell_conn_recv(to, &after, CELL_NO_DEADLINE, &e) == CELL_OK && after.frame.kind == CELL_FRAME_CANCEL);
+    REQUIRE(after.message == received.message); /* the same buffer, which is larger than both frames */
     for (size_t i = 0; i < sizeof(secret) + CELL_FRAME_HEADER; i++)
-        CHECK(after[i] == 0);
-    T.close(from);
-    T.close(to);
+        CHECK(after.message[i] == 0);
+    cell_conn_close(from);
+    cell_conn_close(to);
 }
 
 TEST(nothing_is_closed_without_harm)
 {
     T.listener_close(NULL);
-    T.close(NULL);
+    cell_conn_close(NULL);
 }

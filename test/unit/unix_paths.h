@@ -108,15 +108,15 @@ static inline unsigned mode_of(const char *path)
 static inline bool reaches(const char *path, struct cell_listener *l)
 {
     struct cell_conn *c = NULL, *s = NULL;
-    struct cell_frame f = {.kind = CELL_FRAME_GOAWAY}, got = {0};
-    const uint8_t *payload;
+    const struct cell_frame f = {.kind = CELL_FRAME_GOAWAY};
+    struct cell_received got;
     bool ok = connect_to(path, 10000, false, &c) == CELL_OK && T.accept(l, 4096, &s, &e) == CELL_OK &&
-              T.send(c, &f, NULL, 0, CELL_NO_DEADLINE, &e) == CELL_OK &&
-              T.recv(s, &got, &payload, CELL_NO_DEADLINE, &e) == CELL_OK && got.kind == CELL_FRAME_GOAWAY;
+              cell_conn_send(c, &f, NULL, 0, CELL_NO_DEADLINE, &e) == CELL_OK &&
+              cell_conn_recv(s, &got, CELL_NO_DEADLINE, &e) == CELL_OK && got.frame.kind == CELL_FRAME_GOAWAY;
     if (!ok)
         printf("# %s\n", e.text);
-    T.close(c);
-    T.close(s);
+    cell_conn_close(c);
+    cell_conn_close(s);
     return ok;
 }
 

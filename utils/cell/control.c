@@ -28,9 +28,9 @@ static int connect_to(const char *run_dir, struct control *c, struct cell_error 
         return cell_error_set(e, CELL_UNAVAILABLE, "no supervisor runs in %s", run_dir);
     if (r < 0)
         return cell_error_wrap(e, "the supervisor in %s cannot be reached", run_dir);
-    cell_transport_unix.peer(c->conn, &peer);
+    cell_conn_peer(c->conn, &peer);
     c->pid = peer.pid;
-    c->fd = cell_transport_unix.conn_fd(c->conn);
+    c->fd = cell_conn_fd(c->conn);
     return CELL_OK;
 }
 
@@ -147,7 +147,7 @@ void control_wait_exit(struct control *c, int ms)
 void control_close(struct control *c)
 {
     if (c->conn)
-        cell_transport_unix.close(c->conn);
+        cell_conn_close(c->conn);
     c->conn = NULL;
     c->fd = -1;
     cell_buffer_free(&c->in);

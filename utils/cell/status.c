@@ -112,7 +112,7 @@ static bool accepts(const char *address, bool any_owner)
 
     if (!transport || transport->connect(address, &options, &conn, NULL) < 0)
         return false;
-    transport->close(conn);
+    cell_conn_close(conn);
     return true;
 }
 

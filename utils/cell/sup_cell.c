@@ -297,7 +297,7 @@ static void remove_stale_socket(const struct sup_cell *c)
         return;
     if (cell_transport_unix.connect(c->address, &options, &conn, NULL) == CELL_UNAVAILABLE)
         unlink(path);
-    cell_transport_unix.close(conn);
+    cell_conn_close(conn);
 }
 
 static void describe_exit(struct sup_cell *c, int status)

@@ -14,8 +14,7 @@
 
 void probe_stop(struct probe *p)
 {
-    if (p->conn)
-        p->transport->close(p->conn);
+    cell_conn_close(p->conn);
     p->conn = NULL;
     p->fd = -1;
 }
@@ -38,7 +37,7 @@ static int send_hello(struct probe *p, const char *cell, struct cell_error *e)
     if (r >= 0) {
         struct iovec v = {b.data, b.len};
 
-        r = p->transport->send(p->conn, &f, &v, 1, AT_ONCE, e);
+        r = cell_conn_send(p->conn, &f, &v, 1, AT_ONCE, e);
     }
     cell_buffer_free(&b);
     return r;
@@ -51,20 +50,22 @@ enum probe_result probe_start(struct probe *p, const char *address, const char *
     struct cell_error e = {0};
     struct cell_peer peer;
 
-    *p = (struct probe){.fd = -1, .transport = cell_transport_find(address), .deadline_ns = cell_now_ns() + PROBE_NS};
-    if (!p->transport)
+    const struct cell_transport *transport = cell_transport_find(address);
+    *p = (struct probe){.fd = -1, .deadline_ns = cell_now_ns() + PROBE_NS};
+    if (!transport)
         return finish(p, PROBE_UNREADY, "its address is of no known form");
-    int r = p->transport->connect(address, &options, &p->conn, &e);
+    int r = transport->connect(address, &options, &p->conn, &e);
     if (r < 0)
         return finish(p, r == CELL_UNAVAILABLE ? PROBE_ABSENT : PROBE_UNREADY, e.text);
-    p->transport->peer(p->conn, &peer);
+    cell_conn_peer(p->conn, &peer);
     p->pid = peer.pid;
-    p->fd = p->transport->conn_fd(p->conn);
+    p->fd = cell_conn_fd(p->conn);
     return send_hello(p, cell, &e) < 0 ? finish(p, PROBE_UNREADY, e.text) : PROBE_PENDING;
 }
 
-static enum probe_result on_welcome(struct probe *p, const struct cell_frame *f, const uint8_t *payload)
+static enum probe_result on_welcome(struct probe *p, const struct cell_received *received)
 {
+    const struct cell_frame *f = &received->frame;
     const struct cell_frame call = {
         .kind = CELL_FRAME_CALL, .channel = CELL_CHANNEL_OPS, .code = CELL_OPS_HEALTH, .id = 1};
     struct cell_greeting welcome;
@@ -72,17 +73,17 @@ static enum probe_result on_welcome(struct probe *p, const struct cell_frame *f,
 
     if (f->kind != CELL_FRAME_WELCOME)
         return finish(p, PROBE_UNREADY, "it does not speak Cell's protocol");
-    if (cell_greeting_decode(f, payload, &welcome, &e) < 0)
+    if (cell_greeting_decode(f, received->meta, &welcome, &e) < 0)
         return finish(p, PROBE_UNREADY, e.text);
     if (welcome.code < 0)
         return finish(p, PROBE_UNREADY, welcome.message[0] ? welcome.message : cell_status_text(welcome.code));
     p->welcomed = true;
-    return p->transport->send(p->conn, &call, NULL, 0, AT_ONCE, &e) < 0 ? finish(p, PROBE_UNREADY, e.text)
-                                                                        : PROBE_PENDING;
+    return cell_conn_send(p->conn, &call, NULL, 0, AT_ONCE, &e) < 0 ? finish(p, PROBE_UNREADY, e.text) : PROBE_PENDING;
 }
 
-static enum probe_result on_frame(struct probe *p, const struct cell_frame *f, const uint8_t *payload)
+static enum probe_result on_frame(struct probe *p, const struct cell_received *received)
 {
+    const struct cell_frame *f = &received->frame;
     char status[32];
 
     if (f->channel != CELL_CHANNEL_OPS)
@@ -90,10 +91,10 @@ static enum probe_result on_frame(struct probe *p, const struct cell_frame *f, c
     if (f->kind == CELL_FRAME_GOAWAY)
         return PROBE_PENDING;
     if (!p->welcomed)
-        return on_welcome(p, f, payload);
+        return on_welcome(p, received);
     if (f->kind != CELL_FRAME_REPLY || f->code < 0)
         return finish(p, PROBE_UNREADY, "it does not answer to health");
-    link_health_status((const char *)payload + f->meta_len, f->length - f->meta_len, status);
+    link_health_status((const char *)received->message, received->message_len, status);
     if (strcmp(status, "serving") == 0)
         return finish(p, PROBE_SERVING, "");
     return finish(p, PROBE_UNREADY, status[0] ? status : "its health cannot be read");
@@ -107,13 +108,12 @@ enum probe_result probe_step(struct probe *p)
         return finish(p, PROBE_UNREADY, "it does not answer");
     while (result == PROBE_PENDING) {
         struct cell_error e = {0};
-        struct cell_frame f;
-        const uint8_t *payload;
-        int r = p->transport->recv(p->conn, &f, &payload, AT_ONCE, &e);
+        struct cell_received received;
+        int r = cell_conn_recv(p->conn, &received, AT_ONCE, &e);
 
         if (r == CELL_DEADLINE_EXCEEDED)
             return PROBE_PENDING;
-        result = r < 0 ? finish(p, PROBE_UNREADY, e.text) : on_frame(p, &f, payload);
+        result = r < 0 ? finish(p, PROBE_UNREADY, e.text) : on_frame(p, &received);
     }
     return result;
 }

@@ -53,7 +53,6 @@ enum probe_result {
     PROBE_SERVING
 };
 struct probe {
-    const struct cell_transport *transport;
     struct cell_conn *conn; /* NULL = none running */
     int fd;                 /* its descriptor, for poll; -1 */
     bool welcomed;

@@ -127,7 +127,7 @@ static int take_array(struct decoder *de, const struct cell_type *type, uint64_t
 /* Copies what `ref` refers to into new memory at *elements and checks it there. A count of 0 with n > 0 elements wanted
  * stands for a parameter that the sender does not know: zero. */
 static int take_elements(struct decoder *de, const struct cell_type *type, const struct cell_wire_ref *ref, uint64_t n,
-                         bool single, unsigned depth, const void **elements)
+                         bool single, bool plain, unsigned depth, const void **elements)
 {
     if (depth > CELL_MAX_DEPTH)
         return fail_nesting(de);
@@ -148,7 +148,7 @@ static int take_elements(struct decoder *de, const struct cell_type *type, const
             for (uint64_t i = 0; i < n; i++)
                 copy_in(p + i * type->size, from + i * ref->stride, avail);
     }
-    if (avail == type->size && cell_walk_plain(type))
+    if (avail == type->size && (plain || cell_walk_plain(type)))
         return CELL_OK;
     return single ? take_inner(de, type, p, avail, depth) : take_array(de, type, n, p, avail, depth);
 }
@@ -159,7 +159,7 @@ static int take_list(struct decoder *de, const struct cell_type *type, uint8_t *
     struct cell_ref list = {NULL, 0}; /* every list has this layout */
     int r = avail < sizeof(ref) ? CELL_OK : take_ref(de, p, &ref);
     if (r == CELL_OK && ref.count)
-        r = take_elements(de, type->elem, &ref, ref.count, false, depth, &list.ptr);
+        r = take_elements(de, type->elem, &ref, ref.count, false, false, depth, &list.ptr);
     if (r < 0)
         return r;
     list.len = ref.count;
@@ -167,8 +167,9 @@ static int take_list(struct decoder *de, const struct cell_type *type, uint8_t *
     return CELL_OK;
 }
 
-/* A parameter that is passed by pointer or as an array. */
-static int take_param(struct decoder *de, const struct cell_field *f, uint8_t *p, uint64_t avail, unsigned depth)
+/* A parameter that is passed by pointer or as an array; `plain`: its type is known to be. */
+static int take_param(struct decoder *de, const struct cell_field *f, bool plain, uint8_t *p, uint64_t avail,
+                      unsigned depth)
 {
     uint64_t n = f->count ? f->count : 1;
     struct cell_wire_ref ref = {0, 0, 0};
@@ -181,7 +182,7 @@ static int take_param(struct decoder *de, const struct cell_field *f, uint8_t *p
             return cell_walk_fail(&de->walk, CELL_PROTOCOL_ERROR, "%llu elements where %llu must be",
                                   (unsigned long long)ref.count, (unsigned long long)n);
     }
-    int r = take_elements(de, f->type, &ref, n, f->count == 0, depth, &param.ptr);
+    int r = take_elements(de, f->type, &ref, n, f->count == 0, plain, depth, &param.ptr);
     if (r < 0)
         return r;
     memcpy(p, &param, sizeof(param));
@@ -234,7 +235,7 @@ static int take_value(struct decoder *de, const struct cell_type *type, uint8_t 
 static int take_field(struct decoder *de, const struct cell_field *f, uint8_t *p, uint64_t avail, unsigned depth)
 {
     if (f->flags & CELL_FIELD_REF)
-        return take_param(de, f, p, avail, depth + 1);
+        return take_param(de, f, false, p, avail, depth + 1);
     if (f->count == 0)
         return take_value(de, f->type, p, avail, depth);
     if (avail >= (uint64_t)f->type->size * f->count && cell_walk_plain(f->type))
@@ -266,13 +267,29 @@ static int take_fields(struct decoder *de, const struct cell_field *fields, uint
     return CELL_OK;
 }
 
-int cell_message_decode(const struct cell_layout *layout, const uint8_t *bytes, size_t len, struct cell_arena *arena,
-                        void *out, struct cell_error *e)
+/* As take_fields, for a prepared layout of which everything came. */
+static int take_steps(struct decoder *de, const struct cell_layout *layout, uint8_t *p)
+{
+    for (uint32_t i = 0; i < layout->nsteps; i++) {
+        const struct cell_layout_step *step = &layout->steps[i];
+        const struct cell_field *f = step->field;
+        int r = CELL_OK;
+        if (step->kind == CELL_STEP_PLAIN)
+            r = take_param(de, f, true, p + step->offset, layout->size - step->offset, 1);
+        else if (step->kind == CELL_STEP_FIELD)
+            r = take_field(de, f, p + step->offset, layout->size - step->offset, 0);
+        if (r < 0) {
+            cell_walk_name(&de->walk, f->name);
+            return r;
+        }
+    }
+    return CELL_OK;
+}
+
+static int decode(struct decoder *de, const struct cell_layout *layout, const uint8_t *bytes, size_t len, void *out,
+                  struct cell_error *e)
 {
     uint32_t header[2];
-    struct decoder de; /* not initialised as a whole: the texts of a failure are big */
-    if (layout->size)
-        memset(out, 0, layout->size);
     if (len < sizeof(header))
         return cell_error_set(e, CELL_PROTOCOL_ERROR, "a message of %zu bytes, shorter than its header", len);
     copy_in(header, bytes, sizeof(header));
@@ -280,22 +297,34 @@ int cell_message_decode(const struct cell_layout *layout, const uint8_t *bytes, 
         return cell_error_set(e, CELL_PROTOCOL_ERROR, "a message of %zu bytes that says it has %u", len, header[0]);
     if (header[1] % 8 || header[1] > len - sizeof(header))
         return cell_error_set(e, CELL_PROTOCOL_ERROR, "a message of %zu bytes with a fixed part of %u", len, header[1]);
-    de.message = bytes;
-    de.len = header[0];
-    de.floor = CELL_MESSAGE_HEADER + header[1];
+    de->message = bytes;
+    de->len = header[0];
+    de->floor = CELL_MESSAGE_HEADER + header[1];
+    cell_walk_begin(&de->walk);
+    uint32_t avail = header[1] < layout->size ? header[1] : layout->size;
+    copy_in(out, bytes + sizeof(header), avail);
+    if (layout->steps && avail == layout->size)
+        return take_steps(de, layout, out);
+    if (avail < layout->size)
+        memset((uint8_t *)out + avail, 0, layout->size - avail);
+    return take_fields(de, layout->fields, layout->n, out, avail, 0);
+}
+
+int cell_message_decode(const struct cell_layout *layout, const uint8_t *bytes, size_t len, struct cell_arena *arena,
+                        void *out, struct cell_error *e)
+{
+    struct decoder de; /* not initialised as a whole: the texts of a failure are big */
     de.budget = de.limit = CELL_MAX_DECODED;
     if (arena->limit && arena->limit - arena->used < de.budget) { /* so that the arena fails only without memory */
         de.budget = arena->limit - arena->used;
         de.limit = arena->limit;
     }
     de.arena = arena;
-    cell_walk_begin(&de.walk);
-    uint32_t avail = header[1] < layout->size ? header[1] : layout->size;
-    copy_in(out, bytes + sizeof(header), avail);
-    int r = take_fields(&de, layout->fields, layout->n, out, avail, 0);
+    de.walk.status = CELL_OK;
+    int r = decode(&de, layout, bytes, len, out, e);
     if (r == CELL_OK)
         return CELL_OK;
     if (layout->size)
         memset(out, 0, layout->size);
-    return cell_walk_error(&de.walk, e);
+    return de.walk.status < 0 ? cell_walk_error(&de.walk, e) : r;
 }

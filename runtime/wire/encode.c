@@ -103,35 +103,53 @@ static int put_array(struct encoder *en, const struct cell_type *type, uint64_t 
     return CELL_OK;
 }
 
-/* The elements of a list or what a parameter points to, appended, and the reference to them. */
-static int put_elements(struct encoder *en, const struct cell_type *type, const uint8_t *from, uint64_t n, uint64_t to,
-                        bool single, unsigned depth)
+/* Room for n elements, and the reference to it. *offset 0: there are none. */
+static int place_elements(struct encoder *en, const struct cell_type *type, const uint8_t *from, uint64_t n,
+                          uint64_t to, uint64_t *offset)
 {
     /* An element without bytes still counts: a stride of 0 would let any count fit into nothing. */
     uint32_t stride = type->size ? type->size : 1;
-    uint64_t offset;
+    *offset = 0;
     if (n == 0) {
         put_ref(en, to, 0, stride, 0);
         return CELL_OK;
     }
-    if (depth > CELL_MAX_DEPTH)
-        return fail_nesting(en);
     if (!from)
         return cell_walk_fail(&en->walk, CELL_INVALID_ARGUMENT, "NULL where %llu element%s must be",
                               (unsigned long long)n, n == 1 ? "" : "s");
     if (n > en->max / stride)
         return fail_size(en);
-    uint64_t size = n * stride, room = cell_round_up8(size);
-    int r = grow(en, room, &offset);
-    if (r < 0)
+    int r = grow(en, cell_round_up8(n * stride), offset);
+    if (r == CELL_OK)
+        put_ref(en, to, *offset, stride, n);
+    return r;
+}
+
+/* Elements that are copied as they are. */
+static int put_plain(struct encoder *en, const struct cell_type *type, const uint8_t *from, uint64_t n, uint64_t to)
+{
+    uint64_t offset, size = n * type->size;
+    int r = place_elements(en, type, from, n, to, &offset);
+    if (r < 0 || !offset)
         return r;
-    put_ref(en, to, offset, stride, n);
-    if (type->size && cell_walk_plain(type)) {
-        memset(en->message + offset + room - 8, 0, 8);
-        memcpy(en->message + offset, from, size);
-        return CELL_OK;
-    }
-    memset(en->message + offset, 0, room);
+    memset(en->message + offset + cell_round_up8(size) - 8, 0, 8);
+    memcpy(en->message + offset, from, size);
+    return CELL_OK;
+}
+
+/* The elements of a list or what a parameter points to, appended, and the reference to them. */
+static int put_elements(struct encoder *en, const struct cell_type *type, const uint8_t *from, uint64_t n, uint64_t to,
+                        bool single, unsigned depth)
+{
+    uint64_t offset;
+    if (n && depth > CELL_MAX_DEPTH)
+        return fail_nesting(en);
+    if (type->size && cell_walk_plain(type))
+        return put_plain(en, type, from, n, to);
+    int r = place_elements(en, type, from, n, to, &offset);
+    if (r < 0 || !offset)
+        return r;
+    memset(en->message + offset, 0, cell_round_up8(n * (type->size ? type->size : 1)));
     if (single)
         return put_inner(en, type, from, offset, depth);
     return type->size ? put_array(en, type, n, from, offset, depth) : CELL_OK;
@@ -224,6 +242,34 @@ static int put_fields(struct encoder *en, const struct cell_field *fields, uint3
     return CELL_OK;
 }
 
+static int put_step(struct encoder *en, const struct cell_layout_step *step, const uint8_t *from, uint64_t to)
+{
+    const struct cell_field *f = step->field;
+    struct cell_ref ref;
+    if (step->kind == CELL_STEP_FIELD)
+        return put_field(en, f, from, to, 0);
+    memcpy(&ref, from, sizeof(ref));
+    return put_plain(en, f->type, ref.ptr, f->count ? f->count : 1, to);
+}
+
+/* As put_fields, for a prepared layout. */
+static int put_steps(struct encoder *en, const struct cell_layout *layout, const uint8_t *from, uint64_t to)
+{
+    for (uint32_t i = 0; i < layout->nsteps; i++) {
+        const struct cell_layout_step *step = &layout->steps[i];
+        int r = CELL_OK;
+        if (step->kind == CELL_STEP_COPY)
+            memcpy(en->message + to + step->offset, from + step->offset, step->size);
+        else
+            r = put_step(en, step, from + step->offset, to + step->offset);
+        if (r < 0) {
+            cell_walk_name(&en->walk, step->field->name);
+            return r;
+        }
+    }
+    return CELL_OK;
+}
+
 int cell_message_encode(const struct cell_layout *layout, const void *in, uint32_t max, struct cell_buffer *b,
                         struct cell_error *e)
 {
@@ -242,7 +288,8 @@ int cell_message_encode(const struct cell_layout *layout, const void *in, uint32
     int r = grow(&en, CELL_MESSAGE_HEADER + fixed, &offset);
     if (r == CELL_OK) {
         memset(en.message, 0, CELL_MESSAGE_HEADER + fixed);
-        r = put_fields(&en, layout->fields, layout->n, in, CELL_MESSAGE_HEADER, 0);
+        r = layout->steps ? put_steps(&en, layout, in, CELL_MESSAGE_HEADER)
+                          : put_fields(&en, layout->fields, layout->n, in, CELL_MESSAGE_HEADER, 0);
     }
     b->len = r < 0 ? en.start : en.start + en.len;
     b->data[b->len] = '\0';

@@ -28,7 +28,16 @@ struct cell_layout {
     const struct cell_field *fields;
     uint32_t n;
     uint32_t size;
+    /* What cell_layout_prepare found out, so that encoding and decoding need not each time; else NULL. */
+    const struct cell_layout_step *steps;
+    uint32_t nsteps;
 };
+
+/* Looks through the descriptor once. Encoding and decoding give the same with and without; only their cost differs. Not
+ * while another thread uses the layout. CELL_NO_MEMORY. */
+int cell_layout_prepare(struct cell_layout *layout);
+/* Frees what prepare took; the layout stays usable. */
+void cell_layout_release(struct cell_layout *layout);
 
 /* Appends the message for the struct at `in` to `b` (whose length must be a multiple of 8).
  * CELL_INVALID_ARGUMENT (NULL where bytes must be, invalid UTF-8), CELL_TOO_LARGE (over `max` bytes), CELL_NO_MEMORY.
@@ -36,9 +45,10 @@ struct cell_layout {
 int cell_message_encode(const struct cell_layout *layout, const void *in, uint32_t max, struct cell_buffer *b,
                         struct cell_error *e);
 
-/* Decodes `len` bytes into the private struct at `out` (layout->size bytes, zeroed first); what it refers to is copied
- * into `arena`, text NUL-terminated. `bytes` may be changed by another process meanwhile: each word is read once.
- * CELL_PROTOCOL_ERROR names the field; CELL_TOO_LARGE also when the arena's limit is too small; CELL_NO_MEMORY. */
+/* Decodes `len` bytes into the private struct at `out` (layout->size bytes; zero where nothing came, and after a
+ * failure); what it refers to is copied into `arena`, text NUL-terminated. `bytes` may be changed by another process
+ * meanwhile: each word is read once. CELL_PROTOCOL_ERROR names the field; CELL_TOO_LARGE also when the arena's limit is
+ * too small; CELL_NO_MEMORY. */
 int cell_message_decode(const struct cell_layout *layout, const uint8_t *bytes, size_t len, struct cell_arena *arena,
                         void *out, struct cell_error *e);
 

@@ -18,6 +18,19 @@ struct cell_wire_ref {
     uint64_t count;
 };
 
+/* One step of a prepared layout. */
+enum cell_step_kind {
+    CELL_STEP_COPY,  /* bytes that are copied as they are: plain fields that adjoin */
+    CELL_STEP_PLAIN, /* a parameter by pointer or an array, of a plain type */
+    CELL_STEP_FIELD  /* anything else: the field decides */
+};
+struct cell_layout_step {
+    uint32_t kind;
+    uint32_t offset;                /* in the struct and in the fixed part */
+    uint32_t size;                  /* COPY: bytes */
+    const struct cell_field *field; /* PLAIN, FIELD */
+};
+
 /*
  * Why and where a walk failed. The reason is set where the error is found, the path from the inside out while the
  * walk unwinds, so that success costs nothing. Initialise with cell_walk_begin.

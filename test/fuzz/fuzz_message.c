@@ -38,7 +38,11 @@ static void check_message(const struct cell_layout *layout, const uint8_t *bytes
         struct rich_request request;
         uint8_t bytes[sizeof(struct rich_request)];
     } out;
-    int r = cell_message_decode(layout, bytes, len, &a, &out, &e);
+    struct cell_layout prepared = *layout;
+    EXPECT(cell_layout_prepare(&prepared) == CELL_OK);
+    int r = cell_message_decode(&prepared, bytes, len, &a, &out, &e);
+    cell_arena_reset(&a);
+    EXPECT(cell_message_decode(layout, bytes, len, &a, &out, &e) == r);
     if (r < 0) {
         EXPECT(e.status == r && e.text[0]);
         for (size_t i = 0; i < layout->size; i++)
@@ -48,10 +52,11 @@ static void check_message(const struct cell_layout *layout, const uint8_t *bytes
         EXPECT(cell_message_encode(layout, &out, 64u << 20, &one, &e) == CELL_OK);
         cell_arena_reset(&a);
         a.limit = 0;
-        EXPECT(cell_message_decode(layout, (const uint8_t *)one.data, one.len, &a, &out, &e) == CELL_OK);
-        EXPECT(cell_message_encode(layout, &out, 64u << 20, &two, &e) == CELL_OK);
+        EXPECT(cell_message_decode(&prepared, (const uint8_t *)one.data, one.len, &a, &out, &e) == CELL_OK);
+        EXPECT(cell_message_encode(&prepared, &out, 64u << 20, &two, &e) == CELL_OK);
         EXPECT(one.len == two.len && memcmp(one.data, two.data, one.len) == 0);
     }
+    cell_layout_release(&prepared);
     cell_buffer_free(&one);
     cell_buffer_free(&two);
     cell_arena_free(&a);

@@ -126,12 +126,20 @@ static inline size_t cell_out_size(const struct cell_field *f)
     return (size_t)f->type->size * (f->count ? f->count : 1);
 }
 
+/* How the messages of a method are read and written. */
+struct method_layouts {
+    struct cell_layout in, out; /* prepared */
+};
+int cell_method_layouts_new(const struct cell_method *m, struct method_layouts **layouts); /* CELL_NO_MEMORY */
+void cell_method_layouts_free(struct method_layouts *layouts);                             /* NULL is accepted */
+
 /* ---- one request, on the side that answers ---- */
 
 /* What answers a request: a method's own handler, or a fake. */
 struct call_target {
     const char *cell;
     const struct cell_method *method;
+    const struct method_layouts *layouts;
     const struct call_hooks *hooks;
     cell_fake_fn *fake; /* NULL = method->invoke */
     void *fake_user;
@@ -152,6 +160,7 @@ struct client_call {
     struct cell_client *client;
     const struct cell_service *service;
     const struct cell_method *method;
+    const struct method_layouts *layouts;
     uint32_t id;
     const void *in;
     void *const *out;

@@ -58,10 +58,9 @@ int cell_client_intercept(struct cell_client *client, cell_interceptor_fn *fn, v
 
 static int encode_request(cell_ctx *c, const struct client_call *k)
 {
-    const struct cell_layout layout = {k->method->in, k->method->nin, k->method->in_size};
     struct cell_error e; /* not initialised as a whole: its text is big */
     cell_scratch_reset(&c->message);
-    int r = cell_message_encode(&layout, k->in, CELL_MAX_MESSAGE, &c->message, &e);
+    int r = cell_message_encode(&k->layouts->in, k->in, CELL_MAX_MESSAGE, &c->message, &e);
     return r < 0 ? cell_fail(c, r, "%s: %s", k->method->name, e.text) : CELL_OK;
 }
 
@@ -146,13 +145,21 @@ int cell_call(cell_ctx *c, const struct cell_service *service, uint32_t method, 
     int r = check_call(c, service, method, out);
     if (r < 0)
         return r;
-    struct client_call k = {c->client, service, &service->methods[method], method, in, out, 0, 0, false};
+    struct client_call k = {.client = c->client,
+                            .service = service,
+                            .method = &service->methods[method],
+                            .id = method,
+                            .in = in,
+                            .out = out};
     if (!k.client) {
         struct cell_error e = {0};
         r = cell_default_client(service, &k.client, &e);
         if (r < 0)
             return cell_fail(c, r, "%s: %s", service->name, e.text);
     }
+    r = cell_client_layouts(k.client, service, method, &k.layouts);
+    if (r < 0)
+        return cell_fail(c, r, "%s: out of memory", k.method->name);
     uint64_t before = begin_call(c, &k);
     r = c->origin ? call_nested(c, &k) : call_through_hooks(c, &k);
     c->deadline_ns = before;

@@ -73,7 +73,7 @@ static int answer(cell_ctx *inner, const struct client_call *k, const uint8_t *m
     static const struct call_hooks no_hooks;
     struct cell_client *client = k->client;
     if (client->fake) {
-        const struct call_target t = {k->service->name, k->method,         &no_hooks,
+        const struct call_target t = {k->service->name, k->method,         k->layouts,      &no_hooks,
                                       client->fake,     client->fake_user, CELL_MAX_MESSAGE};
         return cell_serve_request(inner, &t, message, len, meta);
     }

@@ -118,6 +118,7 @@ void cell_client_close(struct cell_client *client)
     pthread_mutex_unlock(&clients_lock);
     close_all(client);
     cell_server_match_free(client->matches);
+    cell_client_forget_services(client);
     free_located(client->located);
     free(client->address);
     pthread_mutex_destroy(&client->lock);

@@ -26,6 +26,13 @@ struct located {
     char *name, *address;
 };
 
+/* A service that was called with a client: it and its method tables are the program's, for as long as it runs. */
+struct client_service {
+    struct client_service *next;
+    const struct cell_service *service;
+    _Atomic(struct method_layouts *) layouts[]; /* by method; NULL until the first call */
+};
+
 struct cell_client {
     char *address; /* NULL: located by the cell's name */
     struct call_hooks hooks;
@@ -33,6 +40,8 @@ struct cell_client {
     void *fake_user;
     struct cell_server *server;   /* an in-process client */
     struct server_match *matches; /* …'s views of the schemas that were used; under `lock` */
+
+    _Atomic(struct client_service *) services; /* added under `lock`, read without */
 
     pthread_mutex_t lock;
     struct client_conn *idle, *all;
@@ -45,6 +54,11 @@ struct cell_client {
 
 /* A zeroed client that survives fork. */
 int cell_client_new(struct cell_client **client);
+
+/* The layouts of a method, which live as long as the client. Thread-safe. CELL_NO_MEMORY. */
+int cell_client_layouts(struct cell_client *client, const struct cell_service *service, uint32_t method,
+                        const struct method_layouts **layouts);
+void cell_client_forget_services(struct cell_client *client); /* when it is closed */
 
 /* A connection for `service`: an idle one, or, when there is none or `fresh` is asked for, a new one after its
  * handshake. `c` is entered (cell_ctx_enter) with it. */

@@ -37,25 +37,24 @@ static int prepare_outs(cell_ctx *c, const struct cell_method *m, void ***out, s
     return CELL_OK;
 }
 
-static int decode_request(cell_ctx *c, const struct cell_method *m, const uint8_t *message, size_t len, void **in)
+static int decode_request(cell_ctx *c, const struct call_target *t, const uint8_t *message, size_t len, void **in)
 {
-    const struct cell_layout layout = {m->in, m->nin, m->in_size};
+    const struct cell_method *m = t->method;
     struct cell_error e; /* set by whoever fails */
     *in = cell_arena_alloc(&c->arena, m->in_size);
     if (!*in)
         return cell_fail(c, CELL_RESOURCE_EXHAUSTED, "%s: no memory for the request", m->name);
-    int r = cell_message_decode(&layout, message, len, &c->arena, *in, &e);
+    int r = cell_message_decode(&t->layouts->in, message, len, &c->arena, *in, &e);
     return r < 0 ? cell_fail(c, r, "%s: request: %s", m->name, e.text) : CELL_OK;
 }
 
 static int encode_reply(cell_ctx *c, const struct call_target *t, const struct cell_ref *refs)
 {
     const struct cell_method *m = t->method;
-    const struct cell_layout layout = {m->out, m->nout, m->nout * (uint32_t)sizeof(*refs)};
     struct cell_error e; /* set by whoever fails */
     cell_scratch_reset(&c->message);
     uint32_t max = c->meta.len < t->max_message ? t->max_message - (uint32_t)c->meta.len : 0;
-    int r = cell_message_encode(&layout, refs, max, &c->message, &e);
+    int r = cell_message_encode(&t->layouts->out, refs, max, &c->message, &e);
     if (r < 0) /* an invalid value here is the handler's mistake, not the caller's */
         return cell_fail(c, r == CELL_INVALID_ARGUMENT ? CELL_INTERNAL : r, "%s: reply: %s", m->name, e.text);
     return CELL_OK;
@@ -65,7 +64,7 @@ static int serve(cell_ctx *c, const struct call_target *t, const uint8_t *messag
 {
     void *in, **out;
     struct cell_ref *refs;
-    int r = decode_request(c, t->method, message, len, &in);
+    int r = decode_request(c, t, message, len, &in);
     if (r < 0)
         return r;
     if (prepare_outs(c, t->method, &out, &refs) < 0)
@@ -120,12 +119,11 @@ static int take_error(cell_ctx *c, int code, const char *message)
 static int take_outs(cell_ctx *c, const struct client_call *k, const uint8_t *message, size_t len)
 {
     const struct cell_method *m = k->method;
-    const struct cell_layout layout = {m->out, m->nout, m->nout * (uint32_t)sizeof(struct cell_ref)};
     struct cell_ref few[FEW_OUTS], *refs = few;
     struct cell_error e; /* set by whoever fails */
     if (m->nout > FEW_OUTS)
         refs = cell_arena_array(&c->arena, m->nout, sizeof(*refs));
-    int r = refs ? cell_message_decode(&layout, message, len, &c->arena, refs, &e)
+    int r = refs ? cell_message_decode(&k->layouts->out, message, len, &c->arena, refs, &e)
                  : cell_error_set(&e, CELL_NO_MEMORY, "out of memory");
     if (r < 0)
         return cell_fail(c, r, "%s: reply: %s", m->name, e.text);

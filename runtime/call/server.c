@@ -82,6 +82,9 @@ void cell_server_delete(struct cell_server *s)
     pthread_cond_destroy(&s->work);
     pthread_mutex_destroy(&s->lock);
     cell_gate_destroy(&s->gate);
+    for (uint32_t i = 0; s->layouts && i < s->schema->nmethods; i++)
+        cell_method_layouts_free(s->layouts[i]);
+    free(s->layouts);
     free(s->methods);
     free(s->method_counters);
     cell_buffer_free(&s->schema_json);

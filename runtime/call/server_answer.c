@@ -26,7 +26,8 @@ int cell_server_answer(struct cell_server *s, const struct server_match *match, 
     if (match)
         id = match->methods[id].id;
     struct method_counters *n = &s->method_counters[id];
-    const struct call_target t = {s->cell, s->methods[id], &s->hooks, NULL, NULL, s->options.max_message};
+    const struct call_target t = {s->cell, s->methods[id], s->layouts[id],        &s->hooks,
+                                  NULL,    NULL,           s->options.max_message};
     cell_count(&n->calls, 1);
     cell_count(&n->bytes_in, len);
     int code = cell_serve_request(c, &t, message, len, meta);

@@ -120,6 +120,7 @@ struct cell_server {
     struct cell_buffer schema_json; /* what the compile channel answers */
     struct cell_schema *schema;
     const struct cell_method **methods; /* by id */
+    struct method_layouts **layouts;    /* of these */
     struct method_counters *method_counters;
     struct server_counters counters;
     struct call_hooks hooks;

@@ -75,8 +75,9 @@ static int find_handlers(struct cell_server *s, const struct cell_provided *p)
 {
     size_t provided = p->methods_begin ? (size_t)(p->methods_end - p->methods_begin) : 0;
     s->methods = calloc(s->schema->nmethods + 1, sizeof(*s->methods));
+    s->layouts = calloc(s->schema->nmethods + 1, sizeof(*s->layouts));
     s->method_counters = calloc(s->schema->nmethods + 1, sizeof(*s->method_counters));
-    if (!s->methods || !s->method_counters)
+    if (!s->methods || !s->layouts || !s->method_counters)
         return cell_error_set(&s->error, CELL_NO_MEMORY, "out of memory");
     for (size_t i = 0; i < provided; i++) {
         const struct cell_method *m = p->methods_begin[i];
@@ -93,10 +94,13 @@ static int find_handlers(struct cell_server *s, const struct cell_provided *p)
             return cell_error_set(&s->error, CELL_FAILED_PRECONDITION, "%s: %s has two handlers", p->name, m->name);
         *place = m;
     }
-    for (uint32_t i = 0; i < s->schema->nmethods; i++)
+    for (uint32_t i = 0; i < s->schema->nmethods; i++) {
         if (!s->methods[i])
             return cell_error_set(&s->error, CELL_FAILED_PRECONDITION, "%s: %s has no handler", p->name,
                                   s->schema->methods[i].name);
+        if (cell_method_layouts_new(s->methods[i], &s->layouts[i]) < 0)
+            return cell_error_set(&s->error, CELL_NO_MEMORY, "out of memory");
+    }
     return CELL_OK;
 }
 

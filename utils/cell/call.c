@@ -174,7 +174,8 @@ static int succeeded(struct call *c, const struct cell_link_reply *reply)
 {
     const struct value_env env = {&c->arena, c->schema};
     const struct cell_method *d = c->descriptor;
-    const struct cell_layout layout = {d->out, d->nout, d->nout * (uint32_t)sizeof(struct cell_ref)};
+    const struct cell_layout layout = {
+        .fields = d->out, .n = d->nout, .size = d->nout * (uint32_t)sizeof(struct cell_ref)};
     struct cell_ref *outs = cell_arena_array(&c->arena, d->nout + 1, sizeof(*outs));
     struct cell_error e = {0};
     bool json = c->cli->json;
@@ -264,7 +265,8 @@ static int perform(struct call *c, const struct cli_args *args, const struct cli
     if (r == CLI_OK)
         r = call_read_arguments(c, args->items + 1, args->n - 1);
     if (r == CLI_OK) {
-        const struct cell_layout layout = {c->descriptor->in, c->descriptor->nin, c->descriptor->in_size};
+        const struct cell_layout layout = {
+            .fields = c->descriptor->in, .n = c->descriptor->nin, .size = c->descriptor->in_size};
 
         if (cell_message_encode(&layout, c->request, CELL_MAX_MESSAGE, &message, &e) < 0)
             r = call_bad_usage(c, e.text);

@@ -97,7 +97,8 @@ struct schema_constant {
 
 struct schema_verb_arg {
     const char *name;
-    const char *type; /* "string", "integer", "name" */
+    const char *type;  /* "string", "integer", "name" */
+    const char *value; /* "default": what is sent for one that is left out, a text of its type; NULL = none */
     bool required;
 };
 
@@ -105,7 +106,7 @@ struct schema_verb {
     const char *name;
     const char *doc;
     bool on_struct, on_enum, on_function, on_variable; /* "on": what declarations may carry it */
-    struct schema_verb_arg *args;                      /* positional, in order; required ones first */
+    struct schema_verb_arg *args;                      /* in order; required ones first */
     uint32_t nargs;
     const char *const *field_rules; /* names for annotate("cell.field:NAME") that this verb understands */
     uint32_t nfield_rules;
@@ -156,6 +157,37 @@ void cell_schema_free(struct cell_schema *s); /* NULL is accepted */
 const struct schema_type *cell_schema_type(const struct cell_schema *s, const char *name);
 const struct schema_method *cell_schema_method(const struct cell_schema *s, const char *name);
 const struct schema_verb *cell_schema_verb(const struct cell_schema *s, const char *name);
+
+/*
+ * The arguments of an annotation as they were written, `n` texts: first those without a name, in the verb's order, then
+ * any others, each two texts: CELL_VERB_ARG "NAME" and the value. A text with that beginning is never a value. A text
+ * that is NULL is a value.
+ */
+#define CELL_VERB_ARG "cell.arg:"
+#define CELL_VERB_ARG_ABSENT UINT32_MAX
+struct verb_mistake {
+    enum {
+        VERB_ARG_UNKNOWN = 1,  /* there is no argument `name` */
+        VERB_ARG_TWICE,        /* `name` has its value from text `first` */
+        VERB_ARG_NO_VALUE,     /* nothing follows `name`, or another name */
+        VERB_ARG_BEHIND_NAMES, /* a value without a name */
+        VERB_ARG_TOO_MANY,     /* `given` values */
+        VERB_ARG_MISSING       /* `name` is required */
+    } kind;
+    uint32_t at;         /* the text where it is wrong; `n` when something is missing */
+    const char *name;    /* of the verb or of `texts`; NULL = none */
+    const char *nearest; /* UNKNOWN: an argument of the verb with a name like it, or NULL */
+    uint32_t first, given;
+};
+/* values[i] becomes the number of the text that is the value of verb->args[i], CELL_VERB_ARG_ABSENT for one that is
+ * left out. Whether values have the right type is not looked at. CELL_INVALID_ARGUMENT: *wrong says why, and
+ * values are of no use. */
+int cell_verb_bind(const struct schema_verb *verb, const char *const *texts, uint32_t n, uint32_t *values,
+                   struct verb_mistake *wrong);
+/* What the cell gets to see of that: list[i], of verb->nargs entries, is the value of verb->args[i], else its default,
+ * else NULL. The result is the number of entries up to the last that is not NULL. */
+uint32_t cell_verb_complete(const struct schema_verb *verb, const char *const *texts, const uint32_t *values,
+                            const char **list);
 
 /* Text form of a type use ("opt<i32>", "u8[32]"). Returns snprintf's result. */
 int cell_schema_ref_format(const struct schema_ref *r, char *text, size_t size);

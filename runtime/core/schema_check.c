@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "core/schema_impl.h"
 #include "wire/limits.h"
 
@@ -332,6 +333,24 @@ static int check_constants(const struct checker *c, const struct json_at *root)
     return r;
 }
 
+/* What is sent for an argument that is left out must be what a program could have written. */
+static int check_default(const struct checker *c, const struct json_at *at, const struct schema_verb_arg *arg)
+{
+    char quoted[CELL_QUOTE_SIZE];
+    bool is_name = strcmp(arg->type, "name") == 0, fits = false;
+    if (arg->required)
+        return cell_json_fail(at, "default", c->e, "a required argument has no default");
+    if (strcmp(arg->type, "string") == 0)
+        return cell_check_text(at, "default", arg->value, false, c->e);
+    if (is_name ? cell_is_identifier(arg->value)
+                : (is_decimal(arg->value, CELL_KIND_I64, &fits) && fits) ||
+                      (is_decimal(arg->value, CELL_KIND_U64, &fits) && fits))
+        return CELL_OK;
+    cell_json_quote(arg->value, quoted, sizeof(quoted));
+    return cell_json_fail(at, "default", c->e, "'%s' is not %s", quoted,
+                          is_name ? "an identifier" : "a decimal integer of 64 bits");
+}
+
 static int check_verb_args(const struct checker *c, const struct json_at *verb, const struct schema_verb *v)
 {
     const struct json_at args = member(verb, "args");
@@ -345,6 +364,8 @@ static int check_verb_args(const struct checker *c, const struct json_at *verb, 
             r = cell_json_fail(&at, "type", c->e, "an argument is a \"string\", an \"integer\" or a \"name\"");
         if (r == CELL_OK && i && arg->required && !v->args[i - 1].required)
             r = cell_json_fail(&at, "required", c->e, "required arguments come first");
+        if (r == CELL_OK && arg->value)
+            r = check_default(c, &at, arg);
     }
     return r == CELL_OK ? cell_check_unique(&args, v->args, v->nargs, sizeof(*v->args), c->e) : r;
 }

@@ -196,6 +196,7 @@ static void put_verb(struct writer *w, const struct schema_verb *v)
     open_list(w, "args");
     for (uint32_t i = 0; i < v->nargs; i++) {
         open_item(w);
+        put_text(w, "default", v->args[i].value);
         put_text(w, "name", v->args[i].name);
         put_true(w, "required", v->args[i].required);
         put_text(w, "type", v->args[i].type);

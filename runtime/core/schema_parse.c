@@ -344,6 +344,8 @@ static int read_verb_arg(struct reader *r, const struct json_at *at, void *entry
     if (bad == CELL_OK)
         bad = read_string(r, at, "type", JSON_REQUIRED, &arg->type);
     if (bad == CELL_OK)
+        bad = read_string(r, at, "default", JSON_OPTIONAL, &arg->value);
+    if (bad == CELL_OK)
         bad = cell_json_bool(at, "required", JSON_OPTIONAL, &arg->required, r->e);
     return bad < 0 ? bad : CELL_OK;
 }

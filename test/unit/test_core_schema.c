@@ -77,6 +77,33 @@ TEST(verbs_say_where_they_stand)
     cell_schema_free(s);
 }
 
+TEST(arguments_of_verbs_may_have_defaults)
+{
+    static const struct {
+        const char *type, *value;
+    } good[] = {{"string", ""},
+                {"string", "two words"},
+                {"integer", "18446744073709551615"},
+                {"integer", "0"},
+                {"integer", "-9223372036854775808"},
+                {"name", "default"}};
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        char member[128];
+        snprintf(member, sizeof(member), "\"default\":\"%s\",\"name\":\"limit\",\"type\":\"%s\"", good[i].value,
+                 good[i].type);
+        char *json = replaced(FULL_SCHEMA, "\"name\":\"limit\",\"type\":\"integer\"", member);
+        struct cell_schema *s = parse_schema(json, &error);
+        REQUIRE(s);
+        CHECK(!s->verbs[0].args[0].value && !s->received); /* the model holds all of the document */
+        CHECK_STR(s->verbs[0].args[1].value, good[i].value);
+        char *text = format(s);
+        CHECK_STR(text, json);
+        free(text);
+        cell_schema_free(s);
+        free(json);
+    }
+}
+
 TEST(entries_are_found_by_name)
 {
     struct cell_schema *s = parse_schema(FULL_SCHEMA, &error);

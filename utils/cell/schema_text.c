@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/json.h"
 #include "schema_text.h"
 
 static const char *scalar_c(enum cell_kind kind)
@@ -159,6 +160,20 @@ void schema_call_signature(struct cell_buffer *out, const struct cell_schema *s,
     }
 }
 
+static void verb_arg(struct cell_buffer *out, const struct schema_verb_arg *arg)
+{
+    cell_buffer_printf(out, ", <%s %s>", arg->type, arg->name);
+    if (arg->value && strcmp(arg->type, "string") == 0) {
+        cell_buffer_puts(out, " /* default ");
+        cell_json_put_string(out, arg->value);
+        cell_buffer_puts(out, " */");
+    } else if (arg->value) {
+        cell_buffer_printf(out, " /* default %s */", arg->value);
+    } else if (!arg->required) {
+        cell_buffer_puts(out, " /* optional */");
+    }
+}
+
 void schema_text(struct cell_buffer *out, const struct cell_schema *s)
 {
     doc_comment(out, "", s->doc);
@@ -182,8 +197,7 @@ void schema_text(struct cell_buffer *out, const struct cell_schema *s)
         doc_comment(out, "", v->doc);
         cell_buffer_printf(out, "CELL_VERB(\"%s.%s\"", s->cell, v->name);
         for (uint32_t k = 0; k < v->nargs; k++)
-            cell_buffer_printf(out, ", <%s %s>%s", v->args[k].type, v->args[k].name,
-                               v->args[k].required ? "" : " /* optional */");
+            verb_arg(out, &v->args[k]);
         cell_buffer_printf(out, ")  /* on%s%s%s%s */\n", v->on_struct ? " struct" : "", v->on_enum ? " enum" : "",
                            v->on_function ? " function" : "", v->on_variable ? " variable" : "");
     }

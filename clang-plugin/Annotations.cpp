@@ -103,7 +103,10 @@ void act(PluginState &state, Decl *d, const AnnotateAttr *a, InjectAt at)
         cellReport(state.diags(), a->getLocation(), CellDiag::AnnotationNoCell);
         return;
     }
-    if (parts.second.empty() && !a->getAnnotation().contains('.'))
+    bool hasVerb = a->getAnnotation().contains('.');
+    if (hasVerb ? parts.second.empty() : a->args_size() != 0)
+        cellReport(state.diags(), a->getLocation(), CellDiag::VerbNotNamed) << a->getAnnotation().drop_front(5);
+    else if (!hasVerb)
         cellImport(state, parts.first, a->getLocation(), at);
     else
         cellExpand(state, cast<NamedDecl>(d), a, parts.first, parts.second, at);

@@ -43,7 +43,18 @@ bool hasMirror(PluginState &state, const char *name)
     return session && cell_session_cell(session, name, &cell) >= 0;
 }
 
-void explainUnreachable(PluginState &state, cell_session *session, const session_cell *cell, SourceLocation loc)
+/* `nobody`: there may be no such cell. Then an annotation without a verb may have been meant as one with. */
+void reportFailure(PluginState &state, const session_cell *cell, SourceLocation loc, StringRef annotation, bool nobody)
+{
+    bool verb = annotation.contains('.');
+    cellReport(state.diags(), loc, verb ? CellDiag::CellVerbFailed : CellDiag::CellFailed)
+        << (verb ? annotation : StringRef(cell->name)) << cellPrintable(cell->error.text);
+    if (!verb && nobody && !annotation.empty())
+        cellReport(state.diags(), loc, CellDiag::CellNoVerbNote) << annotation;
+}
+
+void explainUnreachable(PluginState &state, cell_session *session, const session_cell *cell, SourceLocation loc,
+                        StringRef annotation)
 {
     cell_config *config = cell_session_config(session);
     const config_cell *entry = cell_config_cell(config, cell->name);
@@ -57,7 +68,7 @@ void explainUnreachable(PluginState &state, cell_session *session, const session
             d << FixItHint::CreateReplacement(word, nearest);
         return;
     }
-    cellReport(state.diags(), loc, CellDiag::CellFailed) << cell->name << cellPrintable(cell->error.text);
+    reportFailure(state, cell, loc, annotation, nobody);
     if (!nobody)
         return;
     if (entry && entry->command)
@@ -69,12 +80,13 @@ void explainUnreachable(PluginState &state, cell_session *session, const session
 }
 
 /* With a mirror of the cell there is no echo. */
-void reportUnreachable(PluginState &state, cell_session *session, const session_cell *cell, SourceLocation loc)
+void reportUnreachable(PluginState &state, cell_session *session, const session_cell *cell, SourceLocation loc,
+                       StringRef annotation)
 {
     DiagnosticsEngine &diags = state.diags();
     if (state.silenced)
         diags.setSuppressAllDiagnostics(false);
-    explainUnreachable(state, session, cell, loc);
+    explainUnreachable(state, session, cell, loc, annotation);
     if (state.silenced || !hasMirror(state, cell->name))
         cellSilence(state);
 }
@@ -90,7 +102,7 @@ void cellSilence(PluginState &state)
     state.silenced = true;
 }
 
-session_cell *cellAsk(PluginState &state, StringRef name, SourceLocation loc)
+session_cell *cellAsk(PluginState &state, StringRef name, SourceLocation loc, StringRef annotation)
 {
     cell_session *session = state.session(loc);
     if (!session)
@@ -104,7 +116,7 @@ session_cell *cellAsk(PluginState &state, StringRef name, SourceLocation loc)
         if (!cell)
             cellReport(state.diags(), loc, CellDiag::CellFailed) << name << cell_status_text(r);
         else if (!cell->reported)
-            reportUnreachable(state, session, cell, loc);
+            reportUnreachable(state, session, cell, loc, annotation);
         if (cell)
             cell->reported = true;
         return nullptr;
@@ -114,22 +126,30 @@ session_cell *cellAsk(PluginState &state, StringRef name, SourceLocation loc)
     return cell;
 }
 
-CharSourceRange cellRangeOfWord(PluginState &state, SourceLocation loc, StringRef word)
+CharSourceRange cellRangeOfWordIn(PluginState &state, CharSourceRange range, StringRef prefix, StringRef word)
 {
     SourceManager &sm = state.sources();
     const LangOptions &lang = state.pp.getLangOpts();
-    CharSourceRange call = Lexer::makeFileCharRange(sm.getExpansionRange(loc), sm, lang);
-    if (loc.isFileID())
-        call = CharSourceRange::getCharRange(loc, Lexer::getLocForEndOfToken(loc, 0, sm, lang));
-    bool invalid = call.isInvalid();
+    CharSourceRange call = Lexer::makeFileCharRange(range, sm, lang);
+    bool invalid = call.isInvalid() || word.empty();
     StringRef text = invalid ? StringRef() : Lexer::getSourceText(call, sm, lang, &invalid);
-    for (size_t at = invalid ? StringRef::npos : text.find(word); at != StringRef::npos; at = text.find(word, at + 1)) {
+    size_t from = prefix.empty() ? StringRef::npos : text.find(prefix);
+    from = from == StringRef::npos ? 0 : from + prefix.size();
+    for (size_t at = invalid ? StringRef::npos : text.find(word, from); at != StringRef::npos;
+         at = text.find(word, at + 1)) {
         auto isPart = [](char c) { return isAsciiIdentifierContinue(c); };
         if ((at && isPart(text[at - 1])) || (at + word.size() < text.size() && isPart(text[at + word.size()])))
             continue;
         SourceLocation begin = call.getBegin().getLocWithOffset(at);
         return CharSourceRange::getCharRange(begin, begin.getLocWithOffset(word.size()));
     }
-    SourceLocation file = sm.getFileLoc(loc);
+    SourceLocation file = sm.getFileLoc(range.getBegin());
     return CharSourceRange::getTokenRange(file, file);
+}
+
+CharSourceRange cellRangeOfWord(PluginState &state, SourceLocation loc, StringRef word)
+{
+    CharSourceRange range = cellRangeOfWordIn(state, state.sources().getExpansionRange(loc), "", word);
+    SourceLocation file = state.sources().getFileLoc(loc);
+    return range.isCharRange() ? range : CharSourceRange::getTokenRange(file, file);
 }

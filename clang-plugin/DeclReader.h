@@ -26,8 +26,10 @@ extern "C" {
 /* The text after `prefix` in the annotation's string ("list" of "cell.type:list"); false when it does not begin so. */
 bool cellAnnotationSuffix(const clang::AnnotateAttr *a, llvm::StringRef prefix, llvm::StringRef &suffix);
 
-/* The annotation's arguments as text: string literals as they are, integer constants in decimal, a function, variable
- * or enumerator by its name. False when one is something else: nothing was reported and *bad is that expression. */
+/* An annotation's argument as text: a string literal as it is, an integer constant in decimal, a function or variable
+ * by its name. False when it is something else. */
+bool cellAnnotationArgument(const clang::ASTContext &ctx, const clang::Expr *e, std::string &text);
+/* All of them. False when one is something else: nothing was reported and *bad is that expression. */
 bool cellAnnotationArguments(const clang::ASTContext &ctx, const clang::AnnotateAttr *a, std::vector<std::string> &args,
                              const clang::Expr **bad);
 

@@ -17,7 +17,7 @@ using namespace clang;
 
 static constexpr unsigned maxParams = 64;
 
-static bool argumentText(const ASTContext &ctx, const Expr *e, std::string &text)
+bool cellAnnotationArgument(const ASTContext &ctx, const Expr *e, std::string &text)
 {
     e = e->IgnoreParenImpCasts();
     if (const auto *folded = dyn_cast<ConstantExpr>(e))
@@ -46,7 +46,7 @@ bool cellAnnotationArguments(const ASTContext &ctx, const AnnotateAttr *a, std::
     std::vector<std::string> found;
     for (const Expr *e : a->args()) {
         found.emplace_back();
-        if (!argumentText(ctx, e, found.back())) {
+        if (!cellAnnotationArgument(ctx, e, found.back())) {
             *bad = e;
             return false;
         }
@@ -220,6 +220,9 @@ bool DeclReader::readRule(const AnnotateAttr *a, llvm::StringRef name, bool isPa
     const Expr *bad = nullptr;
     if (!cellAnnotationArguments(ctx, a, args, &bad))
         return refuse(bad->getBeginLoc(), CellDiag::ReadRuleArgumentKind, name);
+    for (size_t i = 0; i < args.size(); i++)
+        if (cellcompat::startsWith(args[i], CELL_VERB_ARG))
+            return refuse(a->args_begin()[i]->getBeginLoc(), CellDiag::ReadRuleArgumentNamed, name);
     if (name == "since" || name == "renamed_from") {
         bool isName = name == "renamed_from";
         if (isParam)

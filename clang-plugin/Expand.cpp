@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "Expand.h"
+#include "Arguments.h"
 #include "Collisions.h"
 #include "DeclReader.h"
 #include "Diagnostics.h"
@@ -52,8 +53,6 @@ class Expander
   private:
     const schema_verb *findVerb(const cell_schema *schema, StringRef name);
     bool checkTarget(const schema_verb *verb);
-    bool checkArguments(const schema_verb *verb);
-    bool checkArgument(const schema_verb_arg &expected, const Expr *given, const std::string &value);
     bool read(const schema_verb *verb, DeclReader &reader);
     SourceLocation locationOf(const schema_verb *verb, const char *field) const;
     bool showDiagnostics(const schema_verb *verb, const cell_expansion *x);
@@ -66,6 +65,7 @@ class Expander
     const AnnotateAttr *a;
     session_cell *cell;
     ExpandRequest request;
+    std::vector<const Expr *> given; /* the verb's arguments as written; NULL where one is left out */
     schema_ref variableUse = {};
 };
 
@@ -118,52 +118,6 @@ bool Expander::checkTarget(const schema_verb *verb)
     return false;
 }
 
-bool Expander::checkArgument(const schema_verb_arg &expected, const Expr *given, const std::string &value)
-{
-    StringRef type = expected.type;
-    bool isText = isa<StringLiteral>(given->IgnoreParenImpCasts());
-    bool fits = true;
-    if (type == "integer")
-        fits = !isText && given->isIntegerConstantExpr(state.sema().getASTContext());
-    else if (type == "string")
-        fits = isText;
-    else if (type == "name")
-        fits = cell_is_identifier(value.c_str());
-    if (!fits)
-        cellReport(state.diags(), given->getBeginLoc(), CellDiag::VerbArgumentType) << expected.name << request.verb
-                                                                                    << (type == "integer" ? 0
-                                                                                        : type == "name"  ? 2
-                                                                                                          : 1)
-                                                                                    << given->getSourceRange();
-    return fits;
-}
-
-bool Expander::checkArguments(const schema_verb *verb)
-{
-    const Expr *bad = nullptr;
-    if (!cellAnnotationArguments(state.sema().getASTContext(), a, request.args, &bad)) {
-        cellReport(state.diags(), bad ? bad->getBeginLoc() : loc(), CellDiag::VerbArgumentKind) << verb->name;
-        return false;
-    }
-    uint32_t given = a->args_size(), required = 0;
-    while (required < verb->nargs && verb->args[required].required)
-        required++;
-    if (given < required) {
-        cellReport(state.diags(), loc(), CellDiag::VerbArgumentMissing) << verb->name << verb->args[given].name;
-        return false;
-    }
-    if (given > verb->nargs) {
-        const Expr *extra = a->args_begin()[verb->nargs];
-        cellReport(state.diags(), extra->getBeginLoc(), CellDiag::VerbArgumentExtra)
-            << verb->name << verb->nargs << given << extra->getSourceRange();
-        return false;
-    }
-    for (uint32_t i = 0; i < given; i++)
-        if (!checkArgument(verb->args[i], a->args_begin()[i], request.args[i]))
-            return false;
-    return true;
-}
-
 /* The declaration becomes part of the request. */
 bool Expander::read(const schema_verb *verb, DeclReader &reader)
 {
@@ -200,9 +154,9 @@ SourceLocation Expander::locationOf(const schema_verb *verb, const char *field) 
         for (const ParmVarDecl *p : function->parameters())
             if (p->getName() == field)
                 return p->getLocation();
-    for (uint32_t i = 0; i < verb->nargs && i < a->args_size(); i++)
-        if (StringRef(verb->args[i].name) == field)
-            return a->args_begin()[i]->getBeginLoc();
+    for (uint32_t i = 0; i < verb->nargs; i++)
+        if (StringRef(verb->args[i].name) == field && given[i])
+            return given[i]->getBeginLoc();
     return loc();
 }
 
@@ -284,7 +238,7 @@ void Expander::expand(StringRef verbName, InjectAt at)
     request.live = state.mode == SESSION_LIVE;
 
     const schema_verb *verb = findVerb(schema, verbName);
-    if (!verb || !checkTarget(verb) || !checkArguments(verb))
+    if (!verb || !checkTarget(verb) || !cellVerbArguments(state, a, verb, request.args, given))
         return;
     std::unique_ptr<cell_schema, CellSchemaDelete> own(cell_schema_new());
     DeclReader reader(state.sema(), own.get());
@@ -309,6 +263,6 @@ void cellExpand(PluginState &state, NamedDecl *d, const AnnotateAttr *a, StringR
     /* Without a connection nobody can answer; completion shows what imports alone bring. */
     if (state.mode == SESSION_MIRROR)
         return;
-    if (session_cell *cell = cellAsk(state, name, a->getLocation()))
+    if (session_cell *cell = cellAsk(state, name, a->getLocation(), a->getAnnotation().drop_front(5)))
         Expander(state, d, a, cell).expand(verb, at);
 }

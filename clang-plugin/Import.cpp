@@ -153,7 +153,7 @@ void cellImport(PluginState &state, StringRef name, SourceLocation loc, InjectAt
     Imported in = {state.session(loc), nullptr};
     bool ok = false;
     if (in.session) {
-        in.cell = cellAsk(state, name, loc);
+        in.cell = cellAsk(state, name, loc, at == InjectAt::Pragma ? StringRef() : name);
         if (!in.cell && state.mode != SESSION_MIRROR) {
             /* The build has failed; with the last known schema nothing else in the file fails because of it. */
             in.session = state.mirrorSession();

@@ -15,8 +15,8 @@ void cellPragma(clang::Preprocessor &pp, clang::PragmaIntroducer introducer, cla
 void cellImport(PluginState &state, llvm::StringRef name, clang::SourceLocation loc, InjectAt at);
 
 /* Asks (once) for the cell behind an annotation at `loc` and lists what it depends on. NULL when it failed, which was
- * reported; `annotation` says that nothing but an answer will do (an import falls back on the mirror). */
-session_cell *cellAsk(PluginState &state, llvm::StringRef name, clang::SourceLocation loc);
+ * reported; `annotation` is the text behind "cell:", "" for a pragma. */
+session_cell *cellAsk(PluginState &state, llvm::StringRef name, clang::SourceLocation loc, llvm::StringRef annotation);
 
 /* What follows in a file whose cell is unknown would only be the echo of that error, as after a header that is missing:
  * so nothing but the failure of other cells is said from now on. Editors get the rest all the same. */
@@ -27,5 +27,8 @@ bool cellIsImported(PluginState &state, clang::DeclContext *scope, llvm::StringR
 
 /* The place of `word` in the macro call or annotation at `loc`, for carets and fix-its; else `loc` itself. */
 clang::CharSourceRange cellRangeOfWord(PluginState &state, clang::SourceLocation loc, llvm::StringRef word);
+/* The same in `text`, a range of a file, from `prefix` on if that is there; else the beginning of `text`. */
+clang::CharSourceRange cellRangeOfWordIn(PluginState &state, clang::CharSourceRange text, llvm::StringRef prefix,
+                                         llvm::StringRef word);
 
 #endif

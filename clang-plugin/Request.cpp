@@ -150,8 +150,8 @@ std::string cellRequestJson(const ExpandRequest &r)
         json.attributeObject("annotation", [&] {
             json.attribute("verb", r.verb);
             json.attributeArray("args", [&] {
-                for (const std::string &arg : r.args)
-                    json.value(llvm::json::fixUTF8(arg));
+                for (const std::optional<std::string> &arg : r.args)
+                    json.value(arg ? llvm::json::Value(llvm::json::fixUTF8(*arg)) : nullptr);
             });
             json.attribute("location", llvm::json::fixUTF8(r.location));
         });

@@ -3,6 +3,7 @@
 #ifndef CELL_REQUEST_H
 #define CELL_REQUEST_H
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,11 +15,11 @@ extern "C" {
 
 struct ExpandRequest {
     std::string verb, location, kind, name;
-    std::vector<std::string> args;
-    const schema_type *type = nullptr;     /* a struct or enum */
-    const schema_method *method = nullptr; /* a function */
-    const schema_ref *variable = nullptr;  /* a variable */
-    std::vector<const schema_type *> uses; /* other types that the declaration needs, in dependency order */
+    std::vector<std::optional<std::string>> args; /* in the verb's order; none for one that is left out */
+    const schema_type *type = nullptr;            /* a struct or enum */
+    const schema_method *method = nullptr;        /* a function */
+    const schema_ref *variable = nullptr;         /* a variable */
+    std::vector<const schema_type *> uses;        /* other types that the declaration needs, in dependency order */
     bool cplusplus = false, live = false;
 };
 

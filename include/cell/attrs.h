@@ -38,5 +38,7 @@
 
 /* CELL_VERB("postgres.table", "users") on a declaration: asks the cell to expand it. */
 #define CELL_VERB(...) CELL_ANNOTATE("cell:" __VA_ARGS__)
+/* In CELL_VERB, behind what has no name: CELL_VERB("search.index", "users", CELL_ARG(language, "en")). */
+#define CELL_ARG(name, value) "cell.arg:" #name, value
 
 #endif

@@ -28,7 +28,8 @@ class Behaviour:
     cell: Optional[str] = None          # name in WELCOME; default: the schema's
     fingerprint: Optional[str] = None   # in WELCOME; default: the right one
     expand: object = None               # reply to expand: a document, raw bytes, or {"answers": {KEY: document}} where
-                                        # KEY is "NAME VERB ARGUMENTS…" of the annotated declaration
+                                        # KEY is "NAME VERB ARGUMENTS…" of the annotated declaration, "-" for an
+                                        # argument that is left out
     hang_at: Optional[str] = None       # accept | hello | reply: from there on it says nothing
     close_at: Optional[str] = None      # accept | hello | reply | middle (of the reply)
     welcome: Optional[bytes] = None     # raw bytes in place of WELCOME
@@ -140,7 +141,8 @@ class FakeCell:
             return document
         request = json.loads(request)
         annotation = request["annotation"]
-        return document["answers"][" ".join([request["declaration"]["name"], annotation["verb"], *annotation["args"]])]
+        args = ["-" if arg is None else arg for arg in annotation["args"]]
+        return document["answers"][" ".join([request["declaration"]["name"], annotation["verb"], *args])]
 
     def _reply(self, fields, request):
         b = self.behaviour

@@ -63,10 +63,13 @@ struct cell_ctx {
     uint32_t intercepted;      /* calls whose interceptors run: what they were given is in the arena */
     atomic_bool cancelled;
 
-    pthread_mutex_t lock;      /* of what cell_ctx_cancel touches: */
-    struct cell_conn *running; /* what the call waits on now */
+    atomic_bool waiting;       /* a call runs on the leased connection */
     atomic_uint_fast64_t sent; /* id of the call that was sent on it whole; then nobody else sends there */
-    struct cell_ctx *child;    /* the handler's context of an in-process call */
+    pthread_mutex_t lock;      /* of what cell_ctx_cancel touches: */
+    struct client_conn *lease; /* the connection of the last call, kept for the next; changed under `lock` */
+    struct cell_client *lessor;
+    uint32_t lease_forks;   /* lessor->forks when it was taken */
+    struct cell_ctx *child; /* the handler's context of an in-process call */
 };
 
 /* Takes a context for a handler's call, and back to that state after each call. NULL when memory is short. */
@@ -77,10 +80,10 @@ void cell_ctx_end_handler(cell_ctx *c);
 /* Absolute deadline of a call that begins now, and what travels with it (0 = none). */
 uint64_t cell_ctx_call_deadline(const cell_ctx *c, uint32_t *timeout_ms, uint64_t now_ns);
 
-/* What cell_ctx_cancel is to interrupt: set while a call waits on `conn`. */
-void cell_ctx_enter(cell_ctx *c, struct cell_conn *conn);
-/* Afterwards nobody interrupts the connection any more. Returns false when it may have been. */
-bool cell_ctx_leave(cell_ctx *c);
+/* Around a call on the leased connection: only in between does cell_ctx_cancel interrupt it. A cancellation that is
+ * just too late may still do so, so that after one was seen (`cancelled`) the connection is to be dropped. */
+void cell_ctx_enter(cell_ctx *c);
+void cell_ctx_leave(cell_ctx *c);
 /* True once, when the call that ends now was cancelled by cell_ctx_cancel. */
 bool cell_ctx_take_cancel(cell_ctx *c);
 

@@ -165,15 +165,14 @@ int cell_client_connect(cell_ctx *c, struct client_call *k, const char *address,
         return r;
     }
     k->connected = true;
-    cell_ctx_enter(c, conn->conn);
-    r = shake_hands(c, k->service, conn, e);
-    if (r < 0) {
-        cell_ctx_leave(c);
-        cell_conn_close(conn->conn);
-        conn->conn = NULL;
-        /* The difference between two schemas stands for itself, as in the compiler's message. */
-        if (r != CELL_SCHEMA_MISMATCH)
-            cell_error_wrap(e, "%s", k->service->name);
-    }
+    return CELL_OK;
+}
+
+int cell_client_greet(cell_ctx *c, const struct client_call *k, struct client_conn *conn, struct cell_error *e)
+{
+    int r = shake_hands(c, k->service, conn, e);
+    /* The difference between two schemas stands for itself, as in the compiler's message. */
+    if (r < 0 && r != CELL_SCHEMA_MISMATCH)
+        cell_error_wrap(e, "%s", k->service->name);
     return r;
 }

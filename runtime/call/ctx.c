@@ -41,6 +41,7 @@ void cell_ctx_close(cell_ctx *c)
 {
     if (!c)
         return;
+    cell_pool_return(c);
     pthread_mutex_destroy(&c->lock);
     cell_buffer_free(&c->meta);
     cell_buffer_free(&c->message);
@@ -85,6 +86,7 @@ void cell_ctx_begin_handler(cell_ctx *c, struct ctx_origin *origin, uint64_t dea
 
 void cell_ctx_end_handler(cell_ctx *c)
 {
+    cell_pool_return(c); /* its client need not outlive the server's threads */
     forget_all(c);
     cell_scratch_reset(&c->meta);
     cell_scratch_reset(&c->message);
@@ -141,6 +143,8 @@ void cell_ctx_set_timeout_ms(cell_ctx *c, uint32_t timeout_ms)
 
 void cell_ctx_set_client(cell_ctx *c, struct cell_client *client)
 {
+    if (c && c->lessor != client)
+        cell_pool_return(c);
     if (c)
         c->client = client;
 }
@@ -177,11 +181,11 @@ void cell_ctx_cancel(cell_ctx *c)
         return;
     atomic_store(&c->cancelled, true);
     pthread_mutex_lock(&c->lock);
-    if (c->running) {
+    if (atomic_load(&c->waiting) && c->lease && c->lease->conn) {
         uint64_t id = atomic_exchange(&c->sent, 0);
         if (id)
-            cell_send_cancel(c->running, id);
-        cell_conn_interrupt(c->running);
+            cell_send_cancel(c->lease->conn, id);
+        cell_conn_interrupt(c->lease->conn);
     }
     if (c->child)
         cell_ctx_cancel(c->child);
@@ -199,21 +203,13 @@ CELL_BOOL_TYPE cell_ctx_cancelled(cell_ctx *c)
     return c->deadline_ns != CELL_NO_DEADLINE && cell_now_ns() >= c->deadline_ns;
 }
 
-void cell_ctx_enter(cell_ctx *c, struct cell_conn *conn)
+void cell_ctx_enter(cell_ctx *c)
 {
     atomic_store_explicit(&c->sent, 0, memory_order_relaxed);
-    pthread_mutex_lock(&c->lock);
-    c->running = conn;
-    pthread_mutex_unlock(&c->lock);
+    atomic_store(&c->waiting, true);
 }
 
-bool cell_ctx_leave(cell_ctx *c)
-{
-    pthread_mutex_lock(&c->lock);
-    c->running = NULL;
-    pthread_mutex_unlock(&c->lock);
-    return !atomic_load(&c->cancelled);
-}
+void cell_ctx_leave(cell_ctx *c) { atomic_store_explicit(&c->waiting, false, memory_order_release); }
 
 bool cell_ctx_take_cancel(cell_ctx *c)
 {

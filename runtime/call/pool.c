@@ -58,6 +58,7 @@ static void after_fork_in_child(void)
 {
     for (struct cell_client *c = clients; c; c = c->next) {
         close_all(c);
+        c->forks++;
         c->random ^= (uint64_t)getpid() * UINT64_C(0x9e3779b97f4a7c15);
         pthread_mutex_unlock(&c->lock);
     }
@@ -80,7 +81,7 @@ int cell_client_new(struct cell_client **client)
         free(c);
         return CELL_NO_MEMORY;
     }
-    c->retry_tokens = RETRY_TOKENS_MAX;
+    atomic_init(&c->retry_tokens, RETRY_TOKENS_MAX);
     c->random = cell_now_ns() ^ (uint64_t)(uintptr_t)c ^ (uint64_t)getpid() << 32;
     c->random |= 1;
     pthread_mutex_lock(&clients_lock);
@@ -149,19 +150,50 @@ static void unlink_conn(struct cell_client *client, struct client_conn *conn)
     pthread_mutex_unlock(&client->lock);
 }
 
-void cell_pool_drop(struct cell_client *client, struct client_conn *conn)
+/* ---- leases ---- */
+
+static void lease(cell_ctx *c, struct cell_client *client, struct client_conn *conn)
+{
+    pthread_mutex_lock(&c->lock);
+    c->lease = conn;
+    c->lessor = client;
+    c->lease_forks = client->forks;
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* Ends the lease; afterwards nobody else touches the connection. NULL: there was none, or none in this process. */
+static struct client_conn *end_lease(cell_ctx *c)
+{
+    struct client_conn *conn = c->lease;
+    if (!conn)
+        return NULL;
+    pthread_mutex_lock(&c->lock);
+    c->lease = NULL;
+    pthread_mutex_unlock(&c->lock);
+    return c->lease_forks == c->lessor->forks ? conn : NULL;
+}
+
+static void drop(struct cell_client *client, struct client_conn *conn)
 {
     unlink_conn(client, conn);
     cell_conn_close(conn->conn);
     free(conn);
 }
 
-void cell_pool_put(struct cell_client *client, struct client_conn *conn)
+void cell_pool_drop(cell_ctx *c)
 {
-    conn->fresh = false;
+    struct client_conn *conn = end_lease(c);
+    if (conn)
+        drop(c->lessor, conn);
+}
+
+void cell_pool_return(cell_ctx *c)
+{
+    struct client_conn *conn = end_lease(c);
+    struct cell_client *client = c->lessor;
+    if (!conn)
+        return;
     pthread_mutex_lock(&client->lock);
-    if (client->retry_tokens < RETRY_TOKENS_MAX)
-        client->retry_tokens++;
     bool keep = client->nidle < CELL_MAX_IDLE;
     if (keep) {
         conn->next_idle = client->idle;
@@ -170,7 +202,14 @@ void cell_pool_put(struct cell_client *client, struct client_conn *conn)
     }
     pthread_mutex_unlock(&client->lock);
     if (!keep)
-        cell_pool_drop(client, conn);
+        drop(client, conn);
+}
+
+void cell_pool_answered(struct cell_client *client)
+{
+    /* Two threads may overshoot by one: it is a budget, not an account. */
+    if (atomic_load_explicit(&client->retry_tokens, memory_order_relaxed) < RETRY_TOKENS_MAX)
+        atomic_fetch_add_explicit(&client->retry_tokens, 1, memory_order_relaxed);
 }
 
 static struct client_conn *pop_idle(struct cell_client *client, const struct cell_service *service)
@@ -229,43 +268,67 @@ static int new_conn(cell_ctx *c, struct client_call *k, struct client_conn **con
     struct client_conn *n = calloc(1, sizeof(*n));
     if (!n)
         return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
-    n->fresh = true;
     n->used_ns = k->now_ns;
+    n->service = k->service;
     link_conn(k->client, n); /* from the beginning, for a fork in the meantime */
     r = cell_client_connect(c, k, address, n, e);
     if (r < 0) {
-        unlink_conn(k->client, n);
-        free(n);
+        drop(k->client, n);
+        return r;
+    }
+    n->fresh = true;
+    lease(c, k->client, n);
+    cell_ctx_enter(c);
+    r = cell_client_greet(c, k, n, e);
+    if (r < 0) {
+        cell_ctx_leave(c);
+        cell_pool_drop(c);
         return r;
     }
     *conn = n;
     return CELL_OK;
 }
 
+/* An idle connection has nothing to say, except that it is over: GOAWAY, or the end. */
+static bool is_over(const struct client_call *k, struct client_conn *conn)
+{
+    bool recent = k->now_ns - conn->used_ns < RECENT_NS;
+    return !recent && cell_conn_readable(conn->conn);
+}
+
 int cell_pool_take(cell_ctx *c, struct client_call *k, bool fresh, struct client_conn **conn, struct cell_error *e)
 {
-    struct client_conn *idle;
-    while (!fresh && (idle = pop_idle(k->client, k->service)) != NULL) {
-        /* An idle connection has nothing to say, except that it is over: GOAWAY, or the end. */
-        bool recent = k->now_ns - idle->used_ns < RECENT_NS;
-        if (!recent && cell_conn_readable(idle->conn)) {
-            cell_pool_drop(k->client, idle);
-            continue;
-        }
-        idle->used_ns = k->now_ns;
-        cell_ctx_enter(c, idle->conn);
-        *conn = idle;
-        return CELL_OK;
+    struct client_conn *old = c->lease;
+    bool leased =
+        old && !fresh && c->lessor == k->client && c->lease_forks == k->client->forks && old->service == k->service;
+    if (leased && is_over(k, old)) {
+        cell_pool_drop(c);
+        leased = false;
+    } else if (!leased) {
+        cell_pool_return(c);
     }
-    return new_conn(c, k, conn, e);
+    while (!leased && !fresh && (old = pop_idle(k->client, k->service)) != NULL) {
+        leased = !is_over(k, old);
+        if (leased)
+            lease(c, k->client, old);
+        else
+            drop(k->client, old);
+    }
+    if (!leased)
+        return new_conn(c, k, conn, e);
+    old->service = k->service;
+    old->used_ns = k->now_ns;
+    cell_ctx_enter(c);
+    *conn = old;
+    return CELL_OK;
 }
 
 bool cell_pool_may_retry(struct cell_client *client, uint64_t *random)
 {
     pthread_mutex_lock(&client->lock);
-    bool may = client->retry_tokens >= RETRY_COST;
+    bool may = atomic_load(&client->retry_tokens) >= RETRY_COST; /* only grows while the lock is held */
     if (may)
-        client->retry_tokens -= RETRY_COST;
+        atomic_fetch_sub(&client->retry_tokens, RETRY_COST);
     /* xorshift64: only to spread attempts in time */
     client->random ^= client->random << 13;
     client->random ^= client->random >> 7;

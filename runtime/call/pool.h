@@ -8,14 +8,18 @@
 /* Idle connections beyond these are closed. */
 #define CELL_MAX_IDLE 32u
 
-/* A connection after its handshake, for one cell and one schema. Between calls it is in its client's idle stack. */
+/*
+ * A connection after its handshake, for one cell and one schema. It is leased to one context, which keeps it from call
+ * to call so that calling takes no lock, or it is in its client's idle stack.
+ */
 struct client_conn {
     struct client_conn *next_idle, *prev, *next; /* prev and next: all connections of the client */
+    const struct cell_service *service;          /* of the call that it is or was leased for */
     struct cell_conn *conn;
     uint64_t next_id;
     uint64_t used_ns;  /* when the last call on it began */
     uint32_t max_send; /* bytes of payload that the server takes */
-    bool fresh;        /* no call was made on it yet */
+    bool fresh;        /* no call was answered on it yet */
     char fingerprint[65];
     char cell[CELL_MAX_CELL_NAME + 1];
 };
@@ -46,7 +50,8 @@ struct cell_client {
     pthread_mutex_t lock;
     struct client_conn *idle, *all;
     uint32_t nidle;
-    uint32_t retry_tokens; /* tenths of a retry */
+    uint32_t forks;           /* how often this client is a copy in a child: leases of before are gone */
+    atomic_uint retry_tokens; /* tenths of a retry */
     uint64_t random;
     struct located *located;
     struct cell_client *prev, *next; /* all clients of the process, for fork */
@@ -60,19 +65,22 @@ int cell_client_layouts(struct cell_client *client, const struct cell_service *s
                         const struct method_layouts **layouts);
 void cell_client_forget_services(struct cell_client *client); /* when it is closed */
 
-/* A connection for `service`: an idle one, or, when there is none or `fresh` is asked for, a new one after its
- * handshake. `c` is entered (cell_ctx_enter) with it. */
+/* Leases a connection for a call to its context: the one that it has, an idle one, or, when there is none or `fresh` is
+ * asked for, a new one after its handshake. `c` is entered (cell_ctx_enter) with it. */
 int cell_pool_take(cell_ctx *c, struct client_call *k, bool fresh, struct client_conn **conn, struct cell_error *e);
-/* Back into the pool after a call that was answered. */
-void cell_pool_put(struct cell_client *client, struct client_conn *conn);
-/* Closes it: its state is unknown. */
-void cell_pool_drop(struct cell_client *client, struct client_conn *conn);
+/* Gives back what the context has leased, if anything: its last call was answered. */
+void cell_pool_return(cell_ctx *c);
+/* Closes what it has leased: its state is unknown. */
+void cell_pool_drop(cell_ctx *c);
+/* Counts a call that was answered, for the budget of retries. */
+void cell_pool_answered(struct cell_client *client);
 /* One more attempt of a call? Takes it from the budget. */
 bool cell_pool_may_retry(struct cell_client *client, uint64_t *random);
 
-/* Connects and shakes hands; the context is entered while it waits. */
+/* Connects; then shakes hands, with the connection leased and the context entered. */
 int cell_client_connect(cell_ctx *c, struct client_call *k, const char *address, struct client_conn *conn,
                         struct cell_error *e);
+int cell_client_greet(cell_ctx *c, const struct client_call *k, struct client_conn *conn, struct cell_error *e);
 
 /* Receives a frame as a call should wait for it: until the context's deadline, and no longer than its own caller. */
 int cell_client_recv(cell_ctx *c, const struct client_conn *conn, struct cell_received *received, struct cell_error *e);

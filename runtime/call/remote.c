@@ -82,8 +82,15 @@ static int send_call(cell_ctx *c, const struct client_call *k, struct client_con
                                  .id = ++conn->next_id};
     int r = cell_conn_send(conn->conn, &f, v, n, c->deadline_ns, e);
     if (r == CELL_OK)
-        atomic_store(&c->sent, conn->next_id);
+        atomic_store_explicit(&c->sent, conn->next_id, memory_order_release);
     return r;
+}
+
+static int fail_if_cancelled(cell_ctx *c, struct cell_error *e)
+{
+    if (!atomic_load(&c->cancelled))
+        return CELL_OK;
+    return cell_error_set(e, CELL_CANCELLED, "%s", cell_status_text(CELL_CANCELLED));
 }
 
 /* Returns what the call returns; `a` tells whether it may be made again. */
@@ -92,8 +99,9 @@ static int exchange(cell_ctx *c, struct client_call *k, struct client_conn *conn
 {
     struct cell_received received;
     bool leaving = false, whole = false, too_large = false;
-    int r = atomic_load(&c->cancelled) ? cell_error_set(e, CELL_CANCELLED, "%s", cell_status_text(CELL_CANCELLED))
-                                       : send_call(c, k, conn, e);
+    int r = fail_if_cancelled(c, e);
+    if (r == CELL_OK)
+        r = send_call(c, k, conn, e);
     too_large = r == CELL_TOO_LARGE;
     a->not_executed = r < 0;
     if (r == CELL_OK) {
@@ -110,11 +118,13 @@ static int exchange(cell_ctx *c, struct client_call *k, struct client_conn *conn
         r = cell_take_reply(c, k, received.frame.code, received.meta, received.frame.meta_len, received.message,
                             received.message_len);
     }
-    bool untouched = cell_ctx_leave(c);
-    if (untouched && !leaving && (whole || too_large))
-        cell_pool_put(k->client, conn);
+    cell_ctx_leave(c);
+    if (atomic_load(&c->cancelled) || leaving || !(whole || too_large))
+        cell_pool_drop(c);
     else
-        cell_pool_drop(k->client, conn);
+        conn->fresh = false;
+    if (whole)
+        cell_pool_answered(k->client);
     a->connected = !whole && !too_large;
     return r;
 }

@@ -53,7 +53,17 @@ void reportFailure(PluginState &state, const session_cell *cell, SourceLocation 
         cellReport(state.diags(), loc, CellDiag::CellNoVerbNote) << annotation;
 }
 
-void explainUnreachable(PluginState &state, cell_session *session, const session_cell *cell, SourceLocation loc,
+/* The file of the build that has the explanation, if it need not be here; NULL else. What is not printed, because a
+ * fatal error came before it, explains nothing. */
+const char *explainedFor(PluginState &state, cell_session *session, session_cell *cell)
+{
+    DiagnosticsEngine &diags = state.diags();
+    if (diags.hasFatalErrorOccurred() || diags.getSuppressAllDiagnostics())
+        return nullptr;
+    return cell_session_claim(session, cell);
+}
+
+void explainUnreachable(PluginState &state, cell_session *session, session_cell *cell, SourceLocation loc,
                         StringRef annotation)
 {
     cell_config *config = cell_session_config(session);
@@ -68,6 +78,11 @@ void explainUnreachable(PluginState &state, cell_session *session, const session
             d << FixItHint::CreateReplacement(word, nearest);
         return;
     }
+    if (const char *file = explainedFor(state, session, cell)) {
+        bool hangs = cell->status == CELL_DEADLINE_EXCEEDED;
+        cellReport(state.diags(), loc, CellDiag::CellFailedAgain) << cell->name << hangs << cellPrintable(file);
+        return;
+    }
     reportFailure(state, cell, loc, annotation, nobody);
     if (!nobody)
         return;
@@ -80,7 +95,7 @@ void explainUnreachable(PluginState &state, cell_session *session, const session
 }
 
 /* With a mirror of the cell there is no echo. */
-void reportUnreachable(PluginState &state, cell_session *session, const session_cell *cell, SourceLocation loc,
+void reportUnreachable(PluginState &state, cell_session *session, session_cell *cell, SourceLocation loc,
                        StringRef annotation)
 {
     DiagnosticsEngine &diags = state.diags();

@@ -16,6 +16,8 @@
  *   .cell/objects/KEY.json         per object: {"cells": {"auth": FINGERPRINT}, "object": path}; KEY is from the path
  *   .cell/inject/NAME-HASH.h       the injected texts; the last line is a checksum in a comment
  *   .cell/down/DEV-INODE           a socket whose cell let the deadline pass; its mtime says when
+ *   .cell/down/NAME                who has explained that the cell is not there or hangs; its mtime says when this was
+ *                                  last met
  *
  * All questions of a compilation together may wait for the config's timeout_ms; what is compiled in between does not
  * count. A cell that used it up is not asked again, by any compilation of the project, for 30 s or ten times
@@ -72,6 +74,20 @@ struct session_cell {
  * is not valid, another cell's, or not of the fingerprint that the cell stated; those of the exchange and of writing.
  */
 int cell_session_cell(struct cell_session *s, const char *name, struct session_cell **cell);
+
+/*
+ * For saying once a build why a cell does not answer. NULL: explain it; the others of the build may leave that to this
+ * compilation. Else the main file of the compilation that has explained it, below the project's folder or absolute; it
+ * belongs to the session. Call once a cell, when its error is about to be printed.
+ *
+ * Only cells that are not there (CELL_UNAVAILABLE) or hang are left to others, and only in live mode: an editor shows
+ * one file. What belongs to a build nobody tells a compiler. It is taken for over, and the next failure is explained
+ * again, when the object that had the explanation is compiled again, when the cell has answered in between, when it
+ * fails in the other way or at another address, and when no compilation has met the failure for 10 s and timeout_ms:
+ * shorter than people take to read and to try again, longer than most files compile, and who waits for a hung cell
+ * meets nothing meanwhile. Where .cell cannot be written to, each compilation explains.
+ */
+const char *cell_session_claim(struct cell_session *s, struct session_cell *cell);
 
 /* The parsed schema; parses on first use only. NULL with error set when it is not valid, or cannot be had any more. It
  * belongs to the session. */

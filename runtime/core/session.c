@@ -12,6 +12,7 @@
  * in all, and so short that nobody waits for it after a repair. It grows with the deadline. */
 #define DOWN_MS 30000u
 #define DOWN_DEADLINES 10u
+#define REPORT_MS 10000u               /* cell_session_claim in core/ask.h says why */
 #define CLOCK_NS (10 * CELL_NS_PER_MS) /* a transport may give up this much earlier */
 
 static char *copy(struct cell_session *s, const char *text) { return cell_arena_copy(&s->arena, text, strlen(text)); }
@@ -25,6 +26,14 @@ static char *store_dir(struct cell_session *s, const char *main_file)
     return cell_arena_copy(&s->arena, main_file, len ? len : 1);
 }
 
+static const char *below_project(struct cell_session *s, const char *dir, const char *main_file)
+{
+    size_t len = strlen(dir);
+    if (len > 1 && strncmp(main_file, dir, len) == 0 && main_file[len] == '/')
+        main_file += len + 1;
+    return copy(s, main_file);
+}
+
 static int open_session(struct cell_session *s, const char *main_file, const char *output, struct cell_error *e)
 {
     int r = cell_config_find(main_file, &s->config, e);
@@ -33,6 +42,9 @@ static int open_session(struct cell_session *s, const char *main_file, const cha
     s->budget_ns = s->config->timeout_ms * CELL_NS_PER_MS;
     const char *dir = store_dir(s, main_file);
     if (!dir || cell_store_init(&s->store, &s->arena, dir) < 0)
+        return session_no_memory(e);
+    s->file = below_project(s, dir, main_file);
+    if (!s->file)
         return session_no_memory(e);
     if (!output)
         return CELL_OK;
@@ -185,7 +197,8 @@ static int ask_cell(struct cell_session *s, struct known_cell *c, struct cell_er
 {
     uint64_t age_ms, lifetime_ms = down_lifetime_ms(s), granted_ns = s->budget_ns;
     cell_store_look(c->pub.address, &c->socket);
-    if (cell_store_is_down(&s->store, &c->socket, lifetime_ms, &age_ms))
+    c->hung = cell_store_is_down(&s->store, &c->socket, lifetime_ms, &age_ms);
+    if (c->hung)
         return cell_error_set(e, CELL_DEADLINE_EXCEEDED,
                               "%s: the cell did not answer %llu s ago; it is asked again in %llu s, or at once when it "
                               "is started again",
@@ -195,11 +208,30 @@ static int ask_cell(struct cell_session *s, struct known_cell *c, struct cell_er
     if (r >= 0)
         r = cell_session_update_mirror(s, c, e);
     /* Only who had the time to answer is blamed for not answering. */
-    if (r >= 0)
+    if (r >= 0) {
         cell_store_clear_down(&s->store, &c->socket);
-    else if (c->hung && granted_ns >= s->config->timeout_ms * CELL_NS_PER_MS / 2)
+        cell_store_clear_report(&s->store, c->pub.name);
+    } else if (c->hung && granted_ns >= s->config->timeout_ms * CELL_NS_PER_MS / 2) {
         cell_store_set_down(&s->store, &c->socket);
+    }
     return r;
+}
+
+const char *cell_session_claim(struct cell_session *s, struct session_cell *cell)
+{
+    struct known_cell *c = session_known(cell);
+    if (s->mode != SESSION_LIVE || (cell->status != CELL_UNAVAILABLE && !c->hung))
+        return NULL;
+    /* One that hangs with a new socket was started again. */
+    const struct store_socket none = {0}, *socket = c->hung ? &c->socket : &none;
+    const struct store_report report = {
+        .subject = cell_arena_printf(&s->arena, "%s %s %jx-%jx %jd.%09ld", c->hung ? "hangs" : "is not there",
+                                     cell->address, (uintmax_t)socket->dev, (uintmax_t)socket->ino,
+                                     (intmax_t)socket->changed.tv_sec, socket->changed.tv_nsec),
+        .object = s->object ? s->object : s->file,
+        .file = s->file};
+    uint64_t lifetime_ms = (uint64_t)REPORT_MS + s->config->timeout_ms;
+    return report.subject ? cell_store_claim(&s->store, cell->name, &report, lifetime_ms) : NULL;
 }
 
 static struct known_cell *add_cell(struct cell_session *s, const char *name)

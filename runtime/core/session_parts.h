@@ -14,7 +14,7 @@ struct known_cell {
     struct session_cell pub; /* first: what callers hold is this */
     void *link;              /* NULL = not connected */
     bool used;               /* something was asked over this link */
-    bool hung;               /* let the deadline pass */
+    bool hung;               /* let the deadline pass, now or for another compilation lately */
     struct store_socket socket;
     struct cell_schema *schema, *baseline;
     bool baseline_sought;
@@ -26,6 +26,7 @@ struct cell_session {
     struct cell_config *config;
     const struct cell_exchange *exchange;
     enum session_mode mode;
+    const char *file;   /* the main file: below the project's folder, or absolute */
     const char *object; /* NULL = none */
     struct cell_store store;
     struct known_cell *cells;

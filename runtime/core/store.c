@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "core/store.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "wire/limits.h"
 
 #define MAX_TEXT (64u << 20)
 #define MAX_NOTE 256u
-#define OLD_NOTE_S 3600
 
 int cell_store_init(struct cell_store *s, struct cell_arena *arena, const char *dir)
 {
@@ -65,7 +61,7 @@ char *cell_store_path(struct cell_store *s, const char *folder, const char *name
     return cell_arena_printf(s->arena, "%s/%s/%s%s", s->root, folder, name, suffix);
 }
 
-int cell_store_write(struct cell_store *s, const char *path, const void *data, size_t len, struct cell_error *e)
+int cell_store_make_folder(struct cell_store *s, const char *path, struct cell_error *e)
 {
     int r = cell_store_check(s, e);
     if (r >= 0 && !s->usable) {
@@ -74,13 +70,16 @@ int cell_store_write(struct cell_store *s, const char *path, const void *data, s
         if (r >= 0)
             r = cell_store_check(s, e);
     }
-    if (r < 0)
-        return r;
+    return r < 0 ? r : cell_mkdirs(path, e);
+}
+
+int cell_store_write(struct cell_store *s, const char *path, const void *data, size_t len, struct cell_error *e)
+{
     CELL_CLEANUP(cell_cleanup_free) char *folder = strdup(path);
     if (!folder)
         return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
     *strrchr(folder, '/') = '\0';
-    r = cell_mkdirs(folder, e);
+    int r = cell_store_make_folder(s, folder, e);
     return r < 0 ? r : cell_file_replace(path, data, len, e);
 }
 
@@ -187,88 +186,4 @@ int cell_store_put_text(struct cell_store *s, const char *path, const char *text
         r = cell_store_write(s, path, b.data, b.len, e);
     cell_buffer_free(&b);
     return r;
-}
-
-void cell_store_look(const char *address, struct store_socket *socket)
-{
-    struct stat st;
-    *socket = (struct store_socket){0};
-    if (strncmp(address, "unix:", 5) != 0 || stat(address + 5, &st) < 0)
-        return;
-    *socket = (struct store_socket){.there = true, .dev = st.st_dev, .ino = st.st_ino, .changed = st.st_ctim};
-}
-
-static char *down_path(struct cell_store *s, const struct store_socket *socket)
-{
-    char name[64];
-    snprintf(name, sizeof(name), "%jx-%jx", (uintmax_t)socket->dev, (uintmax_t)socket->ino);
-    return cell_store_path(s, "down", name, "");
-}
-
-/* File systems give the number of a removed inode to the next file: only with this time it is the same socket. */
-static int format_down(const struct store_socket *socket, char note[MAX_NOTE])
-{
-    return snprintf(note, MAX_NOTE, "%jd.%09ld\n", (intmax_t)socket->changed.tv_sec, socket->changed.tv_nsec);
-}
-
-/* Milliseconds since `then`; negative when that is in the future. */
-static int64_t age_of(const struct timespec *then)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (then->tv_sec > now.tv_sec)
-        return -1;
-    if (then->tv_sec < 0)
-        return INT64_MAX;
-    return (int64_t)(now.tv_sec - then->tv_sec) * 1000 + (now.tv_nsec - then->tv_nsec) / 1000000;
-}
-
-bool cell_store_is_down(struct cell_store *s, struct store_socket *socket, uint64_t lifetime_ms, uint64_t *age_ms)
-{
-    CELL_CLEANUP(cell_cleanup_free) char *note = NULL;
-    char expected[MAX_NOTE];
-    struct stat st;
-    size_t len;
-    const char *path = socket->there ? down_path(s, socket) : NULL;
-    if (!path || stat(path, &st) < 0)
-        return false;
-    socket->noted = true;
-    format_down(socket, expected);
-    int64_t age = age_of(&st.st_mtim); /* one of the future is as good as none */
-    if ((uint64_t)age >= lifetime_ms || cell_file_read(path, MAX_NOTE, &note, &len, NULL) < 0 ||
-        strcmp(note, expected) != 0)
-        return false;
-    *age_ms = (uint64_t)age;
-    return true;
-}
-
-static void forget_old(const char *folder)
-{
-    DIR *dir = opendir(folder);
-    struct dirent *entry;
-    while (dir && (entry = readdir(dir))) {
-        struct stat st;
-        if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-            age_of(&st.st_mtim) > OLD_NOTE_S * 1000)
-            unlinkat(dirfd(dir), entry->d_name, 0);
-    }
-    if (dir)
-        closedir(dir);
-}
-
-void cell_store_set_down(struct cell_store *s, const struct store_socket *socket)
-{
-    char note[MAX_NOTE];
-    char *path = socket->there ? down_path(s, socket) : NULL;
-    if (!path || cell_store_write(s, path, note, (size_t)format_down(socket, note), NULL) < 0)
-        return;
-    *strrchr(path, '/') = '\0';
-    forget_old(path);
-}
-
-void cell_store_clear_down(struct cell_store *s, const struct store_socket *socket)
-{
-    const char *path = socket->noted ? down_path(s, socket) : NULL;
-    if (path)
-        unlink(path);
 }

@@ -31,6 +31,9 @@ int cell_store_check(struct cell_store *s, struct cell_error *e);
 /* .cell/FOLDER/NAME SUFFIX, in the arena; NULL when memory is short. */
 char *cell_store_path(struct cell_store *s, const char *folder, const char *name, const char *suffix);
 
+/* Makes a folder of the store, and .cell itself, if need be. */
+int cell_store_make_folder(struct cell_store *s, const char *path, struct cell_error *e);
+
 /* Replaces a file of the store, making its folder if need be. */
 int cell_store_write(struct cell_store *s, const char *path, const void *data, size_t len, struct cell_error *e);
 
@@ -73,5 +76,18 @@ bool cell_store_is_down(struct cell_store *s, struct store_socket *socket, uint6
 /* Notes it now, and forgets notes of the past; failures are of no consequence. */
 void cell_store_set_down(struct cell_store *s, const struct store_socket *socket);
 void cell_store_clear_down(struct cell_store *s, const struct store_socket *socket);
+
+/* What one compilation of a build explains for all of them. */
+struct store_report {
+    const char *subject; /* what is wrong with the cell: another subject is another report */
+    const char *object;  /* what the compilation makes */
+    const char *file;    /* its main file, for people */
+};
+/* NULL: nobody has reported the same of cell `name` less than lifetime_ms ago, for another object; this compilation has
+ * now, if that could be written. Else the file of the one that has, in the arena, and its report lives longer. Of any
+ * number of compilations that ask at the same time one gets NULL. */
+const char *cell_store_claim(struct cell_store *s, const char *name, const struct store_report *report,
+                             uint64_t lifetime_ms);
+void cell_store_clear_report(struct cell_store *s, const char *name);
 
 #endif

@@ -2,6 +2,9 @@
 /* Which compilation of a build explains that a cell does not answer. */
 #include "session_fixture.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+
 #define REPORT ".cell/down/auth"
 
 /* One compilation of src/NAME that meets the failure of `cell`: who has explained it, or NULL. */
@@ -231,6 +234,18 @@ TEST(who_cannot_write_explains)
     temp_run_as(TEMP_NOBODY, explains_each_time);
     CHECK(!temp_exists(REPORT));
     CHECK(chmod(temp_path(".cell/down"), 0700) == 0);
+    project_remove();
+}
+
+TEST(a_compilation_that_was_stopped_in_its_turn_stops_no_other)
+{
+    stopped_project();
+    CHECK(!claim("a.c"));
+    int folder = open(temp_path(".cell/down"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CHECK(folder >= 0 && flock(folder, LOCK_EX) == 0);
+    CHECK(!claim("b.c"));
+    close(folder);
+    CHECK(is(claim("b.c"), "src/a.c"));
     project_remove();
 }
 

@@ -193,6 +193,13 @@ static uint64_t down_lifetime_ms(const struct cell_session *s)
     return ms > DOWN_MS ? ms : DOWN_MS;
 }
 
+/* Only who had the time to answer is blamed for not answering. */
+static void remember_hung(struct cell_session *s, struct known_cell *c, uint64_t granted_ns)
+{
+    if (c->hung && granted_ns >= s->config->timeout_ms * CELL_NS_PER_MS / 2)
+        cell_store_set_down(&s->store, &c->socket);
+}
+
 static int ask_cell(struct cell_session *s, struct known_cell *c, struct cell_error *e)
 {
     uint64_t age_ms, lifetime_ms = down_lifetime_ms(s), granted_ns = s->budget_ns;
@@ -207,14 +214,13 @@ static int ask_cell(struct cell_session *s, struct known_cell *c, struct cell_er
     int r = connect_cell(s, c, c->pub.fingerprint, e);
     if (r >= 0)
         r = cell_session_update_mirror(s, c, e);
-    /* Only who had the time to answer is blamed for not answering. */
-    if (r >= 0) {
-        cell_store_clear_down(&s->store, &c->socket);
-        cell_store_clear_report(&s->store, c->pub.name);
-    } else if (c->hung && granted_ns >= s->config->timeout_ms * CELL_NS_PER_MS / 2) {
-        cell_store_set_down(&s->store, &c->socket);
+    if (r < 0) {
+        remember_hung(s, c, granted_ns);
+        return r;
     }
-    return r;
+    cell_store_clear_down(&s->store, &c->socket);
+    cell_store_clear_report(&s->store, c->pub.name);
+    return CELL_OK;
 }
 
 const char *cell_session_claim(struct cell_session *s, struct session_cell *cell)
@@ -291,10 +297,14 @@ int cell_session_expand(struct cell_session *s, struct session_cell *cell, const
     if (s->mode == SESSION_MIRROR)
         return cell_error_set(e, CELL_FAILED_PRECONDITION, "cells are not asked in this kind of compilation");
     int r = cell_declared_check(declared, e);
-    if (r == CELL_OK)
-        r = cell_session_request(s, c, CELL_COMPILE_EXPAND, json, len, &reply, &reply_len, e);
     if (r < 0)
         return r;
+    uint64_t granted_ns = s->budget_ns;
+    r = cell_session_request(s, c, CELL_COMPILE_EXPAND, json, len, &reply, &reply_len, e);
+    if (r < 0) {
+        remember_hung(s, c, granted_ns);
+        return r;
+    }
     r = cell_expansion_parse(reply, reply_len, declared, x, e);
     return r < 0 && e ? cell_error_wrap(e, "%s: its answer is not valid", session_place(c)) : r;
 }

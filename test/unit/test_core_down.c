@@ -72,6 +72,30 @@ TEST(a_cell_that_hangs_in_its_answer_is_remembered_too)
     project_remove();
 }
 
+TEST(a_cell_that_hangs_over_a_declaration_is_remembered_too)
+{
+    struct cell_expansion *x = NULL;
+    hung_project();
+    fake.open_status = 0;
+    session_begin(SESSION_LIVE);
+    struct session_cell *cell = ask("auth", CELL_OK);
+    fake.request_status = CELL_DEADLINE_EXCEEDED;
+    CHECK(cell_session_expand(session, cell, "{}", 2, NULL, &x, &error) == CELL_DEADLINE_EXCEEDED);
+    CHECK(!asks_hung_cell());
+    project_remove();
+
+    hung_project(); /* not when the compilation had used up most of its time before */
+    temp_write("cell.json", "{ \"run_dir\": \"run\", \"timeout_ms\": 1000 }");
+    fake.open_status = 0;
+    fake.takes_ms = 550;
+    session_begin(SESSION_LIVE);
+    cell = ask("auth", CELL_OK);
+    fake.request_status = CELL_DEADLINE_EXCEEDED;
+    CHECK(cell_session_expand(session, cell, "{}", 2, NULL, &x, &error) == CELL_DEADLINE_EXCEEDED);
+    CHECK(!temp_exists(".cell/down"));
+    project_remove();
+}
+
 TEST(a_cell_that_was_started_again_is_asked_at_once)
 {
     hung_project();

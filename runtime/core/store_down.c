@@ -168,7 +168,7 @@ const char *cell_store_claim(struct cell_store *s, const char *name, const struc
     if (cell_buffer_ok(&ours))
         by = find_report(s, path, &ours, lifetime_ms);
     if (by && utimensat(AT_FDCWD, path, NULL, 0) < 0)
-        by = NULL; /* it would grow old in the middle of a build, or is not to be believed: a folder for reading only */
+        by = NULL; /* it would grow old in the middle of a build: where nothing can be written, each explains */
     else if (!by && cell_buffer_ok(&ours) && cell_store_write(s, path, ours.data, ours.len, NULL) >= 0)
         forget_old(folder_path);
     cell_buffer_free(&ours);

@@ -57,10 +57,7 @@ void reportFailure(PluginState &state, const session_cell *cell, SourceLocation 
  * fatal error came before it, explains nothing. */
 const char *explainedFor(PluginState &state, cell_session *session, session_cell *cell)
 {
-    DiagnosticsEngine &diags = state.diags();
-    if (diags.hasFatalErrorOccurred() || diags.getSuppressAllDiagnostics())
-        return nullptr;
-    return cell_session_claim(session, cell);
+    return state.diags().hasFatalErrorOccurred() ? nullptr : cell_session_claim(session, cell);
 }
 
 void explainUnreachable(PluginState &state, cell_session *session, session_cell *cell, SourceLocation loc,

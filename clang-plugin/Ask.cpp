@@ -81,6 +81,8 @@ void explainUnreachable(PluginState &state, cell_session *session, session_cell 
         return;
     }
     reportFailure(state, cell, loc, annotation, nobody);
+    if (cell->status == CELL_DEADLINE_EXCEEDED && entry && entry->command)
+        cellReport(state.diags(), loc, CellDiag::CellRestartNote) << cell->name;
     if (!nobody)
         return;
     if (entry && entry->command)

@@ -53,6 +53,9 @@ class CellConsumer : public ASTConsumer
         return true;
     }
 
+    /* What comes from a precompiled header or a module was handled when that was built, and nothing can follow it. */
+    void HandleInterestingDecl(DeclGroupRef) override {}
+
     void HandleInlineFunctionDefinition(FunctionDecl *f) override { cellMembers(pp, f); }
 
     void HandleTagDeclDefinition(TagDecl *d) override

@@ -196,7 +196,7 @@ void cellTopLevel(Preprocessor &pp, Decl *declared)
     if (provides && cellHandleTopLevel(state, d))
         return;
     const InjectAt at = InjectAt::Declaration;
-    bool file = d->getDeclContext()->getRedeclContext()->isTranslationUnit() && cellMayInjectAfterDeclaration(state);
+    bool file = d->getDeclContext()->getRedeclContext()->isTranslationUnit();
     handle(state, d, file ? &at : nullptr);
 }
 

@@ -135,10 +135,7 @@ void cellAppendForward(PluginState &state, SourceLocation loc, std::vector<Token
 
 bool cellMayInjectAfterDeclaration(PluginState &state)
 {
-    if (!state.parser())
-        return false;
-    const DeclContext *scope = state.sema().CurContext;
-    return scope && scope->isTranslationUnit();
+    return state.sema().CurContext->isTranslationUnit();
 }
 
 bool cellInjectFile(PluginState &state, StringRef cell, StringRef path, SourceLocation loc, InjectAt at)

@@ -26,7 +26,7 @@ void cellAppendPragma(PluginState &state, llvm::StringRef text, clang::SourceLoc
 /* Appends `struct cell_import;`, which declares nothing new: it keeps what is around it out of other declarations. */
 void cellAppendForward(PluginState &state, clang::SourceLocation loc, std::vector<clang::Token> &tokens);
 
-/* True when HandleTopLevelDecl may inject now: the parser stands between two declarations of file scope. */
+/* True when InjectAt::Declaration is possible now: the parser stands between two declarations of file scope. */
 bool cellMayInjectAfterDeclaration(PluginState &state);
 
 /* Puts the tokens of the file at `path` (absolute, balanced C or C++ text) in front of the parser, as if it were

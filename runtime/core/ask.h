@@ -111,7 +111,8 @@ int cell_session_put(struct cell_session *s, const char *path, const char *text,
 const struct cell_schema *cell_session_baseline(struct cell_session *s, struct session_cell *cell);
 
 /* Call when the translation unit ended without any error: records the schemas in use as this object's baseline. Does
- * nothing but in live mode, and without an output. Writes nothing when nothing changed. */
+ * nothing but in live mode (an editor's run must not move the baseline of the object that the build makes), and without
+ * an output. Writes nothing when nothing changed. */
 int cell_session_commit(struct cell_session *s, struct cell_error *e);
 
 #endif

@@ -179,11 +179,10 @@ bool cellInjectText(PluginState &state, StringRef cell, StringRef text, SourceLo
     cell_session *session = state.session(loc);
     if (!session)
         return false;
-    std::string key = (state.pp.getLangOpts().CPlusPlus ? "c++\n" : "c\n") + text.str();
     char *path = nullptr;
     bool exists = false;
     cell_error e = {};
-    int r = cell_session_inject_path(session, cell.str().c_str(), key.c_str(), &path, &exists);
+    int r = cell_session_inject_path(session, cell.str().c_str(), text.str().c_str(), &path, &exists);
     std::string kept = r < 0 ? "" : path;
     free(path);
     if (r >= 0 && !exists)

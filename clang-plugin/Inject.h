@@ -35,7 +35,7 @@ bool cellMayInjectAfterDeclaration(PluginState &state);
 bool cellInjectFile(PluginState &state, llvm::StringRef cell, llvm::StringRef path, clang::SourceLocation loc,
                     InjectAt at);
 
-/* The same for a text: stored in .cell/inject/CELL-HASH.h first, HASH being that of the text and the language. */
+/* The same for a text: stored in .cell/inject/CELL-HASH.h first, HASH being that of the text. */
 bool cellInjectText(PluginState &state, llvm::StringRef cell, llvm::StringRef text, clang::SourceLocation loc,
                     InjectAt at);
 

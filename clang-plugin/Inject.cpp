@@ -133,10 +133,7 @@ void cellAppendForward(PluginState &state, SourceLocation loc, std::vector<Token
     tokens.push_back(cellMarkToken(tok::semi, loc));
 }
 
-bool cellMayInjectAfterDeclaration(PluginState &state)
-{
-    return state.sema().CurContext->isTranslationUnit();
-}
+bool cellMayInjectAfterDeclaration(PluginState &state) { return state.sema().CurContext->isTranslationUnit(); }
 
 bool cellInjectFile(PluginState &state, StringRef cell, StringRef path, SourceLocation loc, InjectAt at)
 {

@@ -1,5 +1,5 @@
-// A method that is declared again in a block is served when its own declaration ends: nothing is injected into the class
-// or the linkage specification around the block.
+// A method that is declared again in a block is served when its own declaration ends: nothing is injected into the
+// class or the linkage specification around the block.
 //
 // RUN: rm -rf %t && mkdir %t && cp %s %t/cell.cpp && echo "{}" > %t/cell.json
 // RUN: %clangxx_cell -std=c++17 -Wall -Werror -c %t/cell.cpp -o %t/cell.o

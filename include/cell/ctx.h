@@ -47,6 +47,24 @@ void cell_ctx_cancel(cell_ctx *c);
 /* True when the caller has cancelled, has gone, or the deadline has passed. A handler that works long asks this. */
 CELL_BOOL_TYPE cell_ctx_cancelled(cell_ctx *c);
 
+/*
+ * Asynchronous calls. Each client function NAME has a form NAME_async, which sends the request and returns a ticket.
+ * The out parameters are filled in by cell_wait, whose result is the call's. The calls of one context to one cell are
+ * carried out one after the other in the order in which they were sent; calls to several cells, and of several
+ * contexts, run at the same time. Each has its own deadline, counted from when it was sent. A call that is lost with
+ * its connection is not made again. Up to 1,024 calls of a context may be outstanding; a synchronous call in between is
+ * independent of them.
+ *
+ * cell_wait waits for one call, in any order; each ticket is good for one time, and a negative one is returned as it
+ * is, so that cell_wait(c, f_async(c, …)) is f(c, …). CELL_INVALID_ARGUMENT for a ticket of another context, or used
+ * up. cell_wait_any waits until one of n calls is complete, puts its result into *result and returns its index; or,
+ * without waiting, CELL_INVALID_ARGUMENT (n is 0 or over 1,024) or CELL_NO_MEMORY. With interceptors, a fake client or
+ * a server in this process a call is made as it is sent. cell_ctx_cancel ends all calls that are outstanding;
+ * cell_ctx_reset and cell_ctx_close give them up.
+ */
+int cell_wait(cell_ctx *c, int ticket);
+int cell_wait_any(cell_ctx *c, const int *tickets, size_t n, int *result);
+
 /* Zeroed memory that lives until the context is reset or closed (a handler's: until its reply was sent). NULL when
  * memory is short or the context's limit is reached. */
 void *cell_ctx_alloc(cell_ctx *c, size_t size);

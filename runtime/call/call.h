@@ -45,6 +45,14 @@ struct ctx_origin {
     int fd; /* readable when `gone` should be asked; -1 = none */
 };
 
+/* Asynchronous calls that were not waited for yet: async.c. */
+struct ctx_async {
+    struct ctx_lane *lanes; /* changed under the context's lock */
+    struct ticket *unused;
+    uint32_t ntickets;
+    int next_number;
+};
+
 struct cell_ctx {
     struct cell_arena arena;
     struct cell_error error;
@@ -62,6 +70,7 @@ struct cell_ctx {
     struct ctx_origin *origin; /* NULL on a client's context */
     uint32_t intercepted;      /* calls whose interceptors run: what they were given is in the arena */
     atomic_bool cancelled;
+    struct ctx_async async;
 
     atomic_bool waiting;       /* a call runs on the leased connection */
     atomic_uint_fast64_t sent; /* id of the call that was sent on it whole; then nobody else sends there */
@@ -176,6 +185,14 @@ struct client_call {
 int cell_take_reply(cell_ctx *c, const struct client_call *k, int code, const uint8_t *meta, size_t meta_len,
                     const uint8_t *message, size_t len);
 int cell_call_remote(cell_ctx *c, struct client_call *k);
+
+/* The steps of a call. Everything is checked, and *k filled in but for the time. */
+int cell_prepare_call(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in,
+                      void *const *out, struct client_call *k);
+/* The request's message, into c->message. */
+int cell_encode_request(cell_ctx *c, const struct client_call *k);
+/* Takes the deadline of a call that begins now; returns the one to be restored after it. */
+uint64_t cell_begin_call(cell_ctx *c, struct client_call *k);
 int cell_call_local(cell_ctx *c, struct client_call *k);
 
 #endif

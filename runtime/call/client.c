@@ -56,7 +56,7 @@ int cell_client_intercept(struct cell_client *client, cell_interceptor_fn *fn, v
 
 /* ---- calls ---- */
 
-static int encode_request(cell_ctx *c, const struct client_call *k)
+int cell_encode_request(cell_ctx *c, const struct client_call *k)
 {
     struct cell_error e; /* not initialised as a whole: its text is big */
     cell_scratch_reset(&c->message);
@@ -67,7 +67,7 @@ static int encode_request(cell_ctx *c, const struct client_call *k)
 static int carry_out(cell_ctx *c, void *arg)
 {
     struct client_call *k = arg;
-    int r = encode_request(c, k);
+    int r = cell_encode_request(c, k);
     if (r < 0)
         return r;
     return k->client->fake || k->client->server ? cell_call_local(c, k) : cell_call_remote(c, k);
@@ -129,8 +129,7 @@ static int check_call(cell_ctx *c, const struct cell_service *s, uint32_t method
     return CELL_OK;
 }
 
-/* Takes the deadline of a call that begins now; returns the one to be restored after it. */
-static uint64_t begin_call(cell_ctx *c, struct client_call *k)
+uint64_t cell_begin_call(cell_ctx *c, struct client_call *k)
 {
     uint64_t before = c->deadline_ns;
     k->now_ns = cell_now_ns();
@@ -138,29 +137,37 @@ static uint64_t begin_call(cell_ctx *c, struct client_call *k)
     return before;
 }
 
-int cell_call(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in, void *const *out)
+int cell_prepare_call(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in,
+                      void *const *out, struct client_call *k)
 {
     if (!c)
         return CELL_NO_MEMORY;
     int r = check_call(c, service, method, out);
     if (r < 0)
         return r;
-    struct client_call k = {.client = c->client,
-                            .service = service,
-                            .method = &service->methods[method],
-                            .id = method,
-                            .in = in,
-                            .out = out};
-    if (!k.client) {
+    *k = (struct client_call){.client = c->client,
+                              .service = service,
+                              .method = &service->methods[method],
+                              .id = method,
+                              .in = in,
+                              .out = out};
+    if (!k->client) {
         struct cell_error e = {0};
-        r = cell_default_client(service, &k.client, &e);
+        r = cell_default_client(service, &k->client, &e);
         if (r < 0)
             return cell_fail(c, r, "%s: %s", service->name, e.text);
     }
-    r = cell_client_layouts(k.client, service, method, &k.layouts);
+    r = cell_client_layouts(k->client, service, method, &k->layouts);
+    return r < 0 ? cell_fail(c, r, "%s: out of memory", k->method->name) : r;
+}
+
+int cell_call(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in, void *const *out)
+{
+    struct client_call k;
+    int r = cell_prepare_call(c, service, method, in, out, &k);
     if (r < 0)
-        return cell_fail(c, r, "%s: out of memory", k.method->name);
-    uint64_t before = begin_call(c, &k);
+        return r;
+    uint64_t before = cell_begin_call(c, &k);
     r = c->origin ? call_nested(c, &k) : call_through_hooks(c, &k);
     c->deadline_ns = before;
     if (r < 0 && cell_ctx_take_cancel(c))

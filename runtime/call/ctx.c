@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pool.h"
+#include "async.h"
 
 /* ---- life ---- */
 
@@ -41,6 +41,7 @@ void cell_ctx_close(cell_ctx *c)
 {
     if (!c)
         return;
+    cell_async_free(c);
     cell_pool_return(c);
     pthread_mutex_destroy(&c->lock);
     cell_buffer_free(&c->meta);
@@ -72,8 +73,10 @@ void cell_ctx_reset(cell_ctx *c)
 {
     if (c && (c->origin || c->intercepted))
         forget_error(c); /* what the handler or interceptor was given, and out parameters, live in the rest */
-    else if (c)
+    else if (c) {
+        cell_async_drop(c);
         forget_all(c);
+    }
 }
 
 cell_ctx *cell_ctx_open_handler(uint64_t memory_limit) { return new_ctx(memory_limit); }
@@ -86,6 +89,7 @@ void cell_ctx_begin_handler(cell_ctx *c, struct ctx_origin *origin, uint64_t dea
 
 void cell_ctx_end_handler(cell_ctx *c)
 {
+    cell_async_drop(c);
     cell_pool_return(c); /* its client need not outlive the server's threads */
     forget_all(c);
     cell_scratch_reset(&c->meta);
@@ -187,6 +191,7 @@ void cell_ctx_cancel(cell_ctx *c)
             cell_send_cancel(c->lease->conn, id);
         cell_conn_interrupt(c->lease->conn);
     }
+    cell_async_interrupt(c);
     if (c->child)
         cell_ctx_cancel(c->child);
     pthread_mutex_unlock(&c->lock);

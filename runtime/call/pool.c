@@ -173,7 +173,7 @@ static struct client_conn *end_lease(cell_ctx *c)
     return c->lease_forks == c->lessor->forks ? conn : NULL;
 }
 
-static void drop(struct cell_client *client, struct client_conn *conn)
+void cell_pool_close(struct cell_client *client, struct client_conn *conn)
 {
     unlink_conn(client, conn);
     cell_conn_close(conn->conn);
@@ -184,15 +184,11 @@ void cell_pool_drop(cell_ctx *c)
 {
     struct client_conn *conn = end_lease(c);
     if (conn)
-        drop(c->lessor, conn);
+        cell_pool_close(c->lessor, conn);
 }
 
-void cell_pool_return(cell_ctx *c)
+static void make_idle(struct cell_client *client, struct client_conn *conn)
 {
-    struct client_conn *conn = end_lease(c);
-    struct cell_client *client = c->lessor;
-    if (!conn)
-        return;
     pthread_mutex_lock(&client->lock);
     bool keep = client->nidle < CELL_MAX_IDLE;
     if (keep) {
@@ -202,7 +198,22 @@ void cell_pool_return(cell_ctx *c)
     }
     pthread_mutex_unlock(&client->lock);
     if (!keep)
-        drop(client, conn);
+        cell_pool_close(client, conn);
+}
+
+void cell_pool_return(cell_ctx *c)
+{
+    struct client_conn *conn = end_lease(c);
+    if (conn)
+        make_idle(c->lessor, conn);
+}
+
+void cell_pool_keep(cell_ctx *c, struct cell_client *client, struct client_conn *conn)
+{
+    if (c->lease)
+        make_idle(client, conn);
+    else
+        lease(c, client, conn);
 }
 
 void cell_pool_answered(struct cell_client *client)
@@ -273,7 +284,7 @@ static int new_conn(cell_ctx *c, struct client_call *k, struct client_conn **con
     link_conn(k->client, n); /* from the beginning, for a fork in the meantime */
     r = cell_client_connect(c, k, address, n, e);
     if (r < 0) {
-        drop(k->client, n);
+        cell_pool_close(k->client, n);
         return r;
     }
     n->fresh = true;
@@ -312,7 +323,7 @@ int cell_pool_take(cell_ctx *c, struct client_call *k, bool fresh, struct client
         if (leased)
             lease(c, k->client, old);
         else
-            drop(k->client, old);
+            cell_pool_close(k->client, old);
     }
     if (!leased)
         return new_conn(c, k, conn, e);

@@ -72,6 +72,10 @@ int cell_pool_take(cell_ctx *c, struct client_call *k, bool fresh, struct client
 void cell_pool_return(cell_ctx *c);
 /* Closes what it has leased: its state is unknown. */
 void cell_pool_drop(cell_ctx *c);
+/* For connections that are no context's lease any more: closes one, and keeps one, which becomes the lease if there is
+ * none. */
+void cell_pool_close(struct cell_client *client, struct client_conn *conn);
+void cell_pool_keep(cell_ctx *c, struct cell_client *client, struct client_conn *conn);
 /* Counts a call that was answered, for the budget of retries. */
 void cell_pool_answered(struct cell_client *client);
 /* One more attempt of a call? Takes it from the budget. */
@@ -84,6 +88,12 @@ int cell_client_greet(cell_ctx *c, const struct client_call *k, struct client_co
 
 /* Receives a frame as a call should wait for it: until the context's deadline, and no longer than its own caller. */
 int cell_client_recv(cell_ctx *c, const struct client_conn *conn, struct cell_received *received, struct cell_error *e);
+
+/* Sends the CALL whose message stands in c->message; its id is conn->next_id then. */
+int cell_send_call(cell_ctx *c, const struct client_call *k, struct client_conn *conn, struct cell_error *e);
+/* Waits for the REPLY to request `id`, which has to be the next one. *leaving: GOAWAY came, now or before. */
+int cell_receive_reply(cell_ctx *c, const struct client_call *k, const struct client_conn *conn, uint64_t id,
+                       struct cell_received *received, bool *leaving, struct cell_error *e);
 
 /* Tells the server, without waiting, that the answer to `id` is no longer wanted. */
 void cell_send_cancel(struct cell_conn *conn, uint64_t id);

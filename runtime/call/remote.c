@@ -29,11 +29,10 @@ struct attempt {
 
 /* ---- one attempt ---- */
 
-static int wait_reply(cell_ctx *c, const struct client_call *k, const struct client_conn *conn,
-                      struct cell_received *received, bool *leaving, struct cell_error *e)
+int cell_receive_reply(cell_ctx *c, const struct client_call *k, const struct client_conn *conn, uint64_t id,
+                       struct cell_received *received, bool *leaving, struct cell_error *e)
 {
     const struct cell_frame *f = &received->frame;
-    uint64_t id = conn->next_id;
     for (;;) {
         int r = cell_client_recv(c, conn, received, e);
         if (r < 0)
@@ -62,7 +61,7 @@ static int wait_reply(cell_ctx *c, const struct client_call *k, const struct cli
     }
 }
 
-static int send_call(cell_ctx *c, const struct client_call *k, struct client_conn *conn, struct cell_error *e)
+int cell_send_call(cell_ctx *c, const struct client_call *k, struct client_conn *conn, struct cell_error *e)
 {
     uint32_t meta_len = (uint32_t)c->meta.len;
     struct iovec v[2];
@@ -101,11 +100,11 @@ static int exchange(cell_ctx *c, struct client_call *k, struct client_conn *conn
     bool leaving = false, whole = false, too_large = false;
     int r = fail_if_cancelled(c, e);
     if (r == CELL_OK)
-        r = send_call(c, k, conn, e);
+        r = cell_send_call(c, k, conn, e);
     too_large = r == CELL_TOO_LARGE;
     a->not_executed = r < 0;
     if (r == CELL_OK) {
-        r = wait_reply(c, k, conn, &received, &leaving, e);
+        r = cell_receive_reply(c, k, conn, conn->next_id, &received, &leaving, e);
         whole = r == CELL_OK;
         a->not_executed = r < 0 && leaving;
     }

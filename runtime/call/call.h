@@ -42,7 +42,8 @@ struct ctx_origin {
     struct cell_caller caller;
     /* Looks, without waiting, whether the caller has cancelled or gone. NULL: nobody to ask. */
     bool (*gone)(struct ctx_origin *origin);
-    int fd; /* readable when `gone` should be asked; -1 = none */
+    int fd;       /* to be polled for `events`, then `gone` is to be asked; -1 = none */
+    short events; /* POLLIN, POLLRDHUP */
 };
 
 /* Asynchronous calls that were not waited for yet: async.c. */

@@ -20,13 +20,13 @@ void cell_send_cancel(struct cell_conn *conn, uint64_t id)
 static int wait_with_origin(cell_ctx *c, const struct client_conn *conn, struct cell_error *e)
 {
     struct pollfd p[2] = {{.fd = cell_conn_fd(conn->conn), .events = POLLIN | POLLRDHUP},
-                          {.fd = c->origin->fd, .events = POLLIN | POLLRDHUP}};
+                          {.fd = c->origin->fd, .events = c->origin->events}};
     while (!cell_conn_readable(conn->conn)) {
         if (c->origin->gone(c->origin)) {
             atomic_store(&c->cancelled, true);
             return cell_error_set(e, CELL_CANCELLED, "%s", cell_status_text(CELL_CANCELLED));
         }
-        p[1].fd = c->origin->fd; /* -1 once there is nothing more to learn from it */
+        p[1].events = c->origin->events; /* fewer once the caller's next request is there */
         int timeout = -1;
         if (c->deadline_ns != CELL_NO_DEADLINE) {
             uint64_t now = cell_now_ns(), left = c->deadline_ns > now ? c->deadline_ns - now : 0;

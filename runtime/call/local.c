@@ -94,7 +94,8 @@ int cell_call_local(cell_ctx *c, struct client_call *k)
     struct local_origin o = {{k->client->server ? cell_server_user(k->client->server) : NULL,
                               {getuid(), getgid(), getpid(), cell_strz(program)},
                               parent_gone,
-                              c->origin ? c->origin->fd : -1},
+                              c->origin ? c->origin->fd : -1,
+                              c->origin ? c->origin->events : 0},
                              c};
     const struct cell_buffer *meta = NULL;
     int r = CELL_OK, code = CELL_OK;

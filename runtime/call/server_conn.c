@@ -4,6 +4,7 @@
  * system call to receive and one to send, and no wake-up of another thread. When nothing comes for a while the
  * connection goes back to the poller.
  */
+#include <poll.h>
 #include <string.h>
 
 #include "server_parts.h"
@@ -28,6 +29,13 @@ static bool hang_up(struct server_conn *conn)
     return true;
 }
 
+/* With the next request here already, only the end can be seen: what the peer sends is read when its turn comes. */
+static bool has_ended(const struct server_conn *conn)
+{
+    struct pollfd p = {.fd = cell_conn_fd(conn->conn), .events = POLLRDHUP};
+    return poll(&p, 1, 0) > 0;
+}
+
 static bool caller_gone(struct ctx_origin *origin)
 {
     struct server_conn *conn = (struct server_conn *)origin;
@@ -48,9 +56,9 @@ static bool caller_gone(struct ctx_origin *origin)
         }
         conn->has_pending = true; /* to be served after this one */
         conn->pending = received;
-        origin->fd = -1;
+        origin->events = POLLRDHUP;
     }
-    return false;
+    return conn->has_pending && has_ended(conn) && hang_up(conn);
 }
 
 /* ---- replies ---- */
@@ -138,6 +146,7 @@ static bool serve_call(struct cell_server *s, struct server_conn *conn, cell_ctx
     conn->current_id = f->id;
     conn->hung_up = false;
     conn->origin.fd = cell_conn_fd(conn->conn);
+    conn->origin.events = POLLIN | POLLRDHUP;
     cell_ctx_begin_handler(c, &conn->origin,
                            f->timeout_ms ? now_ns + f->timeout_ms * CELL_NS_PER_MS : CELL_NO_DEADLINE);
     if (code >= 0 && f->meta_len && cell_ctx_receive_metadata(c, received->meta, f->meta_len, false, NULL) < 0)

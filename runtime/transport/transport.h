@@ -58,7 +58,8 @@ struct cell_conn_ops {
     bool (*readable)(struct cell_conn *c);
     /* Makes a blocked or future recv of this connection return CELL_CANCELLED; the peer sees the end. Any thread. */
     void (*interrupt)(struct cell_conn *c);
-    int (*fd)(const struct cell_conn *c); /* for poll, see readable; owned by the connection, the same for its life */
+    /* For poll, see readable; its POLLRDHUP is the peer's end. Owned by the connection, the same for its life. */
+    int (*fd)(const struct cell_conn *c);
     void (*peer)(const struct cell_conn *c, struct cell_peer *peer);
     void (*close)(struct cell_conn *c);
 };

@@ -80,15 +80,15 @@ static void render_request(struct render *r, const struct schema_method *m, cons
     render_put(r, "};\n");
 }
 
-static void render_client_method(struct render *r, const struct cell_schema *s, uint32_t id)
+/* The prototype's rest and the body: what the arguments are encoded to, and the call. */
+static void render_client_function(struct render *r, const struct schema_method *m, uint32_t id, const char *name,
+                                   const char *call)
 {
-    const struct schema_method *m = &s->methods[id];
     const char *context = local_name(m, "c", "cellgen_c"), *in = local_name(m, "in", "cellgen_in");
     const char *outs = local_name(m, "outs", "cellgen_outs"), *separator = "";
     uint32_t nin = render_count_in(m), nout = m->nparams - nin;
 
-    render_method_doc(r, m, context);
-    render_printf(r, "static inline int %s(%scell_ctx *%s", m->name, r->scope, context);
+    render_printf(r, "static inline int %s(%scell_ctx *%s", name, r->scope, context);
     for (uint32_t i = 0; i < m->nparams; i++) {
         render_put(r, ", ");
         render_param(r, &m->params[i]);
@@ -105,8 +105,22 @@ static void render_client_method(struct render *r, const struct cell_schema *s, 
             }
         render_put(r, "};\n");
     }
-    render_printf(r, "    return %scell_call(%s, &cellgen_%s_service, %u, %s%s, %s);\n}\n", r->scope, context, r->unit,
+    render_printf(r, "    return %s%s(%s, &cellgen_%s_service, %u, %s%s, %s);\n}\n", r->scope, call, context, r->unit,
                   id, nin ? "&" : "", nin ? in : "0", nout ? outs : "0");
+}
+
+static void render_client_method(struct render *r, const struct cell_schema *s, uint32_t id)
+{
+    const struct schema_method *m = &s->methods[id];
+    char async[RENDER_ASYNC_NAME];
+
+    render_method_doc(r, m, local_name(m, "c", "cellgen_c"));
+    render_client_function(r, m, id, m->name, "cell_call");
+    if (!render_async_name(s, m, async))
+        return;
+    render_printf(r, "/// As %s, without waiting for the reply.\n", m->name);
+    render_put(r, "/// \\returns a ticket for cell_wait, 0 or more; or a negative enum cell_status\n");
+    render_client_function(r, m, id, async, "cell_call_async");
 }
 
 static void render_service(struct render *r, const struct cell_schema *s)

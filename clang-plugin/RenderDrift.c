@@ -7,21 +7,6 @@
 
 #include "RenderText.h"
 
-/* A name of the baseline that means something else now must not be declared twice. */
-static bool is_taken(const struct cell_schema *s, const char *name)
-{
-    if (cell_schema_type(s, name) || cell_schema_method(s, name))
-        return true;
-    for (uint32_t i = 0; i < s->nconstants; i++)
-        if (strcmp(s->constants[i].name, name) == 0)
-            return true;
-    for (uint32_t i = 0; i < s->ntypes; i++)
-        for (uint32_t k = 0; k < s->types[i].nvalues; k++)
-            if (strcmp(s->types[i].values[k].name, name) == 0)
-                return true;
-    return false;
-}
-
 static void render_unavailable(struct render *r, const char *sentence)
 {
     render_put(r, "__attribute__((unavailable(");
@@ -32,7 +17,7 @@ static void render_unavailable(struct render *r, const char *sentence)
 static void render_removed_number(struct render *r, const struct cell_schema *s, const char *name, const char *text,
                                   const char *sentence)
 {
-    if (is_taken(s, name))
+    if (render_is_taken(s, name))
         return;
     render_put(r, "enum ");
     if (!render_fits_int(text))
@@ -53,7 +38,7 @@ static void render_removed_enum(struct render *r, const struct cell_schema *s, c
     render_builtin(r, t->elem.kind);
     render_put(r, " {\n");
     for (uint32_t i = 0; i < t->nvalues; i++) {
-        if (is_taken(s, t->values[i].name))
+        if (render_is_taken(s, t->values[i].name))
             continue;
         render_printf(r, "    %s ", t->values[i].name);
         render_unavailable(r, sentence);
@@ -67,7 +52,7 @@ static void render_removed_enum(struct render *r, const struct cell_schema *s, c
 static void render_removed_type(struct render *r, const struct cell_schema *s, const struct schema_type *t,
                                 const char *sentence)
 {
-    if (!t || is_taken(s, t->name))
+    if (!t || render_is_taken(s, t->name))
         return;
     if (t->kind == CELL_KIND_ENUM) {
         render_removed_enum(r, s, t, sentence);
@@ -89,16 +74,14 @@ static bool tag_is_usable(const struct cell_schema *s, const struct schema_type 
     const struct schema_type *now = cell_schema_type(s, old->name);
     if (now)
         return (now->kind == CELL_KIND_ENUM) == (old->kind == CELL_KIND_ENUM);
-    return !is_taken(s, old->name);
+    return !render_is_taken(s, old->name);
 }
 
-static void render_removed_method(struct render *r, const struct cell_schema *s, const struct schema_method *m,
-                                  const char *sentence)
+static void render_removed_function(struct render *r, const struct cell_schema *s, const struct schema_method *m,
+                                    const char *name, const char *sentence)
 {
-    if (!m || is_taken(s, m->name))
-        return;
     render_doc(r, "", NULL, m->doc);
-    render_printf(r, "int %s(%scell_ctx *", m->name, r->scope);
+    render_printf(r, "int %s(%scell_ctx *", name, r->scope);
     for (uint32_t i = 0; i < m->nparams; i++) {
         render_put(r, ", ");
         if (m->params[i].type.named && !tag_is_usable(s, m->params[i].type.named))
@@ -109,6 +92,18 @@ static void render_removed_method(struct render *r, const struct cell_schema *s,
     render_put(r, ") ");
     render_unavailable(r, sentence);
     render_put(r, ";\n");
+}
+
+static void render_removed_method(struct render *r, const struct cell_schema *s, const struct cell_schema *old,
+                                  const struct schema_method *m, const char *sentence)
+{
+    char async[RENDER_ASYNC_NAME];
+    if (!m)
+        return;
+    if (!render_is_taken(s, m->name))
+        render_removed_function(r, s, m, m->name, sentence);
+    if (render_async_name(old, m, async) && !render_is_taken(s, async))
+        render_removed_function(r, s, m, async, sentence);
 }
 
 static const struct schema_value *find_value(const struct schema_type *t, const char *name)
@@ -131,7 +126,7 @@ static void render_change(struct render *r, const struct cell_schema *s, const s
                           const struct diff_change *change)
 {
     if (change->rule == DIFF_METHOD_REMOVED) {
-        render_removed_method(r, s, cell_schema_method(old, change->owner), change->sentence);
+        render_removed_method(r, s, old, cell_schema_method(old, change->owner), change->sentence);
     } else if (change->rule == DIFF_CONSTANT_REMOVED) {
         const struct schema_constant *k = find_constant(old, change->owner);
         if (k)

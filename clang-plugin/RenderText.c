@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -213,4 +214,24 @@ void render_descriptor_name(struct render *r, const struct schema_ref *u)
         render_printf(r, "&%scell_type_%s_%s", r->scope, builtin_suffix(u->kind), builtin_suffix(u->elem));
     else
         render_printf(r, "&%scell_type_%s", r->scope, builtin_suffix(u->kind));
+}
+
+bool render_is_taken(const struct cell_schema *s, const char *name)
+{
+    if (cell_schema_type(s, name) || cell_schema_method(s, name))
+        return true;
+    for (uint32_t i = 0; i < s->nconstants; i++)
+        if (strcmp(s->constants[i].name, name) == 0)
+            return true;
+    for (uint32_t i = 0; i < s->ntypes; i++)
+        for (uint32_t k = 0; k < s->types[i].nvalues; k++)
+            if (strcmp(s->types[i].values[k].name, name) == 0)
+                return true;
+    return false;
+}
+
+bool render_async_name(const struct cell_schema *s, const struct schema_method *m, char name[RENDER_ASYNC_NAME])
+{
+    snprintf(name, RENDER_ASYNC_NAME, "%s_async", m->name);
+    return !render_is_taken(s, name);
 }

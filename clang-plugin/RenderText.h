@@ -53,6 +53,13 @@ void render_method_initializer(struct render *r, const struct schema_method *m, 
 void render_request_members(struct render *r, const struct schema_method *m);
 uint32_t render_count_in(const struct schema_method *m);
 
+/* True when the schema declares the name in the scope of the injected text. */
+bool render_is_taken(const struct cell_schema *s, const char *name);
+/* What the asynchronous form of a method is called. False: the schema itself has something of that name, so that there
+ * is no such form. */
+#define RENDER_ASYNC_NAME 144u
+bool render_async_name(const struct cell_schema *s, const struct schema_method *m, char name[RENDER_ASYNC_NAME]);
+
 /* Declares what the baseline had and the schema has not, as unavailable. */
 void render_removed(struct render *r, const struct cell_schema *s, const struct render_options *o);
 

@@ -451,3 +451,21 @@ TEST(an_expansion_without_a_use_describes_no_type_of_the_program)
     CHECK(!has(c, "cell_type"));
     free(c);
 }
+
+TEST(each_method_has_an_asynchronous_form_unless_the_name_is_taken)
+{
+    static const char both[] = DOCUMENT("", "", "{\"name\":\"auth_ping\"},{\"name\":\"auth_ping_async\"}");
+    char *c = drifted(both, both);
+    CHECK(has(c,
+              "static inline int auth_ping(cell_ctx *c)\n{\n    return cell_call(c, &cellgen_auth_service, 0, 0, 0);"));
+    CHECK(
+        has(c, "static inline int auth_ping_async(cell_ctx *c)\n{\n    return cell_call(c, &cellgen_auth_service, 1,"));
+    CHECK(has(c, "int auth_ping_async_async(cell_ctx *c)\n{\n    return cell_call_async(c, &cellgen_auth_service, 1,"));
+    CHECK(!has(c, "cell_call_async(c, &cellgen_auth_service, 0,"));
+    free(c);
+    /* Of a method that is gone both forms are; of one that remains, none is. */
+    c = drifted(both, DOCUMENT("", "", "{\"name\":\"auth_ping\"}"));
+    CHECK(has(c, "static inline int auth_ping_async(cell_ctx *c)"));
+    CHECK(has(c, "int auth_ping_async_async(cell_ctx *) __attribute__((unavailable("));
+    free(c);
+}

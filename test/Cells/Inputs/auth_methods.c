@@ -67,6 +67,12 @@ static void test_login(cell_ctx *c)
     CHECK(!cell_str_eq(s.token, t.token) && s.id != t.id);
     EXPECT(CELL_OK, auth_whoami(c, s.token, &a));
     CHECK(cell_str_eq(a.email, ADA));
+    a.id = 99;
+    int both[2] = {auth_whoami_async(c, CELL_STR("no token"), &a), auth_whoami_async(c, s.token, &a)};
+    CHECK(both[0] >= 0 && both[1] >= 0 && a.id == 99);
+    EXPECT(CELL_OK, cell_wait(c, both[1]));
+    CHECK(cell_str_eq(a.email, ADA) && a.id != 99);
+    EXPECT(CELL_UNAUTHENTICATED, cell_wait(c, both[0]));
     EXPECT(CELL_UNAUTHENTICATED, auth_whoami(c, CELL_STR(""), &a));
     EXPECT(CELL_UNAUTHENTICATED, auth_whoami(c, CELL_STR("no token"), &a));
     EXPECT(CELL_OK, auth_logout(c, s.token));

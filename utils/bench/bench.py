@@ -2,26 +2,31 @@
 """What the benchmarks share: options, interleaved runs, tables, figures with bounds, chart."""
 import argparse
 import json
+import math
 import operator
 import os
 import statistics
 import subprocess
 import sys
 import time
+from xml.sax.saxutils import escape
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OPERATORS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt}
 
 
 class Bench:
-    def __init__(self, description):
+    """add_options: given the parser, adds options of its own."""
+    def __init__(self, description, add_options=None):
         parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
         parser.add_argument("--build", default=os.path.join(ROOT, "build"), help="build folder (default: build)")
         parser.add_argument("--quick", action="store_true", help="fewer runs, under a minute")
         parser.add_argument("--json", metavar="FILE", help="write all samples")
-        parser.add_argument("--svg", metavar="FILE", help="write a chart of the ratios (needs gnuplot)")
+        parser.add_argument("--svg", metavar="FILE", help="write a chart")
+        if add_options:
+            add_options(parser)
         self.options = parser.parse_args()
-        self.rows, self.figures, self.samples = [], [], {}
+        self.rows, self.figures, self.skipped, self.samples = [], [], [], {}
 
     def path(self, *parts):
         return os.path.join(self.options.build, *parts)
@@ -51,30 +56,52 @@ class Bench:
         good = OPERATORS[op](value, float(bound[len(op):]))
         self.figures.append((name, value, unit, bound, good))
 
+    def skip(self, name, reason):
+        """What was not measured, and why. Never left out silently."""
+        self.skipped.append((name, reason))
+
     def finish(self):
         if self.rows:
             print("| what | base, median | measured, median | measured, p99 | ratio |\n|---|---:|---:|---:|---:|")
             for name, base, other, high, ratio, unit in self.rows:
                 print(f"| {name} | {base:.3f} {unit} | {other:.3f} {unit} | {high:.3f} {unit} | {ratio:.3f} |")
             print()
+        for name, reason in self.skipped:
+            print(f"skipped {name}: {reason}")
         for name, value, unit, bound, good in self.figures:
             print(f"figure {name} {value:.4g} {unit} bound {bound} {'ok' if good else 'short'}")
         if self.options.json:
             with open(self.options.json, "w", encoding="utf-8") as f:
-                json.dump({"samples": self.samples, "figures": self.figures}, f, indent=1)
+                json.dump({"samples": self.samples, "figures": self.figures, "skipped": self.skipped}, f, indent=1)
         if self.options.svg:
             self.chart()
         sys.exit(0 if all(f[4] for f in self.figures) else 1)
 
     def chart(self):
-        data = "\n".join(f'"{row[0]}" {row[4]}' for row in self.rows)
-        script = (f"set terminal svg size 900,500\nset output '{self.options.svg}'\nset style fill solid\n"
-                  "set boxwidth 0.6\nset yrange [0:*]\nset ylabel 'ratio'\nset xtics rotate by -25\n"
-                  f"$data << EOD\n{data}\nEOD\nplot $data using 0:2:xtic(1) with boxes notitle\n")
-        try:
-            subprocess.run(["gnuplot"], input=script.encode(), check=True)
-        except FileNotFoundError:
-            print("chart skipped: gnuplot is not installed", file=sys.stderr)
+        write_bars(self.options.svg, "ratio to the base", [(row[0], row[4], f"{row[4]:.3f}") for row in self.rows])
+
+
+def write_bars(path, title, bars, logarithmic=False):
+    """Horizontal bars as SVG. bars: (label, value, the value as text); values are positive."""
+    row, left, width, right = 22, 330, 420, 90
+    values = [value for _, value, _ in bars]
+    low = min(values, default=1) / 2 if logarithmic else 0
+    high = max(values, default=1)
+
+    def length(value):
+        return width * (math.log(value / low) / math.log(high / low) if logarithmic else value / high)
+
+    height = row * len(bars) + 50
+    lines = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + width + right}" height="{height}" '
+             'font-family="sans-serif" font-size="13">', '<rect width="100%" height="100%" fill="white"/>',
+             f'<text x="10" y="24" font-weight="bold">{escape(title)}</text>']
+    for i, (label, value, text) in enumerate(bars):
+        y = 40 + row * i
+        lines += [f'<text x="{left - 8}" y="{y + 14}" text-anchor="end">{escape(label)}</text>',
+                  f'<rect x="{left}" y="{y + 2}" width="{length(value):.1f}" height="{row - 6}" fill="#4a78a8"/>',
+                  f'<text x="{left + length(value) + 6:.1f}" y="{y + 14}">{escape(text)}</text>']
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("\n".join(lines + ["</svg>", ""]))
 
 
 def p99(values):

@@ -1,64 +1,91 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * Alternates rounds of a bare echo over a Unix socket and of calls that carry as many bytes, each to a process of its
- * own, and prints the nanoseconds of one exchange: "echo NS call NS". Usage: bench-call one-cpu|two-cpus [ROUNDS]. See
- * utils/bench/call.
+ * Calls to a cell in another process; see driver.h for how it is run. Lines of its own:
+ *
+ *   transport   answers "transport NAME": what carries the calls ("unix", "shm")
+ *   hold N      keeps N idle connections open, each of a client of its own that has made one call; answers "held N"
  */
-#include <sched.h>
-#include <signal.h>
+#include "driver.h"
+
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <string.h>
 
-#include "base/util.h"
-#include "cell/server.h"
+#include "call/pool.h"
 #include "core/schema.h"
 
-#define SIZE 64
-#define PER_ROUND 2000
+#define LARGEST (1u << 20)
+#define MOST_HELD 512u
 
-static const struct cell_field in_fields[] = {{"data", &cell_type_u8, 0, SIZE, CELL_FIELD_REF, 0}};
-static const struct cell_field out_fields[] = {{"out", &cell_type_u8, 0, SIZE, CELL_FIELD_REF | CELL_FIELD_OUT, 0}};
+/* ---- the cell ---- */
 
-static int invoke_echo(cell_ctx *c, const void *in, void *const *out)
+/* Structs of 8, 40 and 64 bytes travel by value, there and back; text of any size as cell_bytes. */
+#define WORDS(size, name)                                                                                              \
+    static const struct cell_field name##_fields[] = {{"words", &cell_type_u64, 0, (size) / 8, 0, 0}};                 \
+    static const struct cell_type name##_type = {#name "_words", CELL_KIND_STRUCT, size, 8, 1, name##_fields, NULL};   \
+    static const struct cell_field name##_in[] = {{"in", &name##_type, 0, 0, 0, 0}};                                   \
+    static const struct cell_field name##_out[] = {{"out", &name##_type, 0, 0, CELL_FIELD_REF | CELL_FIELD_OUT, 0}};   \
+    static int name##_invoke(cell_ctx *c, const void *in, void *const *out)                                            \
+    {                                                                                                                  \
+        (void)c;                                                                                                       \
+        memcpy(out[0], in, size);                                                                                      \
+        return 0;                                                                                                      \
+    }
+WORDS(8, bench_echo008)
+WORDS(40, bench_echo040)
+WORDS(64, bench_echo064)
+
+static const struct cell_field bytes_in[] = {{"data", &cell_type_bytes, 0, 0, 0, 0}};
+static const struct cell_field bytes_out[] = {{"out", &cell_type_bytes, 0, 0, CELL_FIELD_REF | CELL_FIELD_OUT, 0}};
+static const struct cell_field reply_in[] = {{"size", &cell_type_u64, 0, 0, 0, 0}};
+
+static uint8_t payload[LARGEST];
+
+static int bytes_invoke(cell_ctx *c, const void *in, void *const *out)
 {
     (void)c;
-    memcpy(out[0], ((const struct cell_ref *)in)->ptr, SIZE);
+    memcpy(out[0], in, sizeof(cell_bytes)); /* the request lives until the reply was sent */
     return 0;
 }
 
-static const struct cell_method client_method = {"bench_echo", in_fields, out_fields, 1, 1, 16, 0, NULL};
-static const struct cell_method server_method = {"bench_echo", in_fields, out_fields, 1, 1, 16, 0, invoke_echo};
-static const struct cell_method *const server_methods[] = {&server_method};
-
-static void die(const char *what)
+static int reply_invoke(cell_ctx *c, const void *in, void *const *out)
 {
-    perror(what);
-    exit(1);
+    uint64_t size;
+    memcpy(&size, in, sizeof size);
+    if (size > sizeof payload)
+        return cell_fail(c, CELL_INVALID_ARGUMENT, "at most %u bytes", LARGEST);
+    *(cell_bytes *)out[0] = (cell_bytes){payload, size};
+    return 0;
 }
+
+/* Sorted by name; the index is the method's number. */
+enum { BYTES, ECHO8, ECHO40, ECHO64, REPLY, NMETHODS };
+static const struct cell_method methods[NMETHODS] = {
+    [BYTES] = {"bench_bytes", bytes_in, bytes_out, 1, 1, sizeof(cell_bytes), 0, bytes_invoke},
+    [ECHO8] = {"bench_echo008", bench_echo008_in, bench_echo008_out, 1, 1, 8, 0, bench_echo008_invoke},
+    [ECHO40] = {"bench_echo040", bench_echo040_in, bench_echo040_out, 1, 1, 40, 0, bench_echo040_invoke},
+    [ECHO64] = {"bench_echo064", bench_echo064_in, bench_echo064_out, 1, 1, 64, 0, bench_echo064_invoke},
+    [REPLY] = {"bench_reply", reply_in, bytes_out, 1, 1, 8, 0, reply_invoke},
+};
+static const struct cell_method *const served[NMETHODS] = {&methods[0], &methods[1], &methods[2], &methods[3],
+                                                           &methods[4]};
 
 /* The schema that the descriptors stand for, as CELL_PROVIDE would have embedded it; *fingerprint gets 64 digits. */
 static char *embedded_schema(char fingerprint[65])
 {
-    const struct cell_service service = {CELL_DESC_ABI, 1, "bench", "", &client_method, NULL};
+    const struct cell_service service = {CELL_DESC_ABI, NMETHODS, "bench", "", methods, NULL};
     struct cell_schema *schema = NULL;
     struct cell_error e = {0};
     struct cell_buffer json = {0};
-    if (cell_schema_from_service(&service, &schema, &e) < 0 || cell_schema_format(schema, &json) < 0) {
-        fprintf(stderr, "bench-call: %s\n", e.text);
-        exit(1);
-    }
+    if (cell_schema_from_service(&service, &schema, &e) < 0 || cell_schema_format(schema, &json) < 0)
+        bench_die("%s", e.text);
     memcpy(fingerprint, schema->fingerprint, 65);
     struct cell_schema_header header = {.size = json.len};
     memcpy(header.magic, CELL_SCHEMA_MAGIC, sizeof header.magic);
     memcpy(header.fingerprint, fingerprint, sizeof header.fingerprint);
     char *blob = malloc(sizeof header + json.len);
     if (!blob)
-        die("malloc");
+        bench_die("out of memory");
     memcpy(blob, &header, sizeof header);
     memcpy(blob + sizeof header, json.data, json.len);
     cell_buffer_free(&json);
@@ -66,125 +93,142 @@ static char *embedded_schema(char fingerprint[65])
     return blob;
 }
 
-/* Pins this process and what it starts to the n-th of the CPUs that it may use, counted round. */
-static void pin(const cpu_set_t *all, int n)
+/* ---- the two sides ---- */
+
+struct held {
+    struct cell_client *client;
+    cell_ctx *c;
+};
+
+struct side {
+    struct bench bench;
+    char address[256], fingerprint[65];
+    char *schema;
+    struct cell_client *default_client; /* of the service; unused, every context names its own */
+    struct cell_service service;
+    struct held main, held[MOST_HELD];
+    unsigned nheld;
+};
+
+static int started(void *user)
 {
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    n %= CPU_COUNT(all);
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-        if (CPU_ISSET(cpu, all) && n-- == 0)
-            CPU_SET(cpu, &one);
-    if (sched_setaffinity(0, sizeof one, &one) < 0)
-        die("sched_setaffinity");
+    bench_ready(&((struct side *)user)->bench);
+    return 0;
 }
 
-static pid_t start_cell(const char *address, const char *schema)
+static void serve(struct bench *bench, void *user)
 {
-    pid_t pid = fork();
-    if (pid != 0)
-        return pid;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    const struct cell_provided provided = {CELL_DESC_ABI, 0, "bench", schema, server_methods, server_methods + 1};
-    const struct cell_server_options options = {.address = address};
+    struct side *s = user;
+    (void)bench;
+    const struct cell_provided provided = {CELL_DESC_ABI, 0, "bench", s->schema, served, served + NMETHODS};
+    const struct cell_server_options options = {
+        .address = s->address, .max_connections = MOST_HELD + 8, .user = s, .start = started};
     struct cell_server *server = NULL;
     if (cell_server_new_from(&provided, &options, &server) < 0 || cell_server_run(server) < 0)
-        fprintf(stderr, "bench-call: %s\n", cell_server_message(server));
-    _exit(1);
+        bench_die("%s", cell_server_message(server));
 }
 
-/* Starts a process that sends back what it gets; returns the connected socket. */
-static int start_echo(const char *path, pid_t *pid)
+static void call(struct side *s, cell_ctx *c, uint32_t method, const void *in, void *out)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
-    if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) < 0 || listen(listener, 1) < 0)
-        die(path);
-    *pid = fork();
-    if (*pid == 0) {
-        char bytes[SIZE];
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        int fd = accept(listener, NULL, NULL);
-        while (recv(fd, bytes, sizeof bytes, 0) == SIZE && send(fd, bytes, sizeof bytes, 0) == SIZE)
-            continue;
-        _exit(0);
+    void *const outs[] = {out};
+    if (cell_call(c, &s->service, method, in, outs) < 0)
+        bench_die("%s: %s", methods[method].name, cell_ctx_message(c));
+    cell_ctx_reset(c);
+}
+
+static void connect_client(struct side *s, struct held *h)
+{
+    uint64_t in = 1, out;
+    if (cell_client_open(s->address, &h->client) < 0)
+        bench_die("cannot open a client of %s", s->address);
+    h->c = cell_ctx_open(&(struct cell_ctx_options){.client = h->client});
+    call(s, h->c, ECHO8, &in, &out);
+}
+
+static void disconnect(struct held *h)
+{
+    cell_ctx_close(h->c);
+    cell_client_close(h->client);
+}
+
+/* ---- cases ---- */
+
+static void words_run(void *user, const struct bench_case *c)
+{
+    struct side *s = user;
+    uint64_t in[8] = {1, 2, 3, 4, 5, 6, 7, 8}, out[8];
+    call(s, s->main.c, c->size == 8 ? ECHO8 : c->size == 40 ? ECHO40 : ECHO64, in, out);
+}
+
+static void bytes_run(void *user, const struct bench_case *c)
+{
+    struct side *s = user;
+    const cell_bytes in = {payload, c->size};
+    cell_bytes out;
+    call(s, s->main.c, BYTES, &in, &out);
+}
+
+static void reply_run(void *user, const struct bench_case *c)
+{
+    struct side *s = user;
+    uint64_t size = c->size;
+    cell_bytes out;
+    call(s, s->main.c, REPLY, &size, &out);
+}
+
+static void connect_run(void *user, const struct bench_case *c)
+{
+    (void)c;
+    struct held h;
+    connect_client(user, &h);
+    disconnect(&h);
+}
+
+static const struct bench_case cases[] = {
+    {"call-8", 1, 8, 0, words_run, NULL},
+    {"call-40", 1, 40, 0, words_run, NULL},
+    {"call-64", 1, 64, 0, words_run, NULL},
+    {"call-1024", 1, 1024, 0, bytes_run, NULL},
+    {"call-65536", 1, 64u << 10, 0, bytes_run, NULL},
+    {"call-1048576", 1, LARGEST, 0, bytes_run, NULL},
+    {"reply-65536", 1, 64u << 10, 0, reply_run, NULL},
+    {"reply-1048576", 1, LARGEST, 0, reply_run, NULL},
+    {"connect", 1, 8, 0, connect_run, NULL},
+};
+
+static int command(void *user, const char *line)
+{
+    struct side *s = user;
+    unsigned n;
+    if (strcmp(line, "transport") == 0) {
+        printf("transport %s\n", s->main.client->all->conn->ops->name);
+        return 1;
     }
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
-        die("connect");
-    close(listener);
-    return fd;
-}
-
-static uint64_t echo_round(int fd)
-{
-    char bytes[SIZE] = {1};
-    uint64_t start = cell_now_ns();
-    for (int i = 0; i < PER_ROUND; i++)
-        if (send(fd, bytes, SIZE, 0) != SIZE || recv(fd, bytes, SIZE, 0) != SIZE)
-            die("echo");
-    return (cell_now_ns() - start) / PER_ROUND;
-}
-
-static uint64_t call_round(cell_ctx *c, const struct cell_service *service)
-{
-    uint8_t bytes[SIZE] = {1}, back[SIZE];
-    const struct cell_ref in = {bytes, SIZE};
-    void *const out[] = {back};
-    uint64_t start = cell_now_ns();
-    for (int i = 0; i < PER_ROUND; i++) {
-        if (cell_call(c, service, 0, &in, out) < 0)
-            exit(cell_perror(c, "bench-call"));
-        cell_ctx_reset(c);
-    }
-    return (cell_now_ns() - start) / PER_ROUND;
-}
-
-static cell_ctx *connect_cell(const char *address, struct cell_client **client)
-{
-    if (cell_client_open(address, client) < 0)
-        die("cell_client_open");
-    const struct cell_ctx_options options = {.client = *client};
-    return cell_ctx_open(&options);
+    if (sscanf(line, "hold %u", &n) != 1 || n > MOST_HELD)
+        return 0;
+    while (s->nheld < n)
+        connect_client(s, &s->held[s->nheld++]);
+    while (s->nheld > n)
+        disconnect(&s->held[--s->nheld]);
+    printf("held %u\n", n);
+    return 1;
 }
 
 int main(int argc, char **argv)
 {
-    int two = argc > 1 && strcmp(argv[1], "two-cpus") == 0, rounds = argc > 2 ? atoi(argv[2]) : 100;
-    char folder[] = "/tmp/bench-call-XXXXXX", address[128], path[128], fingerprint[65];
-    if (!mkdtemp(folder))
-        die(folder);
-    snprintf(address, sizeof address, "unix:%s/cell.sock", folder);
-    snprintf(path, sizeof path, "%s/echo.sock", folder);
-    cpu_set_t cpus;
-    if (sched_getaffinity(0, sizeof cpus, &cpus) < 0)
-        die("sched_getaffinity");
-    pin(&cpus, two);
-    char *schema = embedded_schema(fingerprint);
-    pid_t cell = start_cell(address, schema), echo;
-    int fd = start_echo(path, &echo);
-    pin(&cpus, 0);
-    struct cell_client *client = NULL, *slot = NULL;
-    const struct cell_service service = {CELL_DESC_ABI, 1, "bench", fingerprint, &client_method, &slot};
-    cell_ctx *c = connect_cell(address, &client);
-    while (access(address + strlen("unix:"), F_OK) != 0)
-        usleep(1000);
-    call_round(c, &service);
-    echo_round(fd);
-    for (int i = 0; i < rounds; i++) {
-        uint64_t e = echo_round(fd), k = call_round(c, &service);
-        printf("echo %llu call %llu\n", (unsigned long long)e, (unsigned long long)k);
-    }
-    cell_ctx_close(c);
-    cell_client_close(client);
-    free(schema);
-    kill(cell, SIGKILL);
-    kill(echo, SIGKILL);
-    while (wait(NULL) > 0)
-        continue;
-    unlink(path);
-    unlink(address + strlen("unix:"));
-    rmdir(folder);
-    return 0;
+    static struct side s;
+    bench_init(&s.bench, argc, argv);
+    snprintf(s.address, sizeof s.address, "unix:%s/cell.sock", s.bench.folder);
+    memset(payload, 'x', sizeof payload);
+    s.schema = embedded_schema(s.fingerprint);
+    s.service = (struct cell_service){CELL_DESC_ABI, NMETHODS, "bench", s.fingerprint, methods, &s.default_client};
+    bench_start(&s.bench, serve, &s);
+    connect_client(&s, &s.main);
+    const struct bench_program program = {cases, sizeof cases / sizeof *cases, &s, command};
+    int r = bench_serve(&s.bench, &program);
+    for (unsigned i = 0; i < s.nheld; i++)
+        disconnect(&s.held[i]);
+    disconnect(&s.main);
+    free(s.schema);
+    return r;
 }

@@ -38,12 +38,15 @@ struct baseline {
     uint64_t sum; /* of what was read, so that reading cannot be left out */
 };
 
-/* Keeps the other hardware thread of a core, if it is one, from being slowed down by a spinning one. */
-static inline void relax(void)
+/* One look in vain. Yields now and then: on a busy machine both processes may be on one CPU, where spinning on only
+ * keeps the other from running. A hot exchange is over long before. */
+static inline void relax(unsigned *looks)
 {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #endif
+    if ((++*looks & 0x3ff) == 0)
+        sched_yield();
 }
 
 /* baseline_spin.c: client's side of one run, and the peer's side of `runs` of them. */

@@ -63,6 +63,14 @@ static void pin(const struct bench *b, int n)
         bench_die("sched_setaffinity: %s", strerror(errno));
 }
 
+/* A client may wait for a dead server for ever, spinning or because its library connects again and again. */
+static void server_ended(int signal)
+{
+    static const char text[] = "the server has gone\n";
+    (void)signal;
+    _exit(write(STDERR_FILENO, text, sizeof text - 1) < 0 ? 2 : 1);
+}
+
 void bench_start(struct bench *b, void (*serve)(struct bench *b, void *user), void *user)
 {
     int ends[2];
@@ -70,7 +78,7 @@ void bench_start(struct bench *b, void (*serve)(struct bench *b, void *user), vo
     pid_t parent = getpid();
     if (pipe(ends) < 0)
         bench_die("pipe: %s", strerror(errno));
-    fflush(NULL);
+    signal(SIGCHLD, SIG_DFL);
     b->server = fork();
     if (b->server < 0)
         bench_die("fork: %s", strerror(errno));
@@ -89,6 +97,8 @@ void bench_start(struct bench *b, void (*serve)(struct bench *b, void *user), vo
     if (read(ends[0], &byte, 1) != 1)
         bench_die("the server did not start");
     close(ends[0]);
+    const struct sigaction ended = {.sa_handler = server_ended, .sa_flags = SA_NOCLDSTOP | SA_RESTART};
+    sigaction(SIGCHLD, &ended, NULL);
 }
 
 void bench_ready(struct bench *b)
@@ -196,6 +206,7 @@ int bench_serve(struct bench *b, const struct bench_program *p)
         answer(p, line, server);
         fflush(stdout);
     }
+    signal(SIGCHLD, SIG_DFL);
     kill(b->server, SIGKILL);
     waitpid(b->server, NULL, 0);
     return 0;

@@ -13,7 +13,7 @@ foreach(version ${CELL_LLVM_VERSIONS})
   install(TARGETS cellplugin-${version} LIBRARY DESTINATION ${CELL_PLUGIN_DIR}/llvm-${version})
 endforeach()
 install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
+install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md" PATTERN "*.svg")
 
 # From the folder of cell.pc to the prefix: "../.." for lib/pkgconfig, one more for lib/x86_64-linux-gnu/pkgconfig.
 file(RELATIVE_PATH CELL_PREFIX_FROM_PKGCONFIG /prefix/${CELL_PKGCONFIG_DIR} /prefix)

@@ -13,8 +13,10 @@ extern "C" {
 struct cell_server;
 
 struct cell_server_options {
-    const char *address;      /* "unix:/run/cell/auth.sock"; NULL = the cell's default place */
-    uint32_t max_connections; /* 0 = 256 */
+    const char *address; /* "unix:/run/cell/auth.sock"; NULL = the cell's default place */
+    /* 0 = three quarters of the descriptors that the process may open (RLIMIT_NOFILE), at most 16384. Beyond, an idle
+     * client is sent away, of the user who has the most connections, or a new one waits. */
+    uint32_t max_connections;
     uint32_t max_threads;     /* 0 = 16; handlers that run at once */
     uint32_t max_message;     /* bytes; 0 = 16 MiB */
     uint32_t drain_ms;        /* on SIGTERM: how long running calls may take; 0 = 10000 */
@@ -25,6 +27,14 @@ struct cell_server_options {
      * memory comes from `c`. NULL = this cell has no verbs. */
     int (*expand)(cell_ctx *c, cell_str request, cell_str *document);
     const char *verbs; /* JSON array of the verbs that `expand` answers, docs/protocol.md; NULL = none */
+    /* Connections, and so descriptors, of one user; beyond, new ones are refused with CELL_RESOURCE_EXHAUSTED. 0 =
+     * three quarters of max_connections, but no limit for root and the user that the server runs as, who could take all
+     * there is in other ways. A number holds for everybody. */
+    uint32_t max_connections_per_uid;
+    /* Bytes of requests that are being received and of replies that are not taken yet, of all connections of one user;
+     * what would be more is refused with CELL_RESOURCE_EXHAUSTED. 0 = 16 messages of max_message; at least 2 are
+     * allowed in any case. */
+    uint64_t max_bytes_per_uid;
 };
 
 /*

@@ -2,7 +2,9 @@
 /*
  * The server's life. Who does what:
  *   server_run.c      the poller: accepts, watches idle connections, ends handshakes that take too long, drains
- *   server_threads.c  threads that serve connections, one each while it is active, and the lists they share
+ *   server_threads.c  threads that serve connections, and the lists they share
+ *   server_callers.c  users and their processes: what they may have, and whose turn it is
+ *   server_gate.c     how many handlers run at once, and whose
  *   server_conn.c     a connection's frames; server_hello.c its handshake
  *   server_answer.c   a request of the app channel; server_ops.c and server_compile.c those of the others
  *   server_schema.c   what is provided, and what clients of other schemas may call
@@ -11,25 +13,53 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "server_parts.h"
 
-#define DEFAULT_CONNECTIONS 256u
+#define MOST_CONNECTIONS 16384u
+#define LEAST_CONNECTIONS 16u
 #define DEFAULT_THREADS 16u
 #define DEFAULT_DRAIN_MS 10000u
 #define LEAST_MESSAGE 64u
+/* In messages of the largest size. */
+#define DEFAULT_MEMORY 16u
+#define LEAST_MEMORY 2u
+/* Threads that wait for the next call of their connection, for each processor; and those for what is no call. */
+#define PARKED_PER_CPU 4u
+#define SPARE_THREADS 4u
+
+/* A quarter of the descriptors is left for what the cell itself opens. */
+static uint32_t default_connections(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 4 * 3 > MOST_CONNECTIONS)
+        return MOST_CONNECTIONS;
+    uint32_t n = (uint32_t)(limit.rlim_cur / 4 * 3);
+    return n < LEAST_CONNECTIONS ? LEAST_CONNECTIONS : n;
+}
+
+static uint64_t memory_limit(uint64_t wanted, uint32_t max_message)
+{
+    uint64_t largest = max_message > CELL_MAX_COMPILE_REPLY ? max_message : CELL_MAX_COMPILE_REPLY;
+    uint64_t least = LEAST_MEMORY * largest;
+    return wanted == 0 ? DEFAULT_MEMORY * largest : wanted < least ? least : wanted;
+}
 
 static void set_defaults(struct cell_server_options *o)
 {
     if (o->max_connections == 0)
-        o->max_connections = DEFAULT_CONNECTIONS;
+        o->max_connections = default_connections();
     if (o->max_threads == 0)
         o->max_threads = DEFAULT_THREADS;
+    if (o->max_threads > GATE_MAX_LIMIT)
+        o->max_threads = GATE_MAX_LIMIT;
     if (o->max_message == 0 || o->max_message > CELL_MAX_MESSAGE)
         o->max_message = CELL_MAX_MESSAGE;
     if (o->max_message < LEAST_MESSAGE)
         o->max_message = LEAST_MESSAGE;
+    o->max_bytes_per_uid = memory_limit(o->max_bytes_per_uid, o->max_message);
     if (o->drain_ms == 0)
         o->drain_ms = DEFAULT_DRAIN_MS;
 }
@@ -51,6 +81,9 @@ static struct cell_server *new_server(const struct cell_server_options *options)
         free(s);
         return NULL;
     }
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    s->max_parked = PARKED_PER_CPU * (cpus > 0 && cpus < GATE_MAX_LIMIT ? (uint32_t)cpus : 1);
+    s->max_served = s->options.max_threads + s->max_parked + SPARE_THREADS;
     cell_gate_init(&s->gate, s->options.max_threads);
     pthread_mutex_init(&s->lock, NULL);
     pthread_condattr_init(&attr);

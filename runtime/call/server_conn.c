@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * A connection while a thread serves it. The thread blocks in recv on this connection alone, so that a call costs one
- * system call to receive and one to send, and no wake-up of another thread. When nothing comes for a while the
- * connection goes back to the poller.
+ * A connection while a thread serves it. After a call the thread blocks in recv on this connection alone (it is
+ * parked), so that a call costs one system call to receive and one to send, and no wake-up of another thread. When
+ * nothing comes for a while the connection goes back to the poller; so it does at once when too many threads are parked
+ * already.
  */
 #include <poll.h>
 #include <string.h>
@@ -10,8 +11,10 @@
 #include "server_parts.h"
 
 #define ACTIVE_NS (UINT64_C(100) * CELL_NS_PER_MS)
+/* Calls after which a parked connection makes room for one that wants to be. */
+#define PARKED_CALLS 256u
 #define SEND_NS (UINT64_C(30000) * CELL_NS_PER_MS)
-/* A reply of this size fits into the socket, whose other end waits for it. */
+/* A reply of this size fits into the socket, whose other end waits for it: it is not counted as memory. */
 #define SMALL_REPLY (16u << 10)
 
 void cell_server_say_goodbye(struct server_conn *conn)
@@ -63,6 +66,16 @@ static bool caller_gone(struct ctx_origin *origin)
 
 /* ---- replies ---- */
 
+static bool transmit(struct server_conn *conn, const struct cell_frame *f, const struct iovec *v, int n,
+                     uint64_t now_ns)
+{
+    /* Plain stores: who wants to know takes the server's lock, and so does whoever ends this connection. */
+    atomic_store_explicit(&conn->thread->sending_ns, now_ns, memory_order_release);
+    int r = cell_conn_send(conn->conn, f, v, n, now_ns + SEND_NS, NULL);
+    atomic_store_explicit(&conn->thread->sending_ns, 0, memory_order_release);
+    return r >= 0;
+}
+
 static bool send_reply(struct server_conn *conn, cell_ctx *c, uint64_t id, int code, const struct cell_buffer *meta,
                        uint64_t now_ns)
 {
@@ -79,9 +92,11 @@ static bool send_reply(struct server_conn *conn, cell_ctx *c, uint64_t id, int c
                                  .meta_len = (uint16_t)meta_len,
                                  .code = code,
                                  .id = id};
-    if (f.length > SMALL_REPLY)
-        now_ns = cell_now_ns();
-    return cell_conn_send(conn->conn, &f, v, n, now_ns + SEND_NS, NULL) >= 0;
+    if (f.length <= SMALL_REPLY)
+        return transmit(conn, &f, v, n, now_ns);
+    bool sent = transmit(conn, &f, v, n, cell_now_ns());
+    cell_memory_give(conn->conn->memory, c->message.len);
+    return sent;
 }
 
 /* A request that cannot be taken: answered, and the connection goes on. */
@@ -92,40 +107,68 @@ static int refuse_call(cell_ctx *c, int status, const char *text, const struct c
     return cell_serve_refusal(c, &e, meta);
 }
 
+/* What is sent slowly is held for long: large replies count towards what the caller's user may make the server hold.
+ * Returns the code of the reply, which may be a refusal now. */
+static int account_reply(struct server_conn *conn, cell_ctx *c, int code, const struct cell_buffer **meta)
+{
+    struct cell_memory *memory = conn->conn->memory;
+    size_t meta_len = *meta ? (*meta)->len : 0;
+    struct cell_error e;
+    if (c->message.len + meta_len <= SMALL_REPLY || cell_memory_take(memory, c->message.len))
+        return code;
+    cell_count(&conn->server->counters.memory_refused, 1);
+    cell_error_set(&e, CELL_RESOURCE_EXHAUSTED, "what the connections of this user hold is at the limit of %zu bytes",
+                   memory->limit);
+    cell_scratch_reset(&c->message);
+    return cell_serve_refusal(c, &e, meta);
+}
+
 /* ---- calls ---- */
+
+static bool needs_place(const struct server_conn *conn, const struct cell_frame *f)
+{
+    if (conn->channel == CELL_CHANNEL_APP)
+        return f->length <= conn->server->options.max_message;
+    return conn->channel == CELL_CHANNEL_COMPILE && f->code == CELL_COMPILE_EXPAND &&
+           f->length <= CELL_MAX_COMPILE_REPLY;
+}
+
+/* True when the call may begin. Else the connection is the gate's, and perhaps already another thread's. */
+static bool enter_gate(struct cell_server *s, struct server_conn *conn, const struct cell_received *received,
+                       uint64_t now_ns)
+{
+    struct gate_waiter *admitted;
+    conn->pending = *received;
+    conn->has_pending = true;
+    conn->arrived_ns = now_ns;
+    bool entered = cell_gate_enter(&s->gate, &conn->caller->gate, &conn->waiter, now_ns, &admitted);
+    if (entered)
+        conn->has_pending = false;
+    else
+        cell_count(&s->counters.calls_waited, 1);
+    cell_server_resume(s, admitted);
+    return entered;
+}
 
 static int answer_app(struct cell_server *s, struct server_conn *conn, cell_ctx *c,
                       const struct cell_received *received, const struct cell_buffer **meta)
 {
     const struct cell_frame *f = &received->frame;
-    bool waited;
     if (f->length > s->options.max_message)
         return refuse_call(c, CELL_TOO_LARGE, "the request is larger than the cell's limit", meta);
-    bool admitted = cell_gate_enter(&s->gate, c->deadline_ns, &waited);
-    if (waited)
-        cell_count(&s->counters.calls_waited, 1);
-    if (!admitted)
-        return refuse_call(c, CELL_DEADLINE_EXCEEDED, "the deadline passed before a thread was free", meta);
-    int code = cell_server_answer(s, conn->match, c, (uint32_t)f->code, received->message, received->message_len, meta);
-    cell_gate_leave(&s->gate);
-    return code;
+    return cell_server_answer(s, conn->match, c, (uint32_t)f->code, received->message, received->message_len, meta);
 }
 
 static int answer_other(struct cell_server *s, struct server_conn *conn, cell_ctx *c,
                         const struct cell_received *received, const struct cell_buffer **meta)
 {
     const struct cell_frame *f = &received->frame;
-    bool waited, expands = conn->channel == CELL_CHANNEL_COMPILE && f->code == CELL_COMPILE_EXPAND;
     uint32_t limit = conn->channel == CELL_CHANNEL_OPS ? CELL_MAX_OPS_REPLY : CELL_MAX_COMPILE_REPLY;
     if (f->length > limit)
         return refuse_call(c, CELL_TOO_LARGE, "the request is larger than the channel's limit", meta);
-    if (expands && !cell_gate_enter(&s->gate, c->deadline_ns, &waited))
-        return refuse_call(c, CELL_DEADLINE_EXCEEDED, "the deadline passed before a thread was free", meta);
     int code = conn->channel == CELL_CHANNEL_OPS
                    ? cell_server_ops(s, c, f->code)
                    : cell_server_compile(s, c, f->code, received->message, received->message_len);
-    if (expands)
-        cell_gate_leave(&s->gate);
     if (code < 0) {
         cell_scratch_reset(&c->message);
         if (c->error.status != code)
@@ -136,43 +179,54 @@ static int answer_other(struct cell_server *s, struct server_conn *conn, cell_ct
     return code;
 }
 
-static bool serve_call(struct cell_server *s, struct server_conn *conn, cell_ctx *c,
-                       const struct cell_received *received, uint64_t now_ns)
+static int answer(struct cell_server *s, struct server_conn *conn, cell_ctx *c, const struct cell_received *received,
+                  bool waited, const struct cell_buffer **meta)
+{
+    const struct cell_frame *f = &received->frame;
+    struct cell_error e; /* set by whoever fails */
+    int code = f->meta_len ? cell_meta_check(received->meta, f->meta_len, &e) : CELL_OK;
+    if (code >= 0 && f->meta_len && cell_ctx_receive_metadata(c, received->meta, f->meta_len, false, NULL) < 0)
+        code = cell_error_set(&e, CELL_RESOURCE_EXHAUSTED, "no memory for the metadata");
+    if (code < 0)
+        return cell_serve_refusal(c, &e, meta);
+    if (waited && c->deadline_ns != CELL_NO_DEADLINE && cell_now_ns() >= c->deadline_ns)
+        return refuse_call(c, CELL_DEADLINE_EXCEEDED, "the deadline passed before its turn came", meta);
+    return conn->channel == CELL_CHANNEL_APP ? answer_app(s, conn, c, received, meta)
+                                             : answer_other(s, conn, c, received, meta);
+}
+
+/* The call has its place at the gate, if it needs one; `waited` for it. */
+static enum server_next serve_call(struct cell_server *s, struct server_conn *conn, cell_ctx *c,
+                                   const struct cell_received *received, bool waited, uint64_t now_ns)
 {
     const struct cell_frame *f = &received->frame;
     const struct cell_buffer *meta = NULL;
-    struct cell_error e; /* set by whoever fails */
-    int code = f->meta_len ? cell_meta_check(received->meta, f->meta_len, &e) : CELL_OK;
+    bool placed = needs_place(conn, f);
     conn->current_id = f->id;
     conn->hung_up = false;
     conn->origin.fd = cell_conn_fd(conn->conn);
     conn->origin.events = POLLIN | POLLRDHUP;
     cell_ctx_begin_handler(c, &conn->origin,
                            f->timeout_ms ? now_ns + f->timeout_ms * CELL_NS_PER_MS : CELL_NO_DEADLINE);
-    if (code >= 0 && f->meta_len && cell_ctx_receive_metadata(c, received->meta, f->meta_len, false, NULL) < 0)
-        code = cell_error_set(&e, CELL_RESOURCE_EXHAUSTED, "no memory for the metadata");
-    if (code < 0)
-        code = cell_serve_refusal(c, &e, &meta);
-    else if (conn->channel == CELL_CHANNEL_APP)
-        code = answer_app(s, conn, c, received, &meta);
-    else
-        code = answer_other(s, conn, c, received, &meta);
-    bool sent = send_reply(conn, c, f->id, code, meta, now_ns);
+    int code = answer(s, conn, c, received, waited, &meta);
+    if (placed) {
+        conn->admitted = false;
+        uint64_t entered_ns = waited ? conn->waiter.since_ns : now_ns;
+        cell_server_resume(s, cell_gate_leave(&s->gate, &conn->caller->gate, entered_ns, 0));
+    }
+    code = account_reply(conn, c, code, &meta);
+    bool sent = send_reply(conn, c, f->id, code, meta, waited ? cell_now_ns() : now_ns);
     cell_ctx_end_handler(c);
-    return sent;
+    return sent ? NEXT_IDLE : NEXT_OVER;
 }
 
-/* One frame of an open connection; false = the connection is over. */
-static bool serve_frame(struct cell_server *s, struct server_conn *conn, cell_ctx *c,
-                        const struct cell_received *received, uint64_t now_ns)
+/* A frame of an open connection that is no call; false = the connection is over. */
+static bool serve_other(struct cell_server *s, struct server_conn *conn, const struct cell_frame *f)
 {
-    const struct cell_frame *f = &received->frame;
     struct cell_error e; /* set where it is used */
     if (f->channel != conn->channel)
         cell_error_set(&e, CELL_PROTOCOL_ERROR, "frame on channel %u of a connection for channel %u", f->channel,
                        conn->channel);
-    else if (f->kind == CELL_FRAME_CALL)
-        return serve_call(s, conn, c, received, now_ns);
     else if (f->kind == CELL_FRAME_CANCEL)
         return true; /* of a call that was answered meanwhile */
     else
@@ -180,6 +234,71 @@ static bool serve_frame(struct cell_server *s, struct server_conn *conn, cell_ct
     cell_count(&s->counters.protocol_errors, 1);
     cell_server_refuse(conn, &e);
     return false;
+}
+
+/* ---- parking ---- */
+
+/* What one thread knows while it serves one connection. */
+struct stay {
+    bool parked;
+    uint32_t calls;
+    unsigned refused; /* server.parking_refused when it was parked */
+};
+
+static void leave_parking(struct cell_server *s, struct server_conn *conn, struct stay *stay)
+{
+    if (stay->parked)
+        cell_parking_give(s, conn->caller);
+    stay->parked = false;
+}
+
+/* After a call: how long to wait for the next one. */
+static uint64_t wait_until(struct cell_server *s, struct server_conn *conn, struct stay *stay, uint64_t now_ns)
+{
+    if (stay->parked && ++stay->calls >= PARKED_CALLS) {
+        stay->calls = 0;
+        if (atomic_load_explicit(&s->parking_refused, memory_order_relaxed) != stay->refused) {
+            leave_parking(s, conn, stay);
+            return 0;
+        }
+    }
+    if (!stay->parked) {
+        stay->parked = cell_parking_take(s, conn->caller);
+        stay->calls = 0;
+        stay->refused = atomic_load_explicit(&s->parking_refused, memory_order_relaxed);
+    }
+    return stay->parked ? now_ns + ACTIVE_NS : 0;
+}
+
+/* ---- frames ---- */
+
+static enum server_next serve_frame(struct cell_server *s, struct server_conn *conn, cell_ctx *c, struct stay *stay,
+                                    const struct cell_received *received, uint64_t now_ns)
+{
+    const struct cell_frame *f = &received->frame;
+    if (conn->state != CONN_OPEN)
+        return cell_server_handshake(s, conn, received) ? NEXT_IDLE : NEXT_OVER;
+    if (f->kind != CELL_FRAME_CALL || f->channel != conn->channel)
+        return serve_other(s, conn, f) ? NEXT_IDLE : NEXT_OVER;
+    if (needs_place(conn, f) && !cell_gate_try(&conn->caller->gate, now_ns)) {
+        leave_parking(s, conn, stay);
+        if (!enter_gate(s, conn, received, now_ns))
+            return NEXT_AWAY;
+    }
+    return serve_call(s, conn, c, received, false, now_ns);
+}
+
+/* Goes on with the call that waited at the gate. */
+static enum server_next serve_admitted(struct cell_server *s, struct server_conn *conn, cell_ctx *c)
+{
+    const struct cell_received received = conn->pending;
+    conn->has_pending = false;
+    if (!atomic_load(&s->hard_stop))
+        return serve_call(s, conn, c, &received, true, conn->arrived_ns);
+    conn->admitted = false;
+    cell_server_resume(s, cell_gate_leave(&s->gate, &conn->caller->gate, conn->waiter.since_ns, 0));
+    cell_server_say_goodbye(conn);
+    return NEXT_OVER;
 }
 
 static int next_frame(struct server_conn *conn, struct cell_received *received, uint64_t deadline_ns,
@@ -199,35 +318,48 @@ static bool leaves(struct cell_server *s, const struct server_conn *conn)
            (conn->channel != CELL_CHANNEL_OPS || atomic_load(&s->hard_stop));
 }
 
-bool cell_server_serve(struct cell_server *s, struct server_conn *conn, cell_ctx *c)
+/* The next frame, unless the connection is to leave or to wait: then *next says so. */
+static bool take_frame(struct cell_server *s, struct server_conn *conn, struct cell_received *received,
+                       uint64_t deadline_ns, enum server_next *next)
 {
     struct cell_error e; /* not initialised as a whole: its text is big */
-    struct cell_received received;
-    uint64_t deadline =
-        0; /* what the poller saw may be only the beginning of a frame: nobody waits for the rest here */
-    for (;;) {
-        e.text[0] = '\0';
-        /* Asked again afterwards: what arrives while the server drains is not begun any more. */
-        int r = leaves(s, conn) ? CELL_OK : next_frame(conn, &received, deadline, &e);
-        if (leaves(s, conn)) {
-            cell_server_say_goodbye(conn);
-            return false;
-        }
-        if (r == CELL_DEADLINE_EXCEEDED)
-            return true;
-        if (r == CELL_PROTOCOL_ERROR || r == CELL_TOO_LARGE) {
-            cell_count(&s->counters.protocol_errors, 1);
-            cell_server_refuse(conn, &e);
-        }
-        if (r < 0)
-            return false;
-        uint64_t now = cell_now_ns();
-        bool going_on = conn->state == CONN_OPEN ? serve_frame(s, conn, c, &received, now)
-                                                 : cell_server_handshake(s, conn, &received);
-        if (!going_on)
-            return false;
-        deadline = conn->state == CONN_OPEN ? now + ACTIVE_NS : 0;
+    e.text[0] = '\0';
+    /* Asked again afterwards: what arrives while the server drains is not begun any more. */
+    int r = leaves(s, conn) ? CELL_OK : next_frame(conn, received, deadline_ns, &e);
+    *next = r == CELL_DEADLINE_EXCEEDED ? NEXT_IDLE : NEXT_OVER;
+    if (leaves(s, conn)) {
+        *next = NEXT_OVER;
+        cell_server_say_goodbye(conn);
+        return false;
     }
+    if (r == CELL_PROTOCOL_ERROR || r == CELL_TOO_LARGE || r == CELL_RESOURCE_EXHAUSTED) {
+        cell_count(r == CELL_RESOURCE_EXHAUSTED ? &s->counters.memory_refused : &s->counters.protocol_errors, 1);
+        cell_server_refuse(conn, &e);
+    }
+    return r >= 0;
+}
+
+enum server_next cell_server_serve(struct cell_server *s, struct server_conn *conn, cell_ctx *c)
+{
+    struct cell_received received;
+    struct stay stay = {0};
+    /* What the poller saw may be only the beginning of a frame: nobody waits for the rest here. */
+    uint64_t deadline = 0;
+    enum server_next next = NEXT_IDLE;
+    if (conn->admitted) {
+        next = serve_admitted(s, conn, c);
+        if (next == NEXT_IDLE)
+            deadline = wait_until(s, conn, &stay, cell_now_ns());
+    }
+    while (next == NEXT_IDLE && take_frame(s, conn, &received, deadline, &next)) {
+        uint64_t now = cell_now_ns();
+        next = serve_frame(s, conn, c, &stay, &received, now);
+        if (next == NEXT_AWAY)
+            return next;
+        deadline = conn->state == CONN_OPEN ? wait_until(s, conn, &stay, now) : 0;
+    }
+    leave_parking(s, conn, &stay);
+    return next;
 }
 
 void cell_server_conn_init(struct cell_server *s, struct server_conn *conn)

@@ -10,8 +10,10 @@
 
 static void dismiss_idle(struct cell_server *s, bool operations)
 {
-    for (struct server_conn *conn = s->idle_first, *next; conn; conn = next) {
-        next = conn->idle_next;
+    for (struct server_conn *conn = s->conns, *next; conn; conn = next) {
+        next = conn->next;
+        if (!conn->polled)
+            continue;
         if (conn->channel == CELL_CHANNEL_OPS && conn->state == CONN_OPEN && !operations)
             continue;
         if (conn->state == CONN_OPEN)

@@ -69,6 +69,13 @@ static bool take_hello(struct cell_server *s, struct server_conn *conn, const st
         cell_server_refuse(conn, &e);
         return false;
     }
+    if (conn->refused) {
+        uint32_t uid = conn->caller->uid->uid;
+        cell_error_set(&e, CELL_RESOURCE_EXHAUSTED, "user %u has all of its %u connections to %s", uid,
+                       cell_callers_limit(s, uid), s->cell);
+        cell_server_refuse(conn, &e);
+        return false;
+    }
     memcpy(conn->program, hello.program, sizeof(conn->program));
     conn->origin.caller.program = cell_strz(conn->program);
     welcome.need_schema = f->channel == CELL_CHANNEL_APP && strcmp(hello.fingerprint, s->fingerprint) != 0;
@@ -117,10 +124,7 @@ bool cell_server_handshake(struct cell_server *s, struct server_conn *conn, cons
     bool going_on = conn->state == CONN_NEW ? take_hello(s, conn, received) : take_schema(s, conn, received);
     if (conn->state == CONN_OPEN || !going_on) {
         pthread_mutex_lock(&s->lock);
-        if (conn->handshake_deadline_ns) {
-            conn->handshake_deadline_ns = 0;
-            s->nhandshakes--;
-        }
+        cell_server_handshake_over(s, conn);
         pthread_mutex_unlock(&s->lock);
     }
     return going_on;

@@ -5,6 +5,7 @@
 
 #include "call.h"
 #include "core/schema.h"
+#include "server_gate.h"
 
 /* ---- which methods a client of another schema may call ---- */
 
@@ -40,6 +41,9 @@ void cell_server_match_free(struct server_match *match); /* with those behind it
     X(connections, "connections")                 /* accepted */                                                       \
     X(connections_closed, "connections_closed")   /* and ended */                                                      \
     X(connections_evicted, "connections_evicted") /* closed while idle, to make room */                                \
+    X(connections_refused, "connections_refused") /* over the limit of their user */                                   \
+    X(memory_refused, "memory_refused")           /* requests and replies over the memory of their user */             \
+    X(slow_clients_cut, "slow_clients_cut")       /* did not take their replies while many others did not either */    \
     X(handshakes_refused, "handshakes_refused")                                                                        \
     X(protocol_errors, "protocol_errors")                                                                              \
     X(calls_waited, "calls_waited") /* for one of max_threads */                                                       \
@@ -63,7 +67,48 @@ static inline void cell_count(atomic_uint_fast64_t *counter, uint64_t n)
     atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
+/* ---- callers: the users and processes that have connections; all of it under the server's `lock` ---- */
+
+struct server_conn;
+
+struct caller_uid {
+    struct caller_uid *next;
+    uint32_t uid;
+    uint32_t nconns;    /* that count towards its limit */
+    uint32_t nrefusing; /* over it, until they have been told so */
+    uint32_t nprocesses;
+    struct cell_memory memory;
+    struct gate_uid gate;
+    struct server_conn *idle_first, *idle_last; /* open ones that the poller watches, longest first */
+    /* What waits for a thread, taken in turns. */
+    struct caller_process *ready_first, **ready_last;
+    struct caller_uid *next_ready;
+    uint32_t stuck; /* scratch of whoever counts threads that wait for its clients to read */
+};
+
+struct caller_process {
+    struct caller_process *next; /* with the same hash */
+    struct caller_uid *uid;
+    int32_t pid;
+    uint32_t nconns;
+    atomic_uint parked; /* threads that wait for the next call of its connections */
+    struct gate_process gate;
+    struct server_conn *ready_first, **ready_last;
+    struct caller_process *next_ready;
+};
+
+#define CALLER_HASH 256u
+
 /* ---- connections ---- */
+
+/* A thread that serves connections. */
+struct server_thread {
+    struct server_thread *prev, *next;
+    struct server_conn *conn; /* that it serves */
+    atomic_uint_fast64_t
+        sending_ns; /* since when it sends a reply; 0 = it does not. While it does, `conn` is its own */
+    bool cut;       /* its connection was, for that */
+};
 
 enum server_conn_state {
     CONN_NEW,         /* waits for HELLO */
@@ -74,42 +119,30 @@ enum server_conn_state {
 struct server_conn {
     struct ctx_origin origin;                  /* first: a handler's context points here */
     struct server_conn *prev, *next;           /* all of the server */
-    struct server_conn *idle_prev, *idle_next; /* those the poller watches, longest first */
-    struct server_conn *next_ready;            /* those that wait for a thread */
+    struct server_conn *idle_prev, *idle_next; /* of its user */
+    struct server_conn *late_prev, *late_next; /* those in the handshake, longest first */
+    struct server_conn *next_ready;            /* those of its process that wait for a thread */
     struct cell_server *server;
+    struct caller_process *caller;
+    struct server_thread *thread; /* that serves it, when one does */
     struct cell_conn *conn;
     struct server_match *match; /* NULL: the schema is the server's own */
     uint64_t handshake_deadline_ns;
     enum server_conn_state state;
-    bool polled; /* the poller has it, no thread */
-    bool added;  /* it is in the epoll set */
+    bool polled;  /* the poller has it, no thread */
+    bool added;   /* it is in the epoll set */
+    bool refused; /* over the limit of its user: HELLO is answered with that */
     uint8_t channel;
     char program[64];
     /* While a handler runs its connection is looked at for CANCEL and hang-up; another frame that is found is kept. */
     uint64_t current_id;
     bool hung_up, has_pending;
     struct cell_received pending;
+    /* While its call waits at the gate no thread has it; the frame is `pending`. */
+    struct gate_waiter waiter;
+    uint64_t arrived_ns; /* of that frame */
+    bool admitted;       /* it has its place, which is to be given back */
 };
-
-/* ---- the gate: at most max_threads handlers at once, first come, first served ---- */
-
-struct gate_waiter {
-    struct gate_waiter *next;
-    pthread_cond_t cond;
-    bool admitted;
-};
-
-struct server_gate {
-    pthread_mutex_t lock;
-    uint32_t running, limit;
-    struct gate_waiter *first, **last;
-};
-
-void cell_gate_init(struct server_gate *g, uint32_t limit);
-void cell_gate_destroy(struct server_gate *g);
-/* Waits for a place until the deadline; false = it passed. *waited tells whether there was none free. */
-bool cell_gate_enter(struct server_gate *g, uint64_t deadline_ns, bool *waited);
-void cell_gate_leave(struct server_gate *g);
 
 /* ---- the server ---- */
 
@@ -142,12 +175,19 @@ struct cell_server {
     pthread_mutex_t lock; /* of everything below */
     pthread_cond_t work;  /* a connection is ready, or threads shall leave */
     struct server_conn *conns;
-    uint32_t nconns, nhandshakes;
-    struct server_conn *idle_first, *idle_last;
-    struct server_conn *ready_first, **ready_last;
+    struct server_conn *late_first, *late_last; /* in the handshake */
+    uint32_t nconns, nidle;
+    struct caller_uid *uids;
+    struct caller_process *callers[CALLER_HASH];
+    struct caller_uid *ready_first, **ready_last; /* with connections that wait for a thread */
+    struct server_thread *threads;
     uint32_t nready, nthreads, nwaiting;
-    bool wants_room; /* a client waits to be accepted and there is no room */
-    bool abandoned;  /* run gave up waiting: the last thread frees the server */
+    uint32_t max_served; /* threads, without those that wait for a client to take its reply */
+    uint32_t max_parked; /* threads that wait for the next call of their connection */
+    atomic_uint parked;
+    atomic_uint parking_refused; /* grows; who has parked long looks whether others want to */
+    bool wants_room;             /* a client waits to be accepted and there is no room */
+    bool abandoned;              /* run gave up waiting: the last thread frees the server */
 };
 
 const char *cell_server_cell(const struct cell_server *s);
@@ -167,8 +207,13 @@ int cell_server_compile(struct cell_server *s, cell_ctx *c, int32_t method, cons
 
 /* server_conn.c: what a connection knows of its other end from the beginning. */
 void cell_server_conn_init(struct cell_server *s, struct server_conn *conn);
-/* Serves a connection until it is idle (true) or over (false). One thread at a time. */
-bool cell_server_serve(struct cell_server *s, struct server_conn *conn, cell_ctx *c);
+/* Serves a connection for a while. One thread at a time. */
+enum server_next {
+    NEXT_IDLE, /* the poller is to watch it */
+    NEXT_OVER,
+    NEXT_AWAY /* its call waits at the gate: it is not the thread's any more */
+};
+enum server_next cell_server_serve(struct cell_server *s, struct server_conn *conn, cell_ctx *c);
 /* GOAWAY, without waiting. */
 void cell_server_say_goodbye(struct server_conn *conn);
 
@@ -177,11 +222,28 @@ bool cell_server_handshake(struct cell_server *s, struct server_conn *conn, cons
 /* Tells the client, with WELCOME, why its connection ends. */
 void cell_server_refuse(struct server_conn *conn, const struct cell_error *e);
 
+/* server_callers.c; with `lock` held but for the last two. */
+/* The connection's user and process. CELL_NO_MEMORY. */
+int cell_callers_join(struct cell_server *s, struct server_conn *conn);
+void cell_callers_leave(struct cell_server *s, struct server_conn *conn); /* after it was closed */
+/* How many connections the user may have. */
+uint32_t cell_callers_limit(const struct cell_server *s, uint32_t uid);
+/* The open connection that has been idle longest, of the user who has the most; NULL = none. */
+struct server_conn *cell_callers_victim(const struct cell_server *s);
+void cell_ready_put(struct cell_server *s, struct server_conn *conn);
+struct server_conn *cell_ready_take(struct cell_server *s); /* NULL = none */
+/* A thread may go on waiting for the connection's next call; to be given back. */
+bool cell_parking_take(struct cell_server *s, struct caller_process *p);
+void cell_parking_give(struct cell_server *s, struct caller_process *p);
+
 /* server_threads.c */
-void cell_server_dispatch(struct cell_server *s, struct server_conn *conn);  /* `lock` is held */
-void cell_server_conn_free(struct cell_server *s, struct server_conn *conn); /* `lock` is held */
-void cell_server_watch(struct cell_server *s, struct server_conn *conn);     /* `lock` is held */
-void cell_server_unwatch(struct cell_server *s, struct server_conn *conn);   /* `lock` is held */
+/* Those whose calls were admitted by the gate go on. */
+void cell_server_resume(struct cell_server *s, struct gate_waiter *admitted);
+void cell_server_handshake_over(struct cell_server *s, struct server_conn *conn); /* `lock` is held */
+void cell_server_dispatch(struct cell_server *s, struct server_conn *conn);       /* `lock` is held */
+void cell_server_conn_free(struct cell_server *s, struct server_conn *conn);      /* `lock` is held */
+void cell_server_watch(struct cell_server *s, struct server_conn *conn);          /* `lock` is held */
+void cell_server_unwatch(struct cell_server *s, struct server_conn *conn);        /* `lock` is held */
 void cell_server_wake(struct cell_server *s);
 void cell_server_delete(struct cell_server *s);
 

@@ -17,6 +17,8 @@
 #define ACCEPT_PAUSE_NS (UINT64_C(100) * CELL_NS_PER_MS)
 #define EVENTS 64
 #define ACCEPTS_AT_ONCE 32
+/* Of one user. */
+#define REFUSALS_AT_ONCE 8u
 
 /* ---- accepting ---- */
 
@@ -33,18 +35,52 @@ static bool somebody_waits(const struct cell_server *s)
     return poll(&p, 1, 0) > 0;
 }
 
-/* Makes room for a client that waits: the connection that has been idle longest is told to go. */
-static bool evict(struct cell_server *s)
+/* Makes room for a client: the connection that has been idle longest, of the user who has the most, is told to go. */
+static void evict(struct cell_server *s)
 {
-    struct server_conn *conn = s->idle_first;
-    while (conn && conn->state != CONN_OPEN)
-        conn = conn->idle_next;
+    struct server_conn *conn = cell_callers_victim(s);
     if (!conn)
-        return false;
+        return;
     cell_server_say_goodbye(conn);
     cell_count(&s->counters.connections_evicted, 1);
     cell_server_conn_free(s, conn);
-    return true;
+}
+
+static void pause_accepting(struct cell_server *s)
+{
+    s->accept_again_ns = cell_now_ns() + ACCEPT_PAUSE_NS;
+    watch_listener(s, false);
+}
+
+/* Counts the connection for its user. One that is over the limit stays until its HELLO came, so that the answer is read
+ * and not lost in a reset; of too many of those each is told at once. False: it has to go. */
+static bool count_in(struct cell_server *s, struct server_conn *conn)
+{
+    struct caller_uid *u = conn->caller->uid;
+    conn->refused = u->nconns >= cell_callers_limit(s, u->uid);
+    if (!conn->refused) {
+        u->nconns++;
+        return true;
+    }
+    u->nrefusing++;
+    cell_count(&s->counters.connections_refused, 1);
+    return u->nrefusing <= REFUSALS_AT_ONCE;
+}
+
+static void enlist(struct cell_server *s, struct server_conn *conn)
+{
+    conn->next = s->conns;
+    if (s->conns)
+        s->conns->prev = conn;
+    s->conns = conn;
+    s->nconns++;
+    conn->handshake_deadline_ns = cell_now_ns() + HANDSHAKE_NS;
+    conn->late_prev = s->late_last;
+    if (s->late_last)
+        s->late_last->late_next = conn;
+    else
+        s->late_first = conn;
+    s->late_last = conn;
 }
 
 static bool accept_one(struct cell_server *s)
@@ -56,23 +92,29 @@ static bool accept_one(struct cell_server *s)
     if (r == CELL_UNAVAILABLE)
         return false;
     struct server_conn *conn = r < 0 ? NULL : calloc(1, sizeof(*conn));
-    if (!conn) { /* out of descriptors or memory: the client waits in the queue */
+    if (conn) {
+        conn->conn = accepted;
+        cell_server_conn_init(s, conn);
+    }
+    if (!conn || cell_callers_join(s, conn) < 0) { /* out of descriptors or memory: the client waits in the queue */
         cell_conn_close(accepted);
-        s->accept_again_ns = cell_now_ns() + ACCEPT_PAUSE_NS;
-        watch_listener(s, false);
+        free(conn);
+        pause_accepting(s);
         return false;
     }
-    conn->conn = accepted;
-    cell_server_conn_init(s, conn);
-    conn->handshake_deadline_ns = cell_now_ns() + HANDSHAKE_NS;
     cell_count(&s->counters.connections, 1);
-    conn->next = s->conns;
-    if (s->conns)
-        s->conns->prev = conn;
-    s->conns = conn;
-    s->nconns++;
-    s->nhandshakes++;
-    cell_server_watch(s, conn);
+    bool stays = count_in(s, conn);
+    if (!conn->refused && s->nconns >= s->options.max_connections)
+        evict(s);
+    enlist(s, conn);
+    if (stays) {
+        cell_server_watch(s, conn);
+    } else {
+        cell_error_set(&e, CELL_RESOURCE_EXHAUSTED, "user %u has too many connections to %s", conn->caller->uid->uid,
+                       s->cell);
+        cell_server_refuse(conn, &e);
+        cell_server_conn_free(s, conn);
+    }
     return true;
 }
 
@@ -85,7 +127,7 @@ static void accept_clients(struct cell_server *s)
         bool full = s->nconns >= s->options.max_connections;
         if (full && !somebody_waits(s))
             break;
-        if (full && !evict(s)) {
+        if (full && s->nidle == 0) {
             s->wants_room = true; /* a thread that ends or idles a connection wakes the poller */
             watch_listener(s, false);
             break;
@@ -103,16 +145,16 @@ static uint64_t end_handshakes(struct cell_server *s)
 {
     uint64_t next = CELL_NO_DEADLINE;
     pthread_mutex_lock(&s->lock);
-    uint64_t now = s->nhandshakes ? cell_now_ns() : 0;
+    uint64_t now = s->late_first ? cell_now_ns() : 0;
     uint64_t early = s->wants_room ? HANDSHAKE_NS - SHORT_HANDSHAKE_NS : 0;
-    for (struct server_conn *conn = s->nhandshakes ? s->idle_first : NULL, *after; conn; conn = after) {
-        after = conn->idle_next;
-        if (!conn->handshake_deadline_ns)
-            continue;
-        if (conn->handshake_deadline_ns - early <= now)
-            cell_server_conn_free(s, conn);
-        else if (conn->handshake_deadline_ns - early < next)
+    for (struct server_conn *conn = s->late_first, *after; conn; conn = after) {
+        after = conn->late_next;
+        if (conn->handshake_deadline_ns - early > now) {
             next = conn->handshake_deadline_ns - early;
+            break;
+        }
+        if (conn->polled) /* else a thread deals with it now, and the poller is woken when it comes back */
+            cell_server_conn_free(s, conn);
     }
     pthread_mutex_unlock(&s->lock);
     return next;
@@ -159,7 +201,7 @@ static void take_wakeup(struct cell_server *s)
     ssize_t r = read(s->wake_fd, &n, sizeof(n));
     (void)r;
     pthread_mutex_lock(&s->lock);
-    bool retry = s->listener && s->wants_room && (s->idle_first || s->nconns < s->options.max_connections);
+    bool retry = s->listener && s->wants_room && (s->nidle || s->nconns < s->options.max_connections);
     pthread_mutex_unlock(&s->lock);
     if (retry)
         watch_listener(s, true);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * Threads, and the connections between them and the poller. A connection belongs to the poller (`polled`) or to one
- * thread, or waits for one. There are as many threads as active connections: a thread that waits for the next call of
- * its connection costs nothing but its stack, and how many handlers run at once is the gate's business. Threads without
- * work leave, so that an idle server has none.
+ * thread, waits for one, or its call waits at the gate. There is a thread for each handler that may run, for each
+ * connection whose next call a thread may wait for (the parked ones: the fastest way to be served), and a few for what
+ * is neither; more only while others wait for clients to take their replies. So hundreds of active connections do not
+ * mean hundreds of threads, and none waits behind a slow client. Threads without work leave, so that an idle server has
+ * none.
  */
 #include <errno.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -14,31 +17,37 @@
 #include "server_parts.h"
 
 #define LINGER_NS (UINT64_C(1000) * CELL_NS_PER_MS)
+/* Threads that may wait for clients to take their replies before others have to wait for a thread. */
+#define MAX_STUCK 64u
 
 /* ---- connections, with `lock` held ---- */
 
 static void idle_append(struct cell_server *s, struct server_conn *conn)
 {
+    struct caller_uid *u = conn->caller->uid;
     conn->idle_next = NULL;
-    conn->idle_prev = s->idle_last;
-    if (s->idle_last)
-        s->idle_last->idle_next = conn;
+    conn->idle_prev = u->idle_last;
+    if (u->idle_last)
+        u->idle_last->idle_next = conn;
     else
-        s->idle_first = conn;
-    s->idle_last = conn;
+        u->idle_first = conn;
+    u->idle_last = conn;
+    s->nidle++;
 }
 
 static void idle_remove(struct cell_server *s, struct server_conn *conn)
 {
+    struct caller_uid *u = conn->caller->uid;
     if (conn->idle_prev)
         conn->idle_prev->idle_next = conn->idle_next;
     else
-        s->idle_first = conn->idle_next;
+        u->idle_first = conn->idle_next;
     if (conn->idle_next)
         conn->idle_next->idle_prev = conn->idle_prev;
     else
-        s->idle_last = conn->idle_prev;
+        u->idle_last = conn->idle_prev;
     conn->idle_prev = conn->idle_next = NULL;
+    s->nidle--;
 }
 
 void cell_server_watch(struct cell_server *s, struct server_conn *conn)
@@ -50,15 +59,32 @@ void cell_server_watch(struct cell_server *s, struct server_conn *conn)
         return;
     }
     conn->added = conn->polled = true;
-    idle_append(s, conn);
+    if (conn->state == CONN_OPEN)
+        idle_append(s, conn);
     if (s->wants_room || conn->handshake_deadline_ns)
         cell_server_wake(s); /* the poller's timeout was chosen without this connection */
 }
 
 void cell_server_unwatch(struct cell_server *s, struct server_conn *conn)
 {
-    idle_remove(s, conn);
+    if (conn->state == CONN_OPEN)
+        idle_remove(s, conn);
     conn->polled = false;
+}
+
+void cell_server_handshake_over(struct cell_server *s, struct server_conn *conn)
+{
+    if (!conn->handshake_deadline_ns)
+        return;
+    conn->handshake_deadline_ns = 0;
+    if (conn->late_prev)
+        conn->late_prev->late_next = conn->late_next;
+    else
+        s->late_first = conn->late_next;
+    if (conn->late_next)
+        conn->late_next->late_prev = conn->late_prev;
+    else
+        s->late_last = conn->late_prev;
 }
 
 void cell_server_conn_free(struct cell_server *s, struct server_conn *conn)
@@ -75,26 +101,18 @@ void cell_server_conn_free(struct cell_server *s, struct server_conn *conn)
     else
         s->conns = conn->next;
     s->nconns--;
-    if (conn->handshake_deadline_ns)
-        s->nhandshakes--;
+    cell_server_handshake_over(s, conn);
+    if (conn->refused)
+        conn->caller->uid->nrefusing--;
+    else
+        conn->caller->uid->nconns--;
     cell_count(&s->counters.connections_closed, 1);
     cell_conn_close(conn->conn);
+    cell_callers_leave(s, conn);
     cell_server_match_free(conn->match);
     free(conn);
     if (s->wants_room || atomic_load(&s->draining))
         cell_server_wake(s);
-}
-
-static struct server_conn *take_ready(struct cell_server *s)
-{
-    struct server_conn *conn = s->ready_first;
-    if (conn) {
-        s->ready_first = conn->next_ready;
-        if (!s->ready_first)
-            s->ready_last = &s->ready_first;
-        s->nready--;
-    }
-    return conn;
 }
 
 /* ---- threads ---- */
@@ -107,7 +125,7 @@ static struct server_conn *wait_for_work(struct cell_server *s)
                                    .tv_nsec = (long)(until_ns % 1000000000u)};
     struct server_conn *conn;
     int r = 0;
-    while (!(conn = take_ready(s)) && r != ETIMEDOUT && !atomic_load(&s->draining)) {
+    while (!(conn = cell_ready_take(s)) && r != ETIMEDOUT && !atomic_load(&s->draining)) {
         s->nwaiting++;
         r = pthread_cond_timedwait(&s->work, &s->lock, &until);
         s->nwaiting--;
@@ -115,21 +133,46 @@ static struct server_conn *wait_for_work(struct cell_server *s)
     return conn;
 }
 
+static void enlist(struct cell_server *s, struct server_thread *t)
+{
+    t->next = s->threads;
+    if (s->threads)
+        s->threads->prev = t;
+    s->threads = t;
+}
+
+static void delist(struct cell_server *s, struct server_thread *t)
+{
+    if (t->next)
+        t->next->prev = t->prev;
+    if (t->prev)
+        t->prev->next = t->next;
+    else
+        s->threads = t->next;
+}
+
 static void *serve_connections(void *arg)
 {
     struct cell_server *s = arg;
+    struct server_thread self = {0};
     struct server_conn *conn;
     cell_ctx *c = cell_ctx_open_handler(0);
     pthread_mutex_lock(&s->lock);
+    enlist(s, &self);
     while ((conn = wait_for_work(s)) != NULL) {
+        self.conn = conn;
+        self.cut = false;
+        conn->thread = &self;
         pthread_mutex_unlock(&s->lock);
-        bool idle = c && cell_server_serve(s, conn, c);
+        enum server_next next = c ? cell_server_serve(s, conn, c) : NEXT_OVER;
         pthread_mutex_lock(&s->lock);
-        if (idle)
+        self.conn = NULL;
+        if (next == NEXT_IDLE)
             cell_server_watch(s, conn);
-        else
+        else if (next == NEXT_OVER)
             cell_server_conn_free(s, conn);
     }
+    delist(s, &self);
     bool last = --s->nthreads == 0 && s->abandoned;
     if (atomic_load(&s->draining))
         cell_server_wake(s);
@@ -157,9 +200,55 @@ static bool start_thread(struct cell_server *s)
     return r == 0;
 }
 
+/* ---- slow clients ---- */
+
+/* The thread that has waited longest for a client of the user with the most such clients. */
+static struct server_thread *most_stuck(const struct cell_server *s)
+{
+    struct server_thread *worst = NULL;
+    for (struct server_thread *t = s->threads; t; t = t->next) {
+        uint64_t since = atomic_load(&t->sending_ns);
+        if (!since || t->cut)
+            continue;
+        uint32_t n = t->conn->caller->uid->stuck, most = worst ? worst->conn->caller->uid->stuck : 0;
+        if (n > most || (n == most && worst && since < atomic_load(&worst->sending_ns)))
+            worst = t;
+    }
+    return worst;
+}
+
+/* Threads that send replies now. When there are too many, one of them is freed from its client. */
+static uint32_t count_stuck(struct cell_server *s)
+{
+    uint32_t n = 0, cut = 0;
+    for (struct caller_uid *u = s->uids; u; u = u->next)
+        u->stuck = 0;
+    for (struct server_thread *t = s->threads; t; t = t->next) {
+        bool sends = atomic_load(&t->sending_ns) != 0;
+        n += sends;
+        cut += sends && t->cut;
+        if (sends && !t->cut)
+            t->conn->caller->uid->stuck++;
+    }
+    struct server_thread *worst = n - cut > MAX_STUCK ? most_stuck(s) : NULL;
+    if (worst) {
+        worst->cut = true;
+        cell_count(&s->counters.slow_clients_cut, 1);
+        cell_conn_interrupt(worst->conn->conn);
+    }
+    return n;
+}
+
+/* ---- work for threads ---- */
+
+static bool may_start_thread(struct cell_server *s)
+{
+    return s->nthreads < s->max_served || s->nthreads - count_stuck(s) < s->max_served;
+}
+
 void cell_server_dispatch(struct cell_server *s, struct server_conn *conn)
 {
-    if (s->nready >= s->nwaiting) {
+    if (s->nready >= s->nwaiting && may_start_thread(s)) {
         s->nthreads++;
         if (!start_thread(s)) {
             s->nthreads--;
@@ -169,9 +258,20 @@ void cell_server_dispatch(struct cell_server *s, struct server_conn *conn)
             }
         }
     }
-    conn->next_ready = NULL;
-    *s->ready_last = conn;
-    s->ready_last = &conn->next_ready;
-    s->nready++;
+    cell_ready_put(s, conn);
     pthread_cond_signal(&s->work);
+}
+
+void cell_server_resume(struct cell_server *s, struct gate_waiter *admitted)
+{
+    if (!admitted)
+        return;
+    pthread_mutex_lock(&s->lock);
+    for (struct gate_waiter *w = admitted, *next; w; w = next) {
+        struct server_conn *conn = (struct server_conn *)((char *)w - offsetof(struct server_conn, waiter));
+        next = w->next;
+        conn->admitted = true;
+        cell_server_dispatch(s, conn);
+    }
+    pthread_mutex_unlock(&s->lock);
 }

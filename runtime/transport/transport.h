@@ -7,11 +7,12 @@
  * as blocking blocks. Functions of one connection: one thread may send while another receives; `interrupt` is callable
  * from any thread; nothing else is concurrent. Permitted errors are CELL_UNAVAILABLE (peer gone, refused), CELL_
  * DEADLINE_EXCEEDED, CELL_CANCELLED (interrupted), CELL_PROTOCOL_ERROR, CELL_TOO_LARGE, CELL_PERMISSION_DENIED,
- * CELL_INVALID_ARGUMENT, CELL_NO_MEMORY, CELL_IO_ERROR.
+ * CELL_INVALID_ARGUMENT, CELL_NO_MEMORY, CELL_IO_ERROR, and of recv CELL_RESOURCE_EXHAUSTED (see cell_memory).
  */
 #ifndef CELL_TRANSPORT_H
 #define CELL_TRANSPORT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/uio.h>
 
@@ -50,8 +51,8 @@ struct cell_conn_ops {
     /* Receives one whole frame. Blocks. What *r points to is the connection's, valid until the next recv. The header is
      * checked before its length is believed; memory grows with bytes received, not with bytes announced.
      * CELL_UNAVAILABLE with text "closed" at a clean end. After CELL_DEADLINE_EXCEEDED the connection goes on where it
-     * was; after CELL_PROTOCOL_ERROR and CELL_TOO_LARGE one can still send, to say why; after another failure it is
-     * dead. */
+     * was; after CELL_PROTOCOL_ERROR, CELL_TOO_LARGE and CELL_RESOURCE_EXHAUSTED one can still send, to say why; after
+     * another failure it is dead. */
     int (*recv)(struct cell_conn *c, struct cell_received *r, uint64_t deadline_ns, struct cell_error *e);
     /* True when recv would not block (a frame or the end is there), without waiting. After it returned false, `fd`
      * becomes readable as soon as there is something, until the next recv: ask before every poll. */
@@ -64,9 +65,32 @@ struct cell_conn_ops {
     void (*close)(struct cell_conn *c);
 };
 
+/* Memory that several connections may hold together. A transport takes from it before a buffer that holds what the peer
+ * sends is made or grows (and for memory that is mapped for one connection), and gives it back with that. Thread-safe.
+ */
+struct cell_memory {
+    atomic_size_t used;
+    size_t limit;
+};
+
+/* False: it would be more than the limit. NULL: no limit. */
+static inline bool cell_memory_take(struct cell_memory *m, size_t bytes)
+{
+    if (!m || atomic_fetch_add_explicit(&m->used, bytes, memory_order_relaxed) + bytes <= m->limit)
+        return true;
+    atomic_fetch_sub_explicit(&m->used, bytes, memory_order_relaxed);
+    return false;
+}
+static inline void cell_memory_give(struct cell_memory *m, size_t bytes)
+{
+    if (m)
+        atomic_fetch_sub_explicit(&m->used, bytes, memory_order_relaxed);
+}
+
 /* Every transport's connection begins with this. The table may change while the connection lives, in its own recv. */
 struct cell_conn {
     const struct cell_conn_ops *ops;
+    struct cell_memory *memory; /* NULL = no limit; set by the connection's user before its first recv, for its life */
 };
 
 struct cell_connect_options {

@@ -187,6 +187,7 @@ static int unix_send(struct cell_conn *conn, const struct cell_frame *f, const s
 static void release_buffer(struct unix_conn *c)
 {
     free(c->buffer);
+    cell_memory_give(c->base.memory, c->capacity);
     c->buffer = NULL;
     c->capacity = 0;
 }
@@ -224,8 +225,16 @@ static int make_room(struct unix_conn *c, struct cell_error *e)
     size_t capacity = c->capacity ? 2 * c->capacity : FIRST_BUFFER;
     if (c->wanted > c->len && c->wanted < capacity)
         capacity = c->wanted > FIRST_BUFFER ? c->wanted : FIRST_BUFFER;
+    size_t more = capacity - c->capacity;
+    if (!cell_memory_take(c->base.memory, more)) {
+        c->broken = true; /* the rest of the frame will not be read */
+        return cell_error_set(e, CELL_RESOURCE_EXHAUSTED,
+                              "what the connections of this user hold is at the limit of %zu bytes",
+                              c->base.memory->limit);
+    }
     uint8_t *buffer = realloc(c->buffer, capacity);
     if (!buffer) {
+        cell_memory_give(c->base.memory, more);
         c->dead = true;
         return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
     }
@@ -367,7 +376,7 @@ static void unix_close(struct cell_conn *conn)
     size_t end = c->len;
     c->len = 0;
     wipe(c, end);
-    free(c->buffer);
+    release_buffer(c);
     free(c);
 }
 

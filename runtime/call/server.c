@@ -28,6 +28,7 @@
 #define LEAST_MEMORY 2u
 /* Threads that wait for the next call of their connection, for each processor; and those for what is no call. */
 #define PARKED_PER_CPU 4u
+#define LEAST_PARKED 16u
 #define SPARE_THREADS 4u
 
 /* A quarter of the descriptors is left for what the cell itself opens. */
@@ -83,6 +84,8 @@ static struct cell_server *new_server(const struct cell_server_options *options)
     }
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     s->max_parked = PARKED_PER_CPU * (cpus > 0 && cpus < GATE_MAX_LIMIT ? (uint32_t)cpus : 1);
+    if (s->max_parked < LEAST_PARKED)
+        s->max_parked = LEAST_PARKED;
     s->max_served = s->options.max_threads + s->max_parked + SPARE_THREADS;
     cell_gate_init(&s->gate, s->options.max_threads);
     pthread_mutex_init(&s->lock, NULL);

@@ -106,56 +106,91 @@ struct server_conn *cell_callers_victim(const struct cell_server *s)
 
 /* ---- what waits for a thread: users in turn, of each its processes in turn, of each its connections ---- */
 
-static void put_process(struct cell_server *s, struct caller_process *p)
+/* A process may keep as many threads busy as it may run handlers, and one for what is no call. What a call costs beside
+ * its handler (receiving, waking up, answering) is processor time too, and small calls are hardly anything else. */
+static bool may_have_thread(const struct cell_server *s, const struct caller_process *p)
+{
+    unsigned active = atomic_load_explicit(&s->gate.nactive, memory_order_relaxed);
+    return active < 2 || p->nserved <= s->options.max_threads / active || p->nserved <= 1;
+}
+
+static void put_uid(struct cell_server *s, struct caller_uid *u)
+{
+    u->next_ready = NULL;
+    *s->ready_last = u;
+    s->ready_last = &u->next_ready;
+}
+
+/* Puts the process in line if it may be there and has something. */
+static bool put_process(struct cell_server *s, struct caller_process *p)
 {
     struct caller_uid *u = p->uid;
-    if (!u->ready_first) {
-        u->next_ready = NULL;
-        *s->ready_last = u;
-        s->ready_last = &u->next_ready;
-    }
+    if (p->in_line || !p->ready_first || !may_have_thread(s, p))
+        return false;
+    if (!u->ready_first)
+        put_uid(s, u);
     p->next_ready = NULL;
     *u->ready_last = p;
     u->ready_last = &p->next_ready;
+    p->in_line = true;
+    s->nready += p->nready;
+    return true;
 }
 
 void cell_ready_put(struct cell_server *s, struct server_conn *conn)
 {
     struct caller_process *p = conn->caller;
-    if (!p->ready_first)
-        put_process(s, p);
     conn->next_ready = NULL;
     *p->ready_last = conn;
     p->ready_last = &conn->next_ready;
-    s->nready++;
+    p->nready++;
+    if (p->in_line)
+        s->nready++;
+    else
+        put_process(s, p);
 }
 
-struct server_conn *cell_ready_take(struct cell_server *s)
+static struct caller_process *take_process(struct cell_server *s)
 {
     struct caller_uid *u = s->ready_first;
-    if (!u)
-        return NULL;
     struct caller_process *p = u->ready_first;
-    struct server_conn *conn = p->ready_first;
-    s->nready--;
     s->ready_first = u->next_ready;
     if (!s->ready_first)
         s->ready_last = &s->ready_first;
     u->ready_first = p->next_ready;
-    if (!u->ready_first)
+    if (u->ready_first)
+        put_uid(s, u);
+    else
         u->ready_last = &u->ready_first;
+    p->in_line = false;
+    s->nready -= p->nready;
+    return p;
+}
+
+struct server_conn *cell_ready_take(struct cell_server *s, struct server_thread *t)
+{
+    if (!s->ready_first)
+        return NULL;
+    struct caller_process *p = take_process(s);
+    struct server_conn *conn = p->ready_first;
     p->ready_first = conn->next_ready;
     if (!p->ready_first)
         p->ready_last = &p->ready_first;
-    /* Both go to the end of their lines, if anything is left of them. */
-    if (u->ready_first) {
-        u->next_ready = NULL;
-        *s->ready_last = u;
-        s->ready_last = &u->next_ready;
-    }
-    if (p->ready_first)
-        put_process(s, p);
+    p->nready--;
+    p->nserved++;
+    t->counted = true;
+    t->caller = p;
+    put_process(s, p);
     return conn;
+}
+
+bool cell_ready_done(struct cell_server *s, struct server_thread *t)
+{
+    if (!t->counted)
+        return false;
+    t->counted = false;
+    t->caller->nserved--;
+    return put_process(s, t->caller);
 }
 
 /* ---- threads that wait for the next call ---- */

@@ -69,6 +69,7 @@ static bool caller_gone(struct ctx_origin *origin)
 static bool transmit(struct server_conn *conn, const struct cell_frame *f, const struct iovec *v, int n,
                      uint64_t now_ns)
 {
+    cell_server_waits(conn->server, conn->thread);
     /* Plain stores: who wants to know takes the server's lock, and so does whoever ends this connection. */
     atomic_store_explicit(&conn->thread->sending_ns, now_ns, memory_order_release);
     int r = cell_conn_send(conn->conn, f, v, n, now_ns + SEND_NS, NULL);
@@ -264,6 +265,8 @@ static uint64_t wait_until(struct cell_server *s, struct server_conn *conn, stru
     }
     if (!stay->parked) {
         stay->parked = cell_parking_take(s, conn->caller);
+        if (stay->parked)
+            cell_server_waits(s, conn->thread);
         stay->calls = 0;
         stay->refused = atomic_load_explicit(&s->parking_refused, memory_order_relaxed);
     }
@@ -282,6 +285,7 @@ static enum server_next serve_frame(struct cell_server *s, struct server_conn *c
         return serve_other(s, conn, f) ? NEXT_IDLE : NEXT_OVER;
     if (needs_place(conn, f) && !cell_gate_try(&conn->caller->gate, now_ns)) {
         leave_parking(s, conn, stay);
+        cell_server_waits(s, conn->thread);
         if (!enter_gate(s, conn, received, now_ns))
             return NEXT_AWAY;
     }

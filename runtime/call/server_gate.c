@@ -3,6 +3,7 @@
 #include "server_gate.h"
 
 #include <stddef.h>
+#include <time.h>
 
 #include "base/util.h"
 
@@ -70,21 +71,24 @@ static void for_each(struct server_gate *g, void (*fn)(struct server_gate *g, st
 
 static void trim_idle(struct server_gate *g, struct gate_process *p) { trim(g, p, 0); }
 
-/* From here on the lock sees every leave, so that a place that gets free is noticed. */
-static void call_in(struct server_gate *g, struct gate_process *p)
-{
-    atomic_fetch_or(&p->word, CALLS);
-    trim(g, p, 0);
-}
-
-/* A process keeps no more than its share; what it runs beyond it is taken back as it ends. */
+/* Decides whether the lock has to see every enter and leave of a process: when it runs more than its share, which is
+ * taken back as it ends; when it has calls in line itself; and when its places are what others wait for. So a hostile
+ * process that has its share and a long line does not slow down the others. Unused quota beyond the share is taken. */
 static void settle(struct server_gate *g, struct gate_process *p)
 {
-    trim(g, p, share_of(g, p));
-    if (g->nwaiting || quota_in(word_of(p)) > share_of(g, p))
+    bool waited_for = g->short_of_places || p->uid->short_of_places || p->nwaiting;
+    uint32_t keep = waited_for ? 0 : share_of(g, p);
+    if (waited_for || quota_in(word_of(p)) > keep)
         atomic_fetch_or(&p->word, CALLS);
-    else
+    trim(g, p, keep);
+    if (!waited_for && quota_in(word_of(p)) <= keep)
         atomic_fetch_and(&p->word, ~CALLS);
+}
+
+static void settle_uid(struct server_gate *g, struct gate_uid *u)
+{
+    for (struct gate_process *p = u->active; p; p = p->next)
+        settle(g, p);
 }
 
 static void deactivate(struct server_gate *g, struct gate_process *p)
@@ -192,29 +196,66 @@ static struct gate_waiter *take_waiter(struct server_gate *g, struct gate_proces
     return w;
 }
 
+static struct gate_waiter *admit_one(struct server_gate *g, struct gate_process *p, uint64_t now_ns)
+{
+    struct gate_waiter *w = take_waiter(g, p);
+    if (p->uid->served_ns > g->clock_ns)
+        g->clock_ns = p->uid->served_ns;
+    if (p->served_ns > p->uid->clock_ns)
+        p->uid->clock_ns = p->served_ns;
+    atomic_store_explicit(&p->last_ns, now_ns, memory_order_relaxed);
+    take_place(g, p);
+    settle(g, p);
+    w->since_ns = now_ns;
+    w->next = NULL;
+    return w;
+}
+
+/* Who is next in line, after what is not in use was taken from the others if there is no place otherwise; NULL: nobody,
+ * or there is none. Then the places that are waited for are seen when they get free. */
+static struct gate_process *find_place(struct server_gate *g)
+{
+    struct gate_process *p = next_in_line(g);
+    if (p && g->assigned >= g->limit)
+        for_each(g, trim_idle);
+    bool short_of_places = p && g->assigned >= g->limit;
+    if (short_of_places != g->short_of_places) {
+        /* A place that got free before everybody had to call in was seen by nobody: settle takes it. */
+        g->short_of_places = short_of_places;
+        for_each(g, settle);
+    }
+    return p && g->assigned < g->limit ? p : NULL;
+}
+
+/* The same for users that have their share, with processes that have not. True when that let in somebody. */
+static bool find_place_of_user(struct server_gate *g)
+{
+    bool found = false;
+    uint32_t share = share_of_uid(g);
+    for (struct gate_uid *u = g->active; u; u = u->next) {
+        bool short_of_places = u->nwaiting && u->quota >= share && next_process(g, u);
+        if (short_of_places == u->short_of_places)
+            continue;
+        u->short_of_places = short_of_places;
+        settle_uid(g, u);
+        found = found || (short_of_places && u->quota < share);
+    }
+    return found;
+}
+
 /* Gives free places to who waits. */
 static struct gate_waiter *admit(struct server_gate *g, uint64_t now_ns)
 {
     struct gate_waiter *admitted = NULL, **last = &admitted;
     struct gate_process *p;
-    if (!g->nwaiting)
-        return NULL;
-    expire(g, now_ns);
-    while (g->assigned < g->limit && (p = next_in_line(g)) != NULL) {
-        struct gate_waiter *w = take_waiter(g, p);
-        if (p->uid->served_ns > g->clock_ns)
-            g->clock_ns = p->uid->served_ns;
-        if (p->served_ns > p->uid->clock_ns)
-            p->uid->clock_ns = p->served_ns;
-        atomic_store_explicit(&p->last_ns, now_ns, memory_order_relaxed);
-        take_place(g, p);
-        w->since_ns = now_ns;
-        w->next = NULL;
-        *last = w;
-        last = &w->next;
-    }
-    if (!g->nwaiting)
-        for_each(g, settle);
+    if (g->nwaiting)
+        expire(g, now_ns);
+    do {
+        while ((p = find_place(g)) != NULL) {
+            *last = admit_one(g, p, now_ns);
+            last = &(*last)->next;
+        }
+    } while (find_place_of_user(g));
     return admitted;
 }
 
@@ -301,33 +342,38 @@ bool cell_gate_enter(struct server_gate *g, struct gate_process *p, struct gate_
         p->last = &w->next;
         p->nwaiting++;
         p->uid->nwaiting++;
-        if (g->nwaiting++ == 0) {
-            /* A place that got free before everybody was told to call in was seen by nobody: so look again. */
-            for_each(g, call_in);
-            *admitted = admit(g, now_ns);
-            entered = take_out(admitted, w);
-        }
+        g->nwaiting++;
+        settle(g, p);
+        *admitted = admit(g, now_ns);
+        entered = take_out(admitted, w);
     }
     pthread_mutex_unlock(&g->lock);
     return entered;
 }
 
+/* Good to some milliseconds, and cheap enough for every call. */
+static uint64_t coarse_now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
 struct gate_waiter *cell_gate_leave(struct server_gate *g, struct gate_process *p, uint64_t entered_ns, uint64_t now_ns)
 {
+    /* Counted from the end of a call, however long it took: so whoever calls without a pause is active. */
+    atomic_store_explicit(&p->last_ns, now_ns ? now_ns : coarse_now_ns(), memory_order_relaxed);
     if (!(atomic_fetch_sub_explicit(&p->word, 1, memory_order_acq_rel) & CALLS))
         return NULL;
     if (!now_ns)
         now_ns = cell_now_ns();
     uint64_t took_ns = now_ns > entered_ns ? now_ns - entered_ns : 1;
     pthread_mutex_lock(&g->lock);
-    atomic_store_explicit(&p->last_ns, now_ns, memory_order_relaxed);
     p->served_ns += took_ns;
     p->uid->served_ns += took_ns;
-    if (g->nwaiting)
-        trim(g, p, 0);
-    struct gate_waiter *admitted = admit(g, now_ns);
     if (p->active)
         settle(g, p);
+    struct gate_waiter *admitted = admit(g, now_ns);
     pthread_mutex_unlock(&g->lock);
     return admitted;
 }

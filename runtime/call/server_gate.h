@@ -42,6 +42,7 @@ struct gate_uid {
     struct gate_process *active;
     uint32_t nactive, quota, nwaiting;
     uint64_t served_ns, clock_ns; /* clock: served_ns of its process that was admitted last */
+    bool short_of_places;         /* one of its processes waits because the user has his share */
 };
 
 /* A process of a user. */
@@ -63,8 +64,9 @@ struct server_gate {
     uint32_t nwaiting, nconnected, nactive_uids;
     atomic_uint nactive; /* processes; for whoever shares something else among them */
     struct gate_uid *active;
-    uint64_t clock_ns;  /* served_ns of the user who was admitted last */
-    uint64_t expire_ns; /* when to look next for who is not active any more */
+    uint64_t clock_ns;    /* served_ns of the user who was admitted last */
+    uint64_t expire_ns;   /* when to look next for who is not active any more */
+    bool short_of_places; /* somebody with less than his share waits: every leave matters */
 };
 
 void cell_gate_init(struct server_gate *g, uint32_t limit); /* a limit above GATE_MAX_LIMIT is taken as that */

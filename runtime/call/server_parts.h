@@ -92,6 +92,9 @@ struct caller_process {
     int32_t pid;
     uint32_t nconns;
     atomic_uint parked; /* threads that wait for the next call of its connections */
+    uint32_t nserved;   /* threads that are busy with its requests */
+    uint32_t nready;    /* connections that wait for one */
+    bool in_line;       /* it may have another */
     struct gate_process gate;
     struct server_conn *ready_first, **ready_last;
     struct caller_process *next_ready;
@@ -104,7 +107,9 @@ struct caller_process {
 /* A thread that serves connections. */
 struct server_thread {
     struct server_thread *prev, *next;
-    struct server_conn *conn; /* that it serves */
+    struct server_conn *conn;      /* that it serves */
+    struct caller_process *caller; /* whose it is */
+    bool counted;                  /* in nserved of that */
     atomic_uint_fast64_t
         sending_ns; /* since when it sends a reply; 0 = it does not. While it does, `conn` is its own */
     bool cut;       /* its connection was, for that */
@@ -181,9 +186,11 @@ struct cell_server {
     struct caller_process *callers[CALLER_HASH];
     struct caller_uid *ready_first, **ready_last; /* with connections that wait for a thread */
     struct server_thread *threads;
-    uint32_t nready, nthreads, nwaiting;
-    uint32_t max_served; /* threads, without those that wait for a client to take its reply */
-    uint32_t max_parked; /* threads that wait for the next call of their connection */
+    uint32_t nready; /* of the processes in line */
+    uint32_t nthreads, nwaiting;
+    bool short_of_threads; /* something is in line, and no thread may be started for it now */
+    uint32_t max_served;   /* threads, without those that wait for a client to take its reply */
+    uint32_t max_parked;   /* threads that wait for the next call of their connection */
     atomic_uint parked;
     atomic_uint parking_refused; /* grows; who has parked long looks whether others want to */
     bool wants_room;             /* a client waits to be accepted and there is no room */
@@ -231,12 +238,19 @@ uint32_t cell_callers_limit(const struct cell_server *s, uint32_t uid);
 /* The open connection that has been idle longest, of the user who has the most; NULL = none. */
 struct server_conn *cell_callers_victim(const struct cell_server *s);
 void cell_ready_put(struct cell_server *s, struct server_conn *conn);
-struct server_conn *cell_ready_take(struct cell_server *s); /* NULL = none */
+/* Of a process that has less than its share of threads; NULL = none. The thread counts for it from here on. */
+struct server_conn *cell_ready_take(struct cell_server *s, struct server_thread *t);
+/* Until it is done with the request, or only waits for the client. True: there is work for another thread. */
+bool cell_ready_done(struct cell_server *s, struct server_thread *t);
 /* A thread may go on waiting for the connection's next call; to be given back. */
 bool cell_parking_take(struct cell_server *s, struct caller_process *p);
 void cell_parking_give(struct cell_server *s, struct caller_process *p);
 
 /* server_threads.c */
+/* The thread waits for somebody else from here on: it does not count for its caller any more. */
+void cell_server_waits(struct cell_server *s, struct server_thread *t);
+/* Looks again whether threads may be started; when to do so the next time. */
+uint64_t cell_server_find_threads(struct cell_server *s);
 /* Those whose calls were admitted by the gate go on. */
 void cell_server_resume(struct cell_server *s, struct gate_waiter *admitted);
 void cell_server_handshake_over(struct cell_server *s, struct server_conn *conn); /* `lock` is held */

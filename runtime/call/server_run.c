@@ -172,7 +172,9 @@ static int timeout_until(uint64_t when_ns)
 /* Does what is due; returns how long to sleep. */
 static int keep_time(struct cell_server *s, uint64_t watchdog_ns, uint64_t *next_watchdog_ns)
 {
-    uint64_t next = end_handshakes(s);
+    uint64_t next = end_handshakes(s), threads = cell_server_find_threads(s);
+    if (threads < next)
+        next = threads;
     if (s->accept_again_ns) {
         if (cell_now_ns() >= s->accept_again_ns) {
             s->accept_again_ns = 0;

@@ -19,6 +19,8 @@
 #define LINGER_NS (UINT64_C(1000) * CELL_NS_PER_MS)
 /* Threads that may wait for clients to take their replies before others have to wait for a thread. */
 #define MAX_STUCK 64u
+/* After which a thread that sends a reply is one of them. */
+#define STUCK_NS (UINT64_C(10) * CELL_NS_PER_MS)
 
 /* ---- connections, with `lock` held ---- */
 
@@ -118,14 +120,14 @@ void cell_server_conn_free(struct cell_server *s, struct server_conn *conn)
 /* ---- threads ---- */
 
 /* Waits for a connection; NULL = leave. `lock` is held. */
-static struct server_conn *wait_for_work(struct cell_server *s)
+static struct server_conn *wait_for_work(struct cell_server *s, struct server_thread *self)
 {
     uint64_t until_ns = cell_now_ns() + LINGER_NS;
     const struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000u),
                                    .tv_nsec = (long)(until_ns % 1000000000u)};
     struct server_conn *conn;
     int r = 0;
-    while (!(conn = cell_ready_take(s)) && r != ETIMEDOUT && !atomic_load(&s->draining)) {
+    while (!(conn = cell_ready_take(s, self)) && r != ETIMEDOUT && !atomic_load(&s->draining)) {
         s->nwaiting++;
         r = pthread_cond_timedwait(&s->work, &s->lock, &until);
         s->nwaiting--;
@@ -159,7 +161,7 @@ static void *serve_connections(void *arg)
     cell_ctx *c = cell_ctx_open_handler(0);
     pthread_mutex_lock(&s->lock);
     enlist(s, &self);
-    while ((conn = wait_for_work(s)) != NULL) {
+    while ((conn = wait_for_work(s, &self)) != NULL) {
         self.conn = conn;
         self.cut = false;
         conn->thread = &self;
@@ -167,6 +169,7 @@ static void *serve_connections(void *arg)
         enum server_next next = c ? cell_server_serve(s, conn, c) : NEXT_OVER;
         pthread_mutex_lock(&s->lock);
         self.conn = NULL;
+        cell_ready_done(s, &self); /* this thread is the one to look for what that lets in */
         if (next == NEXT_IDLE)
             cell_server_watch(s, conn);
         else if (next == NEXT_OVER)
@@ -217,14 +220,17 @@ static struct server_thread *most_stuck(const struct cell_server *s)
     return worst;
 }
 
-/* Threads that send replies now. When there are too many, one of them is freed from its client. */
+/* Threads that wait for clients to take their replies. When there are too many, one of them is freed from its client.
+ */
 static uint32_t count_stuck(struct cell_server *s)
 {
     uint32_t n = 0, cut = 0;
+    uint64_t now = cell_now_ns();
     for (struct caller_uid *u = s->uids; u; u = u->next)
         u->stuck = 0;
     for (struct server_thread *t = s->threads; t; t = t->next) {
-        bool sends = atomic_load(&t->sending_ns) != 0;
+        uint64_t since = atomic_load(&t->sending_ns);
+        bool sends = since && since + STUCK_NS <= now;
         n += sends;
         cut += sends && t->cut;
         if (sends && !t->cut)
@@ -246,20 +252,57 @@ static bool may_start_thread(struct cell_server *s)
     return s->nthreads < s->max_served || s->nthreads - count_stuck(s) < s->max_served;
 }
 
+/* There is work: a thread that waits takes it, or a new one. */
+static void wake_thread(struct cell_server *s)
+{
+    if (s->nready > s->nwaiting) {
+        bool before = s->short_of_threads;
+        s->short_of_threads = !may_start_thread(s);
+        if (s->short_of_threads && !before)
+            cell_server_wake(s); /* the poller looks again: threads may turn out to be stuck */
+        if (!s->short_of_threads) {
+            s->nthreads++;
+            if (!start_thread(s))
+                s->nthreads--;
+        }
+    }
+    pthread_cond_signal(&s->work);
+}
+
+uint64_t cell_server_find_threads(struct cell_server *s)
+{
+    pthread_mutex_lock(&s->lock);
+    if (s->short_of_threads) {
+        s->short_of_threads = s->nready > s->nwaiting;
+        wake_thread(s);
+    }
+    bool again = s->short_of_threads;
+    pthread_mutex_unlock(&s->lock);
+    return again ? cell_now_ns() + STUCK_NS : CELL_NO_DEADLINE;
+}
+
 void cell_server_dispatch(struct cell_server *s, struct server_conn *conn)
 {
-    if (s->nready >= s->nwaiting && may_start_thread(s)) {
+    if (s->nthreads == 0) {
         s->nthreads++;
-        if (!start_thread(s)) {
+        if (!start_thread(s)) { /* nobody would ever come for it */
             s->nthreads--;
-            if (s->nthreads == 0) { /* nobody will ever come for it */
-                cell_server_conn_free(s, conn);
-                return;
-            }
+            cell_server_conn_free(s, conn);
+            return;
         }
     }
     cell_ready_put(s, conn);
-    pthread_cond_signal(&s->work);
+    wake_thread(s);
+}
+
+void cell_server_waits(struct cell_server *s, struct server_thread *t)
+{
+    if (!t->counted)
+        return;
+    pthread_mutex_lock(&s->lock);
+    if (cell_ready_done(s, t))
+        wake_thread(s);
+    pthread_mutex_unlock(&s->lock);
 }
 
 void cell_server_resume(struct cell_server *s, struct gate_waiter *admitted)

@@ -37,17 +37,22 @@ static void trim(struct server_gate *g, struct gate_process *p, uint32_t keep)
 
 static uint32_t at_least_one(uint32_t n) { return n ? n : 1; }
 
+/* What `active` ones may have each, when there are more of them connected: their first calls find something free. */
+static uint32_t share_of_places(uint32_t places, uint32_t active, uint32_t connected)
+{
+    if (connected > active && places > 1)
+        places -= at_least_one(places / 8);
+    return at_least_one(places / at_least_one(active));
+}
+
 static uint32_t share_of_uid(const struct server_gate *g)
 {
-    uint32_t places = g->limit;
-    if (g->nconnected > atomic_load_explicit(&g->nactive, memory_order_relaxed) && places > 1)
-        places -= at_least_one(places / 8);
-    return at_least_one(places / at_least_one(g->nactive_uids));
+    return share_of_places(g->limit, g->nactive_uids, g->nuids);
 }
 
 static uint32_t share_of(const struct server_gate *g, const struct gate_process *p)
 {
-    return at_least_one(share_of_uid(g) / at_least_one(p->uid->nactive));
+    return share_of_places(share_of_uid(g), p->uid->nactive, p->uid->nconnected);
 }
 
 static bool below_share(const struct server_gate *g, const struct gate_process *p)
@@ -284,7 +289,8 @@ void cell_gate_join(struct server_gate *g, struct gate_process *p, struct gate_u
     *p = (struct gate_process){.uid = uid};
     p->last = &p->first;
     pthread_mutex_lock(&g->lock);
-    g->nconnected++;
+    if (uid->nconnected++ == 0)
+        g->nuids++;
     for_each(g, settle);
     pthread_mutex_unlock(&g->lock);
 }
@@ -292,10 +298,11 @@ void cell_gate_join(struct server_gate *g, struct gate_process *p, struct gate_u
 void cell_gate_forget(struct server_gate *g, struct gate_process *p)
 {
     pthread_mutex_lock(&g->lock);
-    g->nconnected--;
     trim(g, p, 0);
     if (p->active)
         deactivate(g, p);
+    if (--p->uid->nconnected == 0)
+        g->nuids--;
     pthread_mutex_unlock(&g->lock);
 }
 

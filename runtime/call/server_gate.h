@@ -40,7 +40,8 @@ struct gate_waiter {
 struct gate_uid {
     struct gate_uid *next; /* in server_gate.active */
     struct gate_process *active;
-    uint32_t nactive, quota, nwaiting;
+    uint32_t nconnected, nactive; /* processes */
+    uint32_t quota, nwaiting;     /* of those together */
     uint64_t served_ns, clock_ns; /* clock: served_ns of its process that was admitted last */
     bool short_of_places;         /* one of its processes waits because the user has his share */
 };
@@ -61,7 +62,7 @@ struct server_gate {
     pthread_mutex_t lock; /* taken last; of everything but the atomics */
     uint32_t limit;
     uint32_t assigned; /* sum of the quotas */
-    uint32_t nwaiting, nconnected, nactive_uids;
+    uint32_t nwaiting, nuids, nactive_uids;
     atomic_uint nactive; /* processes; for whoever shares something else among them */
     struct gate_uid *active;
     uint64_t clock_ns;    /* served_ns of the user who was admitted last */

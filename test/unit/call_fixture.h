@@ -228,6 +228,7 @@ struct demo_server {
     struct cell_server *server;
     struct cell_provided provided;
     struct cell_server_options options;
+    const struct cell_method *const *handlers; /* NULL = those above */
     char *schema;
     pthread_t thread;
     pid_t pid;
@@ -275,8 +276,8 @@ static int say_started(void *user)
 static UNUSED void demo_new(struct demo_server *d)
 {
     d->schema = embed_schema(&demo, demo_fingerprint);
-    d->provided =
-        (struct cell_provided){CELL_DESC_ABI, 0, "demo", d->schema, demo_handlers, demo_handlers + DEMO_COUNT};
+    const struct cell_method *const *handlers = d->handlers ? d->handlers : demo_handlers;
+    d->provided = (struct cell_provided){CELL_DESC_ABI, 0, "demo", d->schema, handlers, handlers + DEMO_COUNT};
     if (!d->options.address)
         d->options.address = demo_address;
     if (!d->options.start)

@@ -33,7 +33,7 @@ static void crowd_close(struct crowd *c, int processes)
         CHECK(c->running[i] == 0 && c->p[i].nwaiting == 0);
         cell_gate_forget(&c->gate, &c->p[i]);
     }
-    CHECK(c->gate.assigned == 0 && c->gate.nactive_uids == 0 && c->gate.nconnected == 0);
+    CHECK(c->gate.assigned == 0 && c->gate.nactive_uids == 0 && c->gate.nuids == 0);
     CHECK(atomic_load(&c->gate.nactive) == 0);
     cell_gate_destroy(&c->gate);
 }

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Many clients at one server: connections by hand, handlers of the test's own, and what the server says of itself. */
+#ifndef CELL_TEST_CROWD_FIXTURE_H
+#define CELL_TEST_CROWD_FIXTURE_H
+
+#include "call_fixture.h"
+
+#include <sys/resource.h>
+
+#include "wire/limits.h"
+#include "wire/message.h"
+
+/* Replaces one handler of the demo service in `d`. */
+static UNUSED void crowd_handler(struct demo_server *d, int method, cell_invoke_fn *handler)
+{
+    static struct cell_method methods[DEMO_COUNT];
+    static const struct cell_method *handlers[DEMO_COUNT];
+    for (int i = 0; i < DEMO_COUNT; i++) {
+        if (!d->handlers)
+            methods[i] = server_methods[i];
+        handlers[i] = &methods[i];
+    }
+    methods[method].invoke = handler;
+    d->handlers = handlers;
+}
+
+/* Connects and shakes hands; the code of WELCOME at *code. With `text` this must stand in WELCOME. */
+static UNUSED int crowd_connect(int *code, const char *text)
+{
+    struct cell_frame f = {0};
+    uint8_t *payload = NULL;
+    int fd = raw_connect();
+    raw_hello(fd, CELL_CHANNEL_APP, "demo", demo_fingerprint, "lp64-le"); /* fails when the answer came first */
+    *code = raw_recv(fd, &f, &payload) && f.kind == CELL_FRAME_WELCOME ? f.code : CELL_UNKNOWN;
+    CHECK(!text || (payload && memmem(payload, f.length, text, strlen(text)) != NULL));
+    free(payload);
+    return fd;
+}
+
+/* An encoded request of one method; to be freed. */
+static UNUSED struct cell_buffer crowd_request(int method, const void *in)
+{
+    struct cell_buffer b = {0};
+    const struct cell_method *m = &client_methods[method];
+    const struct cell_layout layout = {m->in, m->nin, m->in_size};
+    CHECK(cell_message_encode(&layout, in, CELL_MAX_MESSAGE, &b, NULL) >= 0);
+    return b;
+}
+
+static UNUSED bool crowd_send(int fd, int method, uint64_t id, const struct cell_buffer *request)
+{
+    const struct cell_frame f = {.kind = CELL_FRAME_CALL, .code = method, .id = id};
+    return raw_send(fd, f, NULL, 0, request->data, request->len);
+}
+
+/* The code of the next reply; CELL_UNKNOWN when none came. */
+static UNUSED int crowd_reply(int fd, uint64_t id)
+{
+    struct cell_frame f;
+    uint8_t *payload = NULL;
+    bool got = raw_recv(fd, &f, &payload) && f.kind == CELL_FRAME_REPLY && f.id == id;
+    free(payload);
+    return got ? f.code : CELL_UNKNOWN;
+}
+
+static UNUSED uint64_t crowd_counter(const char *name)
+{
+    struct cell_frame f;
+    uint8_t *payload = NULL;
+    char quoted[64];
+    int fd = raw_connect();
+    raw_hello(fd, CELL_CHANNEL_OPS, "demo", NULL, "lp64-le");
+    CHECK(raw_recv(fd, &f, &payload) && f.code == 0);
+    free(payload);
+    payload = NULL;
+    const struct cell_frame call = {
+        .kind = CELL_FRAME_CALL, .channel = CELL_CHANNEL_OPS, .code = CELL_OPS_METRICS, .id = 1};
+    CHECK(raw_send(fd, call, NULL, 0, NULL, 0) && raw_recv(fd, &f, &payload));
+    close(fd);
+    snprintf(quoted, sizeof(quoted), "\"%s\",\"value\":", name);
+    const char *at = payload ? strstr((char *)payload, quoted) : NULL;
+    uint64_t value = at ? strtoull(at + strlen(quoted), NULL, 10) : 0;
+    free(payload);
+    return value;
+}
+
+static UNUSED int crowd_threads(void)
+{
+    int n = -2; /* . and .. */
+    DIR *dir = opendir("/proc/self/task");
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n;
+}
+
+/* Waits until the server has no threads: then all connections are idle. `before` are those without any server. */
+static UNUSED void crowd_wait_for_threads(int before)
+{
+    while (crowd_threads() > before + 1) /* the one that runs the server */
+        usleep(10000);
+}
+
+/* Descriptors for `connections` at both of their ends: how many there can be. */
+static UNUSED int crowd_descriptors(int connections)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    rlim_t can = (limit.rlim_cur - 100) / 2;
+    if (can >= (rlim_t)connections)
+        return connections;
+    printf("# only %d connections: the hard limit of descriptors is %d\n", (int)can, (int)limit.rlim_max);
+    return (int)can;
+}
+
+#endif

@@ -106,8 +106,8 @@ struct server_conn *cell_callers_victim(const struct cell_server *s)
 
 /* ---- what waits for a thread: users in turn, of each its processes in turn, of each its connections ---- */
 
-/* A process may keep as many threads busy as it may run handlers, and one for what is no call. What a call costs beside
- * its handler (receiving, waking up, answering) is processor time too, and small calls are hardly anything else. */
+/* A process may keep as many threads busy with receiving, as it may run handlers, and one more. What a call costs
+ * beside its handler is processor time too, and small calls are hardly anything else. */
 static bool may_have_thread(const struct cell_server *s, const struct caller_process *p)
 {
     unsigned active = atomic_load_explicit(&s->gate.nactive, memory_order_relaxed);

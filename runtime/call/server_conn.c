@@ -207,6 +207,8 @@ static enum server_next serve_call(struct cell_server *s, struct server_conn *co
     conn->hung_up = false;
     conn->origin.fd = cell_conn_fd(conn->conn);
     conn->origin.events = POLLIN | POLLRDHUP;
+    if (placed) /* the gate bounds these threads; who has a place must not wait for a turn as well */
+        cell_server_waits(s, conn->thread);
     cell_ctx_begin_handler(c, &conn->origin,
                            f->timeout_ms ? now_ns + f->timeout_ms * CELL_NS_PER_MS : CELL_NO_DEADLINE);
     int code = answer(s, conn, c, received, waited, &meta);

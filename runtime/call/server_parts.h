@@ -92,7 +92,7 @@ struct caller_process {
     int32_t pid;
     uint32_t nconns;
     atomic_uint parked; /* threads that wait for the next call of its connections */
-    uint32_t nserved;   /* threads that are busy with its requests */
+    uint32_t nserved;   /* threads that are busy with its requests, but not in handlers */
     uint32_t nready;    /* connections that wait for one */
     bool in_line;       /* it may have another */
     struct gate_process gate;
@@ -247,7 +247,7 @@ bool cell_parking_take(struct cell_server *s, struct caller_process *p);
 void cell_parking_give(struct cell_server *s, struct caller_process *p);
 
 /* server_threads.c */
-/* The thread waits for somebody else from here on: it does not count for its caller any more. */
+/* What the thread does from here on is limited in other ways, or is to wait: it does not count for its caller. */
 void cell_server_waits(struct cell_server *s, struct server_thread *t);
 /* Looks again whether threads may be started; when to do so the next time. */
 uint64_t cell_server_find_threads(struct cell_server *s);

@@ -157,7 +157,8 @@ static void append_common(struct common *v, struct program_option *out)
     const struct program_option common[NCOMMON] = {
         {"address", "ADDRESS", "where to listen, as unix:/run/cell/NAME.sock;\ndefault: NAME.sock in $CELL_RUN_DIR",
          PROGRAM_TEXT, &v->address, 0, 0},
-        {"max-connections", "N", "connections at once", PROGRAM_NUMBER, &v->connections, 1, 100000},
+        {"max-connections", "N", "connections at once; 0: as many as descriptors allow", PROGRAM_NUMBER,
+         &v->connections, 0, 100000},
         {"max-threads", "N", "calls that are handled at once", PROGRAM_NUMBER, &v->threads, 1, 1024},
         {"drain", "TIME", "how long running calls may take after SIGTERM", PROGRAM_DURATION, &v->drain_ms, 1, 3600000},
     };
@@ -201,8 +202,7 @@ static int parse(const struct program *p, const struct program_option *options, 
 int program_parse(const struct program *p, int argc, char **argv)
 {
     struct cell_server_options *server = p->server;
-    struct common values = {server->address, server->max_connections ? server->max_connections : 256,
-                            server->max_threads ? server->max_threads : 16,
+    struct common values = {server->address, server->max_connections, server->max_threads ? server->max_threads : 16,
                             server->drain_ms ? server->drain_ms : 10000};
     struct program_option options[MAX_OPTIONS + NCOMMON];
     size_t n = p->noptions < MAX_OPTIONS ? p->noptions : MAX_OPTIONS;

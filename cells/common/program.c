@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +24,19 @@ void program_error(const char *name, const char *format, ...)
         return;
 }
 
+/* Every connection is a descriptor, and the usual soft limit of 1024 is for programs that use select. */
+#define MOST_DESCRIPTORS 65536
+
+static void allow_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= MOST_DESCRIPTORS)
+        return;
+    limit.rlim_cur = limit.rlim_max < MOST_DESCRIPTORS ? limit.rlim_max : MOST_DESCRIPTORS;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 void program_prepare(void)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
@@ -36,6 +50,7 @@ void program_prepare(void)
     sigaction(SIGPIPE, &ignore, NULL);
     sigaction(SIGXFSZ, &ignore, NULL);
     umask(077);
+    allow_descriptors();
     /* Otherwise every thread gets an arena of its own, which keeps its pages after the last call. */
     mallopt(M_ARENA_MAX, 2);
     mallopt(M_TRIM_THRESHOLD, 256 * 1024);

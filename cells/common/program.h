@@ -42,7 +42,8 @@ int program_parse(const struct program *p, int argc, char **argv);
 
 /*
  * Process-wide settings of a service: files that it makes are its own (umask), a reader that went away or a limit on
- * file sizes is an error of the write and not a signal, descriptors 0 to 2 are open. Call it first.
+ * file sizes is an error of the write and not a signal, descriptors 0 to 2 are open, and there may be as many as the
+ * hard limit allows, up to 65536. Call it first.
  */
 void program_prepare(void);
 

@@ -80,7 +80,7 @@ TEST(defaults_stay_when_nothing_is_said)
     CHECK(parse_into(&v, ARGC(argv), argv) == PROGRAM_GO);
     CHECK_STR(v.file, "f");
     CHECK(v.count == 7 && v.time_ms == 20);
-    CHECK(v.server.address == NULL && v.server.max_threads == 16 && v.server.max_connections == 256 &&
+    CHECK(v.server.address == NULL && v.server.max_threads == 16 && v.server.max_connections == 0 &&
           v.server.drain_ms == 10000);
 }
 

@@ -50,6 +50,7 @@ struct cell_ring_region {
     _Alignas(CELL_RING_LINE) _Atomic uint32_t receiver_sleeps; /* enum cell_ring_sleep | (count of sleeps << 2) */
     /* Of the owner as a producer: */
     _Alignas(CELL_RING_LINE) _Atomic uint32_t sender_sleeps; /* the same, while it waits for room */
+    _Atomic uint32_t sender_wants;                           /* then: the other's `head` at which it is to be woken */
     _Alignas(CELL_RING_LINE) _Atomic uint32_t bell;          /* raised with every wake-up; what the other's futex is */
     _Alignas(4096) struct cell_ring_slot slots[CELL_RING_SLOTS];
     uint8_t data[CELL_RING_DATA];
@@ -62,7 +63,9 @@ struct cell_ring_producer {
     uint32_t head;                        /* the other's, as last read and checked */
     uint32_t data_used, data_next;        /* bytes of the data area: in use, and where the free part begins */
     uint32_t data_taken[CELL_RING_SLOTS]; /* by each unreleased message, with what was skipped before it */
-    uint32_t reserved_data;               /* by the reservation in progress */
+    uint32_t reserved_data;               /* by the reservation in progress, with what it skips */
+    uint32_t reserved_end;                /* where the free part begins once it is committed */
+    uint32_t sleeps;                      /* count, for sender_sleeps */
     uint32_t woken_receiver;              /* the sleep for which the other was woken already */
 };
 
@@ -86,15 +89,16 @@ void cell_ring_consumer_init(struct cell_ring_consumer *c, struct cell_ring_regi
 /* Takes the next slot, and `data` bytes of the data area (0 = none; at most CELL_RING_DATA), 64-aligned and in one
  * piece. *slot is where the slot's CELL_RING_INLINE bytes are written to, *bytes the data (NULL for none), *offset
  * where in the data area they lie. 0, or CELL_RESOURCE_EXHAUSTED: no room now; CELL_PROTOCOL_ERROR: the other's head is
- * impossible. A second reserve without commit replaces the first. */
+ * impossible; CELL_INVALID_ARGUMENT: more data than there will ever be room for. A second reserve without commit
+ * replaces the first. */
 int cell_ring_reserve(struct cell_ring_producer *p, uint32_t data, uint8_t **slot, uint8_t **bytes, uint32_t *offset);
 
-/* Makes the reserved message visible. Wakes nobody. */
+/* Makes the reserved message visible; once for each reservation. Wakes nobody. */
 void cell_ring_commit(struct cell_ring_producer *p);
 
-/* After one or more commits: wakes the other side if it sleeps in cell_ring_wait. True when it sleeps in poll, and the
- * caller has to make readable what it polls; said once per sleep. Contains the fence that the sleeper's re-check needs.
- */
+/* After one or more commits, always, before this thread waits for anything: wakes the other side if it sleeps in
+ * cell_ring_wait. True when it sleeps in poll, and the caller has to make readable what it polls; said once per sleep.
+ * Contains the fence that the sleeper's re-check needs. */
 bool cell_ring_wake_receiver(struct cell_ring_producer *p);
 
 /* ---- consuming ---- */
@@ -103,27 +107,40 @@ bool cell_ring_wake_receiver(struct cell_ring_producer *p);
 const uint8_t *cell_ring_peek(const struct cell_ring_consumer *c);
 /* Takes what peek showed: the next peek is for the message after it. */
 void cell_ring_take(struct cell_ring_consumer *c);
-/* Gives everything that was taken back to the producer. True as for cell_ring_wake_receiver. */
+/* Gives everything that was taken back to the producer, and wakes one that waits for this much room. True as for
+ * cell_ring_wake_receiver; the senders of this file never poll. Without a fence: a producer that begins to sleep in
+ * this very moment is woken by the next release, by cell_ring_receiver_begin_sleep or by cell_ring_wake_sender. */
 bool cell_ring_release(struct cell_ring_consumer *c);
+/* For a consumer that is going to wait for something else than its next message: wakes a producer that waits for room,
+ * whether it is all the room that it wants or not. */
+bool cell_ring_wake_sender(struct cell_ring_consumer *c);
 
 /* ---- sleeping ---- */
 
 /*
  * The receiver's sleep: begin; if it returned true, wait (FUTEX) or poll (POLL); end. Begin tells the other side, then
- * looks once more: false means that a message is there (and nobody was told). The bell is read before the look, so that
- * a wake-up in between is not lost.
+ * looks once more: false means that a message is there (and that the sleep is over: no end). The bell is read before
+ * the look, so that a wake-up in between is not lost. Each sleep is woken once: whoever was woken, or thinks so, ends
+ * this sleep and begins another one. Release first what was taken; begin wakes a producer that waits for room.
  */
 bool cell_ring_receiver_begin_sleep(struct cell_ring_consumer *c, enum cell_ring_sleep how, uint32_t *bell);
 void cell_ring_receiver_end_sleep(struct cell_ring_consumer *c);
 
-/* The same for a producer that found no room for `data` bytes; always by futex. */
+/* The same for a producer that found no room for `data` bytes; always by futex. False means that cell_ring_reserve has
+ * something else to say now. The other side wakes it when a quarter of what it has not released became free, if that
+ * gives room enough, so that a full ring does not cost a wake-up for each message; or before it sleeps itself. */
 bool cell_ring_sender_begin_sleep(struct cell_ring_producer *p, uint32_t data, uint32_t *bell);
 void cell_ring_sender_end_sleep(struct cell_ring_producer *p);
 
-/* Sleeps until the other side's bell is no longer `bell`, somebody calls cell_ring_disturb, or `timeout_ns` passed. May
- * return early. */
+/* Sleeps until the other side's bell is no longer `bell`, cell_ring_disturb is called, or `timeout_ns` passed
+ * (UINT64_MAX: no limit). May return early. */
 void cell_ring_wait(const struct cell_ring_region *other, uint32_t bell, uint64_t timeout_ns);
-/* Ends waits in this process on the other side's bell, for a thread that wants to stop them. */
+/*
+ * Ends the waits in progress in this process on the other side's bell. It leaves no trace, because the bell is the
+ * other's to raise: a thread that is only about to wait is missed. So a thread that stops a waiter sets a flag, which
+ * the waiter tests between begin_sleep and wait, and then disturbs again and again, with a pause, until the waiter has
+ * acknowledged the flag (or was joined).
+ */
 void cell_ring_disturb(const struct cell_ring_region *other);
 
 /* Wakes whoever sleeps in the other process on this side's bell. Used by the functions above, and to announce the end.

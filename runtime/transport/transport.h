@@ -12,6 +12,7 @@
 #ifndef CELL_TRANSPORT_H
 #define CELL_TRANSPORT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/uio.h>
 
@@ -40,7 +41,7 @@ struct cell_conn;
 
 /* What one connection can do. */
 struct cell_conn_ops {
-    const char *name; /* what carries the frames: "unix" */
+    const char *name; /* what carries the frames: "unix", "shm" */
 
     /* Sends one whole frame: header, then n buffers that make its payload (f->length bytes together), of which the
      * first f->meta_len bytes are metadata. Blocks. After a failure the connection is dead and can only be closed,
@@ -65,12 +66,13 @@ struct cell_conn_ops {
 
 /* Every transport's connection begins with this. The table may change while the connection lives, in its own recv. */
 struct cell_conn {
-    const struct cell_conn_ops *ops;
+    const struct cell_conn_ops *_Atomic ops;
 };
 
 struct cell_connect_options {
     uint64_t deadline_ns;
     uint32_t max_payload; /* of frames received on this connection; longer ones are CELL_TOO_LARGE */
+    bool shm;             /* offer shared memory; where the peer declines the connection stays what it is */
     bool any_owner;       /* false: only a socket owned by this user or root is connected to */
 };
 
@@ -91,29 +93,38 @@ struct cell_transport {
     void (*listener_close)(struct cell_listener *l);
 };
 
+static inline const struct cell_conn_ops *cell_conn_ops(const struct cell_conn *c)
+{
+    return atomic_load_explicit(&c->ops, memory_order_acquire);
+}
 static inline int cell_conn_send(struct cell_conn *c, const struct cell_frame *f, const struct iovec *payload, int n,
                                  uint64_t deadline_ns, struct cell_error *e)
 {
-    return c->ops->send(c, f, payload, n, deadline_ns, e);
+    return cell_conn_ops(c)->send(c, f, payload, n, deadline_ns, e);
 }
 static inline int cell_conn_recv(struct cell_conn *c, struct cell_received *r, uint64_t deadline_ns,
                                  struct cell_error *e)
 {
-    return c->ops->recv(c, r, deadline_ns, e);
+    return cell_conn_ops(c)->recv(c, r, deadline_ns, e);
 }
-static inline bool cell_conn_readable(struct cell_conn *c) { return c->ops->readable(c); }
-static inline void cell_conn_interrupt(struct cell_conn *c) { c->ops->interrupt(c); }
-static inline int cell_conn_fd(const struct cell_conn *c) { return c->ops->fd(c); }
-static inline void cell_conn_peer(const struct cell_conn *c, struct cell_peer *peer) { c->ops->peer(c, peer); }
+static inline bool cell_conn_readable(struct cell_conn *c) { return cell_conn_ops(c)->readable(c); }
+static inline void cell_conn_interrupt(struct cell_conn *c) { cell_conn_ops(c)->interrupt(c); }
+static inline int cell_conn_fd(const struct cell_conn *c) { return cell_conn_ops(c)->fd(c); }
+static inline void cell_conn_peer(const struct cell_conn *c, struct cell_peer *peer)
+{
+    cell_conn_ops(c)->peer(c, peer);
+}
 static inline void cell_conn_close(struct cell_conn *c) /* NULL is accepted */
 {
     if (c)
-        c->ops->close(c);
+        cell_conn_ops(c)->close(c);
 }
 
 /* The transport of an address by its scheme, or NULL. */
 const struct cell_transport *cell_transport_find(const char *address);
 
 extern const struct cell_transport cell_transport_unix;
+/* The same sockets, but connections that do not get shared memory are refused: by connect, or by their first recv. */
+extern const struct cell_transport cell_transport_shm;
 
 #endif

@@ -38,7 +38,7 @@ static void gather(uint8_t *to, const struct iovec *parts, int n)
 static int reserve(struct unix_conn *c, uint32_t data, uint8_t **slot, uint8_t **bytes, uint32_t *offset,
                    uint64_t deadline_ns, struct cell_error *e)
 {
-    for (;;) {
+    for (bool first = true;; first = false) {
         int r = cell_ring_reserve(&c->shm->out, data, slot, bytes, offset);
         if (r == CELL_OK)
             return r;
@@ -46,7 +46,7 @@ static int reserve(struct unix_conn *c, uint32_t data, uint8_t **slot, uint8_t *
             c->dead = true;
             return cell_error_set(e, CELL_PROTOCOL_ERROR, "the peer released what was not sent");
         }
-        r = cell_shm_wait_room(c, data, deadline_ns, e);
+        r = cell_shm_wait_room(c, data, first, deadline_ns, e);
         if (r < 0)
             return r;
     }

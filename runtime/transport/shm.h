@@ -133,10 +133,12 @@ void cell_shm_free(struct cell_shm *s);
 
 /* Waits for a message. *slot is its slot. */
 int cell_shm_wait_message(struct unix_conn *c, const uint8_t **slot, uint64_t deadline_ns, struct cell_error *e);
-/* Waits for room for a message with `data` bytes of the data area. */
-int cell_shm_wait_room(struct unix_conn *c, uint32_t data, uint64_t deadline_ns, struct cell_error *e);
-/* Waits until message `number` is released. */
-int cell_shm_wait_released(struct unix_conn *c, uint32_t number, uint64_t deadline_ns, struct cell_error *e);
+/* Waits for room for a message with `data` bytes of the data area, or a part of that time; `first` for the first time
+ * in an operation. */
+int cell_shm_wait_room(struct unix_conn *c, uint32_t data, bool first, uint64_t deadline_ns, struct cell_error *e);
+/* The same until message `number` is released. */
+int cell_shm_wait_released(struct unix_conn *c, uint32_t number, bool first, uint64_t deadline_ns,
+                           struct cell_error *e);
 /* Wakes the receiver of what was committed. */
 static inline void cell_shm_wake(struct unix_conn *c);
 

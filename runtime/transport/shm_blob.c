@@ -162,7 +162,7 @@ int cell_shm_blob_get(struct unix_conn *c, uint32_t len, struct cell_shm_blob_ou
                       struct cell_error *e)
 {
     struct cell_shm *s = c->shm;
-    for (;;) {
+    for (bool first = true;; first = false) {
         bool is_new, wait = false;
         uint32_t number = 0;
         pthread_mutex_lock(&s->blob_lock);
@@ -172,7 +172,7 @@ int cell_shm_blob_get(struct unix_conn *c, uint32_t len, struct cell_shm_blob_ou
         if (b && is_new)
             r = make(c, b, deadline_ns, e);
         else if (!b && wait)
-            r = cell_shm_wait_released(c, number, deadline_ns, e);
+            r = cell_shm_wait_released(c, number, first, deadline_ns, e);
         else if (!b) /* the socket had no room to take one back: wait for it, or hear why it never will */
             r = cell_shm_send_control(c, CELL_FRAME_SHM_WAKE, NULL, 0, -1, deadline_ns, e);
         if (b && r < 0) {

@@ -13,11 +13,13 @@
 #define BRIEF 100
 /* Pauses between two looks at the clock. */
 #define BETWEEN_LOOKS 20
+/* Pauses before a sender sleeps: who has just answered releases the request in a moment. */
+#define BRIEF_FOR_ROOM 400
 /* A wait longer than this is not worth spinning for; twice what waking somebody takes at worst, so that two sides that
  * sleep by turns find back to spinning. */
 #define MOST_SPIN_NS 100000u
-#define SLICE_NS (50 * CELL_NS_PER_MS)
-#define FUTEX_SLICES 2
+#define SLICE_NS (10 * CELL_NS_PER_MS)
+#define FUTEX_SLICES 10
 
 static inline void pause_cpu(void)
 {
@@ -162,6 +164,18 @@ int cell_shm_wait_message(struct unix_conn *c, const uint8_t **slot, uint64_t de
 
 /* ---- sending ---- */
 
+/* Whether the other side has released something meanwhile. */
+static bool spin_for_room(struct cell_shm *s)
+{
+    uint32_t head = s->out.head;
+    for (int i = 0; s->may_spin && i < BRIEF_FOR_ROOM; i++) {
+        if (atomic_load_explicit(&s->other->head, memory_order_relaxed) != head)
+            return true;
+        pause_cpu();
+    }
+    return false;
+}
+
 static int sleep_for_room(struct unix_conn *c, uint32_t bell, uint64_t deadline_ns, struct cell_error *e)
 {
     struct cell_shm *s = c->shm;
@@ -183,24 +197,29 @@ static int sleep_for_room(struct unix_conn *c, uint32_t bell, uint64_t deadline_
     return CELL_OK;
 }
 
-int cell_shm_wait_room(struct unix_conn *c, uint32_t data, uint64_t deadline_ns, struct cell_error *e)
+int cell_shm_wait_room(struct unix_conn *c, uint32_t data, bool first, uint64_t deadline_ns, struct cell_error *e)
 {
     struct cell_ring_producer *p = &c->shm->out;
     uint32_t bell;
-    if (!cell_ring_sender_begin_sleep(p, data, &bell))
+    if ((first && spin_for_room(c->shm)) || !cell_ring_sender_begin_sleep(p, data, &bell))
         return CELL_OK;
     int r = sleep_for_room(c, bell, deadline_ns, e);
     cell_ring_sender_end_sleep(p);
     return r;
 }
 
-int cell_shm_wait_released(struct unix_conn *c, uint32_t number, uint64_t deadline_ns, struct cell_error *e)
+int cell_shm_wait_released(struct unix_conn *c, uint32_t number, bool first, uint64_t deadline_ns, struct cell_error *e)
 {
     struct cell_ring_producer *p = &c->shm->out;
     uint32_t bell;
-    if (!cell_ring_sender_begin_sleep_until(p, number + 1, &bell))
+    int r = cell_ring_is_released(p, number);
+    if (r < 0) {
+        c->dead = true;
+        return cell_error_set(e, CELL_PROTOCOL_ERROR, "the peer released what was not sent");
+    }
+    if (r > 0 || (first && spin_for_room(c->shm)) || !cell_ring_sender_begin_sleep_until(p, number + 1, &bell))
         return CELL_OK;
-    int r = sleep_for_room(c, bell, deadline_ns, e);
+    r = sleep_for_room(c, bell, deadline_ns, e);
     cell_ring_sender_end_sleep(p);
     return r;
 }

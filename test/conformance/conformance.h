@@ -74,6 +74,7 @@ size_t seeded_frame(uint32_t seed, size_t len, uint8_t **bytes);
 bool write_all(int fd, const void *bytes, size_t len);
 
 unsigned open_descriptors(void);
-size_t allocated_bytes(void); /* by this process, now */
+unsigned shared_mappings(void); /* pieces of memory that this process shares by a descriptor */
+size_t allocated_bytes(void);   /* by this process, now */
 
 #endif

@@ -30,7 +30,6 @@ struct conformance {
     /* Brings a new connection to where it stays; NULL: it is there from the beginning. */
     bool (*settle)(struct cell_conn *client, struct cell_conn *server);
     bool ends_with_a_fork; /* a connection belongs to the process that made it, else a fork's copy may go on with it */
-    bool whole_frames;     /* of a frame that is being sent nothing is there before all is there */
 };
 extern const struct conformance conformance;
 #define T (*conformance.transport)

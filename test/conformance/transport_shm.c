@@ -62,5 +62,4 @@ const struct conformance conformance = {
     .occupied = shm_occupied,
     .settle = shm_settle,
     .ends_with_a_fork = true,
-    .whole_frames = true,
 };

@@ -356,7 +356,10 @@ static void tell_truth(struct peer *p, uint64_t *x)
     if (place == CELL_SHM_IN_SLOT && f.length > CELL_SHM_MAX_INLINE)
         f.length = CELL_SHM_MAX_INLINE;
     f.meta_len = (uint16_t)(v % 2 ? f.length / 2 : 0);
-    cell_shm_slot_write_full(peer_slot(p), &f, place, place == CELL_SHM_IN_BLOB ? 1 : 0);
+    uint8_t bytes[CELL_SHM_FULL_HEADER];
+    cell_shm_slot_write_full(bytes, &f, place, place == CELL_SHM_IN_BLOB ? 1 : 0);
+    for (unsigned i = 0; i < sizeof(bytes); i++) /* the liar writes there too */
+        store8(peer_slot(p) + i, bytes[i]);
     peer_commit(p);
 }
 

@@ -58,7 +58,8 @@ struct cell_shm_blob_in {
 };
 
 struct cell_shm {
-    unsigned generation; /* of processes: in a fork's child the mappings are not there */
+    const _Atomic uint32_t *process; /* cell_shm_process */
+    uint32_t generation;             /* what it was: in a fork's child the mappings are not there */
     struct cell_ring_region *own;
     const struct cell_ring_region *other;
     int own_fd; /* until it was sent; -1 */
@@ -99,9 +100,13 @@ int cell_shm_memory_new(size_t size, void **mapping, int *fd, struct cell_error 
 int cell_shm_memory_map(int fd, size_t size, uint32_t owner_uid, const void **mapping, struct cell_error *e);
 void cell_shm_memory_unmap(const void *mapping, size_t size); /* NULL is accepted */
 
-/* Counts the forks between the first process and this one. */
-extern unsigned cell_shm_generation;
-static inline bool cell_shm_is_foreign(const struct cell_shm *s) { return s->generation != cell_shm_generation; }
+/* A number of this process that none has that it was forked from, or 0 in a child that has not asked. NULL: there is no
+ * memory for it. */
+const _Atomic uint32_t *cell_shm_process(void);
+static inline bool cell_shm_is_foreign(const struct cell_shm *s)
+{
+    return atomic_load_explicit(s->process, memory_order_relaxed) != s->generation;
+}
 
 /* ---- shm_control.c: frames about shared memory, over the socket ---- */
 

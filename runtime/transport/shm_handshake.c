@@ -34,13 +34,18 @@ static int shm_new(struct cell_shm **shm, struct cell_error *e)
     if (!s)
         return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
     memset(s, 0, sizeof(*s));
+    s->process = cell_shm_process();
+    if (!s->process) {
+        free(s);
+        return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
+    }
+    s->generation = atomic_load(s->process);
     int r = cell_shm_memory_new(sizeof(*s->own), &region, &s->own_fd, e);
     if (r < 0) {
         free(s);
         return r;
     }
     s->own = region;
-    s->generation = cell_shm_generation;
     s->may_spin = may_spin();
     pthread_mutex_init(&s->blob_lock, NULL);
     *shm = s;

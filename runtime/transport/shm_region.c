@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,10 +18,37 @@
 #define NEEDED (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE)
 #define KNOWN (NEEDED | F_SEAL_WRITE) /* newer kernels add others, which do no harm */
 
-unsigned cell_shm_generation;
+/* A page that is zero again in the child of a fork, before the first instruction of any handler runs there. */
+static _Atomic(_Atomic uint32_t *) process_page;
+static _Atomic uint32_t last_process;
 
-static void count_fork(void) { cell_shm_generation++; }
-static void watch_forks(void) { pthread_atfork(NULL, NULL, count_fork); }
+static _Atomic uint32_t *make_page(void)
+{
+    const size_t size = 4096;
+    _Atomic uint32_t *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *none = NULL;
+    if (page == MAP_FAILED)
+        return NULL;
+    if (madvise((void *)page, size, MADV_WIPEONFORK) < 0) {
+        munmap((void *)page, size);
+        return NULL;
+    }
+    if (atomic_compare_exchange_strong(&process_page, &none, page))
+        return page;
+    munmap((void *)page, size);
+    return none;
+}
+
+const _Atomic uint32_t *cell_shm_process(void)
+{
+    _Atomic uint32_t *page = atomic_load(&process_page);
+    uint32_t zero = 0;
+    if (!page)
+        page = make_page();
+    /* Numbers go on after a fork, so that none is that of a process before. */
+    if (page && atomic_load(page) == 0)
+        atomic_compare_exchange_strong(page, &zero, atomic_fetch_add(&last_process, 1) + 1);
+    return page;
+}
 
 static int make_memfd(void)
 {
@@ -49,8 +75,6 @@ static int allocate(int fd, size_t size)
 
 int cell_shm_memory_new(size_t size, void **mapping, int *fd, struct cell_error *e)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, watch_forks);
     CELL_CLEANUP(cell_cleanup_fd) int made = make_memfd();
     if (made < 0 || ftruncate(made, (off_t)size) < 0 || allocate(made, size) < 0)
         return fail_memory("cannot make shared memory", e);

@@ -99,13 +99,20 @@ static void sleep_once(struct unix_conn *c, unsigned slices, uint64_t left_ns)
     cell_ring_receiver_end_sleep(&s->in);
 }
 
-/* Nothing came for a whole deadline: what only serves speed is given back. */
-static int end_idle(struct unix_conn *c, struct cell_error *e)
+/* Nothing came for a whole deadline: what only serves speed is given back, and whoever polls now is told of what comes.
+ */
+static int end_idle(struct unix_conn *c, const uint8_t **slot, struct cell_error *e)
 {
-    free(c->shm->meta);
-    c->shm->meta = NULL;
+    struct cell_shm *s = c->shm;
+    uint32_t bell;
+    free(s->meta);
+    s->meta = NULL;
     cell_shm_blobs_trim(c, true);
-    return cell_error_set(e, CELL_DEADLINE_EXCEEDED, "the deadline passed while receiving");
+    s->armed = cell_ring_receiver_begin_sleep(&s->in, CELL_RING_POLL, &bell);
+    if (s->armed)
+        return cell_error_set(e, CELL_DEADLINE_EXCEEDED, "the deadline passed while receiving");
+    *slot = cell_ring_peek(&s->in);
+    return CELL_OK;
 }
 
 static int sleep_until_message(struct unix_conn *c, const uint8_t **slot, uint64_t began_ns, uint64_t deadline_ns,
@@ -127,7 +134,7 @@ static int sleep_until_message(struct unix_conn *c, const uint8_t **slot, uint64
             return cell_unix_fail_end(c, e);
         if (now >= deadline_ns) {
             note_wait(s, now - began_ns);
-            return end_idle(c, e);
+            return end_idle(c, slot, e);
         }
         sleep_once(c, slices, deadline_ns == CELL_NO_DEADLINE ? UINT64_MAX : deadline_ns - now);
         *slot = cell_ring_peek(&s->in);

@@ -54,8 +54,9 @@ struct cell_conn_ops {
      * was; after CELL_PROTOCOL_ERROR and CELL_TOO_LARGE one can still send, to say why; after another failure it is
      * dead. */
     int (*recv)(struct cell_conn *c, struct cell_received *r, uint64_t deadline_ns, struct cell_error *e);
-    /* True when recv would not block (a frame or the end is there), without waiting. After it returned false, `fd`
-     * becomes readable as soon as there is something, until the next recv: ask before every poll. */
+    /* True when recv would not block (a frame or the end is there), without waiting. After it returned false, or recv
+     * CELL_DEADLINE_EXCEEDED, `fd` becomes readable as soon as there is something, until the next recv; without that it
+     * need not: ask before every poll. */
     bool (*readable)(struct cell_conn *c);
     /* Makes a blocked or future recv of this connection return CELL_CANCELLED; the peer sees the end. Any thread. */
     void (*interrupt)(struct cell_conn *c);

@@ -255,6 +255,24 @@ TEST(both_ends_may_wait_in_poll)
     close_ends(&x);
 }
 
+TEST(a_receiver_whose_deadline_passed_may_poll)
+{
+    struct ends x;
+    pthread_t thread;
+    REQUIRE(open_ends(&x, CELL_MAX_MESSAGE));
+    REQUIRE(pthread_create(&thread, NULL, send_when_told, x.client) == 0);
+    for (uint32_t i = 0; i < POLLED; i++) {
+        struct pollfd p = {.fd = cell_conn_fd(x.server), .events = POLLIN};
+        int r;
+        while ((r = recv_seeded(x.server, i, polled_length(i), 0)) == CELL_DEADLINE_EXCEEDED)
+            CHECK(poll(&p, 1, 60000) == 1);
+        CHECK(r == CELL_OK);
+        CHECK(send_seeded(x.server, i, 1, deadline_in(60000)) == CELL_OK);
+    }
+    pthread_join(thread, NULL);
+    close_ends(&x);
+}
+
 static void *send_many(void *arg)
 {
     for (uint32_t i = 0; i < POLLED; i++)

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * Model of runtime/transport/ring.c for Spin: one producer, one consumer, two slots, four messages. The producer waits
+ * for room, the consumer sleeps. Verified: every message is received whole and in order, and nobody
+ * sleeps for ever. test/model/run verifies the model, and that it fails without any one of the parts that are marked
+ * with #ifndef WITHOUT_….
+ *
+ * Memory is weaker than that of x86: a store first goes into its process' buffer and becomes visible at any later time,
+ * in any order with the others in the buffer; a release store becomes visible after all that were before it, and a
+ * fence waits for the empty buffer. Each word has one writer, which never reads it back, so nothing is forwarded. Loads
+ * happen in program order; a load that could move because acquire is missing is written where it could move to.
+ *
+ * Data is modelled as messages that need more free slots than their own: which message needs how much, and how much
+ * more than that a sleeping producer wants, is chosen freely. So is the size of batches, on both sides.
+ */
+#define SLOTS 2
+#define MESSAGES 4
+
+/* The words of shared memory: the producer's, then the consumer's. */
+#define BODY(n) ((n) % SLOTS)
+#define COMMIT(n) (SLOTS + (n) % SLOTS)
+#define SENDER_SLEEPS 4
+#define SENDER_WANTS 5
+#define HEAD 6
+#define RECEIVER_SLEEPS 7
+#define WORDS 8
+#define PRODUCERS 63
+#define CONSUMERS 192
+
+byte memory[WORDS];
+byte buffered[WORDS];
+byte after[WORDS]; /* set of the words whose stores have to become visible before this one's */
+byte pending;      /* set of the words with a store in a buffer */
+
+#define store_after(word, value, set)                                                                                  \
+    atomic {                                                                                                           \
+        !(pending & (1 << (word)));                                                                                    \
+        buffered[word] = value;                                                                                        \
+        after[word] = pending & (set);                                                                                 \
+        pending = pending | (1 << (word))                                                                              \
+    }
+#define store(word, value) store_after(word, value, 0)
+#define store_release(word, value, own) store_after(word, value, own)
+#define fence(own) (pending & (own)) == 0
+
+inline becomes_visible(word)
+{
+    d_step {
+        (pending & (1 << word)) && after[word] == 0;
+        memory[word] = buffered[word];
+        buffered[word] = 0;
+        pending = pending & ~(1 << word);
+        other = 0;
+        do
+        :: other < WORDS ->
+            after[other] = after[other] & ~(1 << word);
+            other++
+        :: else ->
+            other = 0;
+            break
+        od
+    }
+}
+
+active proctype buffers()
+{
+    byte other;
+end:
+    do
+    :: becomes_visible(0)
+    :: becomes_visible(1)
+    :: becomes_visible(2)
+    :: becomes_visible(3)
+    :: becomes_visible(4)
+    :: becomes_visible(5)
+    :: becomes_visible(6)
+    :: becomes_visible(7)
+    od
+}
+
+/* ---- sleeping, by futex: poll returns for something that stays until it is taken, which is the easier case ---- */
+
+/*
+ * Whoever sleeps says the number of this sleep, which stands for mode and count. Numbers are only compared for equality,
+ * so the smallest that is nowhere any more is as good as one that was never used, and keeps the model small. In the same
+ * way a bell only has to say whether it was raised since the one who is going to wait has read it.
+ */
+#define AWAKE 0
+#define SENDER 0
+#define RECEIVER 1
+byte heard[2]; /* what the other side last read of this one's sleep, */
+byte woken[2]; /* and for which sleep it woke this one already */
+
+#define UNREAD 0
+#define READ 1
+#define RAISED 2
+byte bell[2]; /* the one that this one waits for, as it sees it */
+bool waits[2];
+
+inline number_sleep(who, word)
+{
+#ifndef WITHOUT_SLEEP_COUNT
+    d_step {
+        number = 1;
+        do
+        :: number == heard[who] || number == woken[who] || number == memory[word] || number == buffered[word] -> number++
+        :: else -> break
+        od
+    }
+#else
+    number = 1
+#endif
+}
+
+inline futex_wait(who)
+{
+    atomic {
+        if
+        :: bell[who] == READ -> waits[who] = true
+        :: else
+        fi
+    };
+    !waits[who]
+}
+
+inline end_sleep(who, word)
+{
+    bell[who] = UNREAD;
+    store(word, AWAKE)
+}
+
+/* A read-modify-write with release, then the system call. */
+inline wake(who, own)
+{
+    if
+    :: atomic { heard[who] != AWAKE && heard[who] != woken[who] -> woken[who] = heard[who]; heard[who] = AWAKE };
+        atomic {
+            fence(own);
+            if
+            :: bell[who] == READ -> bell[who] = RAISED
+            :: else
+            fi
+        };
+        waits[who] = false
+    :: atomic { heard[who] == AWAKE || heard[who] == woken[who] -> heard[who] = AWAKE }
+    fi
+}
+
+/* ---- the producer ---- */
+
+#define has_room (next - head + need <= SLOTS)
+
+inline wake_receiver()
+{
+#ifndef WITHOUT_PRODUCERS_FENCE
+    fence(PRODUCERS);
+#endif
+    heard[RECEIVER] = memory[RECEIVER_SLEEPS];
+    wake(RECEIVER, PRODUCERS)
+}
+
+inline wait_for_room()
+{
+#ifndef WITHOUT_BELL_READ_BEFORE_SENDERS_LOOK
+    bell[SENDER] = READ;
+#endif
+    /* The head that is waited for: any from where there is room, up to all that was sent. */
+    if
+    :: store(SENDER_WANTS, next + need - SLOTS)
+    :: store(SENDER_WANTS, next)
+    fi;
+    atomic {
+        number_sleep(SENDER, SENDER_SLEEPS);
+        store_release(SENDER_SLEEPS, number, PRODUCERS);
+        number = 0
+    };
+#ifndef WITHOUT_SENDERS_FENCE
+    fence(PRODUCERS);
+#endif
+#ifndef WITHOUT_SENDERS_LOOK
+    head = memory[HEAD];
+#endif
+    if
+    :: has_room
+    :: else ->
+#ifdef WITHOUT_BELL_READ_BEFORE_SENDERS_LOOK
+        bell[SENDER] = READ;
+#endif
+        futex_wait(SENDER)
+    fi;
+    end_sleep(SENDER, SENDER_SLEEPS)
+}
+
+active proctype producer()
+{
+    byte next, head, need, number;
+    do
+    :: next < MESSAGES ->
+        if
+        :: need = 1
+        :: need = 2
+        fi;
+        do
+        :: has_room -> break
+        :: else ->
+            head = memory[HEAD];
+            if
+            :: has_room
+            :: else ->
+#ifndef WITHOUT_WAKE_BEFORE_WAITING_FOR_ROOM
+                wake_receiver();
+#endif
+                wait_for_room()
+            fi
+        od;
+        need = 0;
+        store(BODY(next), next + 1);
+#ifndef WITHOUT_COMMIT_RELEASE
+        store_release(COMMIT(next), next + 1, PRODUCERS);
+#else
+        store(COMMIT(next), next + 1);
+#endif
+        next++;
+progress_sent:
+        if
+        :: wake_receiver()
+        :: next < MESSAGES
+        fi
+    :: else -> break
+    od
+}
+
+/* ---- the consumer ---- */
+
+inline release()
+{
+    if
+    :: released != next ->
+        released = next;
+        store_release(HEAD, released, CONSUMERS);
+        heard[SENDER] = memory[SENDER_SLEEPS];
+        if
+        :: heard[SENDER] == AWAKE || released < memory[SENDER_WANTS] -> heard[SENDER] = AWAKE
+        :: else -> wake(SENDER, CONSUMERS)
+        fi
+    :: else
+    fi
+}
+
+inline sleep()
+{
+#ifndef WITHOUT_BELL_READ_BEFORE_RECEIVERS_LOOK
+    bell[RECEIVER] = READ;
+#endif
+    atomic {
+        number_sleep(RECEIVER, RECEIVER_SLEEPS);
+        store(RECEIVER_SLEEPS, number);
+        number = 0
+    };
+#ifndef WITHOUT_RECEIVERS_FENCE
+    fence(CONSUMERS);
+#endif
+    if
+#ifndef WITHOUT_RECEIVERS_LOOK
+    :: memory[COMMIT(next)] == next + 1
+#endif
+    :: else ->
+#ifndef WITHOUT_SENDER_WOKEN_BEFORE_SLEEP
+        heard[SENDER] = memory[SENDER_SLEEPS];
+        wake(SENDER, CONSUMERS);
+#endif
+#ifdef WITHOUT_BELL_READ_BEFORE_RECEIVERS_LOOK
+        bell[RECEIVER] = READ;
+#endif
+        futex_wait(RECEIVER)
+    fi;
+    end_sleep(RECEIVER, RECEIVER_SLEEPS)
+}
+
+active proctype consumer()
+{
+    byte next, released, body, number;
+    do
+    :: next < MESSAGES ->
+#ifdef WITHOUT_COMMIT_ACQUIRE
+        body = memory[BODY(next)];
+#endif
+        if
+        :: memory[COMMIT(next)] == next + 1 ->
+#ifdef WITHOUT_HEAD_RELEASE
+            next++;
+            release();
+            next--;
+#endif
+#ifndef WITHOUT_COMMIT_ACQUIRE
+            body = memory[BODY(next)];
+#endif
+            assert(body == next + 1);
+            body = 0;
+            next++;
+progress_received:
+            if
+            :: release()
+            :: true
+            fi
+        :: else ->
+            release();
+            sleep()
+        fi
+    :: else -> break
+    od
+}

@@ -8,7 +8,7 @@
  * Memory is weaker than that of x86: a store first goes into its process' buffer and becomes visible at any later time,
  * in any order with the others in the buffer; a release store becomes visible after all that were before it, and a
  * fence waits for the empty buffer. Each word has one writer, which never reads it back, so nothing is forwarded. Loads
- * happen in program order; a load that could move because acquire is missing is written where it could move to.
+ * happen in program order; what could move because acquire is missing is written where it could move to.
  *
  * Data is modelled as messages that need more free slots than their own: which message needs how much, and how much
  * more than that a sleeping producer wants, is chosen freely. So is the size of batches, on both sides.
@@ -203,6 +203,9 @@ active proctype producer()
         do
         :: has_room -> break
         :: else ->
+#ifdef WITHOUT_HEAD_ACQUIRE
+            store(BODY(next), next + 1);
+#endif
             head = memory[HEAD];
             if
             :: has_room

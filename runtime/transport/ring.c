@@ -97,11 +97,14 @@ void cell_ring_disturb(const struct cell_ring_region *other)
 
 /* ---- producing ---- */
 
+/* What `data` bytes take up. */
+static uint32_t whole_lines(uint32_t data) { return (data + CELL_RING_LINE - 1) & ~(CELL_RING_LINE - 1); }
+
 /* Where `data` bytes begin when `used` bytes before `next` are in use; *taken is what they then take, with what is
  * skipped before the wrap. False: no room. */
 static bool place(uint32_t used, uint32_t next, uint32_t data, uint32_t *at, uint32_t *taken)
 {
-    uint32_t need = (data + CELL_RING_LINE - 1) & ~(CELL_RING_LINE - 1), skip = 0;
+    uint32_t need = whole_lines(data), skip = 0;
     if (used == 0)
         next = 0;
     if (need > CELL_RING_DATA - next) {
@@ -144,7 +147,7 @@ int cell_ring_reserve(struct cell_ring_producer *p, uint32_t data, uint8_t **slo
             return CELL_RESOURCE_EXHAUSTED;
     }
     p->reserved_data = taken;
-    p->reserved_end = at + ((data + CELL_RING_LINE - 1) & ~(CELL_RING_LINE - 1));
+    p->reserved_end = at + whole_lines(data);
     *slot = own_slot(p, p->next)->bytes;
     *bytes = data ? p->own->data + at : NULL;
     *offset = at;
@@ -157,8 +160,7 @@ int cell_ring_is_released(struct cell_ring_producer *p, uint32_t number)
     return r < 0 ? r : number - p->head >= p->next - p->head;
 }
 
-/* The next slot's lines are not prefetched for writing: measured, a round trip gains nothing by it, and a stream loses.
- */
+/* The next slot is not prefetched for writing: measured, a round trip gains nothing by it, and a stream loses. */
 void cell_ring_commit(struct cell_ring_producer *p)
 {
     p->data_taken[p->next & SLOT_MASK] = p->reserved_data;

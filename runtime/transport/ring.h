@@ -133,7 +133,7 @@ void cell_ring_receiver_end_sleep(struct cell_ring_consumer *c);
  * something else to say now. The other side wakes it when a quarter of what it has not released became free, if that
  * gives room enough, so that a full ring does not cost a wake-up for each message; or before it sleeps itself. */
 bool cell_ring_sender_begin_sleep(struct cell_ring_producer *p, uint32_t data, uint32_t *bell);
-/* The same for a producer that waits until all messages before number `head` are released, which is not yet sent. */
+/* The same for a producer that waits until all messages before number `head` are released. */
 bool cell_ring_sender_begin_sleep_until(struct cell_ring_producer *p, uint32_t head, uint32_t *bell);
 void cell_ring_sender_end_sleep(struct cell_ring_producer *p);
 

@@ -138,4 +138,17 @@ static uint32_t ring_random_size(uint32_t *state)
     return kind < 10 ? 0 : ring_random(state) % (kind < 15 ? 700 : CELL_RING_DATA + 1);
 }
 
+/* ---- a side that lies ---- */
+
+/* A region of which every word says something else at each step. */
+static void ring_scramble(struct cell_ring_region *region, uint32_t *seed, uint32_t near)
+{
+    _Atomic uint32_t *words[] = {&region->head, &region->receiver_sleeps, &region->sender_sleeps, &region->sender_wants,
+                                 &region->bell};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        atomic_store(words[i], ring_random(seed) % 2 ? near + ring_random(seed) % 80 - 70 : ring_random(seed) * 257);
+    for (size_t i = 0; i < CELL_RING_SLOTS; i++)
+        atomic_store(&region->slots[i].commit, near + ring_random(seed) % 3);
+}
+
 #endif

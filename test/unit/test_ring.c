@@ -177,17 +177,6 @@ TEST(only_the_number_that_is_expected_is_a_message)
     ring_close(&r);
 }
 
-/* A region of which every word says something else at each step. */
-static void scramble(struct cell_ring_region *region, uint32_t *seed, uint32_t near)
-{
-    _Atomic uint32_t *words[] = {&region->head, &region->receiver_sleeps, &region->sender_sleeps, &region->sender_wants,
-                                 &region->bell};
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        atomic_store(words[i], ring_random(seed) % 2 ? near + ring_random(seed) % 80 - 70 : ring_random(seed) * 257);
-    for (size_t i = 0; i < CELL_RING_SLOTS; i++)
-        atomic_store(&region->slots[i].commit, near + ring_random(seed) % 3);
-}
-
 TEST(whatever_the_other_side_writes_nothing_outside_is_touched)
 {
     struct ring r;
@@ -196,7 +185,7 @@ TEST(whatever_the_other_side_writes_nothing_outside_is_touched)
     ring_open(&r, NEAR_WRAP);
     for (int step = 0; step < 60000; step++) {
         uint32_t data = ring_random_size(&seed);
-        scramble(r.b, &seed, r.p.next); /* the producer's peer lies */
+        ring_scramble(r.b, &seed, r.p.next); /* the producer's peer lies */
         int result = ring_send(&r.p, data);
         REQUIRE(result == 0 || result == CELL_RESOURCE_EXHAUSTED || result == CELL_PROTOCOL_ERROR);
         refused += result == CELL_PROTOCOL_ERROR;
@@ -207,7 +196,7 @@ TEST(whatever_the_other_side_writes_nothing_outside_is_touched)
         REQUIRE(r.p.next - r.p.head <= CELL_RING_SLOTS);
         REQUIRE(r.p.data_used <= CELL_RING_DATA && r.p.data_next <= CELL_RING_DATA);
 
-        scramble(r.a, &seed, r.c.next); /* and now the consumer's */
+        ring_scramble(r.a, &seed, r.c.next); /* and now the consumer's */
         const uint8_t *slot = cell_ring_peek(&r.c);
         if (slot) {
             REQUIRE(slot == r.a_seen->slots[r.c.next % CELL_RING_SLOTS].bytes);

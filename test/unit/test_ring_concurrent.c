@@ -5,7 +5,9 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -100,6 +102,15 @@ TEST(two_threads_that_sleep_lose_no_message_and_no_wake_up)
     }
 }
 
+/* Which does not outlive this process. */
+static pid_t fork_child(void)
+{
+    pid_t parent = getpid(), child = fork();
+    if (child == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent))
+        _exit(2);
+    return child;
+}
+
 static bool child_succeeded(pid_t child)
 {
     int status;
@@ -110,7 +121,7 @@ TEST(two_processes_that_sleep_lose_no_message_and_no_wake_up)
 {
     struct stress s = {0};
     stress_open(&s, ring_open);
-    pid_t child = fork();
+    pid_t child = fork_child();
     REQUIRE(child >= 0);
     if (child == 0) {
         consume(&s);
@@ -125,7 +136,8 @@ TEST(two_processes_that_sleep_lose_no_message_and_no_wake_up)
 static bool exchange(struct cell_ring_producer *p, struct cell_ring_consumer *c, bool first)
 {
     bool good = true;
-    for (int i = 0; i < 2 * 5000; i++) {
+    uint32_t seed = first;
+    for (int i = 0; i < 2 * 100000; i++) {
         const uint8_t *slot;
         uint32_t bell;
         if ((i % 2 == 0) == first) {
@@ -133,6 +145,8 @@ static bool exchange(struct cell_ring_producer *p, struct cell_ring_consumer *c,
             cell_ring_wake_receiver(p);
             continue;
         }
+        for (uint32_t spin = ring_random(&seed) % 4096; spin > 0 && !cell_ring_peek(c);)
+            spin--; /* so that the sleep begins at any moment of the other's work */
         while (!(slot = cell_ring_peek(c)))
             if (cell_ring_receiver_begin_sleep(c, CELL_RING_FUTEX, &bell)) {
                 cell_ring_wait(c->other, bell, UINT64_MAX);
@@ -153,12 +167,60 @@ TEST(questions_and_answers_between_processes_wake_each_other)
     ring_open(&r, 0);
     cell_ring_producer_init(&back_p, r.b, r.a_seen);
     cell_ring_consumer_init(&back_c, r.a, r.b_seen);
-    pid_t child = fork();
+    pid_t child = fork_child();
     REQUIRE(child >= 0);
     if (child == 0)
         _exit(!exchange(&back_p, &r.c, false));
     CHECK(exchange(&r.p, &back_c, true));
     CHECK(child_succeeded(child));
+    ring_close(&r);
+}
+
+/* Writes anything anywhere into its own region, as fast as it can, until it is killed. */
+static void lie(struct cell_ring_region *region, const struct cell_ring_region *other)
+{
+    uint32_t seed = 11;
+    for (;;) {
+        ring_scramble(region, &seed, atomic_load(&other->head) + ring_random(&seed) % 3);
+        for (size_t i = 0; i < CELL_RING_INLINE; i++)
+            region->slots[ring_random(&seed) % CELL_RING_SLOTS].bytes[i] = (uint8_t)ring_random(&seed);
+        cell_ring_bell(region);
+    }
+}
+
+TEST(a_process_that_lies_at_any_moment_does_no_harm)
+{
+    struct ring r;
+    struct cell_ring_consumer c;
+    uint32_t seed = 13, bell, received = 0;
+    ring_open(&r, 0);
+    cell_ring_consumer_init(&c, r.a, r.b_seen); /* both directions with the same liar */
+    pid_t child = fork_child();
+    REQUIRE(child >= 0);
+    if (child == 0)
+        lie(r.b, r.a_seen);
+    for (int step = 0; step < 30000 || received < 100; step++) {
+        uint32_t data = ring_random_size(&seed);
+        int result = ring_send(&r.p, data);
+        CHECK(result == 0 || result == CELL_RESOURCE_EXHAUSTED || result == CELL_PROTOCOL_ERROR);
+        cell_ring_wake_receiver(&r.p);
+        if (cell_ring_sender_begin_sleep(&r.p, data, &bell)) {
+            cell_ring_wait(r.p.other, bell, 1000);
+            cell_ring_sender_end_sleep(&r.p);
+        }
+        CHECK(r.p.next - r.p.head <= CELL_RING_SLOTS && r.p.data_used <= CELL_RING_DATA);
+        if (cell_ring_peek(&c)) {
+            cell_ring_take(&c);
+            received++;
+        }
+        cell_ring_release(&c);
+        if (cell_ring_receiver_begin_sleep(&c, CELL_RING_FUTEX, &bell)) {
+            cell_ring_wait(c.other, bell, 1000);
+            cell_ring_receiver_end_sleep(&c);
+        }
+    }
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
     ring_close(&r);
 }
 
@@ -176,7 +238,7 @@ TEST(a_wait_on_a_read_only_mapping_really_sleeps_and_is_really_woken)
     uint64_t begin = now_ns();
     cell_ring_wait(r.a_seen, 0, 2000000);
     CHECK(now_ns() - begin >= 2000000);
-    pid_t child = fork();
+    pid_t child = fork_child();
     REQUIRE(child >= 0);
     if (child == 0) {
         while (atomic_load(&r.a_seen->bell) == 0)

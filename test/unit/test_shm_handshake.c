@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The upgrade to shared memory, with peers that keep to the protocol and peers that do not. */
+#include <poll.h>
+#include <pthread.h>
+
 #include "shm_peer.h"
+#include "temp_folder.h"
 
 /* A connection that stayed a plain one still carries frames both ways. */
 static void check_plain(struct peer *p)
@@ -287,4 +291,132 @@ CLEAN_TEST(a_client_that_is_declined_goes_on_over_the_socket)
     CHECK(peer_send(&p, CELL_FRAME_SHM_ACCEPT, &no, sizeof(no), NULL, 0)); /* once is enough */
     refuse(&p);
     peer_close(&p);
+}
+
+/* ---- who insists ---- */
+
+CLEAN_TEST(a_server_that_insists_serves_nobody_without)
+{
+    struct peer p;
+    const struct open_payload version = {2, REGION, 4096, 0};
+    REQUIRE(peer_open(&p, UNIX_STAGE_EXPECTED));
+    ((struct unix_conn *)p.conn)->insists = true;
+    CHECK(peer_send(&p, CELL_FRAME_SCHEMA, "schema", 6, NULL, 0));
+    CHECK(recv_now(&p) == CELL_UNAVAILABLE && strstr(e.text, "shared memory"));
+    CHECK(recv_now(&p) == CELL_UNAVAILABLE);
+    peer_close(&p);
+    REQUIRE(peer_open(&p, UNIX_STAGE_EXPECTED));
+    ((struct unix_conn *)p.conn)->insists = true;
+    CHECK(peer_send(&p, CELL_FRAME_SHM_OPEN, &version, sizeof(version), &p.memory, 1));
+    CHECK(recv_now(&p) == CELL_UNAVAILABLE && strstr(e.text, "version 2"));
+    peer_close(&p);
+    REQUIRE(peer_open(&p, UNIX_STAGE_EXPECTED));
+    ((struct unix_conn *)p.conn)->insists = true;
+    CHECK(peer_send(&p, CELL_FRAME_SHM_OPEN, &good_open, sizeof(good_open), NULL, 0));
+    CHECK(recv_now(&p) == CELL_PERMISSION_DENIED);
+    peer_close(&p);
+}
+
+CLEAN_TEST(a_client_that_insists_is_not_served_without)
+{
+    static const int32_t statuses[][2] = {{CELL_PERMISSION_DENIED, CELL_PERMISSION_DENIED},
+                                          {CELL_NO_MEMORY, CELL_UNAVAILABLE}};
+    for (int i = 0; i < 2; i++) {
+        struct peer p;
+        const struct accept_payload no = {statuses[i][0], 0, {0}};
+        REQUIRE(open_client(&p));
+        ((struct unix_conn *)p.conn)->insists = true;
+        CHECK(peer_send(&p, CELL_FRAME_SHM_ACCEPT, &no, sizeof(no), NULL, 0));
+        CHECK(recv_now(&p) == statuses[i][1] && strstr(e.text, "declined"));
+        CHECK(recv_now(&p) == CELL_UNAVAILABLE);
+        peer_close(&p);
+    }
+}
+
+/* ---- real sockets ---- */
+
+static bool pass(struct cell_conn *from, struct cell_conn *to, uint64_t id)
+{
+    const struct cell_frame f = {.kind = CELL_FRAME_CALL, .id = id};
+    struct cell_received r;
+    uint64_t deadline = cell_now_ns() + 60000 * CELL_NS_PER_MS;
+    return cell_conn_send(from, &f, NULL, 0, deadline, &e) == CELL_OK &&
+           cell_conn_recv(to, &r, deadline, &e) == CELL_OK && r.frame.id == id;
+}
+
+CLEAN_TEST(a_client_chooses_whether_it_offers)
+{
+    char address[128];
+    struct cell_listener *l = NULL;
+    temp_folder_make();
+    snprintf(address, sizeof(address), "unix:%s/s", temp_folder);
+    REQUIRE(cell_transport_unix.listen(address, -1, &l, &e) == CELL_OK);
+    for (int shm = 0; shm < 2; shm++) {
+        const struct cell_connect_options o = {.deadline_ns = CELL_NO_DEADLINE, .max_payload = 4096, .shm = shm};
+        struct cell_conn *c = NULL, *s = NULL;
+        REQUIRE(cell_transport_unix.connect(address, &o, &c, &e) == CELL_OK);
+        REQUIRE(cell_transport_unix.accept(l, 4096, &s, &e) == CELL_OK);
+        CHECK(pass(c, s, 1) && pass(s, c, 2) && pass(c, s, 3) && pass(s, c, 4));
+        CHECK(strcmp(cell_conn_ops(c)->name, shm ? "shm" : "unix") == 0);
+        CHECK(strcmp(cell_conn_ops(s)->name, shm ? "shm" : "unix") == 0);
+        /* An upgraded connection costs one descriptor a side. */
+        CHECK(mappings() == (shm ? 4 : 0));
+        cell_conn_close(c);
+        cell_conn_close(s);
+    }
+    cell_transport_unix.listener_close(l);
+    temp_folder_remove();
+}
+
+/* Connects as another user, and is served over the socket. */
+static void connect_as_nobody(void)
+{
+    char address[128];
+    const struct cell_connect_options o = {
+        .deadline_ns = CELL_NO_DEADLINE, .max_payload = 4096, .shm = true, .any_owner = true};
+    struct cell_conn *c = NULL;
+    struct cell_received r;
+    const struct cell_frame f = {.kind = CELL_FRAME_CALL, .id = 1};
+    snprintf(address, sizeof(address), "unix:%s/s", temp_folder);
+    REQUIRE(cell_transport_unix.connect(address, &o, &c, &e) == CELL_OK);
+    CHECK(cell_conn_send(c, &f, NULL, 0, CELL_NO_DEADLINE, &e) == CELL_OK);
+    CHECK(cell_conn_recv(c, &r, CELL_NO_DEADLINE, &e) == CELL_OK && r.frame.id == 2);
+    CHECK(strcmp(cell_conn_ops(c)->name, "unix") == 0);
+    cell_conn_close(c);
+}
+
+static void *serve_one(void *arg)
+{
+    struct cell_conn *s = NULL;
+    struct cell_received r;
+    const struct cell_frame f = {.kind = CELL_FRAME_CALL, .id = 2};
+    struct pollfd p = {.fd = cell_transport_unix.listener_fd(arg), .events = POLLIN};
+    CHECK(poll(&p, 1, 60000) == 1);
+    CHECK(cell_transport_unix.accept(arg, 4096, &s, &e) == CELL_OK);
+    if (s) {
+        CHECK(cell_conn_recv(s, &r, cell_now_ns() + 60000 * CELL_NS_PER_MS, &e) == CELL_OK && r.frame.id == 1);
+        CHECK(cell_conn_send(s, &f, NULL, 0, CELL_NO_DEADLINE, &e) == CELL_OK);
+        CHECK(cell_conn_recv(s, &r, cell_now_ns() + 60000 * CELL_NS_PER_MS, &e) == CELL_UNAVAILABLE);
+        CHECK(strcmp(cell_conn_ops(s)->name, "unix") == 0);
+    }
+    cell_conn_close(s);
+    return NULL;
+}
+
+CLEAN_TEST(memory_is_not_shared_with_another_user)
+{
+    char address[128];
+    struct cell_listener *l = NULL;
+    pthread_t thread;
+    if (geteuid() != 0)
+        return;
+    temp_folder_make();
+    snprintf(address, sizeof(address), "unix:%s/s", temp_folder);
+    REQUIRE(cell_transport_unix.listen(address, -1, &l, &e) == CELL_OK);
+    REQUIRE(chmod(address + strlen("unix:"), 0666) == 0);
+    REQUIRE(pthread_create(&thread, NULL, serve_one, l) == 0);
+    temp_run_as(TEMP_NOBODY, connect_as_nobody);
+    pthread_join(thread, NULL);
+    cell_transport_unix.listener_close(l);
+    temp_folder_remove();
 }

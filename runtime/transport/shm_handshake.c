@@ -18,12 +18,31 @@ struct accept_payload {
     uint8_t token[CELL_SHM_TOKEN];
 };
 
-static bool may_spin(void)
+/* The word of a region's first line: 1 + the only CPU that its owner may run on, 0 when there are several. */
+static _Atomic uint32_t *only_cpu(const struct cell_ring_region *r)
+{
+    return (_Atomic uint32_t *)(void *)(uintptr_t)r->handshake;
+}
+
+static uint32_t find_only_cpu(void)
 {
     cpu_set_t allowed;
+    uint32_t cpu = 0;
     CPU_ZERO(&allowed);
     /* A machine with more CPUs than the set holds has more than one. */
-    return sched_getaffinity(0, sizeof(allowed), &allowed) < 0 || CPU_COUNT(&allowed) > 1;
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0 || CPU_COUNT(&allowed) != 1)
+        return 0;
+    while (!CPU_ISSET(cpu, &allowed))
+        cpu++;
+    return cpu + 1;
+}
+
+/* Spinning is only in the way of a peer that has to run on the same CPU. */
+static bool may_spin(const struct cell_shm *s)
+{
+    uint32_t own = atomic_load_explicit(only_cpu(s->own), memory_order_relaxed);
+    uint32_t other = atomic_load_explicit(only_cpu(s->other), memory_order_relaxed);
+    return sysconf(_SC_NPROCESSORS_ONLN) > 1 && (own == 0 || own != other);
 }
 
 /* This side's region, and nothing of the other's yet. */
@@ -46,7 +65,7 @@ static int shm_new(struct cell_shm **shm, struct cell_error *e)
         return r;
     }
     s->own = region;
-    s->may_spin = may_spin();
+    atomic_store_explicit(only_cpu(s->own), find_only_cpu(), memory_order_relaxed);
     pthread_mutex_init(&s->blob_lock, NULL);
     *shm = s;
     return CELL_OK;
@@ -100,6 +119,7 @@ static int take_region(struct unix_conn *c, struct cell_shm *s, const struct cel
     s->peer_max = peer_max < CELL_MAX_MESSAGE ? peer_max : CELL_MAX_MESSAGE;
     cell_ring_producer_init(&s->out, s->own, s->other);
     cell_ring_consumer_init(&s->in, s->own, s->other);
+    s->may_spin = may_spin(s);
     return CELL_OK;
 }
 

@@ -2,6 +2,7 @@
 /* The upgrade to shared memory, with peers that keep to the protocol and peers that do not. */
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 
 #include "shm_peer.h"
 #include "temp_folder.h"
@@ -202,6 +203,32 @@ CLEAN_TEST(the_handshake_happens_once)
     CHECK(peer_send(&p, CELL_FRAME_SCHEMA, "schema", 6, NULL, 0)); /* over the socket no more */
     refuse(&p);
     peer_close(&p);
+}
+
+/* Two sides that have one and the same CPU must not keep it from each other. */
+CLEAN_TEST(who_shares_its_only_cpu_does_not_spin)
+{
+    cpu_set_t before, one;
+    unsigned cpu = 0;
+    REQUIRE(sched_getaffinity(0, sizeof(before), &before) == 0);
+    while (!CPU_ISSET(cpu, &before))
+        cpu++;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    REQUIRE(sched_setaffinity(0, sizeof(one), &one) == 0);
+    for (unsigned other = 0; other <= cpu + 2; other++) {
+        struct peer p;
+        REQUIRE(peer_open(&p, UNIX_STAGE_EXPECTED));
+        memcpy(p.own->handshake, &other, sizeof(other));
+        CHECK(peer_offer(&p, &good_open, sizeof(good_open), &p.memory, 1) == 0);
+        bool spins = ((struct unix_conn *)p.conn)->shm->may_spin;
+        CHECK(spins == (other != cpu + 1 && sysconf(_SC_NPROCESSORS_ONLN) > 1));
+        uint32_t said;
+        memcpy(&said, p.seen->handshake, sizeof(said));
+        CHECK(said == cpu + 1);
+        peer_close(&p);
+    }
+    CHECK(sched_setaffinity(0, sizeof(before), &before) == 0);
 }
 
 /* ---- the client ---- */

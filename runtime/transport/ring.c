@@ -154,6 +154,12 @@ int cell_ring_reserve(struct cell_ring_producer *p, uint32_t data, uint8_t **slo
     return 0;
 }
 
+int cell_ring_is_released(struct cell_ring_producer *p, uint32_t number)
+{
+    int r = read_head(p);
+    return r < 0 ? r : number - p->head >= p->next - p->head;
+}
+
 /* The next slot is not prefetched for writing: measured, a round trip gains nothing by it, and a stream loses. */
 void cell_ring_commit(struct cell_ring_producer *p)
 {
@@ -184,14 +190,32 @@ static uint32_t wanted_head(const struct cell_ring_producer *p, uint32_t data)
     return head;
 }
 
-bool cell_ring_sender_begin_sleep(struct cell_ring_producer *p, uint32_t data, uint32_t *bell)
+/* Tells the other side that this one sleeps until its head is `wants`. Returns the bell as it was before. */
+static uint32_t announce_sender_sleep(struct cell_ring_producer *p, uint32_t wants)
 {
-    uint32_t at, taken, rung = atomic_load_explicit(&p->other->bell, memory_order_acquire);
+    uint32_t rung = atomic_load_explicit(&p->other->bell, memory_order_acquire);
     p->sleeps += SLEEP_COUNT;
-    atomic_store_explicit(&p->own->sender_wants, wanted_head(p, data), memory_order_relaxed);
+    atomic_store_explicit(&p->own->sender_wants, wants, memory_order_relaxed);
     atomic_store_explicit(&p->own->sender_sleeps, p->sleeps | CELL_RING_FUTEX, memory_order_release);
     full_fence();
+    return rung;
+}
+
+bool cell_ring_sender_begin_sleep(struct cell_ring_producer *p, uint32_t data, uint32_t *bell)
+{
+    uint32_t at, taken, rung = announce_sender_sleep(p, wanted_head(p, data));
     if (data > CELL_RING_DATA || read_head(p) < 0 || find_room(p, data, &at, &taken)) {
+        cell_ring_sender_end_sleep(p);
+        return false;
+    }
+    *bell = rung;
+    return true;
+}
+
+bool cell_ring_sender_begin_sleep_until(struct cell_ring_producer *p, uint32_t head, uint32_t *bell)
+{
+    uint32_t rung = announce_sender_sleep(p, head);
+    if (cell_ring_is_released(p, head - 1)) {
         cell_ring_sender_end_sleep(p);
         return false;
     }

@@ -96,6 +96,9 @@ int cell_ring_reserve(struct cell_ring_producer *p, uint32_t data, uint8_t **slo
 /* Makes the reserved message visible; once for each reservation. Wakes nobody. */
 void cell_ring_commit(struct cell_ring_producer *p);
 
+/* Whether the message of that number, which was committed, is released. CELL_PROTOCOL_ERROR as for reserve. */
+int cell_ring_is_released(struct cell_ring_producer *p, uint32_t number);
+
 /* After one or more commits, always, before this thread waits for anything: wakes the other side if it sleeps in
  * cell_ring_wait. True when it sleeps in poll, and the caller has to make readable what it polls; said once per sleep.
  * Contains the fence that the sleeper's re-check needs. */
@@ -130,6 +133,8 @@ void cell_ring_receiver_end_sleep(struct cell_ring_consumer *c);
  * something else to say now. The other side wakes it when a quarter of what it has not released became free, if that
  * gives room enough, so that a full ring does not cost a wake-up for each message; or before it sleeps itself. */
 bool cell_ring_sender_begin_sleep(struct cell_ring_producer *p, uint32_t data, uint32_t *bell);
+/* The same for a producer that waits until all messages before number `head` are released. */
+bool cell_ring_sender_begin_sleep_until(struct cell_ring_producer *p, uint32_t head, uint32_t *bell);
 void cell_ring_sender_end_sleep(struct cell_ring_producer *p);
 
 /* Sleeps until the other side's bell is no longer `bell`, cell_ring_disturb is called, or `timeout_ns` passed

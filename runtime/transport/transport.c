@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const struct cell_transport *const transports[] = {&cell_transport_unix};
+static const struct cell_transport *const transports[] = {&cell_transport_unix, &cell_transport_shm};
 
 const struct cell_transport *cell_transport_find(const char *address)
 {

@@ -41,7 +41,7 @@ struct cell_conn;
 
 /* What one connection can do. */
 struct cell_conn_ops {
-    const char *name; /* what carries the frames: "unix" */
+    const char *name; /* what carries the frames: "unix", "shm" */
 
     /* Sends one whole frame: header, then n buffers that make its payload (f->length bytes together), of which the
      * first f->meta_len bytes are metadata. Blocks. After a failure the connection is dead and can only be closed,
@@ -54,8 +54,9 @@ struct cell_conn_ops {
      * was; after CELL_PROTOCOL_ERROR, CELL_TOO_LARGE and CELL_RESOURCE_EXHAUSTED one can still send, to say why; after
      * another failure it is dead. */
     int (*recv)(struct cell_conn *c, struct cell_received *r, uint64_t deadline_ns, struct cell_error *e);
-    /* True when recv would not block (a frame or the end is there), without waiting. After it returned false, `fd`
-     * becomes readable as soon as there is something, until the next recv: ask before every poll. */
+    /* True when recv would not block (a frame or the end is there), without waiting. After it returned false, or recv
+     * CELL_DEADLINE_EXCEEDED, `fd` becomes readable as soon as there is something, until the next recv; without that it
+     * need not: ask before every poll. */
     bool (*readable)(struct cell_conn *c);
     /* Makes a blocked or future recv of this connection return CELL_CANCELLED; the peer sees the end. Any thread. */
     void (*interrupt)(struct cell_conn *c);
@@ -89,13 +90,14 @@ static inline void cell_memory_give(struct cell_memory *m, size_t bytes)
 
 /* Every transport's connection begins with this. The table may change while the connection lives, in its own recv. */
 struct cell_conn {
-    const struct cell_conn_ops *ops;
+    const struct cell_conn_ops *_Atomic ops;
     struct cell_memory *memory; /* NULL = no limit; set by the connection's user before its first recv, for its life */
 };
 
 struct cell_connect_options {
     uint64_t deadline_ns;
     uint32_t max_payload; /* of frames received on this connection; longer ones are CELL_TOO_LARGE */
+    bool shm;             /* offer shared memory; where the peer declines the connection stays what it is */
     bool any_owner;       /* false: only a socket owned by this user or root is connected to */
 };
 
@@ -116,29 +118,38 @@ struct cell_transport {
     void (*listener_close)(struct cell_listener *l);
 };
 
+static inline const struct cell_conn_ops *cell_conn_ops(const struct cell_conn *c)
+{
+    return atomic_load_explicit(&c->ops, memory_order_acquire);
+}
 static inline int cell_conn_send(struct cell_conn *c, const struct cell_frame *f, const struct iovec *payload, int n,
                                  uint64_t deadline_ns, struct cell_error *e)
 {
-    return c->ops->send(c, f, payload, n, deadline_ns, e);
+    return cell_conn_ops(c)->send(c, f, payload, n, deadline_ns, e);
 }
 static inline int cell_conn_recv(struct cell_conn *c, struct cell_received *r, uint64_t deadline_ns,
                                  struct cell_error *e)
 {
-    return c->ops->recv(c, r, deadline_ns, e);
+    return cell_conn_ops(c)->recv(c, r, deadline_ns, e);
 }
-static inline bool cell_conn_readable(struct cell_conn *c) { return c->ops->readable(c); }
-static inline void cell_conn_interrupt(struct cell_conn *c) { c->ops->interrupt(c); }
-static inline int cell_conn_fd(const struct cell_conn *c) { return c->ops->fd(c); }
-static inline void cell_conn_peer(const struct cell_conn *c, struct cell_peer *peer) { c->ops->peer(c, peer); }
+static inline bool cell_conn_readable(struct cell_conn *c) { return cell_conn_ops(c)->readable(c); }
+static inline void cell_conn_interrupt(struct cell_conn *c) { cell_conn_ops(c)->interrupt(c); }
+static inline int cell_conn_fd(const struct cell_conn *c) { return cell_conn_ops(c)->fd(c); }
+static inline void cell_conn_peer(const struct cell_conn *c, struct cell_peer *peer)
+{
+    cell_conn_ops(c)->peer(c, peer);
+}
 static inline void cell_conn_close(struct cell_conn *c) /* NULL is accepted */
 {
     if (c)
-        c->ops->close(c);
+        cell_conn_ops(c)->close(c);
 }
 
 /* The transport of an address by its scheme, or NULL. */
 const struct cell_transport *cell_transport_find(const char *address);
 
 extern const struct cell_transport cell_transport_unix;
+/* The same sockets, but connections that do not get shared memory are refused: by connect, or by their first recv. */
+extern const struct cell_transport cell_transport_shm;
 
 #endif

@@ -5,16 +5,15 @@
  * is a power of two of milliseconds and only set when it changes; what is left of a deadline is waited for in ever
  * smaller steps. Sending waits, when it has to, by poll.
  */
-#include "unix.h"
-
 #include <errno.h>
 #include <poll.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
+
+#include "transport/shm.h"
 
 #define FIRST_BUFFER 4096u
 /* A buffer larger than this is given back as soon as its frame was taken. */
@@ -22,21 +21,6 @@
 #define MAX_PARTS 7
 /* A frame up to this size is put together before it is sent: send is cheaper than sendmsg by more than the copy. */
 #define SMALL_FRAME 512u
-
-struct unix_conn {
-    struct cell_conn base;
-    int fd;
-    uint32_t max_payload;
-    uint8_t *buffer; /* NULL while nothing is in it */
-    size_t capacity, len;
-    size_t taken;        /* bytes of the frame that the last recv returned */
-    size_t wanted;       /* bytes of the frame that is being received; 0 = its header is not complete */
-    uint32_t receive_ms; /* the socket's timeout; 0 = none */
-    atomic_bool dead;    /* set by whoever sends or receives */
-    bool broken;         /* what the peer sends is no frame: nothing more is received, but it may be told */
-    atomic_bool interrupted;
-    struct cell_peer peer;
-};
 
 static const struct cell_conn_ops unix_ops;
 
@@ -72,12 +56,12 @@ int cell_unix_conn_new(int fd, uint32_t max_payload, struct cell_conn **conn, st
     c->fd = fd;
     c->max_payload = max_payload;
     c->peer = (struct cell_peer){cred.uid, cred.gid, cred.pid};
-    c->base.ops = &unix_ops;
+    atomic_init(&c->base.ops, &unix_ops);
     *conn = &c->base;
     return CELL_OK;
 }
 
-static int fail_io(struct unix_conn *c, int errnum, const char *what, struct cell_error *e)
+int cell_unix_fail(struct unix_conn *c, int errnum, const char *what, struct cell_error *e)
 {
     c->dead = true;
     if (atomic_load(&c->interrupted))
@@ -105,9 +89,7 @@ static void advance(struct iovec **parts, int *n, size_t sent)
     }
 }
 
-/* Waits until there is room. Not by a blocking sendmsg: SO_SNDTIMEO begins anew with every part of the bytes that finds
- * room, so that a peer that reads slowly could make it last for ever. */
-static int wait_for_room(struct unix_conn *c, uint64_t deadline_ns, struct cell_error *e)
+int cell_unix_wait_to_send(struct unix_conn *c, uint64_t deadline_ns, struct cell_error *e)
 {
     struct pollfd p = {.fd = c->fd, .events = POLLOUT};
     struct timespec left;
@@ -118,11 +100,10 @@ static int wait_for_room(struct unix_conn *c, uint64_t deadline_ns, struct cell_
             c->dead = true;
             return cell_error_set(e, CELL_DEADLINE_EXCEEDED, "the deadline passed while sending");
         }
-        left.tv_sec = (time_t)((deadline_ns - now) / UINT64_C(1000000000));
-        left.tv_nsec = (long)((deadline_ns - now) % UINT64_C(1000000000));
+        left = cell_unix_timespec(deadline_ns - now);
     }
     if (ppoll(&p, 1, limited ? &left : NULL, NULL) < 0 && errno != EINTR)
-        return fail_io(c, errno, "cannot wait to send", e);
+        return cell_unix_fail(c, errno, "cannot wait to send", e);
     return CELL_OK;
 }
 
@@ -134,8 +115,9 @@ static int send_parts(struct unix_conn *c, struct iovec *parts, int n, uint64_t 
         if (sent >= 0)
             advance(&parts, &n, (size_t)sent);
         else if (errno != EAGAIN && errno != EINTR)
-            return fail_io(c, errno, "cannot send", e);
-        int r = n ? wait_for_room(c, deadline_ns, e) : CELL_OK; /* nearly never: then the clock is not needed */
+            return cell_unix_fail(c, errno, "cannot send", e);
+        int r =
+            n ? cell_unix_wait_to_send(c, deadline_ns, e) : CELL_OK; /* nearly never: then the clock is not needed */
         if (r < 0)
             return r;
     }
@@ -157,27 +139,38 @@ static void send_small(struct unix_conn *c, struct iovec **parts, int *n)
         advance(parts, n, (size_t)sent);
 }
 
+int cell_unix_check_parts(const struct cell_frame *f, const struct iovec *payload, int n, struct cell_error *e)
+{
+    size_t total = 0;
+    if (n < 0 || n > MAX_PARTS)
+        return cell_error_set(e, CELL_INVALID_ARGUMENT, "a frame of %d parts; the limit is %d", n, MAX_PARTS);
+    for (int i = 0; i < n; i++)
+        total += payload[i].iov_len;
+    if (total != f->length)
+        return cell_error_set(e, CELL_INVALID_ARGUMENT, "a frame of %zu bytes that says it has %u", total, f->length);
+    return CELL_OK;
+}
+
 static int unix_send(struct cell_conn *conn, const struct cell_frame *f, const struct iovec *payload, int n,
                      uint64_t deadline_ns, struct cell_error *e)
 {
     struct unix_conn *c = (struct unix_conn *)conn;
     uint8_t header[CELL_FRAME_HEADER];
     struct iovec parts[MAX_PARTS + 1] = {{header, sizeof(header)}};
-    size_t total = 0;
-    if (c->dead)
+    unsigned out = atomic_load_explicit(&c->out, memory_order_acquire);
+    if (out > UNIX_OUT_OFFERED)
+        return cell_shm_ops.send(conn, f, payload, n, deadline_ns, e);
+    if (c->dead || (out == UNIX_OUT_OFFERED && cell_shm_is_foreign(c->shm)))
         return cell_error_set(e, CELL_UNAVAILABLE, "closed");
-    if (n < 0 || n > MAX_PARTS)
-        return cell_error_set(e, CELL_INVALID_ARGUMENT, "a frame of %d parts; the limit is %d", n, MAX_PARTS);
-    for (int i = 0; i < n; i++) {
+    int r = cell_unix_check_parts(f, payload, n, e);
+    if (r < 0)
+        return r;
+    for (int i = 0; i < n; i++)
         parts[i + 1] = payload[i];
-        total += payload[i].iov_len;
-    }
-    if (total != f->length)
-        return cell_error_set(e, CELL_INVALID_ARGUMENT, "a frame of %zu bytes that says it has %u", total, f->length);
     cell_frame_encode(f, header);
     struct iovec *left = parts;
     n++;
-    if (total <= SMALL_FRAME)
+    if (f->length <= SMALL_FRAME)
         send_small(c, &left, &n);
     return send_parts(c, left, n, deadline_ns, e);
 }
@@ -243,7 +236,7 @@ static int make_room(struct unix_conn *c, struct cell_error *e)
     return CELL_OK;
 }
 
-static int fail_end(struct unix_conn *c, struct cell_error *e)
+int cell_unix_fail_end(struct unix_conn *c, struct cell_error *e)
 {
     c->dead = true;
     if (atomic_load(&c->interrupted))
@@ -269,33 +262,54 @@ static int prepare_wait(struct unix_conn *c, uint64_t deadline_ns)
     return 0;
 }
 
-/* Receives at least one byte. */
-static int fill(struct unix_conn *c, uint64_t deadline_ns, struct cell_error *e)
+void cell_unix_drop_buffer(struct unix_conn *c)
 {
-    int r = make_room(c, e);
-    if (r < 0)
-        return r;
+    size_t end = c->len;
+    c->len = c->taken = c->wanted = 0;
+    wipe(c, end);
+    release_buffer(c);
+}
+
+/* Receives at least one byte, or looks at it with MSG_PEEK. Returns how many. */
+static ssize_t receive(struct unix_conn *c, void *bytes, size_t room, int how, uint64_t deadline_ns,
+                       struct cell_error *e)
+{
     for (;;) {
         int flags = prepare_wait(c, deadline_ns);
         if (flags < 0)
-            return fail_io(c, errno, "cannot set a timeout", e);
-        ssize_t n = recv(c->fd, c->buffer + c->len, c->capacity - c->len, flags);
-        if (n > 0) {
-            c->len += (size_t)n;
-            return CELL_OK;
-        }
+            return cell_unix_fail(c, errno, "cannot set a timeout", e);
+        ssize_t n = recv(c->fd, bytes, room, how | flags);
+        if (n > 0)
+            return n;
         if (n == 0)
-            return fail_end(c, e);
+            return cell_unix_fail_end(c, e);
         if (errno == EINTR)
             continue;
         if (errno != EAGAIN)
-            return fail_io(c, errno, "cannot receive", e);
+            return cell_unix_fail(c, errno, "cannot receive", e);
         if (flags & MSG_DONTWAIT) {
             if (c->len == 0)
                 release_buffer(c); /* an idle connection costs no buffer */
             return cell_error_set(e, CELL_DEADLINE_EXCEEDED, "the deadline passed while receiving");
         }
     }
+}
+
+static int fill(struct unix_conn *c, uint64_t deadline_ns, struct cell_error *e)
+{
+    int r = make_room(c, e);
+    if (r < 0)
+        return r;
+    size_t room = c->capacity - c->len;
+    if (c->stage != UNIX_STAGE_NONE) { /* what follows this frame may come with a descriptor */
+        size_t end = c->wanted ? c->wanted : CELL_FRAME_HEADER;
+        room = room < end - c->len ? room : end - c->len;
+    }
+    ssize_t n = receive(c, c->buffer + c->len, room, 0, deadline_ns, e);
+    if (n < 0)
+        return (int)n;
+    c->len += (size_t)n;
+    return CELL_OK;
 }
 
 /* 1 = a whole frame is in the buffer; 0 = more is needed; negative = it is broken. */
@@ -310,6 +324,43 @@ static int look(struct unix_conn *c, struct cell_frame *f, struct cell_error *e)
     return c->len >= c->wanted;
 }
 
+/* The next frame begins with these bytes: is it one about shared memory, which is sent in one piece? */
+static bool is_control(const uint8_t *header, ssize_t n)
+{
+    return n == CELL_FRAME_HEADER && cell_frame_is_internal(header[9]);
+}
+
+/* What follows is no frame of the handshake. */
+static int go_on(struct unix_conn *c, struct cell_error *e)
+{
+    if (c->stage != UNIX_STAGE_EXPECTED)
+        return CELL_OK;
+    c->stage = UNIX_STAGE_NONE;
+    if (!c->insists)
+        return CELL_OK;
+    c->broken = true;
+    return cell_error_set(e, CELL_UNAVAILABLE, "the client offers no shared memory");
+}
+
+/* Handles frames of the handshake until one of another kind begins, or the socket has no more to say. */
+static int shake_hands(struct unix_conn *c, uint64_t deadline_ns, struct cell_error *e)
+{
+    uint8_t header[CELL_FRAME_HEADER];
+    while (c->stage != UNIX_STAGE_NONE && c->stage != UNIX_STAGE_RING) {
+        ssize_t n = receive(c, header, sizeof(header), MSG_PEEK, deadline_ns, e);
+        if (n < 0)
+            return (int)n;
+        if (!is_control(header, n))
+            return go_on(c, e);
+        int r = cell_shm_handshake(c, e);
+        if (r < 0)
+            return r;
+    }
+    return CELL_OK;
+}
+
+static bool is_foreign(const struct unix_conn *c) { return c->shm && cell_shm_is_foreign(c->shm); }
+
 static int unix_recv(struct cell_conn *conn, struct cell_received *received, uint64_t deadline_ns, struct cell_error *e)
 {
     struct unix_conn *c = (struct unix_conn *)conn;
@@ -318,24 +369,44 @@ static int unix_recv(struct cell_conn *conn, struct cell_received *received, uin
         c->dead = true;
         return cell_error_set(e, CELL_CANCELLED, "interrupted");
     }
-    if (c->dead || c->broken)
+    if (c->dead || c->broken || is_foreign(c))
         return cell_error_set(e, CELL_UNAVAILABLE, "closed");
     drop_taken(c);
     for (;;) {
-        int r = look(c, &frame, e);
-        if (r == 0)
+        int r = c->len == 0 ? shake_hands(c, deadline_ns, e) : CELL_OK;
+        if (r < 0)
+            return r;
+        if (c->stage == UNIX_STAGE_RING)
+            return cell_shm_ops.recv(conn, received, deadline_ns, e);
+        r = look(c, &frame, e);
+        if (r > 0 && cell_frame_is_internal(frame.kind))
+            r = cell_error_set(e, CELL_PROTOCOL_ERROR, "frame of kind %u, which was not asked for", frame.kind);
+        if (r == 0) {
             r = fill(c, deadline_ns, e);
-        else if (r > 0) {
+            if (r < 0)
+                return r;
+        } else if (r > 0) {
             c->taken = c->wanted;
             const uint8_t *payload = c->buffer + CELL_FRAME_HEADER;
             *received = (struct cell_received){frame, payload, payload + frame.meta_len, frame.length - frame.meta_len};
             return CELL_OK;
         } else {
             c->broken = true;
-        }
-        if (r < 0)
             return r;
+        }
     }
+}
+
+/* The same as shake_hands, without waiting; what recv will have to say is left for it. */
+static bool shook_hands(struct unix_conn *c)
+{
+    uint8_t header[CELL_FRAME_HEADER];
+    while (c->stage != UNIX_STAGE_NONE && c->stage != UNIX_STAGE_RING) {
+        ssize_t n = recv(c->fd, header, sizeof(header), MSG_PEEK | MSG_DONTWAIT);
+        if (!is_control(header, n) || cell_shm_handshake(c, NULL) < 0)
+            return false;
+    }
+    return true;
 }
 
 static bool unix_readable(struct cell_conn *conn)
@@ -343,40 +414,41 @@ static bool unix_readable(struct cell_conn *conn)
     struct unix_conn *c = (struct unix_conn *)conn;
     struct pollfd p = {.fd = c->fd, .events = POLLIN | POLLRDHUP};
     struct cell_frame f;
-    if (c->dead || c->broken || atomic_load(&c->interrupted))
+    if (c->dead || c->broken || is_foreign(c) || atomic_load(&c->interrupted))
         return true;
     size_t left = c->len - c->taken;
     if (left) {
         int r = cell_frame_decode(c->buffer + c->taken, left, c->max_payload, &f, NULL);
         if (r < 0 || (r > 0 && left >= (size_t)CELL_FRAME_HEADER + f.length))
             return true;
+    } else if (shook_hands(c) && c->stage == UNIX_STAGE_RING) {
+        return cell_shm_ops.readable(conn);
     }
-    return poll(&p, 1, 0) > 0;
+    return c->dead || c->broken || poll(&p, 1, 0) > 0;
 }
 
 static void unix_interrupt(struct cell_conn *conn)
 {
     struct unix_conn *c = (struct unix_conn *)conn;
     atomic_store(&c->interrupted, true);
-    shutdown(c->fd, SHUT_RDWR);
+    if (!is_foreign(c))
+        shutdown(c->fd, SHUT_RDWR);
 }
 
-static int unix_fd(const struct cell_conn *c) { return ((const struct unix_conn *)c)->fd; }
+int cell_unix_fd(const struct cell_conn *c) { return ((const struct unix_conn *)c)->fd; }
 
-static void unix_peer(const struct cell_conn *c, struct cell_peer *peer)
-{
-    *peer = ((const struct unix_conn *)c)->peer;
-}
+void cell_unix_peer(const struct cell_conn *c, struct cell_peer *peer) { *peer = ((const struct unix_conn *)c)->peer; }
 
-/* No shutdown: after a fork the other process's connection must live on. */
-static void unix_close(struct cell_conn *conn)
+/* No shutdown: after a fork the other process's connection must live on. Where shared memory was offered, it does not,
+ * and the peer learns of the end although another process may have the socket. */
+void cell_unix_close(struct cell_conn *conn)
 {
     struct unix_conn *c = (struct unix_conn *)conn;
+    if (c->shm && !is_foreign(c))
+        shutdown(c->fd, SHUT_RDWR);
     close(c->fd);
-    size_t end = c->len;
-    c->len = 0;
-    wipe(c, end);
-    release_buffer(c);
+    cell_shm_free(c->shm);
+    cell_unix_drop_buffer(c);
     free(c);
 }
 
@@ -386,9 +458,9 @@ static const struct cell_conn_ops unix_ops = {
     .recv = unix_recv,
     .readable = unix_readable,
     .interrupt = unix_interrupt,
-    .fd = unix_fd,
-    .peer = unix_peer,
-    .close = unix_close,
+    .fd = cell_unix_fd,
+    .peer = cell_unix_peer,
+    .close = cell_unix_close,
 };
 
 const struct cell_transport cell_transport_unix = {

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * Addresses of the Unix socket transport: "unix:/path" and "unix:relative".
+ * Addresses of the Unix socket transport: "unix:/path" and "unix:relative". "shm:…" is the same for who insists on
+ * shared memory.
  *
  * A path that is too long for a socket address is reached through /proc/self/fd. Servers that open sockets in one
  * folder at the same time take turns by a lock on the folder, so that looking whether a socket is stale and replacing
  * it are one step and no lock file stays behind.
  */
-#include "unix.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,7 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PREFIX "unix:"
+#include "transport/shm.h"
+
+#define UNIX "unix:"
+#define SHM "shm:"
 #define SOCKET_MODE 0600
 #define LOCK_TRIES 400
 #define LOCK_PAUSE_NS 5000000L
@@ -32,18 +34,19 @@ struct cell_listener {
     char *name; /* in the folder */
     dev_t device;
     ino_t inode;
-    pid_t maker; /* a fork's copy must not remove what the other process listens on */
+    bool insists; /* on shared memory */
+    pid_t maker;  /* a fork's copy must not remove what the other process listens on */
 };
 
 /* The path of `address`, or NULL with the error set. */
-static const char *path_of(const char *address, struct cell_error *e)
+static const char *path_of(const char *address, const char *prefix, struct cell_error *e)
 {
-    if (!address || strncmp(address, PREFIX, strlen(PREFIX)) != 0 || !address[strlen(PREFIX)]) {
-        cell_error_set(e, CELL_INVALID_ARGUMENT, "'%s' is no address of a Unix socket; they look like unix:/path",
-                       address ? address : "");
+    if (!address || strncmp(address, prefix, strlen(prefix)) != 0 || !address[strlen(prefix)]) {
+        cell_error_set(e, CELL_INVALID_ARGUMENT, "'%s' is no address of a Unix socket; they look like %s/path",
+                       address ? address : "", prefix);
         return NULL;
     }
-    return address + strlen(PREFIX);
+    return address + strlen(prefix);
 }
 
 static bool set_path(struct sockaddr_un *a, const char *path)
@@ -134,16 +137,13 @@ static int fail_connect(const char *path, int cause, struct cell_error *e)
     return fail_look(path, cause, e);
 }
 
-int cell_unix_connect(const char *address, const struct cell_connect_options *options, struct cell_conn **conn,
-                      struct cell_error *e)
+static int connect_path(const char *path, const struct cell_connect_options *options, struct cell_conn **conn,
+                        struct cell_error *e)
 {
     CELL_CLEANUP(cell_cleanup_fd) int target = -1, fd = -1;
     struct sockaddr_un a;
     struct cell_conn *c;
     struct cell_peer peer;
-    const char *path = path_of(address, e);
-    if (!path)
-        return CELL_INVALID_ARGUMENT;
     int r = look_up(path, options->any_owner, &a, &target, e);
     if (r < 0)
         return r;
@@ -166,6 +166,33 @@ int cell_unix_connect(const char *address, const struct cell_connect_options *op
     }
     *conn = c;
     return CELL_OK;
+}
+
+int cell_unix_connect(const char *address, const struct cell_connect_options *options, struct cell_conn **conn,
+                      struct cell_error *e)
+{
+    const char *path = path_of(address, UNIX, e);
+    int r = path ? connect_path(path, options, conn, e) : CELL_INVALID_ARGUMENT;
+    if (r == CELL_OK && options->shm)
+        cell_shm_offer((struct unix_conn *)*conn, NULL); /* when it cannot, frames go over the socket */
+    return r;
+}
+
+int cell_shm_connect(const char *address, const struct cell_connect_options *options, struct cell_conn **conn,
+                     struct cell_error *e)
+{
+    struct cell_conn *c;
+    const char *path = path_of(address, SHM, e);
+    int r = path ? connect_path(path, options, &c, e) : CELL_INVALID_ARGUMENT;
+    if (r < 0)
+        return r;
+    ((struct unix_conn *)c)->insists = true;
+    r = cell_shm_offer((struct unix_conn *)c, e);
+    if (r < 0)
+        cell_conn_close(c);
+    else
+        *conn = c;
+    return r;
 }
 
 /* ---- listening ---- */
@@ -348,9 +375,10 @@ static int adopt(int fd, struct cell_error *e)
     return CELL_OK;
 }
 
-int cell_unix_listen(const char *address, int fd, struct cell_listener **listener, struct cell_error *e)
+static int listen_or_adopt(const char *address, const char *prefix, int fd, struct cell_listener **listener,
+                           struct cell_error *e)
 {
-    const char *path = fd < 0 ? path_of(address, e) : NULL;
+    const char *path = fd < 0 ? path_of(address, prefix, e) : NULL;
     int r;
     if (fd < 0 && !path)
         return CELL_INVALID_ARGUMENT;
@@ -370,14 +398,33 @@ int cell_unix_listen(const char *address, int fd, struct cell_listener **listene
     return CELL_OK;
 }
 
+int cell_unix_listen(const char *address, int fd, struct cell_listener **listener, struct cell_error *e)
+{
+    return listen_or_adopt(address, UNIX, fd, listener, e);
+}
+
+int cell_shm_listen(const char *address, int fd, struct cell_listener **listener, struct cell_error *e)
+{
+    int r = listen_or_adopt(address, SHM, fd, listener, e);
+    if (r == CELL_OK)
+        (*listener)->insists = true;
+    return r;
+}
+
 int cell_unix_accept(struct cell_listener *l, uint32_t max_payload, struct cell_conn **conn, struct cell_error *e)
 {
-    int fd;
+    int fd, r;
     do
         fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
     while (fd < 0 && errno == EINTR);
-    if (fd >= 0)
-        return cell_unix_conn_new(fd, max_payload, conn, e);
+    if (fd >= 0) {
+        r = cell_unix_conn_new(fd, max_payload, conn, e);
+        if (r == CELL_OK) {
+            ((struct unix_conn *)*conn)->stage = UNIX_STAGE_EXPECTED;
+            ((struct unix_conn *)*conn)->insists = l->insists;
+        }
+        return r;
+    }
     if (errno == EAGAIN)
         return cell_error_set(e, CELL_UNAVAILABLE, "nobody waits to be accepted");
     return cell_error_errno(e, errno == ENOMEM || errno == ENOBUFS ? CELL_NO_MEMORY : CELL_IO_ERROR, errno,

@@ -36,7 +36,7 @@ void cell_frame_encode(const struct cell_frame *f, uint8_t header[CELL_FRAME_HEA
 }
 
 /* What each kind may carry; docs/protocol.md, "Frame". */
-enum payload { PAYLOAD_NONE, PAYLOAD_META, PAYLOAD_ANY };
+enum payload { PAYLOAD_NONE, PAYLOAD_META, PAYLOAD_ANY, PAYLOAD_CONTROL };
 struct frame_rule {
     const char *name;
     enum payload payload;
@@ -51,6 +51,11 @@ static const struct frame_rule rules[] = {
     [CELL_FRAME_REPLY] = {"REPLY", PAYLOAD_ANY, true, false, true},
     [CELL_FRAME_CANCEL] = {"CANCEL", PAYLOAD_NONE, false, false, true},
     [CELL_FRAME_GOAWAY] = {"GOAWAY", PAYLOAD_NONE, false, false, false},
+    [CELL_FRAME_SHM_OPEN] = {"SHM_OPEN", PAYLOAD_CONTROL, false, false, false},
+    [CELL_FRAME_SHM_ACCEPT] = {"SHM_ACCEPT", PAYLOAD_CONTROL, false, false, false},
+    [CELL_FRAME_SHM_READY] = {"SHM_READY", PAYLOAD_CONTROL, false, false, false},
+    [CELL_FRAME_SHM_WAKE] = {"SHM_WAKE", PAYLOAD_NONE, false, false, false},
+    [CELL_FRAME_SHM_BLOB] = {"SHM_BLOB", PAYLOAD_CONTROL, false, false, false},
 };
 
 static int check_start(const uint8_t *b, size_t len, uint32_t max_payload, struct cell_error *e)
@@ -64,7 +69,7 @@ static int check_start(const uint8_t *b, size_t len, uint32_t max_payload, struc
                               CELL_FRAME_VERSION);
     if (len >= 8 && load32(b + 4) > max_payload)
         return cell_error_set(e, CELL_TOO_LARGE, "frame of %u bytes; the limit is %u", load32(b + 4), max_payload);
-    if (len >= 10 && (b[9] < CELL_FRAME_HELLO || b[9] > CELL_FRAME_GOAWAY))
+    if (len >= 10 && (b[9] < CELL_FRAME_HELLO || b[9] > CELL_FRAME_SHM_BLOB))
         return cell_error_set(e, CELL_PROTOCOL_ERROR, "frame of unknown kind %u", b[9]);
     if (len >= 11 && b[10] > CELL_CHANNEL_COMPILE)
         return cell_error_set(e, CELL_PROTOCOL_ERROR, "frame of unknown channel %u", b[10]);
@@ -83,6 +88,8 @@ static int check_rules(const uint8_t *b, size_t len, struct cell_error *e)
     if (r->payload == PAYLOAD_META && length > CELL_MAX_HELLO)
         return cell_error_set(e, CELL_TOO_LARGE, "%s frame of %u bytes; the limit is %u", r->name, length,
                               CELL_MAX_HELLO);
+    if (r->payload == PAYLOAD_CONTROL && length > CELL_MAX_CONTROL)
+        return cell_error_set(e, CELL_PROTOCOL_ERROR, "%s frame with a payload of %u bytes", r->name, length);
     if (len >= 14) {
         uint16_t meta_len = load16(b + 12);
         if (meta_len > length || meta_len > CELL_MAX_META_BYTES)
@@ -90,6 +97,8 @@ static int check_rules(const uint8_t *b, size_t len, struct cell_error *e)
                                   length, meta_len);
         if (r->payload == PAYLOAD_META && meta_len != length)
             return cell_error_set(e, CELL_PROTOCOL_ERROR, "%s frame with bytes beyond its metadata", r->name);
+        if (r->payload == PAYLOAD_CONTROL && meta_len)
+            return cell_error_set(e, CELL_PROTOCOL_ERROR, "%s frame with metadata", r->name);
     }
     if (len >= 20 && !r->code && load32(b + 16))
         return cell_error_set(e, CELL_PROTOCOL_ERROR, "%s frame with a code", r->name);
@@ -118,4 +127,12 @@ int cell_frame_decode(const uint8_t *bytes, size_t len, uint32_t max_payload, st
     f->timeout_ms = load32(bytes + 20);
     f->id = load64(bytes + 24);
     return 1;
+}
+
+int cell_frame_check(const struct cell_frame *f, uint32_t max_payload, struct cell_error *e)
+{
+    uint8_t header[CELL_FRAME_HEADER];
+    cell_frame_encode(f, header);
+    int r = check_start(header, sizeof(header), max_payload, e);
+    return r < 0 ? r : check_rules(header, sizeof(header), e);
 }

@@ -22,13 +22,21 @@
     X(CALL, 4)    /* client → server; code = method id */                                                              \
     X(REPLY, 5)   /* server → client; code = result or status */                                                       \
     X(CANCEL, 6)  /* client → server; id of the call */                                                                \
-    X(GOAWAY, 7)  /* server → client: finish nothing new here, connect again elsewhere */
+    X(GOAWAY, 7)  /* server → client: finish nothing new here, connect again elsewhere */                              \
+    /* Of the transport itself, about shared memory; callers of a transport never see them: */                         \
+    X(SHM_OPEN, 8)   /* client → server, before any other frame: offers it, with a descriptor */                       \
+    X(SHM_ACCEPT, 9) /* server → client: the answer; when accepted, its last frame over the socket */                  \
+    X(SHM_READY, 10) /* client → server, its last frame over the socket */                                             \
+    X(SHM_WAKE, 11)  /* there is a message for a receiver that sleeps in poll */                                       \
+    X(SHM_BLOB, 12)  /* memory for large payloads, with a descriptor; or that it is taken back */
 
 enum cell_frame_kind {
 #define CELL_FRAME_KIND_ENUM(symbol, number) CELL_FRAME_##symbol = number,
     CELL_FRAME_KIND_MAP(CELL_FRAME_KIND_ENUM)
 #undef CELL_FRAME_KIND_ENUM
 };
+
+static inline bool cell_frame_is_internal(uint8_t kind) { return kind >= CELL_FRAME_SHM_OPEN; }
 
 enum cell_channel { CELL_CHANNEL_APP = 0, CELL_CHANNEL_OPS = 1, CELL_CHANNEL_COMPILE = 2 };
 
@@ -54,6 +62,9 @@ void cell_frame_encode(const struct cell_frame *f, uint8_t header[CELL_FRAME_HEA
  * CELL_TOO_LARGE (length > max_payload). */
 int cell_frame_decode(const uint8_t *bytes, size_t len, uint32_t max_payload, struct cell_frame *f,
                       struct cell_error *e);
+
+/* The same rules for a header that came in another form. CELL_OK, or an error as of cell_frame_decode. */
+int cell_frame_check(const struct cell_frame *f, uint32_t max_payload, struct cell_error *e);
 
 /* Metadata block: pairs of {u16 key length, u16 value length, key, value}, unpadded. */
 int cell_meta_append(struct cell_buffer *b, const char *key, const void *value, size_t len);

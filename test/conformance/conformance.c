@@ -64,8 +64,12 @@ bool join_ends(const char *address, struct cell_listener *l, uint32_t max_payloa
 {
     struct cell_connect_options o = {.deadline_ns = cell_now_ns() + WAIT_NS, .max_payload = max_payload};
     if (T.connect(address, &o, client, &failure) >= 0) {
-        if (accept_one(l, max_payload, server) >= 0)
-            return true;
+        if (accept_one(l, max_payload, server) >= 0) {
+            if (!conformance.settle || conformance.settle(*client, *server))
+                return true;
+            cell_conn_close(*server);
+            *server = NULL;
+        }
         cell_conn_close(*client);
         *client = NULL;
     }
@@ -211,6 +215,18 @@ unsigned open_descriptors(void)
         n++;
     if (d)
         closedir(d);
+    return n;
+}
+
+unsigned shared_mappings(void)
+{
+    char line[4096];
+    unsigned n = 0;
+    FILE *f = fopen("/proc/self/maps", "r");
+    while (f && fgets(line, sizeof(line), f))
+        n += strstr(line, "memfd:") != NULL;
+    if (f)
+        fclose(f);
     return n;
 }
 

@@ -27,6 +27,9 @@ struct conformance {
      * is no place where anything else can be. */
     bool (*occupy)(const char *address);
     bool (*occupied)(const char *address); /* it is still there */
+    /* Brings a new connection to where it stays; NULL: it is there from the beginning. */
+    bool (*settle)(struct cell_conn *client, struct cell_conn *server);
+    bool ends_with_a_fork; /* a connection belongs to the process that made it, else a fork's copy may go on with it */
 };
 extern const struct conformance conformance;
 #define T (*conformance.transport)
@@ -70,6 +73,7 @@ size_t seeded_frame(uint32_t seed, size_t len, uint8_t **bytes);
 bool write_all(int fd, const void *bytes, size_t len);
 
 unsigned open_descriptors(void);
-size_t allocated_bytes(void); /* by this process, now */
+unsigned shared_mappings(void); /* pieces of memory that this process shares by a descriptor */
+size_t allocated_bytes(void);   /* by this process, now */
 
 #endif

@@ -271,6 +271,37 @@ TEST(memory_grows_with_what_came_not_with_what_was_announced)
     close_ends(&x);
 }
 
+/* Large ones of all sizes, one after the other: what they take is bounded while they go, and given back. */
+TEST(shared_memory_of_large_frames_is_given_back)
+{
+    struct ends x;
+    REQUIRE(open_ends(&x, CELL_MAX_MESSAGE));
+    unsigned before = shared_mappings();
+    if (!before) /* no memory is shared */
+        goto done;
+    for (uint32_t i = 0; i < 40; i++) {
+        size_t len = (20000u + 13 * i) << i % 9;
+        CHECK(send_seeded(x.client, i, len, deadline_in(60000)) == CELL_OK);
+        CHECK(recv_seeded(x.server, i, len, deadline_in(60000)) == CELL_OK);
+        CHECK(shared_mappings() <= before + 8);
+    }
+    CHECK(shared_mappings() > before);
+    CHECK(recv_seeded(x.server, 1, 1, 0) == CELL_DEADLINE_EXCEEDED); /* the last one is released */
+    CHECK(recv_seeded(x.client, 1, 1, 0) == CELL_DEADLINE_EXCEEDED); /* nothing happens: it is taken back */
+    CHECK(recv_seeded(x.server, 1, 1, 0) == CELL_DEADLINE_EXCEEDED);
+    CHECK(shared_mappings() == before);
+    CHECK(send_seeded(x.client, 1, 200000, deadline_in(60000)) == CELL_OK);
+    CHECK(recv_seeded(x.server, 1, 200000, deadline_in(60000)) == CELL_OK);
+    for (uint32_t i = 0; i < 3000; i++) { /* busy, but not with large ones */
+        CHECK(send_seeded(x.client, i, 8, deadline_in(60000)) == CELL_OK);
+        CHECK(recv_seeded(x.server, i, 8, deadline_in(60000)) == CELL_OK);
+    }
+    CHECK(recv_seeded(x.server, 1, 1, 0) == CELL_DEADLINE_EXCEEDED);
+    CHECK(shared_mappings() == before);
+done:
+    close_ends(&x);
+}
+
 static void *send_the_largest(void *arg)
 {
     CHECK(send_seeded(arg, 3, CELL_MAX_MESSAGE, deadline_in(60000)) == CELL_OK);

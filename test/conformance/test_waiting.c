@@ -2,6 +2,7 @@
 /* Deadlines, interruption and signals: what ends waiting, and what is left afterwards. */
 #include "unit/test.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -210,6 +211,109 @@ TEST(readable_tells_what_receiving_would_do)
     CHECK(cell_conn_readable(x.server));
     CHECK(recv_seeded(x.server, 3, 10, 0) == CELL_UNAVAILABLE);
     close_ends(&x);
+}
+
+/* Waits as the contract says for a poller. */
+static void poll_until_readable(struct cell_conn *c)
+{
+    struct pollfd p = {.fd = cell_conn_fd(c), .events = POLLIN};
+    while (!cell_conn_readable(c))
+        CHECK(poll(&p, 1, 60000) == 1);
+}
+
+#define POLLED 300u
+
+static size_t polled_length(uint32_t i) { return i % 50 == 0 ? 100000 : i % 10 == 0 ? 5000 : i % 100; }
+
+static void *send_when_told(void *arg)
+{
+    for (uint32_t i = 0; i < POLLED; i++) {
+        CHECK(send_seeded(arg, i, polled_length(i), deadline_in(60000)) == CELL_OK);
+        poll_until_readable(arg);
+        CHECK(recv_seeded(arg, i, 1, deadline_in(60000)) == CELL_OK);
+    }
+    return NULL;
+}
+
+TEST(both_ends_may_wait_in_poll)
+{
+    struct ends x;
+    pthread_t thread;
+    REQUIRE(open_ends(&x, CELL_MAX_MESSAGE));
+    REQUIRE(pthread_create(&thread, NULL, send_when_told, x.client) == 0);
+    for (uint32_t i = 0; i < POLLED; i++) {
+        poll_until_readable(x.server);
+        CHECK(recv_seeded(x.server, i, polled_length(i), deadline_in(60000)) == CELL_OK);
+        CHECK(send_seeded(x.server, i, 1, deadline_in(60000)) == CELL_OK);
+    }
+    pthread_join(thread, NULL);
+    CHECK(!cell_conn_readable(x.server));
+    cell_conn_close(x.client);
+    x.client = NULL;
+    poll_until_readable(x.server);
+    CHECK(recv_seeded(x.server, 1, 1, 0) == CELL_UNAVAILABLE);
+    close_ends(&x);
+}
+
+TEST(a_receiver_whose_deadline_passed_may_poll)
+{
+    struct ends x;
+    pthread_t thread;
+    REQUIRE(open_ends(&x, CELL_MAX_MESSAGE));
+    REQUIRE(pthread_create(&thread, NULL, send_when_told, x.client) == 0);
+    for (uint32_t i = 0; i < POLLED; i++) {
+        struct pollfd p = {.fd = cell_conn_fd(x.server), .events = POLLIN};
+        int r;
+        while ((r = recv_seeded(x.server, i, polled_length(i), 0)) == CELL_DEADLINE_EXCEEDED)
+            CHECK(poll(&p, 1, 60000) == 1);
+        CHECK(r == CELL_OK);
+        CHECK(send_seeded(x.server, i, 1, deadline_in(60000)) == CELL_OK);
+    }
+    pthread_join(thread, NULL);
+    close_ends(&x);
+}
+
+static void *send_many(void *arg)
+{
+    for (uint32_t i = 0; i < POLLED; i++)
+        CHECK(send_seeded(arg, i, 12000, deadline_in(60000)) == CELL_OK);
+    return NULL;
+}
+
+/* The frame that the last recv returned is the receiver's while it polls, and the next ones may need its room. */
+TEST(a_poller_holds_nobody_up_with_the_frame_it_has)
+{
+    struct ends x;
+    pthread_t thread;
+    REQUIRE(open_ends(&x, CELL_MAX_MESSAGE));
+    REQUIRE(pthread_create(&thread, NULL, send_many, x.client) == 0);
+    for (uint32_t i = 0; i < POLLED;) {
+        poll_until_readable(x.server);
+        int r = recv_seeded(x.server, i, 12000, 0);
+        CHECK(r == CELL_OK || r == CELL_DEADLINE_EXCEEDED); /* a part of a frame */
+        i += r == CELL_OK;
+        if (r < 0 && r != CELL_DEADLINE_EXCEEDED)
+            break;
+    }
+    pthread_join(thread, NULL);
+    close_ends(&x);
+}
+
+TEST(an_interrupt_ends_a_poll)
+{
+    for (int i = 0; i < 20; i++) {
+        struct ends x;
+        pthread_t thread;
+        REQUIRE(open_ends(&x, 4096));
+        CHECK(!cell_conn_readable(x.server));
+        REQUIRE(pthread_create(&thread, NULL, interrupt_it, x.server) == 0);
+        poll_until_readable(x.server);
+        CHECK(recv_seeded(x.server, 1, 1, CELL_NO_DEADLINE) == CELL_CANCELLED);
+        poll_until_readable(x.client);
+        CHECK(recv_seeded(x.client, 1, 1, CELL_NO_DEADLINE) == CELL_UNAVAILABLE);
+        pthread_join(thread, NULL);
+        close_ends(&x);
+    }
 }
 
 static atomic_uint ticks;

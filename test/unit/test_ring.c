@@ -60,6 +60,36 @@ TEST(more_data_than_there_is_room_for_is_refused_at_once)
     ring_close(&r);
 }
 
+TEST(a_producer_can_wait_for_one_message_to_be_released)
+{
+    static const uint32_t first[] = {0, NEAR_WRAP};
+    for (size_t k = 0; k < 2; k++) {
+        struct ring r;
+        uint32_t bell = 7;
+        ring_open(&r, first[k]);
+        for (int i = 0; i < 5; i++)
+            REQUIRE(ring_send(&r.p, 100) == 0);
+        for (uint32_t i = 0; i < 5; i++) {
+            CHECK(cell_ring_is_released(&r.p, first[k] + i) == 0);
+            REQUIRE(cell_ring_sender_begin_sleep_until(&r.p, first[k] + i + 1, &bell));
+            CHECK(atomic_load(&r.a->sender_wants) == first[k] + i + 1);
+            CHECK(atomic_load(&r.a->sender_sleeps) != CELL_RING_AWAKE);
+            uint32_t rung = atomic_load(&r.b->bell);
+            REQUIRE(receive(&r));
+            cell_ring_release(&r.c); /* wakes it, though the ring was never full */
+            CHECK(atomic_load(&r.b->bell) == rung + 1);
+            cell_ring_sender_end_sleep(&r.p);
+            CHECK(cell_ring_is_released(&r.p, first[k] + i) == 1);
+            CHECK(!cell_ring_sender_begin_sleep_until(&r.p, first[k] + i + 1, &bell));
+            CHECK(atomic_load(&r.a->sender_sleeps) == CELL_RING_AWAKE);
+        }
+        atomic_store(&r.b->head, first[k] + 6); /* of five */
+        CHECK(cell_ring_is_released(&r.p, first[k] + 4) == CELL_PROTOCOL_ERROR);
+        CHECK(!cell_ring_sender_begin_sleep_until(&r.p, first[k] + 6, &bell));
+        ring_close(&r);
+    }
+}
+
 TEST(a_full_ring_takes_one_message_for_each_that_is_released)
 {
     struct ring r;

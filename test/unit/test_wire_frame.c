@@ -135,6 +135,56 @@ static int decode_one(const struct cell_frame *f, uint32_t max, struct cell_erro
     return cell_frame_decode(header, 32, max, &out, e);
 }
 
+TEST(frames_about_shared_memory_carry_a_bounded_payload_and_nothing_else)
+{
+    struct cell_error e = {0};
+    struct cell_frame g;
+    for (uint8_t kind = CELL_FRAME_SHM_OPEN; kind <= CELL_FRAME_SHM_BLOB; kind++) {
+        struct cell_frame f = {.kind = kind};
+        bool empty = kind == CELL_FRAME_SHM_WAKE;
+        CHECK(cell_frame_is_internal(kind));
+        CHECK(decode_one(&f, MAX_PAYLOAD, &e) == 1);
+        f.length = CELL_MAX_CONTROL;
+        CHECK(decode_one(&f, MAX_PAYLOAD, &e) == (empty ? CELL_PROTOCOL_ERROR : 1));
+        f.length++;
+        CHECK(decode_one(&f, MAX_PAYLOAD, &e) == CELL_PROTOCOL_ERROR);
+        g = (struct cell_frame){.kind = kind, .length = 1, .meta_len = 1};
+        CHECK(decode_one(&g, MAX_PAYLOAD, &e) == CELL_PROTOCOL_ERROR);
+        g = (struct cell_frame){.kind = kind, .code = 1};
+        CHECK(decode_one(&g, MAX_PAYLOAD, &e) == CELL_PROTOCOL_ERROR);
+        g = (struct cell_frame){.kind = kind, .timeout_ms = 1};
+        CHECK(decode_one(&g, MAX_PAYLOAD, &e) == CELL_PROTOCOL_ERROR);
+        g = (struct cell_frame){.kind = kind, .id = 1};
+        CHECK(decode_one(&g, MAX_PAYLOAD, &e) == CELL_PROTOCOL_ERROR);
+    }
+    CHECK(!cell_frame_is_internal(CELL_FRAME_GOAWAY));
+    g = (struct cell_frame){.kind = CELL_FRAME_SHM_BLOB + 1};
+    CHECK(decode_one(&g, MAX_PAYLOAD, &e) == CELL_PROTOCOL_ERROR);
+}
+
+TEST(a_header_in_another_form_is_checked_alike)
+{
+    struct cell_error e = {0};
+    uint32_t x = 1;
+    unsigned good = 0;
+    for (int i = 0; i < 20000; i++) {
+        uint32_t draw[7];
+        for (int k = 0; k < 7; k++)
+            draw[k] = (x = x * 1664525 + 1013904223) >> 8;
+        const struct cell_frame f = {.kind = (uint8_t)(draw[0] % 15),
+                                     .channel = (uint8_t)(draw[1] % 4),
+                                     .length = draw[2] % 3 ? draw[2] % 300 : draw[2] << 4,
+                                     .meta_len = (uint16_t)(draw[3] % 3 ? 0 : draw[3] % 300),
+                                     .code = draw[4] % 2 ? (int32_t)draw[4] : 0,
+                                     .timeout_ms = draw[5] % 4 ? 0 : draw[5],
+                                     .id = draw[6] % 2 ? draw[6] : 0};
+        int r = decode_one(&f, MAX_PAYLOAD, &e);
+        good += r == 1;
+        CHECK(cell_frame_check(&f, MAX_PAYLOAD, &e) == (r == 1 ? CELL_OK : r));
+    }
+    CHECK(good > 500);
+}
+
 TEST(length_is_held_against_the_limit_of_the_channel)
 {
     struct cell_error e = {0};

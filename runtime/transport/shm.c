@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Connections over shared memory: what a connection of unix.c becomes when both sides have agreed. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "transport/shm.h"
+
+/* Small messages that are held before their slots are given back together; that costs the peer a line of the cache. */
+#define KEPT_SLOTS 16u
+/* Messages between two looks whether a blob has become useless. */
+#define BLOBS_EVERY 256u
+
+static struct unix_conn *of(struct cell_conn *conn) { return (struct unix_conn *)conn; }
+
+static int fail_closed(struct unix_conn *c, struct cell_error *e)
+{
+    if (atomic_load_explicit(&c->interrupted, memory_order_relaxed))
+        return cell_error_set(e, CELL_CANCELLED, "interrupted");
+    if (cell_shm_is_foreign(c->shm))
+        return cell_error_set(e, CELL_UNAVAILABLE, "a connection over shared memory does not outlive a fork");
+    return cell_error_set(e, CELL_UNAVAILABLE, "closed");
+}
+
+/* ---- sending ---- */
+
+static void gather(uint8_t *to, const struct iovec *parts, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (parts[i].iov_len) {
+            memcpy(to, parts[i].iov_base, parts[i].iov_len);
+            to += parts[i].iov_len;
+        }
+}
+
+/* A slot, and `data` bytes of the data area; waits for room. */
+static int reserve(struct unix_conn *c, uint32_t data, uint8_t **slot, uint8_t **bytes, uint32_t *offset,
+                   uint64_t deadline_ns, struct cell_error *e)
+{
+    for (bool first = true;; first = false) {
+        int r = cell_ring_reserve(&c->shm->out, data, slot, bytes, offset);
+        if (r == CELL_OK)
+            return r;
+        if (r != CELL_RESOURCE_EXHAUSTED) {
+            c->dead = true;
+            return cell_error_set(e, CELL_PROTOCOL_ERROR, "the peer released what was not sent");
+        }
+        r = cell_shm_wait_room(c, data, first, deadline_ns, e);
+        if (r < 0)
+            return r;
+    }
+}
+
+static void commit(struct unix_conn *c, const struct cell_frame *f)
+{
+    struct cell_shm *s = c->shm;
+    cell_ring_commit(&s->out);
+    cell_shm_order_set(&s->out_order, f);
+    cell_shm_wake(c);
+    if (s->out.next % BLOBS_EVERY == 0)
+        cell_shm_blobs_trim(c, false);
+}
+
+static int send_large(struct unix_conn *c, const struct cell_frame *f, const struct iovec *payload, int n,
+                      uint64_t deadline_ns, struct cell_error *e)
+{
+    struct cell_shm *s = c->shm;
+    struct cell_shm_blob_out *blob = NULL;
+    uint8_t *slot, *none;
+    uint32_t offset;
+    int r = CELL_OK;
+    if (f->length <= s->peer_max) { /* else the peer only learns that it would have been too large */
+        r = cell_shm_blob_get(c, f->length, &blob, deadline_ns, e);
+        if (r < 0)
+            return r;
+        gather(blob->bytes, payload, n);
+    }
+    r = reserve(c, 0, &slot, &none, &offset, deadline_ns, e);
+    if (r < 0)
+        return r; /* dead: what becomes of the blob does not matter */
+    cell_shm_slot_write_full(slot, f, CELL_SHM_IN_BLOB, blob ? blob->id : 0);
+    if (blob)
+        cell_shm_blob_sent(s, blob, s->out.next);
+    commit(c, f);
+    return CELL_OK;
+}
+
+static int send_full(struct unix_conn *c, const struct cell_frame *f, const struct iovec *payload, int n,
+                     uint64_t deadline_ns, struct cell_error *e)
+{
+    uint8_t *slot, *bytes;
+    uint32_t offset;
+    bool fits = f->length <= CELL_SHM_MAX_INLINE;
+    int r = reserve(c, fits ? 0 : f->length, &slot, &bytes, &offset, deadline_ns, e);
+    if (r < 0)
+        return r;
+    gather(fits ? slot + CELL_SHM_FULL_HEADER : bytes, payload, n);
+    cell_shm_slot_write_full(slot, f, fits ? CELL_SHM_IN_SLOT : CELL_SHM_IN_DATA, offset);
+    commit(c, f);
+    return CELL_OK;
+}
+
+static int shm_send(struct cell_conn *conn, const struct cell_frame *f, const struct iovec *payload, int n,
+                    uint64_t deadline_ns, struct cell_error *e)
+{
+    struct unix_conn *c = of(conn);
+    struct cell_shm *s = c->shm;
+    uint8_t *slot, *bytes;
+    uint32_t offset;
+    if (c->dead || cell_shm_is_foreign(s) || atomic_load_explicit(&c->interrupted, memory_order_relaxed))
+        return fail_closed(c, e);
+    int r = cell_unix_check_parts(f, payload, n, e);
+    if (r == CELL_OK && atomic_load_explicit(&c->out, memory_order_acquire) != UNIX_OUT_RING) {
+        r = cell_shm_announce(c, deadline_ns, e);
+        if (r == CELL_OK && s->declined)
+            return cell_conn_send(conn, f, payload, n, deadline_ns, e);
+    }
+    if (r < 0)
+        return r;
+    if (f->length > CELL_RING_DATA)
+        return send_large(c, f, payload, n, deadline_ns, e);
+    if (!cell_shm_slot_fits_compact(f, &s->out_order))
+        return send_full(c, f, payload, n, deadline_ns, e);
+    r = reserve(c, 0, &slot, &bytes, &offset, deadline_ns, e);
+    if (r < 0)
+        return r;
+    gather(slot + CELL_SHM_COMPACT_HEADER, payload, n);
+    cell_shm_slot_write_compact(slot, f);
+    commit(c, f);
+    return CELL_OK;
+}
+
+/* ---- receiving ---- */
+
+/* Copies the metadata: what is checked there must stay what it is. */
+static int copy_meta(struct cell_shm *s, const uint8_t *from, size_t len, const uint8_t **meta, struct cell_error *e)
+{
+    uint8_t *to = s->small_meta;
+    if (len > sizeof(s->small_meta)) {
+        if (!s->meta)
+            s->meta = malloc(CELL_MAX_META_BYTES);
+        to = s->meta;
+    }
+    if (!to)
+        return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
+    memcpy(to, from, len);
+    *meta = to;
+    return CELL_OK;
+}
+
+static int find_blob(struct unix_conn *c, const struct cell_shm_slot *slot, const uint8_t **payload,
+                     struct cell_error *e)
+{
+    struct cell_shm *s = c->shm;
+    const struct cell_shm_blob_in *b = cell_shm_blob_find(s, slot->where);
+    if (!b) { /* it was sent over the socket before the message */
+        int r = cell_shm_drain(c, e);
+        if (r < 0)
+            return r;
+        b = cell_shm_blob_find(s, slot->where);
+    }
+    if (!b || b->size < slot->frame.length)
+        return cell_error_set(e, CELL_PROTOCOL_ERROR, "%u bytes in blob %u, which has %u", slot->frame.length,
+                              slot->where, b ? b->size : 0);
+    s->lent_blob = b->id;
+    *payload = b->bytes;
+    return CELL_OK;
+}
+
+/* The message of a slot. */
+static int take(struct unix_conn *c, const uint8_t *bytes, struct cell_received *received, struct cell_error *e)
+{
+    struct cell_shm *s = c->shm;
+    struct cell_shm_slot slot;
+    const uint8_t *payload, *meta = s->small_meta;
+    int r = cell_shm_slot_read(bytes, &s->in_order, c->max_payload, &slot, e);
+    if (r < 0)
+        return r;
+    payload = slot.payload;
+    if (slot.place == CELL_SHM_IN_DATA)
+        payload = s->other->data + slot.where;
+    else if (slot.place == CELL_SHM_IN_BLOB)
+        r = find_blob(c, &slot, &payload, e);
+    if (r == CELL_OK && slot.frame.meta_len)
+        r = copy_meta(s, payload, slot.frame.meta_len, &meta, e);
+    if (r < 0)
+        return r;
+    cell_ring_take(&s->in);
+    s->must_release = slot.place != CELL_SHM_IN_SLOT;
+    *received = (struct cell_received){slot.frame, meta, payload + slot.frame.meta_len,
+                                       slot.frame.length - slot.frame.meta_len};
+    return CELL_OK;
+}
+
+static void release(struct cell_shm *s)
+{
+    if (s->must_release || s->in.next - s->in.released >= KEPT_SLOTS) {
+        cell_ring_release(&s->in);
+        s->must_release = false;
+        s->lent_blob = 0;
+    }
+}
+
+static void disarm(struct cell_shm *s)
+{
+    if (s->armed) {
+        cell_ring_receiver_end_sleep(&s->in);
+        s->armed = false;
+    }
+}
+
+static int shm_recv(struct cell_conn *conn, struct cell_received *received, uint64_t deadline_ns, struct cell_error *e)
+{
+    struct unix_conn *c = of(conn);
+    struct cell_shm *s = c->shm;
+    const uint8_t *slot;
+    int r = CELL_OK;
+    if (atomic_load_explicit(&c->interrupted, memory_order_relaxed) || c->dead || cell_shm_is_foreign(s)) {
+        c->dead = true;
+        return fail_closed(c, e);
+    }
+    if (c->broken) {
+        if (s->failure.status == CELL_OK)
+            return fail_closed(c, e);
+        r = cell_error_set(e, s->failure.status, "%s", s->failure.text);
+        s->failure.status = CELL_OK;
+        return r;
+    }
+    disarm(s);
+    release(s);
+    slot = cell_ring_peek(&s->in);
+    if (!slot)
+        r = cell_shm_wait_message(c, &slot, deadline_ns, e);
+    if (r < 0)
+        return r;
+    r = take(c, slot, received, e);
+    if (r < 0)
+        c->broken = true;
+    return r;
+}
+
+static bool shm_readable(struct cell_conn *conn)
+{
+    struct unix_conn *c = of(conn);
+    struct cell_shm *s = c->shm;
+    uint32_t bell;
+    if (c->dead || c->broken || cell_shm_is_foreign(s) || atomic_load(&c->interrupted))
+        return true;
+    disarm(s);
+    if (cell_ring_peek(&s->in))
+        return true;
+    /* A sender that waits for what the last message holds: recv gives it back. */
+    if (s->in.released != s->in.next &&
+        atomic_load_explicit(&s->other->sender_sleeps, memory_order_relaxed) != CELL_RING_AWAKE)
+        return true;
+    if (s->hung || cell_shm_drain(c, &s->failure) != 0)
+        return true;
+    if (!cell_ring_receiver_begin_sleep(&s->in, CELL_RING_POLL, &bell))
+        return true;
+    s->armed = true;
+    return false;
+}
+
+/* ---- the rest ---- */
+
+static void shm_interrupt(struct cell_conn *conn)
+{
+    struct unix_conn *c = of(conn);
+    atomic_store(&c->interrupted, true);
+    if (cell_shm_is_foreign(c->shm))
+        return;
+    shutdown(c->fd, SHUT_RDWR);
+    cell_ring_disturb(c->shm->other);
+    cell_ring_bell(c->shm->own); /* the peer looks at its socket */
+}
+
+const struct cell_conn_ops cell_shm_ops = {
+    .name = "shm",
+    .send = shm_send,
+    .recv = shm_recv,
+    .readable = shm_readable,
+    .interrupt = shm_interrupt,
+    .fd = cell_unix_fd,
+    .peer = cell_unix_peer,
+    .close = cell_unix_close,
+};
+
+const struct cell_transport cell_transport_shm = {
+    .scheme = "shm",
+    .connect = cell_shm_connect,
+    .listen = cell_shm_listen,
+    .accept = cell_unix_accept,
+    .listener_fd = cell_unix_listener_fd,
+    .listener_close = cell_unix_listener_close,
+};

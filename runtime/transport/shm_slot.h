@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* How a frame lies in a slot of the ring. Pure functions over bytes; docs/protocol.md, "Shared memory". */
+#ifndef CELL_TRANSPORT_SHM_SLOT_H
+#define CELL_TRANSPORT_SHM_SLOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "transport/ring.h"
+#include "wire/frame.h"
+#include "wire/limits.h"
+
+/* Bytes before the payload. With the commit word they make a multiple of 8. */
+#define CELL_SHM_COMPACT_HEADER 4u
+#define CELL_SHM_FULL_HEADER 36u
+#define CELL_SHM_MAX_COMPACT (CELL_RING_INLINE - CELL_SHM_COMPACT_HEADER)
+#define CELL_SHM_MAX_INLINE (CELL_RING_INLINE - CELL_SHM_FULL_HEADER)
+
+/* Where a payload lies. */
+enum cell_shm_place { CELL_SHM_IN_SLOT = 0, CELL_SHM_IN_DATA = 1, CELL_SHM_IN_BLOB = 2 };
+
+/* What a compact slot takes from the frame before it in its direction; zero before the first. */
+struct cell_shm_order {
+    uint64_t id;
+    uint32_t timeout_ms;
+    uint8_t channel;
+};
+
+struct cell_shm_slot {
+    struct cell_frame frame;
+    enum cell_shm_place place;
+    uint32_t where;         /* offset in the data area, or id of the blob */
+    const uint8_t *payload; /* IN_SLOT: its bytes, still in the slot */
+};
+
+static inline bool cell_shm_slot_fits_compact(const struct cell_frame *f, const struct cell_shm_order *o)
+{
+    return f->meta_len == 0 && f->length % 8 == 0 && f->length - 8 <= CELL_SHM_MAX_COMPACT - 8 &&
+           (uint32_t)f->code <= UINT16_MAX && f->id == o->id + 1 && f->timeout_ms == o->timeout_ms &&
+           f->channel == o->channel;
+}
+
+static inline void cell_shm_order_set(struct cell_shm_order *o, const struct cell_frame *f)
+{
+    *o = (struct cell_shm_order){f->id, f->timeout_ms, f->channel};
+}
+
+/* Write the bytes before the payload. */
+void cell_shm_slot_write_compact(uint8_t *slot, const struct cell_frame *f);
+void cell_shm_slot_write_full(uint8_t *slot, const struct cell_frame *f, enum cell_shm_place place, uint32_t where);
+
+/* Reads a slot that its owner may write to meanwhile: each byte is read once. The frame is checked as one from a socket
+ * is, and the place to lie in the slot or in the data area. *s and *o change only on success. */
+int cell_shm_slot_read(const uint8_t *slot, struct cell_shm_order *o, uint32_t max_payload, struct cell_shm_slot *s,
+                       struct cell_error *e);
+
+#endif

@@ -71,7 +71,7 @@ struct cell_shm {
     _Alignas(CELL_RING_LINE) struct cell_ring_consumer in;
     struct cell_shm_order in_order;
     uint32_t average_wait_ns;
-    bool may_spin; /* as for the sender */
+    bool may_spin;      /* as for the sender */
     bool armed;         /* it told that it sleeps in poll */
     bool must_release;  /* the message that was lent last holds more than a slot */
     bool hung;          /* the socket has ended */

@@ -2,6 +2,7 @@
 /* The client's side of the handshake, and how a call waits for a frame. */
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/schema.h"
@@ -128,6 +129,13 @@ static int send_schema(cell_ctx *c, const struct cell_service *s, struct client_
     return r;
 }
 
+/* CELL_TRANSPORT=unix keeps calls on the socket: to find out whether shared memory is to blame, and to compare. */
+static bool wants_shm(void)
+{
+    const char *transport = getenv("CELL_TRANSPORT");
+    return !transport || strcmp(transport, "unix") != 0;
+}
+
 static int shake_hands(cell_ctx *c, const struct cell_service *s, struct client_conn *conn, struct cell_error *e)
 {
     struct cell_greeting welcome = {0};
@@ -147,6 +155,9 @@ static int shake_hands(cell_ctx *c, const struct cell_service *s, struct client_
         welcome.max_message && welcome.max_message < CELL_MAX_MESSAGE ? welcome.max_message : CELL_MAX_MESSAGE;
     strcpy(conn->fingerprint, s->fingerprint);
     strcpy(conn->cell, s->name);
+    /* When it fails the calls go over the socket as well. */
+    if (welcome.shm && cell_conn_may_offer_shm(conn->conn) && wants_shm())
+        cell_conn_offer_shm(conn->conn, NULL);
     return CELL_OK;
 }
 

@@ -3,8 +3,8 @@
  * One call over a connection, and when it is made again.
  *
  * A call is repeated only when nothing can have come of it, or when the method is idempotent:
- *   - an idle connection that turns out to be closed when the request is sent: the server never had it whole. Repeated
- *     at once on a new connection;
+ *   - an idle connection that turns out to be closed when the request is sent, or whose peer was gone before it took
+ *     the request: the server never had it whole. Repeated at once on a new connection;
  *   - GOAWAY in place of the reply, or a handshake that was not completed: the server says that it did not begin the
  *     call. Repeated after a pause;
  *   - a connection lost while waiting for the reply: not known. Repeated after a pause if the method is idempotent.
@@ -106,7 +106,7 @@ static int exchange(cell_ctx *c, struct client_call *k, struct client_conn *conn
     if (r == CELL_OK) {
         r = cell_receive_reply(c, k, conn, conn->next_id, &received, &leaving, e);
         whole = r == CELL_OK;
-        a->not_executed = r < 0 && leaving;
+        a->not_executed = r < 0 && (leaving || cell_conn_untaken(conn->conn));
     }
     /* The deadline is the caller's; a server that goes on would work for nobody. */
     if (r == CELL_DEADLINE_EXCEEDED || (r == CELL_CANCELLED && c->origin))

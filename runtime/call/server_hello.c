@@ -22,6 +22,7 @@ static bool send_welcome(struct server_conn *conn, struct cell_greeting *g)
     snprintf(g->cell, sizeof(g->cell), "%s", s->cell);
     memcpy(g->fingerprint, s->fingerprint, sizeof(g->fingerprint));
     g->max_message = channel_limit(s, conn->channel);
+    g->shm = conn->channel == CELL_CHANNEL_APP && cell_conn_may_offer_shm(conn->conn);
     bool sent = false;
     if (cell_greeting_encode(g, CELL_FRAME_WELCOME, conn->channel, &f, &b, NULL) >= 0) {
         const struct iovec v = {b.data, b.len};

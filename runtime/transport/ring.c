@@ -26,7 +26,7 @@
 _Static_assert((CELL_RING_SLOTS & SLOT_MASK) == 0, "numbers wrap at 2^32, a multiple of the slots");
 _Static_assert(sizeof(struct cell_ring_slot) == CELL_RING_SLOT, "a slot is two lines");
 _Static_assert(CELL_RING_DATA % CELL_RING_LINE == 0, "pieces of the data area are lines");
-_Static_assert(offsetof(struct cell_ring_region, head) == 64 &&
+_Static_assert(offsetof(struct cell_ring_region, head) == 64 && offsetof(struct cell_ring_region, taken) == 68 &&
                    offsetof(struct cell_ring_region, receiver_sleeps) == 128 &&
                    offsetof(struct cell_ring_region, sender_sleeps) == 192 &&
                    offsetof(struct cell_ring_region, sender_wants) == 196 &&
@@ -154,6 +154,11 @@ int cell_ring_reserve(struct cell_ring_producer *p, uint32_t data, uint8_t **slo
     return 0;
 }
 
+bool cell_ring_untaken(const struct cell_ring_producer *p)
+{
+    return (int32_t)(atomic_load_explicit(&p->other->taken, memory_order_acquire) - p->next) < 0;
+}
+
 int cell_ring_is_released(struct cell_ring_producer *p, uint32_t number)
 {
     int r = read_head(p);
@@ -236,7 +241,11 @@ const uint8_t *cell_ring_peek(const struct cell_ring_consumer *c)
     return atomic_load_explicit(&slot->commit, memory_order_acquire) == c->next + 1 ? slot->bytes : NULL;
 }
 
-void cell_ring_take(struct cell_ring_consumer *c) { c->next++; }
+void cell_ring_take(struct cell_ring_consumer *c)
+{
+    c->next++;
+    atomic_store_explicit(&c->own->taken, c->next, memory_order_release);
+}
 
 bool cell_ring_release(struct cell_ring_consumer *c)
 {

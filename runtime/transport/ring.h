@@ -46,7 +46,8 @@ struct cell_ring_slot {
 struct cell_ring_region {
     _Alignas(CELL_RING_LINE) uint8_t handshake[CELL_RING_LINE];
     /* Of the owner as a consumer of the other's ring: */
-    _Alignas(CELL_RING_LINE) _Atomic uint32_t head;            /* messages that it has released */
+    _Alignas(CELL_RING_LINE) _Atomic uint32_t head; /* messages that it has released */
+    _Atomic uint32_t taken;                         /* … that it has taken; told before what they ask for is begun */
     _Alignas(CELL_RING_LINE) _Atomic uint32_t receiver_sleeps; /* enum cell_ring_sleep | (count of sleeps << 2) */
     /* Of the owner as a producer: */
     _Alignas(CELL_RING_LINE) _Atomic uint32_t sender_sleeps; /* the same, while it waits for room */
@@ -92,6 +93,9 @@ void cell_ring_consumer_init(struct cell_ring_consumer *c, struct cell_ring_regi
  * impossible; CELL_INVALID_ARGUMENT: more data than there will ever be room for. A second reserve without commit
  * replaces the first. */
 int cell_ring_reserve(struct cell_ring_producer *p, uint32_t data, uint8_t **slot, uint8_t **bytes, uint32_t *offset);
+
+/* Whether the other side certainly did not take the message that was committed last. For when it is gone. */
+bool cell_ring_untaken(const struct cell_ring_producer *p);
 
 /* Makes the reserved message visible; once for each reservation. Wakes nobody. */
 void cell_ring_commit(struct cell_ring_producer *p);

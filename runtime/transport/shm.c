@@ -275,6 +275,14 @@ static void shm_interrupt(struct cell_conn *conn)
     cell_ring_bell(c->shm->own); /* the peer looks at its socket */
 }
 
+/* What went over the socket before the ring can not be told of. */
+static bool shm_untaken(const struct cell_conn *conn)
+{
+    const struct unix_conn *c = (const struct unix_conn *)conn;
+    return atomic_load_explicit(&c->out, memory_order_acquire) == UNIX_OUT_RING && !cell_shm_is_foreign(c->shm) &&
+           c->shm->out.next != 0 && cell_ring_untaken(&c->shm->out);
+}
+
 const struct cell_conn_ops cell_shm_ops = {
     .name = "shm",
     .send = shm_send,
@@ -284,6 +292,7 @@ const struct cell_conn_ops cell_shm_ops = {
     .fd = cell_unix_fd,
     .peer = cell_unix_peer,
     .close = cell_unix_close,
+    .untaken = shm_untaken,
 };
 
 const struct cell_transport cell_transport_shm = {

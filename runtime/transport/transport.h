@@ -64,6 +64,12 @@ struct cell_conn_ops {
     int (*fd)(const struct cell_conn *c);
     void (*peer)(const struct cell_conn *c, struct cell_peer *peer);
     void (*close)(struct cell_conn *c);
+    /* After recv said that the connection has ended: whether the peer certainly never received the last frame that was
+     * sent. NULL: that cannot be told. */
+    bool (*untaken)(const struct cell_conn *c);
+    /* Offers shared memory to a peer that is known to understand that, before the first CALL. The connection goes on as
+     * it is until the peer agrees, or for good. NULL: it is one already, or cannot be. A failure changes nothing. */
+    int (*offer_shm)(struct cell_conn *c, struct cell_error *e);
 };
 
 /* Memory that several connections may hold together. A transport takes from it before a buffer that holds what the peer
@@ -139,6 +145,9 @@ static inline void cell_conn_peer(const struct cell_conn *c, struct cell_peer *p
 {
     cell_conn_ops(c)->peer(c, peer);
 }
+static inline bool cell_conn_untaken(const struct cell_conn *c) { return c->ops->untaken && c->ops->untaken(c); }
+static inline bool cell_conn_may_offer_shm(const struct cell_conn *c) { return c->ops->offer_shm != NULL; }
+static inline int cell_conn_offer_shm(struct cell_conn *c, struct cell_error *e) { return c->ops->offer_shm(c, e); }
 static inline void cell_conn_close(struct cell_conn *c) /* NULL is accepted */
 {
     if (c)

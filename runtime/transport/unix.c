@@ -330,14 +330,18 @@ static bool is_control(const uint8_t *header, ssize_t n)
     return n == CELL_FRAME_HEADER && cell_frame_is_internal(header[9]);
 }
 
-/* What follows is no frame of the handshake. */
-static int go_on(struct unix_conn *c, struct cell_error *e)
+/* What follows is no frame of the handshake. An offer comes before the first call: from there on nobody looks for one.
+ */
+static int go_on(struct unix_conn *c, const uint8_t *header, ssize_t n, struct cell_error *e)
 {
     if (c->stage != UNIX_STAGE_EXPECTED)
         return CELL_OK;
-    c->stage = UNIX_STAGE_NONE;
-    if (!c->insists)
+    if (!c->insists) {
+        if (n == CELL_FRAME_HEADER && header[9] == CELL_FRAME_CALL)
+            c->stage = UNIX_STAGE_NONE;
         return CELL_OK;
+    }
+    c->stage = UNIX_STAGE_NONE;
     c->broken = true;
     return cell_error_set(e, CELL_UNAVAILABLE, "the client offers no shared memory");
 }
@@ -351,7 +355,7 @@ static int shake_hands(struct unix_conn *c, uint64_t deadline_ns, struct cell_er
         if (n < 0)
             return (int)n;
         if (!is_control(header, n))
-            return go_on(c, e);
+            return go_on(c, header, n, e);
         int r = cell_shm_handshake(c, e);
         if (r < 0)
             return r;
@@ -452,6 +456,11 @@ void cell_unix_close(struct cell_conn *conn)
     free(c);
 }
 
+static int unix_offer_shm(struct cell_conn *conn, struct cell_error *e)
+{
+    return cell_shm_offer((struct unix_conn *)conn, e);
+}
+
 static const struct cell_conn_ops unix_ops = {
     .name = "unix",
     .send = unix_send,
@@ -461,6 +470,7 @@ static const struct cell_conn_ops unix_ops = {
     .fd = cell_unix_fd,
     .peer = cell_unix_peer,
     .close = cell_unix_close,
+    .offer_shm = unix_offer_shm,
 };
 
 const struct cell_transport cell_transport_unix = {

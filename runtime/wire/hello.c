@@ -86,6 +86,8 @@ static int append_all(const struct cell_greeting *g, enum cell_frame_kind kind, 
     }
     if (r >= 0 && g->need_schema)
         r = append_text(b, CELL_META_NEED_SCHEMA, "1");
+    if (r >= 0 && g->shm)
+        r = append_text(b, CELL_META_SHM, "1");
     return r < 0 || g->code >= 0 ? r : append_text(b, CELL_META_MESSAGE, g->message);
 }
 
@@ -165,6 +167,10 @@ static int take(const struct cell_meta_pair *p, struct cell_greeting *g, struct 
         if (p->value_len != 1 || p->value[0] != '1')
             return fail(e, "an invalid ':need-schema'");
         g->need_schema = true;
+    } else if (key_is(p, CELL_META_SHM)) {
+        if (p->value_len != 1 || p->value[0] != '1')
+            return fail(e, "an invalid ':shm'");
+        g->shm = true;
     } else if (key_is(p, CELL_META_PROGRAM)) {
         cell_text_from_peer(p->value, p->value_len, g->program, sizeof(g->program));
     } else if (key_is(p, CELL_META_MESSAGE)) {

@@ -20,6 +20,7 @@ struct cell_greeting {
     char program[64];                  /* HELLO; informative */
     uint32_t max_message;              /* WELCOME; 0 = not said */
     bool need_schema;                  /* WELCOME */
+    bool shm;                          /* WELCOME; shared memory may be offered */
     int code;                          /* WELCOME: 0, a number of methods that cannot be served, or a status */
     char message[CELL_ERROR_TEXT];     /* WELCOME with a negative code; cut when longer */
 };

@@ -341,3 +341,21 @@ TEST(a_sender_that_wants_more_is_woken_before_the_receiver_waits_for_something_e
     CHECK(atomic_load(&r.b->bell) == 2);
     ring_close(&r);
 }
+
+TEST(whether_the_last_message_was_taken_is_known)
+{
+    struct ring r;
+    ring_open(&r, 0);
+    for (int i = 0; i < 200; i++) {
+        REQUIRE(ring_send(&r.p, 0) == 0);
+        CHECK(cell_ring_untaken(&r.p));
+        REQUIRE(ring_send(&r.p, 100) == 0);
+        REQUIRE(receive(&r));
+        CHECK(cell_ring_untaken(&r.p)); /* the first of two was */
+        REQUIRE(receive(&r));
+        CHECK(!cell_ring_untaken(&r.p)); /* without being released */
+        cell_ring_release(&r.c);
+        CHECK(!cell_ring_untaken(&r.p));
+    }
+    ring_close(&r);
+}

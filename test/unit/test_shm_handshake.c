@@ -86,11 +86,19 @@ CLEAN_TEST(frames_that_do_not_begin_an_offer_are_refused)
         }
 }
 
-CLEAN_TEST(an_offer_comes_first_or_never)
+CLEAN_TEST(an_offer_comes_before_the_first_call_or_never)
 {
     struct peer p;
     REQUIRE(peer_open(&p, UNIX_STAGE_EXPECTED));
     CHECK(peer_send(&p, CELL_FRAME_SCHEMA, "schema", 6, NULL, 0));
+    CHECK(recv_now(&p) == CELL_OK);
+    CHECK(peer_offer(&p, &good_open, sizeof(good_open), &p.memory, 1) == CELL_OK);
+    peer_close(&p);
+    REQUIRE(peer_open(&p, UNIX_STAGE_EXPECTED));
+    const struct cell_frame call = {.kind = CELL_FRAME_CALL, .id = 1};
+    uint8_t header[CELL_FRAME_HEADER];
+    cell_frame_encode(&call, header);
+    CHECK(send(p.fd, header, sizeof(header), MSG_NOSIGNAL) == (ssize_t)sizeof(header));
     CHECK(recv_now(&p) == CELL_OK);
     CHECK(peer_send(&p, CELL_FRAME_SHM_OPEN, &good_open, sizeof(good_open), &p.memory, 1));
     refuse(&p);

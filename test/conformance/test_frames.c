@@ -105,6 +105,36 @@ TEST(every_field_of_the_header_arrives)
     close_ends(&x);
 }
 
+/* As calls and replies do: without metadata, ids in a row, everything else the same; and every departure from that. */
+TEST(frames_that_continue_the_one_before_arrive)
+{
+    static const int32_t codes[] = {0, 1, 65535, 65536, -1, INT32_MIN};
+    static const uint32_t timeouts[] = {0, 0, 0, 5000, 5000, 5000, 1};
+    uint8_t bytes[160];
+    struct ends x;
+    uint64_t id = 0;
+    REQUIRE(open_ends(&x, 4096));
+    for (uint32_t i = 0; i < 4000; i++) {
+        struct cell_conn *from = i % 2 ? x.server : x.client, *to = i % 2 ? x.client : x.server;
+        struct cell_received r;
+        id += i % 2 ? 0 : i % 14 == 0 ? 2 : 1;
+        const struct cell_frame f = {.kind = i % 2 ? CELL_FRAME_REPLY : CELL_FRAME_CALL,
+                                     .channel = i / 100 % 3,
+                                     .length = i % 5 ? i / 2 % 20 * 8 : i / 2 % sizeof(bytes),
+                                     .code = codes[i / 3 % 6],
+                                     .timeout_ms = i % 2 ? 0 : timeouts[i / 2 % 7],
+                                     .id = id};
+        fill_bytes(bytes, f.length, i);
+        const struct iovec parts[2] = {{bytes, f.length / 2}, {bytes + f.length / 2, f.length - f.length / 2}};
+        REQUIRE(cell_conn_send(from, &f, parts, 2, deadline_in(60000), &failure) == CELL_OK);
+        REQUIRE(cell_conn_recv(to, &r, deadline_in(60000), &failure) == CELL_OK);
+        CHECK(r.frame.kind == f.kind && r.frame.channel == f.channel && r.frame.length == f.length);
+        CHECK(r.frame.code == f.code && r.frame.timeout_ms == f.timeout_ms && r.frame.id == f.id);
+        CHECK(r.frame.meta_len == 0 && r.message_len == f.length && check_bytes(r.message, f.length, i));
+    }
+    close_ends(&x);
+}
+
 TEST(a_payload_may_come_in_parts)
 {
     uint8_t bytes[1000];

@@ -220,13 +220,8 @@ static int shm_recv(struct cell_conn *conn, struct cell_received *received, uint
         c->dead = true;
         return fail_closed(c, e);
     }
-    if (c->broken) {
-        if (s->failure.status == CELL_OK)
-            return fail_closed(c, e);
-        r = cell_error_set(e, s->failure.status, "%s", s->failure.text);
-        s->failure.status = CELL_OK;
-        return r;
-    }
+    if (c->broken)
+        return cell_unix_fail_again(c, e);
     disarm(s);
     release(s);
     slot = cell_ring_peek(&s->in);
@@ -244,6 +239,7 @@ static bool shm_readable(struct cell_conn *conn)
 {
     struct unix_conn *c = of(conn);
     struct cell_shm *s = c->shm;
+    struct cell_error e;
     uint32_t bell;
     if (c->dead || c->broken || cell_shm_is_foreign(s) || atomic_load(&c->interrupted))
         return true;
@@ -254,7 +250,10 @@ static bool shm_readable(struct cell_conn *conn)
     if (s->in.released != s->in.next &&
         atomic_load_explicit(&s->other->sender_sleeps, memory_order_relaxed) != CELL_RING_AWAKE)
         return true;
-    if (s->hung || cell_shm_drain(c, &s->failure) != 0)
+    int r = s->hung ? 1 : cell_shm_drain(c, &e);
+    if (r < 0)
+        cell_unix_keep_failure(c, &e);
+    if (r != 0)
         return true;
     if (!cell_ring_receiver_begin_sleep(&s->in, CELL_RING_POLL, &bell))
         return true;

@@ -77,8 +77,7 @@ struct cell_shm {
     bool hung;          /* the socket has ended */
     uint32_t lent_blob; /* id; 0 = none */
     uint8_t small_meta[256];
-    uint8_t *meta;             /* for larger blocks; NULL */
-    struct cell_error failure; /* found by readable, for the next recv */
+    uint8_t *meta; /* for larger blocks; NULL */
     struct cell_shm_blob_in in_blobs[CELL_SHM_BLOBS];
     uint32_t in_blob_bytes, in_blob_id;
 
@@ -123,6 +122,13 @@ void cell_shm_control_close(struct cell_shm_control *k); /* its descriptors */
  * error. */
 int cell_shm_drain(struct unix_conn *c, struct cell_error *e);
 
+/* Wakes the receiver of what was committed. The sender only. */
+static inline void cell_shm_wake(struct unix_conn *c)
+{
+    if (cell_ring_wake_receiver(&c->shm->out))
+        cell_shm_try_control(c, CELL_FRAME_SHM_WAKE, NULL, 0);
+}
+
 /* ---- shm_handshake.c ---- */
 
 /* Offers shared memory on a new connection. Negative: it could not; nothing was sent. */
@@ -144,8 +150,6 @@ int cell_shm_wait_room(struct unix_conn *c, uint32_t data, bool first, uint64_t 
 /* The same until message `number` is released. */
 int cell_shm_wait_released(struct unix_conn *c, uint32_t number, bool first, uint64_t deadline_ns,
                            struct cell_error *e);
-/* Wakes the receiver of what was committed. */
-static inline void cell_shm_wake(struct unix_conn *c);
 
 /* ---- shm_blob.c ---- */
 
@@ -160,11 +164,5 @@ int cell_shm_blob_control(struct unix_conn *c, struct cell_shm_control *k, struc
 const struct cell_shm_blob_in *cell_shm_blob_find(const struct cell_shm *s, uint32_t id);
 
 extern const struct cell_conn_ops cell_shm_ops; /* shm.c */
-
-static inline void cell_shm_wake(struct unix_conn *c)
-{
-    if (cell_ring_wake_receiver(&c->shm->out))
-        cell_shm_try_control(c, CELL_FRAME_SHM_WAKE, NULL, 0);
-}
 
 #endif

@@ -215,22 +215,18 @@ static int take_open(struct unix_conn *c, struct cell_shm_control *k, struct cel
     struct cell_shm *s = NULL;
     struct cell_error why;
     int r = shm_new(&s, &why);
-    if (r < 0) /* without even the memory for saying so: the offer stays unanswered, which declines it as well */
-        goto declined;
-    r = consider(c, k, s, &why);
-    s->declined = r;
-    c->shm = s;
-    if (r < 0) {
-        unmap_all(s);
-        close_own_fd(s);
-    }
+    if (r == CELL_OK) {
+        r = consider(c, k, s, &why);
+        s->declined = r;
+        c->shm = s;
+        if (r < 0) {
+            unmap_all(s);
+            close_own_fd(s);
+        }
+        atomic_store_explicit(&c->out, UNIX_OUT_ANNOUNCE, memory_order_release);
+    } /* else there is not even the memory for saying so: an offer without answer is declined as well */
     c->stage = r < 0 ? UNIX_STAGE_NONE : UNIX_STAGE_ACCEPTED;
-    atomic_store_explicit(&c->out, UNIX_OUT_ANNOUNCE, memory_order_release);
-    if (r == CELL_OK)
-        return r;
-declined:
-    c->stage = UNIX_STAGE_NONE;
-    if (!c->insists)
+    if (r == CELL_OK || !c->insists)
         return CELL_OK;
     return cell_error_set(e, r == CELL_PERMISSION_DENIED ? r : CELL_UNAVAILABLE, "%s", why.text);
 }

@@ -8,6 +8,9 @@
  * from any thread; nothing else is concurrent. Permitted errors are CELL_UNAVAILABLE (peer gone, refused), CELL_
  * DEADLINE_EXCEEDED, CELL_CANCELLED (interrupted), CELL_PROTOCOL_ERROR, CELL_TOO_LARGE, CELL_PERMISSION_DENIED,
  * CELL_INVALID_ARGUMENT, CELL_NO_MEMORY, CELL_IO_ERROR, and of recv CELL_RESOURCE_EXHAUSTED (see cell_memory).
+ *
+ * A connection that shares memory, or has offered to, belongs to the process that made it: in a fork's child everything
+ * on it is CELL_UNAVAILABLE, and closing it there is harmless. Other connections may go on in the child.
  */
 #ifndef CELL_TRANSPORT_H
 #define CELL_TRANSPORT_H

@@ -73,6 +73,26 @@ int cell_unix_fail(struct unix_conn *c, int errnum, const char *what, struct cel
     return cell_error_errno(e, CELL_IO_ERROR, errnum, "%s", what);
 }
 
+void cell_unix_keep_failure(struct unix_conn *c, const struct cell_error *e)
+{
+    c->broken = true;
+    if (!c->failure)
+        c->failure = malloc(sizeof(*c->failure));
+    if (c->failure) /* else it is just the end */
+        *c->failure = *e;
+}
+
+int cell_unix_fail_again(struct unix_conn *c, struct cell_error *e)
+{
+    struct cell_error *kept = c->failure;
+    if (!kept)
+        return cell_error_set(e, CELL_UNAVAILABLE, "closed");
+    int r = cell_error_set(e, kept->status, "%s", kept->text);
+    free(kept);
+    c->failure = NULL;
+    return r;
+}
+
 /* ---- sending ---- */
 
 /* Drops what was sent from the front of the parts. */
@@ -374,7 +394,7 @@ static int unix_recv(struct cell_conn *conn, struct cell_received *received, uin
         return cell_error_set(e, CELL_CANCELLED, "interrupted");
     }
     if (c->dead || c->broken || is_foreign(c))
-        return cell_error_set(e, CELL_UNAVAILABLE, "closed");
+        return cell_unix_fail_again(c, e);
     drop_taken(c);
     for (;;) {
         int r = c->len == 0 ? shake_hands(c, deadline_ns, e) : CELL_OK;
@@ -402,15 +422,19 @@ static int unix_recv(struct cell_conn *conn, struct cell_received *received, uin
 }
 
 /* The same as shake_hands, without waiting; what recv will have to say is left for it. */
-static bool shook_hands(struct unix_conn *c)
+static void shake_hands_now(struct unix_conn *c)
 {
     uint8_t header[CELL_FRAME_HEADER];
+    struct cell_error e;
     while (c->stage != UNIX_STAGE_NONE && c->stage != UNIX_STAGE_RING) {
         ssize_t n = recv(c->fd, header, sizeof(header), MSG_PEEK | MSG_DONTWAIT);
-        if (!is_control(header, n) || cell_shm_handshake(c, NULL) < 0)
-            return false;
+        if (!is_control(header, n))
+            return;
+        if (cell_shm_handshake(c, &e) < 0) {
+            cell_unix_keep_failure(c, &e);
+            return;
+        }
     }
-    return true;
 }
 
 static bool unix_readable(struct cell_conn *conn)
@@ -425,8 +449,10 @@ static bool unix_readable(struct cell_conn *conn)
         int r = cell_frame_decode(c->buffer + c->taken, left, c->max_payload, &f, NULL);
         if (r < 0 || (r > 0 && left >= (size_t)CELL_FRAME_HEADER + f.length))
             return true;
-    } else if (shook_hands(c) && c->stage == UNIX_STAGE_RING) {
-        return cell_shm_ops.readable(conn);
+    } else {
+        shake_hands_now(c);
+        if (c->stage == UNIX_STAGE_RING)
+            return cell_shm_ops.readable(conn);
     }
     return c->dead || c->broken || poll(&p, 1, 0) > 0;
 }
@@ -452,6 +478,7 @@ void cell_unix_close(struct cell_conn *conn)
         shutdown(c->fd, SHUT_RDWR);
     close(c->fd);
     cell_shm_free(c->shm);
+    free(c->failure);
     cell_unix_drop_buffer(c);
     free(c);
 }

@@ -44,7 +44,8 @@ struct unix_conn {
     atomic_uchar out;    /* enum unix_out */
     atomic_bool interrupted;
     struct cell_peer peer;
-    struct cell_shm *shm; /* once offered; for the sender as of UNIX_OUT_OFFERED */
+    struct cell_error *failure; /* found by readable, for the next recv; NULL */
+    struct cell_shm *shm;       /* once offered; for the sender as of UNIX_OUT_OFFERED */
 };
 
 /* A connection over a connected, blocking stream socket, which it owns from here on, also when this fails. */
@@ -54,6 +55,10 @@ int cell_unix_conn_new(int fd, uint32_t max_payload, struct cell_conn **conn, st
 
 /* Fails for an errno of the socket; the connection is dead then. */
 int cell_unix_fail(struct unix_conn *c, int errnum, const char *what, struct cell_error *e);
+/* What was received breaks the protocol; the next recv says so. */
+void cell_unix_keep_failure(struct unix_conn *c, const struct cell_error *e);
+/* Fails because the connection is dead or broken, with what was kept if anything was. */
+int cell_unix_fail_again(struct unix_conn *c, struct cell_error *e);
 /* The connection has ended. */
 int cell_unix_fail_end(struct unix_conn *c, struct cell_error *e);
 /* Waits until the socket takes more. Not by a blocking sendmsg: SO_SNDTIMEO begins anew with every part of the bytes

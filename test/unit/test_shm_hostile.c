@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* A peer that has shared memory and lies in it: refused or served, never out of bounds, never for ever. */
 #include <pthread.h>
+#include <sys/syscall.h>
 
 #include "shm_peer.h"
 
@@ -35,6 +36,39 @@ static int recv_checked(struct peer *p, uint64_t deadline_ns)
     for (size_t i = 0; i < r.message_len; i += 64)
         sink = ((const volatile uint8_t *)r.message)[i];
     return status;
+}
+
+/* ---- the end ---- */
+
+/* Whoever receives looks at its socket just now. */
+static struct peer *ends_now;
+
+ssize_t recvmsg(int fd, struct msghdr *m, int flags)
+{
+    if (ends_now) {
+        const struct cell_frame f = {.kind = CELL_FRAME_GOAWAY};
+        cell_shm_slot_write_full(peer_slot(ends_now), &f, CELL_SHM_IN_SLOT, 0);
+        peer_commit(ends_now);
+        close(ends_now->fd);
+        ends_now->fd = -1;
+        ends_now = NULL;
+    }
+    return syscall(SYS_recvmsg, fd, m, flags);
+}
+
+CLEAN_TEST(what_was_sent_right_before_the_end_is_received)
+{
+    for (int polls = 0; polls < 2; polls++) {
+        struct peer p;
+        REQUIRE(peer_upgraded(&p));
+        ends_now = &p;
+        if (polls)
+            CHECK(cell_conn_readable(p.conn));
+        CHECK(recv_checked(&p, CELL_NO_DEADLINE) == CELL_OK);
+        CHECK(recv_checked(&p, CELL_NO_DEADLINE) == CELL_UNAVAILABLE);
+        CHECK_STR(e.text, "closed");
+        peer_close(&p);
+    }
 }
 
 /* ---- slots ---- */
@@ -94,6 +128,10 @@ CLEAN_TEST(a_slot_obeys_the_rules_of_a_frame)
     CHECK(try_slot(&call, CELL_SHM_IN_SLOT, 0, 1, 0) == CELL_PROTOCOL_ERROR); /* kind */
     for (int kind = CELL_FRAME_SHM_OPEN; kind < 256; kind++)
         CHECK(try_slot(&call, CELL_SHM_IN_SLOT, 0, 1, (uint8_t)kind) == CELL_PROTOCOL_ERROR);
+    f = (struct cell_frame){.kind = CELL_FRAME_GOAWAY};
+    CHECK(try_slot(&f, CELL_SHM_IN_SLOT, 0, -1, 0) == CELL_OK);
+    for (int kind = CELL_FRAME_SHM_OPEN; kind <= CELL_FRAME_SHM_BLOB; kind++) /* valid ones, elsewhere */
+        CHECK(try_slot(&f, CELL_SHM_IN_SLOT, 0, 1, (uint8_t)kind) == CELL_PROTOCOL_ERROR);
     CHECK(try_slot(&call, CELL_SHM_IN_SLOT, 0, 2, 3) == CELL_PROTOCOL_ERROR); /* channel */
     CHECK(try_slot(&call, CELL_SHM_IN_SLOT, 0, 6, 1) == CELL_PROTOCOL_ERROR); /* reserved */
     CHECK(try_slot(&call, CELL_SHM_IN_SLOT, 0, 27, 1) == CELL_PROTOCOL_ERROR);

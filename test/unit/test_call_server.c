@@ -30,7 +30,7 @@ TEST(a_server_killed_in_the_middle_of_a_call_is_unavailable_and_its_successor_is
     kill(pid, SIGKILL);
     demo_wait(pid);
     pid = demo_fork((struct cell_server_options){0});
-    struct echo_out o;            /* not idempotent: nobody took what was sent on the idle connection */
+    struct echo_out o; /* not idempotent: nobody took what was sent on the idle connection */
     cell_ctx_reset(c);
     for (int i = 0; i < 3; i++) { /* after one call, and after several: over the socket, over shared memory */
         for (int k = 0; k < i; k++)

@@ -271,38 +271,45 @@ TEST(frames_beyond_the_limit_are_refused_by_their_header)
 
 struct large {
     struct cell_conn *conn;
-    uint32_t limit;
+    uint32_t limit, beyond;
 };
 
 static void *send_up_to_and_beyond(void *arg)
 {
     const struct large *l = arg;
     CHECK(send_seeded(l->conn, 1, l->limit, deadline_in(60000)) == CELL_OK);
-    int r = send_seeded(l->conn, 2, l->limit + 1, deadline_in(60000));
+    int r = send_seeded(l->conn, 2, l->beyond, deadline_in(60000));
     CHECK(r == CELL_OK || r == CELL_UNAVAILABLE);
     return NULL;
+}
+
+/* How much of the second frame is sent is the transport's: in the end it does not fit. */
+static void exceed(uint32_t limit, uint32_t beyond)
+{
+    struct ends x;
+    struct large l = {.limit = limit, .beyond = beyond};
+    pthread_t thread;
+    char most[16], more[16];
+    snprintf(most, sizeof(most), "%u", limit);
+    snprintf(more, sizeof(more), "%u", beyond);
+    REQUIRE(open_ends(&x, limit));
+    l.conn = x.client;
+    REQUIRE(pthread_create(&thread, NULL, send_up_to_and_beyond, &l) == 0);
+    CHECK(recv_seeded(x.server, 1, limit, deadline_in(60000)) == CELL_OK);
+    CHECK(recv_seeded(x.server, 2, beyond, deadline_in(60000)) == CELL_TOO_LARGE);
+    CHECK(strstr(failure.text, more) && strstr(failure.text, most));
+    cell_conn_close(x.server);
+    x.server = NULL;
+    pthread_join(thread, NULL);
+    close_ends(&x);
 }
 
 TEST(the_limit_is_the_receivers_own)
 {
     static const uint32_t limits[] = {1000, 20000, 70000, 1u << 20};
     for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-        struct ends x;
-        char most[16], more[16];
-        snprintf(most, sizeof(most), "%u", limits[i]);
-        snprintf(more, sizeof(more), "%u", limits[i] + 1);
-        REQUIRE(open_ends(&x, limits[i]));
-        struct large l = {x.client, limits[i]};
-        pthread_t thread;
-        REQUIRE(pthread_create(&thread, NULL, send_up_to_and_beyond, &l) == 0);
-        CHECK(recv_seeded(x.server, 1, limits[i], deadline_in(60000)) == CELL_OK);
-        /* How much of it is sent is the transport's: in the end it does not fit. */
-        CHECK(recv_seeded(x.server, 2, limits[i] + 1, deadline_in(60000)) == CELL_TOO_LARGE);
-        CHECK(strstr(failure.text, more) && strstr(failure.text, most));
-        cell_conn_close(x.server);
-        x.server = NULL;
-        pthread_join(thread, NULL);
-        close_ends(&x);
+        exceed(limits[i], limits[i] + 1);
+        exceed(limits[i], 4 * limits[i] + 200000);
     }
 }
 

@@ -209,8 +209,10 @@ static enum server_next serve_call(struct cell_server *s, struct server_conn *co
     conn->origin.events = POLLIN | POLLRDHUP;
     if (placed) /* the gate bounds these threads; who has a place must not wait for a turn as well */
         cell_server_waits(s, conn->thread);
-    cell_ctx_begin_handler(c, &conn->origin,
-                           f->timeout_ms ? now_ns + f->timeout_ms * CELL_NS_PER_MS : CELL_NO_DEADLINE);
+    uint64_t deadline_ns = CELL_NO_DEADLINE;
+    if (f->timeout_ms)
+        deadline_ns = (waited ? now_ns : cell_begin_ns(f->timeout_ms)) + f->timeout_ms * CELL_NS_PER_MS;
+    cell_ctx_begin_handler(c, &conn->origin, deadline_ns);
     int code = answer(s, conn, c, received, waited, &meta);
     if (placed) {
         conn->admitted = false;
@@ -358,7 +360,7 @@ enum server_next cell_server_serve(struct cell_server *s, struct server_conn *co
             deadline = wait_until(s, conn, &stay, cell_now_ns());
     }
     while (next == NEXT_IDLE && take_frame(s, conn, &received, deadline, &next)) {
-        uint64_t now = cell_now_ns();
+        uint64_t now = cell_soon_ns(); /* the caller has its own, exact deadline */
         next = serve_frame(s, conn, c, &stay, &received, now);
         if (next == NEXT_AWAY)
             return next;

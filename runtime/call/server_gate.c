@@ -3,7 +3,6 @@
 #include "server_gate.h"
 
 #include <stddef.h>
-#include <time.h>
 
 #include "base/util.h"
 
@@ -358,18 +357,10 @@ bool cell_gate_enter(struct server_gate *g, struct gate_process *p, struct gate_
     return entered;
 }
 
-/* Good to some milliseconds, and cheap enough for every call. */
-static uint64_t coarse_now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-    return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
-}
-
 struct gate_waiter *cell_gate_leave(struct server_gate *g, struct gate_process *p, uint64_t entered_ns, uint64_t now_ns)
 {
     /* Counted from the end of a call, however long it took: so whoever calls without a pause is active. */
-    atomic_store_explicit(&p->last_ns, now_ns ? now_ns : coarse_now_ns(), memory_order_relaxed);
+    atomic_store_explicit(&p->last_ns, now_ns ? now_ns : cell_soon_ns(), memory_order_relaxed);
     if (!(atomic_fetch_sub_explicit(&p->word, 1, memory_order_acq_rel) & CALLS))
         return NULL;
     if (!now_ns)

@@ -328,3 +328,31 @@ int cell_message_decode(const struct cell_layout *layout, const uint8_t *bytes, 
         memset(out, 0, layout->size);
     return de.walk.status < 0 ? cell_walk_error(&de.walk, e) : r;
 }
+
+/* More out parameters than this are rare. */
+#define FEW_REFS 8u
+
+bool cell_message_take_plain(const struct cell_layout *layout, const uint8_t *bytes, size_t len, void *const *out)
+{
+    uint32_t header[2], n = layout->n;
+    struct cell_wire_ref ref[FEW_REFS];
+    uint64_t size[FEW_REFS];
+    if (!layout->all_plain || n > FEW_REFS || len < sizeof(header) + layout->size)
+        return false;
+    copy_in(header, bytes, sizeof(header));
+    if (header[0] != len || header[1] != layout->size)
+        return false;
+    copy_in(ref, bytes + sizeof(header), n * sizeof(ref[0]));
+    for (uint32_t i = 0; i < n; i++) {
+        const struct cell_field *f = &layout->fields[i];
+        uint64_t count = f->count ? f->count : 1;
+        size[i] = count * f->type->size;
+        if (f->offset != i * sizeof(ref[0]) || ref[i].count != count || ref[i].stride != f->type->size ||
+            ref[i].offset % 8 || ref[i].offset < sizeof(header) + layout->size || ref[i].offset > len ||
+            size[i] > len - ref[i].offset)
+            return false;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        memcpy(out[i], bytes + ref[i].offset, size[i]);
+    return true;
+}

@@ -27,6 +27,9 @@ int cell_layout_prepare(struct cell_layout *layout)
     cell_layout_release(layout);
     layout->steps = steps;
     layout->nsteps = n;
+    layout->all_plain = true;
+    for (uint32_t i = 0; i < n; i++)
+        layout->all_plain &= steps[i].kind == CELL_STEP_PLAIN;
     return CELL_OK;
 }
 
@@ -35,4 +38,5 @@ void cell_layout_release(struct cell_layout *layout)
     free((void *)(uintptr_t)layout->steps);
     layout->steps = NULL;
     layout->nsteps = 0;
+    layout->all_plain = false;
 }

@@ -17,6 +17,8 @@
 #ifndef CELL_WIRE_MESSAGE_H
 #define CELL_WIRE_MESSAGE_H
 
+#include <stdbool.h>
+
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/error.h"
@@ -31,6 +33,7 @@ struct cell_layout {
     /* What cell_layout_prepare found out, so that encoding and decoding need not each time; else NULL. */
     const struct cell_layout_step *steps;
     uint32_t nsteps;
+    bool all_plain; /* every step is a reference to plain values */
 };
 
 /* Looks through the descriptor once. Encoding and decoding give the same with and without; only their cost differs. Not
@@ -51,6 +54,11 @@ int cell_message_encode(const struct cell_layout *layout, const void *in, uint32
  * too small; CELL_NO_MEMORY. */
 int cell_message_decode(const struct cell_layout *layout, const uint8_t *bytes, size_t len, struct cell_arena *arena,
                         void *out, struct cell_error *e);
+
+/* For a prepared layout of references to plain values only, as most replies are: copies what message element i refers
+ * to straight to out[i], without an arena. False, and nothing was written: the layout or the message is not of that
+ * kind, or something is wrong with it; cell_message_decode knows more. */
+bool cell_message_take_plain(const struct cell_layout *layout, const uint8_t *bytes, size_t len, void *const *out);
 
 /* True when `len` bytes are valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 int cell_utf8_valid(const char *text, size_t len);

@@ -31,7 +31,7 @@ static const struct cell_field mixed_fields[] = {
     {"in_place", &spot_type, offsetof(struct mixed, in_place), 0, 0, 0},
     {"text", &cell_type_str, offsetof(struct mixed, text), 0, 0, 0},
     {"e", &cell_type_f64, offsetof(struct mixed, e), 0, 0, 0}};
-static const struct cell_layout mixed_layout = {mixed_fields, 9, sizeof(struct mixed), NULL, 0};
+static const struct cell_layout mixed_layout = {.fields = mixed_fields, .n = 9, .size = sizeof(struct mixed)};
 
 static void encode(const struct cell_layout *layout, const void *in, struct cell_buffer *b)
 {
@@ -133,4 +133,53 @@ TEST(a_shorter_fixed_part_is_taken_as_an_older_senders)
     compare_decoded(&mixed_layout, &prepared, (const uint8_t *)b.data, b.len);
     cell_layout_release(&prepared);
     cell_buffer_free(&b);
+}
+
+static const struct cell_field plain_out_fields[] = {{"spot", &spot_type, 0, 0, CELL_FIELD_REF | CELL_FIELD_OUT, 0},
+                                                     {"key", &cell_type_u8, 16, 5, CELL_FIELD_REF | CELL_FIELD_OUT, 0},
+                                                     {"spots", &spot_type, 32, 3, CELL_FIELD_REF | CELL_FIELD_OUT, 0}};
+
+TEST(plain_replies_are_taken_without_an_arena_when_nothing_is_wrong_with_them)
+{
+    struct cell_layout layout = {.fields = plain_out_fields, .n = 3, .size = 48};
+    struct spot spot = {1, 2}, spots[3] = {{3, 4}, {5, 6}, {7, 8}}, got_spot, got_spots[3];
+    uint8_t key[5] = "abcd", got_key[5];
+    void *const out[] = {&got_spot, got_key, got_spots};
+    const struct cell_ref in[3] = {{&spot, 1}, {key, 5}, {spots, 3}};
+    struct cell_buffer b = {0};
+    unsigned taken = 0;
+    encode(&layout, in, &b);
+    const uint8_t *bytes = (const uint8_t *)b.data;
+    CHECK(!cell_message_take_plain(&layout, bytes, b.len, out)); /* not prepared */
+    REQUIRE(cell_layout_prepare(&layout) == CELL_OK && layout.all_plain);
+    REQUIRE(cell_message_take_plain(&layout, bytes, b.len, out));
+    CHECK(memcmp(&got_spot, &spot, sizeof(spot)) == 0 && memcmp(got_key, key, 5) == 0);
+    CHECK(memcmp(got_spots, spots, sizeof(spots)) == 0);
+    for (size_t len = 0; len < b.len; len++)
+        CHECK(!cell_message_take_plain(&layout, bytes, len, out));
+    /* Whatever is taken in this way, the other way takes as the same. */
+    for (size_t at = 0; at < b.len; at++)
+        for (int value = 0; value < 256; value++) {
+            struct cell_arena arena = {0};
+            struct cell_ref refs[3];
+            struct cell_error e;
+            char before = b.data[at];
+            memset(&got_spot, 0xee, sizeof(got_spot));
+            b.data[at] = (char)value;
+            bool ok = cell_message_take_plain(&layout, bytes, b.len, out);
+            int r = cell_message_decode(&layout, bytes, b.len, &arena, refs, &e);
+            CHECK(!ok || (r == CELL_OK && memcmp(refs[0].ptr, &got_spot, sizeof(spot)) == 0 &&
+                          memcmp(refs[1].ptr, got_key, 5) == 0 && memcmp(refs[2].ptr, got_spots, sizeof(spots)) == 0));
+            CHECK(ok || got_spot.x == (int32_t)0xeeeeeeee);
+            taken += ok;
+            b.data[at] = before;
+            cell_arena_free(&arena);
+        }
+    CHECK(taken > 0);
+    cell_layout_release(&layout);
+    cell_buffer_free(&b);
+    layout = mixed_layout; /* has a text */
+    REQUIRE(cell_layout_prepare(&layout) == CELL_OK);
+    CHECK(!layout.all_plain);
+    cell_layout_release(&layout);
 }

@@ -16,6 +16,8 @@
 
 #define LARGEST (1u << 20)
 #define MOST_HELD 512u
+#define DEPTH 16u
+#define BATCH 64u
 
 /* ---- the cell ---- */
 
@@ -106,7 +108,11 @@ struct side {
     char *schema;
     struct cell_client *default_client; /* of the service; unused, every context names its own */
     struct cell_service service;
-    struct held main, held[MOST_HELD];
+    struct held main, socket, held[MOST_HELD]; /* socket: one that stays on the Unix socket */
+    int tickets[DEPTH];
+    uint64_t out[BATCH][8];
+    unsigned next;
+    bool outstanding;
     unsigned nheld;
 };
 
@@ -176,6 +182,64 @@ static void reply_run(void *user, const struct bench_case *c)
     call(s, s->main.c, REPLY, &size, &out);
 }
 
+static void socket_run(void *user, const struct bench_case *c)
+{
+    struct side *s = user;
+    uint64_t in[8] = {1, 2, 3, 4, 5, 6, 7, 8}, out[8];
+    (void)c;
+    call(s, s->socket.c, ECHO64, in, out);
+}
+
+static int send_async(struct side *s, unsigned i)
+{
+    static const uint64_t in[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    void *const outs[] = {s->out[i]};
+    int ticket = cell_call_async(s->main.c, &s->service, ECHO64, in, outs);
+    if (ticket < 0)
+        bench_die("%s", cell_ctx_message(s->main.c));
+    return ticket;
+}
+
+static void wait_async(struct side *s, int ticket)
+{
+    if (cell_wait(s->main.c, ticket) < 0)
+        bench_die("%s", cell_ctx_message(s->main.c));
+}
+
+/* DEPTH calls in flight all the time: one is waited for, the next is sent. */
+static void depth_run(void *user, const struct bench_case *c)
+{
+    struct side *s = user;
+    (void)c;
+    for (unsigned i = 0; !s->outstanding && i < DEPTH; i++)
+        s->tickets[i] = send_async(s, i);
+    s->outstanding = true;
+    unsigned i = s->next++ % DEPTH;
+    wait_async(s, s->tickets[i]);
+    s->tickets[i] = send_async(s, i);
+}
+
+static void batch_run(void *user, const struct bench_case *c)
+{
+    struct side *s = user;
+    int tickets[BATCH];
+    (void)c;
+    for (unsigned i = 0; i < BATCH; i++)
+        tickets[i] = send_async(s, i);
+    for (unsigned i = 0; i < BATCH; i++)
+        wait_async(s, tickets[i]);
+}
+
+/* What another case left outstanding is given up. */
+static void no_calls_outstanding(void *user, const struct bench_case *c, uint64_t runs)
+{
+    struct side *s = user;
+    (void)c;
+    (void)runs;
+    cell_ctx_reset(s->main.c);
+    s->outstanding = false;
+}
+
 static void connect_run(void *user, const struct bench_case *c)
 {
     (void)c;
@@ -188,6 +252,9 @@ static const struct bench_case cases[] = {
     {"call-8", 1, 8, 0, words_run, NULL},
     {"call-40", 1, 40, 0, words_run, NULL},
     {"call-64", 1, 64, 0, words_run, NULL},
+    {"unix-64", 1, 64, 0, socket_run, NULL},
+    {"async-64-depth-16", 1, 64, 0, depth_run, no_calls_outstanding},
+    {"batch-64-of-64", BATCH, 64, 0, batch_run, no_calls_outstanding},
     {"call-1024", 1, 1024, 0, bytes_run, NULL},
     {"call-65536", 1, 64u << 10, 0, bytes_run, NULL},
     {"call-1048576", 1, LARGEST, 0, bytes_run, NULL},
@@ -223,12 +290,16 @@ int main(int argc, char **argv)
     s.schema = embedded_schema(s.fingerprint);
     s.service = (struct cell_service){CELL_DESC_ABI, NMETHODS, "bench", s.fingerprint, methods, &s.default_client};
     bench_start(&s.bench, serve, &s);
+    setenv("CELL_TRANSPORT", "unix", 1);
+    connect_client(&s, &s.socket);
+    unsetenv("CELL_TRANSPORT");
     connect_client(&s, &s.main);
     const struct bench_program program = {cases, sizeof cases / sizeof *cases, &s, command};
     int r = bench_serve(&s.bench, &program);
     for (unsigned i = 0; i < s.nheld; i++)
         disconnect(&s.held[i]);
     disconnect(&s.main);
+    disconnect(&s.socket);
     free(s.schema);
     return r;
 }

@@ -31,6 +31,7 @@ struct cell_server_options {
      * three quarters of max_connections, but no limit for root and the user that the server runs as, who could take all
      * there is in other ways. A number holds for everybody. */
     uint32_t max_connections_per_uid;
+    uint32_t reserved; /* 0 */
     /* Bytes of requests that are being received and of replies that are not taken yet, of all connections of one user;
      * what would be more is refused with CELL_RESOURCE_EXHAUSTED. 0 = 16 messages of max_message; at least 2 are
      * allowed in any case. */

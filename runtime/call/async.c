@@ -19,6 +19,7 @@
 #define BYTES_IN_FLIGHT (8u << 10)
 #define MOST_TICKETS 1024u
 #define FEW_OUTS 8u
+#define SMALL_REPLY 192u
 
 enum ticket_state { TICKET_SENT, TICKET_ARRIVED, TICKET_FAILED, TICKET_ABANDONED };
 
@@ -30,7 +31,8 @@ struct ticket {
     int number;
     enum ticket_state state;
     int code;       /* ARRIVED: the reply's; FAILED: the status */
-    uint8_t *reply; /* ARRIVED: metadata and message */
+    uint8_t *reply; /* ARRIVED: metadata and message; `small`, or allocated */
+    uint8_t small[SMALL_REPLY];
     size_t meta_len, message_len;
     char *text; /* FAILED: why */
     uint32_t room;
@@ -82,7 +84,8 @@ static struct ticket *new_ticket(struct ctx_async *a, const struct client_call *
 
 static void free_ticket(struct ctx_async *a, struct ticket *t)
 {
-    free(t->reply);
+    if (t->reply != t->small)
+        free(t->reply);
     free(t->text);
     a->ntickets--;
     if (t->room == FEW_OUTS) {
@@ -255,7 +258,7 @@ static struct ticket *oldest_in_flight(const struct ctx_lane *l)
 static void keep_reply(struct ticket *t, const struct cell_received *received)
 {
     size_t meta_len = received->frame.meta_len, len = received->message_len;
-    uint8_t *copy = malloc(meta_len + len + 1);
+    uint8_t *copy = meta_len + len <= sizeof(t->small) ? t->small : malloc(meta_len + len);
     if (!copy) {
         fail_ticket(t, CELL_NO_MEMORY, "no memory for the reply");
         return;

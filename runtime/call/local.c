@@ -82,7 +82,7 @@ static int answer(cell_ctx *inner, const struct client_call *k, const uint8_t *m
     int r = find_match(client, k->service, &match, &e);
     if (r < 0)
         return cell_serve_refusal(inner, &e, meta);
-    return cell_server_answer(client->server, match, inner, k->id, message, len, meta);
+    return cell_server_answer(client->server, match, NULL, inner, k->id, message, len, meta);
 }
 
 int cell_call_local(cell_ctx *c, struct client_call *k)

@@ -1,9 +1,86 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* One request of the app channel, from its id to its counters. */
+#include <stddef.h>
+
 #include "server_parts.h"
 
-int cell_server_answer(struct cell_server *s, const struct server_match *match, cell_ctx *c, uint32_t id,
-                       const uint8_t *message, size_t len, const struct cell_buffer **meta)
+/* ---- counting ---- */
+
+static uint64_t load(const void *from, size_t offset)
+{
+    const atomic_uint_fast64_t *counter = (const atomic_uint_fast64_t *)(const void *)((const char *)from + offset);
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static void add_tally(struct tally *y)
+{
+    if (!y->method)
+        return;
+#define ADD(member, name) cell_count(&y->method->member, atomic_exchange_explicit(&y->member, 0, memory_order_relaxed));
+    CELL_METHOD_COUNTER_MAP(ADD)
+#undef ADD
+    y->method = NULL;
+}
+
+void cell_server_add_tallies(struct server_thread *t)
+{
+    for (unsigned i = 0; i < TALLIES; i++)
+        add_tally(&t->tallies[i]);
+}
+
+uint64_t cell_server_counted(const struct cell_server *s, const struct method_counters *n, size_t in_method,
+                             size_t in_tally)
+{
+    uint64_t sum = load(n, in_method);
+    for (const struct server_thread *t = s->threads; t; t = t->next)
+        for (unsigned i = 0; i < TALLIES; i++)
+            if (t->tallies[i].method == n)
+                sum += load(&t->tallies[i], in_tally);
+    return sum;
+}
+
+/* The thread's tally of the method. */
+static struct tally *tally_of(struct cell_server *s, struct server_thread *t, uint32_t id)
+{
+    struct tally *y = &t->tallies[id % TALLIES];
+    if (y->method != &s->method_counters[id]) {
+        pthread_mutex_lock(&s->lock);
+        add_tally(y);
+        y->method = &s->method_counters[id];
+        pthread_mutex_unlock(&s->lock);
+    }
+    return y;
+}
+
+/* ---- answering ---- */
+
+static void count_error(struct method_counters *n, int code)
+{
+    cell_count(&n->errors, 1);
+    cell_count(&n->by_status[-code < (int)CELL_STATUS_COUNT ? -code : -CELL_UNKNOWN], 1);
+}
+
+static int serve_counted(struct cell_server *s, struct server_thread *t, cell_ctx *c, uint32_t id,
+                         const uint8_t *message, size_t len, const struct cell_buffer **meta)
+{
+    struct tally here = {0}, *y = t ? tally_of(s, t, id) : &here;
+    const struct call_target target = {s->cell, s->methods[id], s->layouts[id],        &s->hooks,
+                                       NULL,    NULL,           s->options.max_message};
+    here.method = &s->method_counters[id];
+    cell_count_own(&y->calls, 1);
+    cell_count_own(&y->bytes_in, len);
+    int code = cell_serve_request(c, &target, message, len, meta);
+    if (code < 0)
+        count_error(&s->method_counters[id], code);
+    cell_count_own(&y->bytes_out, c->message.len);
+    cell_count_own(&y->done, 1);
+    if (!t)
+        add_tally(&here);
+    return code;
+}
+
+int cell_server_answer(struct cell_server *s, const struct server_match *match, struct server_thread *t, cell_ctx *c,
+                       uint32_t id, const uint8_t *message, size_t len, const struct cell_buffer **meta)
 {
     struct cell_error e; /* set where it is used */
     uint32_t known = match ? match->n : s->schema->nmethods;
@@ -21,17 +98,5 @@ int cell_server_answer(struct cell_server *s, const struct server_match *match, 
     }
     if (match)
         id = match->methods[id].id;
-    struct method_counters *n = &s->method_counters[id];
-    const struct call_target t = {s->cell, s->methods[id], s->layouts[id],        &s->hooks,
-                                  NULL,    NULL,           s->options.max_message};
-    cell_count(&n->calls, 1);
-    cell_count(&n->bytes_in, len);
-    int code = cell_serve_request(c, &t, message, len, meta);
-    if (code < 0) {
-        cell_count(&n->errors, 1);
-        cell_count(&n->by_status[-code < (int)CELL_STATUS_COUNT ? -code : -CELL_UNKNOWN], 1);
-    }
-    cell_count(&n->bytes_out, c->message.len);
-    cell_count(&n->done, 1);
-    return code;
+    return serve_counted(s, t, c, id, message, len, meta);
 }

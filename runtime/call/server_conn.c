@@ -157,7 +157,8 @@ static int answer_app(struct cell_server *s, struct server_conn *conn, cell_ctx 
     const struct cell_frame *f = &received->frame;
     if (f->length > s->options.max_message)
         return refuse_call(c, CELL_TOO_LARGE, "the request is larger than the cell's limit", meta);
-    return cell_server_answer(s, conn->match, c, (uint32_t)f->code, received->message, received->message_len, meta);
+    return cell_server_answer(s, conn->match, conn->thread, c, (uint32_t)f->code, received->message,
+                              received->message_len, meta);
 }
 
 static int answer_other(struct cell_server *s, struct server_conn *conn, cell_ctx *c,

@@ -2,6 +2,7 @@
 /* The operations channel: health and counters, as JSON; docs/protocol.md. Everything quoted here is an identifier or a
  * constant, so nothing needs escaping. */
 #include <inttypes.h>
+#include <stddef.h>
 #include <unistd.h>
 
 #include "server_parts.h"
@@ -18,10 +19,8 @@ static void health(struct cell_server *s, struct cell_buffer *b)
     cell_buffer_printf(b, ",\"version\":\"%s\"}", CELL_VERSION);
 }
 
-static void counter(struct cell_buffer *b, const char *name, const char *suffix, const char *method,
-                    atomic_uint_fast64_t *value)
+static void counter(struct cell_buffer *b, const char *name, const char *suffix, const char *method, uint64_t v)
 {
-    uint64_t v = atomic_load_explicit(value, memory_order_relaxed);
     if (v == 0 || b->len + COUNTER_ROOM > CELL_MAX_OPS_REPLY)
         return;
     if (b->data[b->len - 1] != '[')
@@ -35,19 +34,28 @@ static void counter(struct cell_buffer *b, const char *name, const char *suffix,
 static void metrics(struct cell_server *s, struct cell_buffer *b)
 {
     cell_buffer_puts(b, "{\"counters\":[");
-#define SERVER_COUNTER(member, name) counter(b, name, "", NULL, &s->counters.member);
+#define SERVER_COUNTER(member, name) counter(b, name, "", NULL, atomic_load(&s->counters.member));
     CELL_SERVER_COUNTER_MAP(SERVER_COUNTER)
 #undef SERVER_COUNTER
     for (uint32_t i = 0; i < s->schema->nmethods; i++) {
         const char *method = s->schema->methods[i].name;
         struct method_counters *n = &s->method_counters[i];
-#define METHOD_COUNTER(member, name) counter(b, name, "", method, &n->member);
+#define METHOD_COUNTER(member, name)                                                                                   \
+    counter(b, name, "", method,                                                                                       \
+            cell_server_counted(s, n, offsetof(struct method_counters, member), offsetof(struct tally, member)));
         CELL_METHOD_COUNTER_MAP(METHOD_COUNTER)
 #undef METHOD_COUNTER
         for (uint32_t k = 1; k < CELL_STATUS_COUNT; k++)
-            counter(b, "errors.", cell_status_name(-(int)k), method, &n->by_status[k]);
+            counter(b, "errors.", cell_status_name(-(int)k), method, atomic_load(&n->by_status[k]));
     }
     cell_buffer_puts(b, "]}");
+}
+
+static void locked_metrics(struct cell_server *s, struct cell_buffer *b)
+{
+    pthread_mutex_lock(&s->lock);
+    metrics(s, b);
+    pthread_mutex_unlock(&s->lock);
 }
 
 int cell_server_ops(struct cell_server *s, cell_ctx *c, int32_t method)
@@ -56,7 +64,7 @@ int cell_server_ops(struct cell_server *s, cell_ctx *c, int32_t method)
     if (method == CELL_OPS_HEALTH)
         health(s, &c->message);
     else if (method == CELL_OPS_METRICS)
-        metrics(s, &c->message);
+        locked_metrics(s, &c->message);
     else
         return cell_fail(c, CELL_UNIMPLEMENTED, "the operations channel has no method %d", (int)method);
     return cell_buffer_ok(&c->message) ? CELL_OK : cell_fail(c, CELL_NO_MEMORY, "out of memory");

@@ -59,13 +59,28 @@ struct method_counters {
 
 struct server_counters {
     CELL_SERVER_COUNTER_MAP(CELL_COUNTER_MEMBER)
-#undef CELL_COUNTER_MEMBER
 };
+#undef CELL_COUNTER_MEMBER
 
 static inline void cell_count(atomic_uint_fast64_t *counter, uint64_t n)
 {
     atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
+/* The same for a counter that only this thread writes: no locked instruction. */
+static inline void cell_count_own(atomic_uint_fast64_t *counter, uint64_t n)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+/* What one thread has counted of one method and not yet added to the server's counters. Four locked instructions would
+ * be a good part of a short call. */
+struct tally {
+    struct method_counters *method; /* changed under the server's lock; NULL = none */
+#define CELL_COUNTER_MEMBER(member, name) atomic_uint_fast64_t member;
+    CELL_METHOD_COUNTER_MAP(CELL_COUNTER_MEMBER)
+#undef CELL_COUNTER_MEMBER
+};
+#define TALLIES 4u
 
 /* ---- callers: the users and processes that have connections; all of it under the server's `lock` ---- */
 
@@ -111,8 +126,9 @@ struct server_thread {
     struct caller_process *caller; /* whose it is */
     bool counted;                  /* in nserved of that */
     atomic_uint_fast64_t
-        sending_ns; /* since when it sends a reply; 0 = it does not. While it does, `conn` is its own */
-    bool cut;       /* its connection was, for that */
+        sending_ns;                /* since when it sends a reply; 0 = it does not. While it does, `conn` is its own */
+    bool cut;                      /* its connection was, for that */
+    struct tally tallies[TALLIES]; /* by method, modulo their number */
 };
 
 enum server_conn_state {
@@ -204,9 +220,16 @@ void *cell_server_user(const struct cell_server *s);
 /* server_schema.c: checks `provided` and takes its schema and methods. */
 int cell_server_take_schema(struct cell_server *s, const struct cell_provided *provided);
 
-/* server_answer.c: one request of the app channel, with counters, through interceptors and handler. */
-int cell_server_answer(struct cell_server *s, const struct server_match *match, cell_ctx *c, uint32_t id,
-                       const uint8_t *message, size_t len, const struct cell_buffer **meta);
+/* server_answer.c: one request of the app channel, with counters, through interceptors and handler. `t` is the server's
+ * thread that runs this; NULL = another. */
+int cell_server_answer(struct cell_server *s, const struct server_match *match, struct server_thread *t, cell_ctx *c,
+                       uint32_t id, const uint8_t *message, size_t len, const struct cell_buffer **meta);
+/* Adds what the thread has counted to the server's counters; with `lock` held. */
+void cell_server_add_tallies(struct server_thread *t);
+/* A counter of a method, all that threads have counted included; with `lock` held. `offset` of the member in struct
+ * method_counters and in struct tally. */
+uint64_t cell_server_counted(const struct cell_server *s, const struct method_counters *n, size_t in_method,
+                             size_t in_tally);
 
 /* server_ops.c, server_compile.c: the reply's message in c->message; its code. */
 int cell_server_ops(struct cell_server *s, cell_ctx *c, int32_t method);

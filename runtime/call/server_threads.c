@@ -145,6 +145,7 @@ static void enlist(struct cell_server *s, struct server_thread *t)
 
 static void delist(struct cell_server *s, struct server_thread *t)
 {
+    cell_server_add_tallies(t);
     if (t->next)
         t->next->prev = t->prev;
     if (t->prev)

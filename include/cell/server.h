@@ -32,9 +32,9 @@ struct cell_server_options {
      * there is in other ways. A number holds for everybody. */
     uint32_t max_connections_per_uid;
     uint32_t reserved; /* 0 */
-    /* Bytes of requests that are being received and of replies that are not taken yet, of all connections of one user;
-     * what would be more is refused with CELL_RESOURCE_EXHAUSTED. 0 = 16 messages of max_message; at least 2 are
-     * allowed in any case. */
+    /* Bytes of requests that are being received, of replies that are not taken yet and of shared memory that is mapped,
+     * of all connections of one user; what would be more is refused with CELL_RESOURCE_EXHAUSTED. When half of it is in
+     * use, new connections get no shared memory. 0 = 16 messages of max_message; at least 2 are allowed in any case. */
     uint64_t max_bytes_per_uid;
 };
 

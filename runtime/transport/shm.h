@@ -64,7 +64,9 @@ struct cell_shm {
     const struct cell_ring_region *other;
     int own_fd; /* until it was sent; -1 */
     uint32_t peer_max;
-    int32_t declined; /* the status to be sent with SHM_ACCEPT */
+    int32_t declined;           /* the status to be sent with SHM_ACCEPT */
+    struct cell_memory *memory; /* the connection's */
+    size_t held;                /* taken from it for what is mapped; the receiver's */
     uint8_t token[CELL_SHM_TOKEN];
 
     /* The receiver's. */

@@ -219,6 +219,8 @@ static int let_go(struct cell_shm *s, uint32_t id, struct cell_error *e)
         return cell_error_set(e, CELL_PROTOCOL_ERROR, "blob %u, which is taken back, is %s", id,
                               b ? "in use" : "unknown");
     cell_shm_memory_unmap(b->bytes, b->size);
+    cell_memory_give(s->memory, b->size);
+    s->held -= b->size;
     s->in_blob_bytes -= b->size;
     *b = (struct cell_shm_blob_in){0};
     return CELL_OK;
@@ -238,11 +240,15 @@ static int take_new(struct unix_conn *c, const struct cell_shm_control *k, const
         s->in_blob_bytes + p->size > most || k->n_fds != 1)
         return cell_error_set(e, CELL_PROTOCOL_ERROR, "blob %u of %u bytes with %d descriptors", p->id, p->size,
                               k->n_fds);
+    if (!cell_memory_take(s->memory, p->size))
+        return cell_memory_fail(s->memory, e);
     int r = cell_shm_memory_map(k->fds[0], p->size, c->peer.uid, &bytes, e);
     if (r < 0) {
+        cell_memory_give(s->memory, p->size);
         c->dead = true;
         return r;
     }
+    s->held += p->size;
     *place = (struct cell_shm_blob_in){bytes, p->id, p->size};
     s->in_blob_id = p->id;
     s->in_blob_bytes += p->size;

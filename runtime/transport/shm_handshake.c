@@ -45,10 +45,9 @@ static bool may_spin(const struct cell_shm *s)
     return sysconf(_SC_NPROCESSORS_ONLN) > 1 && (own == 0 || own != other);
 }
 
-/* This side's region, and nothing of the other's yet. */
-static int shm_new(struct cell_shm **shm, struct cell_error *e)
+/* Without regions yet. */
+static int shm_new(struct unix_conn *c, struct cell_shm **shm, struct cell_error *e)
 {
-    void *region;
     struct cell_shm *s = aligned_alloc(CELL_RING_LINE, sizeof(*s));
     if (!s)
         return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
@@ -59,15 +58,26 @@ static int shm_new(struct cell_shm **shm, struct cell_error *e)
         return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
     }
     s->generation = atomic_load(s->process);
-    int r = cell_shm_memory_new(sizeof(*s->own), &region, &s->own_fd, e);
-    if (r < 0) {
-        free(s);
-        return r;
-    }
-    s->own = region;
-    atomic_store_explicit(only_cpu(s->own), find_only_cpu(), memory_order_relaxed);
+    s->memory = c->base.memory;
+    s->own_fd = -1;
     pthread_mutex_init(&s->blob_lock, NULL);
     *shm = s;
+    return CELL_OK;
+}
+
+/* This side's region. The memory for the other's is taken as well, so that there is none for half a connection. */
+static int make_region(struct cell_shm *s, struct cell_error *e)
+{
+    const size_t both = sizeof(*s->own) + sizeof(*s->other);
+    void *region;
+    if (!cell_memory_take_spare(s->memory, both))
+        return cell_memory_fail(s->memory, e);
+    s->held = both;
+    int r = cell_shm_memory_new(sizeof(*s->own), &region, &s->own_fd, e);
+    if (r < 0)
+        return r;
+    s->own = region;
+    atomic_store_explicit(only_cpu(s->own), find_only_cpu(), memory_order_relaxed);
     return CELL_OK;
 }
 
@@ -76,6 +86,12 @@ static void close_own_fd(struct cell_shm *s)
     if (s->own_fd >= 0)
         close(s->own_fd);
     s->own_fd = -1;
+}
+
+static void give_back_memory(struct cell_shm *s)
+{
+    cell_memory_give(s->memory, s->held);
+    s->held = 0;
 }
 
 static void unmap_all(struct cell_shm *s)
@@ -88,6 +104,7 @@ static void unmap_all(struct cell_shm *s)
         cell_shm_memory_unmap(s->in_blobs[i].bytes, s->in_blobs[i].size);
         cell_shm_memory_unmap(s->out_blobs[i].bytes, s->out_blobs[i].size);
     }
+    give_back_memory(s);
 }
 
 void cell_shm_free(struct cell_shm *s)
@@ -100,6 +117,7 @@ void cell_shm_free(struct cell_shm *s)
         unmap_all(s);
         pthread_mutex_destroy(&s->blob_lock);
     }
+    give_back_memory(s); /* what was mapped is not there in a fork's child */
     close_own_fd(s);
     free(s->meta);
     free(s);
@@ -138,9 +156,14 @@ int cell_shm_offer(struct unix_conn *c, struct cell_error *e)
     struct cell_shm *s;
     if (c->max_payload < CELL_MAX_CONTROL)
         return cell_error_set(e, CELL_INVALID_ARGUMENT, "shared memory needs frames of %u bytes", CELL_MAX_CONTROL);
-    int r = shm_new(&s, e);
+    int r = shm_new(c, &s, e);
     if (r < 0)
         return r;
+    r = make_region(s, e);
+    if (r < 0) {
+        cell_shm_free(s);
+        return r;
+    }
     r = cell_shm_send_control(c, CELL_FRAME_SHM_OPEN, &o, sizeof(o), s->own_fd, 0, e);
     close_own_fd(s);
     if (r < 0) {
@@ -202,7 +225,9 @@ static int consider(struct unix_conn *c, const struct cell_shm_control *k, struc
     if (c->peer.uid != geteuid() && c->peer.uid != 0)
         return cell_error_set(e, CELL_PERMISSION_DENIED, "shared memory with another user (uid %u)",
                               (unsigned)c->peer.uid);
-    int r = take_region(c, s, k, o.max_payload, e);
+    int r = make_region(s, e);
+    if (r == CELL_OK)
+        r = take_region(c, s, k, o.max_payload, e);
     if (r < 0)
         return r;
     if (getrandom(s->token, sizeof(s->token), 0) != (ssize_t)sizeof(s->token))
@@ -214,7 +239,7 @@ static int take_open(struct unix_conn *c, struct cell_shm_control *k, struct cel
 {
     struct cell_shm *s = NULL;
     struct cell_error why;
-    int r = shm_new(&s, &why);
+    int r = shm_new(c, &s, &why);
     if (r == CELL_OK) {
         r = consider(c, k, s, &why);
         s->declined = r;

@@ -7,7 +7,8 @@
  * as blocking blocks. Functions of one connection: one thread may send while another receives; `interrupt` is callable
  * from any thread; nothing else is concurrent. Permitted errors are CELL_UNAVAILABLE (peer gone, refused), CELL_
  * DEADLINE_EXCEEDED, CELL_CANCELLED (interrupted), CELL_PROTOCOL_ERROR, CELL_TOO_LARGE, CELL_PERMISSION_DENIED,
- * CELL_INVALID_ARGUMENT, CELL_NO_MEMORY, CELL_IO_ERROR, and of recv CELL_RESOURCE_EXHAUSTED (see cell_memory).
+ * CELL_INVALID_ARGUMENT, CELL_NO_MEMORY, CELL_IO_ERROR, and of recv and offer_shm CELL_RESOURCE_EXHAUSTED (see
+ * cell_memory).
  *
  * A connection that shares memory, or has offered to, belongs to the process that made it: in a fork's child everything
  * on it is CELL_UNAVAILABLE, and closing it there is harmless. Other connections may go on in the child.
@@ -96,6 +97,18 @@ static inline void cell_memory_give(struct cell_memory *m, size_t bytes)
     if (m)
         atomic_fetch_sub_explicit(&m->used, bytes, memory_order_relaxed);
 }
+/* For what only serves speed: takes nothing of the second half of the limit, which is left for what is needed. */
+static inline bool cell_memory_take_spare(struct cell_memory *m, size_t bytes)
+{
+    if (!cell_memory_take(m, bytes))
+        return false;
+    if (!m || atomic_load_explicit(&m->used, memory_order_relaxed) <= m->limit / 2)
+        return true;
+    cell_memory_give(m, bytes);
+    return false;
+}
+/* CELL_RESOURCE_EXHAUSTED, in words. */
+int cell_memory_fail(const struct cell_memory *m, struct cell_error *e);
 
 /* Every transport's connection begins with this. The table may change while the connection lives, in its own recv. */
 struct cell_conn {

@@ -241,9 +241,7 @@ static int make_room(struct unix_conn *c, struct cell_error *e)
     size_t more = capacity - c->capacity;
     if (!cell_memory_take(c->base.memory, more)) {
         c->broken = true; /* the rest of the frame will not be read */
-        return cell_error_set(e, CELL_RESOURCE_EXHAUSTED,
-                              "what the connections of this user hold is at the limit of %zu bytes",
-                              c->base.memory->limit);
+        return cell_memory_fail(c->base.memory, e);
     }
     uint8_t *buffer = realloc(c->buffer, capacity);
     if (!buffer) {

@@ -18,6 +18,8 @@
 #define PEER_UNUSED __attribute__((unused))
 
 static struct cell_error e;
+/* What the code under test may take, from peer_open on; NULL = no limit. */
+static struct cell_memory *peer_memory;
 
 /* The side that is spoken by hand. */
 struct peer {
@@ -118,6 +120,7 @@ static bool peer_open(struct peer *p, enum unix_stage stage)
     if (cell_unix_conn_new(ends[0], MAX_PAYLOAD, &p->conn, &e) < 0)
         return false;
     ((struct unix_conn *)p->conn)->stage = (uint8_t)stage;
+    p->conn->memory = peer_memory;
     if (cell_shm_memory_new(REGION, &own, &p->memory, &e) < 0)
         return false;
     p->own = own;

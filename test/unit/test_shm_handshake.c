@@ -23,10 +23,20 @@ static void check_plain(struct peer *p)
 static void decline(const void *payload, uint32_t len, const int *fds, int n, int status)
 {
     struct peer p;
+    struct cell_memory memory = {.limit = SIZE_MAX};
+    unsigned before = mappings();
+    peer_memory = peer_memory ? peer_memory : &memory;
     REQUIRE(peer_open(&p, UNIX_STAGE_EXPECTED));
-    CHECK(peer_offer(&p, payload, len, fds, n) == status);
-    check_plain(&p);
+    int answer = peer_offer(&p, payload, len, fds, n);
+    CHECK(answer == status);
+    CHECK(atomic_load(&peer_memory->used) == 0);
+    if (answer < 0) {
+        CHECK(mappings() == before + 1); /* the peer's own */
+        check_plain(&p);
+    }
     peer_close(&p);
+    CHECK(atomic_load(&peer_memory->used) == 0);
+    peer_memory = NULL;
 }
 
 CLEAN_TEST(an_offer_is_accepted)
@@ -59,6 +69,34 @@ CLEAN_TEST(what_an_offer_may_be_wrong_in_leaves_a_plain_connection)
     close(fd);
     close(pipes[0]);
     close(pipes[1]);
+}
+
+CLEAN_TEST(regions_are_taken_from_the_memory_of_the_user)
+{
+    struct cell_memory memory = {.limit = 4 * REGION};
+    struct peer p;
+    peer_memory = &memory;
+    REQUIRE(peer_upgraded(&p));
+    CHECK(atomic_load(&memory.used) == 2 * REGION);
+    peer_close(&p);
+    CHECK(atomic_load(&memory.used) == 0);
+    peer_memory = NULL;
+}
+
+CLEAN_TEST(without_memory_for_the_regions_the_connection_stays_a_plain_one)
+{
+    /* The second half of what there is is not for regions. */
+    static const size_t limits[] = {4 * REGION - 1, 2 * REGION, 4096};
+    void *m = NULL;
+    int fd = -1;
+    REQUIRE(cell_shm_memory_new(REGION, &m, &fd, &e) == CELL_OK);
+    for (unsigned i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        struct cell_memory memory = {.limit = limits[i]};
+        peer_memory = &memory;
+        decline(&good_open, sizeof(good_open), &fd, 1, CELL_RESOURCE_EXHAUSTED);
+    }
+    cell_shm_memory_unmap(m, REGION);
+    close(fd);
 }
 
 /* What the server, in this stage, is sent is an error, after which it can still say why. */

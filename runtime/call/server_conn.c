@@ -118,8 +118,7 @@ static int account_reply(struct server_conn *conn, cell_ctx *c, int code, const 
     if (c->message.len + meta_len <= SMALL_REPLY || cell_memory_take(memory, c->message.len))
         return code;
     cell_count(&conn->server->counters.memory_refused, 1);
-    cell_error_set(&e, CELL_RESOURCE_EXHAUSTED, "what the connections of this user hold is at the limit of %zu bytes",
-                   memory->limit);
+    cell_memory_fail(memory, &e);
     cell_scratch_reset(&c->message);
     return cell_serve_refusal(c, &e, meta);
 }
@@ -320,6 +319,17 @@ static int next_frame(struct server_conn *conn, struct cell_received *received, 
     return CELL_OK;
 }
 
+/* A connection becomes shared memory while it receives. */
+static void notice_carrier(struct cell_server *s, struct server_conn *conn)
+{
+    const struct cell_conn_ops *now = cell_conn_ops(conn->conn);
+    if (!conn->counted || conn->counted == now)
+        return;
+    pthread_mutex_lock(&s->lock);
+    cell_server_count_open(s, conn, now);
+    pthread_mutex_unlock(&s->lock);
+}
+
 static bool leaves(struct cell_server *s, const struct server_conn *conn)
 {
     /* Who asks for the health of a server that drains shall hear so. */
@@ -335,6 +345,7 @@ static bool take_frame(struct cell_server *s, struct server_conn *conn, struct c
     e.text[0] = '\0';
     /* Asked again afterwards: what arrives while the server drains is not begun any more. */
     int r = leaves(s, conn) ? CELL_OK : next_frame(conn, received, deadline_ns, &e);
+    notice_carrier(s, conn);
     *next = r == CELL_DEADLINE_EXCEEDED ? NEXT_IDLE : NEXT_OVER;
     if (leaves(s, conn)) {
         *next = NEXT_OVER;

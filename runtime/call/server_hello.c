@@ -126,6 +126,8 @@ bool cell_server_handshake(struct cell_server *s, struct server_conn *conn, cons
     if (conn->state == CONN_OPEN || !going_on) {
         pthread_mutex_lock(&s->lock);
         cell_server_handshake_over(s, conn);
+        if (going_on && conn->channel == CELL_CHANNEL_APP)
+            cell_server_count_open(s, conn, cell_conn_ops(conn->conn));
         pthread_mutex_unlock(&s->lock);
     }
     return going_on;

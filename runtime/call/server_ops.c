@@ -3,6 +3,7 @@
  * constant, so nothing needs escaping. */
 #include <inttypes.h>
 #include <stddef.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "server_parts.h"
@@ -10,12 +11,48 @@
 /* Room for one more counter: what does not fit is left out, so that any number of methods gives a valid document. */
 #define COUNTER_ROOM 256u
 
+/* cell_conn_ops.name */
+static const char *const carriers[CELL_CARRIERS] = {"unix", "shm"};
+
+static unsigned carrier(const struct cell_conn_ops *ops)
+{
+    unsigned i = CELL_CARRIERS - 1;
+    while (i && strcmp(carriers[i], ops->name) != 0)
+        i--;
+    return i;
+}
+
+void cell_server_count_open(struct cell_server *s, struct server_conn *conn, const struct cell_conn_ops *now)
+{
+    if (conn->counted)
+        s->nopen[carrier(conn->counted)]--;
+    conn->counted = now;
+    if (!now)
+        return;
+    s->nopen[carrier(now)]++;
+    if (carrier(now) != 0) /* it never changes back */
+        cell_count(&s->counters.connections_shm, 1);
+}
+
+static void connections(struct cell_server *s, struct cell_buffer *b)
+{
+    uint32_t n[CELL_CARRIERS];
+    pthread_mutex_lock(&s->lock);
+    memcpy(n, s->nopen, sizeof(n));
+    pthread_mutex_unlock(&s->lock);
+    cell_buffer_puts(b, ",\"connections\":{");
+    for (unsigned i = 0; i < CELL_CARRIERS; i++)
+        cell_buffer_printf(b, "%s\"%s\":%u", i ? "," : "", carriers[i], n[i]);
+    cell_buffer_puts(b, "}");
+}
+
 static void health(struct cell_server *s, struct cell_buffer *b)
 {
     cell_buffer_printf(b,
                        "{\"status\":\"%s\",\"cell\":\"%s\",\"fingerprint\":\"%s\",\"pid\":%ld,\"uptime_ms\":%" PRIu64,
                        atomic_load(&s->draining) ? "draining" : "serving", s->cell, s->fingerprint, (long)getpid(),
                        (cell_now_ns() - s->started_ns) / CELL_NS_PER_MS);
+    connections(s, b);
     cell_buffer_printf(b, ",\"version\":\"%s\"}", CELL_VERSION);
 }
 

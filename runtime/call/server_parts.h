@@ -42,7 +42,8 @@ void cell_server_match_free(struct server_match *match); /* with those behind it
     X(connections_closed, "connections_closed")   /* and ended */                                                      \
     X(connections_evicted, "connections_evicted") /* closed while idle, to make room */                                \
     X(connections_refused, "connections_refused") /* over the limit of their user */                                   \
-    X(memory_refused, "memory_refused")           /* requests and replies over the memory of their user */             \
+    X(connections_shm, "connections_shm")         /* became shared memory */                                           \
+    X(memory_refused, "memory_refused")           /* requests, blobs and replies over the memory of their user */      \
     X(slow_clients_cut, "slow_clients_cut")       /* did not take their replies while many others did not either */    \
     X(handshakes_refused, "handshakes_refused")                                                                        \
     X(protocol_errors, "protocol_errors")                                                                              \
@@ -117,6 +118,9 @@ struct caller_process {
 
 #define CALLER_HASH 256u
 
+/* What may carry a connection, and changes while it lives; server_ops.c has the names. */
+#define CELL_CARRIERS 2u
+
 /* ---- connections ---- */
 
 /* A thread that serves connections. */
@@ -147,7 +151,8 @@ struct server_conn {
     struct caller_process *caller;
     struct server_thread *thread; /* that serves it, when one does */
     struct cell_conn *conn;
-    struct server_match *match; /* NULL: the schema is the server's own */
+    const struct cell_conn_ops *counted; /* as one of nopen; changes under `lock`. NULL: it is none */
+    struct server_match *match;          /* NULL: the schema is the server's own */
     uint64_t handshake_deadline_ns;
     enum server_conn_state state;
     bool polled;  /* the poller has it, no thread */
@@ -198,6 +203,7 @@ struct cell_server {
     struct server_conn *conns;
     struct server_conn *late_first, *late_last; /* in the handshake */
     uint32_t nconns, nidle;
+    uint32_t nopen[CELL_CARRIERS]; /* open ones of the app channel */
     struct caller_uid *uids;
     struct caller_process *callers[CALLER_HASH];
     struct caller_uid *ready_first, **ready_last; /* with connections that wait for a thread */
@@ -234,6 +240,8 @@ uint64_t cell_server_counted(const struct cell_server *s, const struct method_co
 /* server_ops.c, server_compile.c: the reply's message in c->message; its code. */
 int cell_server_ops(struct cell_server *s, cell_ctx *c, int32_t method);
 int cell_server_compile(struct cell_server *s, cell_ctx *c, int32_t method, const uint8_t *message, size_t len);
+/* Counts an open connection for what carries it `now`, and no more for what did; NULL = none. `lock` is held. */
+void cell_server_count_open(struct cell_server *s, struct server_conn *conn, const struct cell_conn_ops *now);
 
 /* server_conn.c: what a connection knows of its other end from the beginning. */
 void cell_server_conn_init(struct cell_server *s, struct server_conn *conn);

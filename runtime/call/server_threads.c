@@ -103,6 +103,7 @@ void cell_server_conn_free(struct cell_server *s, struct server_conn *conn)
     else
         s->conns = conn->next;
     s->nconns--;
+    cell_server_count_open(s, conn, NULL);
     cell_server_handshake_over(s, conn);
     if (conn->refused)
         conn->caller->uid->nrefusing--;

@@ -4,6 +4,7 @@
 
     cli_cell.py NAME [--socket PATH] [--schema FILE] [--fail TEXT] [--fail-unless FILE] [--mute] [--never-ready]
                      [--ignore-term] [--log FILE] [--lines N] [--leave-child] [--reply HEX] [--reply-code N]
+                     [--connections JSON]
 """
 import argparse
 import json
@@ -68,9 +69,12 @@ class Cell:
         return self.args.socket or os.path.join(os.environ["CELL_RUN_DIR"], self.args.name + ".sock")
 
     def health(self):
-        return {"status": "starting" if self.args.never_ready else "serving", "cell": self.args.name,
-                "fingerprint": self.fingerprint, "pid": os.getpid(),
-                "uptime_ms": int((time.monotonic() - self.started) * 1000), "version": "9.9"}
+        health = {"status": "starting" if self.args.never_ready else "serving", "cell": self.args.name,
+                  "fingerprint": self.fingerprint, "pid": os.getpid(),
+                  "uptime_ms": int((time.monotonic() - self.started) * 1000), "version": "9.9"}
+        if self.args.connections:
+            health["connections"] = json.loads(self.args.connections)
+        return health
 
     def metrics(self):
         return {"counters": [{"name": "calls", "method": f"{self.args.name}_echo", "value": self.calls}]}
@@ -149,6 +153,7 @@ def main():
     parser.add_argument("--leave-child", action="store_true")
     parser.add_argument("--reply", default=ECHO_HI)
     parser.add_argument("--reply-code", type=int, default=0)
+    parser.add_argument("--connections")
     args = parser.parse_args()
     args.log = args.log and os.path.abspath(args.log)
     print(f"{args.name} begins", flush=True)

@@ -63,14 +63,13 @@ static UNUSED int crowd_reply(int fd, uint64_t id)
     return got ? f.code : CELL_UNKNOWN;
 }
 
-/* Asks again while the user is over his limit: that a connection was closed is not seen at once. */
-static UNUSED uint64_t crowd_counter(const char *name)
+/* The answer on the operations channel; to be freed. Asks again while the user is over his limit: that a connection was
+ * closed is not seen at once. */
+static UNUSED char *crowd_ask(int method)
 {
-    const struct cell_frame call = {
-        .kind = CELL_FRAME_CALL, .channel = CELL_CHANNEL_OPS, .code = CELL_OPS_METRICS, .id = 1};
+    const struct cell_frame call = {.kind = CELL_FRAME_CALL, .channel = CELL_CHANNEL_OPS, .code = method, .id = 1};
     struct cell_frame f = {.code = CELL_RESOURCE_EXHAUSTED};
     uint8_t *payload = NULL;
-    char quoted[64];
     int fd = -1;
     while (f.code == CELL_RESOURCE_EXHAUSTED) {
         if (fd >= 0)
@@ -85,11 +84,33 @@ static UNUSED uint64_t crowd_counter(const char *name)
     CHECK(f.code == 0);
     CHECK(raw_send(fd, call, NULL, 0, NULL, 0) && raw_recv(fd, &f, &payload));
     close(fd);
-    snprintf(quoted, sizeof(quoted), "\"%s\",\"value\":", name);
-    const char *at = payload ? strstr((char *)payload, quoted) : NULL;
-    uint64_t value = at ? strtoull(at + strlen(quoted), NULL, 10) : 0;
+    char *text = payload ? strndup((const char *)payload, f.length) : strdup("");
     free(payload);
+    return text;
+}
+
+static UNUSED uint64_t crowd_counter(const char *name)
+{
+    char quoted[64], *text = crowd_ask(CELL_OPS_METRICS);
+    snprintf(quoted, sizeof(quoted), "\"%s\",\"value\":", name);
+    const char *at = strstr(text, quoted);
+    uint64_t value = at ? strtoull(at + strlen(quoted), NULL, 10) : 0;
+    free(text);
     return value;
+}
+
+/* Open connections of the app channel, as the server's health has them. */
+struct crowd_connections {
+    unsigned plain, shm;
+};
+static UNUSED struct crowd_connections crowd_connections(void)
+{
+    struct crowd_connections n = {UINT32_MAX, UINT32_MAX};
+    char *text = crowd_ask(CELL_OPS_HEALTH);
+    const char *at = strstr(text, "\"connections\":{");
+    CHECK(at && sscanf(at, "\"connections\":{\"unix\":%u,\"shm\":%u}", &n.plain, &n.shm) == 2);
+    free(text);
+    return n;
 }
 
 static UNUSED int crowd_threads(void)

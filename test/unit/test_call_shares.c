@@ -457,3 +457,139 @@ TEST(requests_that_a_user_does_not_finish_are_limited_in_bytes)
     demo_stop(&d);
     demo_teardown();
 }
+
+/* ---- shared memory ---- */
+
+struct crowd_client {
+    struct cell_client *client;
+    cell_ctx *c;
+};
+
+/* Two calls: the first one goes over the socket. */
+static void use_client(struct crowd_client *k)
+{
+    int32_t sum = 0;
+    k->c = demo_ctx(&k->client);
+    for (int i = 0; i < 2; i++)
+        CHECK(call_add(k->c, i, 2, &sum) == 0 && sum == i + 2);
+}
+
+static void drop_client(struct crowd_client *k)
+{
+    cell_ctx_close(k->c);
+    cell_client_close(k->client);
+}
+
+static void wait_for_connections(unsigned plain, unsigned shm)
+{
+    uint64_t end = cell_now_ns() + 60000 * CELL_NS_PER_MS;
+    struct crowd_connections n = crowd_connections();
+    for (; (n.plain != plain || n.shm != shm) && cell_now_ns() < end; n = crowd_connections())
+        usleep(500);
+    CHECK(n.plain == plain && n.shm == shm);
+}
+
+TEST(health_tells_what_carries_the_connections)
+{
+    struct demo_server d = {0};
+    struct crowd_client clients[3];
+    int code;
+    demo_setup();
+    demo_start(&d);
+    wait_for_connections(0, 0); /* those that ask are not counted */
+    int fd = raw_connect();
+    wait_for_connections(0, 0); /* nor who has not said HELLO */
+    raw_hello(fd, CELL_CHANNEL_APP, "demo", demo_fingerprint, "lp64-le");
+    wait_for_connections(1, 0);
+    int other = crowd_connect(&code, NULL);
+    CHECK(code == CELL_OK);
+    setenv("CELL_TRANSPORT", "unix", 1);
+    use_client(&clients[0]);
+    unsetenv("CELL_TRANSPORT");
+    wait_for_connections(3, 0);
+    CHECK(crowd_counter("connections_shm") == 0);
+    use_client(&clients[1]);
+    use_client(&clients[2]);
+    wait_for_connections(3, 2);
+    CHECK(crowd_counter("connections_shm") == 2);
+    close(fd);
+    drop_client(&clients[1]);
+    wait_for_connections(2, 1);
+    close(other);
+    drop_client(&clients[0]);
+    drop_client(&clients[2]);
+    wait_for_connections(0, 0);
+    CHECK(crowd_counter("connections_shm") == 2); /* it only grows */
+    demo_stop(&d);
+    demo_teardown();
+}
+
+#define SHARERS 80
+
+TEST(half_of_what_a_user_may_hold_can_become_regions)
+{
+    struct demo_server d = {.options.max_message = BIG, .options.max_bytes_per_uid = 1};
+    struct crowd_client clients[SHARERS];
+    const unsigned most = (8 * BIG / 2) / (2 * 28672);
+    demo_setup();
+    demo_start(&d);
+    for (int i = 0; i < SHARERS; i++)
+        use_client(&clients[i]);
+    struct crowd_connections n = crowd_connections();
+    CHECK(n.plain + n.shm == SHARERS);
+    CHECK(n.shm <= most && n.shm > most / 2);
+    CHECK(crowd_counter("connections_shm") == n.shm);
+    CHECK(crowd_counter("memory_refused") == 0); /* all are served */
+    for (int i = 0; i < SHARERS; i++)
+        drop_client(&clients[i]);
+    wait_for_connections(0, 0);
+    use_client(&clients[0]); /* it was given back */
+    wait_for_connections(0, 1);
+    drop_client(&clients[0]);
+    demo_stop(&d);
+    demo_teardown();
+}
+
+static int answer_small(cell_ctx *c, const void *in, void *const *out)
+{
+    (void)c, (void)in;
+    *(struct echo_out *)out[0] = (struct echo_out){CELL_STR("small"), {NULL, 0}, enter_handler()};
+    leave_handler();
+    return 0;
+}
+
+TEST(large_requests_in_shared_memory_are_limited_in_bytes)
+{
+    /* 8 MiB; the memory for a request of almost 1 MiB is kept for the next one. */
+    struct demo_server d = {.options.max_message = BIG, .options.max_bytes_per_uid = 1};
+    struct crowd_client clients[8], small;
+    static uint8_t most[BIG - 4096];
+    struct echo_out o = {0};
+    int32_t sum = 0;
+    int code;
+    demo_setup();
+    crowd_handler(&d, demo_echo, answer_small);
+    demo_start(&d);
+    use_client(&small);
+    for (int i = 0; i < 8; i++)
+        use_client(&clients[i]);
+    wait_for_connections(0, 9);
+    for (int i = 0; i < 7; i++)
+        CHECK(call_echo(clients[i].c, CELL_STR("x"), (cell_bytes){most, sizeof(most)}, &o) == 0);
+    CHECK(call_echo(clients[7].c, CELL_STR("x"), (cell_bytes){most, sizeof(most)}, &o) == CELL_RESOURCE_EXHAUSTED);
+    CHECK(strstr(cell_ctx_message(clients[7].c), "hold is at the limit of 8388608 bytes"));
+    CHECK(crowd_counter("memory_refused") == 1);
+    CHECK(call_add(small.c, 1, 2, &sum) == 0 && sum == 3); /* what is small goes on */
+    CHECK(call_echo(clients[0].c, CELL_STR("x"), (cell_bytes){most, sizeof(most)}, &o) == 0);
+    drop_client(&clients[0]);
+    drop_client(&clients[1]);
+    do
+        code = call_echo(clients[7].c, CELL_STR("x"), (cell_bytes){most, sizeof(most)}, &o);
+    while (code == CELL_RESOURCE_EXHAUSTED); /* until the server has seen their ends */
+    CHECK(code == 0);
+    for (int i = 2; i < 8; i++)
+        drop_client(&clients[i]);
+    drop_client(&small);
+    demo_stop(&d);
+    demo_teardown();
+}

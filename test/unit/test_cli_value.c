@@ -473,6 +473,12 @@ TEST(health_takes_what_is_there)
                     &h, &e) == CELL_OK);
     CHECK(h.status[0] == '\0' && h.uptime_ms == 0 && h.version[0] == '\0');
     CHECK(health_of("{\"uptime_ms\":-1}", &h, &e) == CELL_OK && h.uptime_ms == 0);
+    CHECK(!h.counts_connections);
+    CHECK(health_of("{\"connections\":{\"unix\":4,\"shm\":2}}", &h, &e) == CELL_OK);
+    CHECK(h.counts_connections && h.unix_conns == 4 && h.shm_conns == 2);
+    CHECK(health_of("{\"connections\":{\"shm\":[],\"other\":1}}", &h, &e) == CELL_OK);
+    CHECK(h.counts_connections && h.unix_conns == 0 && h.shm_conns == 0);
+    CHECK(health_of("{\"connections\":[1]}", &h, &e) == CELL_OK && !h.counts_connections);
     CHECK(health_of("nonsense", &h, &e) == CELL_PROTOCOL_ERROR && strstr(e.text, "its health cannot be read"));
     CHECK(health_of("[]", &h, &e) == CELL_OK || e.text[0]);
     link_health_status("{\"status\":\"draining\"}", 21, status);

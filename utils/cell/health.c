@@ -35,6 +35,7 @@ void link_health_status(const char *json, size_t len, char status[32])
 int link_health_read(const char *json, size_t len, struct link_health *h, struct cell_error *e)
 {
     CELL_CLEANUP(cell_json_free) struct cell_json doc = {0};
+    struct json_at connections = {0};
     int r = cell_json_load(json, len, CELL_PROTOCOL_ERROR, &doc, e);
 
     if (r < 0) {
@@ -46,6 +47,11 @@ int link_health_read(const char *json, size_t len, struct link_health *h, struct
     copy_text(&doc.root, "fingerprint", h->fingerprint, sizeof(h->fingerprint));
     copy_text(&doc.root, "version", h->version, sizeof(h->version));
     h->uptime_ms = number(&doc.root, "uptime_ms");
+    h->counts_connections = cell_json_object(&doc.root, "connections", JSON_OPTIONAL, &connections, NULL) > 0;
+    if (h->counts_connections) {
+        h->unix_conns = number(&connections, "unix");
+        h->shm_conns = number(&connections, "shm");
+    }
     return CELL_OK;
 }
 

@@ -12,6 +12,8 @@ struct link_health {
     int64_t pid; /* by SO_PEERCRED, not by what the cell says */
     uint32_t uid;
     uint64_t uptime_ms, calls, errors;
+    bool counts_connections;        /* false: the next two are unset */
+    uint64_t unix_conns, shm_conns; /* open ones of the app channel, by what carries them */
 };
 
 /* The "status" of a health reply; "" when it cannot be read. */

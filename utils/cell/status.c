@@ -146,6 +146,31 @@ static void look(struct row *row, const struct table *t, const struct cell_confi
     row->has_memory = row->pid > 0 && private_memory(row->pid, &row->memory);
 }
 
+/* "-" when the cell does not say it. */
+static void connections(const struct link_health *h, char *out, size_t size)
+{
+    if (!h->counts_connections)
+        snprintf(out, size, "-");
+    else if (h->unix_conns && h->shm_conns)
+        snprintf(out, size, "%" PRIu64 " shm %" PRIu64 " unix", h->shm_conns, h->unix_conns);
+    else if (h->unix_conns || h->shm_conns)
+        snprintf(out, size, "%" PRIu64 " %s", h->unix_conns + h->shm_conns, h->shm_conns ? "shm" : "unix");
+    else
+        snprintf(out, size, "0");
+}
+
+static void connections_json(struct cli_json *j, const struct link_health *h)
+{
+    if (!h->counts_connections) {
+        out_null(j, "connections");
+        return;
+    }
+    out_begin(j, "connections", '{');
+    out_uint(j, "unix", h->unix_conns);
+    out_uint(j, "shm", h->shm_conns);
+    out_end(j, '}');
+}
+
 static void print_rows(struct cli *cli, const struct table *t)
 {
     int width = 4;
@@ -153,11 +178,11 @@ static void print_rows(struct cli *cli, const struct table *t)
 
     for (size_t i = 0; i < t->nrows; i++)
         width = (int)strlen(t->rows[i].name) > width ? (int)strlen(t->rows[i].name) : width;
-    printf("%s%-*s  %-12s %8s  %-10s %8s  %10s  %10s  %-12s%s\n", bold, width, "CELL", "STATE", "PID", "UPTIME",
-           "RESTARTS", "MEMORY", "CALLS", "FINGERPRINT", plain);
+    printf("%s%-*s  %-12s %8s  %-10s %8s  %10s  %10s  %-14s  %-12s%s\n", bold, width, "CELL", "STATE", "PID", "UPTIME",
+           "RESTARTS", "MEMORY", "CALLS", "CONNECTIONS", "FINGERPRINT", plain);
     for (size_t i = 0; i < t->nrows; i++) {
         const struct row *r = &t->rows[i];
-        char pid[24] = "-", up[32] = "-", restarts[16] = "-", memory[32] = "-", calls[24] = "-";
+        char pid[24] = "-", up[32] = "-", restarts[16] = "-", memory[32] = "-", calls[24] = "-", conns[56];
         bool good = r->health.answered && strcmp(r->health.status, "serving") == 0;
 
         if (r->pid) {
@@ -170,9 +195,10 @@ static void print_rows(struct cli *cli, const struct table *t)
             cli_size(r->memory, memory);
         if (r->health.answered)
             snprintf(calls, sizeof(calls), "%" PRIu64, r->health.calls);
-        printf("%-*s  %s%-12s%s %8s  %-10s %8s  %10s  %10s  %-12.12s", width, r->name,
+        connections(&r->health, conns, sizeof(conns));
+        printf("%-*s  %s%-12s%s %8s  %-10s %8s  %10s  %10s  %-14s  %-12.12s", width, r->name,
                cli_style(cli, stdout, good ? CLI_GREEN : CLI_YELLOW), r->state, plain, pid, up, restarts, memory, calls,
-               r->health.fingerprint[0] ? r->health.fingerprint : "-");
+               conns, r->health.fingerprint[0] ? r->health.fingerprint : "-");
         if (r->detail[0]) {
             fputs("  ", stdout);
             cli_print_safe(stdout, r->detail);
@@ -212,6 +238,7 @@ static int print_json(struct cli *cli, const struct table *t)
             out_null(&j, "private_bytes");
         out_uint(&j, "calls", r->health.calls);
         out_uint(&j, "errors", r->health.errors);
+        connections_json(&j, &r->health);
         out_str(&j, "fingerprint", r->health.fingerprint[0] ? r->health.fingerprint : NULL);
         out_str(&j, "version", r->health.version[0] ? r->health.version : NULL);
         out_str(&j, "detail", r->detail[0] ? r->detail : NULL);

@@ -306,18 +306,18 @@ static int receive(cell_ctx *c, struct ctx_lane *l, struct ticket *want, uint64_
     l->bytes -= t->bytes;
     l->conn->fresh = false;
     cell_pool_answered(l->client);
-    if (t == want) {
+    if (t == want)
         *result = take(c, t, received.frame.code, received.meta, received.frame.meta_len, received.message,
                        received.message_len);
-        return 1;
-    }
-    if (t->state == TICKET_SENT) {
+    else if (t->state == TICKET_SENT)
         keep_reply(t, &received);
-    } else {
+    if (received.message_len >= CELL_LARGE_REPLY)
+        cell_conn_release(l->conn->conn, false);
+    if (t->state == TICKET_ABANDONED) {
         unlink_ticket(l, t);
         free_ticket(&c->async, t);
     }
-    return 0;
+    return t == want;
 }
 
 /* ---- sending ---- */

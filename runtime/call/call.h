@@ -185,6 +185,9 @@ struct client_call {
     bool connected;      /* a connection was made for it: a failure now is a lost connection */
 };
 
+/* A reply of this size is given back as soon as it was decoded: the server has memory for it. */
+#define CELL_LARGE_REPLY (16u << 10)
+
 /* Takes a reply that has arrived: metadata, then the error or the out parameters. */
 int cell_take_reply(cell_ctx *c, const struct client_call *k, int code, const uint8_t *meta, size_t meta_len,
                     const uint8_t *message, size_t len);

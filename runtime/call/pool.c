@@ -189,6 +189,7 @@ void cell_pool_drop(cell_ctx *c)
 
 static void make_idle(struct cell_client *client, struct client_conn *conn)
 {
+    cell_conn_release(conn->conn, true);
     pthread_mutex_lock(&client->lock);
     bool keep = client->nidle < CELL_MAX_IDLE;
     if (keep) {

@@ -116,6 +116,8 @@ static int exchange(cell_ctx *c, struct client_call *k, struct client_conn *conn
         e->status = CELL_OK; /* of pauses in between; from here on the context has the error */
         r = cell_take_reply(c, k, received.frame.code, received.meta, received.frame.meta_len, received.message,
                             received.message_len);
+        if (received.message_len >= CELL_LARGE_REPLY)
+            cell_conn_release(conn->conn, false);
     }
     cell_ctx_leave(c);
     if (atomic_load(&c->cancelled) || leaving || !(whole || too_large))

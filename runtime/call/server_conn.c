@@ -66,19 +66,18 @@ static bool caller_gone(struct ctx_origin *origin)
 
 /* ---- replies ---- */
 
-static bool transmit(struct server_conn *conn, const struct cell_frame *f, const struct iovec *v, int n,
-                     uint64_t now_ns)
+static int transmit(struct server_conn *conn, const struct cell_frame *f, const struct iovec *v, int n, uint64_t now_ns)
 {
     cell_server_waits(conn->server, conn->thread);
     /* Plain stores: who wants to know takes the server's lock, and so does whoever ends this connection. */
     atomic_store_explicit(&conn->thread->sending_ns, now_ns, memory_order_release);
     int r = cell_conn_send(conn->conn, f, v, n, now_ns + SEND_NS, NULL);
     atomic_store_explicit(&conn->thread->sending_ns, 0, memory_order_release);
-    return r >= 0;
+    return r;
 }
 
-static bool send_reply(struct server_conn *conn, cell_ctx *c, uint64_t id, int code, const struct cell_buffer *meta,
-                       uint64_t now_ns)
+static int send_parts(struct server_conn *conn, cell_ctx *c, uint64_t id, int code, const struct cell_buffer *meta,
+                      uint64_t now_ns)
 {
     struct iovec v[2];
     int n = 0;
@@ -93,11 +92,40 @@ static bool send_reply(struct server_conn *conn, cell_ctx *c, uint64_t id, int c
                                  .meta_len = (uint16_t)meta_len,
                                  .code = code,
                                  .id = id};
-    if (f.length <= SMALL_REPLY)
-        return transmit(conn, &f, v, n, now_ns);
-    bool sent = transmit(conn, &f, v, n, cell_now_ns());
-    cell_memory_give(conn->conn->memory, c->message.len);
-    return sent;
+    return transmit(conn, &f, v, n, f.length > SMALL_REPLY ? cell_now_ns() : now_ns);
+}
+
+/* The code of a reply that would be more than its caller's user may make the server hold. */
+static int refuse_memory(struct server_conn *conn, cell_ctx *c, const struct cell_buffer **meta)
+{
+    struct cell_error e;
+    cell_count(&conn->server->counters.memory_refused, 1);
+    cell_error_set(&e, CELL_RESOURCE_EXHAUSTED, "what the connections of this user hold is at the limit of %zu bytes",
+                   conn->conn->memory->limit);
+    cell_scratch_reset(&c->message);
+    return cell_serve_refusal(c, &e, meta);
+}
+
+/* What is sent slowly is held for long: large replies count towards what the user may make the server hold, here or in
+ * the transport. */
+static bool send_reply(struct server_conn *conn, cell_ctx *c, uint64_t id, int code, const struct cell_buffer *meta,
+                       uint64_t now_ns)
+{
+    struct cell_memory *memory = conn->conn->memory;
+    size_t large = c->message.len + (meta ? meta->len : 0) > SMALL_REPLY ? c->message.len : 0;
+    bool counts = large && !cell_conn_ops(conn->conn)->counts_sent;
+    if (counts && !cell_memory_take(memory, large)) {
+        code = refuse_memory(conn, c, &meta);
+        counts = false;
+    }
+    int r = send_parts(conn, c, id, code, meta, now_ns);
+    if (counts)
+        cell_memory_give(memory, large);
+    if (r == CELL_RESOURCE_EXHAUSTED && memory) {
+        code = refuse_memory(conn, c, &meta);
+        r = send_parts(conn, c, id, code, meta, now_ns);
+    }
+    return r >= 0;
 }
 
 /* A request that cannot be taken: answered, and the connection goes on. */
@@ -105,21 +133,6 @@ static int refuse_call(cell_ctx *c, int status, const char *text, const struct c
 {
     struct cell_error e;
     cell_error_set(&e, status, "%s", text);
-    return cell_serve_refusal(c, &e, meta);
-}
-
-/* What is sent slowly is held for long: large replies count towards what the caller's user may make the server hold.
- * Returns the code of the reply, which may be a refusal now. */
-static int account_reply(struct server_conn *conn, cell_ctx *c, int code, const struct cell_buffer **meta)
-{
-    struct cell_memory *memory = conn->conn->memory;
-    size_t meta_len = *meta ? (*meta)->len : 0;
-    struct cell_error e;
-    if (c->message.len + meta_len <= SMALL_REPLY || cell_memory_take(memory, c->message.len))
-        return code;
-    cell_count(&conn->server->counters.memory_refused, 1);
-    cell_memory_fail(memory, &e);
-    cell_scratch_reset(&c->message);
     return cell_serve_refusal(c, &e, meta);
 }
 
@@ -219,7 +232,6 @@ static enum server_next serve_call(struct cell_server *s, struct server_conn *co
         uint64_t entered_ns = waited ? conn->waiter.since_ns : now_ns;
         cell_server_resume(s, cell_gate_leave(&s->gate, &conn->caller->gate, entered_ns, 0));
     }
-    code = account_reply(conn, c, code, &meta);
     bool sent = send_reply(conn, c, f->id, code, meta, waited ? cell_now_ns() : now_ns);
     cell_ctx_end_handler(c);
     return sent ? NEXT_IDLE : NEXT_OVER;

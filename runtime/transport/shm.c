@@ -274,6 +274,16 @@ static void shm_interrupt(struct cell_conn *conn)
     cell_ring_bell(c->shm->own); /* the peer looks at its socket */
 }
 
+static void shm_release(struct cell_conn *conn, bool idle)
+{
+    struct unix_conn *c = of(conn);
+    if (c->dead || cell_shm_is_foreign(c->shm))
+        return;
+    release(c->shm);
+    if (idle)
+        cell_shm_blobs_trim(c, true);
+}
+
 /* What went over the socket before the ring can not be told of. */
 static bool shm_untaken(const struct cell_conn *conn)
 {
@@ -292,6 +302,8 @@ const struct cell_conn_ops cell_shm_ops = {
     .peer = cell_unix_peer,
     .close = cell_unix_close,
     .untaken = shm_untaken,
+    .release = shm_release,
+    .counts_sent = true,
 };
 
 const struct cell_transport cell_transport_shm = {

@@ -66,7 +66,7 @@ struct cell_shm {
     uint32_t peer_max;
     int32_t declined;           /* the status to be sent with SHM_ACCEPT */
     struct cell_memory *memory; /* the connection's */
-    size_t held;                /* taken from it for what is mapped; the receiver's */
+    size_t held;                /* taken from it for the regions */
     uint8_t token[CELL_SHM_TOKEN];
 
     /* The receiver's. */

@@ -46,6 +46,8 @@ static bool is_free(struct cell_shm *s, struct cell_shm_blob_out *b)
 static void forget(struct cell_shm *s, struct cell_shm_blob_out *b)
 {
     s->out_blob_bytes -= b->size;
+    if (b->bytes)
+        cell_memory_give(s->memory, b->size);
     atomic_fetch_sub_explicit(&s->out_blob_count, 1, memory_order_relaxed);
     *b = (struct cell_shm_blob_out){0};
 }
@@ -125,14 +127,19 @@ static int make(struct unix_conn *c, struct cell_shm_blob_out *b, uint64_t deadl
 {
     CELL_CLEANUP(cell_cleanup_fd) int fd = -1;
     void *bytes = NULL;
+    struct cell_memory *memory = c->shm->memory;
     const struct blob_payload p = {b->id, b->size};
+    if (!cell_memory_take(memory, b->size))
+        return cell_memory_fail(memory, e);
     int r = cell_shm_memory_new(b->size, &bytes, &fd, e);
     if (r == CELL_OK)
         r = cell_shm_send_control(c, CELL_FRAME_SHM_BLOB, &p, sizeof(p), fd, deadline_ns, e);
-    if (r < 0)
+    if (r < 0) {
         cell_shm_memory_unmap(bytes, b->size);
-    else
+        cell_memory_give(memory, b->size);
+    } else {
         b->bytes = bytes;
+    }
     return r;
 }
 
@@ -219,8 +226,6 @@ static int let_go(struct cell_shm *s, uint32_t id, struct cell_error *e)
         return cell_error_set(e, CELL_PROTOCOL_ERROR, "blob %u, which is taken back, is %s", id,
                               b ? "in use" : "unknown");
     cell_shm_memory_unmap(b->bytes, b->size);
-    cell_memory_give(s->memory, b->size);
-    s->held -= b->size;
     s->in_blob_bytes -= b->size;
     *b = (struct cell_shm_blob_in){0};
     return CELL_OK;
@@ -240,15 +245,11 @@ static int take_new(struct unix_conn *c, const struct cell_shm_control *k, const
         s->in_blob_bytes + p->size > most || k->n_fds != 1)
         return cell_error_set(e, CELL_PROTOCOL_ERROR, "blob %u of %u bytes with %d descriptors", p->id, p->size,
                               k->n_fds);
-    if (!cell_memory_take(s->memory, p->size))
-        return cell_memory_fail(s->memory, e);
     int r = cell_shm_memory_map(k->fds[0], p->size, c->peer.uid, &bytes, e);
     if (r < 0) {
-        cell_memory_give(s->memory, p->size);
         c->dead = true;
         return r;
     }
-    s->held += p->size;
     *place = (struct cell_shm_blob_in){bytes, p->id, p->size};
     s->in_blob_id = p->id;
     s->in_blob_bytes += p->size;

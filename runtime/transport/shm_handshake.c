@@ -103,6 +103,10 @@ static void unmap_all(struct cell_shm *s)
     for (unsigned i = 0; i < CELL_SHM_BLOBS; i++) {
         cell_shm_memory_unmap(s->in_blobs[i].bytes, s->in_blobs[i].size);
         cell_shm_memory_unmap(s->out_blobs[i].bytes, s->out_blobs[i].size);
+        if (s->out_blobs[i].bytes)
+            cell_memory_give(s->memory, s->out_blobs[i].size);
+        s->out_blobs[i].bytes = NULL;
+        s->in_blobs[i].bytes = NULL;
     }
     give_back_memory(s);
 }

@@ -71,6 +71,13 @@ struct cell_conn_ops {
     /* After recv said that the connection has ended: whether the peer certainly never received the last frame that was
      * sent. NULL: that cannot be told. */
     bool (*untaken)(const struct cell_conn *c);
+    /* What recv has lent is not needed any more: it goes back to the peer before the next recv, which matters for large
+     * messages. `idle`: nothing will be sent for a while either. By the thread that receives. NULL: there is nothing
+     * that this would give back. */
+    void (*release)(struct cell_conn *c, bool idle);
+    /* send takes from `memory` what it holds until the peer has taken it; then it may return CELL_RESOURCE_EXHAUSTED,
+     * when nothing was sent and the connection goes on. */
+    bool counts_sent;
     /* Offers shared memory to a peer that is known to understand that, before the first CALL. The connection goes on as
      * it is until the peer agrees, or for good. NULL: it is one already, or cannot be. A failure changes nothing. */
     int (*offer_shm)(struct cell_conn *c, struct cell_error *e);
@@ -161,9 +168,21 @@ static inline void cell_conn_peer(const struct cell_conn *c, struct cell_peer *p
 {
     cell_conn_ops(c)->peer(c, peer);
 }
-static inline bool cell_conn_untaken(const struct cell_conn *c) { return c->ops->untaken && c->ops->untaken(c); }
-static inline bool cell_conn_may_offer_shm(const struct cell_conn *c) { return c->ops->offer_shm != NULL; }
-static inline int cell_conn_offer_shm(struct cell_conn *c, struct cell_error *e) { return c->ops->offer_shm(c, e); }
+static inline bool cell_conn_untaken(const struct cell_conn *c)
+{
+    return cell_conn_ops(c)->untaken && cell_conn_ops(c)->untaken(c);
+}
+static inline void cell_conn_release(struct cell_conn *c, bool idle)
+{
+    const struct cell_conn_ops *ops = cell_conn_ops(c);
+    if (ops->release)
+        ops->release(c, idle);
+}
+static inline bool cell_conn_may_offer_shm(const struct cell_conn *c) { return cell_conn_ops(c)->offer_shm != NULL; }
+static inline int cell_conn_offer_shm(struct cell_conn *c, struct cell_error *e)
+{
+    return cell_conn_ops(c)->offer_shm(c, e);
+}
 static inline void cell_conn_close(struct cell_conn *c) /* NULL is accepted */
 {
     if (c)

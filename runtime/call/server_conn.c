@@ -11,6 +11,8 @@
 #include "server_parts.h"
 
 #define ACTIVE_NS (UINT64_C(100) * CELL_NS_PER_MS)
+/* So many such waits without a call, for connections that calls come on, and the poller has it. */
+#define IDLE_WAITS 10u
 /* Calls after which a parked connection makes room for one that wants to be. */
 #define PARKED_CALLS 256u
 #define SEND_NS (UINT64_C(30000) * CELL_NS_PER_MS)
@@ -255,10 +257,17 @@ static bool serve_other(struct cell_server *s, struct server_conn *conn, const s
 
 /* ---- parking ---- */
 
+static bool leaves(struct cell_server *s, const struct server_conn *conn)
+{
+    /* Who asks for the health of a server that drains shall hear so. */
+    return atomic_load_explicit(&s->draining, memory_order_relaxed) &&
+           (conn->channel != CELL_CHANNEL_OPS || atomic_load(&s->hard_stop));
+}
+
 /* What one thread knows while it serves one connection. */
 struct stay {
     bool parked;
-    uint32_t calls;
+    uint32_t calls, idle_waits;
     unsigned refused; /* server.parking_refused when it was parked */
 };
 
@@ -279,6 +288,7 @@ static uint64_t wait_until(struct cell_server *s, struct server_conn *conn, stru
             return 0;
         }
     }
+    stay->idle_waits = 0;
     if (!stay->parked) {
         stay->parked = cell_parking_take(s, conn->caller);
         if (stay->parked)
@@ -287,6 +297,13 @@ static uint64_t wait_until(struct cell_server *s, struct server_conn *conn, stru
         stay->refused = atomic_load_explicit(&s->parking_refused, memory_order_relaxed);
     }
     return stay->parked ? now_ns + ACTIVE_NS : 0;
+}
+
+/* No call came. Whoever is woken by the next one directly answers it sooner than by way of the poller. */
+static bool wait_again(struct cell_server *s, const struct server_conn *conn, struct stay *stay)
+{
+    return stay->parked && conn->channel == CELL_CHANNEL_APP && ++stay->idle_waits < IDLE_WAITS &&
+           atomic_load_explicit(&s->parking_refused, memory_order_relaxed) == stay->refused && !leaves(s, conn);
 }
 
 /* ---- frames ---- */
@@ -342,13 +359,6 @@ static void notice_carrier(struct cell_server *s, struct server_conn *conn)
     pthread_mutex_unlock(&s->lock);
 }
 
-static bool leaves(struct cell_server *s, const struct server_conn *conn)
-{
-    /* Who asks for the health of a server that drains shall hear so. */
-    return atomic_load_explicit(&s->draining, memory_order_relaxed) &&
-           (conn->channel != CELL_CHANNEL_OPS || atomic_load(&s->hard_stop));
-}
-
 /* The next frame, unless the connection is to leave or to wait: then *next says so. */
 static bool take_frame(struct cell_server *s, struct server_conn *conn, struct cell_received *received,
                        uint64_t deadline_ns, enum server_next *next)
@@ -383,7 +393,14 @@ enum server_next cell_server_serve(struct cell_server *s, struct server_conn *co
         if (next == NEXT_IDLE)
             deadline = wait_until(s, conn, &stay, cell_now_ns());
     }
-    while (next == NEXT_IDLE && take_frame(s, conn, &received, deadline, &next)) {
+    while (next == NEXT_IDLE) {
+        if (!take_frame(s, conn, &received, deadline, &next)) {
+            if (next == NEXT_IDLE && wait_again(s, conn, &stay)) {
+                deadline = cell_soon_ns() + ACTIVE_NS;
+                continue;
+            }
+            break;
+        }
         uint64_t now = cell_soon_ns(); /* the caller has its own, exact deadline */
         next = serve_frame(s, conn, c, &stay, &received, now);
         if (next == NEXT_AWAY)

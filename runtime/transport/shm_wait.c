@@ -18,8 +18,8 @@
 /* A wait longer than this is not worth spinning for; twice what waking somebody takes at worst, so that two sides that
  * sleep by turns find back to spinning. */
 #define MOST_SPIN_NS 100000u
-#define SLICE_NS (10 * CELL_NS_PER_MS)
-#define FUTEX_SLICES 10
+#define SLICE_NS (50 * CELL_NS_PER_MS)
+#define FUTEX_SLICES 20
 
 static inline void pause_cpu(void)
 {
@@ -124,7 +124,8 @@ static int sleep_until_message(struct unix_conn *c, const uint8_t **slot, uint64
     for (unsigned slices = 0;; slices++) {
         if (is_interrupted(c))
             return fail_interrupted(c, e);
-        int r = cell_shm_drain(c, e);
+        /* The first sleep begins without a look at the socket: that costs a good part of a short one. */
+        int r = slices == 0 && now < deadline_ns && !s->hung ? 0 : cell_shm_drain(c, e);
         if (r < 0)
             return r;
         *slot = cell_ring_peek(&s->in); /* what was sent before the socket ended is received */

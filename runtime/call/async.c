@@ -13,312 +13,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define MOST_IN_FLIGHT 48u
 #define BYTES_IN_FLIGHT (8u << 10)
 #define MOST_TICKETS 1024u
-#define FEW_OUTS 8u
-#define SMALL_REPLY 192u
-
-enum ticket_state { TICKET_SENT, TICKET_ARRIVED, TICKET_FAILED, TICKET_ABANDONED };
-
-struct ticket {
-    struct ticket *next; /* of its lane: in the order of sending */
-    struct client_call call;
-    uint64_t request, deadline_ns;
-    size_t bytes;
-    int number;
-    enum ticket_state state;
-    int code;       /* ARRIVED: the reply's; FAILED: the status */
-    uint8_t *reply; /* ARRIVED: metadata and message; `small`, or allocated */
-    uint8_t small[SMALL_REPLY];
-    size_t meta_len, message_len;
-    char *text; /* FAILED: why */
-    uint32_t room;
-    void *out[];
-};
-
-struct ctx_lane {
-    struct ctx_lane *next;
-    struct cell_client *client;
-    const struct cell_service *service; /* NULL: of calls that were made at once */
-    struct client_conn *conn;           /* NULL: it failed */
-    uint32_t forks;
-    bool leaving; /* the server said GOAWAY */
-    struct ticket *first, **last;
-    uint32_t in_flight;
-    size_t bytes;
-};
-
-/* ---- tickets ---- */
-
-static struct ticket *new_ticket(struct ctx_async *a, const struct client_call *k)
-{
-    uint32_t nout = k->method->nout;
-    struct ticket *t = NULL;
-    if (nout <= FEW_OUTS && a->unused) {
-        t = a->unused;
-        a->unused = t->next;
-    } else {
-        uint32_t room = nout < FEW_OUTS ? FEW_OUTS : nout;
-        t = malloc(sizeof(*t) + room * sizeof(t->out[0]));
-        if (!t)
-            return NULL;
-        t->room = room;
-    }
-    t->next = NULL;
-    t->call = *k;
-    t->call.in = NULL; /* the caller's, and encoded */
-    t->call.out = t->out;
-    t->reply = NULL;
-    t->text = NULL;
-    t->state = TICKET_SENT;
-    t->number = a->next_number;
-    a->next_number = a->next_number == INT32_MAX ? 0 : a->next_number + 1;
-    if (nout)
-        memcpy(t->out, k->out, nout * sizeof(t->out[0]));
-    a->ntickets++;
-    return t;
-}
-
-static void free_ticket(struct ctx_async *a, struct ticket *t)
-{
-    if (t->reply != t->small)
-        free(t->reply);
-    free(t->text);
-    a->ntickets--;
-    if (t->room == FEW_OUTS) {
-        t->next = a->unused;
-        a->unused = t;
-    } else {
-        free(t);
-    }
-}
-
-static void append(struct ctx_lane *l, struct ticket *t)
-{
-    *l->last = t;
-    l->last = &t->next;
-}
-
-static void unlink_ticket(struct ctx_lane *l, struct ticket *t)
-{
-    struct ticket **at = &l->first;
-    while (*at != t)
-        at = &(*at)->next;
-    *at = t->next;
-    if (!*at)
-        l->last = at;
-}
-
-static void fail_ticket(struct ticket *t, int status, const char *text)
-{
-    t->state = TICKET_FAILED;
-    t->code = status;
-    t->text = strdup(text); /* without memory there is only the status */
-}
-
-/* ---- lanes ---- */
-
-static struct ctx_lane *new_lane(cell_ctx *c, struct cell_client *client, const struct cell_service *service)
-{
-    struct ctx_lane *l = calloc(1, sizeof(*l));
-    if (!l)
-        return NULL;
-    l->client = client;
-    l->service = service;
-    l->last = &l->first;
-    pthread_mutex_lock(&c->lock);
-    l->next = c->async.lanes;
-    c->async.lanes = l;
-    pthread_mutex_unlock(&c->lock);
-    return l;
-}
-
-/* One that calls can be sent on, or NULL. */
-static struct ctx_lane *find_lane(cell_ctx *c, const struct client_call *k)
-{
-    struct ctx_lane *l = c->async.lanes;
-    while (l && !(l->client == k->client && l->service == k->service && l->conn && !l->leaving &&
-                  l->forks == k->client->forks))
-        l = l->next;
-    return l;
-}
-
-/* Takes the connection from the lane, so that nobody interrupts it any more. NULL: it has none in this process. */
-static struct client_conn *take_conn(cell_ctx *c, struct ctx_lane *l)
-{
-    pthread_mutex_lock(&c->lock);
-    struct client_conn *conn = l->conn;
-    l->conn = NULL;
-    pthread_mutex_unlock(&c->lock);
-    return conn && l->forks == l->client->forks ? conn : NULL;
-}
-
-static void close_conn(cell_ctx *c, struct ctx_lane *l)
-{
-    struct client_conn *conn = take_conn(c, l);
-    if (conn)
-        cell_pool_close(l->client, conn);
-}
-
-/* Ends what the connection can no longer answer. */
-static void fail_lane(cell_ctx *c, struct ctx_lane *l, int status, const char *text)
-{
-    close_conn(c, l);
-    for (struct ticket **at = &l->first, *t; (t = *at) != NULL;) {
-        if (t->state == TICKET_SENT)
-            fail_ticket(t, status, text);
-        if (t->state == TICKET_ABANDONED) {
-            *at = t->next;
-            free_ticket(&c->async, t);
-        } else {
-            at = &t->next;
-        }
-        if (!*at)
-            l->last = at;
-    }
-    l->in_flight = 0;
-    l->bytes = 0;
-}
-
-static void free_lane(cell_ctx *c, struct ctx_lane *l)
-{
-    pthread_mutex_lock(&c->lock);
-    struct ctx_lane **at = &c->async.lanes;
-    while (*at != l)
-        at = &(*at)->next;
-    *at = l->next;
-    pthread_mutex_unlock(&c->lock);
-    while (l->first) {
-        struct ticket *t = l->first;
-        l->first = t->next;
-        free_ticket(&c->async, t);
-    }
-    free(l);
-}
-
-/* A lane on which nothing is outstanding gives its connection back. */
-static void leave_lane(cell_ctx *c, struct ctx_lane *l)
-{
-    if (l->first)
-        return;
-    if (l->leaving) {
-        close_conn(c, l);
-    } else {
-        struct client_conn *conn = take_conn(c, l);
-        if (conn)
-            cell_pool_keep(c, l->client, conn);
-    }
-    free_lane(c, l);
-}
-
-void cell_async_drop(cell_ctx *c)
-{
-    while (c->async.lanes) {
-        close_conn(c, c->async.lanes);
-        free_lane(c, c->async.lanes);
-    }
-}
-
-void cell_async_free(cell_ctx *c)
-{
-    cell_async_drop(c);
-    while (c->async.unused) {
-        struct ticket *t = c->async.unused;
-        c->async.unused = t->next;
-        free(t);
-    }
-}
-
-void cell_async_interrupt(cell_ctx *c)
-{
-    for (struct ctx_lane *l = c->async.lanes; l; l = l->next)
-        if (l->conn)
-            cell_conn_interrupt(l->conn->conn);
-}
-
-static void cancel_all(cell_ctx *c)
-{
-    for (struct ctx_lane *l = c->async.lanes; l; l = l->next)
-        fail_lane(c, l, CELL_CANCELLED, cell_status_text(CELL_CANCELLED));
-}
-
-/* ---- receiving ---- */
-
-static struct ticket *oldest_in_flight(const struct ctx_lane *l)
-{
-    struct ticket *t = l->first;
-    while (t && t->state != TICKET_SENT && t->state != TICKET_ABANDONED)
-        t = t->next;
-    return t;
-}
-
-static void keep_reply(struct ticket *t, const struct cell_received *received)
-{
-    size_t meta_len = received->frame.meta_len, len = received->message_len;
-    uint8_t *copy = meta_len + len <= sizeof(t->small) ? t->small : malloc(meta_len + len);
-    if (!copy) {
-        fail_ticket(t, CELL_NO_MEMORY, "no memory for the reply");
-        return;
-    }
-    memcpy(copy, received->meta, meta_len);
-    memcpy(copy + meta_len, received->message, len);
-    t->reply = copy;
-    t->meta_len = meta_len;
-    t->message_len = len;
-    t->code = received->frame.code;
-    t->state = TICKET_ARRIVED;
-}
-
-static int take(cell_ctx *c, struct ticket *t, int code, const uint8_t *meta, size_t meta_len, const uint8_t *message,
-                size_t len)
-{
-    return cell_take_reply(c, &t->call, code, meta, meta_len, message, len);
-}
-
-/* Receives one frame of the lane. 1: it was the reply to `want`, and *result is the call's; 0: something else, or the
- * lane has failed; negative: the deadline passed. */
-static int receive(cell_ctx *c, struct ctx_lane *l, struct ticket *want, uint64_t deadline_ns, int *result)
-{
-    struct cell_received received;
-    struct cell_error e;
-    struct ticket *t = oldest_in_flight(l);
-    uint64_t before = c->deadline_ns;
-    c->deadline_ns = deadline_ns;
-    e.text[0] = '\0';
-    int r = cell_receive_reply(c, &t->call, l->conn, t->request, &received, &l->leaving, &e);
-    c->deadline_ns = before;
-    if (r == CELL_DEADLINE_EXCEEDED)
-        return r;
-    if (r < 0) {
-        bool unsure = r == CELL_UNAVAILABLE || r == CELL_IO_ERROR;
-        if (unsure)
-            cell_error_wrap(&e,
-                            l->leaving ? "%s: the cell is shutting down and did not begin the call"
-                                       : "%s: the connection was lost; what was not answered may have been executed",
-                            l->service->name);
-        fail_lane(c, l, r, e.text);
-        return 0;
-    }
-    l->in_flight--;
-    l->bytes -= t->bytes;
-    l->conn->fresh = false;
-    cell_pool_answered(l->client);
-    if (t == want)
-        *result = take(c, t, received.frame.code, received.meta, received.frame.meta_len, received.message,
-                       received.message_len);
-    else if (t->state == TICKET_SENT)
-        keep_reply(t, &received);
-    if (received.message_len >= CELL_LARGE_REPLY)
-        cell_conn_release(l->conn->conn, false);
-    if (t->state == TICKET_ABANDONED) {
-        unlink_ticket(l, t);
-        free_ticket(&c->async, t);
-    }
-    return t == want;
-}
 
 /* ---- sending ---- */
 
@@ -334,7 +32,7 @@ static int open_lane(cell_ctx *c, struct client_call *k, bool fresh, struct ctx_
     if (r < 0)
         return r;
     cell_ctx_leave(c);
-    struct ctx_lane *l = new_lane(c, k->client, k->service);
+    struct ctx_lane *l = cell_lane_new(c, k->client, k->service);
     if (!l) {
         cell_pool_drop(c);
         return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
@@ -351,12 +49,12 @@ static int open_lane(cell_ctx *c, struct client_call *k, bool fresh, struct ctx_
 /* Sends on the lane. The request stands in c->message. */
 static int send_on(cell_ctx *c, struct client_call *k, struct ctx_lane *l, struct ticket **ticket, struct cell_error *e)
 {
-    struct ticket *t = new_ticket(&c->async, k);
+    struct ticket *t = cell_ticket_new(&c->async, k);
     if (!t)
         return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
     int r = cell_send_call(c, k, l->conn, e);
     if (r < 0) {
-        free_ticket(&c->async, t);
+        cell_ticket_free(&c->async, t);
         return r;
     }
     t->request = l->conn->next_id;
@@ -364,18 +62,18 @@ static int send_on(cell_ctx *c, struct client_call *k, struct ctx_lane *l, struc
     t->bytes = c->message.len + c->meta.len;
     l->in_flight++;
     l->bytes += t->bytes;
-    append(l, t);
+    cell_lane_append(l, t);
     *ticket = t;
     return CELL_OK;
 }
 
 static int send_request(cell_ctx *c, struct client_call *k, struct ticket **ticket, struct cell_error *e)
 {
-    struct ctx_lane *l = find_lane(c, k);
+    struct ctx_lane *l = cell_lane_find(c, k);
     size_t bytes = c->message.len + c->meta.len;
     int ignored, r = CELL_OK;
     while (l && l->conn && !l->leaving && !has_room(l, bytes)) {
-        r = receive(c, l, NULL, c->deadline_ns, &ignored);
+        r = cell_lane_receive(c, l, NULL, c->deadline_ns, &ignored);
         if (r < 0)
             return cell_error_set(e, r, "%s", cell_status_text(r));
     }
@@ -389,11 +87,11 @@ static int send_request(cell_ctx *c, struct client_call *k, struct ticket **tick
         bool reused = !l->conn->fresh;
         r = send_on(c, k, l, ticket, e);
         if (r == CELL_OK || r == CELL_TOO_LARGE || r == CELL_NO_MEMORY) {
-            leave_lane(c, l); /* when nothing is outstanding on it */
+            cell_lane_leave(c, l); /* when nothing is outstanding on it */
             return r;
         }
-        fail_lane(c, l, r, e->text);
-        leave_lane(c, l);
+        cell_lane_fail(c, l, r, e->text);
+        cell_lane_leave(c, l);
         l = NULL;
         /* An idle connection that turns out to be closed never had the request. */
         if (r != CELL_UNAVAILABLE || !opened || !reused || fresh)
@@ -408,18 +106,18 @@ static int call_at_once(cell_ctx *c, struct client_call *k, struct ticket **tick
     while (l && l->service)
         l = l->next;
     if (!l)
-        l = new_lane(c, k->client, NULL);
-    struct ticket *t = l ? new_ticket(&c->async, k) : NULL;
+        l = cell_lane_new(c, k->client, NULL);
+    struct ticket *t = l ? cell_ticket_new(&c->async, k) : NULL;
     if (!t)
         return cell_fail(c, CELL_NO_MEMORY, "%s: out of memory", k->method->name);
     int r = cell_call(c, k->service, k->id, k->in, k->out);
     if (r < 0) {
-        fail_ticket(t, r, cell_ctx_message(c));
+        cell_ticket_fail(t, r, cell_ctx_message(c));
     } else {
         t->state = TICKET_ARRIVED;
         t->code = r;
     }
-    append(l, t);
+    cell_lane_append(l, t);
     *ticket = t;
     return CELL_OK;
 }
@@ -461,7 +159,7 @@ int cell_call_async(cell_ctx *c, const struct cell_service *service, uint32_t me
         r = c->origin ? send_nested(c, &k, &t) : send_async(c, &k, &t);
     cell_scratch_reset(&c->message);
     if (r < 0 && cell_ctx_take_cancel(c)) {
-        cancel_all(c);
+        cell_lanes_cancel(c);
         r = CELL_CANCELLED;
     }
     return r < 0 ? r : t->number;
@@ -487,10 +185,10 @@ static int finish(cell_ctx *c, struct ctx_lane *l, struct ticket *t)
     if (t->state == TICKET_FAILED)
         cell_fail(c, r, "%s", t->text ? t->text : cell_status_text(r));
     else if (t->reply)
-        r = take(c, t, t->code, t->reply, t->meta_len, t->reply + t->meta_len, t->message_len);
-    unlink_ticket(l, t);
-    free_ticket(&c->async, t);
-    leave_lane(c, l);
+        r = cell_ticket_take(c, t, t->code, t->reply, t->meta_len, t->reply + t->meta_len, t->message_len);
+    cell_lane_unlink(l, t);
+    cell_ticket_free(&c->async, t);
+    cell_lane_leave(c, l);
     return r;
 }
 
@@ -508,25 +206,25 @@ static int wait_for(cell_ctx *c, struct ctx_lane *l, struct ticket *t)
     int result = CELL_OK, r = 0;
     while (t->state == TICKET_SENT && r == 0) {
         if (atomic_load(&c->cancelled)) { /* perhaps before there was anything to interrupt */
-            fail_lane(c, l, CELL_CANCELLED, cell_status_text(CELL_CANCELLED));
+            cell_lane_fail(c, l, CELL_CANCELLED, cell_status_text(CELL_CANCELLED));
             break;
         }
         /* In the child of a fork there is nothing to wait for. */
         if (!l->conn || l->forks != l->client->forks) {
-            fail_lane(c, l, CELL_UNAVAILABLE, "the call was sent by another process");
+            cell_lane_fail(c, l, CELL_UNAVAILABLE, "the call was sent by another process");
             break;
         }
-        r = receive(c, l, t, t->deadline_ns, &result);
+        r = cell_lane_receive(c, l, t, t->deadline_ns, &result);
     }
     if (t->state == TICKET_FAILED && cell_ctx_take_cancel(c))
-        cancel_all(c);
+        cell_lanes_cancel(c);
     if (r < 0)
         return abandon(c, l, t);
     if (r == 0)
         return finish(c, l, t);
-    unlink_ticket(l, t);
-    free_ticket(&c->async, t);
-    leave_lane(c, l);
+    cell_lane_unlink(l, t);
+    cell_ticket_free(&c->async, t);
+    cell_lane_leave(c, l);
     return result;
 }
 
@@ -553,7 +251,7 @@ static int look(cell_ctx *c, const int *tickets, size_t n, uint64_t *deadline_ns
         struct ctx_lane *l = NULL;
         struct ticket *t = find_ticket(c, tickets[i], &l);
         while (t && t->state == TICKET_SENT && l->conn && l->forks == l->client->forks &&
-               cell_conn_readable(l->conn->conn) && receive(c, l, NULL, 0, &ignored) == 0)
+               cell_conn_readable(l->conn->conn) && cell_lane_receive(c, l, NULL, 0, &ignored) == 0)
             continue;
         if (!t || t->state != TICKET_SENT || !l->conn || l->forks != l->client->forks)
             return (int)i;

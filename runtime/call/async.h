@@ -1,9 +1,70 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* The asynchronous calls of a context; see async.c. */
+/* The asynchronous calls of a context: what async.c, which sends and waits, and async_lane.c share. */
 #ifndef CELL_CALL_ASYNC_H
 #define CELL_CALL_ASYNC_H
 
 #include "pool.h"
+
+#define CELL_SMALL_TICKET 192u
+
+enum ticket_state { TICKET_SENT, TICKET_ARRIVED, TICKET_FAILED, TICKET_ABANDONED };
+
+/* One call that was not waited for yet. */
+struct ticket {
+    struct ticket *next; /* of its lane: in the order of sending */
+    struct client_call call;
+    uint64_t request, deadline_ns;
+    size_t bytes;
+    int number;
+    enum ticket_state state;
+    int code;       /* ARRIVED: the reply's; FAILED: the status */
+    uint8_t *reply; /* ARRIVED: metadata and message; `small`, or allocated */
+    uint8_t small[CELL_SMALL_TICKET];
+    size_t meta_len, message_len;
+    char *text; /* FAILED: why */
+    uint32_t room;
+    void *out[];
+};
+
+/* The connection of a context for the outstanding calls to one service. */
+struct ctx_lane {
+    struct ctx_lane *next;
+    struct cell_client *client;
+    const struct cell_service *service; /* NULL: of calls that were made at once */
+    struct client_conn *conn;           /* NULL: it failed */
+    uint32_t forks;
+    bool leaving; /* the server said GOAWAY */
+    struct ticket *first, **last;
+    uint32_t in_flight;
+    size_t bytes;
+};
+
+/* ---- tickets ---- */
+
+struct ticket *cell_ticket_new(struct ctx_async *a, const struct client_call *k); /* NULL: no memory */
+void cell_ticket_free(struct ctx_async *a, struct ticket *t);                     /* it is in no lane */
+void cell_ticket_fail(struct ticket *t, int status, const char *text);
+/* The result of a reply: what cell_take_reply says. */
+int cell_ticket_take(cell_ctx *c, struct ticket *t, int code, const uint8_t *meta, size_t meta_len,
+                     const uint8_t *message, size_t len);
+
+/* ---- lanes ---- */
+
+/* In the context's list, without a connection. NULL: no memory. */
+struct ctx_lane *cell_lane_new(cell_ctx *c, struct cell_client *client, const struct cell_service *service);
+/* One that calls can be sent on, or NULL. */
+struct ctx_lane *cell_lane_find(cell_ctx *c, const struct client_call *k);
+void cell_lane_append(struct ctx_lane *l, struct ticket *t);
+void cell_lane_unlink(struct ctx_lane *l, struct ticket *t);
+/* Closes the connection and fails what it can no longer answer. */
+void cell_lane_fail(cell_ctx *c, struct ctx_lane *l, int status, const char *text);
+/* When nothing is outstanding any more: gives the connection back and frees the lane. */
+void cell_lane_leave(cell_ctx *c, struct ctx_lane *l);
+/* Fails everything that is outstanding with CELL_CANCELLED. */
+void cell_lanes_cancel(cell_ctx *c);
+/* Receives one frame of the lane. 1: it was the reply to `want`, and *result is the call's; 0: something else, or the
+ * lane has failed; negative: the deadline passed. */
+int cell_lane_receive(cell_ctx *c, struct ctx_lane *l, struct ticket *want, uint64_t deadline_ns, int *result);
 
 /* Ends everything that is outstanding: nobody can wait for it any more, and its connections are closed. */
 void cell_async_drop(cell_ctx *c);

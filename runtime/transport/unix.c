@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "transport/shm.h"
@@ -23,20 +22,6 @@
 #define SMALL_FRAME 512u
 
 static const struct cell_conn_ops unix_ops;
-
-int cell_unix_set_timeout(int fd, int option, uint32_t ms)
-{
-    struct timeval t = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
-    return setsockopt(fd, SOL_SOCKET, option, &t, sizeof(t));
-}
-
-uint32_t cell_unix_timeout_step(uint64_t left_ns)
-{
-    uint64_t ms = left_ns / CELL_NS_PER_MS;
-    if (ms >= UINT64_C(1) << 30)
-        return UINT32_C(1) << 30;
-    return ms < 2 ? 1 : UINT32_C(1) << (31 - __builtin_clz((uint32_t)ms));
-}
 
 int cell_unix_conn_new(int fd, uint32_t max_payload, struct cell_conn **conn, struct cell_error *e)
 {

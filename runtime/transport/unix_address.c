@@ -15,6 +15,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -102,6 +103,20 @@ static int look_up(const char *path, bool any_owner, struct sockaddr_un *a, int 
     if (!S_ISSOCK(st.st_mode))
         return cell_error_set(e, CELL_INVALID_ARGUMENT, "%s is not a socket", path);
     return any_owner || may_trust(st.st_uid) ? CELL_OK : fail_owner(path, st.st_uid, e);
+}
+
+int cell_unix_set_timeout(int fd, int option, uint32_t ms)
+{
+    struct timeval t = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+    return setsockopt(fd, SOL_SOCKET, option, &t, sizeof(t));
+}
+
+uint32_t cell_unix_timeout_step(uint64_t left_ns)
+{
+    uint64_t ms = left_ns / CELL_NS_PER_MS;
+    if (ms >= UINT64_C(1) << 30)
+        return UINT32_C(1) << 30;
+    return ms < 2 ? 1 : UINT32_C(1) << (31 - __builtin_clz((uint32_t)ms));
 }
 
 /* A server whose queue is full makes a non-blocking connect fail with EAGAIN and a blocking one wait, for as long as

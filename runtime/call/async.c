@@ -39,6 +39,7 @@ static int open_lane(cell_ctx *c, struct client_call *k, bool fresh, struct ctx_
     }
     pthread_mutex_lock(&c->lock); /* from the lease to the lane at once: whoever cancels finds it in one of them */
     c->lease = NULL;
+    atomic_fetch_sub(&k->client->leases, 1);
     l->conn = conn;
     l->forks = k->client->forks;
     pthread_mutex_unlock(&c->lock);

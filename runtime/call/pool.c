@@ -59,6 +59,7 @@ static void after_fork_in_child(void)
     for (struct cell_client *c = clients; c; c = c->next) {
         close_all(c);
         c->forks++;
+        atomic_store(&c->leases, 0);
         c->random ^= (uint64_t)getpid() * UINT64_C(0x9e3779b97f4a7c15);
         pthread_mutex_unlock(&c->lock);
     }
@@ -159,6 +160,7 @@ static void lease(cell_ctx *c, struct cell_client *client, struct client_conn *c
     c->lessor = client;
     c->lease_forks = client->forks;
     pthread_mutex_unlock(&c->lock);
+    atomic_fetch_add(&client->leases, 1);
 }
 
 /* Ends the lease; afterwards nobody else touches the connection. NULL: there was none, or none in this process. */
@@ -170,7 +172,10 @@ static struct client_conn *end_lease(cell_ctx *c)
     pthread_mutex_lock(&c->lock);
     c->lease = NULL;
     pthread_mutex_unlock(&c->lock);
-    return c->lease_forks == c->lessor->forks ? conn : NULL;
+    if (c->lease_forks != c->lessor->forks)
+        return NULL;
+    atomic_fetch_sub(&c->lessor->leases, 1);
+    return conn;
 }
 
 void cell_pool_close(struct cell_client *client, struct client_conn *conn)

@@ -7,6 +7,8 @@
 
 /* Idle connections beyond these are closed. */
 #define CELL_MAX_IDLE 32u
+/* Contexts that keep the connection of their last call; with more of them each gives it back after the call. */
+#define CELL_MAX_LEASES 128u
 
 /*
  * A connection after its handshake, for one cell and one schema. It is leased to one context, which keeps it from call
@@ -50,7 +52,8 @@ struct cell_client {
     pthread_mutex_t lock;
     struct client_conn *idle, *all;
     uint32_t nidle;
-    uint32_t forks;           /* how often this client is a copy in a child: leases of before are gone */
+    uint32_t forks; /* how often this client is a copy in a child: leases of before are gone */
+    atomic_uint leases;
     atomic_uint retry_tokens; /* tenths of a retry */
     uint64_t random;
     struct located *located;

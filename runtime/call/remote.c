@@ -124,6 +124,8 @@ static int exchange(cell_ctx *c, struct client_call *k, struct client_conn *conn
         cell_pool_drop(c);
     else
         conn->fresh = false;
+    if (atomic_load_explicit(&k->client->leases, memory_order_relaxed) > CELL_MAX_LEASES)
+        cell_pool_return(c);
     if (whole)
         cell_pool_answered(k->client);
     a->connected = !whole && !too_large;

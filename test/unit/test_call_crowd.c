@@ -269,3 +269,29 @@ TEST(clients_that_do_not_read_their_replies_delay_nobody_and_too_many_are_cut)
     demo_stop(&d);
     demo_teardown();
 }
+
+TEST(contexts_that_stay_open_do_not_each_keep_a_connection)
+{
+    enum { CONTEXTS = 300, LEASES = 128 }; /* as in pool.h */
+    struct demo_server d = {0};
+    struct cell_client *client = NULL;
+    cell_ctx *c[CONTEXTS];
+    int32_t sum;
+    demo_setup();
+    demo_start(&d);
+    REQUIRE(cell_client_open(demo_address, &client) == CELL_OK);
+    const struct cell_ctx_options o = {.client = client, .timeout_ms = 60000};
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i < CONTEXTS; i++) {
+            if (round == 0)
+                c[i] = cell_ctx_open(&o);
+            REQUIRE(call_add(c[i], i, round, &sum) == 0 && sum == i + round);
+        }
+    struct crowd_connections n = crowd_connections();
+    CHECK(n.plain + n.shm >= LEASES && n.plain + n.shm <= LEASES + 1);
+    for (int i = 0; i < CONTEXTS; i++)
+        cell_ctx_close(c[i]);
+    cell_client_close(client);
+    demo_stop(&d);
+    demo_teardown();
+}

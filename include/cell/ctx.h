@@ -20,7 +20,7 @@ extern "C" {
 
 struct cell_ctx_options {
     uint32_t reserved;          /* 0 */
-    uint32_t timeout_ms;        /* per call; 0 = the default, 5000; UINT32_MAX = none; from 1000 on to some ms */
+    uint32_t timeout_ms;        /* per call; 0 = the default, 5000; UINT32_MAX = none */
     struct cell_client *client; /* NULL = the cell's default client; borrowed, must outlive the context */
     uint64_t memory_limit;      /* bytes of replies and allocations at once; 0 = the default, 64 MiB */
 };

@@ -142,9 +142,10 @@ CELL_SCALAR_MAP(CELL_DECLARE_TYPES)
 int cell_call(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in, void *const *out);
 
 /* What every generated NAME_async does: encodes and sends, and returns a ticket for cell_wait (ctx.h), 0 or more; or a
- * negative enum cell_status, when nothing was sent. `in` is not used afterwards; what `out` points to must live until
- * the ticket was waited for, and is written to then. Connects and makes room if need be, so it may block, until the
- * context's deadline at the longest. */
+ * negative enum cell_status with the trail in `c`, when nothing was sent: as cell_call, and CELL_RESOURCE_EXHAUSTED
+ * with 1,024 tickets outstanding. `in` is not used afterwards; what `out` points to must live until the ticket was
+ * waited for, and is written to then. Connects and makes room if need be, so it may block, until the context's deadline
+ * at the longest. Thread-safety as cell_call. */
 int cell_call_async(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in, void *const *out);
 
 #pragma GCC visibility pop

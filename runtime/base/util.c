@@ -2,7 +2,6 @@
 #include "base/util.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -17,18 +16,11 @@ uint64_t cell_now_ns(void)
     return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
 }
 
-uint64_t cell_soon_ns(void)
+uint64_t cell_coarse_ns(void)
 {
-    static _Atomic uint64_t resolution_ns;
     struct timespec t;
-    uint64_t late = atomic_load_explicit(&resolution_ns, memory_order_relaxed);
-    if (!late) { /* the coarse clock stands still between two ticks of the kernel */
-        clock_getres(CLOCK_MONOTONIC_COARSE, &t);
-        late = (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec + 1;
-        atomic_store_explicit(&resolution_ns, late, memory_order_relaxed);
-    }
     clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-    return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec + late;
+    return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
 }
 
 void cell_cleanup_fd(int *fd)

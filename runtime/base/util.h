@@ -12,9 +12,9 @@
 
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t cell_now_ns(void);
-/* A time that is not before now and a few milliseconds after it at the most, for a fourth of the cost: for deadlines
- * that may be a little late, on the path of every call. */
-uint64_t cell_soon_ns(void);
+/* The same clock as of the kernel's last tick, for a fourth of the cost: never after now, some milliseconds before it,
+ * and more when ticks are late. Only for what need not be exact; no deadline is made of it. */
+uint64_t cell_coarse_ns(void);
 #define CELL_NS_PER_MS UINT64_C(1000000)
 #define CELL_NO_DEADLINE UINT64_MAX
 

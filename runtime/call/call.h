@@ -87,9 +87,6 @@ cell_ctx *cell_ctx_open_handler(uint64_t memory_limit);
 void cell_ctx_begin_handler(cell_ctx *c, struct ctx_origin *origin, uint64_t deadline_ns);
 void cell_ctx_end_handler(cell_ctx *c);
 
-/* Now, for a call with this timeout: of long ones the deadline may be some milliseconds late, which makes it cheap. */
-static inline uint64_t cell_begin_ns(uint32_t timeout_ms) { return timeout_ms < 1000 ? cell_now_ns() : cell_soon_ns(); }
-
 /* Absolute deadline of a call that begins now, and what travels with it (0 = none). */
 uint64_t cell_ctx_call_deadline(const cell_ctx *c, uint32_t *timeout_ms, uint64_t now_ns);
 

@@ -132,7 +132,7 @@ static int check_call(cell_ctx *c, const struct cell_service *s, uint32_t method
 uint64_t cell_begin_call(cell_ctx *c, struct client_call *k)
 {
     uint64_t before = c->deadline_ns;
-    k->now_ns = cell_begin_ns(c->timeout_ms ? c->timeout_ms : CELL_DEFAULT_TIMEOUT_MS);
+    k->now_ns = cell_now_ns();
     c->deadline_ns = cell_ctx_call_deadline(c, &k->timeout_ms, k->now_ns);
     return before;
 }

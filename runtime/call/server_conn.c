@@ -224,9 +224,7 @@ static enum server_next serve_call(struct cell_server *s, struct server_conn *co
     conn->origin.events = POLLIN | POLLRDHUP;
     if (placed) /* the gate bounds these threads; who has a place must not wait for a turn as well */
         cell_server_waits(s, conn->thread);
-    uint64_t deadline_ns = CELL_NO_DEADLINE;
-    if (f->timeout_ms)
-        deadline_ns = (waited ? now_ns : cell_begin_ns(f->timeout_ms)) + f->timeout_ms * CELL_NS_PER_MS;
+    uint64_t deadline_ns = f->timeout_ms ? now_ns + f->timeout_ms * CELL_NS_PER_MS : CELL_NO_DEADLINE;
     cell_ctx_begin_handler(c, &conn->origin, deadline_ns);
     int code = answer(s, conn, c, received, waited, &meta);
     if (placed) {
@@ -396,12 +394,12 @@ enum server_next cell_server_serve(struct cell_server *s, struct server_conn *co
     while (next == NEXT_IDLE) {
         if (!take_frame(s, conn, &received, deadline, &next)) {
             if (next == NEXT_IDLE && wait_again(s, conn, &stay)) {
-                deadline = cell_soon_ns() + ACTIVE_NS;
+                deadline = cell_now_ns() + ACTIVE_NS;
                 continue;
             }
             break;
         }
-        uint64_t now = cell_soon_ns(); /* the caller has its own, exact deadline */
+        uint64_t now = cell_now_ns();
         next = serve_frame(s, conn, c, &stay, &received, now);
         if (next == NEXT_AWAY)
             return next;

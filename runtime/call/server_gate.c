@@ -360,7 +360,7 @@ bool cell_gate_enter(struct server_gate *g, struct gate_process *p, struct gate_
 struct gate_waiter *cell_gate_leave(struct server_gate *g, struct gate_process *p, uint64_t entered_ns, uint64_t now_ns)
 {
     /* Counted from the end of a call, however long it took: so whoever calls without a pause is active. */
-    atomic_store_explicit(&p->last_ns, now_ns ? now_ns : cell_soon_ns(), memory_order_relaxed);
+    atomic_store_explicit(&p->last_ns, now_ns ? now_ns : cell_coarse_ns(), memory_order_relaxed);
     if (!(atomic_fetch_sub_explicit(&p->word, 1, memory_order_acq_rel) & CALLS))
         return NULL;
     if (!now_ns)

@@ -7,7 +7,7 @@
  * as blocking blocks. Functions of one connection: one thread may send while another receives; `interrupt` is callable
  * from any thread; nothing else is concurrent. Permitted errors are CELL_UNAVAILABLE (peer gone, refused), CELL_
  * DEADLINE_EXCEEDED, CELL_CANCELLED (interrupted), CELL_PROTOCOL_ERROR, CELL_TOO_LARGE, CELL_PERMISSION_DENIED,
- * CELL_INVALID_ARGUMENT, CELL_NO_MEMORY, CELL_IO_ERROR, and of recv and offer_shm CELL_RESOURCE_EXHAUSTED (see
+ * CELL_INVALID_ARGUMENT, CELL_NO_MEMORY, CELL_IO_ERROR, and of send, recv and offer_shm CELL_RESOURCE_EXHAUSTED (see
  * cell_memory).
  *
  * A connection that shares memory, or has offered to, belongs to the process that made it: in a fork's child everything
@@ -49,7 +49,8 @@ struct cell_conn_ops {
 
     /* Sends one whole frame: header, then n buffers that make its payload (f->length bytes together), of which the
      * first f->meta_len bytes are metadata. Blocks. After a failure the connection is dead and can only be closed,
-     * except after CELL_INVALID_ARGUMENT, when nothing was sent. The buffers stay the caller's. */
+     * except after CELL_INVALID_ARGUMENT and CELL_RESOURCE_EXHAUSTED (see counts_sent), when nothing was sent. The
+     * buffers stay the caller's. */
     int (*send)(struct cell_conn *c, const struct cell_frame *f, const struct iovec *payload, int n,
                 uint64_t deadline_ns, struct cell_error *e);
     /* Receives one whole frame. Blocks. What *r points to is the connection's, valid until the next recv. The header is
@@ -84,7 +85,8 @@ struct cell_conn_ops {
 };
 
 /* Memory that several connections may hold together. A transport takes from it before a buffer that holds what the peer
- * sends is made or grows (and for memory that is mapped for one connection), and gives it back with that. Thread-safe.
+ * sends is made or grows, and for the shared memory that it makes for one connection, and gives it back with that.
+ * Thread-safe.
  */
 struct cell_memory {
     atomic_size_t used;
@@ -126,7 +128,7 @@ struct cell_conn {
 struct cell_connect_options {
     uint64_t deadline_ns;
     uint32_t max_payload; /* of frames received on this connection; longer ones are CELL_TOO_LARGE */
-    bool shm;             /* offer shared memory; where the peer declines the connection stays what it is */
+    bool shm;             /* offer_shm at once: for a server that is known to understand that */
     bool any_owner;       /* false: only a socket owned by this user or root is connected to */
 };
 

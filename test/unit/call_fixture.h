@@ -373,6 +373,13 @@ static UNUSED void wait_sem(sem_t *s)
 
 /* ---- calls ---- */
 
+static UNUSED void *cancel_when_entered(void *arg)
+{
+    wait_sem(&shared->entered);
+    cell_ctx_cancel(arg);
+    return NULL;
+}
+
 static UNUSED cell_ctx *demo_ctx(struct cell_client **client)
 {
     CHECK(cell_client_open(demo_address, client) == CELL_OK);

@@ -408,3 +408,14 @@ TEST(identifiers_are_recognised)
     CHECK(!cell_is_identifier("") && !cell_is_identifier("9a") && !cell_is_identifier("a-b"));
     CHECK(!cell_is_identifier("a b") && !cell_is_identifier("\xc3\xa9") && !cell_is_identifier(NULL));
 }
+
+TEST(the_coarse_clock_is_never_after_now_and_goes_on)
+{
+    uint64_t begin = cell_coarse_ns(), coarse = begin;
+    bool good = true;
+    while (coarse == begin) {
+        coarse = cell_coarse_ns();
+        good &= coarse >= begin && coarse <= cell_now_ns();
+    }
+    CHECK(good);
+}

@@ -134,13 +134,6 @@ TEST(a_deadline_ends_one_call_and_leaves_the_others)
     demo_teardown();
 }
 
-static void *cancel_when_entered(void *arg)
-{
-    wait_sem(&shared->entered);
-    cell_ctx_cancel(arg);
-    return NULL;
-}
-
 TEST(cancelling_ends_all_that_is_outstanding)
 {
     struct demo_server d = {0};

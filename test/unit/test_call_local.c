@@ -74,13 +74,6 @@ TEST(a_fake_answers_like_a_handler)
 
 /* ---- in process ---- */
 
-static void *cancel_when_entered(void *arg)
-{
-    wait_sem(&shared->entered);
-    cell_ctx_cancel(arg);
-    return NULL;
-}
-
 TEST(an_in_process_client_runs_the_servers_handlers)
 {
     struct demo_server d = {.options = {.user = (void *)(uintptr_t)"local", .max_message = 1u << 16}};

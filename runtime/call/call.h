@@ -66,8 +66,10 @@ struct cell_ctx {
     uint32_t ndetails;
     size_t detail_bytes;
     struct cell_client *client;
-    uint32_t timeout_ms;       /* as in cell_ctx_options; 0 = not set */
-    uint64_t deadline_ns;      /* of the running call; CELL_NO_DEADLINE */
+    uint32_t timeout_ms;  /* as in cell_ctx_options; 0 = not set */
+    uint64_t deadline_ns; /* of the running call; CELL_NO_DEADLINE */
+    uint32_t due_ms;      /* not 0: the deadline is so long after `arrived_ticks`, and deadline_ns not made yet */
+    uint64_t arrived_ticks;
     struct ctx_origin *origin; /* NULL on a client's context */
     uint32_t intercepted;      /* calls whose interceptors run: what they were given is in the arena */
     atomic_bool cancelled;
@@ -85,10 +87,15 @@ struct cell_ctx {
 /* Takes a context for a handler's call, and back to that state after each call. NULL when memory is short. */
 cell_ctx *cell_ctx_open_handler(uint64_t memory_limit);
 void cell_ctx_begin_handler(cell_ctx *c, struct ctx_origin *origin, uint64_t deadline_ns);
+/* The same with a deadline that is made of a stamp when somebody asks; timeout_ms 0 = none. */
+void cell_ctx_begin_handler_at(cell_ctx *c, struct ctx_origin *origin, uint64_t arrived_ticks, uint32_t timeout_ms);
 void cell_ctx_end_handler(cell_ctx *c);
 
 /* Absolute deadline of a call that begins now, and what travels with it (0 = none). */
 uint64_t cell_ctx_call_deadline(const cell_ctx *c, uint32_t *timeout_ms, uint64_t now_ns);
+
+/* The deadline of the running call. */
+uint64_t cell_ctx_deadline(const cell_ctx *c);
 
 /* Around a call on the leased connection: only in between does cell_ctx_cancel interrupt it. A cancellation that is
  * just too late may still do so, so that after one was seen (`cancelled`) the connection is to be dropped. */
@@ -164,6 +171,10 @@ struct call_target {
 int cell_serve_request(cell_ctx *c, const struct call_target *t, const uint8_t *message, size_t len,
                        const struct cell_buffer **meta);
 
+/* The same from where a handler has returned `code` and filled in what refs refer to. */
+int cell_serve_result(cell_ctx *c, const struct call_target *t, int code, const struct cell_ref *refs,
+                      const struct cell_buffer **meta);
+
 /* Records an error as the reply of a request that no handler saw; returns its code. */
 int cell_serve_refusal(cell_ctx *c, const struct cell_error *e, const struct cell_buffer **meta);
 
@@ -177,9 +188,10 @@ struct client_call {
     uint32_t id;
     const void *in;
     void *const *out;
-    uint32_t timeout_ms; /* what travels */
-    uint64_t now_ns;     /* when the call began */
-    bool connected;      /* a connection was made for it: a failure now is a lost connection */
+    uint32_t timeout_ms;     /* what travels */
+    uint64_t now_ns;         /* when the call began */
+    bool connected;          /* a connection was made for it: a failure now is a lost connection */
+    struct short_rest *rest; /* it was sent already; NULL = it was not */
 };
 
 /* A reply of this size is given back as soon as it was decoded: the server has memory for it. */
@@ -198,5 +210,20 @@ int cell_encode_request(cell_ctx *c, const struct client_call *k);
 /* Takes the deadline of a call that begins now; returns the one to be restored after it. */
 uint64_t cell_begin_call(cell_ctx *c, struct client_call *k);
 int cell_call_local(cell_ctx *c, struct client_call *k);
+
+/* ---- short_call.c: the calls that are to cost least ---- */
+
+enum short_call {
+    SHORT_NOT,  /* nothing was done */
+    SHORT_SENT, /* the request was sent on the context's lease, and *rest is what there is to go on with */
+    SHORT_DONE  /* *result is what the call returns */
+};
+struct short_rest {
+    uint64_t ticks; /* when the call began */
+    bool arrived;   /* a frame that cell_receive_reply is to look at first */
+    struct cell_received received;
+};
+enum short_call cell_call_short(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in,
+                                void *const *out, int *result, struct short_rest *rest);
 
 #endif

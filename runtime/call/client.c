@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ticks.h"
 #include "pool.h"
 
 int cell_client_open(const char *address, struct cell_client **client)
@@ -68,6 +69,10 @@ static int carry_out(cell_ctx *c, void *arg)
 {
     struct client_call *k = arg;
     int r = cell_encode_request(c, k);
+    if (r < 0 && k->rest) { /* the reply is for nobody */
+        cell_ctx_leave(c);
+        cell_pool_drop(c);
+    }
     if (r < 0)
         return r;
     return k->client->fake || k->client->server ? cell_call_local(c, k) : cell_call_remote(c, k);
@@ -131,8 +136,9 @@ static int check_call(cell_ctx *c, const struct cell_service *s, uint32_t method
 
 uint64_t cell_begin_call(cell_ctx *c, struct client_call *k)
 {
-    uint64_t before = c->deadline_ns;
-    k->now_ns = cell_now_ns();
+    uint64_t before = c->deadline_ns = cell_ctx_deadline(c);
+    c->due_ms = 0;
+    k->now_ns = k->rest ? cell_ticks_ns(k->rest->ticks) : cell_now_ns();
     c->deadline_ns = cell_ctx_call_deadline(c, &k->timeout_ms, k->now_ns);
     return before;
 }
@@ -164,9 +170,15 @@ int cell_prepare_call(cell_ctx *c, const struct cell_service *service, uint32_t 
 int cell_call(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in, void *const *out)
 {
     struct client_call k;
-    int r = cell_prepare_call(c, service, method, in, out, &k);
+    struct short_rest rest;
+    int r = CELL_OK;
+    enum short_call s = c ? cell_call_short(c, service, method, in, out, &r, &rest) : SHORT_NOT;
+    if (s == SHORT_DONE)
+        return r;
+    r = cell_prepare_call(c, service, method, in, out, &k);
     if (r < 0)
         return r;
+    k.rest = s == SHORT_SENT ? &rest : NULL;
     uint64_t before = cell_begin_call(c, &k);
     r = c->origin ? call_nested(c, &k) : call_through_hooks(c, &k);
     c->deadline_ns = before;

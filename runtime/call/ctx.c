@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "async.h"
+#include "base/ticks.h"
 
 /* ---- life ---- */
 
@@ -87,6 +88,13 @@ void cell_ctx_begin_handler(cell_ctx *c, struct ctx_origin *origin, uint64_t dea
     c->deadline_ns = deadline_ns;
 }
 
+void cell_ctx_begin_handler_at(cell_ctx *c, struct ctx_origin *origin, uint64_t arrived_ticks, uint32_t timeout_ms)
+{
+    c->origin = origin;
+    c->arrived_ticks = arrived_ticks;
+    c->due_ms = timeout_ms;
+}
+
 void cell_ctx_end_handler(cell_ctx *c)
 {
     cell_async_drop(c);
@@ -99,6 +107,7 @@ void cell_ctx_end_handler(cell_ctx *c)
     c->client = NULL;
     c->timeout_ms = 0;
     c->deadline_ns = CELL_NO_DEADLINE;
+    c->due_ms = 0;
     c->origin = NULL;
     atomic_store_explicit(&c->cancelled, false, memory_order_relaxed);
 }
@@ -153,6 +162,11 @@ void cell_ctx_set_client(cell_ctx *c, struct cell_client *client)
         c->client = client;
 }
 
+uint64_t cell_ctx_deadline(const cell_ctx *c)
+{
+    return c->due_ms ? cell_ticks_ns(c->arrived_ticks) + c->due_ms * CELL_NS_PER_MS : c->deadline_ns;
+}
+
 uint64_t cell_ctx_call_deadline(const cell_ctx *c, uint32_t *timeout_ms, uint64_t now_ns)
 {
     /* A call that a handler makes has its own caller's deadline; a timeout can only shorten it. */
@@ -171,10 +185,11 @@ uint64_t cell_ctx_call_deadline(const cell_ctx *c, uint32_t *timeout_ms, uint64_
 
 uint64_t cell_ctx_remaining_ns(const cell_ctx *c)
 {
-    if (!c || c->deadline_ns == CELL_NO_DEADLINE)
+    uint64_t deadline = c ? cell_ctx_deadline(c) : CELL_NO_DEADLINE;
+    if (deadline == CELL_NO_DEADLINE)
         return UINT64_MAX;
     uint64_t now = cell_now_ns();
-    return now < c->deadline_ns ? c->deadline_ns - now : 0;
+    return now < deadline ? deadline - now : 0;
 }
 
 /* ---- cancellation ---- */
@@ -205,7 +220,7 @@ CELL_BOOL_TYPE cell_ctx_cancelled(cell_ctx *c)
         atomic_store(&c->cancelled, true);
         return true;
     }
-    return c->deadline_ns != CELL_NO_DEADLINE && cell_now_ns() >= c->deadline_ns;
+    return cell_ctx_remaining_ns(c) == 0;
 }
 
 void cell_ctx_enter(cell_ctx *c)

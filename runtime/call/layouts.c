@@ -36,6 +36,11 @@ static struct client_service *find_service(const struct cell_client *client, con
     return s;
 }
 
+const struct client_service *cell_client_find(const struct cell_client *client, const struct cell_service *service)
+{
+    return find_service(client, service);
+}
+
 /* Adds the service, the method, or both; another thread may have been faster. */
 static int add(struct cell_client *client, const struct cell_service *service, uint32_t method,
                const struct method_layouts **layouts)

@@ -6,13 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/ticks.h"
 #include "core/config.h"
 #include "server_parts.h"
 
 /* A connection that was used so recently is not asked whether it is still good: the answer to a call tells as well, and
  * asking costs a system call. */
 #define RECENT_NS (UINT64_C(1000) * CELL_NS_PER_MS)
-#define RETRY_TOKENS_MAX 100u
 #define RETRY_COST 10u
 
 /* ---- all clients of the process ---- */
@@ -75,6 +75,7 @@ static void register_fork(void)
 int cell_client_new(struct cell_client **client)
 {
     pthread_once(&fork_once, register_fork);
+    cell_ticks_begin();
     struct cell_client *c = fork_result ? NULL : calloc(1, sizeof(*c));
     if (!c)
         return CELL_NO_MEMORY;
@@ -82,7 +83,7 @@ int cell_client_new(struct cell_client **client)
         free(c);
         return CELL_NO_MEMORY;
     }
-    atomic_init(&c->retry_tokens, RETRY_TOKENS_MAX);
+    atomic_init(&c->retry_tokens, CELL_RETRY_TOKENS);
     c->random = cell_now_ns() ^ (uint64_t)(uintptr_t)c ^ (uint64_t)getpid() << 32;
     c->random |= 1;
     pthread_mutex_lock(&clients_lock);
@@ -222,13 +223,6 @@ void cell_pool_keep(cell_ctx *c, struct cell_client *client, struct client_conn 
         lease(c, client, conn);
 }
 
-void cell_pool_answered(struct cell_client *client)
-{
-    /* Two threads may overshoot by one: it is a budget, not an account. */
-    if (atomic_load_explicit(&client->retry_tokens, memory_order_relaxed) < RETRY_TOKENS_MAX)
-        atomic_fetch_add_explicit(&client->retry_tokens, 1, memory_order_relaxed);
-}
-
 static struct client_conn *pop_idle(struct cell_client *client, const struct cell_service *service)
 {
     struct client_conn *found = NULL;
@@ -276,6 +270,15 @@ static int locate(struct cell_client *client, const char *name, char **address, 
     return CELL_OK;
 }
 
+static void note_use(struct client_conn *conn, const struct client_call *k)
+{
+    conn->used_ns = k->now_ns;
+    conn->used_ticks = cell_ticks();
+    if (conn->service != k->service || !conn->known)
+        conn->known = cell_client_find(k->client, k->service);
+    conn->service = k->service;
+}
+
 static int new_conn(cell_ctx *c, struct client_call *k, struct client_conn **conn, struct cell_error *e)
 {
     char *address = k->client->address;
@@ -285,8 +288,7 @@ static int new_conn(cell_ctx *c, struct client_call *k, struct client_conn **con
     struct client_conn *n = calloc(1, sizeof(*n));
     if (!n)
         return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
-    n->used_ns = k->now_ns;
-    n->service = k->service;
+    note_use(n, k);
     link_conn(k->client, n); /* from the beginning, for a fork in the meantime */
     r = cell_client_connect(c, k, address, n, e);
     if (r < 0) {
@@ -333,8 +335,7 @@ int cell_pool_take(cell_ctx *c, struct client_call *k, bool fresh, struct client
     }
     if (!leased)
         return new_conn(c, k, conn, e);
-    old->service = k->service;
-    old->used_ns = k->now_ns;
+    note_use(old, k);
     cell_ctx_enter(c);
     *conn = old;
     return CELL_OK;

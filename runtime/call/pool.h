@@ -17,11 +17,13 @@
 struct client_conn {
     struct client_conn *next_idle, *prev, *next; /* prev and next: all connections of the client */
     const struct cell_service *service;          /* of the call that it is or was leased for */
+    const struct client_service *known;          /* the same with its layouts */
     struct cell_conn *conn;
     uint64_t next_id;
-    uint64_t used_ns;  /* when the last call on it began */
-    uint32_t max_send; /* bytes of payload that the server takes */
-    bool fresh;        /* no call was answered on it yet */
+    uint64_t used_ns;    /* when the last call on it began, but for short ones */
+    uint64_t used_ticks; /* … the last call of any kind */
+    uint32_t max_send;   /* bytes of payload that the server takes */
+    bool fresh;          /* no call was answered on it yet */
     char fingerprint[65];
     char cell[CELL_MAX_CELL_NAME + 1];
 };
@@ -60,9 +62,13 @@ struct cell_client {
     struct cell_client *prev, *next; /* all clients of the process, for fork */
 };
 
+#define CELL_RETRY_TOKENS 100u
+
 /* A zeroed client that survives fork. */
 int cell_client_new(struct cell_client **client);
 
+/* A service that was called with the client; NULL: it was not. */
+const struct client_service *cell_client_find(const struct cell_client *client, const struct cell_service *service);
 /* The layouts of a method, which live as long as the client. Thread-safe. CELL_NO_MEMORY. */
 int cell_client_layouts(struct cell_client *client, const struct cell_service *service, uint32_t method,
                         const struct method_layouts **layouts);
@@ -80,7 +86,22 @@ void cell_pool_drop(cell_ctx *c);
 void cell_pool_close(struct cell_client *client, struct client_conn *conn);
 void cell_pool_keep(cell_ctx *c, struct cell_client *client, struct client_conn *conn);
 /* Counts a call that was answered, for the budget of retries. */
-void cell_pool_answered(struct cell_client *client);
+static inline void cell_pool_answered(struct cell_client *client)
+{
+    /* Two threads may overshoot by one: it is a budget, not an account. */
+    if (atomic_load_explicit(&client->retry_tokens, memory_order_relaxed) < CELL_RETRY_TOKENS)
+        atomic_fetch_add_explicit(&client->retry_tokens, 1, memory_order_relaxed);
+}
+/* After a call that was answered and not cancelled: what becomes of its connection, which the context has leased. */
+static inline void cell_call_answered(cell_ctx *c, struct cell_client *client, struct client_conn *conn)
+{
+    conn->fresh = false;
+    cell_pool_answered(client);
+    if (atomic_load_explicit(&c->cancelled, memory_order_relaxed))
+        cell_pool_drop(c);
+    else if (atomic_load_explicit(&client->leases, memory_order_relaxed) > CELL_MAX_LEASES)
+        cell_pool_return(c);
+}
 /* One more attempt of a call? Takes it from the budget. */
 bool cell_pool_may_retry(struct cell_client *client, uint64_t *random);
 

@@ -29,12 +29,21 @@ struct attempt {
 
 /* ---- one attempt ---- */
 
+static bool take_arrived(struct short_rest *rest, struct cell_received *received)
+{
+    if (!rest->arrived)
+        return false;
+    rest->arrived = false;
+    *received = rest->received;
+    return true;
+}
+
 int cell_receive_reply(cell_ctx *c, const struct client_call *k, const struct client_conn *conn, uint64_t id,
                        struct cell_received *received, bool *leaving, struct cell_error *e)
 {
     const struct cell_frame *f = &received->frame;
     for (;;) {
-        int r = cell_client_recv(c, conn, received, e);
+        int r = k->rest && take_arrived(k->rest, received) ? CELL_OK : cell_client_recv(c, conn, received, e);
         if (r < 0)
             return r;
         if (f->channel != CELL_CHANNEL_APP)
@@ -99,17 +108,17 @@ static int exchange(cell_ctx *c, struct client_call *k, struct client_conn *conn
     struct cell_received received;
     bool leaving = false, whole = false, too_large = false;
     int r = fail_if_cancelled(c, e);
-    if (r == CELL_OK)
+    if (r == CELL_OK && !k->rest)
         r = cell_send_call(c, k, conn, e);
     too_large = r == CELL_TOO_LARGE;
-    a->not_executed = r < 0;
+    a->not_executed = r < 0 && !k->rest;
     if (r == CELL_OK) {
         r = cell_receive_reply(c, k, conn, conn->next_id, &received, &leaving, e);
         whole = r == CELL_OK;
         a->not_executed = r < 0 && (leaving || cell_conn_untaken(conn->conn));
     }
     /* The deadline is the caller's; a server that goes on would work for nobody. */
-    if (r == CELL_DEADLINE_EXCEEDED || (r == CELL_CANCELLED && c->origin))
+    if (r == CELL_DEADLINE_EXCEEDED || (r == CELL_CANCELLED && (c->origin || k->rest)))
         if (atomic_exchange(&c->sent, 0)) /* whoever takes it sends: never two at once */
             cell_send_cancel(conn->conn, conn->next_id);
     if (whole) {
@@ -135,9 +144,18 @@ static int exchange(cell_ctx *c, struct client_call *k, struct client_conn *conn
 static int attempt(cell_ctx *c, struct client_call *k, bool fresh, struct attempt *a, struct cell_error *e)
 {
     struct client_conn *conn;
+    int r;
     *a = (struct attempt){.not_executed = true};
     k->connected = false;
-    int r = cell_pool_take(c, k, fresh, &conn, e);
+    if (k->rest) {
+        conn = c->lease;
+        a->reused = !conn->fresh;
+        a->exchanged = true;
+        r = exchange(c, k, conn, a, e);
+        k->rest = NULL; /* another attempt is one from the beginning */
+        return r;
+    }
+    r = cell_pool_take(c, k, fresh, &conn, e);
     if (r < 0) {
         a->connected = k->connected; /* closed in the middle of the handshake */
         return r;

@@ -60,6 +60,20 @@ static int encode_reply(cell_ctx *c, const struct call_target *t, const struct c
     return CELL_OK;
 }
 
+/* What a handler's result means, and the reply's message. */
+static int take_result(cell_ctx *c, const struct call_target *t, int code, const struct cell_ref *refs)
+{
+    code = cell_status_normal(code);
+    /* A handler that stops because cell_ctx_cancelled says so need not know why it does. */
+    if (code == CELL_CANCELLED && !atomic_load(&c->cancelled) && cell_ctx_remaining_ns(c) == 0)
+        return cell_fail(c, CELL_DEADLINE_EXCEEDED, "%s: %s", t->method->name,
+                         cell_status_text(CELL_DEADLINE_EXCEEDED));
+    if (code < 0)
+        return code;
+    int r = encode_reply(c, t, refs);
+    return r < 0 ? r : code;
+}
+
 static int serve(cell_ctx *c, const struct call_target *t, const uint8_t *message, size_t len)
 {
     void *in, **out;
@@ -71,21 +85,12 @@ static int serve(cell_ctx *c, const struct call_target *t, const uint8_t *messag
         return cell_fail(c, CELL_RESOURCE_EXHAUSTED, "%s: no memory for the reply", t->method->name);
     struct handler_call call = {t, in, out};
     const struct cell_call_info info = {t->cell, t->method->name, in, out, t->method->nout, true};
-    int code = cell_status_normal(cell_hooks_run(t->hooks, c, &info, run_handler, &call));
-    /* A handler that stops because cell_ctx_cancelled says so need not know why it does. */
-    if (code == CELL_CANCELLED && !atomic_load(&c->cancelled) && cell_ctx_remaining_ns(c) == 0)
-        return cell_fail(c, CELL_DEADLINE_EXCEEDED, "%s: %s", t->method->name,
-                         cell_status_text(CELL_DEADLINE_EXCEEDED));
-    if (code < 0)
-        return code;
-    r = encode_reply(c, t, refs);
-    return r < 0 ? r : code;
+    return take_result(c, t, cell_hooks_run(t->hooks, c, &info, run_handler, &call), refs);
 }
 
-int cell_serve_request(cell_ctx *c, const struct call_target *t, const uint8_t *message, size_t len,
-                       const struct cell_buffer **meta)
+/* The reply's metadata. */
+static int complete(cell_ctx *c, int code, const struct cell_buffer **meta)
 {
-    int code = serve(c, t, message, len);
     if (code < 0)
         cell_scratch_reset(&c->message);
     if (cell_ctx_reply_metadata(c, code, meta) < 0) {
@@ -95,6 +100,18 @@ int cell_serve_request(cell_ctx *c, const struct call_target *t, const uint8_t *
         code = CELL_NO_MEMORY;
     }
     return code;
+}
+
+int cell_serve_request(cell_ctx *c, const struct call_target *t, const uint8_t *message, size_t len,
+                       const struct cell_buffer **meta)
+{
+    return complete(c, serve(c, t, message, len), meta);
+}
+
+int cell_serve_result(cell_ctx *c, const struct call_target *t, int code, const struct cell_ref *refs,
+                      const struct cell_buffer **meta)
+{
+    return complete(c, take_result(c, t, code, refs), meta);
 }
 
 int cell_serve_refusal(cell_ctx *c, const struct cell_error *e, const struct cell_buffer **meta)

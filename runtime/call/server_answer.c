@@ -39,8 +39,7 @@ uint64_t cell_server_counted(const struct cell_server *s, const struct method_co
     return sum;
 }
 
-/* The thread's tally of the method. */
-static struct tally *tally_of(struct cell_server *s, struct server_thread *t, uint32_t id)
+struct tally *cell_server_tally(struct cell_server *s, struct server_thread *t, uint32_t id)
 {
     struct tally *y = &t->tallies[id % TALLIES];
     if (y->method != &s->method_counters[id]) {
@@ -54,8 +53,9 @@ static struct tally *tally_of(struct cell_server *s, struct server_thread *t, ui
 
 /* ---- answering ---- */
 
-static void count_error(struct method_counters *n, int code)
+void cell_server_count_error(struct cell_server *s, uint32_t method, int code)
 {
+    struct method_counters *n = &s->method_counters[method];
     cell_count(&n->errors, 1);
     cell_count(&n->by_status[-code < (int)CELL_STATUS_COUNT ? -code : -CELL_UNKNOWN], 1);
 }
@@ -63,7 +63,7 @@ static void count_error(struct method_counters *n, int code)
 static int serve_counted(struct cell_server *s, struct server_thread *t, cell_ctx *c, uint32_t id,
                          const uint8_t *message, size_t len, const struct cell_buffer **meta)
 {
-    struct tally here = {0}, *y = t ? tally_of(s, t, id) : &here;
+    struct tally here = {0}, *y = t ? cell_server_tally(s, t, id) : &here;
     const struct call_target target = {s->cell, s->methods[id], s->layouts[id],        &s->hooks,
                                        NULL,    NULL,           s->options.max_message};
     here.method = &s->method_counters[id];
@@ -71,7 +71,7 @@ static int serve_counted(struct cell_server *s, struct server_thread *t, cell_ct
     cell_count_own(&y->bytes_in, len);
     int code = cell_serve_request(c, &target, message, len, meta);
     if (code < 0)
-        count_error(&s->method_counters[id], code);
+        cell_server_count_error(s, id, code);
     cell_count_own(&y->bytes_out, c->message.len);
     cell_count_own(&y->done, 1);
     if (!t)

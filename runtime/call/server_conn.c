@@ -110,8 +110,8 @@ static int refuse_memory(struct server_conn *conn, cell_ctx *c, const struct cel
 
 /* What is sent slowly is held for long: large replies count towards what the user may make the server hold, here or in
  * the transport. */
-static bool send_reply(struct server_conn *conn, cell_ctx *c, uint64_t id, int code, const struct cell_buffer *meta,
-                       uint64_t now_ns)
+bool cell_server_send_reply(struct server_conn *conn, cell_ctx *c, uint64_t id, int code,
+                            const struct cell_buffer *meta, uint64_t now_ns)
 {
     struct cell_memory *memory = conn->conn->memory;
     size_t large = c->message.len + (meta ? meta->len : 0) > SMALL_REPLY ? c->message.len : 0;
@@ -232,7 +232,7 @@ static enum server_next serve_call(struct cell_server *s, struct server_conn *co
         uint64_t entered_ns = waited ? conn->waiter.since_ns : now_ns;
         cell_server_resume(s, cell_gate_leave(&s->gate, &conn->caller->gate, entered_ns, 0));
     }
-    bool sent = send_reply(conn, c, f->id, code, meta, waited ? cell_now_ns() : now_ns);
+    bool sent = cell_server_send_reply(conn, c, f->id, code, meta, waited ? cell_now_ns() : now_ns);
     cell_ctx_end_handler(c);
     return sent ? NEXT_IDLE : NEXT_OVER;
 }
@@ -357,14 +357,14 @@ static void notice_carrier(struct cell_server *s, struct server_conn *conn)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* The next frame, unless the connection is to leave or to wait: then *next says so. */
-static bool take_frame(struct cell_server *s, struct server_conn *conn, struct cell_received *received,
+/* The next frame, which may have `arrived`, unless the connection is to leave or to wait: then *next says so. */
+static bool take_frame(struct cell_server *s, struct server_conn *conn, bool arrived, struct cell_received *received,
                        uint64_t deadline_ns, enum server_next *next)
 {
     struct cell_error e; /* not initialised as a whole: its text is big */
     e.text[0] = '\0';
     /* Asked again afterwards: what arrives while the server drains is not begun any more. */
-    int r = leaves(s, conn) ? CELL_OK : next_frame(conn, received, deadline_ns, &e);
+    int r = leaves(s, conn) || arrived ? CELL_OK : next_frame(conn, received, deadline_ns, &e);
     notice_carrier(s, conn);
     *next = r == CELL_DEADLINE_EXCEEDED ? NEXT_IDLE : NEXT_OVER;
     if (leaves(s, conn)) {
@@ -377,6 +377,16 @@ static bool take_frame(struct cell_server *s, struct server_conn *conn, struct c
         cell_server_refuse(conn, &e);
     }
     return r >= 0;
+}
+
+/* Calls that come one after the other and take no time. True: there were some. */
+static bool serve_short(struct cell_server *s, struct server_conn *conn, cell_ctx *c, struct stay *stay,
+                        struct cell_received *received, bool *arrived, enum server_next *next)
+{
+    uint32_t served;
+    *next = cell_server_serve_short(s, conn, c, PARKED_CALLS - stay->calls, &served, received, arrived);
+    stay->calls += served ? served - 1 : 0; /* wait_until counts the last one */
+    return served > 0;
 }
 
 enum server_next cell_server_serve(struct cell_server *s, struct server_conn *conn, cell_ctx *c)
@@ -392,7 +402,12 @@ enum server_next cell_server_serve(struct cell_server *s, struct server_conn *co
             deadline = wait_until(s, conn, &stay, cell_now_ns());
     }
     while (next == NEXT_IDLE) {
-        if (!take_frame(s, conn, &received, deadline, &next)) {
+        bool arrived = false;
+        if (stay.parked && serve_short(s, conn, c, &stay, &received, &arrived, &next))
+            deadline = next == NEXT_IDLE ? wait_until(s, conn, &stay, cell_now_ns()) : 0;
+        if (next == NEXT_OVER)
+            break;
+        if (!take_frame(s, conn, arrived, &received, deadline, &next)) {
             if (next == NEXT_IDLE && wait_again(s, conn, &stay)) {
                 deadline = cell_now_ns() + ACTIVE_NS;
                 continue;

@@ -10,13 +10,10 @@
 
 /* ---- the word of a process ---- */
 
-#define RUNNING UINT64_C(0x7fffffff)
-#define QUOTA_SHIFT 31
-#define ONE_QUOTA (UINT64_C(1) << QUOTA_SHIFT)
-#define CALLS (UINT64_C(1) << 63) /* enter and leave take the lock */
+#define ONE_QUOTA (UINT64_C(1) << GATE_QUOTA_SHIFT)
 
-static uint32_t running_in(uint64_t word) { return (uint32_t)(word & RUNNING); }
-static uint32_t quota_in(uint64_t word) { return (uint32_t)(word >> QUOTA_SHIFT & RUNNING); }
+static uint32_t running_in(uint64_t word) { return (uint32_t)(word & GATE_RUNNING); }
+static uint32_t quota_in(uint64_t word) { return (uint32_t)(word >> GATE_QUOTA_SHIFT & GATE_RUNNING); }
 static uint64_t word_of(const struct gate_process *p) { return atomic_load(&p->word); }
 
 /* Takes back what is not in use of the quota, down to `keep`. */
@@ -83,10 +80,10 @@ static void settle(struct server_gate *g, struct gate_process *p)
     bool waited_for = g->short_of_places || p->uid->short_of_places || p->nwaiting;
     uint32_t keep = waited_for ? 0 : share_of(g, p);
     if (waited_for || quota_in(word_of(p)) > keep)
-        atomic_fetch_or(&p->word, CALLS);
+        atomic_fetch_or(&p->word, GATE_CALLS);
     trim(g, p, keep);
     if (!waited_for && quota_in(word_of(p)) <= keep)
-        atomic_fetch_and(&p->word, ~CALLS);
+        atomic_fetch_and(&p->word, ~GATE_CALLS);
 }
 
 static void settle_uid(struct server_gate *g, struct gate_uid *u)
@@ -309,7 +306,7 @@ bool cell_gate_try(struct gate_process *p, uint64_t now_ns)
 {
     uint64_t word = atomic_load_explicit(&p->word, memory_order_relaxed);
     do {
-        if ((word & CALLS) || running_in(word) >= quota_in(word))
+        if ((word & GATE_CALLS) || running_in(word) >= quota_in(word))
             return false;
     } while (
         !atomic_compare_exchange_weak_explicit(&p->word, &word, word + 1, memory_order_acquire, memory_order_relaxed));
@@ -361,10 +358,13 @@ struct gate_waiter *cell_gate_leave(struct server_gate *g, struct gate_process *
 {
     /* Counted from the end of a call, however long it took: so whoever calls without a pause is active. */
     atomic_store_explicit(&p->last_ns, now_ns ? now_ns : cell_coarse_ns(), memory_order_relaxed);
-    if (!(atomic_fetch_sub_explicit(&p->word, 1, memory_order_acq_rel) & CALLS))
+    if (!(atomic_fetch_sub_explicit(&p->word, 1, memory_order_acq_rel) & GATE_CALLS))
         return NULL;
-    if (!now_ns)
-        now_ns = cell_now_ns();
+    return cell_gate_left(g, p, entered_ns, now_ns ? now_ns : cell_now_ns());
+}
+
+struct gate_waiter *cell_gate_left(struct server_gate *g, struct gate_process *p, uint64_t entered_ns, uint64_t now_ns)
+{
     uint64_t took_ns = now_ns > entered_ns ? now_ns - entered_ns : 1;
     pthread_mutex_lock(&g->lock);
     p->served_ns += took_ns;

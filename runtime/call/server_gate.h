@@ -46,6 +46,11 @@ struct gate_uid {
     bool short_of_places;         /* one of its processes waits because the user has his share */
 };
 
+/* The word of a process: handlers that run; its quota, so many bits higher; whether enter and leave take the lock. */
+#define GATE_RUNNING UINT64_C(0x7fffffff)
+#define GATE_QUOTA_SHIFT 31
+#define GATE_CALLS (UINT64_C(1) << 63)
+
 /* A process of a user. */
 struct gate_process {
     atomic_uint_fast64_t word; /* handlers that run; quota; whether enter and leave must take the lock */
@@ -80,6 +85,20 @@ void cell_gate_forget(struct server_gate *g, struct gate_process *p);
 /* A place without the lock. False: ask cell_gate_enter. */
 bool cell_gate_try(struct gate_process *p, uint64_t now_ns);
 
+/* The same without a note that the process is active, which whoever uses it makes from time to time in last_ns. */
+static inline bool cell_gate_try_quietly(struct gate_process *p)
+{
+    uint64_t word = atomic_load_explicit(&p->word, memory_order_relaxed);
+    return !(word & GATE_CALLS) && (word & GATE_RUNNING) < (word >> GATE_QUOTA_SHIFT & GATE_RUNNING) &&
+           atomic_compare_exchange_strong_explicit(&p->word, &word, word + 1, memory_order_acquire,
+                                                   memory_order_relaxed);
+}
+/* Gives the place back. False: cell_gate_left has to be called now. */
+static inline bool cell_gate_leave_quietly(struct gate_process *p)
+{
+    return !(atomic_fetch_sub_explicit(&p->word, 1, memory_order_acq_rel) & GATE_CALLS);
+}
+
 /* A place, or (false) one in line: then *w is the gate's until it is among the admitted, which may be before this
  * returns to the caller. *admitted are waiters that have got places in passing; see leave. */
 bool cell_gate_enter(struct server_gate *g, struct gate_process *p, struct gate_waiter *w, uint64_t now_ns,
@@ -89,5 +108,7 @@ bool cell_gate_enter(struct server_gate *g, struct gate_process *p, struct gate_
  * `now_ns` 0: the clock is read when it is needed. */
 struct gate_waiter *cell_gate_leave(struct server_gate *g, struct gate_process *p, uint64_t entered_ns,
                                     uint64_t now_ns);
+/* After cell_gate_leave_quietly, which said so: the rest of leaving. */
+struct gate_waiter *cell_gate_left(struct server_gate *g, struct gate_process *p, uint64_t entered_ns, uint64_t now_ns);
 
 #endif

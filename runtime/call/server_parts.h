@@ -230,6 +230,9 @@ int cell_server_take_schema(struct cell_server *s, const struct cell_provided *p
  * thread that runs this; NULL = another. */
 int cell_server_answer(struct cell_server *s, const struct server_match *match, struct server_thread *t, cell_ctx *c,
                        uint32_t id, const uint8_t *message, size_t len, const struct cell_buffer **meta);
+/* The thread's tally of a method of the server. */
+struct tally *cell_server_tally(struct cell_server *s, struct server_thread *t, uint32_t method);
+void cell_server_count_error(struct cell_server *s, uint32_t method, int code);
 /* Adds what the thread has counted to the server's counters; with `lock` held. */
 void cell_server_add_tallies(struct server_thread *t);
 /* A counter of a method, all that threads have counted included; with `lock` held. `offset` of the member in struct
@@ -252,6 +255,13 @@ enum server_next {
     NEXT_AWAY /* its call waits at the gate: it is not the thread's any more */
 };
 enum server_next cell_server_serve(struct cell_server *s, struct server_conn *conn, cell_ctx *c);
+/* Sends a reply; what it would hold is counted for the caller's user. False: the connection is over. */
+bool cell_server_send_reply(struct server_conn *conn, cell_ctx *c, uint64_t id, int code,
+                            const struct cell_buffer *meta, uint64_t now_ns);
+/* server_short.c: serves short calls, `most` at most, for as long as each comes at once; the thread waits for the
+ * connection's next call. *arrived: *received is a frame for the usual way. */
+enum server_next cell_server_serve_short(struct cell_server *s, struct server_conn *conn, cell_ctx *c, uint32_t most,
+                                         uint32_t *served, struct cell_received *received, bool *arrived);
 /* GOAWAY, without waiting. */
 void cell_server_say_goodbye(struct server_conn *conn);
 

@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/ticks.h"
 #include "core/config.h"
 #include "server_parts.h"
 
@@ -341,6 +342,7 @@ int cell_server_run(struct cell_server *s)
     if (atomic_exchange(&s->running, true))
         return CELL_FAILED_PRECONDITION;
     int r = forget_last_run(s);
+    cell_ticks_begin();
     s->started_ns = cell_now_ns();
     if (r >= 0)
         r = open_listener(s);

@@ -165,18 +165,6 @@ int cell_ring_is_released(struct cell_ring_producer *p, uint32_t number)
     return r < 0 ? r : number - p->head >= p->next - p->head;
 }
 
-/* The next slot is not prefetched for writing: measured, a round trip gains nothing by it, and a stream loses. */
-void cell_ring_commit(struct cell_ring_producer *p)
-{
-    p->data_taken[p->next & SLOT_MASK] = p->reserved_data;
-    if (p->reserved_data) {
-        p->data_used += p->reserved_data;
-        p->data_next = p->reserved_end;
-    }
-    atomic_store_explicit(&own_slot(p, p->next)->commit, p->next + 1, memory_order_release);
-    p->next++;
-}
-
 bool cell_ring_wake_receiver(struct cell_ring_producer *p)
 {
     full_fence();
@@ -234,18 +222,6 @@ void cell_ring_sender_end_sleep(struct cell_ring_producer *p)
 }
 
 /* ---- consuming ---- */
-
-const uint8_t *cell_ring_peek(const struct cell_ring_consumer *c)
-{
-    const struct cell_ring_slot *slot = &c->other->slots[c->next & SLOT_MASK];
-    return atomic_load_explicit(&slot->commit, memory_order_acquire) == c->next + 1 ? slot->bytes : NULL;
-}
-
-void cell_ring_take(struct cell_ring_consumer *c)
-{
-    c->next++;
-    atomic_store_explicit(&c->own->taken, c->next, memory_order_release);
-}
 
 bool cell_ring_release(struct cell_ring_consumer *c)
 {

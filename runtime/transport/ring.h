@@ -97,8 +97,27 @@ int cell_ring_reserve(struct cell_ring_producer *p, uint32_t data, uint8_t **slo
 /* Whether the other side certainly did not take the message that was committed last. For when it is gone. */
 bool cell_ring_untaken(const struct cell_ring_producer *p);
 
+/* The same without data, when there is room as far as is known: NULL says nothing about why. */
+static inline uint8_t *cell_ring_reserve_slot(struct cell_ring_producer *p)
+{
+    if (p->next - p->head >= CELL_RING_SLOTS)
+        return NULL;
+    p->reserved_data = 0;
+    return p->own->slots[p->next % CELL_RING_SLOTS].bytes;
+}
+
 /* Makes the reserved message visible; once for each reservation. Wakes nobody. */
-void cell_ring_commit(struct cell_ring_producer *p);
+static inline void cell_ring_commit(struct cell_ring_producer *p)
+{
+    uint32_t slot = p->next % CELL_RING_SLOTS;
+    p->data_taken[slot] = p->reserved_data;
+    if (p->reserved_data) {
+        p->data_used += p->reserved_data;
+        p->data_next = p->reserved_end;
+    }
+    p->next++;
+    atomic_store_explicit(&p->own->slots[slot].commit, p->next, memory_order_release);
+}
 
 /* Whether the message of that number, which was committed, is released. CELL_PROTOCOL_ERROR as for reserve. */
 int cell_ring_is_released(struct cell_ring_producer *p, uint32_t number);
@@ -111,9 +130,17 @@ bool cell_ring_wake_receiver(struct cell_ring_producer *p);
 /* ---- consuming ---- */
 
 /* The next message, if it is there: its slot's bytes, valid until it is released. The memory is the other side's. */
-const uint8_t *cell_ring_peek(const struct cell_ring_consumer *c);
+static inline const uint8_t *cell_ring_peek(const struct cell_ring_consumer *c)
+{
+    const struct cell_ring_slot *slot = &c->other->slots[c->next % CELL_RING_SLOTS];
+    return atomic_load_explicit(&slot->commit, memory_order_acquire) == c->next + 1 ? slot->bytes : NULL;
+}
 /* Takes what peek showed: the next peek is for the message after it. */
-void cell_ring_take(struct cell_ring_consumer *c);
+static inline void cell_ring_take(struct cell_ring_consumer *c)
+{
+    c->next++;
+    atomic_store_explicit(&c->own->taken, c->next, memory_order_release);
+}
 /* Gives everything that was taken back to the producer, and wakes one that waits for this much room. True as for
  * cell_ring_wake_receiver; the senders of this file never poll. Without a fence: a producer that begins to sleep in
  * this very moment is woken by the next release, by cell_ring_receiver_begin_sleep or by cell_ring_wake_sender. */

@@ -14,6 +14,11 @@
 
 static struct unix_conn *of(struct cell_conn *conn) { return (struct unix_conn *)conn; }
 
+static bool is_over(struct unix_conn *c)
+{
+    return atomic_load_explicit(&c->interrupted, memory_order_relaxed) || c->dead || cell_shm_is_foreign(c->shm);
+}
+
 static int fail_closed(struct unix_conn *c, struct cell_error *e)
 {
     if (atomic_load_explicit(&c->interrupted, memory_order_relaxed))
@@ -101,14 +106,30 @@ static int send_full(struct unix_conn *c, const struct cell_frame *f, const stru
     return CELL_OK;
 }
 
+static int send_compact(struct unix_conn *c, const struct cell_frame *f, uint32_t fixed, const struct iovec *payload,
+                        int n, uint64_t deadline_ns, struct cell_error *e)
+{
+    uint8_t *slot, *bytes;
+    uint32_t offset;
+    int r = reserve(c, 0, &slot, &bytes, &offset, deadline_ns, e);
+    if (r < 0)
+        return r;
+    if (fixed != CELL_SHM_UNKNOWN_FIXED)
+        memcpy(slot + CELL_SHM_COMPACT_HEADER, (const uint8_t *)payload->iov_base + CELL_SHM_MESSAGE_HEADER,
+               f->length - CELL_SHM_MESSAGE_HEADER);
+    else
+        gather(slot + CELL_SHM_COMPACT_HEADER, payload, n);
+    cell_shm_slot_write_compact(slot, f, fixed);
+    commit(c, f);
+    return CELL_OK;
+}
+
 static int shm_send(struct cell_conn *conn, const struct cell_frame *f, const struct iovec *payload, int n,
                     uint64_t deadline_ns, struct cell_error *e)
 {
     struct unix_conn *c = of(conn);
     struct cell_shm *s = c->shm;
-    uint8_t *slot, *bytes;
-    uint32_t offset;
-    if (c->dead || cell_shm_is_foreign(s) || atomic_load_explicit(&c->interrupted, memory_order_relaxed))
+    if (is_over(c))
         return fail_closed(c, e);
     int r = cell_unix_check_parts(f, payload, n, e);
     if (r == CELL_OK && atomic_load_explicit(&c->out, memory_order_acquire) != UNIX_OUT_RING) {
@@ -120,15 +141,37 @@ static int shm_send(struct cell_conn *conn, const struct cell_frame *f, const st
         return r;
     if (f->length > CELL_RING_DATA)
         return send_large(c, f, payload, n, deadline_ns, e);
-    if (!cell_shm_slot_fits_compact(f, &s->out_order))
-        return send_full(c, f, payload, n, deadline_ns, e);
-    r = reserve(c, 0, &slot, &bytes, &offset, deadline_ns, e);
-    if (r < 0)
-        return r;
-    gather(slot + CELL_SHM_COMPACT_HEADER, payload, n);
-    cell_shm_slot_write_compact(slot, f);
-    commit(c, f);
-    return CELL_OK;
+    uint32_t fixed =
+        n == 1 ? cell_shm_slot_fixed(payload->iov_base, payload->iov_len, f->length) : CELL_SHM_UNKNOWN_FIXED;
+    if (cell_shm_slot_fits_compact(f, &s->out_order, fixed))
+        return send_compact(c, f, fixed, payload, n, deadline_ns, e);
+    return send_full(c, f, payload, n, deadline_ns, e);
+}
+
+/* A message that is nothing but its header lies in its slot with it: a compact slot holds something. */
+static uint32_t fixed_in_slot(const struct cell_frame *f, uint32_t fixed)
+{
+    return f->length > CELL_SHM_MESSAGE_HEADER ? fixed : CELL_SHM_UNKNOWN_FIXED;
+}
+
+static uint8_t *shm_place(struct cell_conn *conn, const struct cell_frame *f, uint32_t fixed)
+{
+    struct unix_conn *c = of(conn);
+    struct cell_shm *s = c->shm;
+    if (is_over(c) || atomic_load_explicit(&c->out, memory_order_acquire) != UNIX_OUT_RING ||
+        fixed > CELL_SHM_MAX_FIXED || !cell_shm_slot_fits_compact(f, &s->out_order, fixed_in_slot(f, fixed)))
+        return NULL;
+    uint8_t *slot = cell_ring_reserve_slot(&s->out);
+    return slot ? slot + CELL_SHM_COMPACT_HEADER : NULL;
+}
+
+static void shm_commit(struct cell_conn *conn, uint8_t *place, const struct cell_frame *f, uint32_t fixed)
+{
+    const uint32_t header[2] = {CELL_SHM_MESSAGE_HEADER, 0};
+    if (f->length == CELL_SHM_MESSAGE_HEADER)
+        memcpy(place, header, sizeof(header));
+    cell_shm_slot_write_compact(place - CELL_SHM_COMPACT_HEADER, f, fixed_in_slot(f, fixed));
+    commit(of(conn), f);
 }
 
 /* ---- receiving ---- */
@@ -168,6 +211,20 @@ static int find_blob(struct unix_conn *c, const struct cell_shm_slot *slot, cons
     return CELL_OK;
 }
 
+/* What a compact slot says, with the header of its message if it has one. The second line is left alone when nothing
+ * is there. */
+static const uint8_t *copy_small(struct cell_shm *s, const struct cell_shm_slot *slot)
+{
+    if (slot->bytes <= CELL_SHM_ONE_LINE)
+        memcpy(s->small_message + 1, slot->payload, CELL_SHM_ONE_LINE);
+    else
+        memcpy(s->small_message + 1, slot->payload, CELL_SHM_MAX_COMPACT);
+    if (slot->fixed == CELL_SHM_UNKNOWN_FIXED)
+        return (const uint8_t *)(s->small_message + 1);
+    s->small_message[0] = slot->frame.length | (uint64_t)slot->fixed << 32;
+    return (const uint8_t *)s->small_message;
+}
+
 /* The message of a slot. */
 static int take(struct unix_conn *c, const uint8_t *bytes, struct cell_received *received, struct cell_error *e)
 {
@@ -178,7 +235,9 @@ static int take(struct unix_conn *c, const uint8_t *bytes, struct cell_received 
     if (r < 0)
         return r;
     payload = slot.payload;
-    if (slot.place == CELL_SHM_IN_DATA)
+    if (slot.compact)
+        payload = copy_small(s, &slot);
+    else if (slot.place == CELL_SHM_IN_DATA)
         payload = s->other->data + slot.where;
     else if (slot.place == CELL_SHM_IN_BLOB)
         r = find_blob(c, &slot, &payload, e);
@@ -216,7 +275,7 @@ static int shm_recv(struct cell_conn *conn, struct cell_received *received, uint
     struct cell_shm *s = c->shm;
     const uint8_t *slot;
     int r = CELL_OK;
-    if (atomic_load_explicit(&c->interrupted, memory_order_relaxed) || c->dead || cell_shm_is_foreign(s)) {
+    if (is_over(c)) {
         c->dead = true;
         return fail_closed(c, e);
     }
@@ -233,6 +292,26 @@ static int shm_recv(struct cell_conn *conn, struct cell_received *received, uint
     if (r < 0)
         c->broken = true;
     return r;
+}
+
+static bool shm_recv_brief(struct cell_conn *conn, struct cell_received *received)
+{
+    struct unix_conn *c = of(conn);
+    struct cell_shm *s = c->shm;
+    struct cell_error e; /* set by whoever fails */
+    if (is_over(c) || c->broken)
+        return false;
+    disarm(s);
+    release(s);
+    const uint8_t *slot = cell_ring_peek(&s->in);
+    if (!slot)
+        slot = cell_shm_wait_brief(c);
+    if (!slot)
+        return false;
+    if (take(c, slot, received, &e) == CELL_OK)
+        return true;
+    cell_unix_keep_failure(c, &e);
+    return false;
 }
 
 static bool shm_readable(struct cell_conn *conn)
@@ -303,6 +382,9 @@ const struct cell_conn_ops cell_shm_ops = {
     .close = cell_unix_close,
     .untaken = shm_untaken,
     .release = shm_release,
+    .place = shm_place,
+    .commit = shm_commit,
+    .recv_brief = shm_recv_brief,
     .counts_sent = true,
 };
 

@@ -73,11 +73,12 @@ struct cell_shm {
     _Alignas(CELL_RING_LINE) struct cell_ring_consumer in;
     struct cell_shm_order in_order;
     uint32_t average_wait_ns;
-    bool may_spin;      /* as for the sender */
-    bool armed;         /* it told that it sleeps in poll */
-    bool must_release;  /* the message that was lent last holds more than a slot */
-    bool hung;          /* the socket has ended */
-    uint32_t lent_blob; /* id; 0 = none */
+    bool may_spin;                                  /* as for the sender */
+    bool armed;                                     /* it told that it sleeps in poll */
+    bool must_release;                              /* the message that was lent last holds more than a slot */
+    bool hung;                                      /* the socket has ended */
+    uint32_t lent_blob;                             /* id; 0 = none */
+    uint64_t small_message[CELL_SHM_MAX_SHORT / 8]; /* what the last compact slot said */
     uint8_t small_meta[256];
     uint8_t *meta; /* for larger blocks; NULL */
     struct cell_shm_blob_in in_blobs[CELL_SHM_BLOBS];
@@ -144,6 +145,8 @@ void cell_shm_free(struct cell_shm *s);
 
 /* ---- shm_wait.c ---- */
 
+/* Waits for a message a few times as long as reading the clock would take. NULL: none came. */
+const uint8_t *cell_shm_wait_brief(struct unix_conn *c);
 /* Waits for a message. *slot is its slot. */
 int cell_shm_wait_message(struct unix_conn *c, const uint8_t **slot, uint64_t deadline_ns, struct cell_error *e);
 /* Waits for room for a message with `data` bytes of the data area, or a part of that time; `first` for the first time

@@ -20,12 +20,6 @@ struct full {
 };
 _Static_assert(sizeof(struct full) == CELL_SHM_FULL_HEADER, "as docs/protocol.md says");
 
-void cell_shm_slot_write_compact(uint8_t *slot, const struct cell_frame *f)
-{
-    uint32_t word = f->length / 8 | (uint32_t)f->kind << 8 | (uint32_t)f->code << 16;
-    memcpy(slot, &word, sizeof(word));
-}
-
 void cell_shm_slot_write_full(uint8_t *slot, const struct cell_frame *f, enum cell_shm_place place, uint32_t where)
 {
     const struct full h = {.kind = f->kind,
@@ -74,6 +68,9 @@ static int read_full(const uint8_t *slot, uint32_t first, uint32_t max_payload, 
                               h.place);
     s->place = (enum cell_shm_place)h.place;
     s->where = h.where;
+    s->fixed = CELL_SHM_UNKNOWN_FIXED;
+    s->compact = false;
+    s->bytes = 0;
     s->payload = slot + CELL_SHM_FULL_HEADER;
     return CELL_OK;
 }
@@ -81,9 +78,13 @@ static int read_full(const uint8_t *slot, uint32_t first, uint32_t max_payload, 
 static int read_compact(const uint8_t *slot, uint32_t first, const struct cell_shm_order *o, uint32_t max_payload,
                         struct cell_shm_slot *s, struct cell_error *e)
 {
-    uint32_t length = (first & 0xff) * 8;
-    if (length > CELL_SHM_MAX_COMPACT)
-        return cell_error_set(e, CELL_PROTOCOL_ERROR, "a slot with %u bytes", length);
+    uint32_t length = (first & 0xf) * 8, fixed = first >> 4 & 0xf;
+    if (length == 0)
+        return cell_error_set(e, CELL_PROTOCOL_ERROR, "a compact slot without a payload");
+    s->compact = true;
+    s->bytes = length;
+    s->fixed = fixed ? (fixed - 1) * 8 : CELL_SHM_UNKNOWN_FIXED;
+    length += fixed ? CELL_SHM_MESSAGE_HEADER : 0;
     s->frame = (struct cell_frame){.length = length,
                                    .kind = (uint8_t)(first >> 8),
                                    .channel = o->channel,

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "transport/ring.h"
@@ -16,6 +17,13 @@
 #define CELL_SHM_FULL_HEADER 36u
 #define CELL_SHM_MAX_COMPACT (CELL_RING_INLINE - CELL_SHM_COMPACT_HEADER)
 #define CELL_SHM_MAX_INLINE (CELL_RING_INLINE - CELL_SHM_FULL_HEADER)
+/* A message begins with its size, which the frame says as well, and with the size of its fixed part, a multiple of 8. A
+ * compact slot says both in one byte, so that 40 bytes and a reference fit into one line. */
+#define CELL_SHM_MESSAGE_HEADER 8u
+#define CELL_SHM_MAX_FIXED 112u
+#define CELL_SHM_ONE_LINE (CELL_RING_LINE - 4u - CELL_SHM_COMPACT_HEADER)
+#define CELL_SHM_MAX_SHORT (CELL_SHM_MAX_COMPACT + CELL_SHM_MESSAGE_HEADER)
+#define CELL_SHM_UNKNOWN_FIXED UINT32_MAX
 
 /* Where a payload lies. */
 enum cell_shm_place { CELL_SHM_IN_SLOT = 0, CELL_SHM_IN_DATA = 1, CELL_SHM_IN_BLOB = 2 };
@@ -30,15 +38,33 @@ struct cell_shm_order {
 struct cell_shm_slot {
     struct cell_frame frame;
     enum cell_shm_place place;
+    bool compact;
+    uint32_t bytes;         /* of the payload that are in a compact slot */
     uint32_t where;         /* offset in the data area, or id of the blob */
+    uint32_t fixed;         /* of a payload whose first 8 bytes are not in the slot; else CELL_SHM_UNKNOWN_FIXED */
     const uint8_t *payload; /* IN_SLOT: its bytes, still in the slot */
 };
 
-static inline bool cell_shm_slot_fits_compact(const struct cell_frame *f, const struct cell_shm_order *o)
+/* `fixed`: the fixed part of the message that is the whole payload, or CELL_SHM_UNKNOWN_FIXED. */
+static inline bool cell_shm_slot_fits_compact(const struct cell_frame *f, const struct cell_shm_order *o,
+                                              uint32_t fixed)
 {
-    return f->meta_len == 0 && f->length % 8 == 0 && f->length - 8 <= CELL_SHM_MAX_COMPACT - 8 &&
+    uint32_t header = fixed != CELL_SHM_UNKNOWN_FIXED ? CELL_SHM_MESSAGE_HEADER : 0;
+    return f->length - header - 8 <= CELL_SHM_MAX_COMPACT - 8 && f->length % 8 == 0 && f->meta_len == 0 &&
            (uint32_t)f->code <= UINT16_MAX && f->id == o->id + 1 && f->timeout_ms == o->timeout_ms &&
            f->channel == o->channel;
+}
+
+/* What `fixed` is for a payload that begins with these bytes: when they are a message's header that a compact slot can
+ * do without. */
+static inline uint32_t cell_shm_slot_fixed(const uint8_t *payload, size_t have, uint32_t length)
+{
+    uint32_t header[2];
+    if (have <= sizeof(header))
+        return CELL_SHM_UNKNOWN_FIXED;
+    memcpy(header, payload, sizeof(header));
+    return header[0] == length && header[1] % 8 == 0 && header[1] <= CELL_SHM_MAX_FIXED ? header[1]
+                                                                                        : CELL_SHM_UNKNOWN_FIXED;
 }
 
 static inline void cell_shm_order_set(struct cell_shm_order *o, const struct cell_frame *f)
@@ -47,7 +73,13 @@ static inline void cell_shm_order_set(struct cell_shm_order *o, const struct cel
 }
 
 /* Write the bytes before the payload. */
-void cell_shm_slot_write_compact(uint8_t *slot, const struct cell_frame *f);
+static inline void cell_shm_slot_write_compact(uint8_t *slot, const struct cell_frame *f, uint32_t fixed)
+{
+    bool known = fixed != CELL_SHM_UNKNOWN_FIXED;
+    uint32_t sizes = known ? (f->length - CELL_SHM_MESSAGE_HEADER) / 8 | (fixed / 8 + 1) << 4 : f->length / 8;
+    uint32_t word = sizes | (uint32_t)f->kind << 8 | (uint32_t)f->code << 16;
+    memcpy(slot, &word, sizeof(word));
+}
 void cell_shm_slot_write_full(uint8_t *slot, const struct cell_frame *f, enum cell_shm_place place, uint32_t where);
 
 /* Reads a slot that its owner may write to meanwhile: each byte is read once. The frame is checked as one from a socket

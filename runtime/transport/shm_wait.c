@@ -147,17 +147,24 @@ static int sleep_until_message(struct unix_conn *c, const uint8_t **slot, uint64
     }
 }
 
+const uint8_t *cell_shm_wait_brief(struct unix_conn *c)
+{
+    struct cell_shm *s = c->shm;
+    if (!s->may_spin || s->hung)
+        return NULL;
+    const uint8_t *found = spin_some(c, BRIEF);
+    if (found)
+        s->average_wait_ns -= s->average_wait_ns / 4;
+    return found;
+}
+
 int cell_shm_wait_message(struct unix_conn *c, const uint8_t **slot, uint64_t deadline_ns, struct cell_error *e)
 {
     struct cell_shm *s = c->shm;
-    const uint8_t *found = NULL;
-    if (s->may_spin && !s->hung) {
-        found = spin_some(c, BRIEF);
-        if (found) {
-            s->average_wait_ns -= s->average_wait_ns / 4;
-            *slot = found;
-            return CELL_OK;
-        }
+    const uint8_t *found = cell_shm_wait_brief(c);
+    if (found) {
+        *slot = found;
+        return CELL_OK;
     }
     if (c->buffer)
         cell_unix_drop_buffer(c); /* of the time before the ring */

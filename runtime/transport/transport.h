@@ -76,6 +76,20 @@ struct cell_conn_ops {
      * messages. `idle`: nothing will be sent for a while either. By the thread that receives. NULL: there is nothing
      * that this would give back. */
     void (*release)(struct cell_conn *c, bool idle);
+    /*
+     * What most calls are, for less; all NULL: there is nothing faster than send and recv.
+     *
+     * place: where a frame without metadata goes whose payload is a message with a fixed part of `fixed` bytes. There
+     * the caller writes the message without its header (f->length - 8 bytes), and then commits it with the same frame.
+     * NULL: not now, or not such a frame; use send. Nothing is sent before commit, and without commit nothing is. The
+     * peer can see what is written, before commit as well.
+     * commit: sends it. Never blocks or fails. It is a full fence between what was stored before it and what is loaded
+     * after it.
+     * recv_brief: recv that gives up after about a microsecond. False: nothing came, or recv has something else to say.
+     */
+    uint8_t *(*place)(struct cell_conn *c, const struct cell_frame *f, uint32_t fixed);
+    void (*commit)(struct cell_conn *c, uint8_t *place, const struct cell_frame *f, uint32_t fixed);
+    bool (*recv_brief)(struct cell_conn *c, struct cell_received *r);
     /* send takes from `memory` what it holds until the peer has taken it; then it may return CELL_RESOURCE_EXHAUSTED,
      * when nothing was sent and the connection goes on. */
     bool counts_sent;

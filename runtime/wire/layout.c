@@ -7,6 +7,27 @@
 
 static uint32_t plain_size(const struct cell_field *f) { return f->type->size * (f->count ? f->count : 1); }
 
+/* Whether all messages have one size, and a small one. */
+static void find_short(struct cell_layout *layout)
+{
+    uint64_t size = CELL_MESSAGE_HEADER + cell_round_up8(layout->size), filled = 0;
+    layout->short_size = 0;
+    layout->has_gaps = false;
+    if (layout->nsteps > CELL_SHORT_STEPS)
+        return;
+    for (uint32_t i = 0; i < layout->nsteps; i++) {
+        const struct cell_layout_step *step = &layout->steps[i];
+        if (step->kind == CELL_STEP_FIELD || step->size == 0 || step->size > CELL_SHORT_MESSAGE)
+            return;
+        layout->has_gaps |= step->offset != filled;
+        filled = step->offset + (step->kind == CELL_STEP_COPY ? step->size : sizeof(struct cell_wire_ref));
+        size += step->kind == CELL_STEP_PLAIN ? cell_round_up8(step->size) : 0;
+    }
+    layout->has_gaps |= filled != cell_round_up8(layout->size);
+    if (size <= CELL_SHORT_MESSAGE)
+        layout->short_size = (uint32_t)size;
+}
+
 int cell_layout_prepare(struct cell_layout *layout)
 {
     struct cell_layout_step *steps = calloc(layout->n ? layout->n : 1, sizeof(*steps));
@@ -18,11 +39,16 @@ int cell_layout_prepare(struct cell_layout *layout)
         bool plain = cell_walk_plain(f->type), by_reference = f->flags & CELL_FIELD_REF;
         struct cell_layout_step *last = n ? &steps[n - 1] : NULL;
         if (!plain || by_reference)
-            steps[n++] = (struct cell_layout_step){plain ? CELL_STEP_PLAIN : CELL_STEP_FIELD, f->offset, 0, f};
+            steps[n++] = (struct cell_layout_step){.kind = plain ? CELL_STEP_PLAIN : CELL_STEP_FIELD,
+                                                   .offset = f->offset,
+                                                   .size = plain ? plain_size(f) : 0,
+                                                   .stride = f->type->size,
+                                                   .count = f->count ? f->count : 1,
+                                                   .field = f};
         else if (last && last->kind == CELL_STEP_COPY && last->offset + last->size == f->offset)
             last->size += plain_size(f);
         else
-            steps[n++] = (struct cell_layout_step){CELL_STEP_COPY, f->offset, plain_size(f), NULL};
+            steps[n++] = (struct cell_layout_step){.kind = CELL_STEP_COPY, .offset = f->offset, .size = plain_size(f)};
     }
     cell_layout_release(layout);
     layout->steps = steps;
@@ -30,6 +56,7 @@ int cell_layout_prepare(struct cell_layout *layout)
     layout->all_plain = true;
     for (uint32_t i = 0; i < n; i++)
         layout->all_plain &= steps[i].kind == CELL_STEP_PLAIN;
+    find_short(layout);
     return CELL_OK;
 }
 
@@ -39,4 +66,5 @@ void cell_layout_release(struct cell_layout *layout)
     layout->steps = NULL;
     layout->nsteps = 0;
     layout->all_plain = false;
+    layout->short_size = 0;
 }

@@ -33,7 +33,9 @@ struct cell_layout {
     /* What cell_layout_prepare found out, so that encoding and decoding need not each time; else NULL. */
     const struct cell_layout_step *steps;
     uint32_t nsteps;
-    bool all_plain; /* every step is a reference to plain values */
+    bool all_plain;      /* every step is a reference to plain values */
+    bool has_gaps;       /* short messages: not every byte of the fixed part is copied from somewhere */
+    uint32_t short_size; /* bytes of every message, header included; 0: they differ, or are not short */
 };
 
 /* Looks through the descriptor once. Encoding and decoding give the same with and without; only their cost differs. Not
@@ -59,6 +61,28 @@ int cell_message_decode(const struct cell_layout *layout, const uint8_t *bytes, 
  * to straight to out[i], without an arena. False, and nothing was written: the layout or the message is not of that
  * kind, or something is wrong with it; cell_message_decode knows more. */
 bool cell_message_take_plain(const struct cell_layout *layout, const uint8_t *bytes, size_t len, void *const *out);
+
+/*
+ * Short messages: those of a prepared layout with a short_size, all plain values, so that nothing in them can be
+ * invalid. They are written and read without a look at the types.
+ */
+#define CELL_SHORT_MESSAGE 128u
+#define CELL_SHORT_STEPS 8u
+/* The memory that reading one takes, in whose places the values are then. */
+struct cell_short {
+    _Alignas(16) uint8_t fixed[CELL_SHORT_MESSAGE];
+    _Alignas(16) uint8_t values[2 * CELL_SHORT_MESSAGE]; /* each 16-aligned */
+};
+/* Writes the message for `in` without its header: short_size - 8 bytes. False: a reference is NULL or not to as many
+ * values as it should be, which cell_message_encode says in words. */
+bool cell_short_put(const struct cell_layout *layout, const void *in, uint8_t *to);
+/* Takes a message, whole and private, as it was put by a sender with the same layout: the struct is in s->fixed then,
+ * and refers to s->values. False: it is not as that; cell_message_decode knows more. */
+bool cell_short_take(const struct cell_layout *layout, const uint8_t *bytes, size_t len, struct cell_short *s);
+/* The same for references only, whose values go straight to out[i]; nothing was written when it fails. */
+bool cell_short_take_to(const struct cell_layout *layout, const uint8_t *bytes, size_t len, void *const *out);
+/* Zeroed places for what a short message will be made of: out[i] for whoever fills them in, and the references. */
+void cell_short_places(const struct cell_layout *layout, struct cell_short *s, void **out);
 
 /* True when `len` bytes are valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 int cell_utf8_valid(const char *text, size_t len);

@@ -27,7 +27,8 @@ enum cell_step_kind {
 struct cell_layout_step {
     uint32_t kind;
     uint32_t offset;                /* in the struct and in the fixed part */
-    uint32_t size;                  /* COPY: bytes */
+    uint32_t size;                  /* COPY, PLAIN: bytes */
+    uint32_t stride, count;         /* PLAIN: of the elements */
     const struct cell_field *field; /* PLAIN, FIELD */
 };
 

@@ -33,17 +33,20 @@ static void check_written(const struct cell_shm_slot *s, const struct cell_shm_o
         EXPECT(cell_shm_slot_read(slot, &order, CELL_MAX_MESSAGE, &again, NULL) == CELL_OK);
         EXPECT(same(&again.frame, &s->frame) && again.place == s->place && again.where == s->where);
     }
-    if (cell_shm_slot_fits_compact(&s->frame, before)) {
+    if (cell_shm_slot_fits_compact(&s->frame, before, s->fixed)) {
         order = *before;
-        cell_shm_slot_write_compact(slot, &s->frame);
+        cell_shm_slot_write_compact(slot, &s->frame, s->fixed);
         EXPECT(cell_shm_slot_read(slot, &order, CELL_MAX_MESSAGE, &again, NULL) == CELL_OK);
-        EXPECT(same(&again.frame, &s->frame) && again.place == CELL_SHM_IN_SLOT);
+        EXPECT(same(&again.frame, &s->frame) && again.place == CELL_SHM_IN_SLOT && again.compact);
+        EXPECT(again.fixed == s->fixed);
     }
 }
 
 static void check_inside(const struct cell_shm_slot *s, const uint8_t *slot)
 {
-    size_t length = s->frame.length;
+    size_t length = s->compact ? s->bytes : s->frame.length;
+    if (s->compact)
+        EXPECT(s->frame.length == s->bytes + (s->fixed == CELL_SHM_UNKNOWN_FIXED ? 0 : CELL_SHM_MESSAGE_HEADER));
     if (s->place == CELL_SHM_IN_SLOT)
         EXPECT(s->payload > slot && s->payload + length <= slot + CELL_RING_INLINE);
     else if (s->place == CELL_SHM_IN_DATA)

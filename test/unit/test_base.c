@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 
+#include "base/ticks.h"
 #include "base/arena.h"
 #include "base/util.h"
 
@@ -418,4 +419,19 @@ TEST(the_coarse_clock_is_never_after_now_and_goes_on)
         good &= coarse >= begin && coarse <= cell_now_ns();
     }
     CHECK(good);
+}
+
+TEST(a_stamp_becomes_the_time_when_it_was_taken)
+{
+    cell_ticks_begin();
+    for (int i = 0; i < 20000; i++) {
+        uint64_t before = cell_now_ns(), stamp = cell_ticks(), after = cell_now_ns();
+        uint64_t until = after + (uint64_t)i * 10, slack = 1000;
+        while (cell_now_ns() < until)
+            continue;
+        uint64_t ns = cell_ticks_ns(stamp);
+        CHECK(ns + slack >= before && ns <= after + slack);
+    }
+    CHECK(cell_ticks_ns(cell_ticks()) <= cell_now_ns());
+    CHECK(cell_ticks_ns(cell_ticks() + 1000000) <= cell_now_ns()); /* of a processor that is ahead */
 }

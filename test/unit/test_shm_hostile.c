@@ -7,12 +7,15 @@
 
 #define DATA_BLOB (64u << 10)
 
-/* Is what was received inside the memory that the peer gave? */
+/* Is what was received inside the memory that the peer gave, or in the connection's own for small messages? */
 static bool is_inside(const struct peer *p, const struct cell_received *r)
 {
     const struct cell_shm *s = ((const struct unix_conn *)p->conn)->shm;
     const uint8_t *m = r->message, *region = (const uint8_t *)s->other;
+    const uint8_t *small = (const uint8_t *)s->small_message;
     if (m >= region && m + r->message_len <= region + REGION)
+        return true;
+    if (m >= small && m + r->message_len <= small + sizeof(s->small_message))
         return true;
     for (unsigned i = 0; i < CELL_SHM_BLOBS; i++) {
         const struct cell_shm_blob_in *b = &s->in_blobs[i];
@@ -144,8 +147,10 @@ CLEAN_TEST(a_slot_obeys_the_rules_of_a_frame)
     CHECK(try_slot(&call, CELL_SHM_IN_SLOT, 0, 28, 0) == CELL_PROTOCOL_ERROR); /* no id */
     CHECK(try_slot(&call, CELL_SHM_IN_SLOT, 0, 0, 1) == CELL_OK);              /* compact: id 1 */
     CHECK(try_slot(&call, CELL_SHM_IN_SLOT, 0, 0, 15) == CELL_OK);
-    CHECK(try_slot(&call, CELL_SHM_IN_SLOT, 0, 0, 16) == CELL_PROTOCOL_ERROR);
-    CHECK(try_slot(&call, CELL_SHM_IN_SLOT, 0, 0, 255) == CELL_PROTOCOL_ERROR);
+    CHECK(try_slot(&call, CELL_SHM_IN_SLOT, 0, 0, 0x11) == CELL_OK); /* … and a message's header */
+    CHECK(try_slot(&call, CELL_SHM_IN_SLOT, 0, 0, 0xff) == CELL_OK);
+    CHECK(try_slot(&call, CELL_SHM_IN_SLOT, 0, 0, 0x10) == CELL_PROTOCOL_ERROR); /* nothing */
+    CHECK(try_slot(&call, CELL_SHM_IN_SLOT, 0, 0, 0xf0) == CELL_PROTOCOL_ERROR);
 }
 
 CLEAN_TEST(metadata_does_not_change_after_it_was_received)
@@ -165,6 +170,27 @@ CLEAN_TEST(metadata_does_not_change_after_it_was_received)
         REQUIRE(cell_conn_recv(p.conn, &r, 0, &e) == CELL_OK && r.frame.meta_len == lengths[i]);
         memset(at, 'x', f.length);
         CHECK(r.meta[0] == 'm' && memcmp(r.meta, r.meta + 1, f.length - 1u) == 0);
+    }
+    peer_close(&p);
+}
+
+CLEAN_TEST(a_small_message_does_not_change_after_it_was_received)
+{
+    struct peer p;
+    struct cell_received r;
+    REQUIRE(peer_upgraded(&p));
+    for (uint32_t size = 8; size <= CELL_SHM_MAX_COMPACT; size += 8) {
+        uint8_t *slot = peer_slot(&p), *at = slot + CELL_SHM_COMPACT_HEADER;
+        struct cell_frame f = call;
+        f.length = size + CELL_SHM_MESSAGE_HEADER;
+        memset(at, 'm', size);
+        cell_shm_slot_write_compact(slot, &f, 16);
+        peer_commit(&p);
+        REQUIRE(cell_conn_recv(p.conn, &r, 0, &e) == CELL_OK && r.message_len == f.length);
+        memset(at, 'x', size);
+        const uint32_t header[2] = {f.length, 16};
+        CHECK(memcmp(r.message, header, sizeof(header)) == 0);
+        CHECK(r.message[8] == 'm' && memcmp(r.message + 8, r.message + 9, size - 1u) == 0);
     }
     peer_close(&p);
 }

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * The server's side of short calls (short_call.c): while they come one after the other on a connection whose next call
+ * this thread waits for, each is answered here. What the client waits for comes first: the reply is sent before the
+ * place at the gate is given back and before anything is counted or forgotten. Whatever is not as usual is left to
+ * server_conn.c, before the handler ran, or with its result after it.
+ */
+#include <poll.h>
+
+#include "base/ticks.h"
+#include "server_parts.h"
+
+/* Ticks, between half a millisecond and some, after which it is noted again that the process is active. */
+#define NOTE_TICKS (UINT64_C(1) << 21)
+
+/* One call, as far as it has come. */
+struct short_serving {
+    struct cell_server *s;
+    struct server_conn *conn;
+    cell_ctx *c;
+    const struct method_layouts *layouts;
+    uint32_t method;
+    uint64_t ticks; /* when it arrived */
+    struct cell_short in, out;
+    void *outs[CELL_SHORT_STEPS];
+};
+
+static bool good_for_it(const struct cell_server *s, const struct server_conn *conn, const struct cell_conn_ops *ops)
+{
+    return ops->recv_brief && conn->counted == ops && !conn->match && !conn->thread->counted && !conn->has_pending &&
+           s->hooks.n == 0 && !atomic_load_explicit(&s->draining, memory_order_relaxed);
+}
+
+/* Takes the request. False: it is for the usual way. */
+static bool take_request(struct short_serving *v, const struct cell_received *received)
+{
+    const struct cell_server *s = v->s;
+    const struct cell_frame *f = &received->frame;
+    if (f->kind != CELL_FRAME_CALL || f->channel != v->conn->channel || f->meta_len ||
+        (uint32_t)f->code >= s->schema->nmethods || f->length > s->options.max_message)
+        return false;
+    v->method = (uint32_t)f->code;
+    v->layouts = s->layouts[v->method];
+    return v->layouts->in.short_size && v->layouts->out.short_size &&
+           cell_short_take(&v->layouts->in, received->message, received->message_len, &v->in) &&
+           cell_gate_try_quietly(&v->conn->caller->gate);
+}
+
+static int run_handler(struct short_serving *v, const struct cell_frame *f)
+{
+    struct server_conn *conn = v->conn;
+    conn->current_id = f->id;
+    conn->hung_up = false;
+    conn->origin.fd = cell_conn_fd(conn->conn);
+    conn->origin.events = POLLIN | POLLRDHUP;
+    cell_ctx_begin_handler_at(v->c, &conn->origin, v->ticks, f->timeout_ms);
+    cell_short_places(&v->layouts->out, &v->out, v->outs);
+    return v->s->methods[v->method]->invoke(v->c, v->in.fixed, v->outs);
+}
+
+static bool reply_at_once(struct short_serving *v, uint64_t id, int code, const struct cell_conn_ops *ops)
+{
+    const struct cell_layout *out = &v->layouts->out;
+    const struct cell_frame f = {
+        .length = out->short_size, .kind = CELL_FRAME_REPLY, .channel = v->conn->channel, .code = code, .id = id};
+    if (code < 0 || v->c->meta.len || f.length > v->s->options.max_message)
+        return false;
+    uint8_t *place = ops->place(v->conn->conn, &f, out->size);
+    if (!place || !cell_short_put(out, v->out.fixed, place))
+        return false;
+    ops->commit(v->conn->conn, place, &f, out->size);
+    return true;
+}
+
+static void leave_gate(struct short_serving *v, uint64_t *noted)
+{
+    struct gate_process *p = &v->conn->caller->gate;
+    if (v->ticks - *noted > NOTE_TICKS) {
+        atomic_store_explicit(&p->last_ns, cell_coarse_ns(), memory_order_relaxed);
+        *noted = v->ticks;
+    }
+    if (!cell_gate_leave_quietly(p))
+        cell_server_resume(v->s, cell_gate_left(&v->s->gate, p, cell_ticks_ns(v->ticks), cell_now_ns()));
+}
+
+/* The handler's result by the usual way. False: the connection is over. */
+static bool reply_usually(struct short_serving *v, uint64_t id, int code, uint64_t *noted)
+{
+    struct cell_server *s = v->s;
+    const struct call_target target = {s->cell, s->methods[v->method], v->layouts, &s->hooks, NULL,
+                                       NULL,    s->options.max_message};
+    const struct cell_buffer *meta = NULL;
+    code = cell_serve_result(v->c, &target, code, (const struct cell_ref *)(const void *)v->out.fixed, &meta);
+    if (code < 0)
+        cell_server_count_error(s, v->method, code);
+    leave_gate(v, noted);
+    return cell_server_send_reply(v->conn, v->c, id, code, meta, cell_now_ns());
+}
+
+/* False: the connection is over. */
+static bool serve_taken(struct short_serving *v, const struct cell_received *received, uint64_t *noted)
+{
+    const struct cell_frame *f = &received->frame;
+    uint64_t id = f->id, bytes_in = received->message_len;
+    struct tally *y = cell_server_tally(v->s, v->conn->thread, v->method);
+    cell_count_own(&y->calls, 1);
+    int code = run_handler(v, f);
+    bool replied = reply_at_once(v, id, code, cell_conn_ops(v->conn->conn)), good = true;
+    if (replied)
+        leave_gate(v, noted);
+    else
+        good = reply_usually(v, id, code, noted);
+    cell_count_own(&y->bytes_in, bytes_in);
+    cell_count_own(&y->bytes_out, replied ? v->layouts->out.short_size : v->c->message.len);
+    cell_count_own(&y->done, 1);
+    cell_ctx_end_handler(v->c);
+    return good;
+}
+
+enum server_next cell_server_serve_short(struct cell_server *s, struct server_conn *conn, cell_ctx *c, uint32_t most,
+                                         uint32_t *served, struct cell_received *received, bool *arrived)
+{
+    const struct cell_conn_ops *ops = cell_conn_ops(conn->conn);
+    struct short_serving v; /* not initialised as a whole: it is big */
+    uint64_t noted = 0;
+    v.s = s;
+    v.conn = conn;
+    v.c = c;
+    *arrived = false;
+    for (*served = 0; *served < most && good_for_it(s, conn, ops); ++*served) {
+        if (!ops->recv_brief(conn->conn, received))
+            break;
+        v.ticks = cell_ticks();
+        *arrived = atomic_load_explicit(&s->draining, memory_order_relaxed) || !take_request(&v, received);
+        if (*arrived)
+            break;
+        if (!serve_taken(&v, received, &noted))
+            return NEXT_OVER;
+    }
+    return NEXT_IDLE;
+}

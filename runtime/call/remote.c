@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "pool.h"
+#include "async.h"
 #include "wire/hello.h"
 
 #define MAX_ATTEMPTS 3u
@@ -79,7 +79,8 @@ int cell_send_call(cell_ctx *c, const struct client_call *k, struct client_conn 
                                  .code = (int32_t)k->id,
                                  .timeout_ms = k->timeout_ms,
                                  .id = ++conn->next_id};
-    int r = cell_conn_send(conn->conn, &f, v, n, c->deadline_ns, e);
+    int r = k->more ? cell_conn_send_more(conn->conn, &f, v, n, c->deadline_ns, e)
+                    : cell_conn_send(conn->conn, &f, v, n, c->deadline_ns, e);
     if (r == CELL_OK)
         atomic_store_explicit(&c->sent, conn->next_id, memory_order_release);
     return r;
@@ -193,6 +194,7 @@ int cell_call_remote(cell_ctx *c, struct client_call *k)
     unsigned attempts = 0;
     bool fresh = false;
     int r;
+    cell_async_flush(c); /* what this call does may depend on them */
     do {
         e.status = CELL_OK;
         e.text[0] = '\0';

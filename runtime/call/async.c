@@ -119,7 +119,8 @@ static int send_request(cell_ctx *c, struct client_call *k, struct ticket **tick
             cell_lane_leave(c, l); /* when nothing is outstanding on it */
             return r;
         }
-        cell_lane_fail(c, l, r, e->text);
+        struct cell_error others = *e; /* what it means for those that were sent before */
+        cell_lane_lost(c, l, r, &others);
         cell_lane_leave(c, l);
         l = NULL;
         /* An idle connection that turns out to be closed never had the request. */

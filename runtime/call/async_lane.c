@@ -140,11 +140,14 @@ void cell_lane_fail(cell_ctx *c, struct ctx_lane *l, int status, const char *tex
 
 void cell_lane_lost(cell_ctx *c, struct ctx_lane *l, int status, struct cell_error *e)
 {
-    if (status == CELL_UNAVAILABLE || status == CELL_IO_ERROR)
-        cell_error_wrap(e,
-                        l->leaving ? "%s: the cell is shutting down and did not begin the call"
-                                   : "%s: the connection was lost; what was not answered may have been executed",
+    bool lost = status == CELL_UNAVAILABLE || status == CELL_IO_ERROR;
+    if (lost && l->leaving) {
+        cell_error_wrap(e, "%s: the cell is shutting down and did not begin the call", l->service->name);
+    } else if (lost) {
+        cell_error_wrap(e, "%s: the connection was lost; what was not answered may have been executed",
                         l->service->name);
+        status = CELL_UNKNOWN_OUTCOME;
+    }
     cell_lane_fail(c, l, status, e->text);
 }
 

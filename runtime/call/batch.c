@@ -6,8 +6,6 @@ int cell_batch_begin(cell_ctx *c)
 {
     if (!c)
         return CELL_NO_MEMORY;
-    if (c->async.batches == UINT32_MAX)
-        return cell_fail(c, CELL_RESOURCE_EXHAUSTED, "%u batches within each other", c->async.batches);
     c->async.batches++;
     return CELL_OK;
 }

@@ -274,19 +274,14 @@ static bool shm_readable(struct cell_conn *conn)
     disarm(s);
     if (cell_ring_peek(&s->in))
         return true;
-    /* A sender that waits for what the last message holds: recv gives it back. */
-    if (s->in.released != s->in.next &&
-        atomic_load_explicit(&s->other->sender_sleeps, memory_order_relaxed) != CELL_RING_AWAKE)
-        return true;
     int r = s->hung ? 1 : cell_shm_drain(c, &e);
     if (r < 0)
         cell_unix_keep_failure(c, &e);
     if (r != 0)
         return true;
-    if (!cell_ring_receiver_begin_sleep(&s->in, CELL_RING_POLL, &bell))
-        return true;
-    s->armed = true;
-    return false;
+    /* A message; or a sender waits for what the last message holds, which recv gives back. */
+    s->armed = cell_ring_receiver_begin_sleep(&s->in, CELL_RING_POLL, &bell);
+    return !s->armed;
 }
 
 /* ---- the rest ---- */

@@ -65,6 +65,20 @@ CELL_BOOL_TYPE cell_ctx_cancelled(cell_ctx *c);
 int cell_wait(cell_ctx *c, int ticket);
 int cell_wait_any(cell_ctx *c, const int *tickets, size_t n, int *result);
 
+/*
+ * A batch: between these two the context's asynchronous calls may be kept back, and are then sent together, which costs
+ * one system call, or none, for many. They are sent by the end of the batch, by cell_wait and cell_wait_any, by a
+ * synchronous call of the context, and when no more can be kept back; a batch of more than 48 calls, or 8 KiB of
+ * requests, is sent in pieces. Deadlines count from the call, not from then. What cannot be sent any more fails as any
+ * asynchronous call does, when it is waited for.
+ *
+ * Batches count: within each other only the outermost end sends. cell_ctx_reset and cell_ctx_close end them all, and
+ * the calls are given up whether they were sent or not; the end of a handler ends those of its context. begin: CELL_OK;
+ * CELL_NO_MEMORY without a context. end: CELL_OK; CELL_FAILED_PRECONDITION when no batch was begun.
+ */
+int cell_batch_begin(cell_ctx *c);
+int cell_batch_end(cell_ctx *c);
+
 /* Zeroed memory that lives until the context is reset or closed (a handler's: until its reply was sent). NULL when
  * memory is short or the context's limit is reached. */
 void *cell_ctx_alloc(cell_ctx *c, size_t size);

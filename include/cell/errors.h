@@ -3,6 +3,13 @@
  * The one list of status codes. Every function that can fail returns a negative value of this list, and CELL_OK or a
  * non-negative result otherwise. The numbers travel on the wire and never change; the first sixteen have the meaning
  * and (negated) the number of the gRPC status codes, https://grpc.io/docs/guides/status-codes/.
+ *
+ * What a call that failed has done. CELL_UNAVAILABLE: the cell did not begin it. CELL_UNKNOWN_OUTCOME: the connection
+ * was lost after the request was sent and before the answer came; whether the call was carried out is not known, and it
+ * is made again by itself only if the method is idempotent. CELL_DEADLINE_EXCEEDED, CELL_CANCELLED and CELL_PROTOCOL_
+ * ERROR may come after the request was sent as well, and then say as little about that. Every other status is the
+ * cell's answer, or was found before anything was sent. (A handler may return any of these itself, and means what its
+ * documentation says.)
  */
 #ifndef CELL_ERRORS_H
 #define CELL_ERRORS_H
@@ -29,7 +36,8 @@
     X(CELL_PROTOCOL_ERROR, -18, "protocol-error", "the peer broke the protocol")                                       \
     X(CELL_NO_MEMORY, -19, "no-memory", "out of memory")                                                               \
     X(CELL_TOO_LARGE, -20, "too-large", "larger than the limit")                                                       \
-    X(CELL_IO_ERROR, -21, "io-error", "input or output failed")
+    X(CELL_IO_ERROR, -21, "io-error", "input or output failed")                                                        \
+    X(CELL_UNKNOWN_OUTCOME, -22, "unknown-outcome", "the connection was lost before the call was answered")
 
 enum cell_status {
     CELL_OK = 0,

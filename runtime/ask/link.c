@@ -27,7 +27,7 @@ static uint32_t channel_limit(enum cell_channel channel)
 }
 
 /* A negative number that a peer sent, as one of our statuses. */
-static int status_of(int code) { return code >= CELL_IO_ERROR ? code : CELL_UNKNOWN; }
+static int status_of(int code) { return code >= CELL_UNKNOWN_OUTCOME ? code : CELL_UNKNOWN; }
 
 /* Says what an error of the transport means for somebody who waits for `what`. */
 static int explain(const char *what, bool leaving, struct cell_error *e)

@@ -1,12 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * Asynchronous calls. A context that has some outstanding holds a connection of its own for each client and service, a
- * lane. A lane's requests are sent at once and answered in their order; what is waited for out of order is kept until
- * somebody asks for it.
+ * lane. A lane's requests are sent at once, or with a batch, and answered in their order; what is waited for out of
+ * order is kept until somebody asks for it.
  *
- * So that neither side ever waits for room with both rings or sockets full, no more is in flight on a lane than fits
- * into any transport whatever the server does: beyond that the oldest reply is received before the next request is
- * sent.
+ * Neither side may ever wait for room in one direction while the other waits in the other one. A server that waits for
+ * room for its reply does not receive; so no more is in flight on a lane than its requests find room for although the
+ * server receives nothing, and beyond that the oldest reply is received before the next request is sent. A client that
+ * receives always has a reply coming: what it waits for was sent, all that it kept back included (cell_lane_receive).
+ * Whether the requests in flight have room, over shared memory:
+ *   - slots: of the 64 of a ring, those of MOST_IN_FLIGHT requests, and those that the server has answered and not
+ *     released yet, which it does when they are 16: 48 + 15 < 64;
+ *   - data: requests of more than 88 bytes are in the data area of 16 KiB, each in one piece of whole lines of 64.
+ *     One that takes N bytes of it may have to skip N - 64 at its end, if others are there; a byte takes at least as
+ *     much in a request that skips as in others. So the worst is one other of 89 bytes, which takes 128, and one of
+ *     8192 - 89, which takes 8128: 128 + 8064 + 8128 < 16384. What the server has answered is released before it
+ *     receives the next one;
+ *   - a larger request is alone in flight: what the server held was released with the reply before it.
+ * Sockets buffer more than that. The replies of that many calls have room as well, when they are as small: so a server
+ * is not held up either by a client that does something else before it waits. That is why batches of more calls are
+ * sent in pieces, and why the limits are not those of what a ring takes just now.
  */
 #include "async.h"
 
@@ -20,9 +33,25 @@
 
 /* ---- sending ---- */
 
-static bool has_room(const struct ctx_lane *l, size_t bytes)
+/* In that part of what may be in flight. */
+static bool has_room(const struct ctx_lane *l, size_t bytes, unsigned part)
 {
-    return l->in_flight == 0 || (l->in_flight < MOST_IN_FLIGHT && l->bytes + bytes <= BYTES_IN_FLIGHT);
+    return l->in_flight == 0 || (l->in_flight < MOST_IN_FLIGHT / part && l->bytes + bytes <= BYTES_IN_FLIGHT / part);
+}
+
+static bool can_send(const struct ctx_lane *l) { return l && l->conn && !l->leaving; }
+
+/* Receives until there is room, if the lane is still there then. In a batch until half is free, so that a long one
+ * costs a wake-up for many requests, not for each of them. */
+static int make_room(cell_ctx *c, struct ctx_lane *l, size_t bytes, struct cell_error *e)
+{
+    int ignored, r = CELL_OK;
+    if (!can_send(l) || has_room(l, bytes, 1))
+        return CELL_OK;
+    unsigned part = c->async.batches ? 2 : 1;
+    while (r >= 0 && can_send(l) && !has_room(l, bytes, part))
+        r = cell_lane_receive(c, l, NULL, c->deadline_ns, &ignored);
+    return r < 0 ? cell_error_set(e, r, "%s", cell_status_text(r)) : CELL_OK;
 }
 
 static int open_lane(cell_ctx *c, struct client_call *k, bool fresh, struct ctx_lane **lane, struct cell_error *e)
@@ -61,6 +90,8 @@ static int send_on(cell_ctx *c, struct client_call *k, struct ctx_lane *l, struc
     t->request = l->conn->next_id;
     t->deadline_ns = c->deadline_ns;
     t->bytes = c->message.len + c->meta.len;
+    l->unsent = k->more;
+    c->async.unsent |= k->more;
     l->in_flight++;
     l->bytes += t->bytes;
     cell_lane_append(l, t);
@@ -72,16 +103,13 @@ static int send_request(cell_ctx *c, struct client_call *k, struct ticket **tick
 {
     struct ctx_lane *l = cell_lane_find(c, k);
     size_t bytes = c->message.len + c->meta.len;
-    int ignored, r = CELL_OK;
-    while (l && l->conn && !l->leaving && !has_room(l, bytes)) {
-        r = cell_lane_receive(c, l, NULL, c->deadline_ns, &ignored);
-        if (r < 0)
-            return cell_error_set(e, r, "%s", cell_status_text(r));
-    }
+    int r = make_room(c, l, bytes, e);
+    if (r < 0)
+        return r;
     if (atomic_load(&c->cancelled))
         return cell_error_set(e, CELL_CANCELLED, "%s", cell_status_text(CELL_CANCELLED));
     for (bool fresh = false;; fresh = true) {
-        bool opened = !l || !l->conn || l->leaving;
+        bool opened = !can_send(l);
         r = opened ? open_lane(c, k, fresh, &l, e) : CELL_OK;
         if (r < 0)
             return r;
@@ -91,7 +119,8 @@ static int send_request(cell_ctx *c, struct client_call *k, struct ticket **tick
             cell_lane_leave(c, l); /* when nothing is outstanding on it */
             return r;
         }
-        cell_lane_fail(c, l, r, e->text);
+        struct cell_error others = *e; /* what it means for those that were sent before */
+        cell_lane_lost(c, l, r, &others);
         cell_lane_leave(c, l);
         l = NULL;
         /* An idle connection that turns out to be closed never had the request. */
@@ -154,6 +183,7 @@ int cell_call_async(cell_ctx *c, const struct cell_service *service, uint32_t me
     if (c->async.ntickets >= MOST_TICKETS)
         return cell_fail(c, CELL_RESOURCE_EXHAUSTED, "%s: %u calls of this context were not waited for yet",
                          k.method->name, MOST_TICKETS);
+    k.more = c->async.batches != 0;
     if (k.client->fake || k.client->server || k.client->hooks.n)
         r = call_at_once(c, &k, &t);
     else
@@ -236,6 +266,7 @@ int cell_wait(cell_ctx *c, int ticket)
         return CELL_NO_MEMORY;
     if (ticket < 0)
         return ticket;
+    cell_async_flush(c);
     struct ticket *t = find_ticket(c, ticket, &l);
     if (!t)
         return cell_fail(c, CELL_INVALID_ARGUMENT, "ticket %d is of no call that this context still waits for", ticket);
@@ -301,6 +332,7 @@ int cell_wait_any(cell_ctx *c, const int *tickets, size_t n, int *result)
     int done = -1;
     if (!fds)
         return cell_fail(c, CELL_NO_MEMORY, "out of memory");
+    cell_async_flush(c);
     while (done < 0) {
         uint64_t deadline_ns = CELL_NO_DEADLINE;
         nfds_t nfds;

@@ -34,6 +34,7 @@ struct ctx_lane {
     struct client_conn *conn;           /* NULL: it failed */
     uint32_t forks;
     bool leaving; /* the server said GOAWAY */
+    bool unsent;  /* requests were kept back since the last flush */
     struct ticket *first, **last;
     uint32_t in_flight;
     size_t bytes;
@@ -58,6 +59,8 @@ void cell_lane_append(struct ctx_lane *l, struct ticket *t);
 void cell_lane_unlink(struct ctx_lane *l, struct ticket *t);
 /* Closes the connection and fails what it can no longer answer. */
 void cell_lane_fail(cell_ctx *c, struct ctx_lane *l, int status, const char *text);
+/* The same, because the connection ended with this error; says what that means for its calls. */
+void cell_lane_lost(cell_ctx *c, struct ctx_lane *l, int status, struct cell_error *e);
 /* When nothing is outstanding any more: gives the connection back and frees the lane. */
 void cell_lane_leave(cell_ctx *c, struct ctx_lane *l);
 /* Fails everything that is outstanding with CELL_CANCELLED. */
@@ -65,6 +68,15 @@ void cell_lanes_cancel(cell_ctx *c);
 /* Receives one frame of the lane. 1: it was the reply to `want`, and *result is the call's; 0: something else, or the
  * lane has failed; negative: the deadline passed. */
 int cell_lane_receive(cell_ctx *c, struct ctx_lane *l, struct ticket *want, uint64_t deadline_ns, int *result);
+
+/* ---- batch.c ---- */
+
+/* Sends what was kept back, of one lane and of all. Whoever waits for a reply, or for anything else, does that first.
+ */
+void cell_lane_flush(cell_ctx *c, struct ctx_lane *l, uint64_t deadline_ns);
+void cell_async_flush(cell_ctx *c);
+
+/* ---- the context's ---- */
 
 /* Ends everything that is outstanding: nobody can wait for it any more, and its connections are closed. */
 void cell_async_drop(cell_ctx *c);

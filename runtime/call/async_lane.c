@@ -138,6 +138,19 @@ void cell_lane_fail(cell_ctx *c, struct ctx_lane *l, int status, const char *tex
     l->bytes = 0;
 }
 
+void cell_lane_lost(cell_ctx *c, struct ctx_lane *l, int status, struct cell_error *e)
+{
+    bool lost = status == CELL_UNAVAILABLE || status == CELL_IO_ERROR;
+    if (lost && l->leaving) {
+        cell_error_wrap(e, "%s: the cell is shutting down and did not begin the call", l->service->name);
+    } else if (lost) {
+        cell_error_wrap(e, "%s: the connection was lost; what was not answered may have been executed",
+                        l->service->name);
+        status = CELL_UNKNOWN_OUTCOME;
+    }
+    cell_lane_fail(c, l, status, e->text);
+}
+
 static void free_lane(cell_ctx *c, struct ctx_lane *l)
 {
     pthread_mutex_lock(&c->lock);
@@ -171,6 +184,8 @@ void cell_lane_leave(cell_ctx *c, struct ctx_lane *l)
 
 void cell_async_drop(cell_ctx *c)
 {
+    c->async.batches = 0;
+    c->async.unsent = false;
     while (c->async.lanes) {
         close_conn(c, c->async.lanes);
         free_lane(c, c->async.lanes);
@@ -239,6 +254,9 @@ int cell_lane_receive(cell_ctx *c, struct ctx_lane *l, struct ticket *want, uint
     struct cell_error e;
     struct ticket *t = oldest_in_flight(l);
     uint64_t before = c->deadline_ns;
+    cell_lane_flush(c, l, deadline_ns);
+    if (!l->conn)
+        return 0;
     c->deadline_ns = deadline_ns;
     e.text[0] = '\0';
     int r = cell_receive_reply(c, &t->call, l->conn, t->request, &received, &l->leaving, &e);
@@ -246,13 +264,7 @@ int cell_lane_receive(cell_ctx *c, struct ctx_lane *l, struct ticket *want, uint
     if (r == CELL_DEADLINE_EXCEEDED)
         return r;
     if (r < 0) {
-        bool unsure = r == CELL_UNAVAILABLE || r == CELL_IO_ERROR;
-        if (unsure)
-            cell_error_wrap(&e,
-                            l->leaving ? "%s: the cell is shutting down and did not begin the call"
-                                       : "%s: the connection was lost; what was not answered may have been executed",
-                            l->service->name);
-        cell_lane_fail(c, l, r, e.text);
+        cell_lane_lost(c, l, r, &e);
         return 0;
     }
     l->in_flight--;

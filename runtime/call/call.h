@@ -51,6 +51,8 @@ struct ctx_async {
     struct ctx_lane *lanes; /* changed under the context's lock */
     struct ticket *unused;
     uint32_t ntickets;
+    uint32_t batches; /* begun and not ended */
+    bool unsent;      /* a lane may have something unsent */
     int next_number;
 };
 
@@ -192,6 +194,7 @@ struct client_call {
     uint64_t now_ns;         /* when the call began */
     bool connected;          /* a connection was made for it: a failure now is a lost connection */
     struct short_rest *rest; /* it was sent already; NULL = it was not */
+    bool more;               /* it is of a batch: the transport may keep the request back until a flush */
 };
 
 /* A reply of this size is given back as soon as it was decoded: the server has memory for it. */

@@ -7,14 +7,15 @@
  *     the request: the server never had it whole. Repeated at once on a new connection;
  *   - GOAWAY in place of the reply, or a handshake that was not completed: the server says that it did not begin the
  *     call. Repeated after a pause;
- *   - a connection lost while waiting for the reply: not known. Repeated after a pause if the method is idempotent.
+ *   - a connection lost while waiting for the reply: not known. Repeated after a pause if the method is idempotent,
+ *     and CELL_UNKNOWN_OUTCOME if that, or what came of it, leaves the call without an answer.
  * A cell that cannot be connected to, and every status that a cell answers, is the result. Pauses are random, within
  * the deadline, and paid from the client's budget, so that a cell in trouble is not buried under repetitions.
  */
 #include <string.h>
 #include <time.h>
 
-#include "pool.h"
+#include "async.h"
 #include "wire/hello.h"
 
 #define MAX_ATTEMPTS 3u
@@ -88,7 +89,8 @@ int cell_send_call(cell_ctx *c, const struct client_call *k, struct client_conn 
                                  .code = (int32_t)k->id,
                                  .timeout_ms = k->timeout_ms,
                                  .id = ++conn->next_id};
-    int r = cell_conn_send(conn->conn, &f, v, n, c->deadline_ns, e);
+    int r = k->more ? cell_conn_send_more(conn->conn, &f, v, n, c->deadline_ns, e)
+                    : cell_conn_send(conn->conn, &f, v, n, c->deadline_ns, e);
     if (r == CELL_OK)
         atomic_store_explicit(&c->sent, conn->next_id, memory_order_release);
     return r;
@@ -192,16 +194,20 @@ static bool again(cell_ctx *c, struct client_call *k, const struct attempt *a, i
     return pause_before_retry(c, k, attempts - 1);
 }
 
-/* Says what the caller wants to know of a connection that ended. */
-static void explain(const struct client_call *k, const struct attempt *a, struct cell_error *e)
+/* Says what the caller wants to know of a call that a connection's end left without an answer; `unsure` when an attempt
+ * may have been carried out. Returns the status. */
+static int explain(const struct client_call *k, const struct attempt *a, bool unsure, int status, struct cell_error *e)
 {
-    if (!a->exchanged || (e->status != CELL_UNAVAILABLE && e->status != CELL_IO_ERROR))
-        return;
-    if (a->not_executed)
-        cell_error_wrap(e, "%s: %s was not executed", k->service->name, k->method->name);
-    else
+    if (status != CELL_UNAVAILABLE && status != CELL_IO_ERROR)
+        return status;
+    if (unsure) {
         cell_error_wrap(e, "%s: the connection was lost before %s was answered; it may have been executed",
                         k->service->name, k->method->name);
+        return CELL_UNKNOWN_OUTCOME;
+    }
+    if (a->exchanged)
+        cell_error_wrap(e, "%s: %s was not executed", k->service->name, k->method->name);
+    return status;
 }
 
 int cell_call_remote(cell_ctx *c, struct client_call *k)
@@ -209,12 +215,14 @@ int cell_call_remote(cell_ctx *c, struct client_call *k)
     struct attempt a = {0};
     struct cell_error e; /* not initialised as a whole: its text is big */
     unsigned attempts = 0;
-    bool fresh = false;
+    bool fresh = false, unsure = false;
     int r;
+    cell_async_flush(c); /* what this call does may depend on them */
     do {
         e.status = CELL_OK;
         e.text[0] = '\0';
         r = attempt(c, k, fresh, &a, &e);
+        unsure |= !a.not_executed;
         fresh = true;
         attempts++;
     } while (r < 0 && e.status < 0 && again(c, k, &a, r, attempts));
@@ -224,6 +232,6 @@ int cell_call_remote(cell_ctx *c, struct client_call *k)
         return cell_fail(c, CELL_CANCELLED, "%s: %s", k->method->name, cell_status_text(CELL_CANCELLED));
     if (r == CELL_DEADLINE_EXCEEDED)
         return cell_fail(c, r, "%s: %s", k->method->name, cell_status_text(r));
-    explain(k, &a, &e);
+    r = explain(k, &a, unsure, r, &e);
     return cell_fail(c, r, "%s", e.text);
 }

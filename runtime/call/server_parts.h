@@ -50,7 +50,7 @@ void cell_server_match_free(struct server_match *match); /* with those behind it
     X(calls_waited, "calls_waited") /* for one of max_threads */                                                       \
     X(cancelled, "cancelled")       /* CANCEL frames and hang-ups that met a running call */
 
-#define CELL_STATUS_COUNT 22u /* statuses 0 … 21, negated */
+#define CELL_STATUS_COUNT 23u /* statuses 0 … 22, negated */
 
 struct method_counters {
 #define CELL_COUNTER_MEMBER(member, name) atomic_uint_fast64_t member;

@@ -250,11 +250,14 @@ bool cell_ring_receiver_begin_sleep(struct cell_ring_consumer *c, enum cell_ring
     atomic_store_explicit(&c->own->receiver_sleeps, c->sleeps | how, memory_order_relaxed);
     /* One fence for both looks: is there a message, and does the producer wait for what was released? */
     full_fence();
-    if (cell_ring_peek(c)) {
+    uint32_t sender = atomic_load_explicit(&c->other->sender_sleeps, memory_order_relaxed);
+    /* Waking a producer before what it waits for is released, the two could go on waking each other. */
+    bool holds = c->released != c->next && (sender & SLEEP_MODE) != CELL_RING_AWAKE;
+    if (holds || cell_ring_peek(c)) {
         cell_ring_receiver_end_sleep(c);
         return false;
     }
-    wake(c->own, atomic_load_explicit(&c->other->sender_sleeps, memory_order_relaxed), &c->woken_sender);
+    wake(c->own, sender, &c->woken_sender);
     *bell = rung;
     return true;
 }

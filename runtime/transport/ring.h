@@ -153,9 +153,10 @@ bool cell_ring_wake_sender(struct cell_ring_consumer *c);
 
 /*
  * The receiver's sleep: begin; if it returned true, wait (FUTEX) or poll (POLL); end. Begin tells the other side, then
- * looks once more: false means that a message is there (and that the sleep is over: no end). The bell is read before
- * the look, so that a wake-up in between is not lost. Each sleep is woken once: whoever was woken, or thinks so, ends
- * this sleep and begins another one. Release first what was taken; begin wakes a producer that waits for room.
+ * looks once more: false means that a message is there, or that the producer waits for room while something that was
+ * taken is not released (and that the sleep is over: no end). The bell is read before the look, so that a wake-up in
+ * between is not lost. Each sleep is woken once: whoever was woken, or thinks so, ends this sleep and begins another
+ * one. With everything released, begin wakes a producer that waits for room.
  */
 bool cell_ring_receiver_begin_sleep(struct cell_ring_consumer *c, enum cell_ring_sleep how, uint32_t *bell);
 void cell_ring_receiver_end_sleep(struct cell_ring_consumer *c);

@@ -62,7 +62,10 @@ static void commit(struct unix_conn *c, const struct cell_frame *f)
     struct cell_shm *s = c->shm;
     cell_ring_commit(&s->out);
     cell_shm_order_set(&s->out_order, f);
-    cell_shm_wake(c);
+    if (s->more)
+        s->unwoken = true;
+    else
+        cell_shm_wake(c);
     if (s->out.next % BLOBS_EVERY == 0)
         cell_shm_blobs_trim(c, false);
 }
@@ -75,6 +78,8 @@ static int send_large(struct unix_conn *c, const struct cell_frame *f, const str
     uint8_t *slot, *none;
     uint32_t offset;
     int r = CELL_OK;
+    if (s->unwoken)
+        cell_shm_wake(c);
     if (f->length <= s->peer_max) { /* else the peer only learns that it would have been too large */
         r = cell_shm_blob_get(c, f->length, &blob, deadline_ns, e);
         if (r < 0)
@@ -133,7 +138,9 @@ static int shm_send(struct cell_conn *conn, const struct cell_frame *f, const st
         return fail_closed(c, e);
     int r = cell_unix_check_parts(f, payload, n, e);
     if (r == CELL_OK && atomic_load_explicit(&c->out, memory_order_acquire) != UNIX_OUT_RING) {
-        r = cell_shm_announce(c, deadline_ns, e);
+        r = cell_unix_send_kept(c, deadline_ns, e); /* they come before the announcement */
+        if (r == CELL_OK)
+            r = cell_shm_announce(c, deadline_ns, e);
         if (r == CELL_OK && s->declined)
             return cell_conn_send(conn, f, payload, n, deadline_ns, e);
     }
@@ -172,6 +179,27 @@ static void shm_commit(struct cell_conn *conn, uint8_t *place, const struct cell
         memcpy(place, header, sizeof(header));
     cell_shm_slot_write_compact(place - CELL_SHM_COMPACT_HEADER, f, fixed_in_slot(f, fixed));
     commit(of(conn), f);
+}
+
+/* What is in the ring can be received at once by a receiver that is awake; kept back is only the wake-up. */
+static int shm_send_more(struct cell_conn *conn, const struct cell_frame *f, const struct iovec *payload, int n,
+                         uint64_t deadline_ns, struct cell_error *e)
+{
+    struct unix_conn *c = of(conn);
+    c->shm->more = f->length <= CELL_RING_DATA; /* memory for a larger one may have to be waited for */
+    int r = shm_send(conn, f, payload, n, deadline_ns, e);
+    c->shm->more = false;
+    return r;
+}
+
+static int shm_flush(struct cell_conn *conn, uint64_t deadline_ns, struct cell_error *e)
+{
+    struct unix_conn *c = of(conn);
+    if (c->dead || cell_shm_is_foreign(c->shm) || atomic_load_explicit(&c->interrupted, memory_order_relaxed))
+        return fail_closed(c, e);
+    if (c->shm->unwoken)
+        cell_shm_wake(c);
+    return cell_unix_send_kept(c, deadline_ns, e); /* of the time before the ring */
 }
 
 /* ---- receiving ---- */
@@ -325,19 +353,14 @@ static bool shm_readable(struct cell_conn *conn)
     disarm(s);
     if (cell_ring_peek(&s->in))
         return true;
-    /* A sender that waits for what the last message holds: recv gives it back. */
-    if (s->in.released != s->in.next &&
-        atomic_load_explicit(&s->other->sender_sleeps, memory_order_relaxed) != CELL_RING_AWAKE)
-        return true;
     int r = s->hung ? 1 : cell_shm_drain(c, &e);
     if (r < 0)
         cell_unix_keep_failure(c, &e);
     if (r != 0)
         return true;
-    if (!cell_ring_receiver_begin_sleep(&s->in, CELL_RING_POLL, &bell))
-        return true;
-    s->armed = true;
-    return false;
+    /* A message; or a sender waits for what the last message holds, which recv gives back. */
+    s->armed = cell_ring_receiver_begin_sleep(&s->in, CELL_RING_POLL, &bell);
+    return !s->armed;
 }
 
 /* ---- the rest ---- */
@@ -374,6 +397,8 @@ static bool shm_untaken(const struct cell_conn *conn)
 const struct cell_conn_ops cell_shm_ops = {
     .name = "shm",
     .send = shm_send,
+    .send_more = shm_send_more,
+    .flush = shm_flush,
     .recv = shm_recv,
     .readable = shm_readable,
     .interrupt = shm_interrupt,

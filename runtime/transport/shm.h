@@ -87,6 +87,8 @@ struct cell_shm {
     /* The sender's. */
     _Alignas(CELL_RING_LINE) struct cell_ring_producer out;
     struct cell_shm_order out_order;
+    bool more;                 /* the frame that is being sent is of send_more */
+    bool unwoken;              /* the receiver was not looked after since such a frame */
     pthread_mutex_t blob_lock; /* the receiver gives blobs back when it is idle */
     atomic_uint out_blob_count;
     struct cell_shm_blob_out out_blobs[CELL_SHM_BLOBS];
@@ -128,6 +130,7 @@ int cell_shm_drain(struct unix_conn *c, struct cell_error *e);
 /* Wakes the receiver of what was committed. The sender only. */
 static inline void cell_shm_wake(struct unix_conn *c)
 {
+    c->shm->unwoken = false;
     if (cell_ring_wake_receiver(&c->shm->out))
         cell_shm_try_control(c, CELL_FRAME_SHM_WAKE, NULL, 0);
 }

@@ -216,6 +216,8 @@ int cell_shm_wait_room(struct unix_conn *c, uint32_t data, bool first, uint64_t 
 {
     struct cell_ring_producer *p = &c->shm->out;
     uint32_t bell;
+    if (c->shm->unwoken)
+        cell_shm_wake(c);
     if ((first && spin_for_room(c->shm)) || !cell_ring_sender_begin_sleep(p, data, &bell))
         return CELL_OK;
     int r = sleep_for_room(c, bell, deadline_ns, e);
@@ -232,6 +234,8 @@ int cell_shm_wait_released(struct unix_conn *c, uint32_t number, bool first, uin
         c->dead = true;
         return cell_error_set(e, CELL_PROTOCOL_ERROR, "the peer released what was not sent");
     }
+    if (r == 0 && c->shm->unwoken)
+        cell_shm_wake(c);
     if (r > 0 || (first && spin_for_room(c->shm)) || !cell_ring_sender_begin_sleep_until(p, number + 1, &bell))
         return CELL_OK;
     r = sleep_for_room(c, bell, deadline_ns, e);

@@ -53,6 +53,15 @@ struct cell_conn_ops {
      * buffers stay the caller's. */
     int (*send)(struct cell_conn *c, const struct cell_frame *f, const struct iovec *payload, int n,
                 uint64_t deadline_ns, struct cell_error *e);
+    /* The same, for a frame that others follow at once: the peer need not be told of it, and it may be kept back, until
+     * the next send, flush, or send_more that finds no room to keep it. Whoever waits for what the peer does with it
+     * flushes first: recv does not, as it may be another thread's; nor does close, after which what was not flushed may
+     * have arrived, whole frames in their order, or not. Before a fork, the same. */
+    int (*send_more)(struct cell_conn *c, const struct cell_frame *f, const struct iovec *payload, int n,
+                     uint64_t deadline_ns, struct cell_error *e);
+    /* Sends what send_more has kept back, with one wake-up of the peer at the most. By the thread that sends. Blocks;
+     * after a failure the connection is dead. */
+    int (*flush)(struct cell_conn *c, uint64_t deadline_ns, struct cell_error *e);
     /* Receives one whole frame. Blocks. What *r points to is the connection's, valid until the next recv. The header is
      * checked before its length is believed; memory grows with bytes received, not with bytes announced.
      * CELL_UNAVAILABLE with text "closed" at a clean end. After CELL_DEADLINE_EXCEEDED the connection goes on where it
@@ -171,6 +180,15 @@ static inline int cell_conn_send(struct cell_conn *c, const struct cell_frame *f
                                  uint64_t deadline_ns, struct cell_error *e)
 {
     return cell_conn_ops(c)->send(c, f, payload, n, deadline_ns, e);
+}
+static inline int cell_conn_send_more(struct cell_conn *c, const struct cell_frame *f, const struct iovec *payload,
+                                      int n, uint64_t deadline_ns, struct cell_error *e)
+{
+    return cell_conn_ops(c)->send_more(c, f, payload, n, deadline_ns, e);
+}
+static inline int cell_conn_flush(struct cell_conn *c, uint64_t deadline_ns, struct cell_error *e)
+{
+    return cell_conn_ops(c)->flush(c, deadline_ns, e);
 }
 static inline int cell_conn_recv(struct cell_conn *c, struct cell_received *r, uint64_t deadline_ns,
                                  struct cell_error *e)

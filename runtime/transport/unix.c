@@ -20,6 +20,8 @@
 #define MAX_PARTS 7
 /* A frame up to this size is put together before it is sent: send is cheaper than sendmsg by more than the copy. */
 #define SMALL_FRAME 512u
+/* Frames that are kept back, together. */
+#define KEPT_FRAMES (16u << 10)
 
 static const struct cell_conn_ops unix_ops;
 
@@ -156,28 +158,92 @@ int cell_unix_check_parts(const struct cell_frame *f, const struct iovec *payloa
     return CELL_OK;
 }
 
+/* Passwords and tokens travel in small frames. */
+static void drop_kept(struct unix_conn *c)
+{
+    if (c->kept)
+        explicit_bzero(c->kept, c->kept_len);
+    free(c->kept);
+    c->kept = NULL;
+    c->kept_len = 0;
+}
+
+int cell_unix_send_kept(struct unix_conn *c, uint64_t deadline_ns, struct cell_error *e)
+{
+    struct iovec all = {c->kept, c->kept_len};
+    int r = send_parts(c, &all, c->kept != NULL, deadline_ns, e);
+    drop_kept(c);
+    return r;
+}
+
+/* Whether the frame can be sent over the socket. */
+static int check_send(struct unix_conn *c, unsigned out, const struct cell_frame *f, const struct iovec *payload, int n,
+                      struct cell_error *e)
+{
+    if (c->dead || (out == UNIX_OUT_OFFERED && cell_shm_is_foreign(c->shm)))
+        return cell_error_set(e, CELL_UNAVAILABLE, "closed");
+    return cell_unix_check_parts(f, payload, n, e);
+}
+
 static int unix_send(struct cell_conn *conn, const struct cell_frame *f, const struct iovec *payload, int n,
                      uint64_t deadline_ns, struct cell_error *e)
 {
     struct unix_conn *c = (struct unix_conn *)conn;
     uint8_t header[CELL_FRAME_HEADER];
-    struct iovec parts[MAX_PARTS + 1] = {{header, sizeof(header)}};
+    struct iovec parts[MAX_PARTS + 2] = {{c->kept, c->kept_len}, {header, sizeof(header)}};
     unsigned out = atomic_load_explicit(&c->out, memory_order_acquire);
     if (out > UNIX_OUT_OFFERED)
         return cell_shm_ops.send(conn, f, payload, n, deadline_ns, e);
-    if (c->dead || (out == UNIX_OUT_OFFERED && cell_shm_is_foreign(c->shm)))
-        return cell_error_set(e, CELL_UNAVAILABLE, "closed");
-    int r = cell_unix_check_parts(f, payload, n, e);
+    int r = check_send(c, out, f, payload, n, e);
     if (r < 0)
         return r;
     for (int i = 0; i < n; i++)
-        parts[i + 1] = payload[i];
+        parts[i + 2] = payload[i];
     cell_frame_encode(f, header);
-    struct iovec *left = parts;
-    n++;
-    if (f->length <= SMALL_FRAME)
+    struct iovec *left = parts + !c->kept;
+    n += 1 + (c->kept != NULL);
+    if (f->length <= SMALL_FRAME && !c->kept)
         send_small(c, &left, &n);
-    return send_parts(c, left, n, deadline_ns, e);
+    r = send_parts(c, left, n, deadline_ns, e);
+    if (c->kept)
+        drop_kept(c);
+    return r;
+}
+
+static int unix_send_more(struct cell_conn *conn, const struct cell_frame *f, const struct iovec *payload, int n,
+                          uint64_t deadline_ns, struct cell_error *e)
+{
+    struct unix_conn *c = (struct unix_conn *)conn;
+    unsigned out = atomic_load_explicit(&c->out, memory_order_acquire);
+    if (out > UNIX_OUT_OFFERED)
+        return cell_shm_ops.send_more(conn, f, payload, n, deadline_ns, e);
+    int r = check_send(c, out, f, payload, n, e);
+    if (r < 0)
+        return r;
+    bool fits = (size_t)CELL_FRAME_HEADER + f->length <= KEPT_FRAMES - c->kept_len;
+    if (fits && !c->kept)
+        c->kept = malloc(KEPT_FRAMES);
+    if (!fits || !c->kept)
+        return unix_send(conn, f, payload, n, deadline_ns, e);
+    cell_frame_encode(f, c->kept + c->kept_len);
+    c->kept_len += CELL_FRAME_HEADER;
+    for (int i = 0; i < n; i++)
+        if (payload[i].iov_len) {
+            memcpy(c->kept + c->kept_len, payload[i].iov_base, payload[i].iov_len);
+            c->kept_len += payload[i].iov_len;
+        }
+    return CELL_OK;
+}
+
+static int unix_flush(struct cell_conn *conn, uint64_t deadline_ns, struct cell_error *e)
+{
+    struct unix_conn *c = (struct unix_conn *)conn;
+    unsigned out = atomic_load_explicit(&c->out, memory_order_acquire);
+    if (out > UNIX_OUT_OFFERED)
+        return cell_shm_ops.flush(conn, deadline_ns, e);
+    if (c->dead || (out == UNIX_OUT_OFFERED && cell_shm_is_foreign(c->shm)))
+        return cell_error_set(e, CELL_UNAVAILABLE, "closed");
+    return cell_unix_send_kept(c, deadline_ns, e);
 }
 
 /* ---- receiving ---- */
@@ -462,6 +528,7 @@ void cell_unix_close(struct cell_conn *conn)
     close(c->fd);
     cell_shm_free(c->shm);
     free(c->failure);
+    drop_kept(c);
     cell_unix_drop_buffer(c);
     free(c);
 }
@@ -474,6 +541,8 @@ static int unix_offer_shm(struct cell_conn *conn, struct cell_error *e)
 static const struct cell_conn_ops unix_ops = {
     .name = "unix",
     .send = unix_send,
+    .send_more = unix_send_more,
+    .flush = unix_flush,
     .recv = unix_recv,
     .readable = unix_readable,
     .interrupt = unix_interrupt,

@@ -34,8 +34,10 @@ struct unix_conn {
     uint32_t max_payload;
     uint8_t *buffer; /* NULL while nothing is in it */
     size_t capacity, len;
-    size_t taken;        /* bytes of the frame that the last recv returned */
-    size_t wanted;       /* bytes of the frame that is being received; 0 = its header is not complete */
+    size_t taken;  /* bytes of the frame that the last recv returned */
+    size_t wanted; /* bytes of the frame that is being received; 0 = its header is not complete */
+    uint8_t *kept; /* the sender's: whole frames that are sent with the next; NULL: none */
+    size_t kept_len;
     uint32_t receive_ms; /* the socket's timeout; 0 = none */
     atomic_bool dead;    /* set by whoever sends or receives */
     bool broken;         /* what the peer sends is no frame: nothing more is received, but it may be told */
@@ -66,6 +68,8 @@ int cell_unix_fail_end(struct unix_conn *c, struct cell_error *e);
 int cell_unix_wait_to_send(struct unix_conn *c, uint64_t deadline_ns, struct cell_error *e);
 /* Sums up n parts. CELL_INVALID_ARGUMENT: too many, or not what the frame says. */
 int cell_unix_check_parts(const struct cell_frame *f, const struct iovec *payload, int n, struct cell_error *e);
+/* Sends what is kept back for the socket, alone. */
+int cell_unix_send_kept(struct unix_conn *c, uint64_t deadline_ns, struct cell_error *e);
 int cell_unix_fd(const struct cell_conn *c);
 void cell_unix_peer(const struct cell_conn *c, struct cell_peer *peer);
 void cell_unix_close(struct cell_conn *conn);

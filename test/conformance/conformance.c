@@ -140,17 +140,30 @@ static struct cell_frame seeded(uint32_t seed, size_t len)
                                .meta_len = (uint16_t)(len < 100 ? len : 100)};
 }
 
-int send_seeded(struct cell_conn *c, uint32_t seed, size_t len, uint64_t deadline_ns)
+typedef int send_fn(struct cell_conn *c, const struct cell_frame *f, const struct iovec *payload, int n,
+                    uint64_t deadline_ns, struct cell_error *e);
+
+static int send_by(send_fn *send, struct cell_conn *c, uint32_t seed, size_t len, uint64_t deadline_ns)
 {
     struct cell_frame f = seeded(seed, len);
     uint8_t *bytes = malloc(len + 1);
     if (!bytes)
         abort();
     fill_bytes(bytes, len, seed);
-    const struct iovec part = {bytes, len};
-    int r = cell_conn_send(c, &f, &part, 1, deadline_ns, &failure);
+    const struct iovec parts[] = {{bytes, len / 3}, {bytes + len / 3, len - len / 3}};
+    int r = send(c, &f, parts, 2, deadline_ns, &failure);
     free(bytes);
     return r;
+}
+
+int send_seeded(struct cell_conn *c, uint32_t seed, size_t len, uint64_t deadline_ns)
+{
+    return send_by(cell_conn_send, c, seed, len, deadline_ns);
+}
+
+int send_more_seeded(struct cell_conn *c, uint32_t seed, size_t len, uint64_t deadline_ns)
+{
+    return send_by(cell_conn_send_more, c, seed, len, deadline_ns);
 }
 
 /* The payload as it was sent, in one piece. */

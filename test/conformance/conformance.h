@@ -66,6 +66,7 @@ bool check_bytes(const uint8_t *bytes, size_t len, uint32_t seed);
 
 /* A CALL frame with id `seed` whose payload of `len` bytes is of fill_bytes. */
 int send_seeded(struct cell_conn *c, uint32_t seed, size_t len, uint64_t deadline_ns);
+int send_more_seeded(struct cell_conn *c, uint32_t seed, size_t len, uint64_t deadline_ns);
 /* Receives a frame and checks that it is send_seeded's. 0 = it is; else the status, or 1 when it is another. */
 int recv_seeded(struct cell_conn *c, uint32_t seed, size_t len, uint64_t deadline_ns);
 /* The bytes of such a frame, for raw peers; returns how many. Free *bytes. */

@@ -37,6 +37,11 @@ static int send_next(struct cell_conn *c, uint32_t seed)
     return send_seeded(c, seed, length_of(seed), deadline_in(60000));
 }
 
+static int send_more_next(struct cell_conn *c, uint32_t seed)
+{
+    return send_more_seeded(c, seed, length_of(seed), deadline_in(60000));
+}
+
 static int recv_next(struct cell_conn *c, uint32_t seed)
 {
     return recv_seeded(c, seed, length_of(seed), deadline_in(60000));
@@ -59,7 +64,21 @@ static void only_receive(struct cell_conn *c)
         ;
 }
 
+/* Most of them kept back until the next one. */
+static void send_batches(struct cell_conn *c)
+{
+    for (uint32_t i = 1; (i % 5 ? send_more_next(c, i) : send_next(c, i)) == CELL_OK; i++)
+        ;
+}
+
 /* What the survivor does `n` times, with the i-th frame. */
+static int ask_by_flush(struct cell_conn *c, uint32_t i)
+{
+    int r = send_more_next(c, i);
+    if (r == CELL_OK)
+        r = cell_conn_flush(c, deadline_in(60000), &failure);
+    return r == CELL_OK ? recv_next(c, i) : r;
+}
 static int ask(struct cell_conn *c, uint32_t i)
 {
     int r = send_next(c, i);
@@ -70,7 +89,10 @@ struct play {
     void (*victim)(struct cell_conn *);
     int (*survivor)(struct cell_conn *, uint32_t);
 };
-static const struct play plays[] = {{answer, ask}, {only_send, recv_next}, {only_receive, send_next}};
+static const struct play plays[] = {
+    {answer, ask},          {only_send, recv_next},    {only_receive, send_next},
+    {answer, ask_by_flush}, {send_batches, recv_next}, {only_receive, send_more_next},
+};
 #define PLAYS (sizeof(plays) / sizeof(plays[0]))
 
 /* The process that will be killed: a client, or the server of a listener that it has inherited. */

@@ -1,20 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * Model of runtime/transport/ring.c for Spin: one producer, one consumer, two slots, four messages. The producer waits
- * for room, the consumer sleeps. Verified: every message is received whole and in order, and nobody
- * sleeps for ever. test/model/run verifies the model, and that it fails without any one of the parts that are marked
- * with #ifndef WITHOUT_….
+ * Model of runtime/transport/ring.c, and of how shm.c and shm_wait.c use it, for Spin: one producer, one consumer, two
+ * slots, four messages. The producer waits for room on a futex; the consumer sleeps on a futex, in poll, or has told
+ * that it will be in poll and is, by its own program (`armed`). Verified: every message is received whole and in order,
+ * and nobody sleeps, or wakes the other, for ever. test/model/run verifies the model, and that it fails without any one
+ * of the parts that are marked with #ifndef WITHOUT_….
  *
  * Memory is weaker than that of x86: a store first goes into its process' buffer and becomes visible at any later time,
  * in any order with the others in the buffer; a release store becomes visible after all that were before it, and a
  * fence waits for the empty buffer. Each word has one writer, which never reads it back, so nothing is forwarded. Loads
  * happen in program order; what could move because acquire is missing is written where it could move to.
  *
+ * With END one of the two may be killed before any of its statements, with three messages. The other one learns of it, and
+ * not before it has received what was sent.
+ *
  * Data is modelled as messages that need more free slots than their own: which message needs how much, and how much
  * more than that a sleeping producer wants, is chosen freely. So is the size of batches, on both sides.
  */
 #define SLOTS 2
+#ifdef END
+#define MESSAGES 3
+#else
 #define MESSAGES 4
+#endif
 
 /* The words of shared memory: the producer's, then the consumer's. */
 #define BODY(n) ((n) % SLOTS)
@@ -78,12 +86,13 @@ end:
     od
 }
 
-/* ---- sleeping, by futex: poll returns for something that stays until it is taken, which is the easier case ---- */
+/* ---- sleeping ---- */
 
 /*
- * Whoever sleeps says the number of this sleep, which stands for mode and count. Numbers are only compared for equality,
- * so the smallest that is nowhere any more is as good as one that was never used, and keeps the model small. In the same
- * way a bell only has to say whether it was raised since the one who is going to wait has read it.
+ * Whoever sleeps says the number of this sleep, which stands for mode and count: odd ones are by futex, even ones by
+ * poll. Numbers are only compared for equality, so the smallest that is nowhere any more is as good as one that was
+ * never used, and keeps the model small. In the same way a bell only has to say whether it was raised since the one who
+ * is going to wait has read it, and the socket whether there is something in it.
  */
 #define AWAKE 0
 #define SENDER 0
@@ -97,18 +106,43 @@ byte woken[2]; /* and for which sleep it woke this one already */
 byte bell[2]; /* the one that this one waits for, as it sees it */
 bool waits[2];
 
-inline number_sleep(who, word)
+bool socket; /* the receiver's: something was sent that it has not taken */
+
+/* Killed, then: what it has stored becomes visible, and its end of the socket is closed. */
+#define NOBODY 2
+#ifdef END
+byte killed = NOBODY;
+bool ended;
+active proctype killer()
+{
+    if
+    :: killed = SENDER
+    :: killed = RECEIVER
+    :: true
+    fi
+}
+#define unless_killed(who, own) unless { killed == who -> fence(own); ended = true }
+#else
+#define ended false
+#define unless_killed(who, own)
+#endif
+
+#define FUTEX 1
+#define POLL 2
+
+inline number_sleep(who, word, mode)
 {
 #ifndef WITHOUT_SLEEP_COUNT
     d_step {
-        number = 1;
+        number = mode;
         do
-        :: number == heard[who] || number == woken[who] || number == memory[word] || number == buffered[word] -> number++
+        :: number == heard[who] || number == woken[who] || number == memory[word] || number == buffered[word] ->
+            number = number + 2
         :: else -> break
         od
     }
 #else
-    number = 1
+    number = mode
 #endif
 }
 
@@ -120,7 +154,11 @@ inline futex_wait(who)
         :: else
         fi
     };
+#ifndef WITHOUT_SLICES
+    !waits[who] || ended /* a wait by futex is cut into slices, and the socket looked at in between */
+#else
     !waits[who]
+#endif
 }
 
 inline end_sleep(who, word)
@@ -129,11 +167,11 @@ inline end_sleep(who, word)
     store(word, AWAKE)
 }
 
-/* A read-modify-write with release, then the system call. */
+/* By the bell: a read-modify-write with release, then the system call. */
 inline wake(who, own)
 {
     if
-    :: atomic { heard[who] != AWAKE && heard[who] != woken[who] -> woken[who] = heard[who]; heard[who] = AWAKE };
+    :: atomic { heard[who] % 2 == 1 && heard[who] != woken[who] -> woken[who] = heard[who]; heard[who] = AWAKE };
         atomic {
             fence(own);
             if
@@ -142,7 +180,7 @@ inline wake(who, own)
             fi
         };
         waits[who] = false
-    :: atomic { heard[who] == AWAKE || heard[who] == woken[who] -> heard[who] = AWAKE }
+    :: atomic { heard[who] % 2 == 0 || heard[who] == woken[who] -> heard[who] = AWAKE }
     fi
 }
 
@@ -156,7 +194,16 @@ inline wake_receiver()
     fence(PRODUCERS);
 #endif
     heard[RECEIVER] = memory[RECEIVER_SLEEPS];
-    wake(RECEIVER, PRODUCERS)
+    if
+    :: atomic {
+            heard[RECEIVER] != AWAKE && heard[RECEIVER] % 2 == 0 && heard[RECEIVER] != woken[RECEIVER] ->
+            woken[RECEIVER] = heard[RECEIVER];
+            heard[RECEIVER] = AWAKE
+        };
+        /* A system call; who receives from a socket sees what was written before the send. */
+        atomic { fence(PRODUCERS); socket = true }
+    :: else -> wake(RECEIVER, PRODUCERS)
+    fi
 }
 
 inline wait_for_room()
@@ -170,7 +217,7 @@ inline wait_for_room()
     :: store(SENDER_WANTS, next)
     fi;
     atomic {
-        number_sleep(SENDER, SENDER_SLEEPS);
+        number_sleep(SENDER, SENDER_SLEEPS, FUTEX);
         store_release(SENDER_SLEEPS, number, PRODUCERS);
         number = 0
     };
@@ -183,6 +230,10 @@ inline wait_for_room()
     if
     :: has_room
     :: else ->
+        /* What was committed without a wake-up; and a receiver that is armed releases what it holds. */
+#ifndef WITHOUT_WAKE_WHEN_WAITING_FOR_ROOM
+        wake_receiver();
+#endif
 #ifdef WITHOUT_BELL_READ_BEFORE_SENDERS_LOOK
         bell[SENDER] = READ;
 #endif
@@ -194,6 +245,7 @@ inline wait_for_room()
 active proctype producer()
 {
     byte next, head, need, number;
+    {
     do
     :: next < MESSAGES ->
         if
@@ -202,6 +254,9 @@ active proctype producer()
         fi;
         do
         :: has_room -> break
+#ifdef END
+        :: !has_room && ended -> goto over
+#endif
         :: else ->
 #ifdef WITHOUT_HEAD_ACQUIRE
             store(BODY(next), next + 1);
@@ -209,11 +264,7 @@ active proctype producer()
             head = memory[HEAD];
             if
             :: has_room
-            :: else ->
-#ifndef WITHOUT_WAKE_BEFORE_WAITING_FOR_ROOM
-                wake_receiver();
-#endif
-                wait_for_room()
+            :: else -> wait_for_room()
             fi
         od;
         need = 0;
@@ -231,6 +282,11 @@ progress_sent:
         fi
     :: else -> break
     od
+    } unless_killed(SENDER, PRODUCERS);
+#ifdef END
+over:
+    skip
+#endif
 }
 
 /* ---- the consumer ---- */
@@ -250,28 +306,41 @@ inline release()
     fi
 }
 
-inline sleep()
+inline say_that_receiver_sleeps(mode)
 {
-#ifndef WITHOUT_BELL_READ_BEFORE_RECEIVERS_LOOK
-    bell[RECEIVER] = READ;
-#endif
     atomic {
-        number_sleep(RECEIVER, RECEIVER_SLEEPS);
+        number_sleep(RECEIVER, RECEIVER_SLEEPS, mode);
         store(RECEIVER_SLEEPS, number);
         number = 0
     };
 #ifndef WITHOUT_RECEIVERS_FENCE
-    fence(CONSUMERS);
+    fence(CONSUMERS)
 #endif
+}
+
+/* It was looked at behind the fence. */
+inline wake_sender_before_sleep()
+{
+#ifndef WITHOUT_SENDER_WOKEN_BEFORE_SLEEP
+    wake(SENDER, CONSUMERS)
+#else
+    heard[SENDER] = AWAKE
+#endif
+}
+
+inline sleep_by_futex()
+{
+#ifndef WITHOUT_BELL_READ_BEFORE_RECEIVERS_LOOK
+    bell[RECEIVER] = READ;
+#endif
+    say_that_receiver_sleeps(FUTEX);
+    heard[SENDER] = memory[SENDER_SLEEPS];
     if
 #ifndef WITHOUT_RECEIVERS_LOOK
-    :: memory[COMMIT(next)] == next + 1
+    :: memory[COMMIT(next)] == next + 1 -> heard[SENDER] = AWAKE
 #endif
     :: else ->
-#ifndef WITHOUT_SENDER_WOKEN_BEFORE_SLEEP
-        heard[SENDER] = memory[SENDER_SLEEPS];
-        wake(SENDER, CONSUMERS);
-#endif
+        wake_sender_before_sleep();
 #ifdef WITHOUT_BELL_READ_BEFORE_RECEIVERS_LOOK
         bell[RECEIVER] = READ;
 #endif
@@ -280,9 +349,41 @@ inline sleep()
     end_sleep(RECEIVER, RECEIVER_SLEEPS)
 }
 
+/* In recv, which has released everything; or armed: who was asked whether it would have to wait says that it sleeps, and
+ * its program polls. What it took last is still in use then, and is given back when the sender waits for it. */
+inline sleep_by_poll()
+{
+#ifndef WITHOUT_DRAIN_BEFORE_RECEIVERS_LOOK
+    socket = false;
+#endif
+    say_that_receiver_sleeps(POLL);
+    heard[SENDER] = memory[SENDER_SLEEPS];
+    if
+#ifndef WITHOUT_RECEIVERS_LOOK
+    :: memory[COMMIT(next)] == next + 1 ->
+        heard[SENDER] = AWAKE;
+        end_sleep(RECEIVER, RECEIVER_SLEEPS)
+#endif
+#ifndef WITHOUT_ARMED_LOOK_FOR_A_SENDER
+    :: released != next && heard[SENDER] != AWAKE ->
+        heard[SENDER] = AWAKE;
+        end_sleep(RECEIVER, RECEIVER_SLEEPS);
+        release()
+#endif
+    :: else ->
+        wake_sender_before_sleep();
+#ifdef WITHOUT_DRAIN_BEFORE_RECEIVERS_LOOK
+        socket = false;
+#endif
+        socket || ended;
+        end_sleep(RECEIVER, RECEIVER_SLEEPS)
+    fi
+}
+
 active proctype consumer()
 {
     byte next, released, body, number;
+    {
     do
     :: next < MESSAGES ->
 #ifdef WITHOUT_COMMIT_ACQUIRE
@@ -307,9 +408,29 @@ progress_received:
             :: true
             fi
         :: else ->
-            release();
-            sleep()
+            if
+            :: true -> release(); sleep_by_futex()
+            :: true ->
+                if
+                :: release()
+                :: true
+                fi;
+                sleep_by_poll()
+#ifdef END
+            :: ended ->
+#ifndef WITHOUT_LOOK_AFTER_THE_END
+                if
+                :: memory[COMMIT(next)] == next + 1
+                :: else -> break
+                fi
+#else
+                assert(memory[COMMIT(next)] != next + 1);
+                break
+#endif
+#endif
+            fi
         fi
     :: else -> break
     od
+    } unless_killed(RECEIVER, CONSUMERS)
 }

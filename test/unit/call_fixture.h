@@ -329,6 +329,8 @@ static UNUSED void demo_stop(struct demo_server *d)
 
 /* ---- a server in a process ---- */
 
+static const struct cell_method *const *demo_fork_handlers; /* NULL = those above */
+
 static UNUSED pid_t demo_fork(struct cell_server_options options)
 {
     int pipe_fds[2];
@@ -337,7 +339,7 @@ static UNUSED pid_t demo_fork(struct cell_server_options options)
     fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) {
-        struct demo_server d = {.options = options};
+        struct demo_server d = {.options = options, .handlers = demo_fork_handlers};
         close(pipe_fds[0]);
         test_failures = 0;
         demo_new(&d);

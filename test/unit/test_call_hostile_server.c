@@ -211,7 +211,7 @@ TEST(an_idempotent_method_is_called_again_after_a_lost_connection)
     CHECK(s.calls == 3);
 }
 
-TEST(after_three_attempts_it_is_unavailable)
+TEST(after_three_attempts_its_outcome_is_unknown)
 {
     SCRIPT(CLOSE, CLOSE, CLOSE);
     struct script s;
@@ -219,7 +219,7 @@ TEST(after_three_attempts_it_is_unavailable)
     int32_t sum = 5;
     START(s);
     cell_ctx *c = demo_ctx(&client);
-    CHECK(call_add(c, 40, 2, &sum) == CELL_UNAVAILABLE && sum == 5);
+    CHECK(call_add(c, 40, 2, &sum) == CELL_UNKNOWN_OUTCOME && sum == 5);
     cell_ctx_close(c);
     cell_client_close(client);
     script_stop(&s);
@@ -234,12 +234,12 @@ TEST(a_method_that_is_not_idempotent_is_not_called_again_when_it_may_have_run)
     struct echo_out o;
     START(s);
     cell_ctx *c = demo_ctx(&client);
-    CHECK(call_echo(c, CELL_STR("x"), (cell_bytes){NULL, 0}, &o) == CELL_UNAVAILABLE);
+    CHECK(call_echo(c, CELL_STR("x"), (cell_bytes){NULL, 0}, &o) == CELL_UNKNOWN_OUTCOME);
     CHECK_STR(cell_ctx_message(c),
               "demo: the connection was lost before demo_echo was answered; it may have been executed: closed");
     CHECK(s.calls == 1);
     /* but it is when the server says that it did not begin it */
-    CHECK(call_echo(c, CELL_STR("x"), (cell_bytes){NULL, 0}, &o) == CELL_UNAVAILABLE);
+    CHECK(call_echo(c, CELL_STR("x"), (cell_bytes){NULL, 0}, &o) == CELL_UNKNOWN_OUTCOME);
     cell_ctx_close(c);
     cell_client_close(client);
     script_stop(&s);
@@ -273,7 +273,7 @@ TEST(the_budget_ends_repetitions)
     cell_ctx *c = demo_ctx(&client);
     for (int calls = 0; s.calls < 60; calls++) {
         int before = s.calls;
-        CHECK(call_add(c, 40, 2, &sum) == CELL_UNAVAILABLE);
+        CHECK(call_add(c, 40, 2, &sum) == CELL_UNKNOWN_OUTCOME);
         if (calls >= 5) /* ten repetitions are paid for: two each for five calls */
             CHECK(s.calls == before + 1);
     }

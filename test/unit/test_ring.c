@@ -337,8 +337,17 @@ TEST(a_sender_that_wants_more_is_woken_before_the_receiver_waits_for_something_e
     CHECK(receive(&r) && !cell_ring_release(&r.c) && atomic_load(&r.b->bell) == 1);
     while (receive(&r)) /* and holds these */
         ;
-    CHECK(cell_ring_receiver_begin_sleep(&r.c, CELL_RING_POLL, &bell));
+    CHECK(!cell_ring_receiver_begin_sleep(&r.c, CELL_RING_POLL, &bell) && bell == 1); /* it is to release them */
+    CHECK(atomic_load(&r.b->receiver_sleeps) == CELL_RING_AWAKE && atomic_load(&r.b->bell) == 1);
+    cell_ring_release(&r.c);
     CHECK(atomic_load(&r.b->bell) == 2);
+    cell_ring_sender_end_sleep(&r.p);
+    CHECK(cell_ring_receiver_begin_sleep(&r.c, CELL_RING_POLL, &bell));
+    cell_ring_receiver_end_sleep(&r.c);
+    CHECK(atomic_load(&r.b->bell) == 2);
+    atomic_store(&r.a->sender_sleeps, 400 | CELL_RING_FUTEX); /* it had begun to, when the last release looked */
+    CHECK(cell_ring_receiver_begin_sleep(&r.c, CELL_RING_POLL, &bell));
+    CHECK(atomic_load(&r.b->bell) == 3);
     ring_close(&r);
 }
 

@@ -60,7 +60,7 @@ static int send_on(cell_ctx *c, struct client_call *k, struct ctx_lane *l, struc
     }
     t->request = l->conn->next_id;
     t->deadline_ns = c->deadline_ns;
-    t->bytes = c->message.len + c->meta.len;
+    t->bytes = cell_body_len(c) + c->meta.len;
     l->in_flight++;
     l->bytes += t->bytes;
     cell_lane_append(l, t);
@@ -71,7 +71,7 @@ static int send_on(cell_ctx *c, struct client_call *k, struct ctx_lane *l, struc
 static int send_request(cell_ctx *c, struct client_call *k, struct ticket **ticket, struct cell_error *e)
 {
     struct ctx_lane *l = cell_lane_find(c, k);
-    size_t bytes = c->message.len + c->meta.len;
+    size_t bytes = cell_body_len(c) + c->meta.len;
     int ignored, r = CELL_OK;
     while (l && l->conn && !l->leaving && !has_room(l, bytes)) {
         r = cell_lane_receive(c, l, NULL, c->deadline_ns, &ignored);
@@ -158,7 +158,7 @@ int cell_call_async(cell_ctx *c, const struct cell_service *service, uint32_t me
         r = call_at_once(c, &k, &t);
     else
         r = c->origin ? send_nested(c, &k, &t) : send_async(c, &k, &t);
-    cell_scratch_reset(&c->message);
+    cell_body_reset(c);
     if (r < 0 && cell_ctx_take_cancel(c)) {
         cell_lanes_cancel(c);
         r = CELL_CANCELLED;

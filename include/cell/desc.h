@@ -161,12 +161,13 @@ int cell_call_async(cell_ctx *c, const struct cell_service *service, uint32_t me
  * cell_send is cell_call, but: text, bytes and lists of plain values in `in` that begin in the lent memory at a
  * multiple of 8 from its beginning are not copied; and what those in `out` refer to stays where the reply arrived. Text
  * has no NUL behind it there, and a cell that means harm can still change the bytes: what is to be relied on is copied
- * before it is checked. Everything else in `out` is a checked copy. The lent memory is used up, whatever the result,
- * but for CELL_FAILED_PRECONDITION: the reply of the last cell_send was not released. A reply that is held keeps its
- * connection to itself, and so delays no other call. A context holds one.
+ * before it is checked. Everything else in `out` is a checked copy, as are replies under 4 KiB. The lent memory is used
+ * up, whatever the result. A reply that is held keeps its connection to itself, so that it delays no other call; a
+ * context holds up to 16, more are CELL_FAILED_PRECONDITION before anything is sent.
  *
- * cell_release gives back the reply, and request memory that was not sent. cell_ctx_reset and cell_ctx_close do as
- * well. In a fork's child neither kind of memory is there. Thread-safety as cell_call.
+ * cell_release gives back all replies that `c` holds, and request memory that was not sent. cell_ctx_reset and
+ * cell_ctx_close do as well. What is held stays readable when the cell dies; in a fork's child neither kind of memory
+ * is there. Thread-safety as cell_call.
  */
 void *cell_begin(cell_ctx *c, const struct cell_service *service, uint32_t method, size_t bytes);
 int cell_send(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in, void *const *out);

@@ -76,10 +76,13 @@ struct ctx_lend {
     bool lost;   /* and was dropped: closed when what lies there is not needed any more */
 };
 
-/* The reply of the last cell_send, until it is released: in_place.c. */
+/* Replies of cell_send that were not released yet; enough for programs that compare some, and few for one that forgets
+ * to release them. */
+#define CELL_MAX_HELD 16u
+
+/* One of them: in_place.c. */
 struct ctx_held {
-    bool active;
-    struct client_conn *conn; /* whose memory it lies in; NULL: in none */
+    struct client_conn *conn; /* whose memory it lies in; NULL: it is gone */
     struct cell_client *client;
     uint32_t forks;
     bool over; /* nothing more is sent on it */
@@ -107,7 +110,8 @@ struct cell_ctx {
     struct ctx_async async;
     struct ctx_place reply; /* a handler's */
     struct ctx_lend lend;
-    struct ctx_held held;
+    struct ctx_held held[CELL_MAX_HELD];
+    uint32_t nheld;
 
     atomic_bool waiting;       /* a call runs on the leased connection */
     atomic_uint_fast64_t sent; /* id of the call that was sent on it whole; then nobody else sends there */

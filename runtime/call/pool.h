@@ -93,9 +93,9 @@ int cell_client_greet(cell_ctx *c, const struct client_call *k, struct client_co
 
 /* ---- lend.c, in_place.c: memory of connections in which messages lie ---- */
 
-/* Gives up what cell_begin has lent and what cell_send holds. */
+/* Gives up what cell_begin has lent, and what cell_send holds. */
 void cell_lend_end(cell_ctx *c);
-void cell_held_end(cell_ctx *c);
+void cell_held_end(cell_ctx *c, uint32_t keep); /* all but the first `keep` */
 /* Frees memory that is kept for the next request. */
 void cell_lend_trim(cell_ctx *c);
 /* The connection with the lent memory becomes the lease of the call. */

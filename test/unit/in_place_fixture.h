@@ -13,7 +13,7 @@ enum { SIZE = 64 << 10 };
 
 /* What the handler has seen and lent, when it runs in this process. */
 static UNUSED uint8_t *last_lent;
-static atomic_int seen_text, seen_data;
+static atomic_int seen_text, seen_data, handled;
 static atomic_size_t seen_text_len, seen_data_len;
 
 static UNUSED cell_str large_text(size_t n)
@@ -57,6 +57,7 @@ static int handle_lending(cell_ctx *c, const void *in, void *const *out)
     struct echo_out *o = out[0];
     size_t n = i->text.len;
     cell_str value;
+    atomic_fetch_add(&handled, 1);
     atomic_store(&seen_text, only_byte(i->text.ptr, n));
     atomic_store(&seen_data, only_byte(i->data.ptr, i->data.len));
     atomic_store(&seen_text_len, n);
@@ -140,6 +141,9 @@ static UNUSED int send_echo(cell_ctx *c, cell_str text, struct echo_out *o)
 }
 
 /* ---- where things lie ---- */
+
+/* The connection of the reply that was held last; NULL: none is. */
+static UNUSED struct client_conn *held_conn(const cell_ctx *c) { return c->nheld ? c->held[c->nheld - 1].conn : NULL; }
 
 static UNUSED struct cell_shm *conn_of_shm(const struct client_conn *conn)
 {

@@ -109,18 +109,42 @@ static void render_client_function(struct render *r, const struct schema_method 
                   id, nin ? "&" : "", nin ? in : "0", nout ? outs : "0");
 }
 
+/* The forms that copy neither request nor reply. */
+static void render_client_in_place(struct render *r, const struct cell_schema *s, uint32_t id)
+{
+    const struct schema_method *m = &s->methods[id];
+    struct render_in_place names;
+    if (!render_in_place_names(s, m, &names))
+        return;
+    render_printf(r, "/// Lends memory for large values of a request, not initialised, until %s or %s.\n", names.send,
+                  names.release);
+    render_printf(r, "/// \\returns `bytes` bytes; or NULL, and `c` has the reason\n");
+    render_printf(r, "static inline void *%s(%scell_ctx *c, %ssize_t bytes)\n{\n", names.begin, r->scope, r->scope);
+    render_printf(r, "    return %scell_begin(c, &cellgen_%s_service, %u, bytes);\n}\n", r->scope, r->unit, id);
+    render_printf(r, "/// As %s, but what lies in memory of %s is not copied, and large values of the reply are\n",
+                  m->name, names.begin);
+    render_printf(r, "/// read where they arrived: valid until %s, no NUL after text, and the cell can change them.\n",
+                  names.release);
+    render_put(r, "/// \\returns the method's result, 0 or more; or a negative enum cell_status\n");
+    render_client_function(r, m, id, names.send, "cell_send");
+    render_printf(r, "/// Gives back the reply of %s, and memory of %s that was not sent.\n", names.send, names.begin);
+    render_printf(r, "static inline void %s(%scell_ctx *c) { %scell_release(c); }\n", names.release, r->scope,
+                  r->scope);
+}
+
 static void render_client_method(struct render *r, const struct cell_schema *s, uint32_t id)
 {
     const struct schema_method *m = &s->methods[id];
-    char async[RENDER_ASYNC_NAME];
+    char async[RENDER_FORM_NAME];
 
     render_method_doc(r, m, local_name(m, "c", "cellgen_c"));
     render_client_function(r, m, id, m->name, "cell_call");
-    if (!render_async_name(s, m, async))
-        return;
-    render_printf(r, "/// As %s, without waiting for the reply.\n", m->name);
-    render_put(r, "/// \\returns a ticket for cell_wait, 0 or more; or a negative enum cell_status\n");
-    render_client_function(r, m, id, async, "cell_call_async");
+    if (render_async_name(s, m, async)) {
+        render_printf(r, "/// As %s, without waiting for the reply.\n", m->name);
+        render_put(r, "/// \\returns a ticket for cell_wait, 0 or more; or a negative enum cell_status\n");
+        render_client_function(r, m, id, async, "cell_call_async");
+    }
+    render_client_in_place(r, s, id);
 }
 
 static void render_service(struct render *r, const struct cell_schema *s)

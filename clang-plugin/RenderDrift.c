@@ -94,16 +94,35 @@ static void render_removed_function(struct render *r, const struct cell_schema *
     render_put(r, ";\n");
 }
 
+/* A function beside the method, without its parameters. */
+static void render_removed_helper(struct render *r, const char *returns, const char *name, const char *parameter,
+                                  const char *sentence)
+{
+    render_printf(r, "%s%s(%scell_ctx *%s%s%s) ", returns, name, r->scope, *parameter ? ", " : "",
+                  *parameter ? r->scope : "", parameter);
+    render_unavailable(r, sentence);
+    render_put(r, ";\n");
+}
+
 static void render_removed_method(struct render *r, const struct cell_schema *s, const struct cell_schema *old,
                                   const struct schema_method *m, const char *sentence)
 {
-    char async[RENDER_ASYNC_NAME];
+    char async[RENDER_FORM_NAME];
+    struct render_in_place names;
     if (!m)
         return;
     if (!render_is_taken(s, m->name))
         render_removed_function(r, s, m, m->name, sentence);
     if (render_async_name(old, m, async) && !render_is_taken(s, async))
         render_removed_function(r, s, m, async, sentence);
+    if (!render_in_place_names(old, m, &names))
+        return;
+    if (!render_is_taken(s, names.send))
+        render_removed_function(r, s, m, names.send, sentence);
+    if (!render_is_taken(s, names.begin))
+        render_removed_helper(r, "void *", names.begin, "size_t bytes", sentence);
+    if (!render_is_taken(s, names.release))
+        render_removed_helper(r, "void ", names.release, "", sentence);
 }
 
 static const struct schema_value *find_value(const struct schema_type *t, const char *name)

@@ -230,8 +230,36 @@ bool render_is_taken(const struct cell_schema *s, const char *name)
     return false;
 }
 
-bool render_async_name(const struct cell_schema *s, const struct schema_method *m, char name[RENDER_ASYNC_NAME])
+static bool form_name(const struct cell_schema *s, const struct schema_method *m, const char *form,
+                      char name[RENDER_FORM_NAME])
 {
-    snprintf(name, RENDER_ASYNC_NAME, "%s_async", m->name);
+    snprintf(name, RENDER_FORM_NAME, "%s_%s", m->name, form);
     return !render_is_taken(s, name);
+}
+
+bool render_async_name(const struct cell_schema *s, const struct schema_method *m, char name[RENDER_FORM_NAME])
+{
+    return form_name(s, m, "async", name);
+}
+
+/* Types are not recursive. */
+static bool varies(const struct schema_ref *u)
+{
+    if (u->kind == CELL_KIND_STR || u->kind == CELL_KIND_BYTES || u->kind == CELL_KIND_LIST)
+        return true;
+    if (u->kind == CELL_KIND_OPT)
+        return u->named ? varies(&u->named->elem) : u->elem == CELL_KIND_STR || u->elem == CELL_KIND_BYTES;
+    for (uint32_t i = 0; u->kind == CELL_KIND_STRUCT && i < u->named->nfields; i++)
+        if (varies(&u->named->fields[i].type))
+            return true;
+    return false;
+}
+
+bool render_in_place_names(const struct cell_schema *s, const struct schema_method *m, struct render_in_place *names)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < m->nparams; i++)
+        any |= varies(&m->params[i].type);
+    return any && form_name(s, m, "begin", names->begin) && form_name(s, m, "send", names->send) &&
+           form_name(s, m, "release", names->release);
 }

@@ -57,8 +57,14 @@ uint32_t render_count_in(const struct schema_method *m);
 bool render_is_taken(const struct cell_schema *s, const char *name);
 /* What the asynchronous form of a method is called. False: the schema itself has something of that name, so that there
  * is no such form. */
-#define RENDER_ASYNC_NAME 144u
-bool render_async_name(const struct cell_schema *s, const struct schema_method *m, char name[RENDER_ASYNC_NAME]);
+#define RENDER_FORM_NAME 144u
+bool render_async_name(const struct cell_schema *s, const struct schema_method *m, char name[RENDER_FORM_NAME]);
+/* What the functions are called that lend the request's memory and read the reply in place. False: there are none; the
+ * method has no values whose size varies, or the schema itself has something of one of the names. */
+struct render_in_place {
+    char begin[RENDER_FORM_NAME], send[RENDER_FORM_NAME], release[RENDER_FORM_NAME];
+};
+bool render_in_place_names(const struct cell_schema *s, const struct schema_method *m, struct render_in_place *names);
 
 /* Declares what the baseline had and the schema has not, as unavailable. */
 void render_removed(struct render *r, const struct cell_schema *s, const struct render_options *o);

@@ -148,6 +148,31 @@ int cell_call(cell_ctx *c, const struct cell_service *service, uint32_t method, 
  * at the longest. Thread-safety as cell_call. */
 int cell_call_async(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in, void *const *out);
 
+/*
+ * What every generated NAME_begin, NAME_send and NAME_release does: a call that copies neither its request nor its
+ * reply, where the transport has memory that both sides see. Everywhere else the same code works with private memory.
+ *
+ * cell_begin lends `bytes` bytes for the large values of the next request, aligned to 64, not initialised. They are the
+ * caller's until cell_send, cell_release or cell_ctx_reset; the cell may see at once what is written there. NULL with
+ * the trail in `c`: CELL_INVALID_ARGUMENT (0 bytes), CELL_TOO_LARGE, CELL_FAILED_PRECONDITION (begun already),
+ * CELL_NO_MEMORY. May connect, and so block until the context's deadline. Without it the next cell_send copies its
+ * request as cell_call does.
+ *
+ * cell_send is cell_call, but: text, bytes and lists of plain values in `in` that begin in the lent memory at a
+ * multiple of 8 from its beginning are not copied; and what those in `out` refer to stays where the reply arrived. Text
+ * has no NUL behind it there, and a cell that means harm can still change the bytes: what is to be relied on is copied
+ * before it is checked. Everything else in `out` is a checked copy, as are replies under 4 KiB. The lent memory is used
+ * up, whatever the result. A reply that is held keeps its connection to itself, so that it delays no other call; a
+ * context holds up to 16, more are CELL_FAILED_PRECONDITION before anything is sent.
+ *
+ * cell_release gives back all replies that `c` holds, and request memory that was not sent. cell_ctx_reset and
+ * cell_ctx_close do as well. What is held stays readable when the cell dies; in a fork's child neither kind of memory
+ * is there. Thread-safety as cell_call.
+ */
+void *cell_begin(cell_ctx *c, const struct cell_service *service, uint32_t method, size_t bytes);
+int cell_send(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in, void *const *out);
+void cell_release(cell_ctx *c);
+
 #pragma GCC visibility pop
 #ifdef __cplusplus
 }

@@ -72,6 +72,15 @@ void cell_server_stop(struct cell_server *server);
 /* The last error of new/run in words, for the main function to print. Lives as long as the server. */
 const char *cell_server_message(const struct cell_server *server);
 
+/*
+ * Memory for large values of a handler's reply, from where they are sent without being copied: text, bytes and lists of
+ * plain values in out parameters that begin there at a multiple of 8. Aligned to 16, not initialised, valid until the
+ * reply was sent. Where the connection shares memory with the client, that can read it at once, whatever the handler
+ * returns, and what an earlier reply to it had may still be there; it counts towards max_bytes_per_uid. Elsewhere it is
+ * what cell_ctx_alloc returns, as is less than 4 KiB. NULL when memory is short.
+ */
+void *cell_ctx_lend(cell_ctx *c, size_t bytes);
+
 /* cell_server_options.user of the server that runs this handler. */
 void *cell_ctx_user(const cell_ctx *c);
 

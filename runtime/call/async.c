@@ -89,7 +89,7 @@ static int send_on(cell_ctx *c, struct client_call *k, struct ctx_lane *l, struc
     }
     t->request = l->conn->next_id;
     t->deadline_ns = c->deadline_ns;
-    t->bytes = c->message.len + c->meta.len;
+    t->bytes = cell_body_len(c) + c->meta.len;
     l->unsent = k->more;
     c->async.unsent |= k->more;
     l->in_flight++;
@@ -102,7 +102,7 @@ static int send_on(cell_ctx *c, struct client_call *k, struct ctx_lane *l, struc
 static int send_request(cell_ctx *c, struct client_call *k, struct ticket **ticket, struct cell_error *e)
 {
     struct ctx_lane *l = cell_lane_find(c, k);
-    size_t bytes = c->message.len + c->meta.len;
+    size_t bytes = cell_body_len(c) + c->meta.len;
     int r = make_room(c, l, bytes, e);
     if (r < 0)
         return r;
@@ -188,7 +188,7 @@ int cell_call_async(cell_ctx *c, const struct cell_service *service, uint32_t me
         r = call_at_once(c, &k, &t);
     else
         r = c->origin ? send_nested(c, &k, &t) : send_async(c, &k, &t);
-    cell_scratch_reset(&c->message);
+    cell_body_reset(c);
     if (r < 0 && cell_ctx_take_cancel(c)) {
         cell_lanes_cancel(c);
         r = CELL_CANCELLED;

@@ -42,8 +42,9 @@ struct ctx_origin {
     struct cell_caller caller;
     /* Looks, without waiting, whether the caller has cancelled or gone. NULL: nobody to ask. */
     bool (*gone)(struct ctx_origin *origin);
-    int fd;       /* to be polled for `events`, then `gone` is to be asked; -1 = none */
-    short events; /* POLLIN, POLLRDHUP */
+    int fd;                 /* to be polled for `events`, then `gone` is to be asked; -1 = none */
+    short events;           /* POLLIN, POLLRDHUP */
+    struct cell_conn *conn; /* that the reply is sent on; NULL: there is none */
 };
 
 /* Asynchronous calls that were not waited for yet: async.c. */
@@ -56,12 +57,47 @@ struct ctx_async {
     int next_number;
 };
 
+/* Memory of a connection that was reserved for a message, and how much of it was lent: lend.c. */
+struct ctx_place {
+    uint8_t *memory; /* NULL: none */
+    uint32_t size;
+    uint32_t lent; /* bytes, from CELL_LEND_FRONT on */
+};
+
+/* Request memory that was lent by cell_begin, until it was sent. */
+struct ctx_lend {
+    bool begun;
+    struct ctx_place place;
+    void *private_memory; /* what is lent when there is no place; kept for the next time */
+    size_t private_size;
+    /* The connection of the place. It is nobody's lease, or this context's while the request is sent. */
+    struct client_conn *conn;
+    struct cell_client *client;
+    uint32_t forks;
+    bool leased; /* it became the lease: it is not given back from here */
+    bool lost;   /* and was dropped: closed when what lies there is not needed any more */
+};
+
+/* Replies of cell_send that were not released yet; enough for programs that compare some, and few for one that forgets
+ * to release them. */
+#define CELL_MAX_HELD 16u
+
+/* One of them: in_place.c. */
+struct ctx_held {
+    struct client_conn *conn; /* whose memory it lies in; NULL: it is gone */
+    struct cell_client *client;
+    uint32_t forks;
+    bool over; /* nothing more is sent on it */
+};
+
 struct cell_ctx {
     struct cell_arena arena;
     struct cell_error error;
     struct cell_buffer meta; /* metadata to be sent, as a block; of users' keys only */
     uint32_t nmeta;
-    struct cell_buffer message; /* scratch: the message to be sent */
+    struct cell_buffer message; /* scratch: the message to be sent, but for: */
+    struct cell_pieces pieces;  /* … what of it lies elsewhere */
+    uint32_t pad;               /* metadata that makes the message begin where it has to in its place; bytes */
     struct cell_buffer head;    /* scratch: the metadata of a reply that is sent */
     struct ctx_pair *incoming;  /* metadata that was received */
     struct ctx_pair *details;
@@ -76,6 +112,10 @@ struct cell_ctx {
     uint32_t intercepted;      /* calls whose interceptors run: what they were given is in the arena */
     atomic_bool cancelled;
     struct ctx_async async;
+    struct ctx_place reply; /* a handler's */
+    struct ctx_lend lend;
+    struct ctx_held held[CELL_MAX_HELD];
+    uint32_t nheld;
 
     atomic_bool waiting;       /* a call runs on the leased connection */
     atomic_uint_fast64_t sent; /* id of the call that was sent on it whole; then nobody else sends there */
@@ -127,6 +167,24 @@ int cell_status_normal(int status);
 
 /* Empties scratch memory and gives it back when it is big. */
 void cell_scratch_reset(struct cell_buffer *b);
+
+/* ---- the message that a context sends ---- */
+
+#define CELL_BODY_PARTS (CELL_MESSAGE_PARTS + 2)
+
+/* There is none. */
+void cell_body_reset(cell_ctx *c);
+/* Encodes it; `place` NULL: nothing was lent. */
+int cell_body_encode(cell_ctx *c, const struct cell_layout *layout, const void *in, uint32_t max,
+                     const struct ctx_place *place, struct cell_error *e);
+/* The same in one piece, in c->message alone. */
+int cell_body_encode_whole(cell_ctx *c, const struct cell_layout *layout, const void *in, uint32_t max,
+                           struct cell_error *e);
+static inline size_t cell_body_len(const cell_ctx *c) { return c->message.len + c->pieces.bytes; }
+/* The payload of its frame, behind the metadata `meta` (NULL: none), of which it takes *meta_len bytes; returns the
+ * number of parts. `pad` must live as long as they. */
+int cell_body_parts(const cell_ctx *c, const struct cell_buffer *meta, uint8_t pad[16],
+                    struct iovec parts[CELL_BODY_PARTS], uint32_t *meta_len);
 
 /* ---- interceptors ---- */
 
@@ -195,6 +253,7 @@ struct client_call {
     bool connected;          /* a connection was made for it: a failure now is a lost connection */
     struct short_rest *rest; /* it was sent already; NULL = it was not */
     bool more;               /* it is of a batch: the transport may keep the request back until a flush */
+    bool in_place;           /* the caller wants to read the reply where it lies, and has perhaps begun the request */
 };
 
 /* A reply of this size is given back as soon as it was decoded: the server has memory for it. */
@@ -205,9 +264,20 @@ int cell_take_reply(cell_ctx *c, const struct client_call *k, int code, const ui
                     const uint8_t *message, size_t len);
 int cell_call_remote(cell_ctx *c, struct client_call *k);
 
+/* Smaller replies are copied, which costs less than to keep a connection from other calls. */
+#define CELL_IN_PLACE_MIN (4u << 10)
+static inline bool cell_stays_in_place(const struct client_call *k, size_t len)
+{
+    return k->in_place && len >= CELL_IN_PLACE_MIN;
+}
+
 /* The steps of a call. Everything is checked, and *k filled in but for the time. */
 int cell_prepare_call(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in,
                       void *const *out, struct client_call *k);
+/* The same for a method that is not called yet. */
+int cell_prepare_method(cell_ctx *c, const struct cell_service *service, uint32_t method, struct client_call *k);
+/* Carries out what was prepared. */
+int cell_carry_out_call(cell_ctx *c, struct client_call *k);
 /* The request's message, into c->message. */
 int cell_encode_request(cell_ctx *c, const struct client_call *k);
 /* Takes the deadline of a call that begins now; returns the one to be restored after it. */

@@ -60,8 +60,10 @@ int cell_client_intercept(struct cell_client *client, cell_interceptor_fn *fn, v
 int cell_encode_request(cell_ctx *c, const struct client_call *k)
 {
     struct cell_error e; /* not initialised as a whole: its text is big */
-    cell_scratch_reset(&c->message);
-    int r = cell_message_encode(&k->layouts->in, k->in, CELL_MAX_MESSAGE, &c->message, &e);
+    bool local = k->client->fake || k->client->server;
+    int r = local ? cell_body_encode_whole(c, &k->layouts->in, k->in, CELL_MAX_MESSAGE, &e)
+                  : cell_body_encode(c, &k->layouts->in, k->in, CELL_MAX_MESSAGE,
+                                     k->in_place && c->lend.begun ? &c->lend.place : NULL, &e);
     return r < 0 ? cell_fail(c, r, "%s: %s", k->method->name, e.text) : CELL_OK;
 }
 
@@ -118,7 +120,7 @@ static int call_nested(cell_ctx *c, struct client_call *k)
     return r;
 }
 
-static int check_call(cell_ctx *c, const struct cell_service *s, uint32_t method, void *const *out)
+static int check_method(cell_ctx *c, const struct cell_service *s, uint32_t method)
 {
     if (s->abi != CELL_DESC_ABI)
         return cell_fail(c, CELL_FAILED_PRECONDITION,
@@ -126,6 +128,14 @@ static int check_call(cell_ctx *c, const struct cell_service *s, uint32_t method
                          CELL_DESC_ABI);
     if (method >= s->nmethods)
         return cell_fail(c, CELL_INVALID_ARGUMENT, "%s has no method %u", s->name, method);
+    return CELL_OK;
+}
+
+static int check_call(cell_ctx *c, const struct cell_service *s, uint32_t method, void *const *out)
+{
+    int r = check_method(c, s, method);
+    if (r < 0)
+        return r;
     /* Before anything is sent: what has no place to be written to must not have been done. */
     const struct cell_method *m = &s->methods[method];
     for (uint32_t i = 0; i < m->nout; i++)
@@ -143,20 +153,16 @@ uint64_t cell_begin_call(cell_ctx *c, struct client_call *k)
     return before;
 }
 
-int cell_prepare_call(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in,
-                      void *const *out, struct client_call *k)
+static int prepare(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in, void *const *out,
+                   struct client_call *k)
 {
-    if (!c)
-        return CELL_NO_MEMORY;
-    int r = check_call(c, service, method, out);
-    if (r < 0)
-        return r;
     *k = (struct client_call){.client = c->client,
                               .service = service,
                               .method = &service->methods[method],
                               .id = method,
                               .in = in,
                               .out = out};
+    int r;
     if (!k->client) {
         struct cell_error e = {0};
         r = cell_default_client(service, &k->client, &e);
@@ -165,6 +171,36 @@ int cell_prepare_call(cell_ctx *c, const struct cell_service *service, uint32_t 
     }
     r = cell_client_layouts(k->client, service, method, &k->layouts);
     return r < 0 ? cell_fail(c, r, "%s: out of memory", k->method->name) : r;
+}
+
+int cell_prepare_call(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in,
+                      void *const *out, struct client_call *k)
+{
+    if (!c)
+        return CELL_NO_MEMORY;
+    int r = check_call(c, service, method, out);
+    return r < 0 ? r : prepare(c, service, method, in, out, k);
+}
+
+int cell_prepare_method(cell_ctx *c, const struct cell_service *service, uint32_t method, struct client_call *k)
+{
+    int r = check_method(c, service, method);
+    return r < 0 ? r : prepare(c, service, method, NULL, NULL, k);
+}
+
+int cell_carry_out_call(cell_ctx *c, struct client_call *k)
+{
+    uint64_t before = cell_begin_call(c, k);
+    int r = c->origin ? call_nested(c, k) : call_through_hooks(c, k);
+    c->deadline_ns = before;
+    if (r < 0 && cell_ctx_take_cancel(c))
+        r = CELL_CANCELLED;
+    cell_body_reset(c);
+    if (r < 0 && c->error.status != r) {
+        r = cell_status_normal(r);
+        cell_fail(c, r, "%s: %s", k->method->name, cell_status_text(r));
+    }
+    return r;
 }
 
 int cell_call(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in, void *const *out)
@@ -179,15 +215,5 @@ int cell_call(cell_ctx *c, const struct cell_service *service, uint32_t method, 
     if (r < 0)
         return r;
     k.rest = s == SHORT_SENT ? &rest : NULL;
-    uint64_t before = cell_begin_call(c, &k);
-    r = c->origin ? call_nested(c, &k) : call_through_hooks(c, &k);
-    c->deadline_ns = before;
-    if (r < 0 && cell_ctx_take_cancel(c))
-        r = CELL_CANCELLED;
-    cell_scratch_reset(&c->message);
-    if (r < 0 && c->error.status != r) {
-        r = cell_status_normal(r);
-        cell_fail(c, r, "%s: %s", k.method->name, cell_status_text(r));
-    }
-    return r;
+    return cell_carry_out_call(c, &k);
 }

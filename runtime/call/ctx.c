@@ -43,7 +43,9 @@ void cell_ctx_close(cell_ctx *c)
     if (!c)
         return;
     cell_async_free(c);
+    cell_release(c);
     cell_pool_return(c);
+    cell_lend_trim(c);
     pthread_mutex_destroy(&c->lock);
     cell_buffer_free(&c->meta);
     cell_buffer_free(&c->message);
@@ -76,6 +78,7 @@ void cell_ctx_reset(cell_ctx *c)
         forget_error(c); /* what the handler or interceptor was given, and out parameters, live in the rest */
     else if (c) {
         cell_async_drop(c);
+        cell_release(c);
         forget_all(c);
     }
 }
@@ -98,10 +101,13 @@ void cell_ctx_begin_handler_at(cell_ctx *c, struct ctx_origin *origin, uint64_t 
 void cell_ctx_end_handler(cell_ctx *c)
 {
     cell_async_drop(c);
+    cell_reply_end(c);
+    cell_release(c);
+    cell_lend_trim(c);
     cell_pool_return(c); /* its client need not outlive the server's threads */
     forget_all(c);
     cell_scratch_reset(&c->meta);
-    cell_scratch_reset(&c->message);
+    cell_body_reset(c);
     cell_scratch_reset(&c->head);
     c->nmeta = 0;
     c->client = NULL;

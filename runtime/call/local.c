@@ -87,6 +87,7 @@ static int answer(cell_ctx *inner, const struct client_call *k, const uint8_t *m
 
 int cell_call_local(cell_ctx *c, struct client_call *k)
 {
+    k->in_place = false; /* the reply lies in the handler's context, which is closed */
     cell_ctx *inner = cell_ctx_open_handler(c->arena.limit);
     if (!inner)
         return cell_fail(c, CELL_NO_MEMORY, "%s: out of memory", k->method->name);
@@ -95,7 +96,8 @@ int cell_call_local(cell_ctx *c, struct client_call *k)
                               {getuid(), getgid(), getpid(), cell_strz(program)},
                               parent_gone,
                               c->origin ? c->origin->fd : -1,
-                              c->origin ? c->origin->events : 0},
+                              c->origin ? c->origin->events : 0,
+                              NULL},
                              c};
     const struct cell_buffer *meta = NULL;
     int r = CELL_OK, code = CELL_OK;

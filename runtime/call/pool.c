@@ -164,8 +164,8 @@ static void lease(cell_ctx *c, struct cell_client *client, struct client_conn *c
     atomic_fetch_add(&client->leases, 1);
 }
 
-/* Ends the lease; afterwards nobody else touches the connection. NULL: there was none, or none in this process. */
-static struct client_conn *end_lease(cell_ctx *c)
+/* Afterwards nobody else touches the connection. */
+struct client_conn *cell_pool_detach(cell_ctx *c)
 {
     struct client_conn *conn = c->lease;
     if (!conn)
@@ -188,8 +188,10 @@ void cell_pool_close(struct cell_client *client, struct client_conn *conn)
 
 void cell_pool_drop(cell_ctx *c)
 {
-    struct client_conn *conn = end_lease(c);
-    if (conn)
+    struct client_conn *conn = cell_pool_detach(c);
+    if (conn && conn == c->lend.conn)
+        c->lend.lost = true;
+    else if (conn)
         cell_pool_close(c->lessor, conn);
 }
 
@@ -210,7 +212,7 @@ static void make_idle(struct cell_client *client, struct client_conn *conn)
 
 void cell_pool_return(cell_ctx *c)
 {
-    struct client_conn *conn = end_lease(c);
+    struct client_conn *conn = cell_pool_detach(c);
     if (conn)
         make_idle(c->lessor, conn);
 }

@@ -79,8 +79,10 @@ void cell_client_forget_services(struct cell_client *client); /* when it is clos
 int cell_pool_take(cell_ctx *c, struct client_call *k, bool fresh, struct client_conn **conn, struct cell_error *e);
 /* Gives back what the context has leased, if anything: its last call was answered. */
 void cell_pool_return(cell_ctx *c);
-/* Closes what it has leased: its state is unknown. */
+/* Closes what it has leased: its state is unknown. Not before what was lent of its memory is given back. */
 void cell_pool_drop(cell_ctx *c);
+/* Takes what it has leased out of the lease: it is the caller's. NULL: there is none in this process. */
+struct client_conn *cell_pool_detach(cell_ctx *c);
 /* For connections that are no context's lease any more: closes one, and keeps one, which becomes the lease if there is
  * none. */
 void cell_pool_close(struct cell_client *client, struct client_conn *conn);
@@ -109,6 +111,20 @@ bool cell_pool_may_retry(struct cell_client *client, uint64_t *random);
 int cell_client_connect(cell_ctx *c, struct client_call *k, const char *address, struct client_conn *conn,
                         struct cell_error *e);
 int cell_client_greet(cell_ctx *c, const struct client_call *k, struct client_conn *conn, struct cell_error *e);
+
+/* ---- lend.c, in_place.c: memory of connections in which messages lie ---- */
+
+/* Gives up what cell_begin has lent, and what cell_send holds. */
+void cell_lend_end(cell_ctx *c);
+void cell_held_end(cell_ctx *c, uint32_t keep); /* all but the first `keep` */
+/* Frees memory that is kept for the next request. */
+void cell_lend_trim(cell_ctx *c);
+/* The connection with the lent memory becomes the lease of the call. */
+void cell_lend_use(cell_ctx *c, const struct client_call *k);
+/* The leased connection is kept from other calls until the reply is released. `over`: and closed then. */
+void cell_hold(cell_ctx *c, bool over);
+/* Ends what a handler was lent for its reply. */
+void cell_reply_end(cell_ctx *c);
 
 /* Receives a frame as a call should wait for it: until the context's deadline, and no longer than its own caller. */
 int cell_client_recv(cell_ctx *c, const struct client_conn *conn, struct cell_received *received, struct cell_error *e);

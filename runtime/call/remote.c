@@ -73,16 +73,15 @@ int cell_receive_reply(cell_ctx *c, const struct client_call *k, const struct cl
 
 int cell_send_call(cell_ctx *c, const struct client_call *k, struct client_conn *conn, struct cell_error *e)
 {
-    uint32_t meta_len = (uint32_t)c->meta.len;
-    struct iovec v[2];
-    int n = 0;
-    if (c->message.len + meta_len > conn->max_send)
+    uint32_t meta_len;
+    uint8_t pad[16];
+    struct iovec v[CELL_BODY_PARTS];
+    int n = cell_body_parts(c, &c->meta, pad, v, &meta_len);
+    size_t length = cell_body_len(c) + meta_len;
+    if (length > conn->max_send)
         return cell_error_set(e, CELL_TOO_LARGE, "%s: the request of %zu bytes is over the cell's limit of %u",
-                              k->method->name, c->message.len + meta_len, conn->max_send);
-    if (meta_len)
-        v[n++] = (struct iovec){c->meta.data, meta_len};
-    v[n++] = (struct iovec){c->message.data, c->message.len};
-    const struct cell_frame f = {.length = (uint32_t)(meta_len + c->message.len),
+                              k->method->name, length, conn->max_send);
+    const struct cell_frame f = {.length = (uint32_t)length,
                                  .kind = CELL_FRAME_CALL,
                                  .channel = CELL_CHANNEL_APP,
                                  .meta_len = (uint16_t)meta_len,
@@ -108,10 +107,12 @@ static int exchange(cell_ctx *c, struct client_call *k, struct client_conn *conn
                     struct cell_error *e)
 {
     struct cell_received received;
-    bool leaving = false, whole = false, too_large = false;
+    bool leaving = false, whole = false, too_large = false, holds = false;
     int r = fail_if_cancelled(c, e);
     if (r == CELL_OK && !k->rest)
         r = cell_send_call(c, k, conn, e);
+    if (conn == c->lend.conn)
+        cell_conn_unreserve(conn->conn);
     too_large = r == CELL_TOO_LARGE;
     a->not_executed = r < 0 && !k->rest;
     if (r == CELL_OK) {
@@ -127,14 +128,17 @@ static int exchange(cell_ctx *c, struct client_call *k, struct client_conn *conn
         e->status = CELL_OK; /* of pauses in between; from here on the context has the error */
         r = cell_take_reply(c, k, received.frame.code, received.meta, received.frame.meta_len, received.message,
                             received.message_len);
-        if (received.message_len >= CELL_LARGE_REPLY)
+        holds = r >= 0 && cell_stays_in_place(k, received.message_len);
+        if (!holds && received.message_len >= CELL_LARGE_REPLY)
             cell_conn_release(conn->conn, false);
     }
     cell_ctx_leave(c);
-    if (atomic_load(&c->cancelled) || leaving || !(whole || too_large))
+    bool over = atomic_load(&c->cancelled) || leaving || !(whole || too_large);
+    conn->fresh &= over;
+    if (holds)
+        cell_hold(c, over);
+    else if (over)
         cell_pool_drop(c);
-    else
-        conn->fresh = false;
     if (atomic_load_explicit(&k->client->leases, memory_order_relaxed) > CELL_MAX_LEASES)
         cell_pool_return(c);
     if (whole)

@@ -52,9 +52,10 @@ static int encode_reply(cell_ctx *c, const struct call_target *t, const struct c
 {
     const struct cell_method *m = t->method;
     struct cell_error e; /* set by whoever fails */
-    cell_scratch_reset(&c->message);
     uint32_t max = c->meta.len < t->max_message ? t->max_message - (uint32_t)c->meta.len : 0;
-    int r = cell_message_encode(&t->layouts->out, refs, max, &c->message, &e);
+    bool pieces = c->origin && c->origin->conn;
+    int r = pieces ? cell_body_encode(c, &t->layouts->out, refs, max, &c->reply, &e)
+                   : cell_body_encode_whole(c, &t->layouts->out, refs, max, &e);
     if (r < 0) /* an invalid value here is the handler's mistake, not the caller's */
         return cell_fail(c, r == CELL_INVALID_ARGUMENT ? CELL_INTERNAL : r, "%s: reply: %s", m->name, e.text);
     return CELL_OK;
@@ -92,9 +93,9 @@ static int serve(cell_ctx *c, const struct call_target *t, const uint8_t *messag
 static int complete(cell_ctx *c, int code, const struct cell_buffer **meta)
 {
     if (code < 0)
-        cell_scratch_reset(&c->message);
+        cell_body_reset(c);
     if (cell_ctx_reply_metadata(c, code, meta) < 0) {
-        cell_scratch_reset(&c->message);
+        cell_body_reset(c);
         cell_scratch_reset(&c->head);
         *meta = &c->head;
         code = CELL_NO_MEMORY;
@@ -116,7 +117,7 @@ int cell_serve_result(cell_ctx *c, const struct call_target *t, int code, const 
 
 int cell_serve_refusal(cell_ctx *c, const struct cell_error *e, const struct cell_buffer **meta)
 {
-    cell_scratch_reset(&c->message);
+    cell_body_reset(c);
     int code = cell_fail(c, e->status, "%s", e->text);
     if (cell_ctx_reply_metadata(c, code, meta) < 0) {
         cell_scratch_reset(&c->head);
@@ -142,8 +143,13 @@ static int take_outs(cell_ctx *c, const struct client_call *k, const uint8_t *me
         return CELL_OK;
     if (m->nout > FEW_OUTS)
         refs = cell_arena_array(&c->arena, m->nout, sizeof(*refs));
-    int r = refs ? cell_message_decode(&k->layouts->out, message, len, &c->arena, refs, &e)
-                 : cell_error_set(&e, CELL_NO_MEMORY, "out of memory");
+    int r;
+    if (!refs)
+        r = cell_error_set(&e, CELL_NO_MEMORY, "out of memory");
+    else if (cell_stays_in_place(k, len))
+        r = cell_message_decode_in_place(&k->layouts->out, message, len, &c->arena, refs, &e);
+    else
+        r = cell_message_decode(&k->layouts->out, message, len, &c->arena, refs, &e);
     if (r < 0)
         return cell_fail(c, r, "%s: reply: %s", m->name, e.text);
     for (uint32_t i = 0; i < m->nout; i++)

@@ -72,7 +72,7 @@ static int serve_counted(struct cell_server *s, struct server_thread *t, cell_ct
     int code = cell_serve_request(c, &target, message, len, meta);
     if (code < 0)
         cell_server_count_error(s, id, code);
-    cell_count_own(&y->bytes_out, c->message.len);
+    cell_count_own(&y->bytes_out, cell_body_len(c));
     cell_count_own(&y->done, 1);
     if (!t)
         add_tally(&here);

@@ -74,7 +74,7 @@ static int expand(struct cell_server *s, cell_ctx *c, const uint8_t *message, si
 
 int cell_server_compile(struct cell_server *s, cell_ctx *c, int32_t method, const uint8_t *message, size_t len)
 {
-    cell_scratch_reset(&c->message);
+    cell_body_reset(c);
     switch (method) {
     case CELL_COMPILE_SCHEMA:
         return send_text(c, s->schema_json.data, s->schema_json.len);

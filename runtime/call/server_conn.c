@@ -81,14 +81,11 @@ static int transmit(struct server_conn *conn, const struct cell_frame *f, const 
 static int send_parts(struct server_conn *conn, cell_ctx *c, uint64_t id, int code, const struct cell_buffer *meta,
                       uint64_t now_ns)
 {
-    struct iovec v[2];
-    int n = 0;
-    size_t meta_len = meta ? meta->len : 0;
-    if (meta_len)
-        v[n++] = (struct iovec){meta->data, meta_len};
-    if (c->message.len)
-        v[n++] = (struct iovec){c->message.data, c->message.len};
-    const struct cell_frame f = {.length = (uint32_t)(meta_len + c->message.len),
+    struct iovec v[CELL_BODY_PARTS];
+    uint32_t meta_len;
+    uint8_t pad[16];
+    int n = cell_body_parts(c, meta, pad, v, &meta_len);
+    const struct cell_frame f = {.length = meta_len + (uint32_t)cell_body_len(c),
                                  .kind = CELL_FRAME_REPLY,
                                  .channel = conn->channel,
                                  .meta_len = (uint16_t)meta_len,
@@ -104,7 +101,6 @@ static int refuse_memory(struct server_conn *conn, cell_ctx *c, const struct cel
     cell_count(&conn->server->counters.memory_refused, 1);
     cell_error_set(&e, CELL_RESOURCE_EXHAUSTED, "what the connections of this user hold is at the limit of %zu bytes",
                    conn->conn->memory->limit);
-    cell_scratch_reset(&c->message);
     return cell_serve_refusal(c, &e, meta);
 }
 
@@ -114,7 +110,7 @@ bool cell_server_send_reply(struct server_conn *conn, cell_ctx *c, uint64_t id, 
                             const struct cell_buffer *meta, uint64_t now_ns)
 {
     struct cell_memory *memory = conn->conn->memory;
-    size_t large = c->message.len + (meta ? meta->len : 0) > SMALL_REPLY ? c->message.len : 0;
+    size_t len = cell_body_len(c), large = len + (meta ? meta->len : 0) > SMALL_REPLY ? len : 0;
     bool counts = large && !cell_conn_ops(conn->conn)->counts_sent;
     if (counts && !cell_memory_take(memory, large)) {
         code = refuse_memory(conn, c, &meta);
@@ -186,7 +182,7 @@ static int answer_other(struct cell_server *s, struct server_conn *conn, cell_ct
                    ? cell_server_ops(s, c, f->code)
                    : cell_server_compile(s, c, f->code, received->message, received->message_len);
     if (code < 0) {
-        cell_scratch_reset(&c->message);
+        cell_body_reset(c);
         if (c->error.status != code)
             cell_fail(c, code, "%s", cell_status_text(code));
     }
@@ -433,4 +429,5 @@ void cell_server_conn_init(struct cell_server *s, struct server_conn *conn)
     conn->origin.caller = (struct cell_caller){peer.uid, peer.gid, peer.pid, CELL_STR("")};
     conn->origin.gone = caller_gone;
     conn->origin.fd = -1;
+    conn->origin.conn = conn->conn;
 }

@@ -97,7 +97,7 @@ static void locked_metrics(struct cell_server *s, struct cell_buffer *b)
 
 int cell_server_ops(struct cell_server *s, cell_ctx *c, int32_t method)
 {
-    cell_scratch_reset(&c->message);
+    cell_body_reset(c);
     if (method == CELL_OPS_HEALTH)
         health(s, &c->message);
     else if (method == CELL_OPS_METRICS)

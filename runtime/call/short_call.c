@@ -20,7 +20,7 @@ static struct client_conn *usable(const cell_ctx *c, const struct cell_service *
     if (!conn || client != meant || c->lease_forks != client->forks || conn->service != service)
         return NULL;
     bool plain = conn->known && method < service->nmethods && client->hooks.n == 0 && !c->origin && c->meta.len == 0 &&
-                 !atomic_load_explicit(&c->cancelled, memory_order_relaxed);
+                 !c->async.unsent && !atomic_load_explicit(&c->cancelled, memory_order_relaxed);
     return plain ? conn : NULL;
 }
 

@@ -30,11 +30,13 @@ static int fail_closed(struct unix_conn *c, struct cell_error *e)
 
 /* ---- sending ---- */
 
+/* What lies where it belongs, in reserved memory, stays there. */
 static void gather(uint8_t *to, const struct iovec *parts, int n)
 {
     for (int i = 0; i < n; i++)
         if (parts[i].iov_len) {
-            memcpy(to, parts[i].iov_base, parts[i].iov_len);
+            if (parts[i].iov_base != to)
+                memcpy(to, parts[i].iov_base, parts[i].iov_len);
             to += parts[i].iov_len;
         }
 }
@@ -70,22 +72,23 @@ static void commit(struct unix_conn *c, const struct cell_frame *f)
         cell_shm_blobs_trim(c, false);
 }
 
+/* `blob`: the one that was reserved, when the payload lies there; else NULL. */
 static int send_large(struct unix_conn *c, const struct cell_frame *f, const struct iovec *payload, int n,
-                      uint64_t deadline_ns, struct cell_error *e)
+                      struct cell_shm_blob_out *blob, uint64_t deadline_ns, struct cell_error *e)
 {
     struct cell_shm *s = c->shm;
-    struct cell_shm_blob_out *blob = NULL;
     uint8_t *slot, *none;
     uint32_t offset;
     int r = CELL_OK;
     if (s->unwoken)
         cell_shm_wake(c);
-    if (f->length <= s->peer_max) { /* else the peer only learns that it would have been too large */
+    if (!blob && f->length <= s->peer_max) { /* else the peer only learns that it would have been too large */
         r = cell_shm_blob_get(c, f->length, &blob, deadline_ns, e);
         if (r < 0)
             return r;
-        gather(blob->bytes, payload, n);
     }
+    if (blob)
+        gather(blob->bytes, payload, n);
     r = reserve(c, 0, &slot, &none, &offset, deadline_ns, e);
     if (r < 0)
         return r; /* dead: what becomes of the blob does not matter */
@@ -146,8 +149,9 @@ static int shm_send(struct cell_conn *conn, const struct cell_frame *f, const st
     }
     if (r < 0)
         return r;
-    if (f->length > CELL_RING_DATA)
-        return send_large(c, f, payload, n, deadline_ns, e);
+    struct cell_shm_blob_out *reserved = s->reserved ? cell_shm_take_reserved(s, f, payload, n) : NULL;
+    if (reserved || f->length > CELL_RING_DATA)
+        return send_large(c, f, payload, n, reserved, deadline_ns, e);
     uint32_t fixed =
         n == 1 ? cell_shm_slot_fixed(payload->iov_base, payload->iov_len, f->length) : CELL_SHM_UNKNOWN_FIXED;
     if (cell_shm_slot_fits_compact(f, &s->out_order, fixed))
@@ -411,6 +415,8 @@ const struct cell_conn_ops cell_shm_ops = {
     .commit = shm_commit,
     .recv_brief = shm_recv_brief,
     .counts_sent = true,
+    .reserve = cell_shm_reserve,
+    .unreserve = cell_shm_unreserve,
 };
 
 const struct cell_transport cell_transport_shm = {

@@ -93,6 +93,7 @@ struct cell_shm {
     atomic_uint out_blob_count;
     struct cell_shm_blob_out out_blobs[CELL_SHM_BLOBS];
     uint32_t out_blob_bytes, out_blob_id;
+    struct cell_shm_blob_out *reserved; /* one of them, which is busy; NULL */
 };
 
 /* ---- shm_region.c: memory that its owner writes and the other side only reads ---- */
@@ -164,12 +165,23 @@ int cell_shm_wait_released(struct unix_conn *c, uint32_t number, bool first, uin
 /* The sender's: memory for `len` bytes that the peer knows; filled and sent with *id, then cell_shm_blob_sent. */
 int cell_shm_blob_get(struct unix_conn *c, uint32_t len, struct cell_shm_blob_out **blob, uint64_t deadline_ns,
                       struct cell_error *e);
+/* The same without waiting. CELL_RESOURCE_EXHAUSTED: there is none now, and nothing happened. */
+int cell_shm_blob_try(struct unix_conn *c, uint32_t len, struct cell_shm_blob_out **blob, struct cell_error *e);
 void cell_shm_blob_sent(struct cell_shm *s, struct cell_shm_blob_out *blob, uint32_t number);
 /* Gives back what nobody uses. `all`: also what was used recently. */
 void cell_shm_blobs_trim(struct unix_conn *c, bool all);
 /* The receiver's. */
 int cell_shm_blob_control(struct unix_conn *c, struct cell_shm_control *k, struct cell_error *e);
 const struct cell_shm_blob_in *cell_shm_blob_find(const struct cell_shm *s, uint32_t id);
+
+/* ---- shm_reserve.c ---- */
+
+int cell_shm_reserve(struct cell_conn *conn, uint32_t bytes, uint8_t **memory, uint32_t *size, uint64_t deadline_ns,
+                     struct cell_error *e);
+void cell_shm_unreserve(struct cell_conn *conn);
+/* What was reserved, when the frame is to be sent from there; it is not reserved any more. NULL: it is not. */
+struct cell_shm_blob_out *cell_shm_take_reserved(struct cell_shm *s, const struct cell_frame *f,
+                                                 const struct iovec *payload, int n);
 
 extern const struct cell_conn_ops cell_shm_ops; /* shm.c */
 

@@ -165,6 +165,21 @@ static struct cell_shm_blob_out *choose(struct unix_conn *c, uint32_t len, bool 
     return b;
 }
 
+/* A place that choose has marked as busy becomes memory that the peer knows. After a failure it is free again. */
+static int obtain(struct unix_conn *c, struct cell_shm_blob_out *b, bool is_new, uint64_t deadline_ns,
+                  struct cell_error *e)
+{
+    struct cell_shm *s = c->shm;
+    int r = is_new ? make(c, b, deadline_ns, e) : CELL_OK;
+    if (r < 0) {
+        pthread_mutex_lock(&s->blob_lock);
+        s->out_blob_id -= s->out_blob_id == b->id; /* the peer has not heard of it */
+        forget(s, b);
+        pthread_mutex_unlock(&s->blob_lock);
+    }
+    return r;
+}
+
 int cell_shm_blob_get(struct unix_conn *c, uint32_t len, struct cell_shm_blob_out **blob, uint64_t deadline_ns,
                       struct cell_error *e)
 {
@@ -176,23 +191,33 @@ int cell_shm_blob_get(struct unix_conn *c, uint32_t len, struct cell_shm_blob_ou
         struct cell_shm_blob_out *b = choose(c, len, &is_new, &wait, &number);
         pthread_mutex_unlock(&s->blob_lock);
         int r = CELL_OK;
-        if (b && is_new)
-            r = make(c, b, deadline_ns, e);
-        else if (!b && wait)
+        if (b)
+            r = obtain(c, b, is_new, deadline_ns, e);
+        else if (wait)
             r = cell_shm_wait_released(c, number, first, deadline_ns, e);
-        else if (!b) /* the socket had no room to take one back: wait for it, or hear why it never will */
+        else /* the socket had no room to take one back: wait for it, or hear why it never will */
             r = cell_shm_send_control(c, CELL_FRAME_SHM_WAKE, NULL, 0, -1, deadline_ns, e);
-        if (b && r < 0) {
-            pthread_mutex_lock(&s->blob_lock);
-            s->out_blob_id -= s->out_blob_id == b->id; /* the peer has not heard of it */
-            forget(s, b);
-            pthread_mutex_unlock(&s->blob_lock);
-        }
         if (b && r == CELL_OK)
             *blob = b;
         if (b || r < 0)
             return r;
     }
+}
+
+int cell_shm_blob_try(struct unix_conn *c, uint32_t len, struct cell_shm_blob_out **blob, struct cell_error *e)
+{
+    struct cell_shm *s = c->shm;
+    bool is_new, wait;
+    uint32_t number;
+    pthread_mutex_lock(&s->blob_lock);
+    struct cell_shm_blob_out *b = choose(c, len, &is_new, &wait, &number);
+    pthread_mutex_unlock(&s->blob_lock);
+    if (!b)
+        return cell_error_set(e, CELL_RESOURCE_EXHAUSTED, "the peer holds all memory that it takes");
+    int r = obtain(c, b, is_new, 0, e);
+    if (r == CELL_OK)
+        *blob = b;
+    return r;
 }
 
 void cell_shm_blob_sent(struct cell_shm *s, struct cell_shm_blob_out *b, uint32_t number)

@@ -105,6 +105,21 @@ struct cell_conn_ops {
     /* Offers shared memory to a peer that is known to understand that, before the first CALL. The connection goes on as
      * it is until the peer agrees, or for good. NULL: it is one already, or cannot be. A failure changes nothing. */
     int (*offer_shm)(struct cell_conn *c, struct cell_error *e);
+    /* Reserves memory of at least `bytes` bytes, aligned to a page, in which the payload of one frame can be put
+     * together, and is not copied any more when it is sent. A send of which at least one buffer that is not empty lies
+     * where it belongs, at *memory and as many bytes behind that as there are before it in the payload, is carried out
+     * from there: the other buffers are copied to their places, *size bytes at most, and the reservation is over when
+     * it returns. Other frames may be sent before, and buffers may lie in reserved memory in any case: what cannot be
+     * sent from there is copied. There is one reservation at a time (else CELL_INVALID_ARGUMENT). The memory is not
+     * initialised; it may hold what was sent to this peer before, and the peer can read what is written there at once.
+     * It stays readable until the connection is closed, also when that dies, and unless another frame is sent after the
+     * reservation was over it stays as it is. By the thread that sends. Does not wait for the peer to release
+     * memory; `deadline_ns` is for what has to be said before. CELL_RESOURCE_EXHAUSTED: not now; CELL_TOO_LARGE: never
+     * so much; CELL_UNAVAILABLE: not to this peer, or it is gone. NULL: there is no such memory. */
+    int (*reserve)(struct cell_conn *c, uint32_t bytes, uint8_t **memory, uint32_t *size, uint64_t deadline_ns,
+                   struct cell_error *e);
+    /* Ends the reservation, if there is one. By the thread that sends. NULL as reserve. */
+    void (*unreserve)(struct cell_conn *c);
 };
 
 /* Memory that several connections may hold together. A transport takes from it before a buffer that holds what the peer
@@ -211,6 +226,18 @@ static inline void cell_conn_release(struct cell_conn *c, bool idle)
     const struct cell_conn_ops *ops = cell_conn_ops(c);
     if (ops->release)
         ops->release(c, idle);
+}
+static inline bool cell_conn_may_reserve(const struct cell_conn *c) { return cell_conn_ops(c)->reserve != NULL; }
+static inline int cell_conn_reserve(struct cell_conn *c, uint32_t bytes, uint8_t **memory, uint32_t *size,
+                                    uint64_t deadline_ns, struct cell_error *e)
+{
+    return cell_conn_ops(c)->reserve(c, bytes, memory, size, deadline_ns, e);
+}
+static inline void cell_conn_unreserve(struct cell_conn *c)
+{
+    const struct cell_conn_ops *ops = cell_conn_ops(c);
+    if (ops->unreserve)
+        ops->unreserve(c);
 }
 static inline bool cell_conn_may_offer_shm(const struct cell_conn *c) { return cell_conn_ops(c)->offer_shm != NULL; }
 static inline int cell_conn_offer_shm(struct cell_conn *c, struct cell_error *e)

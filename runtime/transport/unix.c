@@ -17,7 +17,7 @@
 #define FIRST_BUFFER 4096u
 /* A buffer larger than this is given back as soon as its frame was taken. */
 #define KEPT_BUFFER (256u << 10)
-#define MAX_PARTS 7
+#define MAX_PARTS 16
 /* A frame up to this size is put together before it is sent: send is cheaper than sendmsg by more than the copy. */
 #define SMALL_FRAME 512u
 /* Frames that are kept back, together. */

@@ -15,6 +15,7 @@ struct decoder {
     uint32_t floor;  /* end of the fixed part: nothing is referred to before it */
     uint64_t budget; /* bytes that may still be allocated */
     size_t limit;    /* where that comes from, for the message */
+    bool in_place;   /* bytes that need no check beyond this one stay where they are */
     struct cell_arena *arena;
     struct cell_walk walk;
 };
@@ -74,6 +75,22 @@ static int take_ref(struct decoder *de, const uint8_t *p, struct cell_wire_ref *
     return CELL_OK;
 }
 
+/* The bytes of a text or of cell_bytes, which count. */
+static int take_bytes(struct decoder *de, const struct cell_wire_ref *ref, const char **bytes)
+{
+    const uint8_t *from = de->message + ref->offset;
+    if (de->in_place) {
+        *bytes = (const char *)from;
+        return CELL_OK;
+    }
+    int r = charge(de, ref->count, 1);
+    if (r < 0)
+        return r;
+    *bytes = cell_arena_copy(de->arena, from, ref->count);
+    barrier();
+    return *bytes ? CELL_OK : fail_memory(de);
+}
+
 static int take_blob(struct decoder *de, bool text, uint8_t *p, uint64_t avail)
 {
     struct cell_wire_ref ref = {0, 0, 0};
@@ -85,16 +102,11 @@ static int take_blob(struct decoder *de, bool text, uint8_t *p, uint64_t avail)
         if (ref.stride != 1)
             return cell_walk_fail(&de->walk, CELL_PROTOCOL_ERROR, "%s with a stride of %u", text ? "text" : "bytes",
                                   ref.stride);
-        r = charge(de, ref.count, 1);
+        r = take_bytes(de, &ref, &s.ptr);
         if (r < 0)
             return r;
-        char *copy = cell_arena_copy(de->arena, de->message + ref.offset, ref.count);
-        barrier();
-        if (!copy)
-            return fail_memory(de);
-        if (text && !cell_utf8_valid(copy, ref.count))
+        if (text && !cell_utf8_valid(s.ptr, ref.count))
             return cell_walk_fail(&de->walk, CELL_PROTOCOL_ERROR, "the text is not valid UTF-8");
-        s.ptr = copy;
         s.len = ref.count;
     }
     memcpy(p, &s, sizeof(s));
@@ -153,12 +165,21 @@ static int take_elements(struct decoder *de, const struct cell_type *type, const
     return single ? take_inner(de, type, p, avail, depth) : take_array(de, type, n, p, avail, depth);
 }
 
+/* Whether elements can be used where they lie. */
+static bool can_stay(const struct decoder *de, const struct cell_type *type, const struct cell_wire_ref *ref)
+{
+    return de->in_place && ref->stride == type->size && type->align &&
+           (uintptr_t)(de->message + ref->offset) % type->align == 0 && cell_walk_plain(type);
+}
+
 static int take_list(struct decoder *de, const struct cell_type *type, uint8_t *p, uint64_t avail, unsigned depth)
 {
     struct cell_wire_ref ref = {0, 0, 0};
     struct cell_ref list = {NULL, 0}; /* every list has this layout */
     int r = avail < sizeof(ref) ? CELL_OK : take_ref(de, p, &ref);
-    if (r == CELL_OK && ref.count)
+    if (r == CELL_OK && ref.count && can_stay(de, type->elem, &ref))
+        list.ptr = de->message + ref.offset;
+    else if (r == CELL_OK && ref.count)
         r = take_elements(de, type->elem, &ref, ref.count, false, false, depth, &list.ptr);
     if (r < 0)
         return r;
@@ -310,8 +331,8 @@ static int decode(struct decoder *de, const struct cell_layout *layout, const ui
     return take_fields(de, layout->fields, layout->n, out, avail, 0);
 }
 
-int cell_message_decode(const struct cell_layout *layout, const uint8_t *bytes, size_t len, struct cell_arena *arena,
-                        void *out, struct cell_error *e)
+static int decode_how(bool in_place, const struct cell_layout *layout, const uint8_t *bytes, size_t len,
+                      struct cell_arena *arena, void *out, struct cell_error *e)
 {
     struct decoder de; /* not initialised as a whole: the texts of a failure are big */
     de.budget = de.limit = CELL_MAX_DECODED;
@@ -319,6 +340,7 @@ int cell_message_decode(const struct cell_layout *layout, const uint8_t *bytes, 
         de.budget = arena->limit - arena->used;
         de.limit = arena->limit;
     }
+    de.in_place = in_place;
     de.arena = arena;
     de.walk.status = CELL_OK;
     int r = decode(&de, layout, bytes, len, out, e);
@@ -327,6 +349,18 @@ int cell_message_decode(const struct cell_layout *layout, const uint8_t *bytes, 
     if (layout->size)
         memset(out, 0, layout->size);
     return de.walk.status < 0 ? cell_walk_error(&de.walk, e) : r;
+}
+
+int cell_message_decode(const struct cell_layout *layout, const uint8_t *bytes, size_t len, struct cell_arena *arena,
+                        void *out, struct cell_error *e)
+{
+    return decode_how(false, layout, bytes, len, arena, out, e);
+}
+
+int cell_message_decode_in_place(const struct cell_layout *layout, const uint8_t *bytes, size_t len,
+                                 struct cell_arena *arena, void *out, struct cell_error *e)
+{
+    return decode_how(true, layout, bytes, len, arena, out, e);
 }
 
 /* More out parameters than this are rare. */

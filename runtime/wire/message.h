@@ -18,6 +18,7 @@
 #define CELL_WIRE_MESSAGE_H
 
 #include <stdbool.h>
+#include <sys/uio.h>
 
 #include "base/arena.h"
 #include "base/buffer.h"
@@ -50,12 +51,54 @@ void cell_layout_release(struct cell_layout *layout);
 int cell_message_encode(const struct cell_layout *layout, const void *in, uint32_t max, struct cell_buffer *b,
                         struct cell_error *e);
 
+/*
+ * A message in pieces, as it is sent: what the encoder wrote stands in its buffer, and where large values belong their
+ * bytes are sent from where they lie.
+ */
+#define CELL_MESSAGE_PIECES 6u
+#define CELL_MESSAGE_PARTS (2 * CELL_MESSAGE_PIECES + 1)
+/* Values of at least so many bytes are not copied into the buffer. */
+#define CELL_MESSAGE_OUTSIDE (4u << 10)
+struct cell_pieces {
+    uint32_t n;
+    bool in_place; /* the message is to lie in its cell_place: what was lent is one of the pieces */
+    size_t bytes;  /* of all pieces, multiples of 8 */
+    struct {
+        const uint8_t *bytes;
+        size_t len;
+        size_t at; /* bytes of the buffer that come before it */
+    } piece[CELL_MESSAGE_PIECES];
+};
+
+/* Where a message is going to lie, and memory there that was lent to the caller: what a value refers to in it stays
+ * where it is, if it begins at a multiple of 8. */
+struct cell_place {
+    uint8_t *message; /* where its first byte will be; a multiple of 8 before `lent`, and not behind it */
+    const uint8_t *lent;
+    size_t lent_size; /* a multiple of 8 */
+};
+
+/* As cell_message_encode, into b and *pieces. What is not in b must stay as it is until the message was sent. `place`
+ * NULL: there is none. */
+int cell_message_encode_pieces(const struct cell_layout *layout, const void *in, uint32_t max,
+                               const struct cell_place *place, struct cell_buffer *b, struct cell_pieces *pieces,
+                               struct cell_error *e);
+/* The parts of which such a message consists, in order; returns how many. */
+unsigned cell_message_parts(const struct cell_buffer *b, const struct cell_pieces *pieces,
+                            struct iovec parts[CELL_MESSAGE_PARTS]);
+
 /* Decodes `len` bytes into the private struct at `out` (layout->size bytes; zero where nothing came, and after a
  * failure); what it refers to is copied into `arena`, text NUL-terminated. `bytes` may be changed by another process
  * meanwhile: each word is read once. CELL_PROTOCOL_ERROR names the field; CELL_TOO_LARGE also when the arena's limit is
  * too small; CELL_NO_MEMORY. */
 int cell_message_decode(const struct cell_layout *layout, const uint8_t *bytes, size_t len, struct cell_arena *arena,
                         void *out, struct cell_error *e);
+
+/* The same, but text, bytes and lists of plain values stay where they are, without a NUL behind them: what *out refers
+ * to there lives as long as `bytes` and may be changed as those may. Lists that are not aligned in memory are copied.
+ * Offsets, counts and that text is UTF-8 have been checked once. */
+int cell_message_decode_in_place(const struct cell_layout *layout, const uint8_t *bytes, size_t len,
+                                 struct cell_arena *arena, void *out, struct cell_error *e);
 
 /* For a prepared layout of references to plain values only, as most replies are: copies what message element i refers
  * to straight to out[i], without an arena. False, and nothing was written: the layout or the message is not of that

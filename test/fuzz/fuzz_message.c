@@ -43,6 +43,14 @@ static void check_message(const struct cell_layout *layout, const uint8_t *bytes
     int r = cell_message_decode(&prepared, bytes, len, &a, &out, &e);
     cell_arena_reset(&a);
     EXPECT(cell_message_decode(layout, bytes, len, &a, &out, &e) == r);
+    cell_arena_reset(&a);
+    int in_place = cell_message_decode_in_place(&prepared, bytes, len, &a, &out, &e);
+    EXPECT(in_place == r || r == CELL_TOO_LARGE); /* it needs less memory */
+    if (in_place >= 0)
+        EXPECT(cell_message_encode(layout, &out, 64u << 20, &one, NULL) == CELL_OK);
+    one.len = 0;
+    cell_arena_reset(&a);
+    EXPECT(cell_message_decode(layout, bytes, len, &a, &out, &e) == r);
     if (r < 0) {
         EXPECT(e.status == r && e.text[0]);
         for (size_t i = 0; i < layout->size; i++)

@@ -452,6 +452,46 @@ TEST(an_expansion_without_a_use_describes_no_type_of_the_program)
     free(c);
 }
 
+#define VARYING                                                                                                        \
+    LOGIN "," PING ",{\"name\":\"auth_renew\",\"params\":["                                                            \
+          "{\"name\":\"c\",\"type\":\"auth_session_list\",\"dir\":\"in\"}]},"                                          \
+          "{\"name\":\"auth_role_of\",\"params\":[{\"name\":\"r\",\"type\":\"auth_opt_role\",\"dir\":\"in\"}]},"       \
+          "{\"name\":\"auth_said\",\"params\":[{\"name\":\"s\",\"type\":\"opt<str>\",\"dir\":\"in\"}]}"
+
+TEST(methods_with_values_of_any_size_have_forms_that_lend_memory)
+{
+    static const char full[] = DOCUMENT(ROLE "," SMALL "," SESSION "," LISTS, "", VARYING);
+    for (int cpp = 0; cpp < 2; cpp++) {
+        char *c = client(full, cpp);
+        CHECK(has(c, cpp ? "static inline void *auth_login_begin(::cell_ctx *c, ::size_t bytes)\n{\n"
+                           "    return ::cell_begin(c, &cellgen_auth_service, 0, bytes);\n}\n"
+                         : "static inline void *auth_login_begin(cell_ctx *c, size_t bytes)\n{\n"
+                           "    return cell_begin(c, &cellgen_auth_service, 0, bytes);\n}\n"));
+        CHECK(has(c, "int auth_login_send("));
+        CHECK(has(c, "cell_send(c, &cellgen_auth_service, 0, &cellgen_in, "));
+        CHECK(has(c, cpp ? "static inline void auth_login_release(::cell_ctx *c) { ::cell_release(c); }"
+                         : "static inline void auth_login_release(cell_ctx *c) { cell_release(c); }"));
+        CHECK(has(c, "cell_send(cellgen_c, &cellgen_auth_service, 2,")); /* a parameter is named c */
+        CHECK(has(c, "auth_said_begin(") && !has(c, "auth_ping_send(") && !has(c, "auth_role_of_send("));
+        free(c);
+    }
+}
+
+TEST(forms_that_lend_memory_come_together_or_not_at_all)
+{
+    static const char *const taken[] = {"auth_login_begin", "auth_login_send", "auth_login_release"};
+    for (int i = 0; i < 3; i++) {
+        char json[8192];
+        snprintf(json, sizeof(json), DOCUMENT(ROLE "," SMALL "," SESSION "," LISTS, "", LOGIN ",{\"name\":\"%s\"}"),
+                 taken[i]);
+        char *c = client(json, false);
+        for (int k = 0; k < 3; k++)
+            CHECK(!has(c, taken[k]) == (k != i));
+        CHECK(has(c, "auth_login_async("));
+        free(c);
+    }
+}
+
 TEST(each_method_has_an_asynchronous_form_unless_the_name_is_taken)
 {
     static const char both[] = DOCUMENT("", "", "{\"name\":\"auth_ping\"},{\"name\":\"auth_ping_async\"}");
@@ -467,5 +507,10 @@ TEST(each_method_has_an_asynchronous_form_unless_the_name_is_taken)
     c = drifted(both, DOCUMENT("", "", "{\"name\":\"auth_ping\"}"));
     CHECK(has(c, "static inline int auth_ping_async(cell_ctx *c)"));
     CHECK(has(c, "int auth_ping_async_async(cell_ctx *) __attribute__((unavailable("));
+    free(c);
+    c = drifted(DOCUMENT(ROLE "," SESSION, "", LOGIN), DOCUMENT(ROLE "," SESSION, "", ""));
+    CHECK(has(c, "void *auth_login_begin(cell_ctx *, size_t bytes) __attribute__((unavailable("));
+    CHECK(has(c, "int auth_login_send(cell_ctx *, cell_str email, "));
+    CHECK(has(c, "void auth_login_release(cell_ctx *) __attribute__((unavailable("));
     free(c);
 }

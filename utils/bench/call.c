@@ -41,6 +41,12 @@ static const struct cell_field bytes_in[] = {{"data", &cell_type_bytes, 0, 0, 0,
 static const struct cell_field bytes_out[] = {{"out", &cell_type_bytes, 0, 0, CELL_FIELD_REF | CELL_FIELD_OUT, 0}};
 static const struct cell_field reply_in[] = {{"size", &cell_type_u64, 0, 0, 0, 0}};
 
+/* `fill`: the handler makes the reply anew; else it writes one word of it, and the rest is what lies there. */
+struct lent_in {
+    uint64_t size, fill;
+};
+static const struct cell_field lent_in[] = {{"size", &cell_type_u64, 0, 0, 0, 0}, {"fill", &cell_type_u64, 8, 0, 0, 0}};
+
 static uint8_t payload[LARGEST];
 
 static int bytes_invoke(cell_ctx *c, const void *in, void *const *out)
@@ -60,17 +66,36 @@ static int reply_invoke(cell_ctx *c, const void *in, void *const *out)
     return 0;
 }
 
+static int lent_invoke(cell_ctx *c, const void *in, void *const *out)
+{
+    struct lent_in want;
+    static uint64_t calls;
+    memcpy(&want, in, sizeof want);
+    if (want.size < sizeof calls || want.size > sizeof payload)
+        return cell_fail(c, CELL_INVALID_ARGUMENT, "at most %u bytes", LARGEST);
+    uint8_t *bytes = cell_ctx_lend(c, want.size);
+    if (!bytes)
+        return CELL_NO_MEMORY;
+    if (want.fill)
+        memcpy(bytes, payload, want.size);
+    calls++;
+    memcpy(bytes, &calls, sizeof calls);
+    *(cell_bytes *)out[0] = (cell_bytes){bytes, want.size};
+    return 0;
+}
+
 /* Sorted by name; the index is the method's number. */
-enum { BYTES, ECHO8, ECHO40, ECHO64, REPLY, NMETHODS };
+enum { BYTES, ECHO8, ECHO40, ECHO64, LENT, REPLY, NMETHODS };
 static const struct cell_method methods[NMETHODS] = {
     [BYTES] = {"bench_bytes", bytes_in, bytes_out, 1, 1, sizeof(cell_bytes), 0, bytes_invoke},
     [ECHO8] = {"bench_echo008", bench_echo008_in, bench_echo008_out, 1, 1, 8, 0, bench_echo008_invoke},
     [ECHO40] = {"bench_echo040", bench_echo040_in, bench_echo040_out, 1, 1, 40, 0, bench_echo040_invoke},
     [ECHO64] = {"bench_echo064", bench_echo064_in, bench_echo064_out, 1, 1, 64, 0, bench_echo064_invoke},
+    [LENT] = {"bench_lent", lent_in, bytes_out, 2, 1, sizeof(struct lent_in), 0, lent_invoke},
     [REPLY] = {"bench_reply", reply_in, bytes_out, 1, 1, 8, 0, reply_invoke},
 };
-static const struct cell_method *const served[NMETHODS] = {&methods[0], &methods[1], &methods[2], &methods[3],
-                                                           &methods[4]};
+static const struct cell_method *const served[NMETHODS] = {&methods[0], &methods[1], &methods[2],
+                                                           &methods[3], &methods[4], &methods[5]};
 
 /* The schema that the descriptors stand for, as CELL_PROVIDE would have embedded it; *fingerprint gets 64 digits. */
 static char *embedded_schema(char fingerprint[65])
@@ -114,6 +139,7 @@ struct side {
     unsigned next;
     bool outstanding;
     unsigned nheld;
+    volatile uint64_t sum;
 };
 
 static int started(void *user)
@@ -180,6 +206,32 @@ static void reply_run(void *user, const struct bench_case *c)
     uint64_t size = c->size;
     cell_bytes out;
     call(s, s->main.c, REPLY, &size, &out);
+}
+
+static uint64_t sum(const uint8_t *bytes, uint64_t len)
+{
+    uint64_t total = 0, word;
+    for (uint64_t i = 0; i < len; i += sizeof word) {
+        memcpy(&word, bytes + i, sizeof word);
+        total += word;
+    }
+    return total;
+}
+
+/* `batch` has the bits of enum in_place. */
+enum in_place { READ_ALL = 1, MADE_ANEW = 2 };
+static void in_place_run(void *user, const struct bench_case *c)
+{
+    struct side *s = user;
+    const struct lent_in in = {c->size, c->batch & MADE_ANEW};
+    cell_bytes out;
+    void *const outs[] = {&out};
+    if (cell_send(s->main.c, &s->service, LENT, &in, outs) < 0)
+        bench_die("bench_lent: %s", cell_ctx_message(s->main.c));
+    if (out.len != c->size)
+        bench_die("bench_lent: %llu bytes", (unsigned long long)out.len);
+    s->sum += sum(out.ptr, c->batch & READ_ALL ? out.len : sizeof(uint64_t));
+    cell_ctx_reset(s->main.c);
 }
 
 static void socket_run(void *user, const struct bench_case *c)
@@ -260,6 +312,11 @@ static const struct bench_case cases[] = {
     {"call-1048576", 1, LARGEST, 0, bytes_run, NULL},
     {"reply-65536", 1, 64u << 10, 0, reply_run, NULL},
     {"reply-1048576", 1, LARGEST, 0, reply_run, NULL},
+    {"in-place-65536", 1, 64u << 10, 0, in_place_run, NULL},
+    {"in-place-read-65536", 1, 64u << 10, READ_ALL, in_place_run, NULL},
+    {"in-place-anew-65536", 1, 64u << 10, READ_ALL | MADE_ANEW, in_place_run, NULL},
+    {"in-place-1048576", 1, LARGEST, READ_ALL, in_place_run, NULL},
+    {"in-place-anew-1048576", 1, LARGEST, READ_ALL | MADE_ANEW, in_place_run, NULL},
     {"connect", 1, 8, 0, connect_run, NULL},
 };
 

@@ -33,6 +33,10 @@ void cell_client_close(struct cell_client *client);
 typedef int cell_fake_fn(cell_ctx *c, const char *method, const void *in, void *const *out, void *user);
 int cell_client_fake(cell_fake_fn *answer, void *user, struct cell_client **client);
 
+/* The stream of the call that a handler or fake answers with `c`: for cell_stream_put, cell_stream_next. NULL: the
+ * method has none. Lives as long as the call. */
+struct cell_stream *cell_ctx_stream(cell_ctx *c);
+
 /* A client of a server in this process: same encoding, checks, interceptors and handlers, no socket, no thread. The
  * server (cell/serve.h, cell_server_new) must outlive it and need not be running. */
 int cell_client_in_process(struct cell_server *server, struct cell_client **client);

@@ -113,7 +113,7 @@ static int call_nested(cell_ctx *c, struct client_call *k)
     return r;
 }
 
-static int check_call(cell_ctx *c, const struct cell_service *s, uint32_t method, void *const *out)
+static int check_call(cell_ctx *c, const struct cell_service *s, uint32_t method, void *const *out, bool streams)
 {
     if (s->abi != CELL_DESC_ABI)
         return cell_fail(c, CELL_FAILED_PRECONDITION,
@@ -123,7 +123,9 @@ static int check_call(cell_ctx *c, const struct cell_service *s, uint32_t method
         return cell_fail(c, CELL_INVALID_ARGUMENT, "%s has no method %u", s->name, method);
     /* Before anything is sent: what has no place to be written to must not have been done. */
     const struct cell_method *m = &s->methods[method];
-    for (uint32_t i = 0; i < m->nout; i++)
+    if (!m->stream == streams)
+        return cell_fail(c, CELL_INVALID_ARGUMENT, "%s: a method with%s a stream", m->name, m->stream ? "" : "out");
+    for (uint32_t i = 0; !streams && i < m->nout; i++)
         if (!out[i])
             return cell_fail(c, CELL_INVALID_ARGUMENT, "%s: %s: NULL where the reply belongs", m->name, m->out[i].name);
     return CELL_OK;
@@ -137,12 +139,12 @@ uint64_t cell_begin_call(cell_ctx *c, struct client_call *k)
     return before;
 }
 
-int cell_prepare_call(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in,
-                      void *const *out, struct client_call *k)
+static int prepare(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in, void *const *out,
+                   bool streams, struct client_call *k)
 {
     if (!c)
         return CELL_NO_MEMORY;
-    int r = check_call(c, service, method, out);
+    int r = check_call(c, service, method, out, streams);
     if (r < 0)
         return r;
     *k = (struct client_call){.client = c->client,
@@ -159,6 +161,18 @@ int cell_prepare_call(cell_ctx *c, const struct cell_service *service, uint32_t 
     }
     r = cell_client_layouts(k->client, service, method, &k->layouts);
     return r < 0 ? cell_fail(c, r, "%s: out of memory", k->method->name) : r;
+}
+
+int cell_prepare_call(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in,
+                      void *const *out, struct client_call *k)
+{
+    return prepare(c, service, method, in, out, false, k);
+}
+
+int cell_prepare_stream(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in,
+                        struct client_call *k)
+{
+    return prepare(c, service, method, in, NULL, true, k);
 }
 
 int cell_call(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in, void *const *out)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "async.h"
+#include "stream.h"
 
 /* ---- life ---- */
 
@@ -42,6 +43,7 @@ void cell_ctx_close(cell_ctx *c)
     if (!c)
         return;
     cell_async_free(c);
+    cell_streams_drop(c);
     cell_pool_return(c);
     pthread_mutex_destroy(&c->lock);
     cell_buffer_free(&c->meta);
@@ -75,6 +77,7 @@ void cell_ctx_reset(cell_ctx *c)
         forget_error(c); /* what the handler or interceptor was given, and out parameters, live in the rest */
     else if (c) {
         cell_async_drop(c);
+        cell_streams_drop(c);
         forget_all(c);
     }
 }
@@ -90,6 +93,7 @@ void cell_ctx_begin_handler(cell_ctx *c, struct ctx_origin *origin, uint64_t dea
 void cell_ctx_end_handler(cell_ctx *c)
 {
     cell_async_drop(c);
+    cell_streams_drop(c);
     cell_pool_return(c); /* its client need not outlive the server's threads */
     forget_all(c);
     cell_scratch_reset(&c->meta);
@@ -100,6 +104,7 @@ void cell_ctx_end_handler(cell_ctx *c)
     c->timeout_ms = 0;
     c->deadline_ns = CELL_NO_DEADLINE;
     c->origin = NULL;
+    c->stream = NULL;
     atomic_store_explicit(&c->cancelled, false, memory_order_relaxed);
 }
 
@@ -192,6 +197,7 @@ void cell_ctx_cancel(cell_ctx *c)
         cell_conn_interrupt(c->lease->conn);
     }
     cell_async_interrupt(c);
+    cell_streams_interrupt(c);
     if (c->child)
         cell_ctx_cancel(c->child);
     pthread_mutex_unlock(&c->lock);

@@ -288,19 +288,31 @@ static void drop_records(struct server_stream *t)
         continue;
 }
 
+/* What comes while a reply waits: a CANCEL means nothing any more, and the next request is kept. Negative: the end. */
+static int keep_request(struct server_conn *conn)
+{
+    struct cell_received received;
+    int r = cell_conn_recv(conn->conn, &received, 0, NULL);
+    if (r >= 0 && received.frame.kind != CELL_FRAME_CANCEL) {
+        conn->pending = received;
+        conn->has_pending = true;
+    }
+    return r == CELL_DEADLINE_EXCEEDED || r >= 0 ? 0 : r;
+}
+
 /* The client may be slow to take what was put before. It may have cancelled, too, and go on reading. */
 static bool wait_to_reply(struct server_stream *t, uint32_t length)
 {
     struct server_conn *conn = t->conn;
-    int r = CELL_DEADLINE_EXCEEDED;
-    while (r == CELL_DEADLINE_EXCEEDED || r == 0) {
-        r = cell_conn_room(conn->conn, length, !conn->has_pending, cell_now_ns() + SLICE_NS, NULL);
+    for (;;) {
+        int r = cell_conn_room(conn->conn, length, !conn->has_pending, cell_now_ns() + SLICE_NS, NULL);
+        if (r == 1)
+            return true;
         if (r == 0)
-            conn->origin.gone(&conn->origin);
-        if (r != 1 && atomic_load(&conn->server->hard_stop))
+            r = keep_request(conn);
+        if ((r < 0 && r != CELL_DEADLINE_EXCEEDED) || atomic_load(&conn->server->hard_stop))
             return false;
     }
-    return r == 1;
 }
 
 bool cell_server_stream_finish(struct server_stream *t, uint32_t length)

@@ -216,6 +216,17 @@ void render_descriptor_name(struct render *r, const struct schema_ref *u)
         render_printf(r, "&%scell_type_%s", r->scope, builtin_suffix(u->kind));
 }
 
+static bool is_of_stream(const struct schema_method *m, const char *name)
+{
+    const struct schema_field *stream = cell_schema_stream(m);
+    size_t len = strlen(m->name);
+    if (!stream || strncmp(name, m->name, len) != 0)
+        return false;
+#define IS(suffix) || strcmp(name + len, suffix) == 0
+    return stream->out ? false CELL_STREAM_READER_NAMES(IS) : false CELL_STREAM_WRITER_NAMES(IS);
+#undef IS
+}
+
 bool render_is_taken(const struct cell_schema *s, const char *name)
 {
     if (cell_schema_type(s, name) || cell_schema_method(s, name))
@@ -227,11 +238,14 @@ bool render_is_taken(const struct cell_schema *s, const char *name)
         for (uint32_t k = 0; k < s->types[i].nvalues; k++)
             if (strcmp(s->types[i].values[k].name, name) == 0)
                 return true;
+    for (uint32_t i = 0; i < s->nmethods; i++)
+        if (is_of_stream(&s->methods[i], name))
+            return true;
     return false;
 }
 
 bool render_async_name(const struct cell_schema *s, const struct schema_method *m, char name[RENDER_ASYNC_NAME])
 {
     snprintf(name, RENDER_ASYNC_NAME, "%s_async", m->name);
-    return !render_is_taken(s, name);
+    return !cell_schema_stream(m) && !render_is_taken(s, name);
 }

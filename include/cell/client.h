@@ -27,15 +27,12 @@ void cell_client_close(struct cell_client *client);
 
 /*
  * A client without a cell: every call arrives at `answer` with the decoded request struct and the out pointers, which
- * it fills as a handler would (memory from `c`). `method` is the function's name. Returns as a handler. `user` is
+ * it fills as a handler would (memory from `c`). A method with a stream puts and takes its records with
+ * cell_ctx_stream(c), in a thread of its own. `method` is the function's name. Returns as a handler. `user` is
  * passed through and must outlive the client.
  */
 typedef int cell_fake_fn(cell_ctx *c, const char *method, const void *in, void *const *out, void *user);
 int cell_client_fake(cell_fake_fn *answer, void *user, struct cell_client **client);
-
-/* The stream of the call that a handler or fake answers with `c`: for cell_stream_put, cell_stream_next. NULL: the
- * method has none. Lives as long as the call. */
-struct cell_stream *cell_ctx_stream(cell_ctx *c);
 
 /* A client of a server in this process: same encoding, checks, interceptors and handlers, no socket, no thread. The
  * server (cell/serve.h, cell_server_new) must outlive it and need not be running. */

@@ -63,11 +63,11 @@ static int reply_invoke(cell_ctx *c, const void *in, void *const *out)
 /* Sorted by name; the index is the method's number. */
 enum { BYTES, ECHO8, ECHO40, ECHO64, REPLY, NMETHODS };
 static const struct cell_method methods[NMETHODS] = {
-    [BYTES] = {"bench_bytes", bytes_in, bytes_out, 1, 1, sizeof(cell_bytes), 0, bytes_invoke},
-    [ECHO8] = {"bench_echo008", bench_echo008_in, bench_echo008_out, 1, 1, 8, 0, bench_echo008_invoke},
-    [ECHO40] = {"bench_echo040", bench_echo040_in, bench_echo040_out, 1, 1, 40, 0, bench_echo040_invoke},
-    [ECHO64] = {"bench_echo064", bench_echo064_in, bench_echo064_out, 1, 1, 64, 0, bench_echo064_invoke},
-    [REPLY] = {"bench_reply", reply_in, bytes_out, 1, 1, 8, 0, reply_invoke},
+    [BYTES] = {"bench_bytes", bytes_in, bytes_out, 1, 1, sizeof(cell_bytes), 0, bytes_invoke, NULL},
+    [ECHO8] = {"bench_echo008", bench_echo008_in, bench_echo008_out, 1, 1, 8, 0, bench_echo008_invoke, NULL},
+    [ECHO40] = {"bench_echo040", bench_echo040_in, bench_echo040_out, 1, 1, 40, 0, bench_echo040_invoke, NULL},
+    [ECHO64] = {"bench_echo064", bench_echo064_in, bench_echo064_out, 1, 1, 64, 0, bench_echo064_invoke, NULL},
+    [REPLY] = {"bench_reply", reply_in, bytes_out, 1, 1, 8, 0, reply_invoke, NULL},
 };
 static const struct cell_method *const served[NMETHODS] = {&methods[0], &methods[1], &methods[2], &methods[3],
                                                            &methods[4]};

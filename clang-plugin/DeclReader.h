@@ -91,6 +91,7 @@ class DeclReader
     bool readBuiltin(const clang::BuiltinType *type, const Place &at, schema_ref &use);
     bool readArray(const clang::ArrayType *type, const Place &at, schema_ref &use, clang::QualType &element);
     bool readNamed(const clang::TagDecl *d, const Place &at, schema_ref &use);
+    bool readStream(const clang::RecordDecl *handle, llvm::StringRef kind, schema_field &out);
     bool readParamPointer(clang::QualType pointee, const Place &at, schema_field &out);
     bool refusePointer(clang::QualType pointee, const Place &at);
     bool refuseBuiltin(const clang::BuiltinType *type, const Place &at);

@@ -314,6 +314,8 @@ const schema_method *DeclReader::readMethod(const FunctionDecl *f)
             else if (!checkName(p->getLocation(), p->getName(), "parameter's") || !readParam(p, m->params[i]) ||
                      !readRules(p, false, m->params[i]))
                 good = false;
+            else if (m->params[i].stream && cell_schema_stream(m) != &m->params[i])
+                good = refuse(p->getLocation(), CellDiag::ReadStreamTwice, p->getName(), f);
         }
     }
     knownMethods[f->getCanonicalDecl()] = good ? m : nullptr;
@@ -332,7 +334,7 @@ void DeclReader::layoutSlots(schema_method &m)
     for (uint32_t i = 0; i < m.nparams; i++) {
         schema_field &p = m.params[i];
         uint32_t size = sizeof(cell_ref), align = alignof(cell_ref);
-        if (p.out)
+        if (p.out || p.stream)
             continue;
         if (!p.by_pointer)
             cell_schema_ref_layout(&p.type, &size, &align);

@@ -109,6 +109,49 @@ bool DeclReader::checkQualifiers(QualType type, const Place &at)
     return true;
 }
 
+/* What CELL_WRITER or CELL_READER has declared; `kind` says which. NULL: another type. */
+static const RecordDecl *streamOf(QualType type, llvm::StringRef &kind)
+{
+    const auto *record = type.getCanonicalType()->getAs<RecordType>();
+    const RecordDecl *d = record ? record->getDecl() : nullptr;
+    if (d && d->hasAttrs())
+        for (const auto *a : d->specific_attrs<AnnotateAttr>())
+            if (cellAnnotationSuffix(a, "cell.type:", kind) && (kind == "writer" || kind == "reader"))
+                return d;
+    return nullptr;
+}
+
+/* A stream parameter. The record's type is that of the handle's other pointer. */
+bool DeclReader::readStream(const RecordDecl *handle, llvm::StringRef kind, schema_field &out)
+{
+    const RecordDecl *d = handle->getDefinition();
+    const FieldDecl *record = nullptr;
+    bool writer = kind == "writer";
+    if (d && std::distance(d->field_begin(), d->field_end()) == 1)
+        if (const auto *pointers = d->field_begin()->getType()->getAs<RecordType>())
+            for (const FieldDecl *f : pointers->getDecl()->fields())
+                record = f->getName() == "record" ? f : record;
+    const auto *pointer = record ? record->getType()->getAs<PointerType>() : nullptr;
+    if (!pointer || !pointer->getPointeeType().isConstQualified())
+        return refuse(handle->getLocation(), CellDiag::ReadWrapperShape, ctx.getTypeDeclType(handle), writer ? 2 : 3,
+                      handle->getName());
+    if (!handle->getDeclContext()->getRedeclContext()->isTranslationUnit())
+        return refuse(handle->getLocation(), CellDiag::ReadScope, ctx.getTypeDeclType(handle));
+    QualType element = pointer->getPointeeType().getUnqualifiedType();
+    const auto hold = [&] { return refuse(handle->getLocation(), CellDiag::ReadWrapperElement, 2, element); };
+    if (element->isArrayType())
+        return hold();
+    Place inner = {handle->getName(), handle->getLocation(), element};
+    if (!readValue(element, inner, out.type))
+        return false;
+    if (out.type.kind == CELL_KIND_LIST || out.type.kind == CELL_KIND_OPT)
+        return hold();
+    out.stream = true;
+    out.out = writer;
+    out.handle = copy(handle->getName());
+    return true;
+}
+
 /* A struct or enumeration: Cell's own value types first. */
 bool DeclReader::readNamed(const TagDecl *d, const Place &at, schema_ref &use)
 {
@@ -127,6 +170,9 @@ bool DeclReader::readNamed(const TagDecl *d, const Place &at, schema_ref &use)
                 return true;
             }
     }
+    llvm::StringRef stream;
+    if (streamOf(ctx.getTypeDeclType(d), stream))
+        return refuse(at.loc, CellDiag::ReadStreamPlace, at.name, at.written);
     if (const auto *record = dyn_cast<RecordDecl>(d))
         if (record->isUnion())
             return refuse(at.loc, CellDiag::ReadUnion, at.name, at.written);
@@ -214,8 +260,11 @@ bool DeclReader::refusePointer(QualType pointee, const Place &at)
 /* `const struct T *` in, `struct T *` out. */
 bool DeclReader::readParamPointer(QualType pointee, const Place &at, schema_field &out)
 {
+    llvm::StringRef stream;
     if (!checkQualifiers(pointee, at))
         return false;
+    if (const RecordDecl *handle = streamOf(pointee, stream))
+        return refuse(at.loc, CellDiag::ReadStreamPointer, at.name, handle->getName());
     if (!pointee->isRecordType())
         return refusePointer(pointee, at);
     out.by_pointer = true;
@@ -227,7 +276,10 @@ bool DeclReader::readParam(const ParmVarDecl *p, schema_field &out)
 {
     QualType type = p->getOriginalType();
     Place at = {p->getName(), p->getLocation(), type};
+    llvm::StringRef stream;
     out.name = copy(p->getName());
+    if (const RecordDecl *handle = streamOf(type, stream))
+        return checkQualifiers(type, at) && readStream(handle, stream, out);
     if (const ArrayType *array = ctx.getAsArrayType(type)) {
         QualType element;
         if (!readArray(array, at, out.type, element) || !checkQualifiers(element, at))

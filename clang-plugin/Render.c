@@ -36,10 +36,21 @@ static bool names_param(const struct schema_method *m, const char *name)
     return false;
 }
 
-/* The short name unless a parameter has it: no parameter begins with "cellgen_". */
-static const char *local_name(const struct schema_method *m, const char *shorter, const char *longer)
+/* No parameter begins with "cellgen_". */
+const char *render_local_name(const struct schema_method *m, const char *shorter, const char *longer)
 {
     return names_param(m, shorter) ? longer : shorter;
+}
+
+void render_param_doc(struct render *r, const struct schema_field *p)
+{
+    struct cell_buffer lead = {0};
+    cell_buffer_printf(&lead, "\\param%s %s", p->out ? "[out]" : "", p->name);
+    if (cell_buffer_ok(&lead))
+        render_field_doc(r, "", lead.data, p);
+    else
+        r->out->failed = true;
+    cell_buffer_free(&lead);
 }
 
 static void render_method_doc(struct render *r, const struct schema_method *m, const char *context)
@@ -48,20 +59,12 @@ static void render_method_doc(struct render *r, const struct schema_method *m, c
     if (m->idempotent)
         render_doc(r, "", NULL, "Idempotent: it may be retried.");
     render_printf(r, "/// \\param %s the call's context\n", context);
-    for (uint32_t i = 0; i < m->nparams; i++) {
-        struct cell_buffer lead = {0};
-        cell_buffer_printf(&lead, "\\param%s %s", m->params[i].out ? "[out]" : "", m->params[i].name);
-        if (cell_buffer_ok(&lead))
-            render_field_doc(r, "", lead.data, &m->params[i]);
-        else
-            r->out->failed = true;
-        cell_buffer_free(&lead);
-    }
+    for (uint32_t i = 0; i < m->nparams; i++)
+        render_param_doc(r, &m->params[i]);
     render_put(r, "/// \\returns the method's result, 0 or more; or a negative enum cell_status\n");
 }
 
-/* `const struct { … } in = {…};` */
-static void render_request(struct render *r, const struct schema_method *m, const char *in)
+void render_request(struct render *r, const struct schema_method *m, const char *in)
 {
     const char *separator = "";
     render_put(r, "    const struct { ");
@@ -69,7 +72,7 @@ static void render_request(struct render *r, const struct schema_method *m, cons
     render_printf(r, "} %s = {", in);
     for (uint32_t i = 0; i < m->nparams; i++) {
         const struct schema_field *p = &m->params[i];
-        if (p->out)
+        if (p->out || p->stream)
             continue;
         if (p->by_pointer)
             render_printf(r, "%s{%s, %u}", separator, p->name, p->type.count ? p->type.count : 1);
@@ -80,12 +83,24 @@ static void render_request(struct render *r, const struct schema_method *m, cons
     render_put(r, "};\n");
 }
 
+void render_outs(struct render *r, const struct schema_method *m, const char *outs)
+{
+    const char *separator = "";
+    render_printf(r, "    void *const %s[] = {", outs);
+    for (uint32_t i = 0; i < m->nparams; i++)
+        if (m->params[i].out && !m->params[i].stream) {
+            render_printf(r, "%s%s", separator, m->params[i].name);
+            separator = ", ";
+        }
+    render_put(r, "};\n");
+}
+
 /* The prototype's rest and the body: what the arguments are encoded to, and the call. */
 static void render_client_function(struct render *r, const struct schema_method *m, uint32_t id, const char *name,
                                    const char *call)
 {
-    const char *context = local_name(m, "c", "cellgen_c"), *in = local_name(m, "in", "cellgen_in");
-    const char *outs = local_name(m, "outs", "cellgen_outs"), *separator = "";
+    const char *context = render_local_name(m, "c", "cellgen_c"), *in = render_local_name(m, "in", "cellgen_in");
+    const char *outs = render_local_name(m, "outs", "cellgen_outs");
     uint32_t nin = render_count_in(m), nout = m->nparams - nin;
 
     render_printf(r, "static inline int %s(%scell_ctx *%s", name, r->scope, context);
@@ -96,15 +111,8 @@ static void render_client_function(struct render *r, const struct schema_method 
     render_put(r, ")\n{\n");
     if (nin)
         render_request(r, m, in);
-    if (nout) {
-        render_printf(r, "    void *const %s[] = {", outs);
-        for (uint32_t i = 0; i < m->nparams; i++)
-            if (m->params[i].out) {
-                render_printf(r, "%s%s", separator, m->params[i].name);
-                separator = ", ";
-            }
-        render_put(r, "};\n");
-    }
+    if (nout)
+        render_outs(r, m, outs);
     render_printf(r, "    return %s%s(%s, &cellgen_%s_service, %u, %s%s, %s);\n}\n", r->scope, call, context, r->unit,
                   id, nin ? "&" : "", nin ? in : "0", nout ? outs : "0");
 }
@@ -137,7 +145,11 @@ static void render_client_method(struct render *r, const struct cell_schema *s, 
     const struct schema_method *m = &s->methods[id];
     char async[RENDER_FORM_NAME];
 
-    render_method_doc(r, m, local_name(m, "c", "cellgen_c"));
+    if (cell_schema_stream(m)) {
+        render_client_stream(r, m, id);
+        return;
+    }
+    render_method_doc(r, m, render_local_name(m, "c", "cellgen_c"));
     render_client_function(r, m, id, m->name, "cell_call");
     if (render_async_name(s, m, async)) {
         render_printf(r, "/// As %s, without waiting for the reply.\n", m->name);
@@ -277,6 +289,11 @@ static void render_thunk(struct render *r, const struct schema_method *m)
     render_printf(r, "    return %s%s(c", r->scope, m->name);
     for (uint32_t i = 0; i < m->nparams; i++) {
         const struct schema_field *p = &m->params[i];
+        if (p->stream) {
+            render_printf(r, r->cpp ? ", ::%s{{::cell_ctx_stream(c)}}" : ", (struct %s){{cell_ctx_stream(c)}}",
+                          p->handle);
+            continue;
+        }
         if (!p->by_pointer) {
             render_printf(r, ", args->%s", p->name);
             continue;

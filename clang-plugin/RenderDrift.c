@@ -83,6 +83,9 @@ static void render_removed_function(struct render *r, const struct cell_schema *
     render_doc(r, "", NULL, m->doc);
     render_printf(r, "int %s(%scell_ctx *", name, r->scope);
     for (uint32_t i = 0; i < m->nparams; i++) {
+        bool at_end = m->params[i].out && cell_schema_stream(m); /* where the result is asked for */
+        if (m->params[i].stream || at_end)
+            continue;
         render_put(r, ", ");
         if (m->params[i].type.named && !tag_is_usable(s, m->params[i].type.named))
             render_printf(r, "struct %scell_ref %s", r->scope, m->params[i].name);

@@ -216,6 +216,17 @@ void render_descriptor_name(struct render *r, const struct schema_ref *u)
         render_printf(r, "&%scell_type_%s", r->scope, builtin_suffix(u->kind));
 }
 
+static bool is_of_stream(const struct schema_method *m, const char *name)
+{
+    const struct schema_field *stream = cell_schema_stream(m);
+    size_t len = strlen(m->name);
+    if (!stream || strncmp(name, m->name, len) != 0)
+        return false;
+#define IS(suffix) || strcmp(name + len, suffix) == 0
+    return stream->out ? false CELL_STREAM_READER_NAMES(IS) : false CELL_STREAM_WRITER_NAMES(IS);
+#undef IS
+}
+
 bool render_is_taken(const struct cell_schema *s, const char *name)
 {
     if (cell_schema_type(s, name) || cell_schema_method(s, name))
@@ -227,6 +238,9 @@ bool render_is_taken(const struct cell_schema *s, const char *name)
         for (uint32_t k = 0; k < s->types[i].nvalues; k++)
             if (strcmp(s->types[i].values[k].name, name) == 0)
                 return true;
+    for (uint32_t i = 0; i < s->nmethods; i++)
+        if (is_of_stream(&s->methods[i], name))
+            return true;
     return false;
 }
 
@@ -234,7 +248,7 @@ static bool form_name(const struct cell_schema *s, const struct schema_method *m
                       char name[RENDER_FORM_NAME])
 {
     snprintf(name, RENDER_FORM_NAME, "%s_%s", m->name, form);
-    return !render_is_taken(s, name);
+    return !cell_schema_stream(m) && !render_is_taken(s, name);
 }
 
 bool render_async_name(const struct cell_schema *s, const struct schema_method *m, char name[RENDER_FORM_NAME])
@@ -258,6 +272,8 @@ static bool varies(const struct schema_ref *u)
 bool render_in_place_names(const struct cell_schema *s, const struct schema_method *m, struct render_in_place *names)
 {
     bool any = false;
+    if (cell_schema_stream(m))
+        return false;
     for (uint32_t i = 0; i < m->nparams; i++)
         any |= varies(&m->params[i].type);
     return any && form_name(s, m, "begin", names->begin) && form_name(s, m, "send", names->send) &&

@@ -45,13 +45,24 @@ void render_descriptor_name(struct render *r, const struct schema_ref *u);
 void render_type(struct render *r, const struct schema_type *t);
 /* The descriptor of `t` and what it refers to; the descriptors of the types that it uses must stand before it. */
 void render_type_descriptor(struct render *r, const struct schema_type *t);
-/* `cellgen_M_params`: descriptors of the in parameters, then of the out parameters. Nothing for a method without. */
+/* `cellgen_M_params`: descriptors of the in parameters, then of the out parameters, then of the stream. Nothing for a
+ * method without. */
 void render_params_descriptor(struct render *r, const struct schema_method *m);
 /* The initialiser of its struct cell_method; `invoke` NULL = the client's. */
 void render_method_initializer(struct render *r, const struct schema_method *m, const char *invoke);
 /* The members of the request struct, on one line. */
 void render_request_members(struct render *r, const struct schema_method *m);
 uint32_t render_count_in(const struct schema_method *m);
+uint32_t render_count_out(const struct schema_method *m);
+/* The short name unless a parameter has it. */
+const char *render_local_name(const struct schema_method *m, const char *shorter, const char *longer);
+/* Documentation of one parameter. */
+void render_param_doc(struct render *r, const struct schema_field *p);
+/* `const struct { … } in = {…};` and `void *const outs[] = {…};`, in a function body. */
+void render_request(struct render *r, const struct schema_method *m, const char *in);
+void render_outs(struct render *r, const struct schema_method *m, const char *outs);
+/* RenderStream.c: what a client declares for a method with a stream. */
+void render_client_stream(struct render *r, const struct schema_method *m, uint32_t id);
 
 /* True when the schema declares the name in the scope of the injected text. */
 bool render_is_taken(const struct cell_schema *s, const char *name);

@@ -124,8 +124,13 @@ uint32_t render_count_in(const struct schema_method *m)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < m->nparams; i++)
-        n += !m->params[i].out;
+        n += !m->params[i].out && !m->params[i].stream;
     return n;
+}
+
+uint32_t render_count_out(const struct schema_method *m)
+{
+    return m->nparams - render_count_in(m) - (cell_schema_stream(m) != NULL);
 }
 
 void render_params_descriptor(struct render *r, const struct schema_method *m)
@@ -134,20 +139,25 @@ void render_params_descriptor(struct render *r, const struct schema_method *m)
         return;
     render_printf(r, "static const struct %scell_field cellgen_%s_params[] = {\n", r->scope, m->name);
     for (uint32_t i = 0; i < m->nparams; i++)
-        if (!m->params[i].out)
+        if (!m->params[i].out && !m->params[i].stream)
             render_field_descriptor(r, &m->params[i], m->params[i].offset,
                                     m->params[i].by_pointer ? CELL_FIELD_REF : 0);
     uint32_t slot = 0;
     for (uint32_t i = 0; i < m->nparams; i++)
-        if (m->params[i].out)
+        if (m->params[i].out && !m->params[i].stream)
             render_field_descriptor(r, &m->params[i], (uint32_t)sizeof(struct cell_ref) * slot++,
                                     CELL_FIELD_REF | CELL_FIELD_OUT);
+    const struct schema_field *stream = cell_schema_stream(m);
+    if (stream)
+        render_field_descriptor(r, stream, 0, 0);
     render_put(r, "};\n");
 }
 
 void render_method_initializer(struct render *r, const struct schema_method *m, const char *invoke)
 {
-    uint32_t nin = render_count_in(m), nout = m->nparams - nin;
+    uint32_t nin = render_count_in(m), nout = render_count_out(m);
+    const struct schema_field *stream = cell_schema_stream(m);
+    unsigned flags = (m->idempotent ? CELL_METHOD_IDEMPOTENT : 0u) | (stream && !stream->out ? CELL_METHOD_WRITES : 0u);
     render_printf(r, "{\"%s\", ", m->name);
     if (nin)
         render_printf(r, "cellgen_%s_params, ", m->name);
@@ -159,15 +169,19 @@ void render_method_initializer(struct render *r, const struct schema_method *m, 
         render_printf(r, "cellgen_%s_params, ", m->name);
     else
         render_put(r, "0, ");
-    render_printf(r, "%u, %u, %u, %u, %s%s}", nin, nout, m->in_size, m->idempotent ? CELL_METHOD_IDEMPOTENT : 0u,
-                  invoke ? invoke : "0", invoke ? m->name : "");
+    render_printf(r, "%u, %u, %u, %u, %s%s, ", nin, nout, m->in_size, flags, invoke ? invoke : "0",
+                  invoke ? m->name : "");
+    if (stream)
+        render_printf(r, "cellgen_%s_params + %u}", m->name, nin + nout);
+    else
+        render_put(r, "0}");
 }
 
 void render_request_members(struct render *r, const struct schema_method *m)
 {
     for (uint32_t i = 0; i < m->nparams; i++) {
         const struct schema_field *p = &m->params[i];
-        if (p->out)
+        if (p->out || p->stream)
             continue;
         if (p->by_pointer)
             render_printf(r, "struct %scell_ref %s", r->scope, p->name);

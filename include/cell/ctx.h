@@ -79,6 +79,10 @@ int cell_wait_any(cell_ctx *c, const int *tickets, size_t n, int *result);
 int cell_batch_begin(cell_ctx *c);
 int cell_batch_end(cell_ctx *c);
 
+/* The stream of the call that a handler or a fake answers with `c`, for cell_stream_put and cell_stream_next (types.h).
+ * NULL: its method has none. Lives as long as the call. */
+struct cell_stream *cell_ctx_stream(cell_ctx *c);
+
 /* Zeroed memory that lives until the context is reset or closed (a handler's: until its reply was sent). NULL when
  * memory is short or the context's limit is reached. */
 void *cell_ctx_alloc(cell_ctx *c, size_t size);

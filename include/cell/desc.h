@@ -10,7 +10,7 @@
 #include "errors.h" // IWYU pragma: export
 #include "types.h"  // IWYU pragma: export
 
-#define CELL_DESC_ABI 1u
+#define CELL_DESC_ABI 2u
 
 #pragma GCC visibility push(default)
 #ifdef __cplusplus
@@ -81,7 +81,10 @@ struct cell_ref {
     uint64_t len; /* 1, or the array bound */
 };
 
-enum cell_method_flags { CELL_METHOD_IDEMPOTENT = 1 };
+enum cell_method_flags {
+    CELL_METHOD_IDEMPOTENT = 1,
+    CELL_METHOD_WRITES = 2, /* with a stream: the client sends its records; else the server does */
+};
 
 /* Calls the handler with the decoded request struct and one pointer per out parameter. */
 typedef int cell_invoke_fn(cell_ctx *c, const void *in, void *const *out);
@@ -91,9 +94,10 @@ struct cell_method {
     const struct cell_field *in;  /* in parameters, in order */
     const struct cell_field *out; /* out parameters, in order; all REF */
     uint32_t nin, nout;
-    uint32_t in_size;       /* sizeof the request struct */
-    uint32_t flags;         /* enum cell_method_flags */
-    cell_invoke_fn *invoke; /* NULL on the client's side */
+    uint32_t in_size;                /* sizeof the request struct */
+    uint32_t flags;                  /* enum cell_method_flags */
+    cell_invoke_fn *invoke;          /* NULL on the client's side */
+    const struct cell_field *stream; /* the stream's parameter, of the type of its records; NULL = it has none */
 };
 
 /* One imported cell, as a translation unit knows it. Methods are sorted by name; the index is the method id. */
@@ -172,6 +176,17 @@ int cell_call_async(cell_ctx *c, const struct cell_service *service, uint32_t me
 void *cell_begin(cell_ctx *c, const struct cell_service *service, uint32_t method, size_t bytes);
 int cell_send(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in, void *const *out);
 void cell_release(cell_ctx *c);
+
+/*
+ * What the generated functions of a method with a stream do. open: encodes `in` and sends the request, on a connection
+ * of the stream's own; it may block until the context's deadline. The result belongs to the context, until
+ * cell_stream_end, or until that is reset or closed. It is never NULL; what went wrong, the end says.
+ * cell_stream_end: ends the stream; a client that writes waits for the result, one that reads and has not met the end
+ * tells the server that the rest is not wanted. Fills in `out` and returns as cell_call; CELL_OK when it gave up the
+ * rest. CELL_INVALID_ARGUMENT for NULL: it was ended before. Thread-safety as cell_call; a stream is its context's.
+ */
+struct cell_stream *cell_stream_open(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in);
+int cell_stream_end(struct cell_stream *s, void *const *out);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

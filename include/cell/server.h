@@ -36,6 +36,11 @@ struct cell_server_options {
      * of all connections of one user; what would be more is refused with CELL_RESOURCE_EXHAUSTED. When half of it is in
      * use, new connections get no shared memory. 0 = 16 messages of max_message; at least 2 are allowed in any case. */
     uint64_t max_bytes_per_uid;
+    /* Calls with a stream that run at once; each holds a thread, and one of max_threads only while its handler does not
+     * wait for the client. Beyond, and beyond three quarters of them for one user (but root and the user that the
+     * server runs as), CELL_RESOURCE_EXHAUSTED. 0 = 256. */
+    uint32_t max_streams;
+    uint32_t reserved2; /* 0 */
 };
 
 /*

@@ -72,6 +72,63 @@ typedef struct cell_bytes {
 CELL_SCALAR_MAP(CELL_DECLARE_BUILTIN)
 #undef CELL_DECLARE_BUILTIN
 
+/*
+ * CELL_WRITER(name, T);  CELL_READER(name, T);   declare the type of a method's stream parameter: with a writer the
+ * method sends records to its client, with a reader it receives them. T is what a list may be of.
+ *
+ * int name_put(name w, const T *records, size_t n)   sends n records at once. Blocks while the client takes none and
+ *     what lies between has no room; 0, or negative when nobody wants them any more: the client has cancelled or gone,
+ *     the deadline has passed, or the server drains.
+ * int name_next(name r, T *record)   waits for the next record. 1; 0: the client has no more; negative as for put.
+ * size_t name_next_n(name r, T *records, size_t max)   the same for up to `max` of those that came together; 0: the
+ *     end, or what name_next says then.
+ * What a record refers to lives until the next call of either. An error stays: what follows gives it again.
+ */
+#define CELL_WRITER(name, T)                                                                                           \
+    CELL_STREAM_TYPE("writer", name, T)                                                                                \
+    static inline int name##_put(name w, const T *records, size_t n)                                                   \
+    {                                                                                                                  \
+        return CELL_STREAM_SCOPE cell_stream_put(w.stream, records, n);                                                \
+    }                                                                                                                  \
+    typedef name CELL_STREAM_TYPEDEF(name)
+#define CELL_READER(name, T)                                                                                           \
+    CELL_STREAM_TYPE("reader", name, T)                                                                                \
+    static inline int name##_next(name r, T *record) { return CELL_STREAM_SCOPE cell_stream_next(r.stream, record); }  \
+    static inline size_t name##_next_n(name r, T *records, size_t max)                                                 \
+    {                                                                                                                  \
+        return CELL_STREAM_SCOPE cell_stream_next_n(r.stream, records, max);                                           \
+    }                                                                                                                  \
+    typedef name CELL_STREAM_TYPEDEF(name)
+
+/* One pointer; the other member only says of what type the records are. */
+#define CELL_STREAM_TYPE(kind, name, T)                                                                                \
+    typedef struct CELL_TYPE_ANNOTATION(kind) name {                                                                   \
+        union {                                                                                                        \
+            struct cell_stream *stream;                                                                                \
+            const T *record;                                                                                           \
+        };                                                                                                             \
+    } name;
+#define CELL_STREAM_TYPEDEF(name) cell_stream_##name /* takes the `;` */
+#ifdef __cplusplus
+#define CELL_STREAM_SCOPE ::
+#else
+#define CELL_STREAM_SCOPE
+#endif
+
+struct cell_stream;
+#pragma GCC visibility push(default)
+#ifdef __cplusplus
+extern "C" {
+#endif
+/* What the functions above do, for records of the stream's type. NULL: CELL_INVALID_ARGUMENT. One thread at a time. */
+int cell_stream_put(struct cell_stream *s, const void *records, size_t n);
+int cell_stream_next(struct cell_stream *s, void *record);
+size_t cell_stream_next_n(struct cell_stream *s, void *records, size_t max);
+#ifdef __cplusplus
+}
+#endif
+#pragma GCC visibility pop
+
 /* Initialiser of an optional: `.age = CELL_SOME(36)`; an absent one is `{0}`. */
 #define CELL_SOME(...) {1, __VA_ARGS__}
 

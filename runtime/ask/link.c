@@ -14,6 +14,9 @@ struct cell_link {
     struct cell_conn *conn;
     enum cell_channel channel;
     uint64_t next_id;
+    uint64_t stream; /* id of the call whose records are sent and received */
+    bool answered;   /* its reply is `reply` */
+    struct cell_link_reply reply;
     bool broken; /* what comes next on the connection may belong to something else */
     struct cell_greeting server;
     char path[]; /* of the socket, for errors */
@@ -176,23 +179,63 @@ void cell_link_peer(const struct cell_link *l, struct cell_peer *peer) { cell_co
 
 /* ---- requests ---- */
 
+static int check_reply(const struct cell_frame *f, uint64_t id, struct cell_error *e)
+{
+    if (f->kind != CELL_FRAME_REPLY)
+        cell_error_set(e, CELL_PROTOCOL_ERROR, "frame kind %u where REPLY belongs", f->kind);
+    else if (f->id != id)
+        cell_error_set(e, CELL_PROTOCOL_ERROR, "an answer to request id %" PRIu64 ", not %" PRIu64, f->id, id);
+    else
+        return CELL_OK;
+    return explain("answer", false, e);
+}
+
 static int exchange(struct cell_link *l, const struct cell_frame *request, const struct iovec *parts,
                     struct cell_received *received, uint64_t deadline_ns, struct cell_error *e)
 {
-    const struct cell_frame *f = &received->frame;
     int r = cell_conn_send(l->conn, request, parts, 2, deadline_ns, e);
     if (r < 0)
         return explain("answer", false, e);
     r = receive(l, "answer", received, deadline_ns, e);
-    if (r < 0)
-        return r;
-    if (f->kind != CELL_FRAME_REPLY)
-        cell_error_set(e, CELL_PROTOCOL_ERROR, "frame kind %u where REPLY belongs", f->kind);
-    else if (f->id != request->id)
-        cell_error_set(e, CELL_PROTOCOL_ERROR, "an answer to request id %" PRIu64 ", not %" PRIu64, f->id, request->id);
-    else
-        return CELL_OK;
-    return explain("answer", false, e);
+    return r < 0 ? r : check_reply(&received->frame, request->id, e);
+}
+
+uint32_t cell_link_limit(const struct cell_link *l)
+{
+    uint32_t limit = channel_limit(l->channel);
+    return l->server.max_message && l->server.max_message < limit ? l->server.max_message : limit;
+}
+
+/* Whether the request may be sent at all; then *f is its frame. */
+static int make_request(struct cell_link *l, int32_t method, size_t meta_len, size_t len, uint32_t timeout_ms,
+                        struct cell_frame *f, struct cell_error *e)
+{
+    uint32_t limit = cell_link_limit(l);
+    if (meta_len > CELL_MAX_META_BYTES || meta_len > limit || len > limit - meta_len)
+        return cell_error_set(e, CELL_TOO_LARGE, "%s: the request of %zu bytes is over the limit of %u", l->path,
+                              meta_len + len, limit);
+    if (l->broken)
+        return cell_error_set(e, CELL_UNAVAILABLE, "%s: the connection is broken", l->path);
+    *f = (struct cell_frame){.kind = CELL_FRAME_CALL,
+                             .channel = (uint8_t)l->channel,
+                             .code = method,
+                             .timeout_ms = timeout_ms,
+                             .id = l->next_id++,
+                             .meta_len = (uint16_t)meta_len,
+                             .length = (uint32_t)(meta_len + len)};
+    return CELL_OK;
+}
+
+static int fail_link(struct cell_link *l, int r, struct cell_error *e)
+{
+    l->broken = true;
+    cell_error_wrap(e, "%s", l->path);
+    return r;
+}
+
+static struct cell_link_reply reply_of(const struct cell_received *r)
+{
+    return (struct cell_link_reply){r->frame.code, r->meta, r->frame.meta_len, r->message, r->message_len};
 }
 
 int cell_link_request(struct cell_link *l, int32_t method, const void *meta, size_t meta_len, const void *message,
@@ -201,32 +244,94 @@ int cell_link_request(struct cell_link *l, int32_t method, const void *meta, siz
 {
     struct cell_error local = {0};
     const struct iovec parts[2] = {{(void *)(uintptr_t)meta, meta_len}, {(void *)(uintptr_t)message, len}};
-    uint32_t limit = channel_limit(l->channel);
     struct cell_received received;
+    struct cell_frame f;
     e = e ? e : &local;
-    if (l->server.max_message && l->server.max_message < limit)
-        limit = l->server.max_message;
-    if (meta_len > CELL_MAX_META_BYTES || meta_len > limit || len > limit - meta_len)
-        return cell_error_set(e, CELL_TOO_LARGE, "%s: the request of %zu bytes is over the limit of %u", l->path,
-                              meta_len + len, limit);
-    if (l->broken)
-        return cell_error_set(e, CELL_UNAVAILABLE, "%s: the connection is broken", l->path);
-    const struct cell_frame f = {.kind = CELL_FRAME_CALL,
-                                 .channel = (uint8_t)l->channel,
-                                 .code = method,
-                                 .timeout_ms = timeout_ms,
-                                 .id = l->next_id++,
-                                 .meta_len = (uint16_t)meta_len,
-                                 .length = (uint32_t)(meta_len + len)};
-    int r = exchange(l, &f, parts, &received, deadline_ns, e);
-    if (r < 0) {
-        l->broken = true;
-        cell_error_wrap(e, "%s", l->path);
+    int r = make_request(l, method, meta_len, len, timeout_ms, &f, e);
+    if (r < 0)
         return r;
-    }
-    *reply = (struct cell_link_reply){received.frame.code, received.meta, received.frame.meta_len, received.message,
-                                      received.message_len};
+    r = exchange(l, &f, parts, &received, deadline_ns, e);
+    if (r < 0)
+        return fail_link(l, r, e);
+    *reply = reply_of(&received);
     return CELL_OK;
+}
+
+/* ---- streams ---- */
+
+int cell_link_begin(struct cell_link *l, int32_t method, const void *meta, size_t meta_len, const void *message,
+                    size_t len, uint64_t deadline_ns, struct cell_error *e)
+{
+    const struct iovec parts[2] = {{(void *)(uintptr_t)meta, meta_len}, {(void *)(uintptr_t)message, len}};
+    struct cell_frame f;
+    int r = make_request(l, method, meta_len, len, 0, &f, e);
+    if (r < 0)
+        return r;
+    l->stream = f.id;
+    l->answered = false;
+    r = cell_conn_send(l->conn, &f, parts, 2, deadline_ns, e);
+    return r < 0 ? fail_link(l, explain("answer", false, e), e) : r;
+}
+
+/* 1: records; 0: the reply. */
+static int next_frame(struct cell_link *l, struct cell_received *received, uint64_t deadline_ns, struct cell_error *e)
+{
+    int r = receive(l, "answer", received, deadline_ns, e);
+    if (r < 0)
+        return r;
+    if (received->frame.kind == CELL_FRAME_RECORDS && received->frame.id == l->stream)
+        return 1;
+    r = check_reply(&received->frame, l->stream, e);
+    if (r < 0)
+        return r;
+    l->reply = reply_of(received);
+    l->answered = true;
+    return 0;
+}
+
+/* Sends a frame of the stream. While it waits for room it looks what comes. */
+static int send_frame(struct cell_link *l, uint8_t kind, const void *message, size_t len, uint64_t deadline_ns,
+                      struct cell_error *e)
+{
+    const struct iovec part = {(void *)(uintptr_t)message, len};
+    const struct cell_frame f = {
+        .kind = kind, .channel = (uint8_t)l->channel, .id = l->stream, .length = (uint32_t)len};
+    struct cell_received received;
+    while (!l->answered) {
+        int r = cell_conn_room(l->conn, f.length, true, deadline_ns, e);
+        if (r == 1)
+            r = cell_conn_send(l->conn, &f, &part, len ? 1 : 0, deadline_ns, e);
+        else if (r == 0 && (r = next_frame(l, &received, deadline_ns, e)) >= 0)
+            continue;
+        return r < 0 ? fail_link(l, explain("answer", false, e), e) : CELL_OK;
+    }
+    return 1;
+}
+
+int cell_link_put(struct cell_link *l, const void *message, size_t len, uint64_t deadline_ns, struct cell_error *e)
+{
+    return send_frame(l, CELL_FRAME_RECORDS, message, len, deadline_ns, e);
+}
+
+int cell_link_end(struct cell_link *l, uint64_t deadline_ns, struct cell_error *e)
+{
+    return send_frame(l, CELL_FRAME_END, NULL, 0, deadline_ns, e);
+}
+
+int cell_link_next(struct cell_link *l, const uint8_t **message, size_t *len, struct cell_link_reply *reply,
+                   uint64_t deadline_ns, struct cell_error *e)
+{
+    struct cell_received received;
+    int r = l->answered ? 0 : next_frame(l, &received, deadline_ns, e);
+    if (r < 0)
+        return fail_link(l, r, e);
+    if (r > 0) {
+        *message = received.message;
+        *len = received.message_len;
+        return 1;
+    }
+    *reply = l->reply;
+    return 0;
 }
 
 int cell_link_failure(const struct cell_link *l, const struct cell_link_reply *reply, struct cell_error *e)

@@ -33,6 +33,21 @@ int cell_link_request(struct cell_link *l, int32_t method, const void *meta, siz
                       size_t len, uint32_t timeout_ms, uint64_t deadline_ns, struct cell_link_reply *reply,
                       struct cell_error *e);
 
+/*
+ * A CALL of a method with a stream, on a connection for it alone. Begin sends it. put sends one message of records:
+ * CELL_OK, or 1 when the reply is there already; end says that there are no more. next waits for the next message of
+ * records: 1, and *message until the next call; 0: the reply came. A stream is given up by closing the link. Errors as
+ * of cell_link_request.
+ */
+int cell_link_begin(struct cell_link *l, int32_t method, const void *meta, size_t meta_len, const void *message,
+                    size_t len, uint64_t deadline_ns, struct cell_error *e);
+int cell_link_put(struct cell_link *l, const void *message, size_t len, uint64_t deadline_ns, struct cell_error *e);
+int cell_link_end(struct cell_link *l, uint64_t deadline_ns, struct cell_error *e);
+int cell_link_next(struct cell_link *l, const uint8_t **message, size_t *len, struct cell_link_reply *reply,
+                   uint64_t deadline_ns, struct cell_error *e);
+/* The largest message of records that put takes. */
+uint32_t cell_link_limit(const struct cell_link *l);
+
 /* A reply with a negative code as an error: returns the code, or CELL_UNKNOWN for one that is no status, with the text
  * that the cell sent. */
 int cell_link_failure(const struct cell_link *l, const struct cell_link_reply *reply, struct cell_error *e);

@@ -116,6 +116,8 @@ struct cell_ctx {
     struct ctx_lend lend;
     struct ctx_held held[CELL_MAX_HELD];
     uint32_t nheld;
+    struct cell_stream *stream;    /* of the call that a handler answers; NULL */
+    struct client_stream *streams; /* that were opened and not ended: stream_client.c; changed under `lock` */
 
     atomic_bool waiting;       /* a call runs on the leased connection */
     atomic_uint_fast64_t sent; /* id of the call that was sent on it whole; then nobody else sends there */
@@ -278,11 +280,18 @@ int cell_prepare_call(cell_ctx *c, const struct cell_service *service, uint32_t 
 int cell_prepare_method(cell_ctx *c, const struct cell_service *service, uint32_t method, struct client_call *k);
 /* Carries out what was prepared. */
 int cell_carry_out_call(cell_ctx *c, struct client_call *k);
+/* The same for a method with a stream, without out parameters. */
+int cell_prepare_stream(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in,
+                        struct client_call *k);
 /* The request's message, into c->message. */
 int cell_encode_request(cell_ctx *c, const struct client_call *k);
 /* Takes the deadline of a call that begins now; returns the one to be restored after it. */
 uint64_t cell_begin_call(cell_ctx *c, struct client_call *k);
 int cell_call_local(cell_ctx *c, struct client_call *k);
+/* What answers it in this process: as cell_serve_request; and the method as that knows it. */
+int cell_local_answer(cell_ctx *inner, const struct client_call *k, const uint8_t *message, size_t len,
+                      const struct cell_buffer **meta);
+const struct cell_method *cell_local_method(const struct client_call *k);
 
 /* ---- short_call.c: the calls that are to cost least ---- */
 

@@ -120,7 +120,7 @@ static int call_nested(cell_ctx *c, struct client_call *k)
     return r;
 }
 
-static int check_method(cell_ctx *c, const struct cell_service *s, uint32_t method)
+static int check_method(cell_ctx *c, const struct cell_service *s, uint32_t method, bool streams)
 {
     if (s->abi != CELL_DESC_ABI)
         return cell_fail(c, CELL_FAILED_PRECONDITION,
@@ -128,16 +128,15 @@ static int check_method(cell_ctx *c, const struct cell_service *s, uint32_t meth
                          CELL_DESC_ABI);
     if (method >= s->nmethods)
         return cell_fail(c, CELL_INVALID_ARGUMENT, "%s has no method %u", s->name, method);
+    const struct cell_method *m = &s->methods[method];
+    if (!m->stream == streams)
+        return cell_fail(c, CELL_INVALID_ARGUMENT, "%s: a method with%s a stream", m->name, m->stream ? "" : "out");
     return CELL_OK;
 }
 
-static int check_call(cell_ctx *c, const struct cell_service *s, uint32_t method, void *const *out)
+/* Before anything is sent: what has no place to be written to must not have been done. */
+static int check_outs(cell_ctx *c, const struct cell_method *m, void *const *out)
 {
-    int r = check_method(c, s, method);
-    if (r < 0)
-        return r;
-    /* Before anything is sent: what has no place to be written to must not have been done. */
-    const struct cell_method *m = &s->methods[method];
     for (uint32_t i = 0; i < m->nout; i++)
         if (!out[i])
             return cell_fail(c, CELL_INVALID_ARGUMENT, "%s: %s: NULL where the reply belongs", m->name, m->out[i].name);
@@ -178,13 +177,24 @@ int cell_prepare_call(cell_ctx *c, const struct cell_service *service, uint32_t 
 {
     if (!c)
         return CELL_NO_MEMORY;
-    int r = check_call(c, service, method, out);
+    int r = check_method(c, service, method, false);
+    if (r == CELL_OK)
+        r = check_outs(c, &service->methods[method], out);
     return r < 0 ? r : prepare(c, service, method, in, out, k);
+}
+
+int cell_prepare_stream(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in,
+                        struct client_call *k)
+{
+    if (!c)
+        return CELL_NO_MEMORY;
+    int r = check_method(c, service, method, true);
+    return r < 0 ? r : prepare(c, service, method, in, NULL, k);
 }
 
 int cell_prepare_method(cell_ctx *c, const struct cell_service *service, uint32_t method, struct client_call *k)
 {
-    int r = check_method(c, service, method);
+    int r = check_method(c, service, method, false);
     return r < 0 ? r : prepare(c, service, method, NULL, NULL, k);
 }
 

@@ -7,6 +7,7 @@
 
 #include "async.h"
 #include "base/ticks.h"
+#include "stream.h"
 
 /* ---- life ---- */
 
@@ -44,6 +45,7 @@ void cell_ctx_close(cell_ctx *c)
         return;
     cell_async_free(c);
     cell_release(c);
+    cell_streams_drop(c);
     cell_pool_return(c);
     cell_lend_trim(c);
     pthread_mutex_destroy(&c->lock);
@@ -79,6 +81,7 @@ void cell_ctx_reset(cell_ctx *c)
     else if (c) {
         cell_async_drop(c);
         cell_release(c);
+        cell_streams_drop(c);
         forget_all(c);
     }
 }
@@ -104,6 +107,7 @@ void cell_ctx_end_handler(cell_ctx *c)
     cell_reply_end(c);
     cell_release(c);
     cell_lend_trim(c);
+    cell_streams_drop(c);
     cell_pool_return(c); /* its client need not outlive the server's threads */
     forget_all(c);
     cell_scratch_reset(&c->meta);
@@ -115,6 +119,7 @@ void cell_ctx_end_handler(cell_ctx *c)
     c->deadline_ns = CELL_NO_DEADLINE;
     c->due_ms = 0;
     c->origin = NULL;
+    c->stream = NULL;
     atomic_store_explicit(&c->cancelled, false, memory_order_relaxed);
 }
 
@@ -213,6 +218,7 @@ void cell_ctx_cancel(cell_ctx *c)
         cell_conn_interrupt(c->lease->conn);
     }
     cell_async_interrupt(c);
+    cell_streams_interrupt(c);
     if (c->child)
         cell_ctx_cancel(c->child);
     pthread_mutex_unlock(&c->lock);

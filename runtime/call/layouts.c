@@ -15,6 +15,8 @@ int cell_method_layouts_new(const struct cell_method *m, struct method_layouts *
         cell_method_layouts_free(l);
         return CELL_NO_MEMORY;
     }
+    if (m->stream) /* never a short call: there is more than the request and the reply */
+        l->in.short_size = l->out.short_size = 0;
     *layouts = l;
     return CELL_OK;
 }

@@ -67,8 +67,8 @@ static int find_match(struct cell_client *client, const struct cell_service *ser
     return r;
 }
 
-static int answer(cell_ctx *inner, const struct client_call *k, const uint8_t *message, size_t len,
-                  const struct cell_buffer **meta)
+int cell_local_answer(cell_ctx *inner, const struct client_call *k, const uint8_t *message, size_t len,
+                      const struct cell_buffer **meta)
 {
     static const struct call_hooks no_hooks;
     struct cell_client *client = k->client;
@@ -83,6 +83,15 @@ static int answer(cell_ctx *inner, const struct client_call *k, const uint8_t *m
     if (r < 0)
         return cell_serve_refusal(inner, &e, meta);
     return cell_server_answer(client->server, match, NULL, inner, k->id, message, len, meta);
+}
+
+const struct cell_method *cell_local_method(const struct client_call *k)
+{
+    const struct server_match *match = NULL;
+    if (k->client->fake || find_match(k->client, k->service, &match, NULL) < 0)
+        return k->method;
+    const struct cell_method *m = cell_server_method(k->client->server, match, k->id);
+    return m && m->stream ? m : k->method;
 }
 
 int cell_call_local(cell_ctx *c, struct client_call *k)
@@ -107,7 +116,7 @@ int cell_call_local(cell_ctx *c, struct client_call *k)
     r = r < 0 ? cell_fail(c, r, "%s: no memory for the metadata", k->method->name) : stopped(c, k);
     if (r == CELL_OK) {
         set_child(c, inner);
-        code = answer(inner, k, (const uint8_t *)c->message.data, c->message.len, &meta);
+        code = cell_local_answer(inner, k, (const uint8_t *)c->message.data, c->message.len, &meta);
         set_child(c, NULL);
         r = stopped(c, k);
     }

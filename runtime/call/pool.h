@@ -58,6 +58,7 @@ struct cell_client {
     atomic_uint leases;
     atomic_uint retry_tokens; /* tenths of a retry */
     uint64_t random;
+    atomic_uint local_streams; /* that are open, of an in-process or fake client */
     struct located *located;
     struct cell_client *prev, *next; /* all clients of the process, for fork */
 };
@@ -134,6 +135,10 @@ int cell_send_call(cell_ctx *c, const struct client_call *k, struct client_conn 
 /* Waits for the REPLY to request `id`, which has to be the next one. *leaving: GOAWAY came, now or before. */
 int cell_receive_reply(cell_ctx *c, const struct client_call *k, const struct client_conn *conn, uint64_t id,
                        struct cell_received *received, bool *leaving, struct cell_error *e);
+
+/* Says what is wrong with a frame that is not the one that belongs there. */
+int cell_fail_unexpected(const struct client_call *k, const struct cell_received *received, uint64_t id,
+                         struct cell_error *e);
 
 /* Tells the server, without waiting, that the answer to `id` is no longer wanted. */
 void cell_send_cancel(struct cell_conn *conn, uint64_t id);

@@ -39,6 +39,25 @@ static bool take_arrived(struct short_rest *rest, struct cell_received *received
     return true;
 }
 
+int cell_fail_unexpected(const struct client_call *k, const struct cell_received *received, uint64_t id,
+                         struct cell_error *e)
+{
+    const struct cell_frame *f = &received->frame;
+    if (f->channel != CELL_CHANNEL_APP)
+        return cell_error_set(e, CELL_PROTOCOL_ERROR, "%s: it answered on channel %u", k->service->name, f->channel);
+    /* What a server says about bytes that it could not read as a frame. */
+    if (f->kind == CELL_FRAME_WELCOME && f->code < 0) {
+        struct cell_meta_pair p;
+        char text[CELL_ERROR_TEXT] = "";
+        if (cell_meta_find(received->meta, f->meta_len, CELL_META_MESSAGE, &p) == CELL_OK)
+            cell_text_from_peer(p.value, p.value_len, text, sizeof(text));
+        int code = cell_status_normal(f->code);
+        return cell_error_set(e, code, "%s: %s", k->service->name, text[0] ? text : cell_status_text(code));
+    }
+    return cell_error_set(e, CELL_PROTOCOL_ERROR, "%s: it sent frame kind %u for call %llu where REPLY to %llu belongs",
+                          k->service->name, f->kind, (unsigned long long)f->id, (unsigned long long)id);
+}
+
 int cell_receive_reply(cell_ctx *c, const struct client_call *k, const struct client_conn *conn, uint64_t id,
                        struct cell_received *received, bool *leaving, struct cell_error *e)
 {
@@ -47,27 +66,13 @@ int cell_receive_reply(cell_ctx *c, const struct client_call *k, const struct cl
         int r = k->rest && take_arrived(k->rest, received) ? CELL_OK : cell_client_recv(c, conn, received, e);
         if (r < 0)
             return r;
-        if (f->channel != CELL_CHANNEL_APP)
-            return cell_error_set(e, CELL_PROTOCOL_ERROR, "%s: it answered on channel %u", k->service->name,
-                                  f->channel);
-        if (f->kind == CELL_FRAME_REPLY && f->id == id)
+        if (f->kind == CELL_FRAME_REPLY && f->id == id && f->channel == CELL_CHANNEL_APP)
             return CELL_OK;
-        if (f->kind == CELL_FRAME_GOAWAY && !*leaving) {
+        if (f->kind == CELL_FRAME_GOAWAY && !*leaving && f->channel == CELL_CHANNEL_APP) {
             *leaving = true;
             continue;
         }
-        /* What a server says about bytes that it could not read as a frame. */
-        if (f->kind == CELL_FRAME_WELCOME && f->code < 0) {
-            struct cell_meta_pair p;
-            char text[CELL_ERROR_TEXT] = "";
-            if (cell_meta_find(received->meta, f->meta_len, CELL_META_MESSAGE, &p) == CELL_OK)
-                cell_text_from_peer(p.value, p.value_len, text, sizeof(text));
-            int code = cell_status_normal(f->code);
-            return cell_error_set(e, code, "%s: %s", k->service->name, text[0] ? text : cell_status_text(code));
-        }
-        return cell_error_set(e, CELL_PROTOCOL_ERROR,
-                              "%s: it sent frame kind %u for call %llu where REPLY to %llu belongs", k->service->name,
-                              f->kind, (unsigned long long)f->id, (unsigned long long)id);
+        return cell_fail_unexpected(k, received, id, e);
     }
 }
 

@@ -6,6 +6,7 @@
  *   server_callers.c  users and their processes: what they may have, and whose turn it is
  *   server_gate.c     how many handlers run at once, and whose
  *   server_conn.c     a connection's frames; server_hello.c its handshake
+ *   server_stream.c   records of a call's stream, while its handler runs
  *   server_answer.c   a request of the app channel; server_ops.c and server_compile.c those of the others
  *   server_schema.c   what is provided, and what clients of other schemas may call
  */
@@ -22,6 +23,7 @@
 #define LEAST_CONNECTIONS 16u
 #define DEFAULT_THREADS 16u
 #define DEFAULT_DRAIN_MS 10000u
+#define DEFAULT_STREAMS 256u
 #define LEAST_MESSAGE 64u
 /* In messages of the largest size. */
 #define DEFAULT_MEMORY 16u
@@ -61,6 +63,8 @@ static void set_defaults(struct cell_server_options *o)
     if (o->max_message < LEAST_MESSAGE)
         o->max_message = LEAST_MESSAGE;
     o->max_bytes_per_uid = memory_limit(o->max_bytes_per_uid, o->max_message);
+    if (o->max_streams == 0)
+        o->max_streams = DEFAULT_STREAMS;
     if (o->drain_ms == 0)
         o->drain_ms = DEFAULT_DRAIN_MS;
 }
@@ -78,7 +82,10 @@ static struct cell_server *new_server(const struct cell_server_options *options)
     s->started_ns = cell_now_ns();
     s->ready_last = &s->ready_first;
     s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (s->wake_fd < 0) {
+    s->halt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (s->wake_fd < 0 || s->halt_fd < 0) {
+        if (s->wake_fd >= 0)
+            close(s->wake_fd);
         free(s);
         return NULL;
     }
@@ -113,6 +120,7 @@ int cell_server_new_from(const struct cell_provided *provided, const struct cell
 void cell_server_delete(struct cell_server *s)
 {
     close(s->wake_fd);
+    close(s->halt_fd);
     if (s->epoll_fd >= 0)
         close(s->epoll_fd);
     pthread_cond_destroy(&s->work);

@@ -79,6 +79,13 @@ static int serve_counted(struct cell_server *s, struct server_thread *t, cell_ct
     return code;
 }
 
+const struct cell_method *cell_server_method(const struct cell_server *s, const struct server_match *match, uint32_t id)
+{
+    if (id >= (match ? match->n : s->schema->nmethods) || (match && match->methods[id].why))
+        return NULL;
+    return s->methods[match ? match->methods[id].id : id];
+}
+
 int cell_server_answer(struct cell_server *s, const struct server_match *match, struct server_thread *t, cell_ctx *c,
                        uint32_t id, const uint8_t *message, size_t len, const struct cell_buffer **meta)
 {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "server_parts.h"
+#include "server_stream.h"
 
 #define ACTIVE_NS (UINT64_C(100) * CELL_NS_PER_MS)
 /* So many such waits without a call, for connections that calls come on, and the poller has it. */
@@ -49,6 +50,8 @@ static bool caller_gone(struct ctx_origin *origin)
     if (conn->hung_up || atomic_load(&conn->server->hard_stop))
         return true;
     while (!conn->has_pending && cell_conn_readable(conn->conn)) {
+        if (conn->stream && cell_stream_keep(&conn->stream->base) < 0)
+            return false;
         int r = cell_conn_recv(conn->conn, &received, 0, NULL);
         if (r == CELL_DEADLINE_EXCEEDED)
             return false; /* a part of a frame */
@@ -207,6 +210,37 @@ static int answer(struct cell_server *s, struct server_conn *conn, cell_ctx *c, 
                                              : answer_other(s, conn, c, received, meta);
 }
 
+static void begin_call(struct server_conn *conn, cell_ctx *c, const struct cell_frame *f, uint64_t now_ns)
+{
+    uint64_t deadline_ns = f->timeout_ms ? now_ns + f->timeout_ms * CELL_NS_PER_MS : CELL_NO_DEADLINE;
+    conn->current_id = f->id;
+    conn->hung_up = false;
+    conn->origin.fd = cell_conn_fd(conn->conn);
+    conn->origin.events = POLLIN | POLLRDHUP;
+    cell_ctx_begin_handler(c, &conn->origin, deadline_ns);
+}
+
+/* A call with a stream; it has its place at the gate. */
+static enum server_next serve_stream(struct cell_server *s, struct server_conn *conn, cell_ctx *c,
+                                     const struct cell_received *received, bool waited, uint64_t now_ns)
+{
+    const struct cell_received call = *received;
+    const struct cell_buffer *meta = NULL;
+    struct server_stream stream;
+    struct cell_error e; /* set by whoever fails */
+    cell_server_waits(s, conn->thread);
+    begin_call(conn, c, &call.frame, now_ns);
+    conn->admitted = false;
+    int code = cell_server_stream_begin(s, conn, c, &call.frame, waited ? conn->waiter.since_ns : now_ns, &stream, &e);
+    code = code < 0 ? cell_serve_refusal(c, &e, &meta) : answer(s, conn, c, &call, waited, &meta);
+    bool goes_on = cell_server_stream_finish(&stream, (uint32_t)(cell_body_len(c) + (meta ? meta->len : 0)));
+    if (goes_on)
+        goes_on = cell_server_send_reply(conn, c, call.frame.id, code, meta, cell_now_ns());
+    cell_server_stream_end(s, conn, &stream);
+    cell_ctx_end_handler(c);
+    return goes_on ? NEXT_IDLE : NEXT_OVER;
+}
+
 /* The call has its place at the gate, if it needs one; `waited` for it. */
 static enum server_next serve_call(struct cell_server *s, struct server_conn *conn, cell_ctx *c,
                                    const struct cell_received *received, bool waited, uint64_t now_ns)
@@ -214,14 +248,11 @@ static enum server_next serve_call(struct cell_server *s, struct server_conn *co
     const struct cell_frame *f = &received->frame;
     const struct cell_buffer *meta = NULL;
     bool placed = needs_place(conn, f);
-    conn->current_id = f->id;
-    conn->hung_up = false;
-    conn->origin.fd = cell_conn_fd(conn->conn);
-    conn->origin.events = POLLIN | POLLRDHUP;
+    if (placed && cell_server_streams(s, conn, f))
+        return serve_stream(s, conn, c, received, waited, now_ns);
     if (placed) /* the gate bounds these threads; who has a place must not wait for a turn as well */
         cell_server_waits(s, conn->thread);
-    uint64_t deadline_ns = f->timeout_ms ? now_ns + f->timeout_ms * CELL_NS_PER_MS : CELL_NO_DEADLINE;
-    cell_ctx_begin_handler(c, &conn->origin, deadline_ns);
+    begin_call(conn, c, f, now_ns);
     int code = answer(s, conn, c, received, waited, &meta);
     if (placed) {
         conn->admitted = false;
@@ -242,7 +273,10 @@ static bool serve_other(struct cell_server *s, struct server_conn *conn, const s
                        conn->channel);
     else if (f->kind == CELL_FRAME_CANCEL)
         return true; /* of a call that was answered meanwhile */
-    else
+    else if (conn->over_id && f->id == conn->over_id && (f->kind == CELL_FRAME_RECORDS || f->kind == CELL_FRAME_END)) {
+        conn->over_id = f->kind == CELL_FRAME_END ? 0 : conn->over_id;
+        return true; /* its client did not know yet */
+    } else
         cell_error_set(&e, CELL_PROTOCOL_ERROR, "frame kind %u between calls", f->kind);
     cell_count(&s->counters.protocol_errors, 1);
     cell_server_refuse(conn, &e);
@@ -308,7 +342,7 @@ static enum server_next serve_frame(struct cell_server *s, struct server_conn *c
     const struct cell_frame *f = &received->frame;
     if (conn->state != CONN_OPEN)
         return cell_server_handshake(s, conn, received) ? NEXT_IDLE : NEXT_OVER;
-    if (f->kind != CELL_FRAME_CALL || f->channel != conn->channel)
+    if (f->kind != CELL_FRAME_CALL || f->channel != conn->channel || conn->over_id)
         return serve_other(s, conn, f) ? NEXT_IDLE : NEXT_OVER;
     if (needs_place(conn, f) && !cell_gate_try(&conn->caller->gate, now_ns)) {
         leave_parking(s, conn, stay);
@@ -316,6 +350,8 @@ static enum server_next serve_frame(struct cell_server *s, struct server_conn *c
         if (!enter_gate(s, conn, received, now_ns))
             return NEXT_AWAY;
     }
+    if (stay->parked && cell_server_streams(s, conn, f)) /* for long: others may want to */
+        leave_parking(s, conn, stay);
     return serve_call(s, conn, c, received, false, now_ns);
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The end of a server: idle clients are sent away, running calls may finish, and who does not finish is cut off. */
+#include <unistd.h>
+
 #include "server_parts.h"
 
 /* How long what is left has to end by itself: handlers that ask cell_ctx_cancelled, and threads that wait for the next
@@ -55,6 +57,9 @@ int cell_server_drain(struct cell_server *s)
     dismiss_idle(s, false);
     wait_until(s, nothing_busy, cell_now_ns() + s->options.drain_ms * CELL_NS_PER_MS);
     atomic_store(&s->hard_stop, true);
+    const uint64_t one = 1;
+    ssize_t n = write(s->halt_fd, &one, sizeof(one));
+    (void)n; /* whoever does not see it is cut off below */
     dismiss_idle(s, true);
     bool alone = wait_until(s, no_threads, cell_now_ns() + LEAVE_NS);
     for (struct server_conn *conn = s->conns; conn; conn = conn->next)

@@ -91,6 +91,7 @@ struct caller_uid {
     struct caller_uid *next;
     uint32_t uid;
     uint32_t nconns;    /* that count towards its limit */
+    uint32_t nstreams;  /* that run */
     uint32_t nrefusing; /* over it, until they have been told so */
     uint32_t nprocesses;
     struct cell_memory memory;
@@ -166,8 +167,11 @@ struct server_conn {
     struct cell_received pending;
     /* While its call waits at the gate no thread has it; the frame is `pending`. */
     struct gate_waiter waiter;
-    uint64_t arrived_ns; /* of that frame */
-    bool admitted;       /* it has its place, which is to be given back */
+    uint64_t arrived_ns;          /* of that frame */
+    bool admitted;                /* it has its place, which is to be given back */
+    struct server_stream *stream; /* of the call whose handler runs; NULL. Changed under `lock` */
+    uint64_t
+        over_id; /* of a call that was answered before its client's records were over: they are dropped; 0 = none */
 };
 
 /* ---- the server ---- */
@@ -190,6 +194,7 @@ struct cell_server {
     atomic_bool running, draining, hard_stop;
     atomic_bool stop;
     int wake_fd;
+    int halt_fd; /* readable from when handlers are to stop */
 
     /* While it runs: */
     const struct cell_transport *transport;
@@ -210,6 +215,7 @@ struct cell_server {
     struct server_thread *threads;
     uint32_t nready; /* of the processes in line */
     uint32_t nthreads, nwaiting;
+    uint32_t nstreams;     /* calls with streams; each has a thread */
     bool short_of_threads; /* something is in line, and no thread may be started for it now */
     uint32_t max_served;   /* threads, without those that wait for a client to take its reply */
     uint32_t max_parked;   /* threads that wait for the next call of their connection */
@@ -233,6 +239,9 @@ int cell_server_answer(struct cell_server *s, const struct server_match *match, 
 /* The thread's tally of a method of the server. */
 struct tally *cell_server_tally(struct cell_server *s, struct server_thread *t, uint32_t method);
 void cell_server_count_error(struct cell_server *s, uint32_t method, int code);
+/* The server's method behind a client's id; NULL: it is not served. */
+const struct cell_method *cell_server_method(const struct cell_server *s, const struct server_match *match,
+                                             uint32_t id);
 /* Adds what the thread has counted to the server's counters; with `lock` held. */
 void cell_server_add_tallies(struct server_thread *t);
 /* A counter of a method, all that threads have counted included; with `lock` held. `offset` of the member in struct

@@ -328,6 +328,9 @@ static int forget_last_run(struct cell_server *s)
         return cell_error_set(&s->error, CELL_FAILED_PRECONDITION, "%s: %u calls of its last run did not end yet",
                               s->cell, left);
     close_poller(s);
+    uint64_t ignored;
+    ssize_t n = read(s->halt_fd, &ignored, sizeof(ignored));
+    (void)n; /* of the last run, if it had any */
     atomic_store(&s->hard_stop, false);
     atomic_store(&s->draining, false);
     return CELL_OK;

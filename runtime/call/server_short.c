@@ -111,7 +111,7 @@ static bool serve_taken(struct short_serving *v, const struct cell_received *rec
     else
         good = reply_usually(v, id, code, noted);
     cell_count_own(&y->bytes_in, bytes_in);
-    cell_count_own(&y->bytes_out, replied ? v->layouts->out.short_size : v->c->message.len);
+    cell_count_own(&y->bytes_out, replied ? v->layouts->out.short_size : cell_body_len(v->c));
     cell_count_own(&y->done, 1);
     cell_ctx_end_handler(v->c);
     return good;

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "server_parts.h"
+#include "server_stream.h"
 
 #define LINGER_NS (UINT64_C(1000) * CELL_NS_PER_MS)
 /* Threads that may wait for clients to take their replies before others have to wait for a thread. */
@@ -213,7 +214,7 @@ static struct server_thread *most_stuck(const struct cell_server *s)
     struct server_thread *worst = NULL;
     for (struct server_thread *t = s->threads; t; t = t->next) {
         uint64_t since = atomic_load(&t->sending_ns);
-        if (!since || t->cut)
+        if (!since || t->cut || t->conn->stream)
             continue;
         uint32_t n = t->conn->caller->uid->stuck, most = worst ? worst->conn->caller->uid->stuck : 0;
         if (n > most || (n == most && worst && since < atomic_load(&worst->sending_ns)))
@@ -232,7 +233,7 @@ static uint32_t count_stuck(struct cell_server *s)
         u->stuck = 0;
     for (struct server_thread *t = s->threads; t; t = t->next) {
         uint64_t since = atomic_load(&t->sending_ns);
-        bool sends = since && since + STUCK_NS <= now;
+        bool sends = since && since + STUCK_NS <= now && !t->conn->stream;
         n += sends;
         cut += sends && t->cut;
         if (sends && !t->cut)
@@ -251,7 +252,8 @@ static uint32_t count_stuck(struct cell_server *s)
 
 static bool may_start_thread(struct cell_server *s)
 {
-    return s->nthreads < s->max_served || s->nthreads - count_stuck(s) < s->max_served;
+    uint32_t n = s->nthreads - s->nstreams; /* which are limited by themselves */
+    return n < s->max_served || n - count_stuck(s) < s->max_served;
 }
 
 /* There is work: a thread that waits takes it, or a new one. */
@@ -315,6 +317,10 @@ void cell_server_resume(struct cell_server *s, struct gate_waiter *admitted)
     for (struct gate_waiter *w = admitted, *next; w; w = next) {
         struct server_conn *conn = (struct server_conn *)((char *)w - offsetof(struct server_conn, waiter));
         next = w->next;
+        if (conn->stream) { /* its thread waits for that */
+            sem_post(&conn->stream->turn);
+            continue;
+        }
         conn->admitted = true;
         cell_server_dispatch(s, conn);
     }

@@ -86,7 +86,7 @@ static int describe_type(struct describe *d, const struct schema_type *t, struct
     return CELL_OK;
 }
 
-/* Parameters in one array: those that go in, then those that come out. */
+/* Parameters in one array: those that go in, then those that come out, then the stream. */
 static int describe_method(struct describe *d, const struct schema_method *m, struct cell_method *to)
 {
     struct cell_field *params = cell_arena_array(&d->schema->arena, m->nparams, sizeof(*params));
@@ -94,7 +94,7 @@ static int describe_method(struct describe *d, const struct schema_method *m, st
     if (!params)
         return fail_memory(d);
     for (uint32_t i = 0; i < m->nparams; i++)
-        nin += !m->params[i].out;
+        nin += !m->params[i].out && !m->params[i].stream;
     to->name = m->name;
     to->in = params;
     to->out = params + nin;
@@ -103,7 +103,11 @@ static int describe_method(struct describe *d, const struct schema_method *m, st
     for (uint32_t i = 0; i < m->nparams; i++) {
         const struct schema_field *p = &m->params[i];
         int r;
-        if (p->out) {
+        if (p->stream) {
+            to->stream = &params[m->nparams - 1];
+            to->flags |= p->out ? 0 : CELL_METHOD_WRITES;
+            r = describe_field(d, p, 0, 0, &params[m->nparams - 1]);
+        } else if (p->out) {
             r = describe_field(d, p, nout * (uint32_t)sizeof(struct cell_ref), CELL_FIELD_REF | CELL_FIELD_OUT,
                                &params[nin + nout]);
             nout++;

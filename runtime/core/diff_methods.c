@@ -7,7 +7,8 @@
 
 static bool same_shape(const struct schema_field *a, const struct schema_field *b)
 {
-    return a->out == b->out && a->by_pointer == b->by_pointer && diff_same_ref(&a->type, &b->type);
+    return a->out == b->out && a->by_pointer == b->by_pointer && a->stream == b->stream &&
+           diff_same_ref(&a->type, &b->type);
 }
 
 /* "out auth_session *" */
@@ -18,12 +19,18 @@ static void param_format(const struct schema_field *p, char text[DIFF_TEXT])
     snprintf(text, DIFF_TEXT, "%s%s%s", p->out ? "out " : "", type, p->by_pointer && !p->type.count ? " *" : "");
 }
 
-/* Which one of its direction it is. */
+/* In parameters, out parameters and streams do. */
+static bool travels_with(const struct schema_field *a, const struct schema_field *b)
+{
+    return a->stream == b->stream && (a->stream || a->out == b->out);
+}
+
+/* Which one it is of those that it travels with. */
 static uint32_t position(const struct schema_method *m, uint32_t param)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < param; i++)
-        n += m->params[i].out == m->params[param].out;
+        n += travels_with(&m->params[i], &m->params[param]);
     return n;
 }
 
@@ -44,13 +51,13 @@ static unsigned order_breaks(const struct schema_method *before, const struct di
 {
     uint32_t place = 0, now = 0, wire_place = 0, wire_now = 0;
     for (uint32_t k = 0; k < before->nparams; k++) {
-        bool travels_with = before->params[k].out == before->params[i].out;
-        if (m->to[k] == DIFF_NONE)
-            continue;
+        bool together = travels_with(&before->params[k], &before->params[i]);
+        if (m->to[k] == DIFF_NONE || before->params[k].stream)
+            continue; /* the client's function has no parameter for a stream */
         place += k < i;
         now += m->to[k] < m->to[i];
-        wire_place += travels_with && k < i;
-        wire_now += travels_with && m->to[k] < m->to[i];
+        wire_place += together && k < i;
+        wire_now += together && m->to[k] < m->to[i];
     }
     return (place != now ? DIFF_SOURCE : 0u) | (wire_place != wire_now ? DIFF_WIRE : 0u);
 }
@@ -65,6 +72,39 @@ static void add_place(struct diff_work *w, const char *method, const char *param
     diff_add_as(w, DIFF_PARAM_CHANGED, breaks, sentence, &c);
 }
 
+/* A stream is the same one whatever its name, and nothing else is. */
+static void match_streams(const struct schema_method *before, const struct schema_method *after, struct diff_match *m)
+{
+    for (uint32_t i = 0; i < before->nparams; i++)
+        for (uint32_t j = 0; j < after->nparams; j++) {
+            bool old = before->params[i].stream, now = after->params[j].stream;
+            if (old != now && m->to[i] == j)
+                m->to[i] = m->from[j] = DIFF_NONE;
+            if (old && now) {
+                m->to[i] = j;
+                m->from[j] = i;
+            }
+        }
+}
+
+static void diff_stream(struct diff_work *w, const char *method, const struct schema_field *old,
+                        const struct schema_field *now)
+{
+    static const char *const ends[] = {"client to server", "server to client"};
+    char before_text[DIFF_TEXT], now_text[DIFF_TEXT];
+    unsigned breaks = diff_rule_breaks(DIFF_PARAM_CHANGED);
+    struct diff_change c = {.owner = method, .member = old->name, .before = ends[old->out], .now = ends[now->out]};
+    if (old->out != now->out)
+        diff_add_as(w, DIFF_PARAM_CHANGED, breaks, "Stream '$m' of '$o' changed its direction from $b to $n in $c", &c);
+    if (diff_same_ref(&old->type, &now->type))
+        return;
+    cell_schema_ref_format(&old->type, before_text, sizeof(before_text));
+    cell_schema_ref_format(&now->type, now_text, sizeof(now_text));
+    c.before = before_text;
+    c.now = now_text;
+    diff_add_as(w, DIFF_PARAM_CHANGED, breaks, "Records of stream '$m' of '$o' changed from '$b' to '$n' in $c", &c);
+}
+
 /* Returns whether it is in another order or of another type. */
 static bool diff_param(struct diff_work *w, const struct schema_method *before, const struct schema_method *after,
                        const struct diff_match *m, uint32_t i)
@@ -74,6 +114,10 @@ static bool diff_param(struct diff_work *w, const struct schema_method *before, 
     if (strcmp(old->name, now->name) != 0)
         diff_add(w, DIFF_PARAM_RENAMED,
                  &(struct diff_change){.owner = before->name, .member = old->name, .now = now->name});
+    if (old->stream && !same_shape(old, now)) {
+        diff_stream(w, before->name, old, now);
+        return true;
+    }
     if (!same_shape(old, now)) {
         param_format(old, before_text);
         param_format(now, now_text);
@@ -82,7 +126,7 @@ static bool diff_param(struct diff_work *w, const struct schema_method *before, 
             &(struct diff_change){.owner = before->name, .member = old->name, .before = before_text, .now = now_text});
         return true;
     }
-    unsigned breaks = order_breaks(before, m, i);
+    unsigned breaks = old->stream ? 0 : order_breaks(before, m, i);
     if (breaks)
         add_place(w, before->name, old->name, breaks, "Parameter '$m' of '$o' has another place in $c", i + 1,
                   m->to[i] + 1);
@@ -112,11 +156,13 @@ void diff_method(struct diff_work *w, const struct schema_method *before, const 
     bool same = true;
     if (!diff_match_names(w, before->params, before->nparams, after->params, after->nparams, &m))
         return;
+    match_streams(before, after, &m);
     match_renamed(before, after, &m);
     for (uint32_t i = 0; i < before->nparams; i++) {
         if (m.to[i] == DIFF_NONE) {
-            diff_add(w, DIFF_PARAM_REMOVED,
-                     &(struct diff_change){.owner = before->name, .member = before->params[i].name});
+            diff_add_as(w, DIFF_PARAM_REMOVED, diff_rule_breaks(DIFF_PARAM_REMOVED),
+                        before->params[i].stream ? "Stream '$m' of '$o' no longer exists in $c" : NULL,
+                        &(struct diff_change){.owner = before->name, .member = before->params[i].name});
             same = false;
         } else if (diff_param(w, before, after, &m, i)) {
             same = false;
@@ -125,7 +171,9 @@ void diff_method(struct diff_work *w, const struct schema_method *before, const 
     for (uint32_t j = 0; j < after->nparams; j++) {
         if (m.from[j] != DIFF_NONE)
             continue;
-        diff_add(w, DIFF_PARAM_ADDED, &(struct diff_change){.owner = before->name, .member = after->params[j].name});
+        diff_add_as(w, DIFF_PARAM_ADDED, diff_rule_breaks(DIFF_PARAM_ADDED),
+                    after->params[j].stream ? "Stream '$m' of '$o' is new in $c" : NULL,
+                    &(struct diff_change){.owner = before->name, .member = after->params[j].name});
         same = false;
     }
     if (same)

@@ -260,6 +260,17 @@ static int find_params(struct from *f, const struct cell_field *params, uint32_t
     return CELL_OK;
 }
 
+static int find_stream(struct from *f, const struct cell_method *m)
+{
+    const struct cell_field *p = m->stream;
+    if (!p)
+        return CELL_OK;
+    if (!p->name || !cell_is_identifier(p->name) || p->flags || p->reserved || p->offset || p->count)
+        return refuse(f, "the stream's descriptor is damaged");
+    int r = find_type(f, p->type, 0);
+    return r < 0 ? cell_error_wrap(f->e, "stream '%s'", p->name) : r;
+}
+
 static int find_types(struct from *f, const struct cell_service *service)
 {
     for (uint32_t i = 0; i < service->nmethods; i++) {
@@ -273,6 +284,8 @@ static int find_types(struct from *f, const struct cell_service *service)
         int r = find_params(f, m->in, m->nin, false);
         if (r == CELL_OK)
             r = find_params(f, m->out, m->nout, true);
+        if (r == CELL_OK)
+            r = find_stream(f, m);
         if (r < 0)
             return cell_error_wrap(f->e, "method '%s'", m->name);
     }
@@ -283,15 +296,18 @@ static int make_method(struct from *f, const struct cell_method *from, struct sc
 {
     to->name = keep(f, from->name);
     to->idempotent = from->flags & CELL_METHOD_IDEMPOTENT;
-    to->nparams = from->nin + from->nout;
+    to->nparams = from->nin + from->nout + (from->stream != NULL);
     to->params = cell_arena_array(&f->schema->arena, to->nparams, sizeof(*to->params));
     if (!to->name || !to->params)
         return fail_memory(f);
     for (uint32_t i = 0; i < to->nparams; i++) {
-        const struct cell_field *p = i < from->nin ? &from->in[i] : &from->out[i - from->nin];
+        bool stream = i == from->nin + from->nout;
+        const struct cell_field *p = i < from->nin ? &from->in[i] : stream ? from->stream : &from->out[i - from->nin];
         int r = make_field(f, p, &to->params[i]);
         if (r < 0)
             return r;
+        to->params[i].stream = stream;
+        to->params[i].out |= stream && !(from->flags & CELL_METHOD_WRITES);
     }
     return CELL_OK;
 }

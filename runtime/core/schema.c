@@ -128,6 +128,14 @@ const struct schema_method *cell_schema_method(const struct cell_schema *s, cons
     return find(s->methods, s->nmethods, sizeof(*s->methods), s->types_by_name != NULL, name);
 }
 
+const struct schema_field *cell_schema_stream(const struct schema_method *m)
+{
+    for (uint32_t i = 0; i < m->nparams; i++)
+        if (m->params[i].stream)
+            return &m->params[i];
+    return NULL;
+}
+
 const struct schema_verb *cell_schema_verb(const struct cell_schema *s, const char *name)
 {
     return find(s->verbs, s->nverbs, sizeof(*s->verbs), s->types_by_name != NULL, name);
@@ -185,7 +193,7 @@ static void layout_slots(struct schema_method *m)
         struct schema_field *p = &m->params[i];
         uint32_t size = sizeof(struct cell_ref), align = _Alignof(struct cell_ref);
         p->offset = 0;
-        if (p->out)
+        if (p->out || p->stream)
             continue;
         if (!p->by_pointer)
             cell_schema_ref_layout(&p->type, &size, &align);

@@ -52,6 +52,8 @@ struct schema_field {
     uint32_t offset;          /* fields: bytes; parameters: offset of the slot in the request struct */
     bool out;                 /* parameters */
     bool by_pointer;          /* parameters: `const struct T *` in, `T *` out, arrays: the REF form */
+    bool stream;              /* parameters: records of `type`, out = from the server; at most one of a method */
+    const char *handle;       /* streams in the cell's own program: the type that CELL_WRITER or CELL_READER made */
     const char *renamed_from; /* fields; NULL */
     const char *since;        /* fields; NULL */
     const struct schema_rule *rules;
@@ -154,6 +156,13 @@ int cell_schema_seal(struct cell_schema *s, struct cell_error *e);
 int cell_schema_format(const struct cell_schema *s, struct cell_buffer *out);
 void cell_schema_free(struct cell_schema *s); /* NULL is accepted */
 
+/* The method's stream parameter; NULL = it has none. */
+const struct schema_field *cell_schema_stream(const struct schema_method *m);
+/* X(suffix): names that a client declares for such a method besides its own: for one whose stream it reads, and one
+ * whose stream it writes. */
+#define CELL_STREAM_READER_NAMES(X) X("_iter") X("_next") X("_next_n") X("_end")
+#define CELL_STREAM_WRITER_NAMES(X) X("_writer") X("_put") X("_end")
+
 const struct schema_type *cell_schema_type(const struct cell_schema *s, const char *name);
 const struct schema_method *cell_schema_method(const struct cell_schema *s, const char *name);
 const struct schema_verb *cell_schema_verb(const struct cell_schema *s, const char *name);
@@ -204,9 +213,10 @@ bool cell_is_reserved(const char *name);
  * arena grows. CELL_NO_MEMORY, CELL_INVALID_ARGUMENT for a type of another schema. */
 int cell_schema_describe(struct cell_schema *s, const struct cell_method **methods, struct cell_error *e);
 /* The other way: the schema that a client's descriptors stand for. They hold no docs, constants and former names, not
- * the order of in and out parameters among each other (ins come first), and no enumerators: each enum has one
- * placeholder, "unnamed_N". CELL_FAILED_PRECONDITION for descriptors of another version, CELL_INVALID_ARGUMENT for such
- * as no renderer makes: methods not sorted, types of one name that differ, recursion, layouts that are not LP64's. */
+ * the order of in and out parameters among each other (ins come first, a stream last), and no enumerators: each enum
+ * has one placeholder, "unnamed_N". CELL_FAILED_PRECONDITION for descriptors of another version, CELL_INVALID_ARGUMENT
+ * for such as no renderer makes: methods not sorted, types of one name that differ, recursion, layouts that are not
+ * LP64's. */
 int cell_schema_from_service(const struct cell_service *service, struct cell_schema **schema, struct cell_error *e);
 
 /*

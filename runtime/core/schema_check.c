@@ -245,6 +245,18 @@ static int check_types(const struct checker *c, const struct json_at *root)
     return CELL_OK;
 }
 
+/* The records of a stream travel as the elements of a list do. */
+static int check_stream(const struct checker *c, const struct json_at *at, const struct schema_field *p)
+{
+    if (p->by_pointer)
+        return cell_json_fail(at, "pointer", c->e, "a stream is not passed by pointer");
+    if (p->type.count || p->type.kind == CELL_KIND_LIST || p->type.kind == CELL_KIND_OPT)
+        return cell_json_fail(at, "type", c->e, "a stream cannot be of an array, a list or an optional");
+    if (inner_depth(c, &p->type) + 1 > CELL_MAX_DEPTH)
+        return cell_json_fail(at, NULL, c->e, "'%s' nests deeper than %u", p->name, CELL_MAX_DEPTH);
+    return CELL_OK;
+}
+
 static int check_param(const struct checker *c, const struct json_at *at, const struct schema_field *p)
 {
     char text[256];
@@ -252,6 +264,8 @@ static int check_param(const struct checker *c, const struct json_at *at, const 
     int r = check_field(c, at, p, c->s->ntypes);
     if (r < 0)
         return r;
+    if (p->stream)
+        return check_stream(c, at, p);
     if (p->type.kind == CELL_KIND_ENUM && !p->type.count)
         by_reference = false;
     cell_schema_ref_format(&p->type, text, sizeof(text));
@@ -278,6 +292,8 @@ static int check_method(const struct checker *c, const struct json_at *at, const
     for (uint32_t i = 0; r == CELL_OK && i < m->nparams; i++) {
         const struct json_at param = element(&params, i);
         r = check_param(c, &param, &m->params[i]);
+        if (r == CELL_OK && m->params[i].stream && cell_schema_stream(m) != &m->params[i])
+            r = cell_json_fail(&param, "stream", c->e, "a method has one stream");
     }
     if (r == CELL_OK)
         r = cell_check_unique(&params, m->params, m->nparams, sizeof(*m->params), c->e);

@@ -119,6 +119,7 @@ static void put_param(struct writer *w, const struct schema_field *p)
     put_text(w, "name", p->name);
     put_true(w, "pointer", p->by_pointer);
     put_rules(w, p);
+    put_true(w, "stream", p->stream);
     put_use(w, "type", &p->type);
     put(w, "}");
 }

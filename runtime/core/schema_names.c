@@ -88,6 +88,8 @@ struct entry {
     uint32_t value; /* of an enumerator; NO_VALUE otherwise */
 };
 #define NO_VALUE UINT32_MAX
+#define OF_STREAM (UINT32_MAX - 1) /* declared by a client for the method's stream */
+#define STREAM_NAMES 4u            /* at most, of a method */
 
 static int compare_entries(const void *a, const void *b)
 {
@@ -149,6 +151,29 @@ static size_t collect(const struct cell_schema *s, struct entry *to, size_t *own
     return n;
 }
 
+/* What clients declare for streams. The texts are in `arena`. */
+static size_t collect_stream_names(const struct cell_schema *s, struct entry *to, size_t n, struct cell_arena *arena)
+{
+#define SUFFIX(suffix) suffix,
+    static const char *const reader[] = {CELL_STREAM_READER_NAMES(SUFFIX)}, *const writer[] = {
+                                                                                CELL_STREAM_WRITER_NAMES(SUFFIX)};
+#undef SUFFIX
+    for (uint32_t i = 0; i < s->nmethods; i++) {
+        const struct schema_field *stream = cell_schema_stream(&s->methods[i]);
+        size_t names = !stream       ? 0
+                       : stream->out ? sizeof(reader) / sizeof(reader[0])
+                                     : sizeof(writer) / sizeof(writer[0]);
+        for (size_t k = 0; k < names; k++, n++) {
+            const char *name =
+                cell_arena_printf(arena, "%s%s", s->methods[i].name, stream->out ? reader[k] : writer[k]);
+            if (!name)
+                return 0;
+            to[n] = (struct entry){name, "methods", (uint32_t)n, i, OF_STREAM};
+        }
+    }
+    return n;
+}
+
 int cell_declared_again(const struct json_at *entry, const char *name, struct cell_error *e)
 {
     return cell_json_fail(entry, "name", e, "'%s' is a name of the declaration: it is used, not defined again", name);
@@ -160,22 +185,29 @@ static int report_scope(const struct json_at *root, const struct entry *twice, b
     const struct json_at entry = {.parent = &list, .index = twice->index, .status = root->status};
     const struct json_at values = {.parent = &entry, .key = "values", .status = root->status};
     const struct json_at value = {.parent = &values, .index = twice->value, .status = root->status};
-    const struct json_at *at = twice->value == NO_VALUE ? &entry : &value;
+    const struct json_at *at = twice->value >= OF_STREAM ? &entry : &value;
+    if (twice->value == OF_STREAM)
+        return cell_json_fail(at, "name", e, "'%s' is there already, and clients declare it for this method's stream",
+                              twice->name);
     return again ? cell_declared_again(at, twice->name, e)
                  : cell_json_fail(at, "name", e, "'%s' is there twice: %s", twice->name, SHARED_SCOPE);
 }
 
 int cell_check_scope(const struct json_at *root, const struct cell_schema *s, struct cell_error *e)
 {
-    size_t n = (size_t)s->ntypes + s->nconstants + s->nmethods;
+    size_t n = (size_t)s->ntypes + s->nconstants + (1 + STREAM_NAMES) * (size_t)s->nmethods;
+    struct cell_arena names = {0};
     for (uint32_t i = 0; i < s->ntypes; i++)
         n += s->types[i].nvalues;
     struct entry *entries = calloc(n + 1, sizeof(*entries));
     if (!entries)
         return cell_error_set(e, CELL_NO_MEMORY, "schema: out of memory");
-    size_t own, count = collect(s, entries, &own);
-    const struct entry *twice = find_repeated(entries, count, own);
+    size_t own, count = collect(s, entries, &own), all = collect_stream_names(s, entries, count, &names);
+    const struct entry *twice = find_repeated(entries, all, own);
     int r = twice ? report_scope(root, twice, twice[-1].order < own, e) : CELL_OK;
+    if (all < count)
+        r = cell_error_set(e, CELL_NO_MEMORY, "schema: out of memory");
+    cell_arena_free(&names);
     free(entries);
     return r;
 }

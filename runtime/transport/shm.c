@@ -409,6 +409,7 @@ const struct cell_conn_ops cell_shm_ops = {
     .fd = cell_unix_fd,
     .peer = cell_unix_peer,
     .close = cell_unix_close,
+    .room = cell_shm_room,
     .untaken = shm_untaken,
     .release = shm_release,
     .place = shm_place,

@@ -41,6 +41,8 @@ struct cell_received {
     size_t message_len;
 };
 
+#define CELL_ROOM_MAX (16u << 10)
+
 struct cell_conn;
 
 /* What one connection can do. */
@@ -81,6 +83,12 @@ struct cell_conn_ops {
     /* After recv said that the connection has ended: whether the peer certainly never received the last frame that was
      * sent. NULL: that cannot be told. */
     bool (*untaken)(const struct cell_conn *c);
+    /* Waits until send of a frame with `length` bytes of payload would not block: 1. With `in`, also until there is
+     * something to receive, which comes first: 0, and recv with a deadline that has passed says what; a part of a frame
+     * is something. CELL_DEADLINE_EXCEEDED: neither, and the connection goes on. CELL_UNAVAILABLE: the peer is gone, as
+     * far as that can be told without receiving. By the thread that sends; with `in`, by the one that receives as well.
+     * A frame larger than CELL_ROOM_MAX may block in spite of that, when the peer does not receive meanwhile. */
+    int (*room)(struct cell_conn *c, uint32_t length, bool in, uint64_t deadline_ns, struct cell_error *e);
     /* What recv has lent is not needed any more: it goes back to the peer before the next recv, which matters for large
      * messages. `idle`: nothing will be sent for a while either. By the thread that receives. NULL: there is nothing
      * that this would give back. */
@@ -209,6 +217,11 @@ static inline int cell_conn_recv(struct cell_conn *c, struct cell_received *r, u
                                  struct cell_error *e)
 {
     return cell_conn_ops(c)->recv(c, r, deadline_ns, e);
+}
+static inline int cell_conn_room(struct cell_conn *c, uint32_t length, bool in, uint64_t deadline_ns,
+                                 struct cell_error *e)
+{
+    return cell_conn_ops(c)->room(c, length, in, deadline_ns, e);
 }
 static inline bool cell_conn_readable(struct cell_conn *c) { return cell_conn_ops(c)->readable(c); }
 static inline void cell_conn_interrupt(struct cell_conn *c) { cell_conn_ops(c)->interrupt(c); }

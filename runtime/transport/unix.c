@@ -549,6 +549,7 @@ static const struct cell_conn_ops unix_ops = {
     .fd = cell_unix_fd,
     .peer = cell_unix_peer,
     .close = cell_unix_close,
+    .room = cell_unix_room,
     .offer_shm = unix_offer_shm,
 };
 

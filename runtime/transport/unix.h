@@ -73,6 +73,9 @@ int cell_unix_send_kept(struct unix_conn *c, uint64_t deadline_ns, struct cell_e
 int cell_unix_fd(const struct cell_conn *c);
 void cell_unix_peer(const struct cell_conn *c, struct cell_peer *peer);
 void cell_unix_close(struct cell_conn *conn);
+/* room.c */
+int cell_unix_room(struct cell_conn *conn, uint32_t length, bool in, uint64_t deadline_ns, struct cell_error *e);
+int cell_shm_room(struct cell_conn *conn, uint32_t length, bool in, uint64_t deadline_ns, struct cell_error *e);
 /* Forgets all that was received, and the memory. */
 void cell_unix_drop_buffer(struct unix_conn *c);
 

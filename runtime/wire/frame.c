@@ -36,7 +36,7 @@ void cell_frame_encode(const struct cell_frame *f, uint8_t header[CELL_FRAME_HEA
 }
 
 /* What each kind may carry; docs/protocol.md, "Frame". */
-enum payload { PAYLOAD_NONE, PAYLOAD_META, PAYLOAD_ANY, PAYLOAD_CONTROL };
+enum payload { PAYLOAD_NONE, PAYLOAD_META, PAYLOAD_ANY, PAYLOAD_CONTROL, PAYLOAD_MESSAGE };
 struct frame_rule {
     const char *name;
     enum payload payload;
@@ -56,6 +56,8 @@ static const struct frame_rule rules[] = {
     [CELL_FRAME_SHM_READY] = {"SHM_READY", PAYLOAD_CONTROL, false, false, false},
     [CELL_FRAME_SHM_WAKE] = {"SHM_WAKE", PAYLOAD_NONE, false, false, false},
     [CELL_FRAME_SHM_BLOB] = {"SHM_BLOB", PAYLOAD_CONTROL, false, false, false},
+    [CELL_FRAME_RECORDS] = {"RECORDS", PAYLOAD_MESSAGE, false, false, true},
+    [CELL_FRAME_END] = {"END", PAYLOAD_NONE, false, false, true},
 };
 
 static int check_start(const uint8_t *b, size_t len, uint32_t max_payload, struct cell_error *e)
@@ -69,7 +71,7 @@ static int check_start(const uint8_t *b, size_t len, uint32_t max_payload, struc
                               CELL_FRAME_VERSION);
     if (len >= 8 && load32(b + 4) > max_payload)
         return cell_error_set(e, CELL_TOO_LARGE, "frame of %u bytes; the limit is %u", load32(b + 4), max_payload);
-    if (len >= 10 && (b[9] < CELL_FRAME_HELLO || b[9] > CELL_FRAME_SHM_BLOB))
+    if (len >= 10 && (b[9] < CELL_FRAME_HELLO || b[9] > CELL_FRAME_END))
         return cell_error_set(e, CELL_PROTOCOL_ERROR, "frame of unknown kind %u", b[9]);
     if (len >= 11 && b[10] > CELL_CHANNEL_COMPILE)
         return cell_error_set(e, CELL_PROTOCOL_ERROR, "frame of unknown channel %u", b[10]);
@@ -97,7 +99,7 @@ static int check_rules(const uint8_t *b, size_t len, struct cell_error *e)
                                   length, meta_len);
         if (r->payload == PAYLOAD_META && meta_len != length)
             return cell_error_set(e, CELL_PROTOCOL_ERROR, "%s frame with bytes beyond its metadata", r->name);
-        if (r->payload == PAYLOAD_CONTROL && meta_len)
+        if ((r->payload == PAYLOAD_CONTROL || r->payload == PAYLOAD_MESSAGE) && meta_len)
             return cell_error_set(e, CELL_PROTOCOL_ERROR, "%s frame with metadata", r->name);
     }
     if (len >= 20 && !r->code && load32(b + 16))

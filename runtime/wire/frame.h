@@ -28,7 +28,10 @@
     X(SHM_ACCEPT, 9) /* server → client: the answer; when accepted, its last frame over the socket */                  \
     X(SHM_READY, 10) /* client → server, its last frame over the socket */                                             \
     X(SHM_WAKE, 11)  /* there is a message for a receiver that sleeps in poll */                                       \
-    X(SHM_BLOB, 12)  /* memory for large payloads, with a descriptor; or that it is taken back */
+    X(SHM_BLOB, 12)  /* memory for large payloads, with a descriptor; or that it is taken back */                      \
+    /* Of a call whose method has a stream: */                                                                         \
+    X(RECORDS, 13) /* records of the stream, in its direction; id of the call */                                       \
+    X(END, 14)     /* client → server: there are no more */
 
 enum cell_frame_kind {
 #define CELL_FRAME_KIND_ENUM(symbol, number) CELL_FRAME_##symbol = number,
@@ -36,7 +39,10 @@ enum cell_frame_kind {
 #undef CELL_FRAME_KIND_ENUM
 };
 
-static inline bool cell_frame_is_internal(uint8_t kind) { return kind >= CELL_FRAME_SHM_OPEN; }
+static inline bool cell_frame_is_internal(uint8_t kind)
+{
+    return kind >= CELL_FRAME_SHM_OPEN && kind <= CELL_FRAME_SHM_BLOB;
+}
 
 enum cell_channel { CELL_CHANNEL_APP = 0, CELL_CHANNEL_OPS = 1, CELL_CHANNEL_COMPILE = 2 };
 

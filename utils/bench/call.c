@@ -84,18 +84,40 @@ static int lent_invoke(cell_ctx *c, const void *in, void *const *out)
     return 0;
 }
 
-/* Sorted by name; the index is the method's number. */
-enum { BYTES, ECHO8, ECHO40, ECHO64, LENT, REPLY, NMETHODS };
-static const struct cell_method methods[NMETHODS] = {
-    [BYTES] = {"bench_bytes", bytes_in, bytes_out, 1, 1, sizeof(cell_bytes), 0, bytes_invoke},
-    [ECHO8] = {"bench_echo008", bench_echo008_in, bench_echo008_out, 1, 1, 8, 0, bench_echo008_invoke},
-    [ECHO40] = {"bench_echo040", bench_echo040_in, bench_echo040_out, 1, 1, 40, 0, bench_echo040_invoke},
-    [ECHO64] = {"bench_echo064", bench_echo064_in, bench_echo064_out, 1, 1, 64, 0, bench_echo064_invoke},
-    [LENT] = {"bench_lent", lent_in, bytes_out, 2, 1, sizeof(struct lent_in), 0, lent_invoke},
-    [REPLY] = {"bench_reply", reply_in, bytes_out, 1, 1, 8, 0, reply_invoke},
+struct record {
+    uint64_t words[8];
 };
-static const struct cell_method *const served[NMETHODS] = {&methods[0], &methods[1], &methods[2],
-                                                           &methods[3], &methods[4], &methods[5]};
+static const struct cell_field records_out = {"out", &bench_echo064_type, 0, 0, 0, 0};
+
+/* Records without end, a batch at a time; every word is written, as the bare ring's producer does. */
+static int stream_invoke(cell_ctx *c, const void *in, void *const *out)
+{
+    struct record batch[BATCH];
+    int r = 0;
+    (void)in;
+    (void)out;
+    for (uint64_t n = 0; r >= 0;) {
+        for (unsigned i = 0; i < BATCH; i++, n++)
+            for (unsigned k = 0; k < 8; k++)
+                batch[i].words[k] = n;
+        r = cell_stream_put(cell_ctx_stream(c), batch, BATCH);
+    }
+    return r;
+}
+
+/* Sorted by name; the index is the method's number. */
+enum { BYTES, ECHO8, ECHO40, ECHO64, LENT, REPLY, STREAM, NMETHODS };
+static const struct cell_method methods[NMETHODS] = {
+    [BYTES] = {"bench_bytes", bytes_in, bytes_out, 1, 1, sizeof(cell_bytes), 0, bytes_invoke, NULL},
+    [ECHO8] = {"bench_echo008", bench_echo008_in, bench_echo008_out, 1, 1, 8, 0, bench_echo008_invoke, NULL},
+    [ECHO40] = {"bench_echo040", bench_echo040_in, bench_echo040_out, 1, 1, 40, 0, bench_echo040_invoke, NULL},
+    [ECHO64] = {"bench_echo064", bench_echo064_in, bench_echo064_out, 1, 1, 64, 0, bench_echo064_invoke, NULL},
+    [LENT] = {"bench_lent", lent_in, bytes_out, 2, 1, sizeof(struct lent_in), 0, lent_invoke, NULL},
+    [REPLY] = {"bench_reply", reply_in, bytes_out, 1, 1, 8, 0, reply_invoke, NULL},
+    [STREAM] = {"bench_stream", NULL, NULL, 0, 0, 0, 0, stream_invoke, &records_out},
+};
+static const struct cell_method *const served[NMETHODS] = {&methods[0], &methods[1], &methods[2], &methods[3],
+                                                           &methods[4], &methods[5], &methods[6]};
 
 /* The schema that the descriptors stand for, as CELL_PROVIDE would have embedded it; *fingerprint gets 64 digits. */
 static char *embedded_schema(char fingerprint[65])
@@ -136,6 +158,8 @@ struct side {
     struct held main, socket, held[MOST_HELD]; /* socket: one that stays on the Unix socket */
     int tickets[DEPTH];
     uint64_t out[BATCH][8];
+    struct cell_stream *stream; /* of a context of its own, so that nothing else ends it */
+    cell_ctx *stream_context;
     unsigned next;
     bool outstanding;
     unsigned nheld;
@@ -282,6 +306,26 @@ static void batch_run(void *user, const struct bench_case *c)
         wait_async(s, tickets[i]);
 }
 
+/* Takes operations records of a stream that is never ended: between the runs the cell waits. */
+static void stream_run(void *user, const struct bench_case *c)
+{
+    struct side *s = user;
+    struct record batch[BATCH];
+    if (!s->stream) {
+        s->stream_context = cell_ctx_open(&(struct cell_ctx_options){.client = s->main.client});
+        s->stream = cell_stream_open(s->stream_context, &s->service, STREAM, NULL);
+    }
+    for (uint32_t done = 0; done < c->operations;) {
+        size_t n = cell_stream_next_n(s->stream, batch, BATCH);
+        if (n == 0)
+            bench_die("the stream has ended: %s", cell_status_text(cell_stream_next(s->stream, batch)));
+        for (size_t i = 0; i < n; i++)
+            for (unsigned k = 0; k < 8; k++)
+                s->sum += batch[i].words[k];
+        done += (uint32_t)n;
+    }
+}
+
 /* What another case left outstanding is given up. */
 static void no_calls_outstanding(void *user, const struct bench_case *c, uint64_t runs)
 {
@@ -307,6 +351,7 @@ static const struct bench_case cases[] = {
     {"unix-64", 1, 64, 0, socket_run, NULL},
     {"async-64-depth-16", 1, 64, 0, depth_run, no_calls_outstanding},
     {"batch-64-of-64", BATCH, 64, 0, batch_run, no_calls_outstanding},
+    {"stream-64-batch-64", 1u << 16, 64, BATCH, stream_run, no_calls_outstanding},
     {"call-1024", 1, 1024, 0, bytes_run, NULL},
     {"call-65536", 1, 64u << 10, 0, bytes_run, NULL},
     {"call-1048576", 1, LARGEST, 0, bytes_run, NULL},
@@ -355,6 +400,7 @@ int main(int argc, char **argv)
     int r = bench_serve(&s.bench, &program);
     for (unsigned i = 0; i < s.nheld; i++)
         disconnect(&s.held[i]);
+    cell_ctx_close(s.stream_context);
     disconnect(&s.main);
     disconnect(&s.socket);
     free(s.schema);

@@ -125,7 +125,7 @@ static void out_metadata(struct cli_json *j, const struct cell_link_reply *reply
 
 /* The call failed, here or in the cell (`reply` is set then). Only a cell that cannot be reached is "unavailable": what
  * a method answers, and a call that takes too long, are failures of the call. */
-static int failed(struct call *c, int status, const char *message, const struct cell_link_reply *reply)
+int call_failed(struct call *c, int status, const char *message, const struct cell_link_reply *reply)
 {
     int code = status == CELL_UNAVAILABLE ? CLI_UNAVAILABLE : CLI_FAILED;
     const char *hint = status == CELL_SCHEMA_MISMATCH && !reply ? "run it again" : NULL;
@@ -165,7 +165,7 @@ static int refused(struct call *c, const struct cell_link_reply *reply)
         cell_buffer_append(&text, pair.value, pair.value_len);
     else
         cell_buffer_puts(&text, cell_status_text(reply->code));
-    int r = failed(c, reply->code, cell_buffer_ok(&text) && text.data ? text.data : "", reply);
+    int r = call_failed(c, reply->code, cell_buffer_ok(&text) && text.data ? text.data : "", reply);
     cell_buffer_free(&text);
     return r;
 }
@@ -186,7 +186,7 @@ static int succeeded(struct call *c, const struct cell_link_reply *reply)
     if (d->nout > 0 && cell_message_decode(&layout, reply->message, reply->message_len, &c->arena, outs, &e) < 0)
         return cli_error(c->cli, CLI_FAILED, NULL, "%s sent a reply that is invalid: %s", c->cell, e.text);
     out_begin(&j, NULL, '{');
-    if (json || reply->code > 0 || d->nout == 0)
+    if (json || reply->code > 0 || (d->nout == 0 && !d->stream))
         out_int(&j, "result", reply->code);
     if (json)
         out_begin(&j, "out", '{');
@@ -228,6 +228,22 @@ static int add_metadata(struct call *c, const struct cli_list *list, struct cell
     return CLI_OK;
 }
 
+static int answered(struct call *c, const struct cell_link_reply *reply)
+{
+    return reply->code < 0 ? refused(c, reply) : succeeded(c, reply);
+}
+
+static int send_stream(struct call *c, struct cell_link *l, const struct cell_buffer *meta,
+                       const struct cell_buffer *message, uint64_t timeout_ms)
+{
+    struct cell_link_reply reply;
+    bool replied = false;
+
+    cli_progress(c->cli, "%s", "");
+    int r = call_stream(c, l, meta, message, timeout_ms, &reply, &replied);
+    return replied ? answered(c, &reply) : r;
+}
+
 static int send_call(struct call *c, const struct cell_buffer *meta, const struct cell_buffer *message,
                      uint64_t timeout_ms)
 {
@@ -239,14 +255,19 @@ static int send_call(struct call *c, const struct cell_buffer *meta, const struc
     cli_progress(c->cli, "calling %s …", c->descriptor->name);
     int r =
         cell_link_open(c->address, c->cell, CELL_CHANNEL_APP, c->schema->fingerprint, c->any_owner, deadline, &l, &e);
+    if (r >= 0 && c->descriptor->stream) {
+        r = send_stream(c, l, meta, message, timeout_ms);
+        cell_link_close(l);
+        return r;
+    }
     if (r >= 0)
         r = cell_link_request(l, (int32_t)c->id, meta->data, meta->len, message->data, message->len,
                               (uint32_t)timeout_ms, deadline, &reply, &e);
     cli_progress(c->cli, "%s", "");
     if (r < 0)
-        r = failed(c, r, e.text, NULL);
+        r = call_failed(c, r, e.text, NULL);
     else
-        r = reply.code < 0 ? refused(c, &reply) : succeeded(c, &reply);
+        r = answered(c, &reply);
     cell_link_close(l);
     return r;
 }

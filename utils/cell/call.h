@@ -3,6 +3,7 @@
 #ifndef CELL_CLI_CALL_H
 #define CELL_CLI_CALL_H
 
+#include "ask/link.h"
 #include "call_value.h"
 
 struct call {
@@ -18,6 +19,13 @@ struct call {
     bool *given;   /* which of its parameters have a value */
     bool stdin_read;
 };
+
+/* call_stream.c: opens the stream of a method that has one, and prints its records or sends what standard input holds.
+ * enum cli_exit, reported; or with *reply set, the call's reply. */
+int call_stream(struct call *c, struct cell_link *l, const struct cell_buffer *meta, const struct cell_buffer *message,
+                uint64_t timeout_ms, struct cell_link_reply *reply, bool *replied);
+/* The call failed, here (`reply` NULL) or in the cell. Reported; returns an enum cli_exit. */
+int call_failed(struct call *c, int status, const char *message, const struct cell_link_reply *reply);
 
 /* Reads the operands "NAME=VALUE" into c->request, which it makes. enum cli_exit, reported. */
 int call_read_arguments(struct call *c, char **operands, int n);

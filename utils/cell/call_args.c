@@ -160,9 +160,9 @@ static int report(struct call *c, uint32_t i, int status, const struct cell_erro
 
     if (status == CELL_CANCELLED)
         return cli_error(c->cli, CLI_INTERRUPTED, NULL, "%s", e->text);
-    /* The descriptor's in parameters are the schema's without the out parameters. */
+    /* The descriptor's in parameters are the schema's without the out parameters and the stream. */
     for (uint32_t in = 0; at < c->method->nparams; at++)
-        if (!c->method->params[at].out && in++ == i)
+        if (!c->method->params[at].out && !c->method->params[at].stream && in++ == i)
             break;
     cell_schema_ref_format(&c->method->params[at].type, type, sizeof(type));
     snprintf(message, sizeof(message), "argument '%s' (%s): %s", c->descriptor->in[i].name, type, e->text);

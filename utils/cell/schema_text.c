@@ -135,8 +135,14 @@ void schema_signature(struct cell_buffer *out, const struct schema_method *m)
     cell_buffer_printf(out, "int %s(cell_ctx *c", m->name);
     for (uint32_t i = 0; i < m->nparams; i++) {
         const struct schema_field *p = &m->params[i];
-        bool pointer = p->by_pointer || p->out;
+        bool pointer = p->by_pointer || (p->out && !p->stream);
 
+        if (p->stream) {
+            cell_buffer_puts(out, p->out ? ", writer<" : ", reader<");
+            c_type(out, &p->type);
+            cell_buffer_printf(out, "> %s", p->name);
+            continue;
+        }
         cell_buffer_puts(out, pointer && !p->out ? ", const " : ", ");
         c_type(out, &p->type);
         if (p->type.count)
@@ -153,10 +159,17 @@ void schema_call_signature(struct cell_buffer *out, const struct cell_schema *s,
     for (uint32_t i = 0; i < m->nparams; i++) {
         char type[192];
 
-        if (m->params[i].out)
+        if (m->params[i].out || m->params[i].stream)
             continue;
         cell_schema_ref_format(&m->params[i].type, type, sizeof(type));
         cell_buffer_printf(out, " %s=<%s>", m->params[i].name, type);
+    }
+    const struct schema_field *stream = cell_schema_stream(m);
+    if (stream && !stream->out) {
+        char type[192];
+
+        cell_schema_ref_format(&stream->type, type, sizeof(type));
+        cell_buffer_printf(out, " < <a line of JSON for each %s>", type);
     }
 }
 

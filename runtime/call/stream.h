@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * Streams: what is the same for all, whoever holds the other end. One side puts records, the other takes them; each
+ * batch is one message (wire/records.h), and what carries messages is one of
+ *   stream_client.c  a client's connection
+ *   server_stream.c  a server's connection, while its handler runs
+ *   stream_local.c   a queue in this process, both ends
+ */
+#ifndef CELL_CALL_STREAM_H
+#define CELL_CALL_STREAM_H
+
+#include "pool.h"
+#include "wire/records.h"
+
+struct stream_ops {
+    /* Sends one message of `length` bytes, in n > 0 parts. Blocks. */
+    int (*send)(struct cell_stream *s, const struct iovec *parts, int n, uint32_t length, struct cell_error *e);
+    /* Waits for the next message, which stays until the next call: 1; 0: there are no more. */
+    int (*receive)(struct cell_stream *s, const uint8_t **message, size_t *len, struct cell_error *e);
+};
+
+struct cell_stream {
+    const struct stream_ops *ops;
+    const char *method;
+    struct cell_records format;
+    uint32_t max_message;    /* that the other side takes */
+    bool writes;             /* this side puts */
+    bool over;               /* the end was met */
+    struct cell_error error; /* once its status is negative: that is what every further step gives */
+    struct cell_arena arena; /* of the batch */
+    struct cell_batch batch;
+    struct cell_buffer scratch;
+};
+
+void cell_stream_init(struct cell_stream *s, const struct stream_ops *ops, const struct cell_method *m, bool writes,
+                      uint32_t max_message, size_t memory_limit);
+void cell_stream_release(struct cell_stream *s);
+/* Ends it with an error, unless it has one. Returns that. */
+int cell_stream_fail(struct cell_stream *s, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* What was received and not handed out stays whatever else is received. */
+int cell_stream_keep(struct cell_stream *s);
+
+/* ---- clients ---- */
+
+struct stream_local;
+
+struct client_stream {
+    struct cell_stream base;
+    struct client_stream *next; /* of the context; changed under its lock */
+    cell_ctx *c;
+    struct client_call call;
+    uint32_t forks;
+    int result;    /* of one that an interceptor answered */
+    bool answered; /* what `reply` or `local` says is the result */
+    /* Of one over a connection: */
+    struct client_conn *conn; /* NULL: it is closed; changed under the context's lock */
+    uint64_t id;
+    bool leaving;               /* the server said GOAWAY */
+    struct cell_received reply; /* until the connection receives again */
+    /* Of one in this process: */
+    struct stream_local *local; /* changed under the context's lock */
+};
+
+extern const struct stream_ops cell_stream_remote_ops, cell_stream_local_ops;
+
+/* Opens it on a connection, or begins the handler. The request stands in c->message. */
+int cell_stream_open_remote(cell_ctx *c, struct client_stream *s, struct cell_error *e);
+int cell_stream_open_local(cell_ctx *c, struct client_stream *s, struct cell_error *e);
+/* The result of an end: the reply's, with what is to be said in `c`. Negative with e->status set: there was none. */
+int cell_stream_end_remote(cell_ctx *c, struct client_stream *s, struct cell_error *e);
+int cell_stream_end_local(cell_ctx *c, struct client_stream *s, struct cell_error *e);
+/* Gives it up: what is on the other side learns of it. */
+void cell_stream_drop_remote(cell_ctx *c, struct client_stream *s);
+void cell_stream_drop_local(cell_ctx *c, struct client_stream *s);
+/* The context's lock is held. Any thread. */
+void cell_stream_interrupt_local(struct client_stream *s);
+
+/* Ends all streams of a context; their handles are not valid any more. */
+void cell_streams_drop(cell_ctx *c);
+/* Ends waiting; the context's lock is held. Any thread. */
+void cell_streams_interrupt(cell_ctx *c);
+
+#endif

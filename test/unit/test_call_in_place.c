@@ -243,7 +243,8 @@ TEST(wrong_use_is_told_and_changes_nothing)
     lent = begin_echo(c, SIZE);
     CHECK(lent && send_echo2(c, (cell_str){NULL, 3}, (cell_bytes){NULL, 0}, &o) == CELL_INVALID_ARGUMENT);
     CHECK(!c->lend.begun);
-    for (int i = 0; i < 10; i++) { /* and its memory comes back */
+    CHECK(call_add(c, 1, 2, &sum) == CELL_OK); /* on a connection that shares memory from its first reply on */
+    for (int i = 0; i < 10; i++) {             /* and its memory comes back */
         lent = begin_echo(c, SIZE);
         CHECK(lent && own_memory(c->lend.conn, lent));
         if (i % 2)
@@ -253,6 +254,32 @@ TEST(wrong_use_is_told_and_changes_nothing)
     }
     lent = begin_echo(c, SIZE);
     CHECK(lent != NULL);
+    lending_stop(&l, c, client);
+}
+
+/* Many small values do not lie together: they are put together, in a buffer. */
+TEST(the_buffer_of_large_messages_is_kept_while_they_come)
+{
+    struct lending l;
+    struct cell_client *client;
+    struct account in, out;
+    static struct tag tags[4000];
+    int32_t sum;
+    lending_start(&l);
+    cell_ctx *c = lending_ctx(&client);
+    memset(&in, 0, sizeof(in));
+    in.tags = (tag_list){tags, 4000};
+    REQUIRE(call_rich(c, &in, &out) == CELL_OK && out.tags.len == 4000);
+    const char *buffer = c->message.data;
+    CHECK(buffer && c->message.capacity > sizeof(tags) && c->message.len == 0);
+    for (int i = 0; i < 20; i++) {
+        CHECK(call_add(c, 1, 1, &sum) == CELL_OK);
+        CHECK(call_rich(c, &in, &out) == CELL_OK && c->message.data == buffer);
+        cell_ctx_reset(c);
+    }
+    for (int i = 0; i < 100; i++)
+        CHECK(call_add(c, 1, 1, &sum) == CELL_OK);
+    CHECK(c->message.capacity <= CELL_KEPT_SCRATCH);
     lending_stop(&l, c, client);
 }
 

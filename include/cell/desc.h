@@ -171,7 +171,7 @@ int cell_call_async(cell_ctx *c, const struct cell_service *service, uint32_t me
  *
  * cell_release gives back all replies that `c` holds, and request memory that was not sent. cell_ctx_reset and
  * cell_ctx_close do as well. What is held stays readable when the cell dies; in a fork's child neither kind of memory
- * is there. Thread-safety as cell_call.
+ * is there. Within an interceptor cell_release does nothing. Thread-safety as cell_call.
  */
 void *cell_begin(cell_ctx *c, const struct cell_service *service, uint32_t method, size_t bytes);
 int cell_send(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in, void *const *out);

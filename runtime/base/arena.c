@@ -39,12 +39,13 @@ struct cell_arena_block {
     _Alignas(ALIGNMENT) unsigned char data[];
 };
 
-static struct cell_arena_block *new_block(size_t size, int single)
+static struct cell_arena_block *new_block(size_t size, int single, int zero)
 {
     if (size > SIZE_MAX - sizeof(struct cell_arena_block))
         return NULL;
-    /* A big allocation is taken with calloc: the kernel's fresh pages need no second zeroing. */
-    struct cell_arena_block *b = single ? calloc(1, sizeof(*b) + size) : malloc(sizeof(struct cell_arena_block) + size);
+    /* A big allocation that must be zero is taken with calloc: the kernel's fresh pages need no second zeroing. */
+    struct cell_arena_block *b =
+        single && zero ? calloc(1, sizeof(*b) + size) : malloc(sizeof(struct cell_arena_block) + size);
     if (!b)
         return NULL;
     b->next = NULL;
@@ -61,9 +62,9 @@ static void free_block(struct cell_arena_block *b)
     free(b);
 }
 
-static struct cell_arena_block *add_single(struct cell_arena *a, size_t size)
+static struct cell_arena_block *add_single(struct cell_arena *a, size_t size, int zero)
 {
-    struct cell_arena_block *b = new_block(size, 1);
+    struct cell_arena_block *b = new_block(size, 1, zero);
     if (b && a->blocks) {
         b->next = a->blocks->next;
         a->blocks->next = b;
@@ -79,7 +80,7 @@ static struct cell_arena_block *add_ordinary(struct cell_arena *a)
     if (a->blocks && !a->blocks->single)
         size = a->blocks->size < LARGEST_BLOCK / 2 ? 2 * a->blocks->size + sizeof(struct cell_arena_block)
                                                    : a->blocks->size;
-    struct cell_arena_block *b = new_block(size, 0);
+    struct cell_arena_block *b = new_block(size, 0, 0);
     if (b) {
         b->next = a->blocks;
         a->blocks = b;
@@ -100,7 +101,7 @@ static void *allocate(struct cell_arena *a, size_t size, int zero)
     struct cell_arena_block *b = a->blocks;
     size_t need = rounded + GAP;
     if (!b || need > b->size - b->used)
-        b = rounded > FIRST_BLOCK / 4 ? add_single(a, need) : add_ordinary(a);
+        b = rounded > FIRST_BLOCK / 4 ? add_single(a, need, zero) : add_ordinary(a);
     if (!b)
         return NULL;
     unsigned char *p = b->data + b->used;

@@ -24,7 +24,7 @@
 #define CELL_MAX_DETAILS 16u
 #define CELL_MAX_DETAIL_BYTES (4u << 10)
 #define CELL_MAX_HOOKS 16u
-/* Scratch memory larger than this is given back after the call that needed it. */
+/* Scratch memory larger than this is given back after the call that needed it; that of messages some calls later. */
 #define CELL_KEPT_SCRATCH (64u << 10)
 
 /* ---- contexts ---- */
@@ -97,6 +97,7 @@ struct cell_ctx {
     uint32_t nmeta;
     struct cell_buffer message; /* scratch: the message to be sent, but for: */
     struct cell_pieces pieces;  /* … what of it lies elsewhere */
+    uint32_t small_messages;    /* since it needed much memory */
     uint32_t pad;               /* metadata that makes the message begin where it has to in its place; bytes */
     struct cell_buffer head;    /* scratch: the metadata of a reply that is sent */
     struct ctx_pair *incoming;  /* metadata that was received */
@@ -172,7 +173,7 @@ void cell_scratch_reset(struct cell_buffer *b);
 
 /* ---- the message that a context sends ---- */
 
-#define CELL_BODY_PARTS (CELL_MESSAGE_PARTS + 2)
+#define CELL_BODY_PARTS (2 + 2 * CELL_MESSAGE_PIECES + 1)
 
 /* There is none. */
 void cell_body_reset(cell_ctx *c);
@@ -255,7 +256,8 @@ struct client_call {
     bool connected;          /* a connection was made for it: a failure now is a lost connection */
     struct short_rest *rest; /* it was sent already; NULL = it was not */
     bool more;               /* it is of a batch: the transport may keep the request back until a flush */
-    bool in_place;           /* the caller wants to read the reply where it lies, and has perhaps begun the request */
+    bool in_place;           /* the caller wants to read the reply where it lies */
+    bool lent;               /* and has begun the request, in c->lend */
 };
 
 /* A reply of this size is given back as soon as it was decoded: the server has memory for it. */

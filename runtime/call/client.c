@@ -62,8 +62,7 @@ int cell_encode_request(cell_ctx *c, const struct client_call *k)
     struct cell_error e; /* not initialised as a whole: its text is big */
     bool local = k->client->fake || k->client->server;
     int r = local ? cell_body_encode_whole(c, &k->layouts->in, k->in, CELL_MAX_MESSAGE, &e)
-                  : cell_body_encode(c, &k->layouts->in, k->in, CELL_MAX_MESSAGE,
-                                     k->in_place && c->lend.begun ? &c->lend.place : NULL, &e);
+                  : cell_body_encode(c, &k->layouts->in, k->in, CELL_MAX_MESSAGE, k->lent ? &c->lend.place : NULL, &e);
     return r < 0 ? cell_fail(c, r, "%s: %s", k->method->name, e.text) : CELL_OK;
 }
 

@@ -38,7 +38,6 @@ static int carry_out(cell_ctx *c, struct client_call *k)
                          "%s: this context holds %u replies; %s_release gives them back, and so does cell_ctx_reset",
                          k->method->name, held, k->method->name);
     k->in_place = true;
-    cell_lend_use(c, k);
     int r = cell_carry_out_call(c, k);
     if (r < 0)
         cell_held_end(c, held); /* an interceptor refused what has arrived */
@@ -49,16 +48,19 @@ int cell_send(cell_ctx *c, const struct cell_service *service, uint32_t method, 
 {
     struct client_call k;
     int r = cell_prepare_call(c, service, method, in, out, &k);
-    if (r == CELL_OK)
+    bool own = c && !c->intercepted; /* else what was begun is of the call that is intercepted */
+    if (r == CELL_OK) {
+        k.lent = own && c->lend.begun;
         r = carry_out(c, &k);
-    if (c)
+    }
+    if (own)
         cell_lend_end(c);
     return r;
 }
 
 void cell_release(cell_ctx *c)
 {
-    if (!c)
+    if (!c || c->intercepted)
         return;
     cell_held_end(c, 0);
     cell_lend_end(c);

@@ -21,13 +21,31 @@
 /* To lend less than this in shared memory costs more than to copy it. */
 #define LEND_MIN (4u << 10)
 
+/* Messages without the need for a large buffer, of at most so many bytes, after which it is given back. Two a call. */
+#define KEPT_FOR 64u
+#define MOST_KEPT (1u << 20)
+
 #define PAD_HEADER 8u /* of the pair, with its key */
 
 /* ---- messages ---- */
 
+/* A program that sends large messages goes on doing so: the buffer is kept for some time without one. */
+static void reset_message(cell_ctx *c)
+{
+    struct cell_buffer *b = &c->message;
+    if (b->len > CELL_KEPT_SCRATCH)
+        c->small_messages = 0;
+    else if (b->capacity > CELL_KEPT_SCRATCH)
+        c->small_messages++;
+    if (b->failed || c->small_messages > KEPT_FOR || b->capacity > MOST_KEPT)
+        cell_scratch_reset(b);
+    else
+        b->len = 0;
+}
+
 void cell_body_reset(cell_ctx *c)
 {
-    cell_scratch_reset(&c->message);
+    reset_message(c);
     c->pieces.n = 0;
     c->pieces.bytes = 0;
     c->pad = 0;
@@ -42,10 +60,12 @@ int cell_body_encode(cell_ctx *c, const struct cell_layout *layout, const void *
     cell_body_reset(c);
     uint32_t pad = pad_after(c->meta.len);
     size_t begin = c->meta.len + pad;
-    if (!place || !place->memory || begin > CELL_LEND_FRONT)
+    if (!place || !place->memory || begin > CELL_LEND_FRONT || pad > max)
         return cell_message_encode_pieces(layout, in, max, NULL, &c->message, &c->pieces, e);
     const struct cell_place p = {place->memory + begin, place->memory + CELL_LEND_FRONT, place->lent};
-    int r = cell_message_encode_pieces(layout, in, max, &p, &c->message, &c->pieces, e);
+    int r = cell_message_encode_pieces(layout, in, max - pad, &p, &c->message, &c->pieces, e);
+    if (r == CELL_TOO_LARGE && pad) /* perhaps only by that */
+        return cell_message_encode_pieces(layout, in, max, NULL, &c->message, &c->pieces, e);
     if (r == CELL_OK && c->pieces.in_place)
         c->pad = pad;
     return r;
@@ -72,10 +92,15 @@ int cell_body_parts(const cell_ctx *c, const struct cell_buffer *meta, uint8_t p
         parts[n++] = (struct iovec){pad, c->pad};
         *meta_len += c->pad;
     }
-    if (c->pieces.n)
-        return n + (int)cell_message_parts(&c->message, &c->pieces, parts + n);
-    if (c->message.len)
-        parts[n++] = (struct iovec){c->message.data, c->message.len};
+    size_t at = 0;
+    for (uint32_t i = 0; i < c->pieces.n; i++) {
+        if (c->pieces.piece[i].at > at)
+            parts[n++] = (struct iovec){c->message.data + at, c->pieces.piece[i].at - at};
+        at = c->pieces.piece[i].at;
+        parts[n++] = (struct iovec){(void *)(uintptr_t)c->pieces.piece[i].bytes, c->pieces.piece[i].len};
+    }
+    if (c->message.len > at)
+        parts[n++] = (struct iovec){c->message.data + at, c->message.len - at};
     return n;
 }
 

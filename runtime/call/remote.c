@@ -116,7 +116,7 @@ static int exchange(cell_ctx *c, struct client_call *k, struct client_conn *conn
     int r = fail_if_cancelled(c, e);
     if (r == CELL_OK && !k->rest)
         r = cell_send_call(c, k, conn, e);
-    if (conn == c->lend.conn)
+    if (k->lent && conn == c->lend.conn)
         cell_conn_unreserve(conn->conn);
     too_large = r == CELL_TOO_LARGE;
     a->not_executed = r < 0 && !k->rest;
@@ -166,6 +166,8 @@ static int attempt(cell_ctx *c, struct client_call *k, bool fresh, struct attemp
         k->rest = NULL; /* another attempt is one from the beginning */
         return r;
     }
+    if (k->lent && !fresh)
+        cell_lend_use(c, k);
     r = cell_pool_take(c, k, fresh, &conn, e);
     if (r < 0) {
         a->connected = k->connected; /* closed in the middle of the handshake */

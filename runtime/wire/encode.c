@@ -422,19 +422,3 @@ int cell_message_encode_pieces(const struct cell_layout *layout, const void *in,
     pieces->bytes = 0;
     return r;
 }
-
-unsigned cell_message_parts(const struct cell_buffer *b, const struct cell_pieces *pieces,
-                            struct iovec parts[CELL_MESSAGE_PARTS])
-{
-    size_t at = 0;
-    unsigned n = 0;
-    for (uint32_t i = 0; i < pieces->n; i++) {
-        if (pieces->piece[i].at > at)
-            parts[n++] = (struct iovec){b->data + at, pieces->piece[i].at - at};
-        at = pieces->piece[i].at;
-        parts[n++] = (struct iovec){(void *)(uintptr_t)pieces->piece[i].bytes, pieces->piece[i].len};
-    }
-    if (b->len > at)
-        parts[n++] = (struct iovec){b->data + at, b->len - at};
-    return n;
-}

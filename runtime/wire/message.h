@@ -18,7 +18,6 @@
 #define CELL_WIRE_MESSAGE_H
 
 #include <stdbool.h>
-#include <sys/uio.h>
 
 #include "base/arena.h"
 #include "base/buffer.h"
@@ -56,7 +55,6 @@ int cell_message_encode(const struct cell_layout *layout, const void *in, uint32
  * bytes are sent from where they lie.
  */
 #define CELL_MESSAGE_PIECES 6u
-#define CELL_MESSAGE_PARTS (2 * CELL_MESSAGE_PIECES + 1)
 /* Values of at least so many bytes are not copied into the buffer. */
 #define CELL_MESSAGE_OUTSIDE (4u << 10)
 struct cell_pieces {
@@ -83,10 +81,6 @@ struct cell_place {
 int cell_message_encode_pieces(const struct cell_layout *layout, const void *in, uint32_t max,
                                const struct cell_place *place, struct cell_buffer *b, struct cell_pieces *pieces,
                                struct cell_error *e);
-/* The parts of which such a message consists, in order; returns how many. */
-unsigned cell_message_parts(const struct cell_buffer *b, const struct cell_pieces *pieces,
-                            struct iovec parts[CELL_MESSAGE_PARTS]);
-
 /* Decodes `len` bytes into the private struct at `out` (layout->size bytes; zero where nothing came, and after a
  * failure); what it refers to is copied into `arena`, text NUL-terminated. `bytes` may be changed by another process
  * meanwhile: each word is read once. CELL_PROTOCOL_ERROR names the field; CELL_TOO_LARGE also when the arena's limit is

@@ -243,8 +243,43 @@ TEST(wrong_use_is_told_and_changes_nothing)
     lent = begin_echo(c, SIZE);
     CHECK(lent && send_echo2(c, (cell_str){NULL, 3}, (cell_bytes){NULL, 0}, &o) == CELL_INVALID_ARGUMENT);
     CHECK(!c->lend.begun);
+    CHECK(call_add(c, 1, 2, &sum) == CELL_OK); /* on a connection that shares memory from its first reply on */
+    for (int i = 0; i < 10; i++) {             /* and its memory comes back */
+        lent = begin_echo(c, SIZE);
+        CHECK(lent && own_memory(c->lend.conn, lent));
+        if (i % 2)
+            cell_release(c);
+        else
+            CHECK(send_echo2(c, (cell_str){NULL, 3}, (cell_bytes){NULL, 0}, &o) == CELL_INVALID_ARGUMENT);
+    }
     lent = begin_echo(c, SIZE);
     CHECK(lent != NULL);
+    lending_stop(&l, c, client);
+}
+
+/* Many small values do not lie together: they are put together, in a buffer. */
+TEST(the_buffer_of_large_messages_is_kept_while_they_come)
+{
+    struct lending l;
+    struct cell_client *client;
+    struct account in, out;
+    static struct tag tags[4000];
+    int32_t sum;
+    lending_start(&l);
+    cell_ctx *c = lending_ctx(&client);
+    memset(&in, 0, sizeof(in));
+    in.tags = (tag_list){tags, 4000};
+    REQUIRE(call_rich(c, &in, &out) == CELL_OK && out.tags.len == 4000);
+    const char *buffer = c->message.data;
+    CHECK(buffer && c->message.capacity > sizeof(tags) && c->message.len == 0);
+    for (int i = 0; i < 20; i++) {
+        CHECK(call_add(c, 1, 1, &sum) == CELL_OK);
+        CHECK(call_rich(c, &in, &out) == CELL_OK && c->message.data == buffer);
+        cell_ctx_reset(c);
+    }
+    for (int i = 0; i < 100; i++)
+        CHECK(call_add(c, 1, 1, &sum) == CELL_OK);
+    CHECK(c->message.capacity <= CELL_KEPT_SCRATCH);
     lending_stop(&l, c, client);
 }
 
@@ -304,5 +339,44 @@ TEST(an_interceptor_that_refuses_the_reply_releases_it)
     CHECK(!c->nheld && !held_conn(c));
     atomic_store(&refuses, 0);
     CHECK(send_echo(c, LARGE_TEXT(SIZE), &o) == CELL_OK && lies_in_peers_memory(held_conn(c), o.data.ptr));
+    lending_stop(&l, c, client);
+}
+
+/* Calls of its own, also such that lend and hold, with the context of the call that it intercepts. */
+static int call_before(cell_ctx *c, const struct cell_call_info *info, struct cell_chain *chain, void *user)
+{
+    atomic_int *depth = user;
+    struct echo_out o;
+    int32_t sum;
+    if (strcmp(info->method, "demo_echo") == 0 && atomic_fetch_add(depth, 1) == 0) {
+        CHECK(call_add(c, 1, 2, &sum) == CELL_OK && sum == 3);
+        CHECK(send_echo(c, LARGE_TEXT(SIZE), &o) == CELL_OK && is_filled(o.data.ptr, SIZE, 'd'));
+        cell_release(c);
+        CHECK(!begin_echo(c, SIZE));
+        atomic_store(depth, 0);
+    }
+    return cell_next(c, chain);
+}
+
+TEST(an_interceptor_may_call_with_the_context_whose_request_was_begun)
+{
+    struct lending l;
+    struct cell_client *client;
+    atomic_int depth = 0;
+    struct echo_out o;
+    lending_start(&l);
+    cell_ctx *c = lending_ctx(&client);
+    CHECK(cell_client_intercept(client, call_before, &depth) == CELL_OK);
+    for (int i = 0; i < 10; i++) {
+        uint8_t *lent = begin_echo(c, SIZE);
+        REQUIRE(lent && own_memory(c->lend.conn, lent));
+        memset(lent, 'A' + i, SIZE);
+        const struct client_conn *conn = c->lend.conn;
+        const struct cell_shm_blob_out *blob = own_memory(conn, lent);
+        CHECK(send_echo2(c, (cell_str){(char *)lent, SIZE}, (cell_bytes){NULL, 0}, &o) == CELL_OK);
+        CHECK(atomic_load(&seen_text) == 'A' + i && is_filled(o.data.ptr, SIZE, 'd'));
+        CHECK(c->nheld == 2 && held_conn(c) == conn && blob->number == conn_of_shm(conn)->out.next - 1);
+        cell_release(c);
+    }
     lending_stop(&l, c, client);
 }

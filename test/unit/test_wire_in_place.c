@@ -83,15 +83,17 @@ static struct parcel random_parcel(struct tag tags[3], bool may_lend)
 /* The message in one piece, at `to`; its bytes. */
 static size_t put_together(const struct cell_buffer *b, const struct cell_pieces *pieces, uint8_t *to)
 {
-    struct iovec parts[CELL_MESSAGE_PARTS];
-    size_t len = 0;
-    unsigned n = cell_message_parts(b, pieces, parts);
-    CHECK(n <= CELL_MESSAGE_PARTS);
-    for (unsigned i = 0; i < n; i++) {
-        CHECK(parts[i].iov_len > 0);
-        memcpy(to + len, parts[i].iov_base, parts[i].iov_len);
-        len += parts[i].iov_len;
+    size_t len = 0, at = 0;
+    for (uint32_t i = 0; i < pieces->n; i++) {
+        CHECK(pieces->piece[i].len > 0 && pieces->piece[i].at >= at && pieces->piece[i].at <= b->len);
+        memcpy(to + len, b->data + at, pieces->piece[i].at - at);
+        len += pieces->piece[i].at - at;
+        at = pieces->piece[i].at;
+        memcpy(to + len, pieces->piece[i].bytes, pieces->piece[i].len);
+        len += pieces->piece[i].len;
     }
+    memcpy(to + len, b->data + at, b->len - at);
+    len += b->len - at;
     CHECK(len == b->len + pieces->bytes && len % 8 == 0);
     return len;
 }

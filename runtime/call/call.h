@@ -304,8 +304,11 @@ enum short_call {
 };
 struct short_rest {
     uint64_t ticks; /* when the call began */
-    bool arrived;   /* a frame that cell_receive_reply is to look at first */
+    bool waited;    /* for the first frame, with this result; cell_receive_reply is to look at it */
+    int status;
     struct cell_received received;
+    uint64_t small[CELL_SMALL_MESSAGE / 8];
+    struct cell_error error;
 };
 enum short_call cell_call_short(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in,
                                 void *const *out, int *result, struct short_rest *rest);

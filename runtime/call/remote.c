@@ -30,13 +30,18 @@ struct attempt {
 
 /* ---- one attempt ---- */
 
-static bool take_arrived(struct short_rest *rest, struct cell_received *received)
+/* The next frame, which may have been waited for already. */
+static int next_frame(cell_ctx *c, const struct client_call *k, const struct client_conn *conn,
+                      struct cell_received *received, struct cell_error *e)
 {
-    if (!rest->arrived)
-        return false;
-    rest->arrived = false;
+    struct short_rest *rest = k->rest;
+    if (!rest || !rest->waited)
+        return cell_client_recv(c, conn, received, e);
+    rest->waited = false;
+    if (rest->status < 0)
+        return cell_error_set(e, rest->status, "%s", rest->error.text);
     *received = rest->received;
-    return true;
+    return CELL_OK;
 }
 
 int cell_fail_unexpected(const struct client_call *k, const struct cell_received *received, uint64_t id,
@@ -63,7 +68,7 @@ int cell_receive_reply(cell_ctx *c, const struct client_call *k, const struct cl
 {
     const struct cell_frame *f = &received->frame;
     for (;;) {
-        int r = k->rest && take_arrived(k->rest, received) ? CELL_OK : cell_client_recv(c, conn, received, e);
+        int r = next_frame(c, k, conn, received, e);
         if (r < 0)
             return r;
         if (f->kind == CELL_FRAME_REPLY && f->id == id && f->channel == CELL_CHANNEL_APP)

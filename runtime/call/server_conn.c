@@ -389,14 +389,14 @@ static void notice_carrier(struct cell_server *s, struct server_conn *conn)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* The next frame, which may have `arrived`, unless the connection is to leave or to wait: then *next says so. */
-static bool take_frame(struct cell_server *s, struct server_conn *conn, bool arrived, struct cell_received *received,
+/* The next frame, unless the connection is to leave or to wait: then *next says so. */
+static bool take_frame(struct cell_server *s, struct server_conn *conn, struct cell_received *received,
                        uint64_t deadline_ns, enum server_next *next)
 {
     struct cell_error e; /* not initialised as a whole: its text is big */
     e.text[0] = '\0';
     /* Asked again afterwards: what arrives while the server drains is not begun any more. */
-    int r = leaves(s, conn) || arrived ? CELL_OK : next_frame(conn, received, deadline_ns, &e);
+    int r = leaves(s, conn) ? CELL_OK : next_frame(conn, received, deadline_ns, &e);
     notice_carrier(s, conn);
     *next = r == CELL_DEADLINE_EXCEEDED ? NEXT_IDLE : NEXT_OVER;
     if (leaves(s, conn)) {
@@ -411,19 +411,29 @@ static bool take_frame(struct cell_server *s, struct server_conn *conn, bool arr
     return r >= 0;
 }
 
-/* Calls that come one after the other and take no time. True: there were some. */
+/* The frame that arrived and those that come at once after it, for as long as they are short calls. True: there were
+ * some, and calls->arrived tells whether there is another frame; *deadline_ns is for the next one. */
 static bool serve_short(struct cell_server *s, struct server_conn *conn, cell_ctx *c, struct stay *stay,
-                        struct cell_received *received, bool *arrived, enum server_next *next)
+                        struct short_calls *calls, uint64_t *deadline_ns, enum server_next *next)
 {
-    uint32_t served;
-    *next = cell_server_serve_short(s, conn, c, PARKED_CALLS - stay->calls, &served, received, arrived);
-    stay->calls += served ? served - 1 : 0; /* wait_until counts the last one */
-    return served > 0;
+    if (!stay->parked)
+        return false;
+    calls->arrived = true;
+    *next = cell_server_serve_short(s, conn, c, PARKED_CALLS - stay->calls, calls);
+    if (calls->served == 0)
+        return false;
+    stay->calls += calls->served - 1; /* wait_until counts the last one */
+    *deadline_ns = wait_until(s, conn, stay, cell_now_ns());
+    if (*next == NEXT_IDLE && calls->arrived && leaves(s, conn)) { /* as take_frame */
+        *next = NEXT_OVER;
+        cell_server_say_goodbye(conn);
+    }
+    return true;
 }
 
 enum server_next cell_server_serve(struct cell_server *s, struct server_conn *conn, cell_ctx *c)
 {
-    struct cell_received received;
+    struct short_calls calls;
     struct stay stay = {0};
     /* What the poller saw may be only the beginning of a frame: nobody waits for the rest here. */
     uint64_t deadline = 0;
@@ -434,20 +444,17 @@ enum server_next cell_server_serve(struct cell_server *s, struct server_conn *co
             deadline = wait_until(s, conn, &stay, cell_now_ns());
     }
     while (next == NEXT_IDLE) {
-        bool arrived = false;
-        if (stay.parked && serve_short(s, conn, c, &stay, &received, &arrived, &next))
-            deadline = next == NEXT_IDLE ? wait_until(s, conn, &stay, cell_now_ns()) : 0;
-        if (next == NEXT_OVER)
-            break;
-        if (!take_frame(s, conn, arrived, &received, deadline, &next)) {
+        if (!take_frame(s, conn, &calls.received, deadline, &next)) {
             if (next == NEXT_IDLE && wait_again(s, conn, &stay)) {
                 deadline = cell_now_ns() + ACTIVE_NS;
                 continue;
             }
             break;
         }
+        if (serve_short(s, conn, c, &stay, &calls, &deadline, &next) && (next != NEXT_IDLE || !calls.arrived))
+            continue;
         uint64_t now = cell_now_ns();
-        next = serve_frame(s, conn, c, &stay, &received, now);
+        next = serve_frame(s, conn, c, &stay, &calls.received, now);
         if (next == NEXT_AWAY)
             return next;
         deadline = conn->state == CONN_OPEN ? wait_until(s, conn, &stay, now) : 0;

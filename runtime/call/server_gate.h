@@ -93,6 +93,11 @@ static inline bool cell_gate_try_quietly(struct gate_process *p)
            atomic_compare_exchange_strong_explicit(&p->word, &word, word + 1, memory_order_acquire,
                                                    memory_order_relaxed);
 }
+/* Whether somebody waits for what this process gives back. */
+static inline bool cell_gate_is_watched(struct gate_process *p)
+{
+    return atomic_load_explicit(&p->word, memory_order_relaxed) & GATE_CALLS;
+}
 /* Gives the place back. False: cell_gate_left has to be called now. */
 static inline bool cell_gate_leave_quietly(struct gate_process *p)
 {

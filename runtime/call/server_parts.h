@@ -165,6 +165,7 @@ struct server_conn {
     uint64_t current_id;
     bool hung_up, has_pending;
     struct cell_received pending;
+    uint64_t small[CELL_SMALL_MESSAGE / 8]; /* of a short call */
     /* While its call waits at the gate no thread has it; the frame is `pending`. */
     struct gate_waiter waiter;
     uint64_t arrived_ns;          /* of that frame */
@@ -267,10 +268,15 @@ enum server_next cell_server_serve(struct cell_server *s, struct server_conn *co
 /* Sends a reply; what it would hold is counted for the caller's user. False: the connection is over. */
 bool cell_server_send_reply(struct server_conn *conn, cell_ctx *c, uint64_t id, int code,
                             const struct cell_buffer *meta, uint64_t now_ns);
-/* server_short.c: serves short calls, `most` at most, for as long as each comes at once; the thread waits for the
- * connection's next call. *arrived: *received is a frame for the usual way. */
+/* server_short.c: serves short calls, at most so many, for as long as each comes at once; the thread waits for the
+ * connection's next call. */
+struct short_calls {
+    bool arrived; /* before: a frame is there already; after: it is for the usual way */
+    struct cell_received received;
+    uint32_t served;
+};
 enum server_next cell_server_serve_short(struct cell_server *s, struct server_conn *conn, cell_ctx *c, uint32_t most,
-                                         uint32_t *served, struct cell_received *received, bool *arrived);
+                                         struct short_calls *calls);
 /* GOAWAY, without waiting. */
 void cell_server_say_goodbye(struct server_conn *conn);
 

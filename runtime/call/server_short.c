@@ -2,10 +2,13 @@
 /*
  * The server's side of short calls (short_call.c): while they come one after the other on a connection whose next call
  * this thread waits for, each is answered here. What the client waits for comes first: the reply is sent before the
- * place at the gate is given back and before anything is counted or forgotten. Whatever is not as usual is left to
+ * place at the gate is given back and the context is emptied. Whatever is not as usual is left to
  * server_conn.c, before the handler ran, or with its result after it.
+ *
+ * Between two calls the place is kept, for the microseconds that the next one is waited for at most.
  */
 #include <poll.h>
+#include <string.h>
 
 #include "base/ticks.h"
 #include "server_parts.h"
@@ -20,8 +23,9 @@ struct short_serving {
     cell_ctx *c;
     const struct method_layouts *layouts;
     uint32_t method;
-    uint64_t ticks; /* when it arrived */
-    struct cell_short in, out;
+    uint64_t ticks; /* when it arrived, or up to two microseconds before */
+    bool placed;    /* it has a place at the gate */
+    struct cell_short out;
     void *outs[CELL_SHORT_STEPS];
 };
 
@@ -41,9 +45,13 @@ static bool take_request(struct short_serving *v, const struct cell_received *re
         return false;
     v->method = (uint32_t)f->code;
     v->layouts = s->layouts[v->method];
-    return v->layouts->in.short_size && v->layouts->out.short_size &&
-           cell_short_take(&v->layouts->in, received->message, received->message_len, &v->in) &&
-           cell_gate_try_quietly(&v->conn->caller->gate);
+    if (!v->layouts->in.short_size || !v->layouts->out.short_size || received->message_len > CELL_SMALL_MESSAGE)
+        return false;
+    uint64_t *small = v->conn->small;
+    if (received->message != (const uint8_t *)small) /* it is the transport's until the handler looks for more */
+        memcpy(small, received->message, received->message_len);
+    v->placed = v->placed || cell_gate_try_quietly(&v->conn->caller->gate);
+    return v->placed && cell_short_take(&v->layouts->in, small, received->message_len);
 }
 
 static int run_handler(struct short_serving *v, const struct cell_frame *f)
@@ -55,70 +63,88 @@ static int run_handler(struct short_serving *v, const struct cell_frame *f)
     conn->origin.events = POLLIN | POLLRDHUP;
     cell_ctx_begin_handler_at(v->c, &conn->origin, v->ticks, f->timeout_ms);
     cell_short_places(&v->layouts->out, &v->out, v->outs);
-    return v->s->methods[v->method]->invoke(v->c, v->in.fixed, v->outs);
+    return v->s->methods[v->method]->invoke(v->c, conn->small + 1, v->outs);
 }
 
-static bool reply_at_once(struct short_serving *v, uint64_t id, int code, const struct cell_conn_ops *ops)
+static void count_done(struct tally *y, uint64_t bytes_out)
 {
+    cell_count_own(&y->bytes_out, bytes_out);
+    cell_count_own(&y->done, 1);
+}
+
+static bool reply_at_once(struct short_serving *v, uint64_t id, int code, struct tally *y)
+{
+    const struct cell_conn_ops *ops = cell_conn_ops(v->conn->conn);
     const struct cell_layout *out = &v->layouts->out;
     const struct cell_frame f = {
         .length = out->short_size, .kind = CELL_FRAME_REPLY, .channel = v->conn->channel, .code = code, .id = id};
     if (code < 0 || v->c->meta.len || f.length > v->s->options.max_message)
         return false;
     uint8_t *place = ops->place(v->conn->conn, &f, out->size);
-    if (!place || !cell_short_put(out, v->out.fixed, place))
+    if (!place || !cell_short_put(out, v->out.refs, place))
         return false;
+    count_done(y, f.length); /* whoever has the reply may ask for it */
     ops->commit(v->conn->conn, place, &f, out->size);
     return true;
 }
 
-static void leave_gate(struct short_serving *v, uint64_t *noted)
+static void leave_gate(struct short_serving *v)
 {
     struct gate_process *p = &v->conn->caller->gate;
-    if (v->ticks - *noted > NOTE_TICKS) {
-        atomic_store_explicit(&p->last_ns, cell_coarse_ns(), memory_order_relaxed);
-        *noted = v->ticks;
-    }
+    if (!v->placed)
+        return;
+    v->placed = false;
+    atomic_store_explicit(&p->last_ns, cell_coarse_ns(), memory_order_relaxed);
     if (!cell_gate_leave_quietly(p))
         cell_server_resume(v->s, cell_gate_left(&v->s->gate, p, cell_ticks_ns(v->ticks), cell_now_ns()));
 }
 
+/* After a call: the place is kept for the next one, which often comes at once, unless somebody waits for places. */
+static void keep_place(struct short_serving *v, uint64_t *noted)
+{
+    struct gate_process *p = &v->conn->caller->gate;
+    if (cell_gate_is_watched(p)) {
+        leave_gate(v);
+    } else if (v->ticks - *noted > NOTE_TICKS) {
+        atomic_store_explicit(&p->last_ns, cell_coarse_ns(), memory_order_relaxed);
+        *noted = v->ticks;
+    }
+}
+
 /* The handler's result by the usual way. False: the connection is over. */
-static bool reply_usually(struct short_serving *v, uint64_t id, int code, uint64_t *noted)
+static bool reply_usually(struct short_serving *v, uint64_t id, int code, struct tally *y)
 {
     struct cell_server *s = v->s;
     const struct call_target target = {s->cell, s->methods[v->method], v->layouts, &s->hooks, NULL,
                                        NULL,    s->options.max_message};
     const struct cell_buffer *meta = NULL;
-    code = cell_serve_result(v->c, &target, code, (const struct cell_ref *)(const void *)v->out.fixed, &meta);
+    code = cell_serve_result(v->c, &target, code, v->out.refs, &meta);
     if (code < 0)
         cell_server_count_error(s, v->method, code);
-    leave_gate(v, noted);
+    count_done(y, cell_body_len(v->c));
+    leave_gate(v);
     return cell_server_send_reply(v->conn, v->c, id, code, meta, cell_now_ns());
 }
 
 /* False: the connection is over. */
 static bool serve_taken(struct short_serving *v, const struct cell_received *received, uint64_t *noted)
 {
-    const struct cell_frame *f = &received->frame;
-    uint64_t id = f->id, bytes_in = received->message_len;
+    uint64_t id = received->frame.id;
     struct tally *y = cell_server_tally(v->s, v->conn->thread, v->method);
+    bool good = true;
     cell_count_own(&y->calls, 1);
-    int code = run_handler(v, f);
-    bool replied = reply_at_once(v, id, code, cell_conn_ops(v->conn->conn)), good = true;
-    if (replied)
-        leave_gate(v, noted);
+    cell_count_own(&y->bytes_in, received->message_len);
+    int code = run_handler(v, &received->frame);
+    if (reply_at_once(v, id, code, y))
+        keep_place(v, noted);
     else
-        good = reply_usually(v, id, code, noted);
-    cell_count_own(&y->bytes_in, bytes_in);
-    cell_count_own(&y->bytes_out, replied ? v->layouts->out.short_size : cell_body_len(v->c));
-    cell_count_own(&y->done, 1);
+        good = reply_usually(v, id, code, y);
     cell_ctx_end_handler(v->c);
     return good;
 }
 
 enum server_next cell_server_serve_short(struct cell_server *s, struct server_conn *conn, cell_ctx *c, uint32_t most,
-                                         uint32_t *served, struct cell_received *received, bool *arrived)
+                                         struct short_calls *calls)
 {
     const struct cell_conn_ops *ops = cell_conn_ops(conn->conn);
     struct short_serving v; /* not initialised as a whole: it is big */
@@ -126,16 +152,23 @@ enum server_next cell_server_serve_short(struct cell_server *s, struct server_co
     v.s = s;
     v.conn = conn;
     v.c = c;
-    *arrived = false;
-    for (*served = 0; *served < most && good_for_it(s, conn, ops); ++*served) {
-        if (!ops->recv_brief(conn->conn, received))
+    v.placed = false;
+    calls->served = 0;
+    enum server_next next = NEXT_IDLE;
+    while (calls->served < most && good_for_it(s, conn, ops)) {
+        v.ticks = cell_ticks(); /* now, because then the client waits for it */
+        if (!calls->arrived && !ops->recv_brief(conn->conn, &calls->received, conn->small))
             break;
-        v.ticks = cell_ticks();
-        *arrived = atomic_load_explicit(&s->draining, memory_order_relaxed) || !take_request(&v, received);
-        if (*arrived)
+        calls->arrived = true;
+        if (atomic_load_explicit(&s->draining, memory_order_relaxed) || !take_request(&v, &calls->received))
             break;
-        if (!serve_taken(&v, received, &noted))
-            return NEXT_OVER;
+        calls->arrived = false;
+        calls->served++;
+        if (!serve_taken(&v, &calls->received, &noted)) {
+            next = NEXT_OVER;
+            break;
+        }
     }
-    return NEXT_IDLE;
+    leave_gate(&v);
+    return next;
 }

@@ -33,7 +33,7 @@ static uint8_t *put_request(struct cell_conn *conn, const struct cell_conn_ops *
 }
 
 static bool send_short(cell_ctx *c, struct client_conn *conn, const struct method_layouts *layouts, uint32_t method,
-                       const void *in, uint64_t ticks)
+                       const void *in)
 {
     const struct cell_conn_ops *ops = cell_conn_ops(conn->conn);
     uint32_t ms = c->timeout_ms ? c->timeout_ms : CELL_DEFAULT_TIMEOUT_MS;
@@ -52,9 +52,29 @@ static bool send_short(cell_ctx *c, struct client_conn *conn, const struct metho
     atomic_store_explicit(&c->waiting, true, memory_order_release);
     ops->commit(conn->conn, place, &f, (layouts->in.size + 7) & ~7u);
     conn->next_id = f.id;
-    conn->used_ticks = ticks;
     atomic_store_explicit(&c->sent, f.id, memory_order_release);
     return true;
+}
+
+/* The result of a usual reply. False: it is for the general way. */
+static bool take_reply(cell_ctx *c, const struct client_conn *conn, const struct method_layouts *layouts,
+                       const struct cell_received *r, void *const *out, int *result)
+{
+    const struct cell_frame *f = &r->frame;
+    if (f->kind != CELL_FRAME_REPLY || f->id != conn->next_id || f->channel != CELL_CHANNEL_APP || f->meta_len ||
+        f->code < 0 || !cell_short_take_to(&layouts->out, r->message, r->message_len, out))
+        return false;
+    c->incoming = NULL;
+    *result = f->code;
+    return true;
+}
+
+/* Only now is the clock read: the deadline is a microsecond late at most, if the first moments were waited in vain. */
+static int wait_long(const cell_ctx *c, const struct client_conn *conn, struct short_rest *rest)
+{
+    uint32_t ms = c->timeout_ms ? c->timeout_ms : CELL_DEFAULT_TIMEOUT_MS;
+    uint64_t deadline = ms == UINT32_MAX ? CELL_NO_DEADLINE : cell_now_ns() + ms * CELL_NS_PER_MS;
+    return cell_conn_recv(conn->conn, &rest->received, deadline, &rest->error);
 }
 
 enum short_call cell_call_short(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in,
@@ -69,23 +89,25 @@ enum short_call cell_call_short(cell_ctx *c, const struct cell_service *service,
     for (uint32_t i = 0; i < layouts->out.n; i++)
         if (!out[i])
             return SHORT_NOT;
-    uint64_t ticks = cell_ticks();
-    if (ticks - conn->used_ticks > CELL_TICKS_SOON || !send_short(c, conn, layouts, method, in, ticks))
+    if (!send_short(c, conn, layouts, method, in))
         return SHORT_NOT;
-    struct cell_received *r = &rest->received;
-    rest->ticks = ticks;
-    rest->arrived = false;
+    uint64_t ticks = cell_ticks();
+    bool soon = ticks - conn->used_ticks < CELL_TICKS_SOON;
+    conn->used_ticks = rest->ticks = ticks;
+    rest->waited = false;
     /* Commit was a fence: either this sees the cancellation, or the one who cancels has seen that the call waits. */
     if (atomic_load_explicit(&c->cancelled, memory_order_relaxed))
         return SHORT_SENT;
-    if (!cell_conn_ops(conn->conn)->recv_brief(conn->conn, r))
+    /* After a pause the server may have gone, which recv learns at once of who has asked. Then it never took the
+     * request, and another server gets it. */
+    if (!soon)
+        cell_conn_readable(conn->conn);
+    rest->waited = true;
+    rest->status = CELL_OK;
+    if (!cell_conn_ops(conn->conn)->recv_brief(conn->conn, &rest->received, rest->small))
+        rest->status = wait_long(c, conn, rest);
+    if (rest->status < 0 || !take_reply(c, conn, layouts, &rest->received, out, result))
         return SHORT_SENT;
-    rest->arrived = true;
-    if (r->frame.kind != CELL_FRAME_REPLY || r->frame.id != conn->next_id || r->frame.channel != CELL_CHANNEL_APP ||
-        r->frame.meta_len || r->frame.code < 0 || !cell_short_take_to(&layouts->out, r->message, r->message_len, out))
-        return SHORT_SENT;
-    c->incoming = NULL;
-    *result = r->frame.code;
     cell_ctx_leave(c);
     cell_call_answered(c, c->lessor, conn);
     return SHORT_DONE;

@@ -9,6 +9,8 @@
 
 /* Small messages that are held before their slots are given back together; that costs the peer a line of the cache. */
 #define KEPT_SLOTS 16u
+_Static_assert(CELL_SMALL_MESSAGE == CELL_SHM_MAX_COMPACT + CELL_SHM_MESSAGE_HEADER, "what a slot holds");
+
 /* Messages between two looks whether a blob has become useless. */
 #define BLOBS_EVERY 256u
 
@@ -243,18 +245,18 @@ static int find_blob(struct unix_conn *c, const struct cell_shm_slot *slot, cons
     return CELL_OK;
 }
 
-/* What a compact slot says, with the header of its message if it has one. The second line is left alone when nothing
- * is there. */
-static const uint8_t *copy_small(struct cell_shm *s, const struct cell_shm_slot *slot)
+/* The message of a compact slot, with its header if it has one. The second line is left alone when nothing is there. */
+static inline const uint8_t *copy_small(uint64_t to[CELL_SMALL_MESSAGE / 8], const uint8_t *payload, uint32_t bytes,
+                                        uint32_t length, uint32_t fixed)
 {
-    if (slot->bytes <= CELL_SHM_ONE_LINE)
-        memcpy(s->small_message + 1, slot->payload, CELL_SHM_ONE_LINE);
+    if (bytes <= CELL_SHM_ONE_LINE)
+        memcpy(to + 1, payload, CELL_SHM_ONE_LINE);
     else
-        memcpy(s->small_message + 1, slot->payload, CELL_SHM_MAX_COMPACT);
-    if (slot->fixed == CELL_SHM_UNKNOWN_FIXED)
-        return (const uint8_t *)(s->small_message + 1);
-    s->small_message[0] = slot->frame.length | (uint64_t)slot->fixed << 32;
-    return (const uint8_t *)s->small_message;
+        memcpy(to + 1, payload, CELL_SHM_MAX_COMPACT);
+    if (fixed == CELL_SHM_UNKNOWN_FIXED)
+        return (const uint8_t *)(to + 1);
+    to[0] = length | (uint64_t)fixed << 32;
+    return (const uint8_t *)to;
 }
 
 /* The message of a slot. */
@@ -268,7 +270,7 @@ static int take(struct unix_conn *c, const uint8_t *bytes, struct cell_received 
         return r;
     payload = slot.payload;
     if (slot.compact)
-        payload = copy_small(s, &slot);
+        payload = copy_small(s->small_message, payload, slot.bytes, slot.frame.length, slot.fixed);
     else if (slot.place == CELL_SHM_IN_DATA)
         payload = s->other->data + slot.where;
     else if (slot.place == CELL_SHM_IN_BLOB)
@@ -326,11 +328,13 @@ static int shm_recv(struct cell_conn *conn, struct cell_received *received, uint
     return r;
 }
 
-static bool shm_recv_brief(struct cell_conn *conn, struct cell_received *received)
+static bool shm_recv_brief(struct cell_conn *conn, struct cell_received *received,
+                           uint64_t small[CELL_SMALL_MESSAGE / 8])
 {
     struct unix_conn *c = of(conn);
     struct cell_shm *s = c->shm;
     struct cell_error e; /* set by whoever fails */
+    uint32_t bytes, fixed;
     if (is_over(c) || c->broken)
         return false;
     disarm(s);
@@ -340,6 +344,15 @@ static bool shm_recv_brief(struct cell_conn *conn, struct cell_received *receive
         slot = cell_shm_wait_brief(c);
     if (!slot)
         return false;
+    if (cell_shm_slot_read_usual(cell_shm_slot_word(slot, 0), &s->in_order, c->max_payload, &received->frame, &bytes,
+                                 &fixed)) {
+        received->meta = s->small_meta;
+        received->message_len = received->frame.length;
+        received->message = copy_small(small, slot + CELL_SHM_COMPACT_HEADER, bytes, received->frame.length, fixed);
+        cell_ring_take(&s->in);
+        s->expects_two = bytes > CELL_SHM_ONE_LINE;
+        return true;
+    }
     if (take(c, slot, received, &e) == CELL_OK)
         return true;
     cell_unix_keep_failure(c, &e);

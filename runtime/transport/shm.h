@@ -27,7 +27,7 @@
 #include "transport/shm_slot.h"
 #include "transport/unix.h"
 
-#define CELL_SHM_VERSION 1u
+#define CELL_SHM_VERSION 2u
 #define CELL_SHM_TOKEN 32u
 /* More than an honest peer ever sends with one frame, so that too many are noticed. */
 #define CELL_SHM_MAX_FDS 4
@@ -74,11 +74,12 @@ struct cell_shm {
     struct cell_shm_order in_order;
     uint32_t average_wait_ns;
     bool may_spin;                                  /* as for the sender */
+    bool expects_two;                               /* the last small message took both lines of its slot */
     bool armed;                                     /* it told that it sleeps in poll */
     bool must_release;                              /* the message that was lent last holds more than a slot */
     bool hung;                                      /* the socket has ended */
     uint32_t lent_blob;                             /* id; 0 = none */
-    uint64_t small_message[CELL_SHM_MAX_SHORT / 8]; /* what the last compact slot said */
+    uint64_t small_message[CELL_SMALL_MESSAGE / 8]; /* what the last compact slot said */
     uint8_t small_meta[256];
     uint8_t *meta; /* for larger blocks; NULL */
     struct cell_shm_blob_in in_blobs[CELL_SHM_BLOBS];

@@ -34,19 +34,13 @@ void cell_shm_slot_write_full(uint8_t *slot, const struct cell_frame *f, enum ce
     memcpy(slot, &h, sizeof(h));
 }
 
-/* The other side's memory, once. */
-static uint32_t load(const uint8_t *slot, unsigned word)
-{
-    return __atomic_load_n((const uint32_t *)(const void *)slot + word, __ATOMIC_RELAXED);
-}
-
 static int read_full(const uint8_t *slot, uint32_t first, uint32_t max_payload, struct cell_shm_slot *s,
                      struct cell_error *e)
 {
     uint32_t words[WORDS] = {first};
     struct full h;
     for (unsigned i = 1; i < WORDS; i++)
-        words[i] = load(slot, i);
+        words[i] = cell_shm_slot_word(slot, i);
     memcpy(&h, words, sizeof(h));
     if (h.reserved || h.reserved2)
         return cell_error_set(e, CELL_PROTOCOL_ERROR, "a reserved byte of a slot is not 0");
@@ -78,26 +72,24 @@ static int read_full(const uint8_t *slot, uint32_t first, uint32_t max_payload, 
 static int read_compact(const uint8_t *slot, uint32_t first, const struct cell_shm_order *o, uint32_t max_payload,
                         struct cell_shm_slot *s, struct cell_error *e)
 {
+    struct cell_shm_order order = *o;
+    s->compact = true;
+    s->place = CELL_SHM_IN_SLOT;
+    s->where = 0;
+    s->payload = slot + CELL_SHM_COMPACT_HEADER;
+    if (cell_shm_slot_read_usual(first, &order, max_payload, &s->frame, &s->bytes, &s->fixed))
+        return CELL_OK;
     uint32_t length = (first & 0xf) * 8, fixed = first >> 4 & 0xf;
     if (length == 0)
         return cell_error_set(e, CELL_PROTOCOL_ERROR, "a compact slot without a payload");
-    s->compact = true;
     s->bytes = length;
     s->fixed = fixed ? (fixed - 1) * 8 : CELL_SHM_UNKNOWN_FIXED;
-    length += fixed ? CELL_SHM_MESSAGE_HEADER : 0;
-    s->frame = (struct cell_frame){.length = length,
+    s->frame = (struct cell_frame){.length = length + (fixed ? CELL_SHM_MESSAGE_HEADER : 0),
                                    .kind = (uint8_t)(first >> 8),
                                    .channel = o->channel,
                                    .code = (int32_t)(first >> 16),
                                    .timeout_ms = o->timeout_ms,
                                    .id = o->id + 1};
-    s->place = CELL_SHM_IN_SLOT;
-    s->where = 0;
-    s->payload = slot + CELL_SHM_COMPACT_HEADER;
-    /* What nearly all are; the channel was checked with the frame that it is from. */
-    bool call = s->frame.kind == CELL_FRAME_CALL || (s->frame.kind == CELL_FRAME_REPLY && o->timeout_ms == 0);
-    if (call && s->frame.id != 0 && length <= max_payload)
-        return CELL_OK;
     return cell_frame_check(&s->frame, max_payload, e);
 }
 
@@ -105,7 +97,7 @@ int cell_shm_slot_read(const uint8_t *slot, struct cell_shm_order *o, uint32_t m
                        struct cell_error *e)
 {
     struct cell_shm_slot read;
-    uint32_t first = load(slot, 0);
+    uint32_t first = cell_shm_slot_word(slot, 0);
     int r = first & 0xff ? read_compact(slot, first, o, max_payload, &read, e)
                          : read_full(slot, first, max_payload, &read, e);
     if (r < 0)

@@ -22,7 +22,6 @@
 #define CELL_SHM_MESSAGE_HEADER 8u
 #define CELL_SHM_MAX_FIXED 112u
 #define CELL_SHM_ONE_LINE (CELL_RING_LINE - 4u - CELL_SHM_COMPACT_HEADER)
-#define CELL_SHM_MAX_SHORT (CELL_SHM_MAX_COMPACT + CELL_SHM_MESSAGE_HEADER)
 #define CELL_SHM_UNKNOWN_FIXED UINT32_MAX
 
 /* Where a payload lies. */
@@ -39,7 +38,7 @@ struct cell_shm_slot {
     struct cell_frame frame;
     enum cell_shm_place place;
     bool compact;
-    uint32_t bytes;         /* of the payload that are in a compact slot */
+    uint32_t bytes;         /* of the payload that are in a compact slot; else 0 */
     uint32_t where;         /* offset in the data area, or id of the blob */
     uint32_t fixed;         /* of a payload whose first 8 bytes are not in the slot; else CELL_SHM_UNKNOWN_FIXED */
     const uint8_t *payload; /* IN_SLOT: its bytes, still in the slot */
@@ -81,6 +80,35 @@ static inline void cell_shm_slot_write_compact(uint8_t *slot, const struct cell_
     memcpy(slot, &word, sizeof(word));
 }
 void cell_shm_slot_write_full(uint8_t *slot, const struct cell_frame *f, enum cell_shm_place place, uint32_t where);
+
+/* The other side's memory, once. */
+static inline uint32_t cell_shm_slot_word(const uint8_t *slot, unsigned word)
+{
+    return __atomic_load_n((const uint32_t *)(const void *)slot + word, __ATOMIC_RELAXED);
+}
+
+/* Reads the first word of a slot when it is compact and one of the frames that nearly all are, and as they are: a CALL,
+ * or a REPLY, that continues the one before. False: not so; cell_shm_slot_read knows more. *bytes and *fixed as in
+ * struct cell_shm_slot. */
+static inline bool cell_shm_slot_read_usual(uint32_t word, struct cell_shm_order *o, uint32_t max_payload,
+                                            struct cell_frame *f, uint32_t *bytes, uint32_t *fixed)
+{
+    uint32_t h = word >> 4 & 0xf, n = (word & 0xf) * 8, length = n + (h ? CELL_SHM_MESSAGE_HEADER : 0);
+    uint8_t kind = (uint8_t)(word >> 8);
+    if (n == 0 || length > max_payload || o->id == UINT64_MAX ||
+        !(kind == CELL_FRAME_CALL || (kind == CELL_FRAME_REPLY && o->timeout_ms == 0)))
+        return false;
+    f->length = length;
+    f->kind = kind;
+    f->channel = o->channel; /* it was checked with the frame that it is from */
+    f->meta_len = 0;
+    f->code = (int32_t)(word >> 16);
+    f->timeout_ms = o->timeout_ms;
+    f->id = ++o->id;
+    *bytes = n;
+    *fixed = h ? (h - 1) * 8 : CELL_SHM_UNKNOWN_FIXED;
+    return true;
+}
 
 /* Reads a slot that its owner may write to meanwhile: each byte is read once. The frame is checked as one from a socket
  * is, and the place to lie in the slot or in the data area. *s and *o change only on success. */

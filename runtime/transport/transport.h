@@ -45,6 +45,9 @@ struct cell_received {
 
 struct cell_conn;
 
+/* Bytes of the largest message that a place is for. */
+#define CELL_SMALL_MESSAGE 128u
+
 /* What one connection can do. */
 struct cell_conn_ops {
     const char *name; /* what carries the frames: "unix", "shm" */
@@ -103,10 +106,11 @@ struct cell_conn_ops {
      * commit: sends it. Never blocks or fails. It is a full fence between what was stored before it and what is loaded
      * after it.
      * recv_brief: recv that gives up after about a microsecond. False: nothing came, or recv has something else to say.
+     * A message that was small enough for a place is put into `small`, which is the caller's, with its header.
      */
     uint8_t *(*place)(struct cell_conn *c, const struct cell_frame *f, uint32_t fixed);
     void (*commit)(struct cell_conn *c, uint8_t *place, const struct cell_frame *f, uint32_t fixed);
-    bool (*recv_brief)(struct cell_conn *c, struct cell_received *r);
+    bool (*recv_brief)(struct cell_conn *c, struct cell_received *r, uint64_t small[CELL_SMALL_MESSAGE / 8]);
     /* send takes from `memory` what it holds until the peer has taken it; then it may return CELL_RESOURCE_EXHAUSTED,
      * when nothing was sent and the connection goes on. */
     bool counts_sent;

@@ -105,20 +105,22 @@ bool cell_message_take_plain(const struct cell_layout *layout, const uint8_t *by
  */
 #define CELL_SHORT_MESSAGE 128u
 #define CELL_SHORT_STEPS 8u
-/* The memory that reading one takes, in whose places the values are then. */
+/* Places for the values of references, and what cell_short_put is given for them. */
 struct cell_short {
-    _Alignas(16) uint8_t fixed[CELL_SHORT_MESSAGE];
+    struct cell_ref refs[CELL_SHORT_STEPS];
     _Alignas(16) uint8_t values[2 * CELL_SHORT_MESSAGE]; /* each 16-aligned */
 };
 /* Writes the message for `in` without its header: short_size - 8 bytes. False: a reference is NULL or not to as many
  * values as it should be, which cell_message_encode says in words. */
 bool cell_short_put(const struct cell_layout *layout, const void *in, uint8_t *to);
-/* Takes a message, whole and private, as it was put by a sender with the same layout: the struct is in s->fixed then,
- * and refers to s->values. False: it is not as that; cell_message_decode knows more. */
-bool cell_short_take(const struct cell_layout *layout, const uint8_t *bytes, size_t len, struct cell_short *s);
-/* The same for references only, whose values go straight to out[i]; nothing was written when it fails. */
+/* Takes a message, whole and in private memory, as it was put by a sender with the same layout: the struct is at
+ * message + 8 then, and its references are to what follows it. False: it is not as that, and *message is as it was;
+ * cell_message_decode knows more. */
+bool cell_short_take(const struct cell_layout *layout, uint64_t *message, size_t len);
+/* For references only: their values go straight to out[i]; nothing was written when it fails. */
 bool cell_short_take_to(const struct cell_layout *layout, const uint8_t *bytes, size_t len, void *const *out);
-/* Zeroed places for what a short message will be made of: out[i] for whoever fills them in, and the references. */
+/* Zeroed places for what a message of references only will be made of: out[i] for whoever fills them in; and s->refs.
+ */
 void cell_short_places(const struct cell_layout *layout, struct cell_short *s, void **out);
 
 /* True when `len` bytes are valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */

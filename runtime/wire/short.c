@@ -77,41 +77,48 @@ static inline bool is_ref(const uint8_t *at, uint32_t offset, const struct cell_
     return ref.offset == offset && ref.stride == step->stride && ref.count == step->count;
 }
 
-bool cell_short_take(const struct cell_layout *layout, const uint8_t *bytes, size_t len, struct cell_short *s)
+/* Where the values begin that references are to, from the message's beginning. */
+static inline uint32_t first_value(const struct cell_layout *layout)
 {
-    uint32_t fixed = round8(layout->size), at = CELL_MESSAGE_HEADER + fixed;
-    uint8_t *value = s->values;
-    if (!has_header(layout, bytes, len))
-        return false;
-    if (fixed)
-        copy(s->fixed, bytes + CELL_MESSAGE_HEADER, fixed);
+    return CELL_MESSAGE_HEADER + round8(layout->size);
+}
+
+static inline bool has_refs(const struct cell_layout *layout, const uint8_t *fixed)
+{
+    uint32_t at = first_value(layout);
     for (uint32_t i = 0; i < layout->nsteps; i++) {
         const struct cell_layout_step *step = &layout->steps[i];
         if (step->kind == CELL_STEP_COPY)
             continue;
-        if (!is_ref(s->fixed + step->offset, at, step))
+        if (!is_ref(fixed + step->offset, at, step))
             return false;
-        copy(value, bytes + at, step->size);
-        const struct cell_ref ref = {value, step->count};
-        memcpy(s->fixed + step->offset, &ref, sizeof(ref));
         at += round8(step->size);
-        value += round16(step->size);
+    }
+    return true;
+}
+
+bool cell_short_take(const struct cell_layout *layout, uint64_t *message, size_t len)
+{
+    uint8_t *bytes = (uint8_t *)message, *fixed = bytes + CELL_MESSAGE_HEADER;
+    uint32_t at = first_value(layout);
+    if (!has_header(layout, bytes, len) || !has_refs(layout, fixed))
+        return false;
+    for (uint32_t i = 0; i < layout->nsteps; i++) {
+        const struct cell_layout_step *step = &layout->steps[i];
+        if (step->kind == CELL_STEP_COPY)
+            continue;
+        const struct cell_ref ref = {bytes + at, step->count};
+        memcpy(fixed + step->offset, &ref, sizeof(ref));
+        at += round8(step->size);
     }
     return true;
 }
 
 bool cell_short_take_to(const struct cell_layout *layout, const uint8_t *bytes, size_t len, void *const *out)
 {
-    uint32_t first = CELL_MESSAGE_HEADER + layout->size, at = first;
-    if (!layout->all_plain || !has_header(layout, bytes, len))
+    uint32_t at = first_value(layout);
+    if (!layout->all_plain || !has_header(layout, bytes, len) || !has_refs(layout, bytes + CELL_MESSAGE_HEADER))
         return false;
-    for (uint32_t i = 0; i < layout->nsteps; i++) {
-        const struct cell_layout_step *step = &layout->steps[i];
-        if (!is_ref(bytes + CELL_MESSAGE_HEADER + step->offset, at, step))
-            return false;
-        at += round8(step->size);
-    }
-    at = first;
     for (uint32_t i = 0; i < layout->nsteps; i++) {
         copy(out[i], bytes + at, layout->steps[i].size);
         at += round8(layout->steps[i].size);
@@ -126,8 +133,7 @@ void cell_short_places(const struct cell_layout *layout, struct cell_short *s, v
         const struct cell_layout_step *step = &layout->steps[i];
         zero(value, round8(step->size));
         out[i] = value;
-        const struct cell_ref ref = {value, step->count};
-        memcpy(s->fixed + step->offset, &ref, sizeof(ref));
+        s->refs[i] = (struct cell_ref){value, step->count};
         value += round16(step->size);
     }
 }

@@ -52,9 +52,10 @@ CLEAN_TEST(what_an_offer_may_be_wrong_in_leaves_a_plain_connection)
     int fd = -1, pipes[2];
     REQUIRE(cell_shm_memory_new(REGION, &m, &fd, &e) == CELL_OK && pipe(pipes) == 0);
     const int two[] = {fd, fd}, many[] = {fd, fd, fd, fd, fd, fd, fd, fd}, other[] = {pipes[0]};
-    const struct open_payload version = {2, REGION, 4096, 0}, region = {1, REGION + 4096, 4096, 0},
-                              reserved = {1, REGION, 4096, 1};
-    uint8_t longer[CELL_MAX_CONTROL] = {1};
+    const struct open_payload version = {CELL_SHM_VERSION + 1, REGION, 4096, 0},
+                              region = {CELL_SHM_VERSION, REGION + 4096, 4096, 0},
+                              reserved = {CELL_SHM_VERSION, REGION, 4096, 1};
+    uint8_t longer[CELL_MAX_CONTROL] = {CELL_SHM_VERSION};
     decline(&good_open, sizeof(good_open), NULL, 0, CELL_PERMISSION_DENIED);
     decline(&good_open, sizeof(good_open), two, 2, CELL_PERMISSION_DENIED);
     decline(&good_open, sizeof(good_open), many, 8, CELL_PERMISSION_DENIED);
@@ -375,7 +376,7 @@ CLEAN_TEST(a_client_that_is_declined_goes_on_over_the_socket)
 CLEAN_TEST(a_server_that_insists_serves_nobody_without)
 {
     struct peer p;
-    const struct open_payload version = {2, REGION, 4096, 0};
+    const struct open_payload version = {CELL_SHM_VERSION + 1, REGION, 4096, 0};
     REQUIRE(peer_open(&p, UNIX_STAGE_EXPECTED));
     ((struct unix_conn *)p.conn)->insists = true;
     CHECK(peer_send(&p, CELL_FRAME_SCHEMA, "schema", 6, NULL, 0));
@@ -385,7 +386,7 @@ CLEAN_TEST(a_server_that_insists_serves_nobody_without)
     REQUIRE(peer_open(&p, UNIX_STAGE_EXPECTED));
     ((struct unix_conn *)p.conn)->insists = true;
     CHECK(peer_send(&p, CELL_FRAME_SHM_OPEN, &version, sizeof(version), &p.memory, 1));
-    CHECK(recv_now(&p) == CELL_UNAVAILABLE && strstr(e.text, "version 2"));
+    CHECK(recv_now(&p) == CELL_UNAVAILABLE && strstr(e.text, "version 3"));
     peer_close(&p);
     REQUIRE(peer_open(&p, UNIX_STAGE_EXPECTED));
     ((struct unix_conn *)p.conn)->insists = true;

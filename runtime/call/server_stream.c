@@ -26,7 +26,7 @@ static struct server_stream *of(struct cell_stream *s) { return (struct server_s
 static void leave_gate(struct server_stream *t)
 {
     struct server_conn *conn = t->conn;
-    if (!t->placed)
+    if (!t->placed || t->done)
         return;
     t->placed = false;
     cell_server_resume(conn->server,
@@ -37,7 +37,7 @@ static void enter_gate(struct server_stream *t)
 {
     struct server_conn *conn = t->conn;
     struct gate_waiter *admitted;
-    if (t->placed)
+    if (t->placed || t->done)
         return;
     t->placed = true;
     t->entered_ns = cell_now_ns();
@@ -230,7 +230,7 @@ static int receive(struct cell_stream *base, const uint8_t **message, size_t *le
     }
 }
 
-static const struct stream_ops server_ops = {send, receive};
+static const struct stream_ops server_ops = {send, receive, NULL};
 
 /* ---- life ---- */
 
@@ -272,7 +272,7 @@ int cell_server_stream_begin(struct cell_server *s, struct server_conn *conn, ce
     t->id = f->id;
     t->entered_ns = entered_ns;
     t->placed = true;
-    t->ended = t->broken = false;
+    t->ended = t->broken = t->done = false;
     sem_init(&t->turn, 0, 0);
     c->stream = &t->base;
     return count_in(s, conn, t, e);
@@ -319,7 +319,7 @@ bool cell_server_stream_finish(struct server_stream *t, uint32_t length)
 {
     struct server_conn *conn = t->conn;
     leave_gate(t);
-    t->placed = true; /* for the steps from here on there is no gate to enter again */
+    t->done = true;
     if (!t->base.writes && !t->ended && !t->broken && length > CELL_ROOM_MAX)
         drop_records(t);
     if (t->broken || t->base.error.status == CELL_PROTOCOL_ERROR) {

@@ -16,6 +16,7 @@ struct server_stream {
     bool ended;  /* the client said that there are no more */
     bool broken; /* it broke the protocol */
     bool placed; /* the handler has its place at the gate */
+    bool done;   /* it has returned, and needs none */
     uint64_t entered_ns;
     sem_t turn; /* the place that it waits for */
 };

@@ -141,11 +141,19 @@ static int refill(struct cell_stream *s)
     return r < 0 ? cell_stream_fail(s, r, "%s", e.text) : 0;
 }
 
+/* Whether there are records in the batch. */
+static inline bool has_some(struct cell_stream *s)
+{
+    if (s->batch.left && s->batch.lent && s->ops->lost && s->ops->lost(s))
+        s->batch.left = 0;
+    return s->batch.left != 0;
+}
+
 int cell_stream_next(struct cell_stream *s, void *record)
 {
     if (!s || !record)
         return CELL_INVALID_ARGUMENT;
-    int r = s->batch.left ? 1 : refill(s);
+    int r = has_some(s) ? 1 : refill(s);
     if (r > 0)
         cell_records_copy(&s->format, &s->batch, record, 1);
     return r;
@@ -153,7 +161,7 @@ int cell_stream_next(struct cell_stream *s, void *record)
 
 size_t cell_stream_next_n(struct cell_stream *s, void *records, size_t max)
 {
-    if (!s || !records || max == 0 || (!s->batch.left && refill(s) <= 0))
+    if (!s || !records || max == 0 || (!has_some(s) && refill(s) <= 0))
         return 0;
     return cell_records_copy(&s->format, &s->batch, records, max);
 }

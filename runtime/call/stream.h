@@ -17,6 +17,8 @@ struct stream_ops {
     int (*send)(struct cell_stream *s, const struct iovec *parts, int n, uint32_t length, struct cell_error *e);
     /* Waits for the next message, which stays until the next call: 1; 0: there are no more. */
     int (*receive)(struct cell_stream *s, const uint8_t **message, size_t *len, struct cell_error *e);
+    /* Whether the last message is not there any more, in the child of a fork. NULL: it is private memory. */
+    bool (*lost)(const struct cell_stream *s);
 };
 
 struct cell_stream {

@@ -237,7 +237,13 @@ static int send(struct cell_stream *base, const struct iovec *parts, int n, uint
     return r < 0 ? failed(s->c, s, r, e) : r;
 }
 
-const struct stream_ops cell_stream_remote_ops = {send, receive};
+static bool lost(const struct cell_stream *base)
+{
+    const struct client_stream *s = (const struct client_stream *)base;
+    return s->forks != s->call.client->forks;
+}
+
+const struct stream_ops cell_stream_remote_ops = {send, receive, lost};
 
 /* ---- opening ---- */
 
@@ -289,6 +295,8 @@ static int open_it(cell_ctx *c, void *arg)
     struct client_stream *s = arg;
     struct cell_client *client = s->call.client;
     struct cell_error e; /* set by whoever fails */
+    if (atomic_load(&c->cancelled))
+        return cell_fail(c, CELL_CANCELLED, "%s: %s", s->base.method, cell_status_text(CELL_CANCELLED));
     int r = cell_encode_request(c, &s->call);
     if (r < 0)
         return r;

@@ -149,7 +149,7 @@ static int handler_receive(struct cell_stream *s, const uint8_t **bytes, size_t 
     return m != NULL;
 }
 
-static const struct stream_ops handler_ops = {handler_send, handler_receive};
+static const struct stream_ops handler_ops = {handler_send, handler_receive, NULL};
 
 static void *run_handler(void *arg)
 {
@@ -260,7 +260,7 @@ static int client_receive(struct cell_stream *base, const uint8_t **bytes, size_
     return m != NULL;
 }
 
-const struct stream_ops cell_stream_local_ops = {client_send, client_receive};
+const struct stream_ops cell_stream_local_ops = {client_send, client_receive, NULL};
 
 /* ---- life ---- */
 

@@ -29,10 +29,12 @@ struct short_serving {
     void *outs[CELL_SHORT_STEPS];
 };
 
-static bool good_for_it(const struct cell_server *s, const struct server_conn *conn, const struct cell_conn_ops *ops)
+static bool good_for_it(const struct cell_server *s, const struct server_conn *conn, const struct cell_conn_ops *ops,
+                        const cell_ctx *c)
 {
     return ops->recv_brief && conn->counted == ops && !conn->match && !conn->thread->counted && !conn->has_pending &&
-           s->hooks.n == 0 && !atomic_load_explicit(&s->draining, memory_order_relaxed);
+           s->hooks.n == 0 && c->message.capacity <= CELL_KEPT_SCRATCH /* else the usual way gives it back */ &&
+           !atomic_load_explicit(&s->draining, memory_order_relaxed);
 }
 
 /* Takes the request. False: it is for the usual way. */
@@ -155,7 +157,7 @@ enum server_next cell_server_serve_short(struct cell_server *s, struct server_co
     v.placed = false;
     calls->served = 0;
     enum server_next next = NEXT_IDLE;
-    while (calls->served < most && good_for_it(s, conn, ops)) {
+    while (calls->served < most && good_for_it(s, conn, ops, c)) {
         v.ticks = cell_ticks(); /* now, because then the client waits for it */
         if (!calls->arrived && !ops->recv_brief(conn->conn, &calls->received, conn->small))
             break;

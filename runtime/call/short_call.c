@@ -20,7 +20,8 @@ static struct client_conn *usable(const cell_ctx *c, const struct cell_service *
     if (!conn || client != meant || c->lease_forks != client->forks || conn->service != service)
         return NULL;
     bool plain = conn->known && method < service->nmethods && client->hooks.n == 0 && !c->origin && c->meta.len == 0 &&
-                 !c->async.unsent && !atomic_load_explicit(&c->cancelled, memory_order_relaxed);
+                 !c->async.unsent && c->message.capacity <= CELL_KEPT_SCRATCH /* else the usual way gives it back */ &&
+                 !atomic_load_explicit(&c->cancelled, memory_order_relaxed);
     return plain ? conn : NULL;
 }
 

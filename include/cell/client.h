@@ -34,8 +34,9 @@ void cell_client_close(struct cell_client *client);
 typedef int cell_fake_fn(cell_ctx *c, const char *method, const void *in, void *const *out, void *user);
 int cell_client_fake(cell_fake_fn *answer, void *user, struct cell_client **client);
 
-/* A client of a server in this process: same encoding, checks, interceptors and handlers, no socket, no thread. The
- * server (cell/serve.h, cell_server_new) must outlive it and need not be running. */
+/* A client of a server in this process: same encoding, checks, interceptors and handlers, no socket, and no
+ * thread but one for each stream that is open (at most 256; its end waits for the handler). The server (cell/serve.h,
+ * cell_server_new) must outlive it and need not be running. */
 int cell_client_in_process(struct cell_server *server, struct cell_client **client);
 
 /* What an interceptor sees. Strings live during the call. */
@@ -43,7 +44,7 @@ struct cell_call_info {
     const char *cell;   /* "auth" */
     const char *method; /* "auth_login" */
     const void *in;     /* the request struct */
-    void *const *out;
+    void *const *out;   /* NULL on the client's side of a stream: there it is opened, and the result comes later */
     uint32_t nout;
     CELL_BOOL_TYPE server_side;
 };

@@ -29,7 +29,8 @@ struct cell_ctx_options {
 cell_ctx *cell_ctx_open(const struct cell_ctx_options *options); /* NULL = all defaults */
 void cell_ctx_close(cell_ctx *c);
 
-/* Forgets replies, allocations, errors and incoming metadata; keeps options and outgoing metadata. For loops. On a
+/* Forgets replies, allocations, errors and incoming metadata, and ends streams that are open, whose iterators and
+ * writers are not valid any more; keeps options and outgoing metadata. For loops. On a
  * handler's own context, and within an interceptor, it forgets errors only: the request and the reply live there. */
 void cell_ctx_reset(cell_ctx *c);
 
@@ -41,7 +42,8 @@ void cell_ctx_set_client(cell_ctx *c, struct cell_client *client);
  * A handler passes its own context to the calls it makes: they inherit deadline, cancellation and trace. */
 uint64_t cell_ctx_remaining_ns(const cell_ctx *c);
 
-/* Cancels the call that runs on `c` now, or the next one: it returns CELL_CANCELLED. Callable from any thread. */
+/* Cancels the call that runs on `c` now, or the next one: it returns CELL_CANCELLED. So do all steps of its streams.
+ * Callable from any thread. */
 void cell_ctx_cancel(cell_ctx *c);
 
 /* True when the caller has cancelled, has gone, or the deadline has passed. A handler that works long asks this. */

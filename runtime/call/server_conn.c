@@ -137,6 +137,22 @@ static int refuse_call(cell_ctx *c, int status, const char *text, const struct c
     return cell_serve_refusal(c, &e, meta);
 }
 
+/* ---- parking ---- */
+
+/* What one thread knows while it serves one connection. */
+struct stay {
+    bool parked;
+    uint32_t calls, idle_waits;
+    unsigned refused; /* server.parking_refused when it was parked */
+};
+
+static void leave_parking(struct cell_server *s, struct server_conn *conn, struct stay *stay)
+{
+    if (stay->parked)
+        cell_parking_give(s, conn->caller);
+    stay->parked = false;
+}
+
 /* ---- calls ---- */
 
 static bool needs_place(const struct server_conn *conn, const struct cell_frame *f)
@@ -242,14 +258,16 @@ static enum server_next serve_stream(struct cell_server *s, struct server_conn *
 }
 
 /* The call has its place at the gate, if it needs one; `waited` for it. */
-static enum server_next serve_call(struct cell_server *s, struct server_conn *conn, cell_ctx *c,
+static enum server_next serve_call(struct cell_server *s, struct server_conn *conn, cell_ctx *c, struct stay *stay,
                                    const struct cell_received *received, bool waited, uint64_t now_ns)
 {
     const struct cell_frame *f = &received->frame;
     const struct cell_buffer *meta = NULL;
     bool placed = needs_place(conn, f);
-    if (placed && cell_server_streams(s, conn, f))
+    if (placed && cell_server_streams(s, conn, f)) {
+        leave_parking(s, conn, stay); /* for long: others may want to */
         return serve_stream(s, conn, c, received, waited, now_ns);
+    }
     if (placed) /* the gate bounds these threads; who has a place must not wait for a turn as well */
         cell_server_waits(s, conn->thread);
     begin_call(conn, c, f, now_ns);
@@ -283,27 +301,13 @@ static bool serve_other(struct cell_server *s, struct server_conn *conn, const s
     return false;
 }
 
-/* ---- parking ---- */
+/* ---- how long a thread stays ---- */
 
 static bool leaves(struct cell_server *s, const struct server_conn *conn)
 {
     /* Who asks for the health of a server that drains shall hear so. */
     return atomic_load_explicit(&s->draining, memory_order_relaxed) &&
            (conn->channel != CELL_CHANNEL_OPS || atomic_load(&s->hard_stop));
-}
-
-/* What one thread knows while it serves one connection. */
-struct stay {
-    bool parked;
-    uint32_t calls, idle_waits;
-    unsigned refused; /* server.parking_refused when it was parked */
-};
-
-static void leave_parking(struct cell_server *s, struct server_conn *conn, struct stay *stay)
-{
-    if (stay->parked)
-        cell_parking_give(s, conn->caller);
-    stay->parked = false;
 }
 
 /* After a call: how long to wait for the next one. */
@@ -350,18 +354,17 @@ static enum server_next serve_frame(struct cell_server *s, struct server_conn *c
         if (!enter_gate(s, conn, received, now_ns))
             return NEXT_AWAY;
     }
-    if (stay->parked && cell_server_streams(s, conn, f)) /* for long: others may want to */
-        leave_parking(s, conn, stay);
-    return serve_call(s, conn, c, received, false, now_ns);
+    return serve_call(s, conn, c, stay, received, false, now_ns);
 }
 
 /* Goes on with the call that waited at the gate. */
 static enum server_next serve_admitted(struct cell_server *s, struct server_conn *conn, cell_ctx *c)
 {
     const struct cell_received received = conn->pending;
+    struct stay none = {0};
     conn->has_pending = false;
     if (!atomic_load(&s->hard_stop))
-        return serve_call(s, conn, c, &received, true, conn->arrived_ns);
+        return serve_call(s, conn, c, &none, &received, true, conn->arrived_ns);
     conn->admitted = false;
     cell_server_resume(s, cell_gate_leave(&s->gate, &conn->caller->gate, conn->waiter.since_ns, 0));
     cell_server_say_goodbye(conn);

@@ -376,14 +376,15 @@ struct cell_stream *cell_stream_open(cell_ctx *c, const struct cell_service *ser
 /* ---- ending ---- */
 
 /* The reply is there. Who answered before the records were over is told that there are none, if that needs no waiting;
- * else the connection ends. */
+ * else the connection ends. So it does after an error while putting: a server that did not know of a stream has not
+ * expected records. */
 static int take_reply(cell_ctx *c, struct client_stream *s, bool ended)
 {
     const struct cell_received *reply = &s->reply;
     struct cell_client *client = s->call.client;
     int r = cell_take_reply(c, &s->call, reply->frame.code, reply->meta, reply->frame.meta_len, reply->message,
                             reply->message_len);
-    bool clean = !s->leaving && !atomic_load(&c->cancelled);
+    bool clean = !s->leaving && !atomic_load(&c->cancelled) && !(s->base.writes && reply->frame.code < 0);
     if (clean && !ended)
         clean = cell_conn_room(s->conn->conn, 0, false, 0, NULL) == 1 &&
                 send_frame(s, CELL_FRAME_END, NULL, 0, 0, NULL) == CELL_OK;

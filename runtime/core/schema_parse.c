@@ -192,8 +192,7 @@ static int read_param(struct reader *r, const struct json_at *at, void *entry)
         return cell_json_fail(at, "dir", r->e, "\"in\" or \"out\" is expected, not '%s'",
                               cell_json_quote(dir, quoted, sizeof(quoted)));
     bad = cell_json_bool(at, "pointer", JSON_OPTIONAL, &p->by_pointer, r->e);
-    if (bad >= 0)
-        bad = cell_json_bool(at, "stream", JSON_OPTIONAL, &p->stream, r->e);
+    bad = bad < 0 ? bad : cell_json_bool(at, "stream", JSON_OPTIONAL, &p->stream, r->e);
     return bad < 0 ? bad : CELL_OK;
 }
 

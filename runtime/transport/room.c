@@ -76,22 +76,43 @@ int cell_unix_room(struct cell_conn *conn, uint32_t length, bool in, uint64_t de
 
 /* ---- through the ring ---- */
 
+/* Whether a large payload is on its way, and the message number of the last one. Without, all memory for large payloads
+ * is free. */
+static bool blob_under_way(struct cell_shm *s, uint32_t *number)
+{
+    uint32_t head = atomic_load_explicit(&s->other->head, memory_order_acquire);
+    bool any = false;
+    pthread_mutex_lock(&s->blob_lock);
+    for (unsigned i = 0; i < CELL_SHM_BLOBS; i++) {
+        const struct cell_shm_blob_out *b = &s->out_blobs[i];
+        if (!b->in_flight || (int32_t)(head - b->number) > 0)
+            continue;
+        *number = any && (int32_t)(*number - b->number) > 0 ? *number : b->number;
+        any = true;
+    }
+    pthread_mutex_unlock(&s->blob_lock);
+    return any;
+}
+
+static uint32_t in_data_area(uint32_t length)
+{
+    return length <= CELL_SHM_MAX_INLINE || length > CELL_RING_DATA ? 0 : length;
+}
+
 /* 1, 0, or a negative status. */
 static int look_for_room(struct unix_conn *c, uint32_t length, struct cell_error *e)
 {
     struct cell_ring_producer *p = &c->shm->out;
     uint8_t *slot, *bytes;
-    uint32_t offset;
-    int r;
-    if (length > CELL_RING_DATA) /* nothing is on its way: then all memory for large payloads is free */
-        r = p->next == 0 ? 1 : cell_ring_is_released(p, p->next - 1);
-    else
-        r = cell_ring_reserve(p, length <= CELL_SHM_MAX_INLINE ? 0 : length, &slot, &bytes, &offset);
+    uint32_t offset, number;
+    int r = cell_ring_reserve(p, in_data_area(length), &slot, &bytes, &offset);
+    if (r == CELL_OK && length > CELL_RING_DATA && blob_under_way(c->shm, &number))
+        return 0;
     if (r == CELL_PROTOCOL_ERROR) {
         c->dead = true;
         return cell_error_set(e, r, "the peer released what was not sent");
     }
-    return length > CELL_RING_DATA ? r : r == CELL_OK;
+    return r == CELL_OK;
 }
 
 /* Whether there is something to receive, without a system call as long as the ring is what is received from. */
@@ -107,10 +128,10 @@ static bool look_for_message(struct unix_conn *c)
 static void sleep_for_either(struct unix_conn *c, uint32_t length, bool in, uint64_t left_ns)
 {
     struct cell_shm *s = c->shm;
-    uint32_t bell, ignored;
-    bool large = length > CELL_RING_DATA, begun;
-    begun = large ? cell_ring_sender_begin_sleep_until(&s->out, s->out.next, &bell)
-                  : cell_ring_sender_begin_sleep(&s->out, length <= CELL_SHM_MAX_INLINE ? 0 : length, &bell);
+    uint32_t bell, ignored, number;
+    bool begun = length > CELL_RING_DATA && blob_under_way(s, &number)
+                     ? cell_ring_sender_begin_sleep_until(&s->out, number + 1, &bell)
+                     : cell_ring_sender_begin_sleep(&s->out, in_data_area(length), &bell);
     if (!begun)
         return;
     cell_shm_wake(c); /* a receiver that polls has not released what it holds */

@@ -69,7 +69,7 @@ static inline struct schema_ref build_ref(struct build *b, char *text)
     return r;
 }
 
-/* "type:name<former", "type*:name", ">type*:name" */
+/* "type:name<former", "type*:name", ">type*:name"; a stream is "type+:name" or ">type+:name" */
 static inline void build_field(struct build *b, char *word, struct schema_field *f)
 {
     char *name = strchr(word, ':');
@@ -78,9 +78,12 @@ static inline void build_field(struct build *b, char *word, struct schema_field 
     *name++ = '\0';
     f->out = *word == '>';
     word += f->out;
-    char *star = strchr(word, '*'), *former = strchr(name, '<');
+    char *star = strchr(word, '*'), *plus = strchr(word, '+'), *former = strchr(name, '<');
     if (star)
         *star = '\0';
+    if (plus)
+        *plus = '\0';
+    f->stream = plus != NULL;
     if (former)
         *former++ = '\0';
     f->by_pointer = star != NULL;

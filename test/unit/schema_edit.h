@@ -11,7 +11,7 @@ static inline bool edit_part_uses(const struct model_item *item, const char *nam
     for (unsigned k = 0; k < item->n; k++)
         if (strncmp(item->parts[k].type, name, len) == 0 && strchr("[", item->parts[k].type[len]))
             return true;
-    return strcmp(item->of, name) == 0;
+    return strcmp(item->of, name) == 0 || strcmp(item->stream, name) == 0;
 }
 
 static inline bool edit_is_used(const struct model *m, const char *name)

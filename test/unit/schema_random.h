@@ -22,7 +22,9 @@ struct model_item { /* a type, a method, a constant (its value in `of`) */
     char name[16], word[8], of[24];
     struct model_part parts[MODEL_PARTS];
     unsigned n;
-    bool edited; /* a method whose parameters were edited */
+    bool edited;     /* a method whose parameters were edited */
+    char stream[32]; /* a method's, which is never edited: the type of its records; "" = it has none */
+    bool stream_out;
 };
 
 struct model {
@@ -161,6 +163,12 @@ static inline void model_add_method(struct model *m)
     method->edited = true;
     for (unsigned k = model_random(m, 5); k > 0; k--)
         model_add_param(m, method, method->n);
+    unsigned record = model_random(m, 3) == 0 ? model_find_struct(m) : MODEL_ITEMS;
+    method->stream_out = model_random(m, 2);
+    if (record < MODEL_ITEMS)
+        snprintf(method->stream, sizeof(method->stream), "%s", m->types[record].name);
+    else if (model_random(m, 4) == 0)
+        snprintf(method->stream, sizeof(method->stream), "%s", model_builtin(m));
 }
 
 static inline void model_add_constant(struct model *m)
@@ -200,6 +208,8 @@ static inline void model_put_parts(const struct model_item *item, bool values, s
             cell_buffer_printf(b, " %s%s%s:%s%s%s", p->out ? ">" : "", p->type, p->pointer ? "*" : "", p->name,
                                former ? "<" : "", p->former);
     }
+    if (item->stream[0])
+        cell_buffer_printf(b, " %s%s+:stream", item->stream_out ? ">" : "", item->stream);
     cell_buffer_puts(b, " ;\n");
 }
 

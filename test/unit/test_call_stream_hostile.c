@@ -326,7 +326,8 @@ static void *run_hand(void *arg)
     out.channel = h->answer == A_OTHER_CHANNEL ? CELL_CHANNEL_OPS : 0;
     r.count = h->answer == A_NO_RECORDS ? 0 : h->answer == A_TOO_MANY ? 3 : 1;
     if (h->answer == A_REFUSES)
-        raw_send(fd, (struct cell_frame){.kind = CELL_FRAME_WELCOME, .code = CELL_RESOURCE_EXHAUSTED}, NULL, 0, NULL, 0);
+        raw_send(fd, (struct cell_frame){.kind = CELL_FRAME_WELCOME, .code = CELL_RESOURCE_EXHAUSTED}, NULL, 0, NULL,
+                 0);
     else if (h->answer == A_BAD_REPLY)
         raw_send(fd, (struct cell_frame){.kind = CELL_FRAME_REPLY, .id = f.id}, NULL, 0, "12345678", 8);
     else if (h->answer != A_CLOSE && h->answer != A_SILENT_CLOSE)
@@ -342,13 +343,17 @@ static void *run_hand(void *arg)
 
 TEST(a_server_that_breaks_the_protocol_is_a_clear_error)
 {
-    static const int status[ANSWERS] = {
-        [A_OTHER_ID] = CELL_PROTOCOL_ERROR,      [A_NO_RECORDS] = CELL_PROTOCOL_ERROR,
-        [A_TOO_MANY] = CELL_PROTOCOL_ERROR,      [A_OTHER_KIND] = CELL_PROTOCOL_ERROR,
-        [A_END] = CELL_PROTOCOL_ERROR,           [A_OTHER_CHANNEL] = CELL_PROTOCOL_ERROR,
-        [A_CLOSE] = CELL_UNAVAILABLE,            [A_SILENT_CLOSE] = CELL_UNAVAILABLE,
-        [A_REFUSES] = CELL_RESOURCE_EXHAUSTED,   [A_BAD_REPLY] = CELL_PROTOCOL_ERROR,
-        [A_RECORDS_TO_A_WRITER] = CELL_PROTOCOL_ERROR};
+    static const int status[ANSWERS] = {[A_OTHER_ID] = CELL_PROTOCOL_ERROR,
+                                        [A_NO_RECORDS] = CELL_PROTOCOL_ERROR,
+                                        [A_TOO_MANY] = CELL_PROTOCOL_ERROR,
+                                        [A_OTHER_KIND] = CELL_PROTOCOL_ERROR,
+                                        [A_END] = CELL_PROTOCOL_ERROR,
+                                        [A_OTHER_CHANNEL] = CELL_PROTOCOL_ERROR,
+                                        [A_CLOSE] = CELL_UNAVAILABLE,
+                                        [A_SILENT_CLOSE] = CELL_UNAVAILABLE,
+                                        [A_REFUSES] = CELL_RESOURCE_EXHAUSTED,
+                                        [A_BAD_REPLY] = CELL_PROTOCOL_ERROR,
+                                        [A_RECORDS_TO_A_WRITER] = CELL_PROTOCOL_ERROR};
     for (enum answer a = 0; a < ANSWERS; a++) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         struct hand h = {.answer = a};

@@ -303,6 +303,31 @@ TEST(parameter_by_value_that_grows_moves_those_behind_it)
                "TYPE_SAME_SIZE A Type 'auth_s' changed its size from 4 to 8 bytes in Auth Cell\n");
 }
 
+TEST(streams_of_methods)
+{
+    CHECK_DIFF("method auth_m i32:a ;", "method auth_m i32:a >i64+:out ;",
+               "RPC_PARAM_ADDED SW Stream 'out' of 'auth_m' is new in Auth Cell\n");
+    CHECK_DIFF("method auth_m i64+:in i32:a ;", "method auth_m i32:a ;",
+               "RPC_PARAM_NO_DELETE SW Stream 'in' of 'auth_m' no longer exists in Auth Cell\n");
+    CHECK_DIFF("method auth_m i64+:s ;", "method auth_m >i64+:s ;",
+               "RPC_SAME_PARAM_TYPE SW Stream 's' of 'auth_m' changed its direction from client to server to server to "
+               "client in Auth Cell\n");
+    CHECK_DIFF(
+        "struct auth_e i32:a ; method auth_m >i64+:s ;", "struct auth_e i32:a ; method auth_m >auth_e+:s ;",
+        "RPC_SAME_PARAM_TYPE SW Records of stream 's' of 'auth_m' changed from 'i64' to 'auth_e' in Auth Cell\n");
+    /* Its name and its place are the author's affair. */
+    CHECK_DIFF("method auth_m >i64+:s i32:a ;", "method auth_m i32:a >i64+:t ;",
+               "RPC_SAME_PARAM_NAME - Parameter 's' of 'auth_m' is now 't' in Auth Cell\n");
+    /* It is never the parameter of the same name and type. */
+    CHECK_DIFF("method auth_m i64:s ;", "method auth_m i64+:s ;",
+               "RPC_PARAM_NO_DELETE SW Parameter 's' of 'auth_m' no longer exists in Auth Cell\n"
+               "RPC_PARAM_ADDED SW Stream 's' of 'auth_m' is new in Auth Cell\n");
+    CHECK_DIFF("struct auth_e i32:a ; method auth_m >auth_e+:s ;",
+               "struct auth_e i32:a i32:b ; method auth_m >auth_e+:s ;",
+               "FIELD_ADDED - Field 'b' of 'auth_e' is new in Auth Cell\n"
+               "TYPE_SAME_SIZE A Type 'auth_e' changed its size from 4 to 8 bytes in Auth Cell\n");
+}
+
 TEST(constants)
 {
     CHECK_DIFF("const AUTH_A i64 1 ; const AUTH_B i64 2 ; const AUTH_C i64 3 ;",

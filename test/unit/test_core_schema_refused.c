@@ -381,6 +381,63 @@ TEST(lists_are_sorted_in_byte_order)
     CHECK_REFUSED(edits);
 }
 
+/* A schema with the methods auth_m and auth_n. */
+static int parse_streams(const char *params, const char *other)
+{
+    char json[1200];
+    struct cell_schema *s = NULL;
+    snprintf(
+        json, sizeof(json),
+        "{\"schema\":\"cell.schema/1\",\"abi\":\"lp64-le\",\"cell\":\"auth\",\"constants\":[],\"types\":[{\"align\":4,"
+        "\"fields\":[{\"name\":\"a\",\"offset\":0,\"type\":\"i32\"}],\"kind\":\"struct\",\"name\":\"auth_e\","
+        "\"size\":4}],\"methods\":[{\"name\":\"auth_m\",\"params\":[%s]},{\"name\":\"%s\",\"params\":[]}]}",
+        params, other);
+    memset(&error, 0, sizeof(error));
+    int r = cell_schema_parse(json, strlen(json), &s, &error);
+    if (r >= 0) {
+        const struct schema_field *stream = cell_schema_stream(&s->methods[0]);
+        CHECK(stream && stream->offset == 0 && s->methods[0].in_size == 0);
+    }
+    cell_schema_free(s);
+    return r;
+}
+
+TEST(streams_are_one_of_a_method_and_of_what_a_list_may_be_of)
+{
+#define STREAM(name, dir, type) "{\"dir\":\"" dir "\",\"name\":\"" name "\",\"stream\":true,\"type\":\"" type "\"}"
+    static const char *const good[] = {STREAM("s", "in", "auth_e"), STREAM("s", "out", "auth_e"),
+                                       STREAM("s", "out", "str"), STREAM("s", "in", "u8")};
+    static const char *const bad[][2] = {
+        {STREAM("s", "in", "list<i32>"),
+         "methods[0].params[0].type: a stream cannot be of an array, a list or an optional"},
+        {STREAM("s", "in", "opt<i32>"),
+         "methods[0].params[0].type: a stream cannot be of an array, a list or an optional"},
+        {STREAM("s", "in", "i32[2]"),
+         "methods[0].params[0].type: a stream cannot be of an array, a list or an optional"},
+        {STREAM("s", "in", "i32") "," STREAM("t", "out", "i32"),
+         "methods[0].params[1].stream: a method has one stream"},
+        {"{\"dir\":\"out\",\"name\":\"s\",\"pointer\":true,\"stream\":true,\"type\":\"auth_e\"}",
+         "methods[0].params[0].pointer: a stream is not passed by pointer"},
+        {"{\"dir\":\"out\",\"name\":\"s\",\"stream\":1,\"type\":\"auth_e\"}",
+         "methods[0].params[0].stream: true or false is expected, not an integer"}};
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        CHECK(parse_streams(good[i], "auth_n") >= 0);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        CHECK(parse_streams(bad[i][0], "auth_n") == CELL_PROTOCOL_ERROR);
+        CHECK_STR(error.text, bad[i][1]);
+    }
+    static const char *const out[] = {"auth_m_end", "auth_m_iter", "auth_m_next", "auth_m_next_n"},
+                             *const in[] = {"auth_m_end", "auth_m_put", "auth_m_writer"};
+    for (size_t i = 0; i < 4; i++)
+        CHECK(parse_streams(STREAM("s", "out", "i32"), out[i]) == CELL_PROTOCOL_ERROR);
+    for (size_t i = 0; i < 3; i++)
+        CHECK(parse_streams(STREAM("s", "in", "i32"), in[i]) == CELL_PROTOCOL_ERROR);
+    CHECK_STR(error.text,
+              "methods[0].name: 'auth_m_writer' is there already, and clients declare it for this method's stream");
+    CHECK(parse_streams(STREAM("s", "in", "i32"), "auth_m_next") >= 0 &&
+          parse_streams(STREAM("s", "out", "i32"), "auth_m_put") >= 0);
+}
+
 TEST(parameters_go_in_or_out_as_their_type_allows)
 {
     static const struct edit edits[] = {

@@ -363,3 +363,25 @@ TEST(metadata_into_a_failed_buffer_is_reported)
     struct cell_buffer b = {.failed = true};
     CHECK(cell_meta_append(&b, "k", "v", 1) == CELL_NO_MEMORY);
 }
+
+TEST(frames_of_streams_have_an_id_and_no_metadata)
+{
+    struct cell_error e = {0};
+    struct cell_frame records = {.kind = CELL_FRAME_RECORDS, .id = 7, .length = 64},
+                      end = {.kind = CELL_FRAME_END, .id = 7};
+    CHECK(decode_one(&records, MAX_PAYLOAD, &e) == 1 && decode_one(&end, MAX_PAYLOAD, &e) == 1);
+    CHECK(cell_frame_check(&records, MAX_PAYLOAD, &e) == CELL_OK && cell_frame_check(&end, MAX_PAYLOAD, &e) == CELL_OK);
+    CHECK(!cell_frame_is_internal(CELL_FRAME_RECORDS) && !cell_frame_is_internal(CELL_FRAME_END));
+    for (int way = 0; way < 4; way++)
+        for (int k = 0; k < 2; k++) {
+            struct cell_frame f = k ? end : records;
+            f.id = way == 0 ? 0 : f.id;
+            f.code = way == 1;
+            f.timeout_ms = way == 2;
+            f.meta_len = way == 3 && !k ? 8 : 0;
+            f.length = way == 3 && k ? 8 : f.length;
+            CHECK(decode_one(&f, MAX_PAYLOAD, &e) == CELL_PROTOCOL_ERROR);
+        }
+    end.kind = CELL_FRAME_END + 1;
+    CHECK(decode_one(&end, MAX_PAYLOAD, &e) == CELL_PROTOCOL_ERROR);
+}

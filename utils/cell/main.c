@@ -38,7 +38,9 @@ const struct cli_command cli_commands[] = {
      "arrays, structs and optionals as JSON.\n"
      "  NAME=@FILE          the value is what the file holds; NAME=@@… begins with one @\n"
      "  NAME=@-             standard input; on a terminal, asked for without showing it (for secrets)\n"
-     "  NAME:=JSON          any value as JSON; NAME:=@FILE takes the JSON from a file\n"},
+     "  NAME:=JSON          any value as JSON; NAME:=@FILE takes the JSON from a file\n"
+     "\n"
+     "Records of a stream are printed as they come; those that a method takes are lines of JSON on standard input.\n"},
     {"expand", cmd_expand, "FILE [-- CLANG-ARGUMENTS…]", "Print the declarations that the plugin injects into a file",
      "Runs clang with -fsyntax-only and the plugin. CELL_CLANG names the compiler, CELL_PLUGIN the plugin.\n"},
     {"doctor", cmd_doctor, "", "Check compiler, plugin, configuration and sockets, and say how to repair them", ""},

@@ -113,6 +113,8 @@ int cell_server_new_from(const struct cell_provided *provided, const struct cell
         return CELL_NO_MEMORY;
     int r = cell_server_take_schema(s, provided);
     s->usable = r >= 0;
+    for (uint32_t i = 0; s->usable && i < s->schema->nmethods; i++)
+        s->has_streams |= s->methods[i]->stream != NULL;
     *server = s;
     return r;
 }

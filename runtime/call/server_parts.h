@@ -189,6 +189,7 @@ struct cell_server {
     struct server_counters counters;
     struct call_hooks hooks;
     struct cell_error error; /* of new and run */
+    bool has_streams;        /* some method has one */
     bool usable;             /* new succeeded */
     uint64_t started_ns;
 

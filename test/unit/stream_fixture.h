@@ -235,6 +235,8 @@ static UNUSED int flow_call_add(cell_ctx *c, uint64_t n, uint64_t *sum)
     return r;
 }
 
+static cell_interceptor_fn *flow_interceptor; /* of the servers that are started from here on; NULL */
+
 /* A context whose connection is over shared memory, if that is what the carrier is: from the second call on. */
 static UNUSED cell_ctx *flow_ctx(struct flow *f, uint32_t timeout_ms)
 {
@@ -252,6 +254,8 @@ static UNUSED void flow_begin(struct flow *f, enum carrier carrier, struct cell_
     demo_setup();
     setenv("CELL_TRANSPORT", carrier == OVER_SOCKET ? "unix" : "shm", 1);
     flow_new(&f->d);
+    if (flow_interceptor)
+        CHECK(cell_server_intercept(f->d.server, flow_interceptor, NULL) == CELL_OK);
     if (carrier == IN_PROCESS) {
         CHECK(cell_client_in_process(f->d.server, &f->client) == CELL_OK);
     } else {

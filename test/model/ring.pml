@@ -11,14 +11,14 @@
  * fence waits for the empty buffer. Each word has one writer, which never reads it back, so nothing is forwarded. Loads
  * happen in program order; what could move because acquire is missing is written where it could move to.
  *
- * With END one of the two may be killed before any of its statements, with three messages. The other one learns of it, and
- * not before it has received what was sent.
+ * With END one of the two may be killed before any of its statements, with three messages. The other one learns of it,
+ * and not before it has received what was sent.
  *
  * Data is modelled as messages that need more free slots than their own: which message needs how much, and how much
  * more than that a sleeping producer wants, is chosen freely. So is the size of batches, on both sides.
  */
 #define SLOTS 2
-#ifdef END
+#if defined(END) || defined(PROGRESS) /* one more than slots: what goes round needs no more */
 #define MESSAGES 3
 #else
 #define MESSAGES 4

@@ -124,8 +124,11 @@ TEST(calls_and_replies_that_one_thread_holds_delay_none_of_31_others)
 TEST(an_idle_connection_gives_back_the_memory_of_its_large_requests)
 {
     struct cell_client *client = NULL;
+    static char text[LARGE + 1];
     struct echo_out out;
+    cell_str value;
     int32_t sum = 0;
+    memset(text, 'k', LARGE);
     unsetenv("CELL_TRANSPORT");
     demo_setup();
     pid_t server = demo_fork((struct cell_server_options){0});
@@ -135,10 +138,12 @@ TEST(an_idle_connection_gives_back_the_memory_of_its_large_requests)
         CHECK(call_add(c, i, 1, &sum) == 0);
     unsigned idle = mappings();
     CHECK(idle == 2); /* the regions */
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 60; i++) {
         c = c ? c : cell_ctx_open(&(struct cell_ctx_options){.client = client, .timeout_ms = 60000});
         CHECK(call_add(c, i, 1, &sum) == 0);
-        if (i % 2)
+        if (i % 3 == 0) /* answered in a moment */
+            CHECK(call_meta(c, text, &value) == CELL_NOT_FOUND);
+        else if (i % 3 == 1)
             CHECK(call_echo(c, CELL_STR(""), (cell_bytes){large, LARGE}, &out) == CELL_OK && out.data.len == LARGE);
         else
             CHECK(cell_wait(c, echo_async(c, (cell_bytes){large, LARGE}, &out)) == CELL_OK && out.data.len == LARGE);

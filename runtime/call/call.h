@@ -260,7 +260,7 @@ struct client_call {
     bool lent;               /* and has begun the request, in c->lend */
 };
 
-/* A reply of this size is given back as soon as it was decoded: the server has memory for it. */
+/* A reply or a request of this size is given back as soon as it was decoded: its sender has memory for it. */
 #define CELL_LARGE_REPLY (16u << 10)
 
 /* Takes a reply that has arrived: metadata, then the error or the out parameters. */

@@ -272,6 +272,9 @@ static enum server_next serve_call(struct cell_server *s, struct server_conn *co
         cell_server_waits(s, conn->thread);
     begin_call(conn, c, f, now_ns);
     int code = answer(s, conn, c, received, waited, &meta);
+    /* Before the reply: whoever has that finds the memory of his request free, and can give it back. */
+    if (f->length >= CELL_LARGE_REPLY && !conn->has_pending)
+        cell_conn_release(conn->conn, false);
     if (placed) {
         conn->admitted = false;
         uint64_t entered_ns = waited ? conn->waiter.since_ns : now_ns;

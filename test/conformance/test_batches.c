@@ -2,6 +2,7 @@
 /* Frames that others follow: what send_more may keep back, and what it may not do. */
 #include "unit/test.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -91,6 +92,8 @@ TEST(a_flush_makes_the_descriptor_readable)
     for (uint32_t i = 0; i < 5; i++)
         CHECK(send_more_seeded(x.client, i, 64, deadline_in(60000)) == CELL_OK);
     CHECK(flush(x.client) == CELL_OK);
+    struct pollfd p = {.fd = cell_conn_fd(x.server), .events = POLLIN};
+    CHECK(poll(&p, 1, 60000) == 1);
     CHECK(cell_conn_readable(x.server));
     for (uint32_t i = 0; i < 5; i++)
         CHECK(recv_seeded(x.server, i, 64, 0) == CELL_OK);

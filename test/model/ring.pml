@@ -11,14 +11,14 @@
  * fence waits for the empty buffer. Each word has one writer, which never reads it back, so nothing is forwarded. Loads
  * happen in program order; what could move because acquire is missing is written where it could move to.
  *
- * With END one of the two may be killed before any of its statements, with three messages. The other one learns of it, and
- * not before it has received what was sent.
+ * With END one of the two may be killed before any of its statements, with three messages. The other one learns of it,
+ * and not before it has received what was sent.
  *
  * Data is modelled as messages that need more free slots than their own: which message needs how much, and how much
  * more than that a sleeping producer wants, is chosen freely. So is the size of batches, on both sides.
  */
 #define SLOTS 2
-#ifdef END
+#if defined(END) || defined(PROGRESS) /* one more than slots: what goes round needs no more */
 #define MESSAGES 3
 #else
 #define MESSAGES 4
@@ -105,6 +105,22 @@ byte woken[2]; /* and for which sleep it woke this one already */
 #define RAISED 2
 byte bell[2]; /* the one that this one waits for, as it sees it */
 bool waits[2];
+
+/*
+ * How the ring is used. BARE, as ring.h demands it at least: who sent wakes before it waits for room, and a receiver
+ * releases everything before it sleeps. SHM, as shm.c and shm_wait.c do it: who sent wakes when it has said that it is
+ * going to wait, because a receiver that is armed may hold what it took.
+ */
+#define BARE 1
+#define SHM 2
+byte use;
+active proctype user()
+{
+    if
+    :: use = BARE
+    :: use = SHM
+    fi
+}
 
 bool socket; /* the receiver's: something was sent that it has not taken */
 
@@ -230,9 +246,11 @@ inline wait_for_room()
     if
     :: has_room
     :: else ->
-        /* What was committed without a wake-up; and a receiver that is armed releases what it holds. */
 #ifndef WITHOUT_WAKE_WHEN_WAITING_FOR_ROOM
-        wake_receiver();
+        if
+        :: use == SHM -> wake_receiver()
+        :: else
+        fi;
 #endif
 #ifdef WITHOUT_BELL_READ_BEFORE_SENDERS_LOOK
         bell[SENDER] = READ;
@@ -245,6 +263,7 @@ inline wait_for_room()
 active proctype producer()
 {
     byte next, head, need, number;
+    use != 0;
     {
     do
     :: next < MESSAGES ->
@@ -264,7 +283,14 @@ active proctype producer()
             head = memory[HEAD];
             if
             :: has_room
-            :: else -> wait_for_room()
+            :: else ->
+#ifndef WITHOUT_WAKE_BEFORE_WAITING_FOR_ROOM
+                if
+                :: use == BARE -> wake_receiver()
+                :: else
+                fi;
+#endif
+                wait_for_room()
             fi
         od;
         need = 0;
@@ -383,6 +409,7 @@ inline sleep_by_poll()
 active proctype consumer()
 {
     byte next, released, body, number;
+    use != 0;
     {
     do
     :: next < MESSAGES ->
@@ -413,7 +440,7 @@ progress_received:
             :: true ->
                 if
                 :: release()
-                :: true
+                :: use == SHM
                 fi;
                 sleep_by_poll()
 #ifdef END

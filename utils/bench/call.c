@@ -21,7 +21,7 @@
 
 /* ---- the cell ---- */
 
-/* Structs of 8, 40 and 64 bytes travel by value, there and back; text of any size as cell_bytes. */
+/* Structs of 8, 40, 64 and 1024 bytes travel by value, there and back; text of any size as cell_bytes. */
 #define WORDS(size, name)                                                                                              \
     static const struct cell_field name##_fields[] = {{"words", &cell_type_u64, 0, (size) / 8, 0, 0}};                 \
     static const struct cell_type name##_type = {#name "_words", CELL_KIND_STRUCT, size, 8, 1, name##_fields, NULL};   \
@@ -36,6 +36,7 @@
 WORDS(8, bench_echo008)
 WORDS(40, bench_echo040)
 WORDS(64, bench_echo064)
+WORDS(1024, bench_echo1024)
 
 static const struct cell_field bytes_in[] = {{"data", &cell_type_bytes, 0, 0, 0, 0}};
 static const struct cell_field bytes_out[] = {{"out", &cell_type_bytes, 0, 0, CELL_FIELD_REF | CELL_FIELD_OUT, 0}};
@@ -106,18 +107,19 @@ static int stream_invoke(cell_ctx *c, const void *in, void *const *out)
 }
 
 /* Sorted by name; the index is the method's number. */
-enum { BYTES, ECHO8, ECHO40, ECHO64, LENT, REPLY, STREAM, NMETHODS };
+enum { BYTES, ECHO8, ECHO40, ECHO64, ECHO1024, LENT, REPLY, STREAM, NMETHODS };
 static const struct cell_method methods[NMETHODS] = {
     [BYTES] = {"bench_bytes", bytes_in, bytes_out, 1, 1, sizeof(cell_bytes), 0, bytes_invoke, NULL},
     [ECHO8] = {"bench_echo008", bench_echo008_in, bench_echo008_out, 1, 1, 8, 0, bench_echo008_invoke, NULL},
     [ECHO40] = {"bench_echo040", bench_echo040_in, bench_echo040_out, 1, 1, 40, 0, bench_echo040_invoke, NULL},
     [ECHO64] = {"bench_echo064", bench_echo064_in, bench_echo064_out, 1, 1, 64, 0, bench_echo064_invoke, NULL},
+    [ECHO1024] = {"bench_echo1024", bench_echo1024_in, bench_echo1024_out, 1, 1, 1024, 0, bench_echo1024_invoke, NULL},
     [LENT] = {"bench_lent", lent_in, bytes_out, 2, 1, sizeof(struct lent_in), 0, lent_invoke, NULL},
     [REPLY] = {"bench_reply", reply_in, bytes_out, 1, 1, 8, 0, reply_invoke, NULL},
     [STREAM] = {"bench_stream", NULL, NULL, 0, 0, 0, 0, stream_invoke, &records_out},
 };
 static const struct cell_method *const served[NMETHODS] = {&methods[0], &methods[1], &methods[2], &methods[3],
-                                                           &methods[4], &methods[5], &methods[6]};
+                                                           &methods[4], &methods[5], &methods[6], &methods[7]};
 
 /* The schema that the descriptors stand for, as CELL_PROVIDE would have embedded it; *fingerprint gets 64 digits. */
 static char *embedded_schema(char fingerprint[65])
@@ -157,7 +159,7 @@ struct side {
     struct cell_service service;
     struct held main, socket, held[MOST_HELD]; /* socket: one that stays on the Unix socket */
     int tickets[DEPTH];
-    uint64_t out[BATCH][8];
+    uint64_t out[BATCH][128];
     struct cell_stream *stream; /* of a context of its own, so that nothing else ends it */
     cell_ctx *stream_context;
     unsigned next;
@@ -266,11 +268,12 @@ static void socket_run(void *user, const struct bench_case *c)
     call(s, s->socket.c, ECHO64, in, out);
 }
 
-static int send_async(struct side *s, unsigned i)
+static int send_async(struct side *s, uint32_t size, unsigned i)
 {
-    static const uint64_t in[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    static const uint64_t in[128] = {1, 2, 3, 4, 5, 6, 7, 8};
     void *const outs[] = {s->out[i]};
-    int ticket = cell_call_async(s->main.c, &s->service, ECHO64, in, outs);
+    uint32_t method = size == 8 ? ECHO8 : size == 64 ? ECHO64 : ECHO1024;
+    int ticket = cell_call_async(s->main.c, &s->service, method, in, outs);
     if (ticket < 0)
         bench_die("%s", cell_ctx_message(s->main.c));
     return ticket;
@@ -286,22 +289,22 @@ static void wait_async(struct side *s, int ticket)
 static void depth_run(void *user, const struct bench_case *c)
 {
     struct side *s = user;
-    (void)c;
     for (unsigned i = 0; !s->outstanding && i < DEPTH; i++)
-        s->tickets[i] = send_async(s, i);
+        s->tickets[i] = send_async(s, c->size, i);
     s->outstanding = true;
     unsigned i = s->next++ % DEPTH;
     wait_async(s, s->tickets[i]);
-    s->tickets[i] = send_async(s, i);
+    s->tickets[i] = send_async(s, c->size, i);
 }
 
 static void batch_run(void *user, const struct bench_case *c)
 {
     struct side *s = user;
     int tickets[BATCH];
-    (void)c;
+    cell_batch_begin(s->main.c);
     for (unsigned i = 0; i < BATCH; i++)
-        tickets[i] = send_async(s, i);
+        tickets[i] = send_async(s, c->size, i);
+    cell_batch_end(s->main.c);
     for (unsigned i = 0; i < BATCH; i++)
         wait_async(s, tickets[i]);
 }
@@ -349,9 +352,13 @@ static const struct bench_case cases[] = {
     {"call-40", 1, 40, 0, words_run, NULL},
     {"call-64", 1, 64, 0, words_run, NULL},
     {"unix-64", 1, 64, 0, socket_run, NULL},
+    {"async-8-depth-16", 1, 8, 0, depth_run, no_calls_outstanding},
     {"async-64-depth-16", 1, 64, 0, depth_run, no_calls_outstanding},
+    {"async-1024-depth-16", 1, 1024, 0, depth_run, no_calls_outstanding},
+    {"batch-64-of-8", BATCH, 8, 0, batch_run, no_calls_outstanding},
     {"batch-64-of-64", BATCH, 64, 0, batch_run, no_calls_outstanding},
     {"stream-64-batch-64", 1u << 16, 64, BATCH, stream_run, no_calls_outstanding},
+    {"batch-64-of-1024", BATCH, 1024, 0, batch_run, no_calls_outstanding},
     {"call-1024", 1, 1024, 0, bytes_run, NULL},
     {"call-65536", 1, 64u << 10, 0, bytes_run, NULL},
     {"call-1048576", 1, LARGEST, 0, bytes_run, NULL},

@@ -108,6 +108,8 @@ TEST(an_error_holds_nothing)
         CHECK(!c->nheld && !held_conn(c));
     }
     CHECK(send_echo(c, LARGE_TEXT(SIZE), &o) == CELL_OK && is_filled((const uint8_t *)o.text.ptr, SIZE, 't'));
+    last_lent[5] = 'Y'; /* what was lent for the errors came back */
+    CHECK(((const volatile char *)o.text.ptr)[5] == 'Y');
     lending_stop(&l, c, client);
 }
 
@@ -251,6 +253,11 @@ TEST(wrong_use_is_told_and_changes_nothing)
             cell_release(c);
         else
             CHECK(send_echo2(c, (cell_str){NULL, 3}, (cell_bytes){NULL, 0}, &o) == CELL_INVALID_ARGUMENT);
+    }
+    for (int i = 0; i < 10; i++) { /* also when nothing was written there */
+        lent = begin_echo(c, SIZE);
+        CHECK(lent && own_memory(c->lend.conn, lent));
+        CHECK(send_echo(c, CELL_STR("small"), &o) == CELL_OK);
     }
     lent = begin_echo(c, SIZE);
     CHECK(lent != NULL);

@@ -9,7 +9,7 @@
  * server receives nothing, and beyond that the oldest reply is received before the next request is sent. A client that
  * receives always has a reply coming: what it waits for was sent, all that it kept back included (cell_lane_receive).
  * Whether the requests in flight have room, over shared memory:
- *   - slots: of the 64 of a ring, those of MOST_IN_FLIGHT requests, and those that the server has answered and not
+ *   - slots: of the 64 of a ring, those of CELL_MOST_IN_FLIGHT requests, and those that the server has answered and not
  *     released yet, which it does when they are 16: 48 + 15 < 64;
  *   - data: requests of more than 88 bytes are in the data area of 16 KiB, each in one piece of whole lines of 64.
  *     One that takes N bytes of it may have to skip N - 64 at its end, if others are there; a byte takes at least as
@@ -27,17 +27,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
-#define MOST_IN_FLIGHT 48u
-#define BYTES_IN_FLIGHT (8u << 10)
-#define MOST_TICKETS 1024u
-
 /* ---- sending ---- */
-
-/* In that part of what may be in flight. */
-static bool has_room(const struct ctx_lane *l, size_t bytes, unsigned part)
-{
-    return l->in_flight == 0 || (l->in_flight < MOST_IN_FLIGHT / part && l->bytes + bytes <= BYTES_IN_FLIGHT / part);
-}
 
 static bool can_send(const struct ctx_lane *l) { return l && l->conn && !l->leaving; }
 
@@ -46,10 +36,10 @@ static bool can_send(const struct ctx_lane *l) { return l && l->conn && !l->leav
 static int make_room(cell_ctx *c, struct ctx_lane *l, size_t bytes, struct cell_error *e)
 {
     int ignored, r = CELL_OK;
-    if (!can_send(l) || has_room(l, bytes, 1))
+    if (!can_send(l) || cell_lane_has_room(l, bytes, 1))
         return CELL_OK;
     unsigned part = c->async.batches ? 2 : 1;
-    while (r >= 0 && can_send(l) && !has_room(l, bytes, part))
+    while (r >= 0 && can_send(l) && !cell_lane_has_room(l, bytes, part))
         r = cell_lane_receive(c, l, NULL, c->deadline_ns, &ignored);
     return r < 0 ? cell_error_set(e, r, "%s", cell_status_text(r)) : CELL_OK;
 }
@@ -177,12 +167,15 @@ int cell_call_async(cell_ctx *c, const struct cell_service *service, uint32_t me
 {
     struct client_call k;
     struct ticket *t = NULL;
-    int r = cell_prepare_call(c, service, method, in, out, &k);
+    int r = c ? cell_async_send_short(c, service, method, in, out) : CELL_NO_MEMORY;
+    if (r >= 0)
+        return r;
+    r = cell_prepare_call(c, service, method, in, out, &k);
     if (r < 0)
         return r;
-    if (c->async.ntickets >= MOST_TICKETS)
+    if (c->async.ntickets >= CELL_MOST_TICKETS)
         return cell_fail(c, CELL_RESOURCE_EXHAUSTED, "%s: %u calls of this context were not waited for yet",
-                         k.method->name, MOST_TICKETS);
+                         k.method->name, CELL_MOST_TICKETS);
     k.more = c->async.batches != 0;
     if (k.client->fake || k.client->server || k.client->hooks.n)
         r = call_at_once(c, &k, &t);
@@ -234,7 +227,12 @@ static int abandon(cell_ctx *c, struct ctx_lane *l, struct ticket *t)
 
 static int wait_for(cell_ctx *c, struct ctx_lane *l, struct ticket *t)
 {
+    struct short_rest rest;
     int result = CELL_OK, r = 0;
+    if (cell_async_wait_short(c, l, t, &rest, &result))
+        return result;
+    if (rest.waited)
+        t->call.rest = &rest;
     while (t->state == TICKET_SENT && r == 0) {
         if (atomic_load(&c->cancelled)) { /* perhaps before there was anything to interrupt */
             cell_lane_fail(c, l, CELL_CANCELLED, cell_status_text(CELL_CANCELLED));
@@ -245,8 +243,9 @@ static int wait_for(cell_ctx *c, struct ctx_lane *l, struct ticket *t)
             cell_lane_fail(c, l, CELL_UNAVAILABLE, "the call was sent by another process");
             break;
         }
-        r = cell_lane_receive(c, l, t, t->deadline_ns, &result);
+        r = cell_lane_receive(c, l, t, cell_ticket_deadline(t), &result);
     }
+    t->call.rest = NULL;
     if (t->state == TICKET_FAILED && cell_ctx_take_cancel(c))
         cell_lanes_cancel(c);
     if (r < 0)
@@ -287,7 +286,7 @@ static int look(cell_ctx *c, const int *tickets, size_t n, uint64_t *deadline_ns
             continue;
         if (!t || t->state != TICKET_SENT || !l->conn || l->forks != l->client->forks)
             return (int)i;
-        if (t->deadline_ns < *deadline_ns)
+        if (cell_ticket_deadline(t) < *deadline_ns)
             *deadline_ns = t->deadline_ns;
         int fd = cell_conn_fd(l->conn->conn);
         nfds_t at = 0;
@@ -326,8 +325,8 @@ int cell_wait_any(cell_ctx *c, const int *tickets, size_t n, int *result)
 {
     if (!c)
         return CELL_NO_MEMORY;
-    if (!tickets || n == 0 || n > MOST_TICKETS || !result)
-        return cell_fail(c, CELL_INVALID_ARGUMENT, "cell_wait_any needs 1 to %u tickets", MOST_TICKETS);
+    if (!tickets || n == 0 || n > CELL_MOST_TICKETS || !result)
+        return cell_fail(c, CELL_INVALID_ARGUMENT, "cell_wait_any needs 1 to %u tickets", CELL_MOST_TICKETS);
     struct pollfd *fds = calloc(n, sizeof(*fds));
     int done = -1;
     if (!fds)

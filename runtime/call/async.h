@@ -6,6 +6,9 @@
 #include "pool.h"
 
 #define CELL_SMALL_TICKET 192u
+#define CELL_MOST_TICKETS 1024u
+#define CELL_MOST_IN_FLIGHT 48u
+#define CELL_BYTES_IN_FLIGHT (8u << 10)
 
 enum ticket_state { TICKET_SENT, TICKET_ARRIVED, TICKET_FAILED, TICKET_ABANDONED };
 
@@ -13,7 +16,8 @@ enum ticket_state { TICKET_SENT, TICKET_ARRIVED, TICKET_FAILED, TICKET_ABANDONED
 struct ticket {
     struct ticket *next; /* of its lane: in the order of sending */
     struct client_call call;
-    uint64_t request, deadline_ns;
+    uint64_t request, deadline_ns, ticks;
+    uint32_t due_ms; /* not 0: the deadline is so long after `ticks`, and deadline_ns not made yet */
     size_t bytes;
     int number;
     enum ticket_state state;
@@ -40,10 +44,18 @@ struct ctx_lane {
     size_t bytes;
 };
 
+/* In that part of what may be in flight. */
+static inline bool cell_lane_has_room(const struct ctx_lane *l, size_t bytes, unsigned part)
+{
+    return l->in_flight == 0 ||
+           (l->in_flight < CELL_MOST_IN_FLIGHT / part && l->bytes + bytes <= CELL_BYTES_IN_FLIGHT / part);
+}
+
 /* ---- tickets ---- */
 
 struct ticket *cell_ticket_new(struct ctx_async *a, const struct client_call *k); /* NULL: no memory */
 void cell_ticket_free(struct ctx_async *a, struct ticket *t);                     /* it is in no lane */
+uint64_t cell_ticket_deadline(struct ticket *t);
 void cell_ticket_fail(struct ticket *t, int status, const char *text);
 /* The result of a reply: what cell_take_reply says. */
 int cell_ticket_take(cell_ctx *c, struct ticket *t, int code, const uint8_t *meta, size_t meta_len,
@@ -75,6 +87,15 @@ int cell_lane_receive(cell_ctx *c, struct ctx_lane *l, struct ticket *want, uint
  */
 void cell_lane_flush(cell_ctx *c, struct ctx_lane *l, uint64_t deadline_ns);
 void cell_async_flush(cell_ctx *c);
+
+/* ---- async_short.c ---- */
+
+/* Sends a short call on a lane that has room; its ticket, or negative: nothing was done. */
+int cell_async_send_short(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in,
+                          void *const *out);
+/* Waits a moment for the reply to a ticket that is next on its lane. True: it came, *result is the call's, and the
+ * ticket is used up. False: not so; *rest may hold a frame for cell_receive_reply. */
+bool cell_async_wait_short(cell_ctx *c, struct ctx_lane *l, struct ticket *t, struct short_rest *rest, int *result);
 
 /* ---- the context's ---- */
 

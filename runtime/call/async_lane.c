@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "async.h"
+#include "base/ticks.h"
 
 #define FEW_OUTS 8u
 
@@ -27,6 +28,7 @@ struct ticket *cell_ticket_new(struct ctx_async *a, const struct client_call *k)
     t->call = *k;
     t->call.in = NULL; /* the caller's, and encoded */
     t->call.out = t->out;
+    t->due_ms = 0;
     t->reply = NULL;
     t->text = NULL;
     t->state = TICKET_SENT;
@@ -36,6 +38,14 @@ struct ticket *cell_ticket_new(struct ctx_async *a, const struct client_call *k)
         memcpy(t->out, k->out, nout * sizeof(t->out[0]));
     a->ntickets++;
     return t;
+}
+
+uint64_t cell_ticket_deadline(struct ticket *t)
+{
+    if (t->due_ms)
+        t->deadline_ns = cell_ticks_ns(t->ticks) + t->due_ms * CELL_NS_PER_MS;
+    t->due_ms = 0;
+    return t->deadline_ns;
 }
 
 void cell_ticket_free(struct ctx_async *a, struct ticket *t)

@@ -312,5 +312,8 @@ struct short_rest {
 };
 enum short_call cell_call_short(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in,
                                 void *const *out, int *result, struct short_rest *rest);
+/* Takes a reply to request `id` that is as usual. False: nothing was done. */
+bool cell_take_short_reply(cell_ctx *c, const struct method_layouts *layouts, uint64_t id,
+                           const struct cell_received *r, void *const *out, int *result);
 
 #endif

@@ -86,7 +86,7 @@ static bool reply_at_once(struct short_serving *v, uint64_t id, int code, struct
     if (!place || !cell_short_put(out, v->out.refs, place))
         return false;
     count_done(y, f.length); /* whoever has the reply may ask for it */
-    ops->commit(v->conn->conn, place, &f, out->size);
+    ops->commit(v->conn->conn, place, &f, out->size, false);
     return true;
 }
 

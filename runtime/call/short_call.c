@@ -51,19 +51,18 @@ static bool send_short(cell_ctx *c, struct client_conn *conn, const struct metho
         return false;
     atomic_store_explicit(&c->sent, 0, memory_order_relaxed);
     atomic_store_explicit(&c->waiting, true, memory_order_release);
-    ops->commit(conn->conn, place, &f, (layouts->in.size + 7) & ~7u);
+    ops->commit(conn->conn, place, &f, (layouts->in.size + 7) & ~7u, false);
     conn->next_id = f.id;
     atomic_store_explicit(&c->sent, f.id, memory_order_release);
     return true;
 }
 
-/* The result of a usual reply. False: it is for the general way. */
-static bool take_reply(cell_ctx *c, const struct client_conn *conn, const struct method_layouts *layouts,
-                       const struct cell_received *r, void *const *out, int *result)
+bool cell_take_short_reply(cell_ctx *c, const struct method_layouts *layouts, uint64_t id,
+                           const struct cell_received *r, void *const *out, int *result)
 {
     const struct cell_frame *f = &r->frame;
-    if (f->kind != CELL_FRAME_REPLY || f->id != conn->next_id || f->channel != CELL_CHANNEL_APP || f->meta_len ||
-        f->code < 0 || !cell_short_take_to(&layouts->out, r->message, r->message_len, out))
+    if (f->kind != CELL_FRAME_REPLY || f->id != id || f->channel != CELL_CHANNEL_APP || f->meta_len || f->code < 0 ||
+        !cell_short_take_to(&layouts->out, r->message, r->message_len, out))
         return false;
     c->incoming = NULL;
     *result = f->code;
@@ -107,7 +106,7 @@ enum short_call cell_call_short(cell_ctx *c, const struct cell_service *service,
     rest->status = CELL_OK;
     if (!cell_conn_ops(conn->conn)->recv_brief(conn->conn, &rest->received, rest->small))
         rest->status = wait_long(c, conn, rest);
-    if (rest->status < 0 || !take_reply(c, conn, layouts, &rest->received, out, result))
+    if (rest->status < 0 || !cell_take_short_reply(c, layouts, conn->next_id, &rest->received, out, result))
         return SHORT_SENT;
     cell_ctx_leave(c);
     cell_call_answered(c, c->lessor, conn);

@@ -178,13 +178,16 @@ static uint8_t *shm_place(struct cell_conn *conn, const struct cell_frame *f, ui
     return slot ? slot + CELL_SHM_COMPACT_HEADER : NULL;
 }
 
-static void shm_commit(struct cell_conn *conn, uint8_t *place, const struct cell_frame *f, uint32_t fixed)
+static void shm_commit(struct cell_conn *conn, uint8_t *place, const struct cell_frame *f, uint32_t fixed,
+                       bool more)
 {
     const uint32_t header[2] = {CELL_SHM_MESSAGE_HEADER, 0};
     if (f->length == CELL_SHM_MESSAGE_HEADER)
         memcpy(place, header, sizeof(header));
     cell_shm_slot_write_compact(place - CELL_SHM_COMPACT_HEADER, f, fixed_in_slot(f, fixed));
+    of(conn)->shm->more = more;
     commit(of(conn), f);
+    of(conn)->shm->more = false;
 }
 
 /* What is in the ring can be received at once by a receiver that is awake; kept back is only the wake-up. */

@@ -109,7 +109,7 @@ struct cell_conn_ops {
      * A message that was small enough for a place is put into `small`, which is the caller's, with its header.
      */
     uint8_t *(*place)(struct cell_conn *c, const struct cell_frame *f, uint32_t fixed);
-    void (*commit)(struct cell_conn *c, uint8_t *place, const struct cell_frame *f, uint32_t fixed);
+    void (*commit)(struct cell_conn *c, uint8_t *place, const struct cell_frame *f, uint32_t fixed, bool more);
     bool (*recv_brief)(struct cell_conn *c, struct cell_received *r, uint64_t small[CELL_SMALL_MESSAGE / 8]);
     /* send takes from `memory` what it holds until the peer has taken it; then it may return CELL_RESOURCE_EXHAUSTED,
      * when nothing was sent and the connection goes on. */

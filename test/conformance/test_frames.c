@@ -144,7 +144,7 @@ static bool send_message(struct cell_conn *c, const struct cell_frame *f, const 
     uint8_t *place = may_place && ops->place ? ops->place(c, f, fixed) : NULL;
     if (place) {
         memcpy(place, message + 8, f->length - 8);
-        ops->commit(c, place, f, fixed);
+        ops->commit(c, place, f, fixed, false);
         return true;
     }
     const struct iovec part = {(void *)(uintptr_t)message, f->length};

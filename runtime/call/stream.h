@@ -2,7 +2,7 @@
 /*
  * Streams: what is the same for all, whoever holds the other end. One side puts records, the other takes them; each
  * batch is one message (wire/records.h), and what carries messages is one of
- *   stream_client.c  a client's connection
+ *   stream_remote.c  a client's connection
  *   server_stream.c  a server's connection, while its handler runs
  *   stream_local.c   a queue in this process, both ends
  */
@@ -42,7 +42,7 @@ int cell_stream_fail(struct cell_stream *s, int status, const char *format, ...)
 /* What was received and not handed out stays whatever else is received. */
 int cell_stream_keep(struct cell_stream *s);
 
-/* ---- clients ---- */
+/* ---- clients: stream_client.c ---- */
 
 struct stream_local;
 
@@ -57,7 +57,9 @@ struct client_stream {
     /* Of one over a connection: */
     struct client_conn *conn; /* NULL: it is closed; changed under the context's lock */
     uint64_t id;
-    bool leaving;               /* the server said GOAWAY */
+    bool leaving; /* the server said GOAWAY */
+    struct cell_buffer request,
+        meta;                   /* of a call on a connection that was idle, until anything came: for another one */
     struct cell_received reply; /* until the connection receives again */
     /* Of one in this process: */
     struct stream_local *local; /* changed under the context's lock */
@@ -71,6 +73,8 @@ int cell_stream_open_local(cell_ctx *c, struct client_stream *s, struct cell_err
 /* The result of an end: the reply's, with what is to be said in `c`. Negative with e->status set: there was none. */
 int cell_stream_end_remote(cell_ctx *c, struct client_stream *s, struct cell_error *e);
 int cell_stream_end_local(cell_ctx *c, struct client_stream *s, struct cell_error *e);
+/* What a step gives that has failed with `r`: it takes the cancellation of its context. */
+int cell_stream_failed(cell_ctx *c, struct client_stream *s, int r, struct cell_error *e);
 /* Gives it up: what is on the other side learns of it. */
 void cell_stream_drop_remote(cell_ctx *c, struct client_stream *s);
 void cell_stream_drop_local(cell_ctx *c, struct client_stream *s);

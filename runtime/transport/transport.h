@@ -104,7 +104,7 @@ struct cell_conn_ops {
      * NULL: not now, or not such a frame; use send. Nothing is sent before commit, and without commit nothing is. The
      * peer can see what is written, before commit as well.
      * commit: sends it. Never blocks or fails. It is a full fence between what was stored before it and what is loaded
-     * after it.
+     * after it, but for `more`: then it is kept back as by send_more.
      * recv_brief: recv that gives up after about a microsecond. False: nothing came, or recv has something else to say.
      * A message that was small enough for a place is put into `small`, which is the caller's, with its header.
      */

@@ -150,3 +150,34 @@ TEST(a_client_that_is_killed_frees_its_handler)
             flow_end(&f);
         }
 }
+
+/* The server stands still when the call is made, and dies before it has seen it; another has taken its place. */
+TEST(a_call_that_an_idle_connection_never_delivered_is_made_again)
+{
+    struct cell_client *client;
+    struct item i;
+    struct total t = {0};
+    uint64_t n = 0, sum;
+    siginfo_t info;
+    demo_setup();
+    setenv("CELL_TRANSPORT", "shm", 1); /* over the socket it cannot be told whether it was taken */
+    free(embed_schema(&flow, flow_fingerprint));
+    pid_t first = serve();
+    CHECK(cell_client_open(demo_address, &client) == 0);
+    cell_ctx *c = cell_ctx_open(&(struct cell_ctx_options){.client = client, .timeout_ms = 60000});
+    CHECK(flow_call_add(c, 1, &sum) == 0 && flow_call_add(c, 1, &sum) == 0);
+    CHECK(kill(first, SIGSTOP) == 0 && waitid(P_PID, (id_t)first, &info, WSTOPPED) == 0);
+    CHECK(unlink(temp_path("demo.sock")) == 0);
+    pid_t second = serve();
+    struct cell_stream *s = open_count(c, 5, 100, 10, 0);
+    CHECK(kill(first, SIGKILL) == 0 && WIFSIGNALED(demo_wait(first)));
+    while (cell_stream_next(s, &i) > 0)
+        CHECK(i.n == 5 + n++);
+    CHECK(n == 100 && end_total(s, &t) == 0 && t.count == 100);
+    CHECK_STR(cell_ctx_message(c), "");
+    cell_ctx_close(c);
+    cell_client_close(client);
+    CHECK(kill(second, SIGKILL) == 0 && WIFSIGNALED(demo_wait(second)));
+    demo_teardown();
+    unsetenv("CELL_TRANSPORT");
+}

@@ -68,8 +68,6 @@ int cell_unix_fail_end(struct unix_conn *c, struct cell_error *e);
 int cell_unix_wait_to_send(struct unix_conn *c, uint64_t deadline_ns, struct cell_error *e);
 /* Sums up n parts. CELL_INVALID_ARGUMENT: too many, or not what the frame says. */
 int cell_unix_check_parts(const struct cell_frame *f, const struct iovec *payload, int n, struct cell_error *e);
-/* Sends what is kept back for the socket, alone. */
-int cell_unix_send_kept(struct unix_conn *c, uint64_t deadline_ns, struct cell_error *e);
 int cell_unix_fd(const struct cell_conn *c);
 void cell_unix_peer(const struct cell_conn *c, struct cell_peer *peer);
 void cell_unix_close(struct cell_conn *conn);
@@ -78,6 +76,19 @@ int cell_unix_room(struct cell_conn *conn, uint32_t length, bool in, uint64_t de
 int cell_shm_room(struct cell_conn *conn, uint32_t length, bool in, uint64_t deadline_ns, struct cell_error *e);
 /* Forgets all that was received, and the memory. */
 void cell_unix_drop_buffer(struct unix_conn *c);
+
+/* ---- unix_send.c ---- */
+
+int cell_unix_send(struct cell_conn *conn, const struct cell_frame *f, const struct iovec *payload, int n,
+                   uint64_t deadline_ns, struct cell_error *e);
+int cell_unix_send_more(struct cell_conn *conn, const struct cell_frame *f, const struct iovec *payload, int n,
+                        uint64_t deadline_ns, struct cell_error *e);
+int cell_unix_flush(struct cell_conn *conn, uint64_t deadline_ns, struct cell_error *e);
+/* Sends what is kept back for the socket, alone. */
+int cell_unix_send_kept(struct unix_conn *c, uint64_t deadline_ns, struct cell_error *e);
+void cell_unix_drop_kept(struct unix_conn *c);
+
+/* ---- unix_address.c ---- */
 
 int cell_unix_connect(const char *address, const struct cell_connect_options *options, struct cell_conn **conn,
                       struct cell_error *e);

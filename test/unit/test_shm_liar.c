@@ -14,7 +14,7 @@
 #define BLOB_BYTES (64u << 10)
 #define WORK 150
 /* … of which the last is not before so many lies. */
-#define LIES 3000u
+#define LIES 20000u
 #define WAIT_NS (200 * UINT64_C(1000))
 
 /* ---- what is lied about ---- */

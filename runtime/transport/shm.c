@@ -178,8 +178,7 @@ static uint8_t *shm_place(struct cell_conn *conn, const struct cell_frame *f, ui
     return slot ? slot + CELL_SHM_COMPACT_HEADER : NULL;
 }
 
-static void shm_commit(struct cell_conn *conn, uint8_t *place, const struct cell_frame *f, uint32_t fixed,
-                       bool more)
+static void shm_commit(struct cell_conn *conn, uint8_t *place, const struct cell_frame *f, uint32_t fixed, bool more)
 {
     const uint32_t header[2] = {CELL_SHM_MESSAGE_HEADER, 0};
     if (f->length == CELL_SHM_MESSAGE_HEADER)

@@ -61,7 +61,8 @@ void printMarker(PluginState &state, const session_cell *cell, SourceLocation lo
     if (!callbacks || !state.pp.isPreprocessedOutput())
         return;
     SourceManager &sm = state.sources();
-    std::string name = std::string("<cell ") + cell->name + " " + cell->fingerprint + " mirror>";
+    std::string name =
+        std::string("<cell ") + cell->name + " " + cell->fingerprint + (cell->lock_path ? " locked>" : " mirror>");
     FileID file = sm.createFileID(llvm::MemoryBuffer::getMemBufferCopy("", name), SrcMgr::C_User, 0, 0, loc);
     callbacks->FileChanged(sm.getLocForStartOfFile(file), PPCallbacks::EnterFile, SrcMgr::C_User, sm.getFileID(loc));
     callbacks->FileChanged(loc, PPCallbacks::ExitFile, SrcMgr::C_User, file);
@@ -78,6 +79,8 @@ void withoutParser(PluginState &state, StringRef name, SourceLocation loc)
         cellAddDependency(state, path, loc);
     if (cell_session_cell(session, name.str().c_str(), &cell) < 0)
         return;
+    if (cell->lock_path)
+        cellAddDependency(state, cell->lock_path, loc);
     cellAddDependency(state, cell->mirror_path, loc);
     printMarker(state, cell, state.sources().getFileLoc(loc));
 }

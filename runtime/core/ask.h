@@ -86,6 +86,11 @@ struct session_cell {
  */
 int cell_session_cell(struct cell_session *s, const char *name, struct session_cell **cell);
 
+/* Brings the mirror up to date as asking does, but a lock never stands in for the cell: a cell that is down changes
+ * nothing. `before` is the fingerprint of the mirror there was, "" = none. For a cell that was not asked yet. */
+int cell_session_sync(struct cell_session *s, const char *name, struct session_cell **cell,
+                      char before[CELL_FINGERPRINT_LEN + 1]);
+
 /*
  * For saying once a build why a cell does not answer. NULL: explain it; the others of the build may leave that to this
  * compilation. Else the main file of the compilation that has explained it, below the project's folder or absolute; it

@@ -47,6 +47,10 @@ int cell_lock_parse(const char *path, const char *name, const char *text, size_t
 /* Reads DIR/cells.lock/NAME.json. CELL_NOT_FOUND when there is none; CELL_IO_ERROR, also for a symbolic link: what it
  * leads to is not in the history of this project. */
 int cell_lock_read(const char *dir, const char *name, struct cell_lock **lock, struct cell_error *e);
+/* The answers of a file that cannot be used as it is, as far as each by itself is whole: so that a lock which a merge
+ * has broken can be written anew with all that both sides had. Nothing but `answers` is set. Errors of reading the
+ * file. */
+int cell_lock_salvage(const char *dir, const char *name, struct cell_lock **lock, struct cell_error *e);
 void cell_lock_free(struct cell_lock *lock); /* NULL is accepted */
 
 /* The answer of that key, or NULL. */
@@ -67,6 +71,26 @@ int cell_lock_format(const struct cell_lock *lock, struct cell_buffer *out);
  * two people have added. CELL_IO_ERROR, CELL_NO_MEMORY.
  */
 int cell_lock_write(const char *dir, const struct cell_lock *lock, bool *changed, struct cell_error *e);
+
+/* ---- what builds have used, from .cell (core/ask.h) ---- */
+
+struct record_use {
+    const char *cell, *key; /* key NULL: the cell itself */
+    bool missing;           /* a compilation found no answer to it in the lock */
+};
+struct cell_records {
+    struct cell_arena arena;
+    struct record_use *uses; /* sorted by cell and key, each once */
+    uint32_t n;
+};
+/* Reads what is recorded of objects that are still there, and what compilations have missed. Nothing there: no uses.
+ * What is damaged in there counts as absent. Errors: a .cell that must not be believed; CELL_NO_MEMORY. */
+int cell_records_read(const char *dir, struct cell_records *records, struct cell_error *e);
+void cell_records_free(struct cell_records *records);
+/* The question of a use, canonical, to be freed by the caller; NULL when it is not there any more. */
+char *cell_records_question(const char *dir, const struct record_use *use);
+/* Forgets that it was missed. */
+void cell_records_found(const char *dir, const struct record_use *use);
 
 /* What of an expansion request an answer depends on, canonical: all but its location and mode. Appends it to
  * `question`, and sets *key, to be freed by the caller. CELL_INVALID_ARGUMENT for what is no request. */

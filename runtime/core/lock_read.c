@@ -22,7 +22,7 @@ struct reader {
     struct cell_lock *lock;
     size_t room;
     const char *cell, *fingerprint;
-    bool has_format;
+    bool has_format, salvage;
 };
 
 static int no_memory(struct cell_error *e) { return cell_error_set(e, CELL_NO_MEMORY, "out of memory"); }
@@ -251,7 +251,8 @@ static int compare_answers(const void *a, const void *b)
     return strcmp(((const struct lock_answer *)a)->key, ((const struct lock_answer *)b)->key);
 }
 
-/* A merge may have put the same answer there twice; two answers to one question are nobody's. */
+/* A merge may have put the same answer there twice; two answers to one question are nobody's. To ask it again, either
+ * of them does. */
 static int sort_answers(struct reader *in, struct cell_error *e)
 {
     struct cell_lock *lock = in->lock;
@@ -261,7 +262,7 @@ static int sort_answers(struct reader *in, struct cell_error *e)
     for (uint32_t i = 0; i < lock->nanswers; i++) {
         const struct lock_answer *last = n ? &lock->answers[n - 1] : NULL, *a = &lock->answers[i];
         bool same = last && strcmp(last->key, a->key) == 0;
-        if (same && strcmp(last->document, a->document) != 0)
+        if (same && !in->salvage && strcmp(last->document, a->document) != 0)
             return cell_error_set(e, CELL_DATA_LOSS,
                                   "%s: a merge has put two answers to '%s' together; run 'cell lock %s'", in->path,
                                   a->key, in->name);
@@ -391,4 +392,30 @@ int cell_lock_read(const char *dir, const char *name, struct cell_lock **lock, s
     if (r < 0)
         return r;
     return cell_lock_parse(path, name, text, len, lock, e);
+}
+
+int cell_lock_salvage(const char *dir, const char *name, struct cell_lock **lock, struct cell_error *e)
+{
+    CELL_CLEANUP(cell_cleanup_free) char *path = cell_lock_path(dir, name);
+    CELL_CLEANUP(cell_cleanup_free) char *text = NULL;
+    struct reader in = {.path = path, .name = name, .lock = calloc(1, sizeof(struct cell_lock)), .salvage = true};
+    size_t len = 0;
+    int r = path && in.lock ? cell_file_read(path, CELL_LOCK_MAX_BYTES, &text, &len, e) : no_memory(e);
+    in.at = r >= 0 ? cell_arena_copy(&in.lock->arena, text, len) : NULL;
+    if (r >= 0 && !in.at)
+        r = no_memory(e);
+    if (r >= 0)
+        without_returns(in.at, len);
+    for (char *line = in.at, *stop; r >= 0 && (stop = strchr(line, '\n')); line = stop + 1) {
+        *stop = '\0';
+        if (begins(line, "\"answer ") && read_member(&in, line, NULL) == CELL_NO_MEMORY)
+            r = no_memory(e);
+    }
+    if (r >= 0)
+        r = sort_answers(&in, e);
+    if (r < 0)
+        cell_lock_free(in.lock);
+    else
+        *lock = in.lock;
+    return r;
 }

@@ -336,6 +336,24 @@ int cell_session_cell(struct cell_session *s, const char *name, struct session_c
     return c->pub.status;
 }
 
+int cell_session_sync(struct cell_session *s, const char *name, struct session_cell **cell,
+                      char before[CELL_FINGERPRINT_LEN + 1])
+{
+    struct store_file file;
+    bool is_name = cell_is_identifier(name) && strlen(name) <= CELL_MAX_CELL_NAME;
+    const char *path = is_name ? cell_store_path(&s->store, "mirror", name, ".json") : NULL;
+    bool stands_in = s->unreachable_lock;
+    before[0] = '\0';
+    if (path && !cell_store_known(&s->store, name, path, before) && cell_store_read(path, &file, NULL) >= 0) {
+        memcpy(before, file.sha256, sizeof(file.sha256));
+        free(file.data);
+    }
+    s->unreachable_lock = false;
+    int r = cell_session_cell(s, name, cell);
+    s->unreachable_lock = stands_in;
+    return r;
+}
+
 static int expand_locked(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
                          const struct cell_schema *declared, struct cell_expansion **x, struct cell_error *e)
 {

@@ -146,9 +146,12 @@ int cell_session_keep_schema(struct cell_session *s, struct known_cell *c, struc
     const char *path = cell_store_path(&s->store, "schemas", c->pub.fingerprint, ".json");
     if (!path)
         return session_no_memory(e);
-    if (stat(path, &kept) == 0 && S_ISREG(kept.st_mode) && !c->pub.lock_path &&
-        stat(c->pub.mirror_path, &mirror) == 0 && kept.st_size == mirror.st_size)
-        return CELL_OK; /* its name is its content, so the size tells whether it is whole */
+    /* Its name is its content, so the size tells whether it is whole. */
+    off_t size = c->pub.lock_path                         ? (off_t)c->lock->schema_len
+                 : stat(c->pub.mirror_path, &mirror) == 0 ? mirror.st_size
+                                                          : -1;
+    if (stat(path, &kept) == 0 && S_ISREG(kept.st_mode) && kept.st_size == size)
+        return CELL_OK;
     if (holds(s, c, path, false))
         return CELL_OK;
     struct cell_error cause = {0};

@@ -5,68 +5,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-#include "base/util.h"
-#include "core/lock.h"
-#include "schema_document.h"
-
-static struct cell_error error;
-
-/* A request as the compiler sends it. */
-static const char *request_of(const char *name, const char *location, const char *mode)
-{
-    static char texts[4][512];
-    static unsigned next;
-    char *text = texts[next++ % 4];
-    snprintf(text, sizeof(texts[0]),
-             "{\"annotation\":{\"verb\":\"table\",\"args\":[\"users\",null],\"location\":\"%s\"},\"declaration\":"
-             "{\"name\":\"%s\",\"kind\":\"struct\"},\"language\":\"c\",\"abi\":\"lp64-le\",\"mode\":\"%s\"}",
-             location, name, mode);
-    return text;
-}
-
-static char *key_of(const char *request, struct cell_buffer *question)
-{
-    struct cell_buffer scratch = {0};
-    char *key = NULL;
-    CHECK(cell_lock_question(request, strlen(request), question ? question : &scratch, &key, &error) == CELL_OK);
-    cell_buffer_free(&scratch);
-    return key;
-}
-
-/* A lock of the schema, with answers to the names (NULL-terminated, sorted). */
-static struct cell_lock *make_lock(const char *cell, const char *schema, const char *const *names)
-{
-    struct cell_lock *lock = calloc(1, sizeof(*lock));
-    lock->cell = cell;
-    lock->schema = schema;
-    lock->schema_len = strlen(schema);
-    cell_sha256_hex(schema, lock->schema_len, lock->fingerprint);
-    lock->answers = cell_arena_array(&lock->arena, 8, sizeof(*lock->answers));
-    for (; names && *names; names++) {
-        struct cell_buffer question = {0};
-        char *key = key_of(request_of(*names, "a.c:1:1", "live"), &question);
-        struct lock_answer *a = &lock->answers[lock->nanswers++];
-        a->key = cell_arena_copy(&lock->arena, key, strlen(key));
-        a->question = cell_arena_copy(&lock->arena, question.data, question.len);
-        a->question_len = question.len;
-        a->document = "{\"expansion\":\"cell.expansion/1\",\"types\":[{\"a\":\"}\\\"{\"}]}";
-        a->document_len = strlen(a->document);
-        free(key);
-        cell_buffer_free(&question);
-    }
-    return lock;
-}
-
-static char *lock_text(const char *cell, const char *schema, const char *const *names)
-{
-    struct cell_lock *lock = make_lock(cell, schema, names);
-    struct cell_buffer b = {0};
-    CHECK(cell_lock_format(lock, &b) == CELL_OK);
-    cell_lock_free(lock);
-    return b.data;
-}
-
-static const char *const two[] = {"account", "user", NULL};
+#include "lock_build.h"
 
 static struct cell_lock *parse(const char *text, int expected)
 {
@@ -442,5 +381,27 @@ TEST(a_full_disk_leaves_the_old_file)
 {
     temp_folder_make();
     temp_run_as(TEMP_NOBODY, on_a_full_disk);
+    temp_folder_remove();
+}
+
+TEST(the_answers_of_a_broken_lock_are_not_lost)
+{
+    struct cell_lock *lock = NULL;
+    temp_folder_make();
+    temp_make_folder("cells.lock");
+    char *text = edit(lock_text("auth", FULL_SCHEMA, two), "\"cell\"", "<<<<<<< HEAD\n\"cell\"");
+    temp_write("cells.lock/auth.json", text);
+    CHECK(read_lock("auth") == CELL_DATA_LOSS);
+    CHECK(cell_lock_salvage(temp_folder, "auth", &lock, &error) == CELL_OK);
+    REQUIRE(lock);
+    CHECK(lock->nanswers == 2 && strncmp(lock->answers[1].key, "user.table ", 11) == 0);
+    cell_lock_free(lock);
+    text = edit(text, "\"users\"", "\"loser\""); /* one whose checksum does not fit is of no use */
+    temp_write("cells.lock/auth.json", text);
+    CHECK(cell_lock_salvage(temp_folder, "auth", &lock, &error) == CELL_OK);
+    CHECK(lock->nanswers == 1);
+    cell_lock_free(lock);
+    CHECK(cell_lock_salvage(temp_folder, "mail", &lock, &error) == CELL_NOT_FOUND);
+    free(text);
     temp_folder_remove();
 }

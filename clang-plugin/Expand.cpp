@@ -252,6 +252,8 @@ void Expander::expand(StringRef verbName, InjectAt at)
         return;
     }
     Expansion x(answer);
+    if (cell->answer_differs)
+        cellReport(state.diags(), loc(), CellDiag::AnswerChanged) << cell->name << verb->name;
     if (showDiagnostics(verb, x.get()))
         inject(x.get(), at);
 }

@@ -74,6 +74,7 @@ struct session_cell {
     const char *lock_path;   /* absolute; the schema and all answers are from this lock; NULL = from the cell */
     bool stands_in;          /* the lock does so because the cell cannot be reached; `error` says why */
     bool baseline_is_lock;   /* after cell_session_baseline */
+    bool answer_differs;     /* after cell_session_expand: the lock has an answer that declares something else */
     bool reported;           /* for the caller: so that one error a build and cell is printed */
 };
 

@@ -389,7 +389,10 @@ int cell_session_expand(struct cell_session *s, struct session_cell *cell, const
         return r;
     }
     r = cell_expansion_parse(reply, reply_len, declared, x, e);
-    return r < 0 && e ? cell_error_wrap(e, "%s: its answer is not valid", session_place(c)) : r;
+    if (r < 0)
+        return e ? cell_error_wrap(e, "%s: its answer is not valid", session_place(c)) : r;
+    cell->answer_differs = cell_session_answer_differs(s, c, json, len, reply, reply_len);
+    return r;
 }
 
 /* ---- injected texts ---- */

@@ -109,6 +109,41 @@ int cell_session_locked_answer(struct cell_session *s, struct known_cell *c, con
     return r;
 }
 
+/* What a document declares, canonical. */
+static bool put_declared(const char *json, size_t len, struct cell_buffer *out)
+{
+    static const char *const members[] = {"types", "constants", "methods"};
+    CELL_CLEANUP(cell_json_free) struct cell_json doc = {0};
+    if (cell_json_load(json, len, CELL_DATA_LOSS, &doc, NULL) < 0)
+        return false;
+    for (unsigned i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        struct json_at list = {0};
+        bool there = cell_json_array(&doc.root, members[i], JSON_REQUIRED, &list, NULL) >= 0 && cell_json_count(&list);
+        if (there)
+            cell_json_put(out, &list);
+        cell_buffer_append(out, "\n", 1);
+    }
+    return cell_buffer_ok(out);
+}
+
+bool cell_session_answer_differs(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
+                                 const char *reply, size_t reply_len)
+{
+    CELL_CLEANUP(cell_cleanup_free) char *key = NULL;
+    struct cell_buffer question = {0}, then = {0}, now = {0};
+    const struct cell_lock *lock = cell_session_lock(s, c);
+    const struct lock_answer *old = NULL;
+    if (lock && lock->nanswers && cell_lock_question(json, len, &question, &key, NULL) >= 0)
+        old = cell_lock_answer(lock, key);
+    bool differs = old && put_declared(old->document, old->document_len, &then) &&
+                   put_declared(reply, reply_len, &now) &&
+                   (then.len != now.len || memcmp(then.data, now.data, now.len) != 0);
+    cell_buffer_free(&question);
+    cell_buffer_free(&then);
+    cell_buffer_free(&now);
+    return differs;
+}
+
 int cell_session_used_answer(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
                              struct cell_error *e)
 {

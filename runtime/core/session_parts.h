@@ -89,6 +89,10 @@ int cell_session_use_lock(struct cell_session *s, struct known_cell *c, struct c
 /* The locked answer to a request. */
 int cell_session_locked_answer(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
                                const struct lock_answer **answer, struct cell_error *e);
+/* True when the lock has an answer to the request that declares something else than `reply`. What is said beside, as
+ * what would be done and was, is not compared. */
+bool cell_session_answer_differs(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
+                                 const char *reply, size_t reply_len);
 /* Remembers that the answer to a request is used; nothing for what is no request. */
 int cell_session_used_answer(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
                              struct cell_error *e);

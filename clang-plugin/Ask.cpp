@@ -66,7 +66,8 @@ void explainUnreachable(PluginState &state, cell_session *session, session_cell 
     cell_config *config = cell_session_config(session);
     const config_cell *entry = cell_config_cell(config, cell->name);
     bool nobody = cell->status == CELL_UNAVAILABLE || cell->status == CELL_NOT_FOUND;
-    std::string nearest = entry || !nobody ? "" : suggestCell(config, cell->name);
+    std::string nearest =
+        entry || !nobody || cell_session_mode(session) == SESSION_LOCKED ? "" : suggestCell(config, cell->name);
     if (!nearest.empty() && nearest != cell->name) {
         CharSourceRange word = cellRangeOfWord(state, loc, cell->name);
         auto d = cellReport(state.diags(), word.getBegin(), CellDiag::CellUnknown);
@@ -80,7 +81,10 @@ void explainUnreachable(PluginState &state, cell_session *session, session_cell 
         cellReport(state.diags(), loc, CellDiag::CellFailedAgain) << cell->name << hangs << cellPrintable(file);
         return;
     }
-    reportFailure(state, cell, loc, annotation, nobody);
+    bool locked = cell_session_mode(session) == SESSION_LOCKED;
+    reportFailure(state, cell, loc, annotation, nobody && !locked);
+    if (locked)
+        return; /* to start it would not help */
     if (cell->status == CELL_DEADLINE_EXCEEDED && entry && entry->command)
         cellReport(state.diags(), loc, CellDiag::CellRestartNote) << cell->name;
     if (!nobody)
@@ -103,6 +107,21 @@ void reportUnreachable(PluginState &state, cell_session *session, session_cell *
     explainUnreachable(state, session, cell, loc, annotation);
     if (state.silenced || !hasMirror(state, cell->name))
         cellSilence(state);
+}
+
+/* What a user must know of the lock of a cell that was found. */
+void reportLock(PluginState &state, cell_session *session, session_cell *cell, SourceLocation loc)
+{
+    cell_error e = {};
+    DiagnosticsEngine &diags = state.diags();
+    if (cell->stands_in) {
+        bool errors = diags.getWarningsAsErrors(); /* the configuration asks for this */
+        diags.setWarningsAsErrors(false);
+        cellReport(diags, loc, CellDiag::CellStandsIn) << cell->name << cellPrintable(cell->error.text);
+        diags.setWarningsAsErrors(errors);
+    } else if (!cell->lock_path && cell_session_check_lock(session, cell, &e) < 0) {
+        cellReport(diags, loc, CellDiag::LockUnusable) << cell->name << cellPrintable(e.text);
+    }
 }
 
 } // namespace
@@ -135,6 +154,11 @@ session_cell *cellAsk(PluginState &state, StringRef name, SourceLocation loc, St
             cell->reported = true;
         return nullptr;
     }
+    if (!cell->reported)
+        reportLock(state, session, cell, loc);
+    cell->reported = true;
+    if (cell->lock_path)
+        cellAddDependency(state, cell->lock_path, loc);
     if (cell->mirror_path)
         cellAddDependency(state, cell->mirror_path, loc);
     return cell;

@@ -68,7 +68,7 @@ class DriftSource : public ExternalSemaSource
             cellReport(state.diags(), loc, CellDiag::DriftGone) << change.sentence;
             cellReport(state.diags(), drift.importLoc, CellDiag::DriftBaselineNote)
                 << drift.cell->name << StringRef(drift.baseline->fingerprint).take_front(12)
-                << StringRef(drift.now->fingerprint).take_front(12);
+                << StringRef(drift.now->fingerprint).take_front(12) << drift.cell->baseline_is_lock;
         }
         for (FieldDecl *field : record->fields())
             if (renamed && field->getName() == change.now) {
@@ -115,6 +115,7 @@ void cellDriftRemarks(PluginState &state)
         CellDrift &drift = entry.second;
         if (drift.diff->n && drift.reported.empty())
             cellReport(state.diags(), drift.importLoc, CellDiag::DriftUnused)
-                << entry.first << drift.diff->n << StringRef(drift.now->fingerprint).take_front(12);
+                << entry.first << drift.diff->n << StringRef(drift.now->fingerprint).take_front(12)
+                << drift.cell->baseline_is_lock;
     }
 }

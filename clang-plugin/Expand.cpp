@@ -235,7 +235,7 @@ void Expander::expand(StringRef verbName, InjectAt at)
     request.kind = kindNames[static_cast<int>(targetOf(d))];
     request.name = d->getNameAsString();
     request.cplusplus = state.pp.getLangOpts().CPlusPlus;
-    request.live = state.mode == SESSION_LIVE;
+    request.live = cell_session_mode(session) == SESSION_LIVE;
 
     const schema_verb *verb = findVerb(schema, verbName);
     if (!verb || !checkTarget(verb) || !cellVerbArguments(state, a, verb, request.args, given))
@@ -252,6 +252,8 @@ void Expander::expand(StringRef verbName, InjectAt at)
         return;
     }
     Expansion x(answer);
+    if (cell->answer_differs)
+        cellReport(state.diags(), loc(), CellDiag::AnswerChanged) << cell->name << verb->name;
     if (showDiagnostics(verb, x.get()))
         inject(x.get(), at);
 }

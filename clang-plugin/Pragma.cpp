@@ -7,6 +7,8 @@
 #include "clang/Lex/PPCallbacks.h"
 #include "clang/Lex/Preprocessor.h"
 
+#include <unistd.h>
+
 extern "C" {
 #include "base/util.h"
 }
@@ -54,17 +56,33 @@ void endLine(PluginState &state, SourceLocation loc)
         callbacks->FileChanged(state.sources().getFileLoc(loc), PPCallbacks::RenameFile, SrcMgr::C_User);
 }
 
-/* For compiler caches: the cell's fingerprint becomes part of the preprocessed text. */
-void printMarker(PluginState &state, const session_cell *cell, SourceLocation loc)
+/* Prints line markers as for an include of `name`. */
+void printMarker(PluginState &state, const std::string &name, SourceLocation loc)
 {
     PPCallbacks *callbacks = state.pp.getPPCallbacks();
     if (!callbacks || !state.pp.isPreprocessedOutput())
         return;
     SourceManager &sm = state.sources();
-    std::string name = std::string("<cell ") + cell->name + " " + cell->fingerprint + " mirror>";
     FileID file = sm.createFileID(llvm::MemoryBuffer::getMemBufferCopy("", name), SrcMgr::C_User, 0, 0, loc);
     callbacks->FileChanged(sm.getLocForStartOfFile(file), PPCallbacks::EnterFile, SrcMgr::C_User, sm.getFileID(loc));
     callbacks->FileChanged(loc, PPCallbacks::ExitFile, SrcMgr::C_User, file);
+}
+
+/*
+ * For compiler caches: the cell's fingerprint becomes part of the preprocessed text. What the compiler will be told
+ * when nothing is known yet cannot be said: a name that comes once keeps the result from being found again, and a file
+ * that is not there keeps a cache from believing that it knows all files.
+ */
+void printSchema(PluginState &state, const session_cell *cell, SourceLocation loc)
+{
+    std::string name = std::string("<cell ") + cell->name + " ";
+    if (cell->status >= 0) {
+        printMarker(state, name + cell->fingerprint + (cell->lock_path ? " locked>" : " mirror>"), loc);
+        return;
+    }
+    if (cell->mirror_path)
+        printMarker(state, cell->mirror_path, loc);
+    printMarker(state, name + "unknown " + std::to_string(getpid()) + "-" + std::to_string(cell_now_ns()) + ">", loc);
 }
 
 /* -E and -M: nobody is asked; what the compilation will depend on is listed from the disk. */
@@ -76,10 +94,16 @@ void withoutParser(PluginState &state, StringRef name, SourceLocation loc)
         return;
     if (const char *path = cell_session_config(session)->path)
         cellAddDependency(state, path, loc);
-    if (cell_session_cell(session, name.str().c_str(), &cell) < 0)
+    int r = cell_session_cell(session, name.str().c_str(), &cell);
+    if (r < 0) {
+        if (cell)
+            printSchema(state, cell, state.sources().getFileLoc(loc));
         return;
+    }
+    if (cell->lock_path)
+        cellAddDependency(state, cell->lock_path, loc);
     cellAddDependency(state, cell->mirror_path, loc);
-    printMarker(state, cell, state.sources().getFileLoc(loc));
+    printSchema(state, cell, state.sources().getFileLoc(loc));
 }
 
 /* The scope of a pragma on its own line may not be open yet: the parser has read the token after `{` before it enters

@@ -107,22 +107,45 @@ static int write_all(int fd, const char *bytes, size_t len)
     return 0;
 }
 
-int cell_file_replace(const char *path, const void *data, size_t len, struct cell_error *e)
+/* Makes a rename last. Some file systems cannot sync a folder; the file itself is on the disk by then. */
+static int sync_folder(const char *path)
+{
+    CELL_CLEANUP(cell_cleanup_free) char *folder = strndup(path, folder_length(path));
+    CELL_CLEANUP(cell_cleanup_fd)
+    int fd = folder ? open(*folder ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    return fd >= 0 && fsync(fd) < 0 && errno != EINVAL ? errno : 0;
+}
+
+static int replace(const char *path, const void *data, size_t len, bool synced, struct cell_error *e)
 {
     CELL_CLEANUP(cell_cleanup_free) char *name = NULL;
     int fd = create_beside(path, &name, e);
     if (fd < 0)
         return fd;
     int cause = write_all(fd, data, len);
+    if (!cause && synced && fsync(fd) < 0)
+        cause = errno;
     /* Some file systems report a full disk only here. */
     if (close(fd) < 0 && !cause && errno != EINTR)
         cause = errno;
     if (!cause && rename(name, path) < 0)
         cause = errno;
-    if (!cause)
-        return CELL_OK;
-    unlink(name);
-    return cell_error_errno(e, CELL_IO_ERROR, cause, "cannot write %s", path);
+    if (cause) {
+        unlink(name);
+        return cell_error_errno(e, CELL_IO_ERROR, cause, "cannot write %s", path);
+    }
+    cause = synced ? sync_folder(path) : 0;
+    return cause ? cell_error_errno(e, CELL_IO_ERROR, cause, "cannot sync the folder of %s", path) : CELL_OK;
+}
+
+int cell_file_replace(const char *path, const void *data, size_t len, struct cell_error *e)
+{
+    return replace(path, data, len, false, e);
+}
+
+int cell_file_replace_synced(const char *path, const void *data, size_t len, struct cell_error *e)
+{
+    return replace(path, data, len, true, e);
 }
 
 static bool is_directory(const char *path)

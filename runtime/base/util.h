@@ -42,6 +42,8 @@ int cell_file_read(const char *path, size_t limit, char **data, size_t *len, str
 /* Writes a temporary file beside `path` and renames it into place: readers see the old or the new content, also after
  * a full disk or a kill. Not synced to disk: for caches. */
 int cell_file_replace(const char *path, const void *data, size_t len, struct cell_error *e);
+/* The same for what is no cache: on the disk when it returns CELL_OK. */
+int cell_file_replace_synced(const char *path, const void *data, size_t len, struct cell_error *e);
 /* mkdir -p with mode 0700 for what is created. */
 int cell_mkdirs(const char *path, struct cell_error *e);
 

@@ -13,7 +13,10 @@
  *                                  Replaced, and so newer than the objects, only when it changed
  *   .cell/known/NAME               the mirror's fingerprint with its inode, size and times: it need not be read
  *   .cell/schemas/FINGERPRINT.json every schema that some object was compiled against
- *   .cell/objects/KEY.json         per object: {"cells": {"auth": FINGERPRINT}, "object": path}; KEY is from the path
+ *   .cell/objects/KEY.json         per object: {"answers": {"db": [key]}, "cells": {"auth": FINGERPRINT}, "object":
+ *                                  path}; KEY is from the path; "answers" are those that the object was made with
+ *   .cell/requests/NAME-HASH.json  the questions of those answers, for `cell lock` to ask them again; HASH ends the key
+ *   .cell/missing/NAME-HASH        an answer that a compilation wanted and the lock does not have
  *   .cell/inject/NAME-HASH.h       the injected texts; the last line is a checksum in a comment
  *   .cell/down/DEV-INODE           a socket whose cell let the deadline pass; its mtime says when
  *   .cell/down/NAME                who has explained that the cell is not there or hangs; its mtime says when this was
@@ -42,19 +45,23 @@ struct cell_exchange {
     void (*close)(void *link);
 };
 
-enum session_mode { SESSION_LIVE, SESSION_PLAN, SESSION_MIRROR };
+enum session_mode { SESSION_LIVE, SESSION_PLAN, SESSION_MIRROR, SESSION_LOCKED };
 
 struct cell_session;
 
 /*
- * LIVE and PLAN ask the cells; only LIVE commits. MIRROR asks nobody, and knows what is on the disk. `main_file` (there
- * or not) and `output` (NULL = none) are absolute; the config is found from main_file. Touches no network and writes
- * nothing. `exchange` must outlive the session. Errors: those of cell_config_find.
+ * LIVE makes an object and PLAN does not: both ask the cells. MIRROR asks nobody, and knows what is on the disk. The
+ * config's policy goes over that: where it says "locked", nobody is ever asked, and where it says "plan", LIVE becomes
+ * PLAN. Whatever it says, only what was begun as LIVE commits. LOCKED takes everything from cells.lock; a session that
+ * is begun so is one that is not told what is made. `main_file` (there or not) and `output` (NULL = none) are absolute;
+ * the config is found from main_file. Touches no network and writes nothing. `exchange` must outlive the session.
+ * Errors: those of cell_config_find and cell_config_policy.
  */
 int cell_session_new(const char *main_file, const char *output, enum session_mode mode,
                      const struct cell_exchange *exchange, struct cell_session **session, struct cell_error *e);
 void cell_session_free(struct cell_session *s); /* closes the connections; NULL is accepted */
 struct cell_config *cell_session_config(struct cell_session *s);
+enum session_mode cell_session_mode(const struct cell_session *s); /* that holds, by the config's policy */
 
 /* What a compilation knows of one cell. */
 struct session_cell {
@@ -64,16 +71,26 @@ struct session_cell {
     const char *mirror_path; /* absolute; exists on success: a dependency of the object; NULL for such a name */
     int status;              /* of asking it: negative when it failed, error below */
     struct cell_error error; /* names socket and cause; asked once, said for each annotation that needs it */
+    const char *lock_path;   /* absolute; the schema and all answers are from this lock; NULL = from the cell */
+    bool stands_in;          /* the lock does so because the cell cannot be reached; `error` says why */
+    bool baseline_is_lock;   /* after cell_session_baseline */
+    bool answer_differs;     /* after cell_session_expand: the lock has an answer that declares something else */
     bool reported;           /* for the caller: so that one error a build and cell is printed */
 };
 
 /* Finds out the fingerprint (live, plan: by connecting; mirror mode: from disk). Asks once, then remembers, failures
  * also. On success the mirror holds that schema; when it did before, nothing more was asked and nothing parsed.
  * *cell belongs to the session and is set unless memory was short. CELL_INVALID_ARGUMENT: no name of a cell;
- * CELL_NOT_FOUND: no mirror (mirror mode); CELL_DEADLINE_EXCEEDED, also from memory; CELL_PROTOCOL_ERROR: a schema that
- * is not valid, another cell's, or not of the fingerprint that the cell stated; those of the exchange and of writing.
+ * CELL_NOT_FOUND: no mirror (mirror mode), no lock; CELL_DATA_LOSS and others: the lock cannot be used;
+ * CELL_DEADLINE_EXCEEDED, also from memory; CELL_PROTOCOL_ERROR: a schema that is not valid, another cell's, or not of
+ * the fingerprint that the cell stated; those of the exchange and of writing.
  */
 int cell_session_cell(struct cell_session *s, const char *name, struct session_cell **cell);
+
+/* Brings the mirror up to date as asking does, but a lock never stands in for the cell: a cell that is down changes
+ * nothing. `before` is the fingerprint of the mirror there was, "" = none. For a cell that was not asked yet. */
+int cell_session_sync(struct cell_session *s, const char *name, struct session_cell **cell,
+                      char before[CELL_FINGERPRINT_LEN + 1]);
 
 /*
  * For saying once a build why a cell does not answer. NULL: explain it; the others of the build may leave that to this
@@ -93,10 +110,14 @@ const char *cell_session_claim(struct cell_session *s, struct session_cell *cell
  * belongs to the session. */
 const struct cell_schema *cell_session_schema(struct cell_session *s, struct session_cell *cell, struct cell_error *e);
 
-/* Sends `expand`; *x belongs to the caller. The answer may use the types of `declared` (cell_expansion_parse; NULL =
- * none). Connects again, once, when the connection was lost since its last use; CELL_ABORTED when the cell has another
- * schema by then. CELL_FAILED_PRECONDITION in mirror mode; CELL_INVALID_ARGUMENT, and nobody is asked, for declared
- * types that break a limit. */
+/* What is wrong with the lock of a cell that answered, for a warning: it is not the baseline then. CELL_OK when there
+ * is none, or a good one. */
+int cell_session_check_lock(struct cell_session *s, struct session_cell *cell, struct cell_error *e);
+
+/* Sends `expand`, or finds its answer in the lock; *x belongs to the caller. The answer may use the types of `declared`
+ * (cell_expansion_parse; NULL = none). Connects again, once, when the connection was lost since its last use;
+ * CELL_ABORTED when the cell has another schema by then. CELL_FAILED_PRECONDITION in mirror mode; CELL_NOT_FOUND when
+ * the lock has no answer; CELL_INVALID_ARGUMENT, and nobody is asked, for declared types that break a limit. */
 int cell_session_expand(struct cell_session *s, struct session_cell *cell, const char *json, size_t len,
                         const struct cell_schema *declared, struct cell_expansion **x, struct cell_error *e);
 
@@ -106,13 +127,14 @@ int cell_session_expand(struct cell_session *s, struct session_cell *cell, const
 int cell_session_inject_path(struct cell_session *s, const char *name, const char *key, char **path, bool *exists);
 int cell_session_put(struct cell_session *s, const char *path, const char *text, size_t len, struct cell_error *e);
 
-/* The schema of `name` that this object was last successfully compiled against, when it differs from the present one;
- * NULL = no baseline or the same. Belongs to the session. */
+/* The schema that what has changed is told by: that of the lock, and without one of use that of this
+ * object's last successful compilation; cell->baseline_is_lock tells which. NULL = none, or it is the present one.
+ * Belongs to the session. */
 const struct cell_schema *cell_session_baseline(struct cell_session *s, struct session_cell *cell);
 
-/* Call when the translation unit ended without any error: records the schemas in use as this object's baseline. Does
- * nothing but in live mode (an editor's run must not move the baseline of the object that the build makes), and without
- * an output. Writes nothing when nothing changed. */
+/* Call when the translation unit ended without any error: records the schemas and answers in use as this object's. Does
+ * nothing but in sessions begun in live mode (an editor's run must not move the baseline of the object that the build
+ * makes), and without an output. Writes nothing when nothing changed. */
 int cell_session_commit(struct cell_session *s, struct cell_error *e);
 
 #endif

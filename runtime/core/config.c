@@ -61,8 +61,7 @@ int cell_config_resolve(struct cell_arena *a, const char *dir, const char *text,
 
 bool cell_config_is_name(const char *name) { return cell_is_identifier(name) && strlen(name) <= CELL_MAX_CELL_NAME; }
 
-/* Every member of `object` must be one of `known`. */
-static int check_members(const struct json_at *object, const char *const *known, size_t n, struct cell_error *e)
+int cell_config_check_members(const struct json_at *object, const char *const *known, size_t n, struct cell_error *e)
 {
     void *iterator = NULL;
     const char *key;
@@ -75,7 +74,7 @@ static int check_members(const struct json_at *object, const char *const *known,
         const char *near = cell_suggest(key, known, n);
         if (near)
             return cell_json_fail(object, key, e, "unknown member; did you mean \"%s\"?", near);
-        char all[128] = "";
+        char all[160] = "";
         for (i = 0; i < n; i++) {
             size_t used = strlen(all);
             snprintf(all + used, sizeof(all) - used, "%s\"%s\"", i ? ", " : "", known[i]);
@@ -170,7 +169,7 @@ static int read_cell(struct cell_config *c, struct config_cell *cell, const stru
                               CELL_MAX_CELL_NAME);
     int r = cell_json_object(cells, name, JSON_REQUIRED, &object, e);
     if (r >= 0)
-        r = check_members(&object, known, COUNT(known), e);
+        r = cell_config_check_members(&object, known, COUNT(known), e);
     if (r >= 0)
         r = cell_json_string(&object, "address", JSON_OPTIONAL, &address, e);
     if (r < 0)
@@ -295,10 +294,11 @@ static int read_cells(struct cell_config *c, const struct json_at *root, struct 
 
 static int read_root(struct cell_config *c, const struct json_at *root, struct cell_error *e)
 {
-    static const char *const known[] = {"run_dir", "trust_any_owner", "timeout_ms", "cells"};
+    static const char *const known[] = {"run_dir", "trust_any_owner", "timeout_ms",  "cells",
+                                        "mode",    "unreachable",     "environment", "environments"};
     const char *run_dir = ".cell/run";
     uint64_t timeout_ms = DEFAULT_TIMEOUT_MS;
-    int r = check_members(root, known, COUNT(known), e);
+    int r = cell_config_check_members(root, known, COUNT(known), e);
     if (r >= 0)
         r = cell_json_string(root, "run_dir", JSON_OPTIONAL, &run_dir, e);
     if (r >= 0 && !run_dir[0])
@@ -307,6 +307,8 @@ static int read_root(struct cell_config *c, const struct json_at *root, struct c
         r = cell_json_bool(root, "trust_any_owner", JSON_OPTIONAL, &c->trust_any_owner, e);
     if (r >= 0)
         r = cell_json_uint(root, "timeout_ms", JSON_OPTIONAL, 1, MAX_TIMEOUT_MS, &timeout_ms, e);
+    if (r >= 0)
+        r = cell_config_read_policy(c, root, e);
     if (r < 0)
         return r;
     c->timeout_ms = (uint32_t)timeout_ms;

@@ -5,6 +5,10 @@
  *   { "run_dir": ".cell/run",                         where sockets are; relative to the file; optional
  *     "trust_any_owner": false,                       contact sockets of other users; optional
  *     "timeout_ms": 2000,                             for all questions of one compilation; optional
+ *     "mode": "live",                                 how cells are asked: "live", "plan" or "locked"; optional
+ *     "unreachable": "fail",                          without the cell: "fail", or "lock" = use its lock; optional
+ *     "environment": "dev",                           the one of these that holds unless CELL_ENV names one; optional
+ *     "environments": { "ci": { "mode": "locked", "unreachable": … } },    where they differ from the above; optional
  *     "cells": { "auth": { "command": ["auth", "--db", ".cell/auth.db"],   how `cell up` starts it; optional
  *                          "address": "unix:…",       where it listens; default RUN_DIR/NAME.sock
  *                          "needs": ["postgres"],     started before it; optional
@@ -33,6 +37,14 @@ struct config_cell {
     const char *const *env;     /* NULL-terminated "K=V" */
 };
 
+/* How a compilation may ask cells. */
+enum config_mode { CONFIG_LIVE, CONFIG_PLAN, CONFIG_LOCKED };
+struct config_policy {
+    const char *environment; /* NULL = none has been chosen */
+    enum config_mode mode;
+    bool unreachable_lock; /* a cell that cannot be reached is replaced by its lock, with a warning */
+};
+
 struct cell_config {
     struct cell_arena arena;
     const char *path;    /* of cell.json; NULL when there is none: all defaults */
@@ -42,6 +54,10 @@ struct cell_config {
     uint32_t timeout_ms;
     struct config_cell *cells;
     uint32_t ncells;
+    struct config_policy policy;        /* as the file has it, without an environment */
+    struct config_policy *environments; /* complete: what one leaves out is that of `policy` */
+    uint32_t nenvironments;
+    const char *environment; /* that holds by default; NULL = none */
 };
 
 /* Parses `json`, which stands in `path` (absolute; no file is touched). CELL_INVALID_ARGUMENT with path, line where
@@ -64,6 +80,12 @@ const struct config_cell *cell_config_cell(const struct cell_config *c, const ch
 /* Where `name` is reached: its "address", else "unix:RUN_DIR/NAME.sock". Lives in the config's arena. NULL when `name`
  * cannot be the name of a cell, or memory is short. */
 const char *cell_config_address(struct cell_config *c, const char *name);
+
+/* What holds for this process: the environment that $CELL_ENV names, else the file's own choice; $CELL_MODE ("live",
+ * "plan", "locked") goes over its mode. Lives as long as `c`. CELL_INVALID_ARGUMENT for an environment that the file
+ * does not have, or another mode, naming what is known. Not thread-safe beside setenv. */
+int cell_config_policy(const struct cell_config *c, struct config_policy *policy, struct cell_error *e);
+const char *cell_config_mode_name(enum config_mode mode);
 
 /* The default run_dir without a cell.json: $CELL_RUN_DIR, else $XDG_RUNTIME_DIR/cell, else /run/cell for root,
  * else /tmp/cell-UID. Makes nothing. CELL_PERMISSION_DENIED when /tmp/cell-UID is there but is no folder of this user's

@@ -4,6 +4,7 @@
 #define CELL_CORE_CONFIG_PARTS_H
 
 #include "core/config.h"
+#include "core/json.h"
 
 #define CELL_CONFIG_MAX_BYTES (1u << 20)
 
@@ -16,6 +17,12 @@ char *cell_config_join(struct cell_arena *a, const char *dir, const char *path);
 /* "unix:PATH" with an absolute path. CELL_INVALID_ARGUMENT for anything else, naming what is known. */
 int cell_config_resolve(struct cell_arena *a, const char *dir, const char *text, const char **address,
                         struct cell_error *e);
+
+/* Every member of `object` must be one of the `n` `known`; the error suggests one. */
+int cell_config_check_members(const struct json_at *object, const char *const *known, size_t n, struct cell_error *e);
+
+/* config_policy.c: "mode", "unreachable", "environment", "environments". */
+int cell_config_read_policy(struct cell_config *c, const struct json_at *root, struct cell_error *e);
 
 bool cell_config_is_name(const char *name);
 

@@ -34,16 +34,33 @@ static const char *below_project(struct cell_session *s, const char *dir, const 
     return copy(s, main_file);
 }
 
+/* What the config's policy makes of the mode. */
+static int choose_mode(struct cell_session *s, struct cell_error *e)
+{
+    struct config_policy policy;
+    int r = cell_config_policy(s->config, &policy, e);
+    if (r < 0)
+        return r;
+    s->unreachable_lock = policy.unreachable_lock;
+    if (policy.mode == CONFIG_LOCKED)
+        s->mode = SESSION_LOCKED;
+    else if (policy.mode == CONFIG_PLAN && s->begun == SESSION_LIVE)
+        s->mode = SESSION_PLAN;
+    return CELL_OK;
+}
+
 static int open_session(struct cell_session *s, const char *main_file, const char *output, struct cell_error *e)
 {
     int r = cell_config_find(main_file, &s->config, e);
+    if (r >= 0)
+        r = choose_mode(s, e);
     if (r < 0)
         return r;
     s->budget_ns = s->config->timeout_ms * CELL_NS_PER_MS;
-    const char *dir = store_dir(s, main_file);
-    if (!dir || cell_store_init(&s->store, &s->arena, dir) < 0)
+    s->dir = store_dir(s, main_file);
+    if (!s->dir || cell_store_init(&s->store, &s->arena, s->dir) < 0)
         return session_no_memory(e);
-    s->file = below_project(s, dir, main_file);
+    s->file = below_project(s, s->dir, main_file);
     if (!s->file)
         return session_no_memory(e);
     if (!output)
@@ -65,7 +82,7 @@ int cell_session_new(const char *main_file, const char *output, enum session_mod
     struct cell_session *s = calloc(1, sizeof(*s));
     if (!s)
         return session_no_memory(e);
-    s->mode = mode;
+    s->begun = s->mode = mode;
     s->exchange = exchange;
     int r = open_session(s, main_file, output, e);
     if (r < 0) {
@@ -91,6 +108,7 @@ void cell_session_free(struct cell_session *s)
         disconnect(s, c);
         cell_schema_free(c->schema);
         cell_schema_free(c->baseline);
+        cell_lock_free(c->lock);
     }
     cell_json_free(&s->record_doc);
     free(s->record);
@@ -100,6 +118,8 @@ void cell_session_free(struct cell_session *s)
 }
 
 struct cell_config *cell_session_config(struct cell_session *s) { return s->config; }
+
+enum session_mode cell_session_mode(const struct cell_session *s) { return s->mode; }
 
 /* ---- questions ---- */
 
@@ -265,6 +285,39 @@ static struct known_cell *add_cell(struct cell_session *s, const char *name)
     return c;
 }
 
+/* Without the cell its lock may do, where the policy says so: only for one that cannot be reached. What answers wrongly
+ * is not passed over in silence. */
+static int ask_or_stand_in(struct cell_session *s, struct known_cell *c, struct cell_error *e)
+{
+    int r = ask_cell(s, c, e);
+    if (!s->unreachable_lock || (r != CELL_UNAVAILABLE && !(r == CELL_DEADLINE_EXCEEDED && c->hung)))
+        return r;
+    struct cell_error cause = *e;
+    int locked = cell_session_use_lock(s, c, e);
+    if (locked < 0)
+        return cell_error_set(e, r, "%s; nor can its lock be used: %s", cause.text, c->lock_error.text);
+    c->pub.stands_in = true;
+    *e = cause;
+    return CELL_OK;
+}
+
+static int first_ask(struct cell_session *s, struct known_cell *c, struct cell_error *e)
+{
+    int r = cell_store_check(&s->store, e);
+    if (r < 0)
+        return r;
+    switch (s->mode) {
+    case SESSION_MIRROR:
+        return cell_session_read_mirror(s, c, e);
+    case SESSION_LOCKED:
+        return cell_session_use_lock(s, c, e);
+    case SESSION_LIVE:
+    case SESSION_PLAN:
+        break;
+    }
+    return ask_or_stand_in(s, c, e);
+}
+
 int cell_session_cell(struct cell_session *s, const char *name, struct session_cell **cell)
 {
     struct known_cell *c = s->cells;
@@ -274,16 +327,42 @@ int cell_session_cell(struct cell_session *s, const char *name, struct session_c
         c = add_cell(s, name);
         if (!c)
             return CELL_NO_MEMORY;
-        struct cell_error *e = &c->pub.error;
         if (c->pub.status >= 0)
-            c->pub.status = cell_store_check(&s->store, e);
-        if (c->pub.status >= 0)
-            c->pub.status = s->mode == SESSION_MIRROR ? cell_session_read_mirror(s, c, e) : ask_cell(s, c, e);
+            c->pub.status = first_ask(s, c, &c->pub.error);
         if (c->pub.status < 0)
             disconnect(s, c);
     }
     *cell = &c->pub;
     return c->pub.status;
+}
+
+int cell_session_sync(struct cell_session *s, const char *name, struct session_cell **cell,
+                      char before[CELL_FINGERPRINT_LEN + 1])
+{
+    struct store_file file;
+    bool is_name = cell_is_identifier(name) && strlen(name) <= CELL_MAX_CELL_NAME;
+    const char *path = is_name ? cell_store_path(&s->store, "mirror", name, ".json") : NULL;
+    bool stands_in = s->unreachable_lock;
+    before[0] = '\0';
+    if (path && !cell_store_known(&s->store, name, path, before) && cell_store_read(path, &file, NULL) >= 0) {
+        memcpy(before, file.sha256, sizeof(file.sha256));
+        free(file.data);
+    }
+    s->unreachable_lock = false;
+    int r = cell_session_cell(s, name, cell);
+    s->unreachable_lock = stands_in;
+    return r;
+}
+
+static int expand_locked(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
+                         const struct cell_schema *declared, struct cell_expansion **x, struct cell_error *e)
+{
+    const struct lock_answer *answer = NULL;
+    int r = cell_session_locked_answer(s, c, json, len, &answer, e);
+    if (r < 0)
+        return r;
+    r = cell_expansion_parse(answer->document, answer->document_len, declared, x, e);
+    return r < 0 && e ? cell_error_wrap(e, "%s: its answer '%s' is not valid", c->pub.lock_path, answer->key) : r;
 }
 
 int cell_session_expand(struct cell_session *s, struct session_cell *cell, const char *json, size_t len,
@@ -297,8 +376,12 @@ int cell_session_expand(struct cell_session *s, struct session_cell *cell, const
     if (s->mode == SESSION_MIRROR)
         return cell_error_set(e, CELL_FAILED_PRECONDITION, "cells are not asked in this kind of compilation");
     int r = cell_declared_check(declared, e);
+    if (r >= 0 && s->begun == SESSION_LIVE)
+        r = cell_session_used_answer(s, c, json, len, e);
     if (r < 0)
         return r;
+    if (cell->lock_path)
+        return expand_locked(s, c, json, len, declared, x, e);
     uint64_t granted_ns = s->budget_ns;
     r = cell_session_request(s, c, CELL_COMPILE_EXPAND, json, len, &reply, &reply_len, e);
     if (r < 0) {
@@ -306,7 +389,10 @@ int cell_session_expand(struct cell_session *s, struct session_cell *cell, const
         return r;
     }
     r = cell_expansion_parse(reply, reply_len, declared, x, e);
-    return r < 0 && e ? cell_error_wrap(e, "%s: its answer is not valid", session_place(c)) : r;
+    if (r < 0)
+        return e ? cell_error_wrap(e, "%s: its answer is not valid", session_place(c)) : r;
+    cell->answer_differs = cell_session_answer_differs(s, c, json, len, reply, reply_len);
+    return r;
 }
 
 /* ---- injected texts ---- */

@@ -7,6 +7,7 @@
 
 #include "core/ask.h"
 #include "core/json.h"
+#include "core/lock.h"
 #include "core/store.h"
 #include "wire/frame.h"
 
@@ -18,14 +19,26 @@ struct known_cell {
     struct store_socket socket;
     struct cell_schema *schema, *baseline;
     bool baseline_sought;
+    struct cell_lock *lock;
+    bool lock_sought;
+    struct cell_error lock_error; /* of reading it; status CELL_NOT_FOUND: there is none */
+    struct used_answer *answers;  /* that this compilation used */
     struct known_cell *next;
+};
+
+/* An answer of a cell, by its key, and the question to it. */
+struct used_answer {
+    const char *key, *question;
+    struct used_answer *next;
 };
 
 struct cell_session {
     struct cell_arena arena;
     struct cell_config *config;
     const struct cell_exchange *exchange;
-    enum session_mode mode;
+    enum session_mode begun, mode; /* as the caller has it, and as the policy makes it */
+    bool unreachable_lock;
+    const char *dir;    /* of the project: .cell and cells.lock are in it */
     const char *file;   /* the main file: below the project's folder, or absolute */
     const char *object; /* NULL = none */
     struct cell_store store;
@@ -68,11 +81,31 @@ static inline int session_fail_again(const struct session_cell *cell, struct cel
 int cell_session_request(struct cell_session *s, struct known_cell *c, enum cell_compile_method method,
                          const char *json, size_t len, const char **reply, size_t *reply_len, struct cell_error *e);
 
+/* session_lock.c */
+/* The lock, read once; NULL when there is none of use, and c->lock_error says why. */
+const struct cell_lock *cell_session_lock(struct cell_session *s, struct known_cell *c);
+/* Sets the fingerprint of the schema that is locked, and makes the mirror hold it if that can be written. */
+int cell_session_use_lock(struct cell_session *s, struct known_cell *c, struct cell_error *e);
+/* The locked answer to a request. */
+int cell_session_locked_answer(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
+                               const struct lock_answer **answer, struct cell_error *e);
+/* True when the lock has an answer to the request that declares something else than `reply`. What is said beside, as
+ * what would be done and was, is not compared. */
+bool cell_session_answer_differs(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
+                                 const char *reply, size_t reply_len);
+/* Remembers that the answer to a request is used; nothing for what is no request. */
+int cell_session_used_answer(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
+                             struct cell_error *e);
+/* Makes .cell/requests hold the questions of what was used. */
+int cell_session_keep_questions(struct cell_session *s, const struct known_cell *c, struct cell_error *e);
+
 /* session_schema.c. All need the fingerprint in c->pub. */
 /* Makes the mirror hold the schema that the cell has now; its time changes only when its content does. */
 int cell_session_update_mirror(struct cell_session *s, struct known_cell *c, struct cell_error *e);
 /* Mirror mode: sets the fingerprint of the schema that is on the disk, when it is one. */
 int cell_session_read_mirror(struct cell_session *s, struct known_cell *c, struct cell_error *e);
+/* Parses the locked schema into c->schema, and makes the mirror hold it if that can be written. */
+int cell_session_take_lock(struct cell_session *s, struct known_cell *c, struct cell_error *e);
 /* Parses the file at `path` (NULL: memory was short) into c->schema if it holds the schema of c's fingerprint. */
 int cell_session_load_schema(struct known_cell *c, const char *path, struct cell_error *e);
 /* Makes .cell/schemas hold the schema, for later comparisons. */

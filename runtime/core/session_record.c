@@ -31,19 +31,36 @@ static const char *recorded(struct cell_session *s, const char *name)
     return session_is_fingerprint(fingerprint) ? fingerprint : NULL;
 }
 
-const struct cell_schema *cell_session_baseline(struct cell_session *s, struct session_cell *cell)
+/* The schema that this object was last compiled against, when it is another one; NULL else. */
+static struct cell_schema *recorded_schema(struct cell_session *s, const struct session_cell *cell)
 {
-    struct known_cell *c = session_known(cell);
-    if (cell->status < 0 || c->baseline_sought)
-        return c->baseline;
-    c->baseline_sought = true;
     const char *then = recorded(s, cell->name);
     if (!then || strcmp(then, cell->fingerprint) == 0)
         return NULL;
     struct known_cell before = {.pub = {.name = cell->name}};
     memcpy(before.pub.fingerprint, then, CELL_FINGERPRINT_LEN + 1);
-    if (cell_session_load_schema(&before, cell_store_path(&s->store, "schemas", then, ".json"), NULL) >= 0)
-        c->baseline = before.schema;
+    if (cell_session_load_schema(&before, cell_store_path(&s->store, "schemas", then, ".json"), NULL) < 0)
+        return NULL;
+    return before.schema;
+}
+
+static struct cell_schema *locked_schema(const struct cell_lock *lock, const struct session_cell *cell)
+{
+    struct cell_schema *schema = NULL;
+    if (strcmp(lock->fingerprint, cell->fingerprint) != 0)
+        cell_schema_parse(lock->schema, lock->schema_len, &schema, NULL);
+    return schema;
+}
+
+const struct cell_schema *cell_session_baseline(struct cell_session *s, struct session_cell *cell)
+{
+    struct known_cell *c = session_known(cell);
+    if (cell->status >= 0 && !c->baseline_sought) {
+        c->baseline_sought = true;
+        const struct cell_lock *lock = cell_session_lock(s, c);
+        cell->baseline_is_lock = lock != NULL;
+        c->baseline = lock ? locked_schema(lock, cell) : recorded_schema(s, cell);
+    }
     return c->baseline;
 }
 
@@ -69,10 +86,28 @@ static int compare_cells(const void *a, const void *b)
     return strcmp(x->pub.name, y->pub.name);
 }
 
+/* "answers", when there are any; of each cell sorted by key. */
+static void format_answers(struct known_cell **cells, size_t n, struct cell_buffer *b)
+{
+    bool any = false;
+    for (size_t i = 0; i < n; i++) {
+        if (!cells[i]->answers)
+            continue;
+        cell_buffer_printf(b, "%s\"%s\":[", any ? "," : "\"answers\":{", cells[i]->pub.name);
+        any = true;
+        for (const struct used_answer *a = cells[i]->answers; a; a = a->next)
+            cell_buffer_printf(b, "\"%s\"%s", a->key, a->next ? "," : "]");
+    }
+    if (any)
+        cell_buffer_puts(b, "},");
+}
+
 static void format_record(const struct cell_session *s, struct known_cell **cells, size_t n, struct cell_buffer *b)
 {
     qsort(cells, n, sizeof(struct known_cell *), compare_cells);
-    cell_buffer_puts(b, "{\"cells\":{");
+    cell_buffer_puts(b, "{");
+    format_answers(cells, n, b);
+    cell_buffer_puts(b, "\"cells\":{");
     for (size_t i = 0; i < n; i++)
         cell_buffer_printf(b, "%s\"%s\":\"%s\"", i ? "," : "", cells[i]->pub.name, cells[i]->pub.fingerprint);
     cell_buffer_puts(b, "},\"object\":");
@@ -94,7 +129,7 @@ int cell_session_commit(struct cell_session *s, struct cell_error *e)
 {
     size_t n = 0;
     int r = CELL_OK;
-    if (!s->object || s->mode != SESSION_LIVE)
+    if (!s->object || s->begun != SESSION_LIVE)
         return CELL_OK;
     for (struct known_cell *c = s->cells; c; c = c->next)
         n++;
@@ -106,6 +141,8 @@ int cell_session_commit(struct cell_session *s, struct cell_error *e)
         if (c->pub.status >= 0) {
             cells[n++] = c;
             r = cell_session_keep_schema(s, c, e);
+            if (r >= 0)
+                r = cell_session_keep_questions(s, c, e);
         }
     if (r < 0 || n == 0)
         return r;

@@ -78,6 +78,14 @@ int cell_session_update_mirror(struct cell_session *s, struct known_cell *c, str
     return r;
 }
 
+int cell_session_take_lock(struct cell_session *s, struct known_cell *c, struct cell_error *e)
+{
+    int r = c->schema ? CELL_OK : take_schema(c, c->lock->schema, c->lock->schema_len, c->pub.lock_path, e);
+    if (r >= 0 && !holds(s, c, c->pub.mirror_path, true) && write_schema(s, c, c->pub.mirror_path, NULL) >= 0)
+        holds(s, c, c->pub.mirror_path, true);
+    return r;
+}
+
 int cell_session_read_mirror(struct cell_session *s, struct known_cell *c, struct cell_error *e)
 {
     const char *path = c->pub.mirror_path;
@@ -121,6 +129,8 @@ const struct cell_schema *cell_session_schema(struct cell_session *s, struct ses
     }
     if (c->schema)
         return c->schema;
+    if (cell->lock_path)
+        return cell_session_take_lock(s, c, e) < 0 ? NULL : c->schema;
     int r = cell_session_load_schema(c, cell->mirror_path, e);
     if (r < 0 && r != CELL_PROTOCOL_ERROR) /* another compilation met a newer cell, or somebody cleans up */
         if (cell_session_load_schema(c, cell_store_path(&s->store, "schemas", cell->fingerprint, ".json"), NULL) >= 0)
@@ -136,9 +146,12 @@ int cell_session_keep_schema(struct cell_session *s, struct known_cell *c, struc
     const char *path = cell_store_path(&s->store, "schemas", c->pub.fingerprint, ".json");
     if (!path)
         return session_no_memory(e);
-    if (stat(path, &kept) == 0 && S_ISREG(kept.st_mode) && stat(c->pub.mirror_path, &mirror) == 0 &&
-        kept.st_size == mirror.st_size)
-        return CELL_OK; /* its name is its content, so the size tells whether it is whole */
+    /* Its name is its content, so the size tells whether it is whole. */
+    off_t size = c->pub.lock_path                         ? (off_t)c->lock->schema_len
+                 : stat(c->pub.mirror_path, &mirror) == 0 ? mirror.st_size
+                                                          : -1;
+    if (stat(path, &kept) == 0 && S_ISREG(kept.st_mode) && kept.st_size == size)
+        return CELL_OK;
     if (holds(s, c, path, false))
         return CELL_OK;
     struct cell_error cause = {0};

@@ -143,7 +143,8 @@ TEST(unknown_members_are_refused_with_a_suggestion)
 {
     refused("{\n\n\"cels\": {} }", PATH ":3: cels: unknown member; did you mean \"cells\"?");
     refused("{ \"zzz\": 1 }", PATH
-            ":1: zzz: unknown member; expected one of \"run_dir\", \"trust_any_owner\", \"timeout_ms\", \"cells\"");
+            ":1: zzz: unknown member; expected one of \"run_dir\", \"trust_any_owner\", \"timeout_ms\", \"cells\", "
+            "\"mode\", \"unreachable\", \"environment\", \"environments\"");
     refused("{ \"cells\": { \"auth\": {\n \"env\": {},\n \"comand\": [] } } }",
             PATH ":3: cells.auth.comand: unknown member; did you mean \"command\"?");
     refused("{ \"cells\": {\n \"auth\": { \"port\": 1 } } }",
@@ -274,3 +275,72 @@ TEST(a_file_over_1_mib_is_refused)
 }
 
 TEST(freeing_nothing_is_allowed) { cell_config_free(NULL); }
+
+/* ---- policies ---- */
+
+static struct config_policy policy;
+
+static int policy_of(const char *json, const char *environment, const char *mode)
+{
+    setenv("CELL_ENV", environment, 1);
+    setenv("CELL_MODE", mode, 1);
+    CHECK(parse(json) == CELL_OK);
+    error = (struct cell_error){0};
+    int r = cell_config_policy(parsed, &policy, &error);
+    unsetenv("CELL_ENV");
+    unsetenv("CELL_MODE");
+    return r;
+}
+
+static const char *const environments =
+    "{ \"mode\": \"plan\", \"environment\": \"dev\", \"environments\": { \"dev\": { \"unreachable\": \"lock\" }, "
+    "\"ci\": { \"mode\": \"locked\" }, \"staging\": { \"mode\": \"live\" } } }";
+
+TEST(without_a_policy_cells_are_asked_live)
+{
+    CHECK(policy_of("{}", "", "") == CELL_OK);
+    CHECK(policy.mode == CONFIG_LIVE && !policy.unreachable_lock && !policy.environment);
+    done();
+    CHECK(policy_of("{ \"mode\": \"locked\", \"unreachable\": \"lock\" }", "", "") == CELL_OK);
+    CHECK(policy.mode == CONFIG_LOCKED && policy.unreachable_lock);
+    done();
+}
+
+TEST(an_environment_has_what_it_states_and_else_what_the_file_states)
+{
+    CHECK(policy_of(environments, "", "") == CELL_OK);
+    CHECK(policy.mode == CONFIG_PLAN && policy.unreachable_lock);
+    CHECK_STR(policy.environment, "dev");
+    done();
+    CHECK(policy_of(environments, "ci", "") == CELL_OK);
+    CHECK(policy.mode == CONFIG_LOCKED && !policy.unreachable_lock);
+    done();
+    CHECK(policy_of(environments, "ci", "live") == CELL_OK);
+    CHECK(policy.mode == CONFIG_LIVE);
+    CHECK_STR(policy.environment, "ci");
+    done();
+}
+
+TEST(an_environment_or_mode_that_is_not_known_is_an_error)
+{
+    CHECK(policy_of(environments, "stagin", "") == CELL_INVALID_ARGUMENT);
+    CHECK_STR(error.text, "CELL_ENV is 'stagin', and /p/cell.json has no such environment; did you mean 'staging'?");
+    done();
+    CHECK(policy_of("{}", "ci", "") == CELL_INVALID_ARGUMENT);
+    done();
+    CHECK(policy_of(environments, "", "mirror") == CELL_INVALID_ARGUMENT);
+    CHECK_STR(error.text, "CELL_MODE is 'mirror'; \"live\", \"plan\" and \"locked\" are known");
+    done();
+}
+
+TEST(mistakes_in_a_policy_are_refused)
+{
+    refused("{ \"mode\": \"lock\" }", "/p/cell.json:1: mode: expected \"live\", \"plan\" or \"locked\"");
+    refused("{ \"unreachable\": \"warn\" }", "/p/cell.json:1: unreachable: expected \"fail\" or \"lock\"");
+    refused("{ \"environment\": \"dev\" }",
+            "/p/cell.json:1: environment: there is no environment 'dev' in \"environments\"");
+    refused("{ \"environments\": { \"dev\": { \"mod\": \"live\" } } }",
+            "/p/cell.json:1: environments.dev.mod: unknown member; did you mean \"mode\"?");
+    refused("{ \"environments\": {\n \"d-v\": {} } }",
+            "/p/cell.json:2: environments.d-v: not the name of an environment: letters, digits and '_' are");
+}

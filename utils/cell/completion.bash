@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-# Completion of `cell` for bash: eval "$(cell completion bash)". Asks only `cell` itself, which knows methods from the
-# mirrors on disk and waits for no cell that hangs.
+# Completion of `cell` for bash: eval "$(cell completion bash)". Asks git for revisions, and else only `cell` itself, which
+# knows methods from the mirrors on disk and waits for no cell that hangs.
 
 # Runs `cell` as it was typed, which need not be in PATH, in the folder of -C.
 _cell_ask()
@@ -35,6 +35,8 @@ _cell_options()
     down) options+=" --timeout" ;;
     schema) options+=" --mirror" ;;
     call) options+=" --meta --timeout --address" ;;
+    lock) options+=" --check --prune" ;;
+    diff) options+=" --since --locked" ;;
     systemd) options+=" --user --system --output" ;;
     esac
     _cell_offer "$options"
@@ -58,14 +60,14 @@ _cell_call()
 _cell()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command= first= i
-    local commands="up down status list schema inspect call expand doctor systemd completion help"
+    local commands="up down status list schema inspect call expand sync lock diff doctor systemd completion help"
     local -a _cell_dir=()
 
     # The line is split at '=' and ':' as well; only the part behind them is replaced.
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
         -C) _cell_dir=(-C "${COMP_WORDS[++i]}") ;;
-        -H | --meta | --timeout | --address | --output)
+        -H | --meta | --timeout | --address | --output | --since)
             ((i++))
             [[ ${COMP_WORDS[i]} == "=" ]] && ((i++))
             [[ ${COMP_WORDS[i+1]} == "=" ]] && ((i += 2))
@@ -84,6 +86,7 @@ _cell()
     case $previous in
     -C | --output) _cell_paths -d; return ;;
     -H | --meta | --timeout | --address) return ;;
+    --since) _cell_offer "$(git for-each-ref --format='%(refname:short)' 2>/dev/null)"; return ;;
     esac
     if [[ -z $command ]]; then
         _cell_offer "$commands -C --json --version --help"
@@ -91,7 +94,7 @@ _cell()
         _cell_options
     else
         case $command in
-        up | down | status | systemd) _cell_offer "$(_cell_cells)" ;;
+        up | down | status | sync | lock | diff | systemd) _cell_offer "$(_cell_cells)" ;;
         schema) [[ -n $first ]] || _cell_offer "$(_cell_cells)" ;;
         inspect | expand) _cell_paths -f ;;
         completion) _cell_offer bash ;;

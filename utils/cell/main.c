@@ -43,6 +43,18 @@ const struct cli_command cli_commands[] = {
      "Records of a stream are printed as they come; those that a method takes are lines of JSON on standard input.\n"},
     {"expand", cmd_expand, "FILE [-- CLANG-ARGUMENTS…]", "Print the declarations that the plugin injects into a file",
      "Runs clang with -fsyntax-only and the plugin. CELL_CLANG names the compiler, CELL_PLUGIN the plugin.\n"},
+    {"sync", cmd_sync, "[CELL…]", "Bring the mirrors up to date, for make and ninja to see what has changed",
+     "Asks each named cell, or each that a build here has seen, once. A cell that does not run is a warning.\n"},
+    {"lock", cmd_lock, "[CELL…] [--check | --prune]", "Write what the cells offer now into cells.lock",
+     "  --check             write nothing; exit code 1, with what differs, when cells.lock is not up to date\n"
+     "  --prune             drop answers that no build here has used\n"
+     "\n"
+     "Without names: every cell that is locked or that a build here has used. Commit the files; docs/ci.md.\n"},
+    {"diff", cmd_diff, "[CELL…] [--since REV [--locked]]", "Show how the cells differ from what is locked",
+     "  --since REV         from what was locked in this revision of git\n"
+     "  --locked            compare it with what is locked now; no cell is asked\n"
+     "\n"
+     "Each change has the id of its rule and what it breaks: source, wire, abi.\n"},
     {"doctor", cmd_doctor, "", "Check compiler, plugin, configuration and sockets, and say how to repair them", ""},
     {"systemd", cmd_systemd, "[CELL…] [--user | --system] [--output DIR]", "Write systemd units for cells",
      "  --user              units of the user's manager, in ~/.config/systemd/user (default)\n"

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The lock in a compilation: in place of the cell, or as what its schema is compared with. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/session_parts.h"
+
+const struct cell_lock *cell_session_lock(struct cell_session *s, struct known_cell *c)
+{
+    if (!c->lock_sought) {
+        c->lock_sought = true;
+        cell_lock_read(s->dir, c->pub.name, &c->lock, &c->lock_error);
+    }
+    return c->lock;
+}
+
+int cell_session_check_lock(struct cell_session *s, struct session_cell *cell, struct cell_error *e)
+{
+    struct known_cell *c = session_known(cell);
+    if (cell->status < 0 || cell_session_lock(s, c) || c->lock_error.status == CELL_NOT_FOUND)
+        return CELL_OK;
+    return cell_error_set(e, c->lock_error.status, "%s", c->lock_error.text);
+}
+
+static int lock_failure(const struct cell_session *s, struct known_cell *c, struct cell_error *e)
+{
+    if (c->lock_error.status == CELL_NOT_FOUND)
+        cell_error_set(&c->lock_error, CELL_NOT_FOUND,
+                       "there is no %s/" CELL_LOCK_FOLDER "/%s.json; run 'cell lock %s' where the cell runs", s->dir,
+                       c->pub.name, c->pub.name);
+    return cell_error_set(e, c->lock_error.status, "%s", c->lock_error.text);
+}
+
+int cell_session_use_lock(struct cell_session *s, struct known_cell *c, struct cell_error *e)
+{
+    char known[CELL_FINGERPRINT_LEN + 1];
+    CELL_CLEANUP(cell_cleanup_free) char *path = cell_lock_path(s->dir, c->pub.name);
+    const struct cell_lock *lock = cell_session_lock(s, c);
+    if (!lock)
+        return lock_failure(s, c, e);
+    const char *kept = path ? cell_arena_copy(&s->arena, path, strlen(path)) : NULL;
+    if (!kept)
+        return session_no_memory(e);
+    memcpy(c->pub.fingerprint, lock->fingerprint, sizeof(c->pub.fingerprint));
+    c->pub.lock_path = kept;
+    /* What is known as the mirror was parsed before. */
+    if (cell_store_known(&s->store, c->pub.name, c->pub.mirror_path, known) && strcmp(known, lock->fingerprint) == 0)
+        return CELL_OK;
+    return cell_session_take_lock(s, c, e);
+}
+
+/* ---- answers ---- */
+
+/* The name that the files of a key have in .cell. */
+static const char *hash_of(const char *key)
+{
+    const char *space = strrchr(key, ' ');
+    return space ? space + 1 : key;
+}
+
+static char *path_of(struct cell_session *s, const struct known_cell *c, const char *folder, const char *key,
+                     const char *suffix)
+{
+    const char *name = cell_arena_printf(&s->arena, "%s-%s", c->pub.name, hash_of(key));
+    return name ? cell_store_path(&s->store, folder, name, suffix) : NULL;
+}
+
+static int keep_question(struct cell_session *s, const struct known_cell *c, const char *key, const char *question,
+                         struct cell_error *e)
+{
+    const char *path = path_of(s, c, "requests", key, ".json");
+    if (!path)
+        return session_no_memory(e);
+    return access(path, F_OK) == 0 ? CELL_OK : cell_store_write(&s->store, path, question, strlen(question), e);
+}
+
+int cell_session_keep_questions(struct cell_session *s, const struct known_cell *c, struct cell_error *e)
+{
+    int r = CELL_OK;
+    for (const struct used_answer *a = c->answers; a && r >= 0; a = a->next)
+        r = keep_question(s, c, a->key, a->question, e);
+    return r;
+}
+
+/* For `cell lock` to ask; where nothing can be written, a compilation against the cell tells it. */
+static void note_missing(struct cell_session *s, const struct known_cell *c, const char *key, const char *question)
+{
+    const char *path = path_of(s, c, "missing", key, "");
+    if (path && keep_question(s, c, key, question, NULL) >= 0)
+        cell_store_write(&s->store, path, key, strlen(key), NULL);
+}
+
+int cell_session_locked_answer(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
+                               const struct lock_answer **answer, struct cell_error *e)
+{
+    CELL_CLEANUP(cell_cleanup_free) char *key = NULL;
+    struct cell_buffer question = {0};
+    int r = cell_lock_question(json, len, &question, &key, e);
+    const struct lock_answer *found = r >= 0 ? cell_lock_answer(c->lock, key) : NULL;
+    if (r >= 0 && !found) {
+        note_missing(s, c, key, question.data);
+        r = cell_error_set(e, CELL_NOT_FOUND,
+                           "%s has no answer '%.*s' for it; run 'cell lock %s' where the cell runs, which adds it",
+                           c->pub.lock_path, (int)strcspn(key, " "), key, c->pub.name);
+    }
+    cell_buffer_free(&question);
+    if (found)
+        *answer = found;
+    return r;
+}
+
+/* What a document declares, canonical. */
+static bool put_declared(const char *json, size_t len, struct cell_buffer *out)
+{
+    static const char *const members[] = {"types", "constants", "methods"};
+    CELL_CLEANUP(cell_json_free) struct cell_json doc = {0};
+    if (cell_json_load(json, len, CELL_DATA_LOSS, &doc, NULL) < 0)
+        return false;
+    for (unsigned i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        struct json_at list = {0};
+        bool there = cell_json_array(&doc.root, members[i], JSON_REQUIRED, &list, NULL) >= 0 && cell_json_count(&list);
+        if (there)
+            cell_json_put(out, &list);
+        cell_buffer_append(out, "\n", 1);
+    }
+    return cell_buffer_ok(out);
+}
+
+bool cell_session_answer_differs(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
+                                 const char *reply, size_t reply_len)
+{
+    CELL_CLEANUP(cell_cleanup_free) char *key = NULL;
+    struct cell_buffer question = {0}, then = {0}, now = {0};
+    const struct cell_lock *lock = cell_session_lock(s, c);
+    const struct lock_answer *old = NULL;
+    if (lock && lock->nanswers && cell_lock_question(json, len, &question, &key, NULL) >= 0)
+        old = cell_lock_answer(lock, key);
+    bool differs = old && put_declared(old->document, old->document_len, &then) &&
+                   put_declared(reply, reply_len, &now) &&
+                   (then.len != now.len || memcmp(then.data, now.data, now.len) != 0);
+    cell_buffer_free(&question);
+    cell_buffer_free(&then);
+    cell_buffer_free(&now);
+    return differs;
+}
+
+int cell_session_used_answer(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
+                             struct cell_error *e)
+{
+    CELL_CLEANUP(cell_cleanup_free) char *key = NULL;
+    struct cell_buffer question = {0};
+    struct used_answer **at = &c->answers;
+    int r = cell_lock_question(json, len, &question, &key, e);
+    if (r == CELL_INVALID_ARGUMENT) {
+        cell_buffer_free(&question);
+        return CELL_OK;
+    }
+    while (r >= 0 && *at && strcmp((*at)->key, key) < 0)
+        at = &(*at)->next;
+    if (r >= 0 && (!*at || strcmp((*at)->key, key) != 0)) {
+        struct used_answer *a = cell_arena_alloc(&s->arena, sizeof(*a));
+        if (a) {
+            a->key = cell_arena_copy(&s->arena, key, strlen(key));
+            a->question = cell_arena_copy(&s->arena, question.data, question.len);
+        }
+        if (!a || !a->key || !a->question) {
+            r = session_no_memory(e);
+        } else {
+            a->next = *at;
+            *at = a;
+        }
+    }
+    cell_buffer_free(&question);
+    return r;
+}

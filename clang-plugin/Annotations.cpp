@@ -235,7 +235,7 @@ static void refuseMember(PluginState &state, NamedDecl *d, DeclContext *scope, W
         if (kind == Kind::Cell && cellIsImported(state, scope, a->getAnnotation().drop_front(5)))
             continue; /* CELL_REMOTE, which was refused */
         provides |= kind == Kind::Provide;
-        bool isRule = kind == Kind::Field && (isa<FieldDecl>(d) || isa<ParmVarDecl>(d));
+        bool isRule = kind == Kind::Field && (isa<FieldDecl>(d) || isa<ParmVarDecl>(d) || isa<EnumConstantDecl>(d));
         if (isRule || refuseScope(state, d, a, where))
             continue;
         if ((kind == Kind::Field || kind == Kind::Unknown) && state.handled.insert(a).second)

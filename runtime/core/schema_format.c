@@ -128,6 +128,7 @@ static void put_value(struct writer *w, const struct schema_value *v)
     open_item(w);
     put_doc(w, v->doc);
     put_text(w, "name", v->name);
+    put_text(w, "renamed_from", v->renamed_from);
     put_text(w, "value", v->text);
     put(w, "}");
 }
@@ -163,6 +164,7 @@ static void put_constant(struct writer *w, const struct schema_constant *k)
     open_item(w);
     put_doc(w, k->doc);
     put_text(w, "name", k->name);
+    put_text(w, "renamed_from", k->renamed_from);
     put_text(w, "type", cell_kind_name(k->kind));
     put_text(w, "value", k->text);
     put(w, "}");
@@ -177,7 +179,9 @@ static void put_method(struct writer *w, const struct schema_method *m)
     open_list(w, "params");
     for (uint32_t i = 0; i < m->nparams; i++)
         put_param(w, &m->params[i]);
-    put(w, "]}");
+    put(w, "]");
+    put_text(w, "renamed_from", m->renamed_from);
+    put(w, "}");
 }
 
 static void put_verb(struct writer *w, const struct schema_verb *v)

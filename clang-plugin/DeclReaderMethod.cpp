@@ -314,11 +314,11 @@ const schema_method *DeclReader::readMethod(const FunctionDecl *f)
 {
     auto seen = knownMethods.find(f->getCanonicalDecl());
     if (seen != knownMethods.end()) {
-        schema_method *known = seen->second;
-        if (!known || (!known->renamed_from && !readFormer(f, FormerMethod, known->renamed_from)))
+        schema_method *read = seen->second;
+        if (!read || (!read->renamed_from && !readFormer(f, FormerMethod, read->renamed_from)))
             return nullptr;
-        known->idempotent |= isIdempotent(f);
-        return known;
+        read->idempotent |= isIdempotent(f);
+        return read;
     }
     schema_method *m = make<schema_method>();
     bool good = !f->isInvalidDecl() && checkPrototype(f);

@@ -26,14 +26,16 @@ void collect(CellDrift &drift, Changes &changes)
 {
     for (uint32_t i = 0; i < drift.diff->n; i++) {
         const diff_change &c = drift.diff->changes[i];
-        switch (c.rule) {
-        case DIFF_FIELD_RETYPED:
+        if (diff_rule_retyped(c.rule)) {
             changes.insert({std::string(c.owner) + "." + c.member, {&drift, &c}});
-            break;
+            continue;
+        }
+        switch (c.rule) {
         case DIFF_ENUM_VALUE_CHANGED:
             changes.insert({c.member, {&drift, &c}});
             break;
         case DIFF_CONSTANT_CHANGED:
+        case DIFF_CONSTANT_RETYPED:
         case DIFF_PARAM_ADDED:
         case DIFF_PARAM_REMOVED:
         case DIFF_PARAM_CHANGED:

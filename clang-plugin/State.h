@@ -53,6 +53,7 @@ struct SavedPragmasDelete {
 
 struct PluginState {
     explicit PluginState(clang::Preprocessor &preprocessor) : pp(preprocessor) {}
+    ~PluginState();
     PluginState(const PluginState &) = delete;
     PluginState &operator=(const PluginState &) = delete;
 
@@ -85,6 +86,7 @@ struct PluginState {
     std::set<std::string> expansions;                                     /* what expansions call their own */
     unsigned printing = 0;                                                /* pragmas being printed under -E */
     bool silenced = false;                                                /* no diagnostics but failed cells */
+    std::shared_ptr<struct DriftErrorsLink> driftErrors;                  /* DriftErrors.cpp's own */
     bool driftSource = false;                                             /* Drift.h's typo source is installed */
 
     ProvideStatePtr provide; /* Provide.h's own */

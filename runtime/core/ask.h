@@ -13,7 +13,8 @@
  *                                  Replaced, and so newer than the objects, only when it changed
  *   .cell/known/NAME               the mirror's fingerprint with its inode, size and times: it need not be read
  *   .cell/schemas/FINGERPRINT.json every schema that some object was compiled against
- *   .cell/objects/KEY.json         per object: {"cells": {"auth": FINGERPRINT}, "object": path}; KEY is from the path
+ *   .cell/objects/KEY.json         per object: {"cells": {"auth": FINGERPRINT}, "object": path}; KEY is from the path.
+ *                                  The last one of each main file is there under that file's path as well
  *   .cell/inject/NAME-HASH.h       the injected texts; the last line is a checksum in a comment
  *   .cell/down/DEV-INODE           a socket whose cell let the deadline pass; its mtime says when
  *   .cell/down/NAME                who has explained that the cell is not there or hangs; its mtime says when this was
@@ -64,7 +65,10 @@ struct session_cell {
     const char *mirror_path; /* absolute; exists on success: a dependency of the object; NULL for such a name */
     int status;              /* of asking it: negative when it failed, error below */
     struct cell_error error; /* names socket and cause; asked once, said for each annotation that needs it */
-    bool reported;           /* for the caller: so that one error a build and cell is printed */
+    /* When this object's record and the mirror were written, seconds since 1970; 0 = not known. Set with the baseline.
+     */
+    int64_t baseline_time, schema_time;
+    bool reported; /* for the caller: so that one error a build and cell is printed */
 };
 
 /* Finds out the fingerprint (live, plan: by connecting; mirror mode: from disk). Asks once, then remembers, failures
@@ -106,8 +110,8 @@ int cell_session_expand(struct cell_session *s, struct session_cell *cell, const
 int cell_session_inject_path(struct cell_session *s, const char *name, const char *key, char **path, bool *exists);
 int cell_session_put(struct cell_session *s, const char *path, const char *text, size_t len, struct cell_error *e);
 
-/* The schema of `name` that this object was last successfully compiled against, when it differs from the present one;
- * NULL = no baseline or the same. Belongs to the session. */
+/* The schema of `name` that this object (without an output: the last object of this main file) was last successfully
+ * compiled against, when it differs from the present one; NULL = no baseline or the same. Belongs to the session. */
 const struct cell_schema *cell_session_baseline(struct cell_session *s, struct session_cell *cell);
 
 /* Call when the translation unit ended without any error: records the schemas in use as this object's baseline. Does

@@ -10,7 +10,7 @@
 /* Reads this object's record; what is wrong with it counts as not there. */
 static void read_record(struct cell_session *s)
 {
-    if (s->record_sought || !s->object)
+    if (s->record_sought || !s->record_path)
         return;
     s->record_sought = true;
     if (cell_file_read(s->record_path, MAX_RECORD, &s->record, &s->record_len, NULL) < 0)
@@ -31,6 +31,12 @@ static const char *recorded(struct cell_session *s, const char *name)
     return session_is_fingerprint(fingerprint) ? fingerprint : NULL;
 }
 
+static int64_t written_at(const char *path)
+{
+    struct stat st;
+    return path && stat(path, &st) == 0 ? (int64_t)st.st_mtime : 0;
+}
+
 const struct cell_schema *cell_session_baseline(struct cell_session *s, struct session_cell *cell)
 {
     struct known_cell *c = session_known(cell);
@@ -42,8 +48,11 @@ const struct cell_schema *cell_session_baseline(struct cell_session *s, struct s
         return NULL;
     struct known_cell before = {.pub = {.name = cell->name}};
     memcpy(before.pub.fingerprint, then, CELL_FINGERPRINT_LEN + 1);
-    if (cell_session_load_schema(&before, cell_store_path(&s->store, "schemas", then, ".json"), NULL) >= 0)
+    if (cell_session_load_schema(&before, cell_store_path(&s->store, "schemas", then, ".json"), NULL) >= 0) {
         c->baseline = before.schema;
+        cell->baseline_time = written_at(s->record_path);
+        cell->schema_time = written_at(cell->mirror_path);
+    }
     return c->baseline;
 }
 
@@ -87,7 +96,8 @@ static int write_record(struct cell_session *s, const struct cell_buffer *b, str
         return session_no_memory(e);
     if (s->record && s->record_len == b->len && memcmp(s->record, b->data, b->len) == 0)
         return CELL_OK;
-    return cell_store_write(&s->store, s->record_path, b->data, b->len, e);
+    int r = cell_store_write(&s->store, s->record_path, b->data, b->len, e);
+    return r < 0 || !s->source_path ? r : cell_store_write(&s->store, s->source_path, b->data, b->len, e);
 }
 
 int cell_session_commit(struct cell_session *s, struct cell_error *e)

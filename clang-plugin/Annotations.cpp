@@ -5,6 +5,7 @@
 #include "Drift.h"
 #include "Expand.h"
 #include "Import.h"
+#include "UseRecord.h"
 
 #include "clang/AST/Attr.h"
 #include "clang/Lex/Preprocessor.h"
@@ -268,6 +269,7 @@ void cellUnitEnds(PluginState &state)
     cellEndOfUnit(state);
     if (diags.hasErrorOccurred() || !state.sessionIfAny())
         return;
+    cellRecordUses(state);
     cellDriftRemarks(state);
     cell_error e = {};
     if (cell_session_commit(state.sessionIfAny(), &e) < 0)

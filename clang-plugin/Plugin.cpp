@@ -10,6 +10,7 @@
 #include "clang/Frontend/FrontendPluginRegistry.h"
 #include "clang/Lex/Pragma.h"
 #include "clang/Lex/Preprocessor.h"
+#include "clang/Lex/PreprocessorOptions.h"
 #include "clang/Sema/ParsedAttr.h"
 
 using namespace clang;
@@ -65,13 +66,25 @@ class CellConsumer : public ASTConsumer
         cellMembers(pp, d);
     }
 
-    void HandleTranslationUnit(ASTContext &) override
+    void HandleTranslationUnit(ASTContext &context) override
     {
-        if (PluginState *state = cellStateIfAny(pp))
+        ast = &context;
+        PluginState *state = cellStateIfAny(pp);
+        if (!state && importsByPch())
+            state = &cellState(pp); /* for what it uses of them */
+        if (state)
             cellUnitEnds(*state);
     }
 
   private:
+    /* Every import declares this tag. */
+    bool importsByPch() const
+    {
+        return !pp.getPreprocessorOpts().ImplicitPCHInclude.empty() &&
+               !ast->getTranslationUnitDecl()->lookup(pp.getIdentifierInfo("cell_import")).empty();
+    }
+
+    const ASTContext *ast = nullptr;
     Preprocessor &pp;
 };
 

@@ -15,6 +15,7 @@
  *   .cell/schemas/FINGERPRINT.json every schema that some object was compiled against
  *   .cell/objects/KEY.json         per object: {"cells": {"auth": FINGERPRINT}, "object": path}; KEY is from the path.
  *                                  The last one of each main file is there under that file's path as well
+ *   .cell/used/FINGERPRINT         such a schema as objects have it (core/uses.h), and a checksum
  *   .cell/inject/NAME-HASH.h       the injected texts; the last line is a checksum in a comment
  *   .cell/down/DEV-INODE           a socket whose cell let the deadline pass; its mtime says when
  *   .cell/down/NAME                who has explained that the cell is not there or hangs; its mtime says when this was
@@ -113,6 +114,11 @@ int cell_session_put(struct cell_session *s, const char *path, const char *text,
 /* The schema of `name` that this object (without an output: the last object of this main file) was last successfully
  * compiled against, when it differs from the present one; NULL = no baseline or the same. Belongs to the session. */
 const struct cell_schema *cell_session_baseline(struct cell_session *s, struct session_cell *cell);
+
+/* Appends the record of the schema `fingerprint` of cell `name` for the objects that use it (core/uses.h). Asks nobody:
+ * it must be a schema that the mirror or an earlier compilation has. Those of reading, CELL_NOT_FOUND. */
+int cell_session_used_schema(struct cell_session *s, const char *name, const char *fingerprint, struct cell_buffer *out,
+                             struct cell_error *e);
 
 /* Call when the translation unit ended without any error: records the schemas in use as this object's baseline. Does
  * nothing but in live mode (an editor's run must not move the baseline of the object that the build makes), and without

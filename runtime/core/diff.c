@@ -252,7 +252,7 @@ static void reach(const struct cell_schema *s, const struct schema_ref *r, bool 
     list[(*n)++] = index;
 }
 
-static void reach_all(const struct cell_schema *s, const struct schema_method *m, bool *seen, uint32_t *list)
+void diff_reach(const struct cell_schema *s, const struct schema_method *m, bool *seen, uint32_t *list)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < m->nparams; i++)
@@ -266,7 +266,7 @@ static void reach_all(const struct cell_schema *s, const struct schema_method *m
 }
 
 /* Types and methods share one scope, so an owner's name tells which it is. */
-static bool concerns(const struct cell_schema *before, const bool *seen, const char *method, const char *owner)
+bool diff_concerns(const struct cell_schema *before, const bool *seen, const char *method, const char *owner)
 {
     const struct schema_type *t = cell_schema_type(before, owner);
     return t ? seen[t - before->types] : strcmp(owner, method) == 0;
@@ -285,11 +285,11 @@ int cell_diff_method(const struct cell_diff *d, const struct cell_schema *before
     uint32_t *list = cell_arena_array(&scratch, before->ntypes, sizeof(*list));
     int n = CELL_NO_MEMORY;
     if (seen && list) {
-        reach_all(before, m, seen, list);
+        diff_reach(before, m, seen, list);
         n = 0;
         for (uint32_t i = 0; i < d->n; i++) {
             const struct diff_change *c = &d->changes[i];
-            if (!(c->breaks & DIFF_WIRE) || !concerns(before, seen, name, c->owner))
+            if (!(c->breaks & DIFF_WIRE) || !diff_concerns(before, seen, name, c->owner))
                 continue;
             if (out)
                 cell_buffer_printf(out, "%s%s", n ? "; " : "", c->sentence);

@@ -61,6 +61,11 @@ bool diff_elements_moved(const struct schema_ref *before, const struct schema_re
 void diff_type(struct diff_work *w, const struct schema_type *before, const struct schema_type *after);
 void diff_method(struct diff_work *w, const struct schema_method *before, const struct schema_method *after);
 
+/* Marks in seen[s->ntypes], which is false, the types that the method's parameters reach. `list` has room for all. */
+void diff_reach(const struct cell_schema *s, const struct schema_method *m, bool *seen, uint32_t *list);
+/* Whether a change of `owner` is one of the method or of a type that it reaches. */
+bool diff_concerns(const struct cell_schema *before, const bool *seen, const char *method, const char *owner);
+
 /* The default sentence of a rule, and its expansion: $o owner, $m member, $b before, $n now, $c cell. */
 const char *diff_template(enum diff_rule rule);
 char *diff_sentence(struct cell_arena *arena, const char *sentence, const struct diff_change *c, const char *cell);

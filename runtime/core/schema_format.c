@@ -227,9 +227,9 @@ void cell_schema_put_method(const struct schema_method *m, struct cell_buffer *o
     put_method(&w, m);
 }
 
-void cell_schema_put(const struct cell_schema *s, struct cell_buffer *out)
+static void put_schema(const struct cell_schema *s, bool docs, struct cell_buffer *out)
 {
-    struct writer w = {out, true};
+    struct writer w = {out, docs};
     put(&w, "{");
     put_text(&w, "abi", CELL_ABI_NAME);
     put_strings(&w, "capabilities", NULL, 0);
@@ -255,6 +255,10 @@ void cell_schema_put(const struct cell_schema *s, struct cell_buffer *out)
         put_verb(&w, &s->verbs[i]);
     put(&w, "]}");
 }
+
+void cell_schema_put(const struct cell_schema *s, struct cell_buffer *out) { put_schema(s, true, out); }
+
+void cell_schema_put_plain(const struct cell_schema *s, struct cell_buffer *out) { put_schema(s, false, out); }
 
 int cell_schema_format(const struct cell_schema *s, struct cell_buffer *out)
 {

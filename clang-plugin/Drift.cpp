@@ -83,8 +83,11 @@ class DriftSource : public ExternalSemaSource
 
 } // namespace
 
-void cellDriftNote(DiagnosticsEngine &diags, const CellDrift &drift)
+void cellDriftNote(DiagnosticsEngine &diags, CellDrift &drift)
 {
+    if (drift.noted)
+        return;
+    drift.noted = true;
     std::string then = date(drift.cell->baseline_time), now = date(drift.cell->schema_time);
     cellReport(diags, drift.importLoc, CellDiag::DriftBaselineNote)
         << drift.cell->name << StringRef(drift.baseline->fingerprint).take_front(12)

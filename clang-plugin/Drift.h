@@ -14,8 +14,8 @@ const diff_change *cellDriftField(PluginState &state, const clang::RecordDecl *r
                                   CellDrift *&drift);
 /* True for what an import declared; a user's own declaration may have the same name. */
 bool cellIsInjected(PluginState &state, const clang::Decl *d);
-/* Since when, and what was there before. */
-void cellDriftNote(clang::DiagnosticsEngine &diags, const CellDrift &drift);
+/* Since when, and what was there before: once a cell. */
+void cellDriftNote(clang::DiagnosticsEngine &diags, CellDrift &drift);
 /* From here on Clang's errors about what is gone are ours; until the state goes. */
 void cellDriftWatch(PluginState &state);
 void cellDriftEnd(PluginState &state);

@@ -43,6 +43,7 @@ struct CellDrift {
     std::unique_ptr<cell_diff, CellDiffDelete> diff;
     clang::SourceLocation importLoc;
     llvm::DenseSet<unsigned> reported; /* raw locations of uses */
+    bool noted = false;                /* since when was said */
 };
 
 /* Sema's stacks as they were before an injected text; Inject.cpp puts them back after it. */

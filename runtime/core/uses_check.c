@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/diff_impl.h"
+#include "core/schema_impl.h"
 #include "core/uses.h"
 
 struct check {
@@ -70,8 +71,16 @@ static bool names(const struct check *c, const struct use *use, const struct dif
     }
 }
 
+/* A number or an enumerator's type: one converts to any other without a word of the compiler. */
+static bool is_scalar(const struct cell_schema *s, const char *type)
+{
+    enum cell_kind kind = cell_use_builtin(type, strlen(type));
+    const struct schema_type *named = cell_schema_type(s, type);
+    return (kind >= CELL_KIND_BOOL && kind <= CELL_KIND_F64) || (named && named->kind == CELL_KIND_ENUM);
+}
+
 /* Whether a program that uses it by name does not compile any more. */
-static bool breaks_compilation(const struct diff_change *change)
+static bool breaks_compilation(const struct cell_schema *old, const struct diff_change *change)
 {
     switch (change->rule) {
     case DIFF_FIELD_REMOVED:
@@ -90,7 +99,7 @@ static bool breaks_compilation(const struct diff_change *change)
     case DIFF_PARAM_CHANGED:
         return (change->breaks & DIFF_SOURCE) != 0;
     default:
-        return diff_rule_retyped(change->rule); /* it may compile with some luck; nobody should count on that */
+        return diff_rule_retyped(change->rule) && !(is_scalar(old, change->before) && is_scalar(old, change->now));
     }
 }
 
@@ -198,7 +207,8 @@ int cell_uses_check(const struct cell_uses *u, const char *cell, const char *fin
         if (!named && !refused)
             continue;
         struct use_break *b = &found[nfound++];
-        *b = (struct use_break){.change = change, .compile = named && breaks_compilation(change), .running = refused};
+        *b = (struct use_break){
+            .change = change, .compile = named && breaks_compilation(old, change), .running = refused};
         if (!collect(&c, b))
             return CELL_NO_MEMORY;
     }

@@ -267,9 +267,11 @@ void cellUnitEnds(PluginState &state)
     if (diags.hasErrorOccurred())
         return;
     cellEndOfUnit(state);
-    if (diags.hasErrorOccurred() || !state.sessionIfAny())
+    if (diags.hasErrorOccurred())
         return;
     cellRecordUses(state);
+    if (!state.sessionIfAny())
+        return;
     cellDriftRemarks(state);
     cell_error e = {};
     if (cell_session_commit(state.sessionIfAny(), &e) < 0)

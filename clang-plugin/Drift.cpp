@@ -38,13 +38,15 @@ const diff_change *cellDriftField(PluginState &state, const RecordDecl *record, 
 namespace
 {
 
-/* "2026-11-26", in UTC, so that two machines say the same; "" for 0. */
-std::string date(int64_t seconds)
+/* ", on 2026-11-26", in UTC, so that two machines say the same; "" for 0. */
+std::string date(const char *words, int64_t seconds)
 {
     std::tm parts = {};
     char text[32];
     std::time_t when = static_cast<std::time_t>(seconds);
-    return seconds && gmtime_r(&when, &parts) && std::strftime(text, sizeof(text), "%Y-%m-%d", &parts) ? text : "";
+    return seconds && gmtime_r(&when, &parts) && std::strftime(text, sizeof(text), "%Y-%m-%d", &parts)
+               ? std::string(words) + text
+               : "";
 }
 
 /*
@@ -88,10 +90,10 @@ void cellDriftNote(DiagnosticsEngine &diags, CellDrift &drift)
     if (drift.noted)
         return;
     drift.noted = true;
-    std::string then = date(drift.cell->baseline_time), now = date(drift.cell->schema_time);
     cellReport(diags, drift.importLoc, CellDiag::DriftBaselineNote)
         << drift.cell->name << StringRef(drift.baseline->fingerprint).take_front(12)
-        << StringRef(drift.now->fingerprint).take_front(12) << !then.empty() << then << !now.empty() << now;
+        << StringRef(drift.now->fingerprint).take_front(12) << date(", on ", drift.cell->baseline_time)
+        << date(", first seen here on ", drift.cell->schema_time);
 }
 
 const CellDrift *cellDriftOf(PluginState &state, session_cell *cell, SourceLocation loc)

@@ -15,14 +15,6 @@
 
 using namespace clang;
 
-StringRef cellMarkerFingerprint(const NamedDecl *marker)
-{
-    const auto *var = dyn_cast<VarDecl>(marker);
-    const Expr *init = var ? var->getAnyInitializer() : nullptr;
-    const auto *text = init ? dyn_cast<StringLiteral>(init->IgnoreParenImpCasts()) : nullptr;
-    return text && text->getCharByteWidth() == 1 ? text->getString() : StringRef();
-}
-
 namespace
 {
 
@@ -39,6 +31,15 @@ bool importScope(PluginState &state, StringRef name, SourceLocation loc)
     return false;
 }
 
+/* The fingerprint that a marker declaration carries. */
+StringRef markerFingerprint(const NamedDecl *marker)
+{
+    const auto *var = dyn_cast<VarDecl>(marker);
+    const Expr *init = var ? var->getAnyInitializer() : nullptr;
+    const auto *text = init ? dyn_cast<StringLiteral>(init->IgnoreParenImpCasts()) : nullptr;
+    return text && text->getCharByteWidth() == 1 ? text->getString() : StringRef();
+}
+
 enum class Marker { None, Same, Differs };
 
 /* Whether this scope has the import already. Asked of the AST: it may come from a precompiled header. */
@@ -47,7 +48,7 @@ Marker checkMarker(PluginState &state, const session_cell *cell, SourceLocation 
     NamedDecl *marker = cellFindMarker(state, std::string("cellgen_") + cell->name + "_fingerprint");
     if (!marker)
         return Marker::None;
-    StringRef fingerprint = cellMarkerFingerprint(marker);
+    StringRef fingerprint = markerFingerprint(marker);
     if (fingerprint == cell->fingerprint)
         return Marker::Same;
     const std::string &pch = state.pp.getPreprocessorOpts().ImplicitPCHInclude;

@@ -22,9 +22,6 @@ session_cell *cellAsk(PluginState &state, llvm::StringRef name, clang::SourceLoc
  * so nothing but the failure of other cells is said from now on. Editors get the rest all the same. */
 void cellSilence(PluginState &state);
 
-/* The fingerprint that the declaration `cellgen_NAME_fingerprint` carries; "" for something else of that name. */
-llvm::StringRef cellMarkerFingerprint(const clang::NamedDecl *marker);
-
 /* True when `scope` has an import of cell `name`, or when that failed and was reported. */
 bool cellIsImported(PluginState &state, clang::DeclContext *scope, llvm::StringRef name);
 

@@ -66,9 +66,8 @@ class CellConsumer : public ASTConsumer
         cellMembers(pp, d);
     }
 
-    void HandleTranslationUnit(ASTContext &context) override
+    void HandleTranslationUnit(ASTContext &) override
     {
-        ast = &context;
         PluginState *state = cellStateIfAny(pp);
         if (!state && importsByPch())
             state = &cellState(pp); /* for what it uses of them */
@@ -77,14 +76,12 @@ class CellConsumer : public ASTConsumer
     }
 
   private:
-    /* Every import declares this tag. */
+    /* Cell's header names this tag, for every import. */
     bool importsByPch() const
     {
-        return !pp.getPreprocessorOpts().ImplicitPCHInclude.empty() &&
-               !ast->getTranslationUnitDecl()->lookup(pp.getIdentifierInfo("cell_import")).empty();
+        return !pp.getPreprocessorOpts().ImplicitPCHInclude.empty() && pp.getIdentifierInfo("cell_import")->isFromAST();
     }
 
-    const ASTContext *ast = nullptr;
     Preprocessor &pp;
 };
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "UseRecord.h"
 #include "Diagnostics.h"
-#include "Import.h"
 #include "Inject.h"
 #include "UseVisitor.h"
 
@@ -66,18 +65,25 @@ class Recorder
         return ours ? name.rsplit('-').first : StringRef();
     }
 
-    /* The schema that the import of `cell` in the scope of `d` came from, or the one of this compilation. */
-    std::string fingerprintOf(const Decl *d, const std::string &cell)
+    /* The schema that the text which declares `d` came from: the text of an import says so, also when it comes from a
+     * precompiled header. An expansion's is that of this compilation. */
+    const std::string &fingerprintOf(const Decl *d, const std::string &cell)
     {
-        IdentifierInfo *marker = state.pp.getIdentifierInfo("cellgen_" + cell + "_fingerprint");
-        const DeclContext *scope = d->getDeclContext();
-        while (scope->isRecord() || scope->isTransparentContext() || isa<EnumDecl>(scope))
-            scope = scope->getParent();
-        for (const NamedDecl *found : scope->getRedeclContext()->lookup(marker))
-            return cellMarkerFingerprint(found).str();
-        session_cell *known = nullptr;
+        const SourceManager &sm = state.sources();
+        FileID file = sm.getFileID(sm.getExpansionLoc(d->getLocation()));
+        auto known = ofFile.find(file);
+        if (known != ofFile.end())
+            return known->second;
+        std::string &found = ofFile[file];
+        StringRef text = sm.getBufferDataOrNone(file).value_or("");
+        size_t at = text.find("cellgen_" + cell + "_fingerprint[] = \"");
+        session_cell *asked = nullptr;
         cell_session *session = state.sessionIfAny();
-        return session && cell_session_cell(session, cell.c_str(), &known) >= 0 ? known->fingerprint : "";
+        if (at != StringRef::npos)
+            found = text.substr(text.find('"', at) + 1, CELL_FINGERPRINT_LEN).str();
+        else if (session && cell_session_cell(session, cell.c_str(), &asked) >= 0)
+            found = asked->fingerprint;
+        return found;
     }
 
     /* What lies outside of the project has the name that -ffile-prefix-map gives it. */
@@ -133,7 +139,7 @@ class Recorder
         IdentifierInfo &id = state.pp.getIdentifierTable().get(name);
         QualType type = ctx.getStringLiteralArrayType(ctx.CharTy.withConst(), static_cast<unsigned>(bytes.size()));
         VarDecl *v = VarDecl::Create(ctx, scope, loc, loc, &id, type, ctx.getTrivialTypeSourceInfo(type, loc),
-                                     once ? SC_None : SC_Static);
+                                     once ? SC_Extern : SC_Static);
         using Kind = decltype(std::declval<const StringLiteral &>().getKind());
         auto *literal = StringLiteral::Create(ctx, bytes, Kind::Ordinary, false, type, loc);
         literal->setValueKind(VK_PRValue); /* the characters, not an object that holds them */
@@ -156,6 +162,7 @@ class Recorder
     Sema &sema;
     cell_uses uses;
     std::set<std::pair<std::string, std::string>> fingerprints; /* by cell */
+    std::map<FileID, std::string> ofFile;
 };
 
 } // namespace

@@ -5,6 +5,7 @@
 #include "Drift.h"
 #include "Expand.h"
 #include "Import.h"
+#include "UseRecord.h"
 
 #include "clang/AST/Attr.h"
 #include "clang/Lex/Preprocessor.h"
@@ -235,7 +236,7 @@ static void refuseMember(PluginState &state, NamedDecl *d, DeclContext *scope, W
         if (kind == Kind::Cell && cellIsImported(state, scope, a->getAnnotation().drop_front(5)))
             continue; /* CELL_REMOTE, which was refused */
         provides |= kind == Kind::Provide;
-        bool isRule = kind == Kind::Field && (isa<FieldDecl>(d) || isa<ParmVarDecl>(d));
+        bool isRule = kind == Kind::Field && (isa<FieldDecl>(d) || isa<ParmVarDecl>(d) || isa<EnumConstantDecl>(d));
         if (isRule || refuseScope(state, d, a, where))
             continue;
         if ((kind == Kind::Field || kind == Kind::Unknown) && state.handled.insert(a).second)
@@ -266,7 +267,10 @@ void cellUnitEnds(PluginState &state)
     if (diags.hasErrorOccurred())
         return;
     cellEndOfUnit(state);
-    if (diags.hasErrorOccurred() || !state.sessionIfAny())
+    if (diags.hasErrorOccurred())
+        return;
+    cellRecordUses(state);
+    if (!state.sessionIfAny())
         return;
     cellDriftRemarks(state);
     cell_error e = {};

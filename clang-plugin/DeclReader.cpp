@@ -268,6 +268,8 @@ bool DeclReader::readEnum(const EnumDecl *d, schema_type &t)
             return false;
         value->name = copy(e->getName());
         value->doc = docOf(e);
+        if (!readFormer(e, FormerEnumerator, value->renamed_from))
+            return false;
         value++->text = copy(llvm::toString(e->getInitVal(), 10));
     }
     return true;
@@ -289,6 +291,7 @@ bool DeclReader::readConstants(const EnumDecl *d)
             k->doc = docOf(d); /* CELL_EXPORT: the comment stands before the macro */
         k->kind = value.isSigned() || value.getActiveBits() < 64 ? CELL_KIND_I64 : CELL_KIND_U64;
         k->text = copy(llvm::toString(value, 10));
+        good = readFormer(e, FormerConstant, k->renamed_from) && good;
         constants.push_back(k);
     }
     return good;

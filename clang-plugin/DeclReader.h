@@ -111,6 +111,8 @@ class DeclReader
     bool readRules(const clang::Decl *d, bool anyRule, schema_field &out);
     bool readRule(const clang::AnnotateAttr *a, llvm::StringRef name, bool isParam, bool anyRule, schema_field &out,
                   std::vector<schema_rule> &found);
+    /* The former name of a method, an enumerator or a constant, which have no other rule. */
+    bool readFormer(const clang::Decl *d, int what, const char *&former);
     bool checkPrototype(const clang::FunctionDecl *f);
     bool readParam(const clang::ParmVarDecl *p, schema_field &out);
     void layoutSlots(schema_method &m);

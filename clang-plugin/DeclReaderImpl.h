@@ -11,6 +11,9 @@ extern "C" {
 #include "base/util.h"
 }
 
+/* As ReadFormerOnly selects them. */
+enum { FormerMethod, FormerEnumerator, FormerConstant };
+
 /* Reports and gives false, to be returned. */
 template <typename... Args> bool DeclReader::refuse(clang::SourceLocation loc, CellDiag id, const Args &...args)
 {

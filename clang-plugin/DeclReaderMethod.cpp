@@ -265,6 +265,23 @@ bool DeclReader::readRules(const Decl *d, bool anyRule, schema_field &out)
     return true;
 }
 
+bool DeclReader::readFormer(const Decl *d, int what, const char *&former)
+{
+    llvm::StringRef name;
+    for (const auto *a : d->specific_attrs<AnnotateAttr>()) {
+        if (!cellAnnotationSuffix(a, "cell.field:", name))
+            continue;
+        if (name != "renamed_from")
+            return refuse(a->getLocation(), CellDiag::ReadFormerOnly, name, what);
+        schema_field read = {};
+        std::vector<schema_rule> none;
+        if (!readRule(a, name, false, false, read, none))
+            return false;
+        former = read.renamed_from;
+    }
+    return true;
+}
+
 static bool isContext(QualType type)
 {
     const auto *pointer = type->getAs<PointerType>();
@@ -297,9 +314,11 @@ const schema_method *DeclReader::readMethod(const FunctionDecl *f)
 {
     auto seen = knownMethods.find(f->getCanonicalDecl());
     if (seen != knownMethods.end()) {
-        if (seen->second)
-            seen->second->idempotent |= isIdempotent(f);
-        return seen->second;
+        schema_method *read = seen->second;
+        if (!read || (!read->renamed_from && !readFormer(f, FormerMethod, read->renamed_from)))
+            return nullptr;
+        read->idempotent |= isIdempotent(f);
+        return read;
     }
     schema_method *m = make<schema_method>();
     bool good = !f->isInvalidDecl() && checkPrototype(f);
@@ -317,6 +336,7 @@ const schema_method *DeclReader::readMethod(const FunctionDecl *f)
             else if (m->params[i].stream && cell_schema_stream(m) != &m->params[i])
                 good = refuse(p->getLocation(), CellDiag::ReadStreamTwice, p->getName(), f);
         }
+        good = readFormer(f, FormerMethod, m->renamed_from) && good;
     }
     knownMethods[f->getCanonicalDecl()] = good ? m : nullptr;
     if (!good)

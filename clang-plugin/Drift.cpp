@@ -7,34 +7,51 @@
 #include "clang/Sema/ExternalSemaSource.h"
 #include "clang/Sema/TypoCorrection.h"
 
+#include <ctime>
+
 using namespace clang;
 
-namespace
+bool cellIsInjected(PluginState &state, const Decl *d)
 {
-
-/* True for a type that an import of `cell` declared; a user's own type may have the same name. */
-bool isImported(PluginState &state, const RecordDecl *record)
-{
-    SourceLocation loc = record->getLocation();
-    if (record->isFromASTFile())
+    SourceLocation loc = d->getLocation();
+    if (d->isFromASTFile())
         return true;
     return loc.isValid() && state.injected.count(state.sources().getFileID(state.sources().getExpansionLoc(loc)));
 }
 
-const diff_change *findChange(const CellDrift &drift, StringRef owner, StringRef member)
+const diff_change *cellDriftField(PluginState &state, const RecordDecl *record, StringRef name, CellDrift *&drift)
 {
-    for (uint32_t i = 0; i < drift.diff->n; i++) {
-        const diff_change &c = drift.diff->changes[i];
-        if ((c.rule == DIFF_FIELD_REMOVED || c.rule == DIFF_FIELD_RENAMED) && owner == c.owner && c.member &&
-            member == c.member)
-            return &c;
-    }
+    if (!record->getIdentifier() || !cellIsInjected(state, record))
+        return nullptr;
+    for (auto &entry : state.drifts)
+        for (uint32_t i = 0; i < entry.second.diff->n; i++) {
+            const diff_change &c = entry.second.diff->changes[i];
+            if ((c.rule == DIFF_FIELD_REMOVED || c.rule == DIFF_FIELD_RENAMED) && record->getName() == c.owner &&
+                c.member && name == c.member) {
+                drift = &entry.second;
+                return &c;
+            }
+        }
     return nullptr;
 }
 
+namespace
+{
+
+/* ", on 2026-11-26", in UTC, so that two machines say the same; "" for 0. */
+std::string date(const char *words, int64_t seconds)
+{
+    std::tm parts = {};
+    char text[32];
+    std::time_t when = static_cast<std::time_t>(seconds);
+    return seconds && gmtime_r(&when, &parts) && std::strftime(text, sizeof(text), "%Y-%m-%d", &parts)
+               ? std::string(words) + text
+               : "";
+}
+
 /*
- * Sema asks its external sources when a member is not found, before it guesses itself. That is where a use of a field
- * that is gone can be told from a slip of the pen.
+ * Sema asks its external sources when a member is not found, before it guesses itself: it goes on with the field's new
+ * name, so that nothing else in the expression is wrong. The error that it reports then becomes ours (DriftErrors.cpp).
  */
 class DriftSource : public ExternalSemaSource
 {
@@ -47,43 +64,37 @@ class DriftSource : public ExternalSemaSource
     {
         const auto *record = dyn_cast_or_null<RecordDecl>(context);
         const IdentifierInfo *name = typo.getName().getAsIdentifierInfo();
-        if (kind != Sema::LookupMemberName || !record || !name || !record->getIdentifier() ||
-            state.sema().isSFINAEContext() || !isImported(state, record))
+        CellDrift *drift = nullptr;
+        if (kind != Sema::LookupMemberName || !record || !name || state.sema().isSFINAEContext())
             return TypoCorrection();
-        for (auto &entry : state.drifts)
-            if (const diff_change *change = findChange(entry.second, record->getName(), name->getName()))
-                return report(entry.second, *change, record, typo);
-        return TypoCorrection();
-    }
-
-  private:
-    TypoCorrection report(CellDrift &drift, const diff_change &change, const RecordDecl *record,
-                          const DeclarationNameInfo &typo)
-    {
-        SourceLocation loc = typo.getLoc();
-        unsigned place = state.sources().getFileLoc(loc).getRawEncoding();
-        bool renamed = change.rule == DIFF_FIELD_RENAMED && change.now;
-        drift.reported.insert(place);
-        if (said.insert({place, &change}).second) {
-            cellReport(state.diags(), loc, CellDiag::DriftGone) << change.sentence;
-            cellReport(state.diags(), drift.importLoc, CellDiag::DriftBaselineNote)
-                << drift.cell->name << StringRef(drift.baseline->fingerprint).take_front(12)
-                << StringRef(drift.now->fingerprint).take_front(12) << drift.cell->baseline_is_lock;
-        }
+        const diff_change *change = cellDriftField(state, record, name->getName(), drift);
+        if (!change || change->rule != DIFF_FIELD_RENAMED)
+            return TypoCorrection();
         for (FieldDecl *field : record->fields())
-            if (renamed && field->getName() == change.now) {
+            if (field->getName() == change->now) {
                 TypoCorrection correction(field->getDeclName(), field);
-                correction.setCorrectionRange(nullptr, typo); /* Clang's message follows there, with the fix-it */
+                correction.setCorrectionRange(nullptr, typo);
                 return correction;
             }
         return TypoCorrection();
     }
 
+  private:
     PluginState &state;
-    std::set<std::pair<unsigned, const diff_change *>> said; /* a macro may use its argument more than once */
 };
 
 } // namespace
+
+void cellDriftNote(DiagnosticsEngine &diags, CellDrift &drift)
+{
+    if (drift.noted)
+        return;
+    drift.noted = true;
+    cellReport(diags, drift.importLoc, CellDiag::DriftBaselineNote)
+        << drift.cell->name << StringRef(drift.baseline->fingerprint).take_front(12)
+        << StringRef(drift.now->fingerprint).take_front(12) << date(", on ", drift.cell->baseline_time)
+        << date(", first seen here on ", drift.cell->schema_time) << drift.cell->baseline_is_lock;
+}
 
 const CellDrift *cellDriftOf(PluginState &state, session_cell *cell, SourceLocation loc)
 {
@@ -105,6 +116,7 @@ const CellDrift *cellDriftOf(PluginState &state, session_cell *cell, SourceLocat
     if (!state.driftSource && state.parser()) {
         state.driftSource = true;
         state.sema().addExternalSource(new DriftSource(state));
+        cellDriftWatch(state);
     }
     return &drift;
 }

@@ -9,6 +9,17 @@
  * uses of what is gone are watched from then on, and retyped fields are reported at `loc`. */
 const CellDrift *cellDriftOf(PluginState &state, session_cell *cell, clang::SourceLocation loc);
 
+/* The change that removed or renamed field `name` of a type that an import declared; NULL = none. */
+const diff_change *cellDriftField(PluginState &state, const clang::RecordDecl *record, llvm::StringRef name,
+                                  CellDrift *&drift);
+/* True for what an import declared; a user's own declaration may have the same name. */
+bool cellIsInjected(PluginState &state, const clang::Decl *d);
+/* Since when, and what was there before: once a cell. */
+void cellDriftNote(clang::DiagnosticsEngine &diags, CellDrift &drift);
+/* From here on Clang's errors about what is gone are ours; until the state goes. */
+void cellDriftWatch(PluginState &state);
+void cellDriftEnd(PluginState &state);
+
 /* Remarks at the uses of what has another type or value now: they compile, but not to the same. For the end of the
  * unit, also when errors occurred, which they explain. */
 void cellDriftUses(PluginState &state);

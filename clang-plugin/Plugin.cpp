@@ -10,6 +10,7 @@
 #include "clang/Frontend/FrontendPluginRegistry.h"
 #include "clang/Lex/Pragma.h"
 #include "clang/Lex/Preprocessor.h"
+#include "clang/Lex/PreprocessorOptions.h"
 #include "clang/Sema/ParsedAttr.h"
 
 using namespace clang;
@@ -67,11 +68,20 @@ class CellConsumer : public ASTConsumer
 
     void HandleTranslationUnit(ASTContext &) override
     {
-        if (PluginState *state = cellStateIfAny(pp))
+        PluginState *state = cellStateIfAny(pp);
+        if (!state && importsByPch())
+            state = &cellState(pp); /* for what it uses of them */
+        if (state)
             cellUnitEnds(*state);
     }
 
   private:
+    /* Cell's header names this tag, for every import. */
+    bool importsByPch() const
+    {
+        return !pp.getPreprocessorOpts().ImplicitPCHInclude.empty() && pp.getIdentifierInfo("cell_import")->isFromAST();
+    }
+
     Preprocessor &pp;
 };
 

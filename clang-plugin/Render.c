@@ -19,7 +19,7 @@ static void render_head(struct render *r, const struct cell_schema *s, const str
 /* Enumerators rather than objects: they are constant expressions in C too and leave nothing in the object file. */
 static void render_constant(struct render *r, const struct schema_constant *k)
 {
-    render_doc(r, "", NULL, k->doc);
+    render_named_doc(r, "", k->doc, k->renamed_from);
     render_put(r, "enum ");
     if (!render_fits_int(k->text))
         render_printf(r, ": %s%s ", r->scope, render_fits_i64(k->text) ? "int64_t" : "uint64_t");
@@ -55,7 +55,7 @@ void render_param_doc(struct render *r, const struct schema_field *p)
 
 static void render_method_doc(struct render *r, const struct schema_method *m, const char *context)
 {
-    render_doc(r, "", NULL, m->doc);
+    render_named_doc(r, "", m->doc, m->renamed_from);
     if (m->idempotent)
         render_doc(r, "", NULL, "Idempotent: it may be retried.");
     render_printf(r, "/// \\param %s the call's context\n", context);

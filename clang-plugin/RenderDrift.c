@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * What a cell no longer has. It stays declared, unavailable, so that its use is an error with our sentence and code
- * that does not use it compiles.
+ * What a cell no longer has, or has under another name. It stays declared, unavailable, so that its use is an error
+ * with our sentence and code that does not use it compiles.
  */
 #include <string.h>
 
@@ -147,13 +147,13 @@ static const struct schema_constant *find_constant(const struct cell_schema *s, 
 static void render_change(struct render *r, const struct cell_schema *s, const struct cell_schema *old,
                           const struct diff_change *change)
 {
-    if (change->rule == DIFF_METHOD_REMOVED) {
+    if (change->rule == DIFF_METHOD_REMOVED || change->rule == DIFF_METHOD_RENAMED) {
         render_removed_method(r, s, old, cell_schema_method(old, change->owner), change->sentence);
-    } else if (change->rule == DIFF_CONSTANT_REMOVED) {
+    } else if (change->rule == DIFF_CONSTANT_REMOVED || change->rule == DIFF_CONSTANT_RENAMED) {
         const struct schema_constant *k = find_constant(old, change->owner);
         if (k)
             render_removed_number(r, s, k->name, k->text, change->sentence);
-    } else if (change->rule == DIFF_ENUM_VALUE_REMOVED) {
+    } else if (change->rule == DIFF_ENUM_VALUE_REMOVED || change->rule == DIFF_ENUM_VALUE_RENAMED) {
         /* Not inside the enum: -Wswitch would ask the user to handle it. */
         const struct schema_value *v = find_value(cell_schema_type(old, change->owner), change->member);
         if (v)

@@ -70,6 +70,15 @@ static void begin_fact(struct cell_buffer *text, bool *first)
     *first = false;
 }
 
+void render_named_doc(struct render *r, const char *indent, const char *doc, const char *former)
+{
+    char text[160];
+    render_doc(r, indent, NULL, doc);
+    snprintf(text, sizeof(text), "Formerly '%.127s'.", former ? former : "");
+    if (former)
+        render_doc(r, indent, NULL, text);
+}
+
 void render_field_doc(struct render *r, const char *indent, const char *lead, const struct schema_field *f)
 {
     struct cell_buffer text = {0};

@@ -19,6 +19,8 @@ struct render render_start(const char *cell, const struct render_options *o, str
 /* Lines of `text` as `///` comments behind `indent` and, on the first one, `lead`. Whatever the text holds, it stays in
  * the comment. NULL and empty texts give `lead` alone, or nothing without one. */
 void render_doc(struct render *r, const char *indent, const char *lead, const char *text);
+/* Documentation of what has a former name; NULL = none. */
+void render_named_doc(struct render *r, const char *indent, const char *doc, const char *former);
 /* A field's documentation with `since`, former name and rules. */
 void render_field_doc(struct render *r, const char *indent, const char *lead, const struct schema_field *f);
 /* A string literal. */

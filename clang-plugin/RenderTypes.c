@@ -27,7 +27,7 @@ static void render_enum(struct render *r, const struct schema_type *t)
     }
     render_put(r, "{\n");
     for (uint32_t i = 0; i < t->nvalues; i++) {
-        render_doc(r, "    ", NULL, t->values[i].doc);
+        render_named_doc(r, "    ", t->values[i].doc, t->values[i].renamed_from);
         render_printf(r, "    %s = ", t->values[i].name);
         render_integer(r, t->values[i].text);
         render_put(r, ",\n");

@@ -90,6 +90,7 @@ void type(OStream &json, const schema_type &t)
                     json.object([&] {
                         text(json, "name", t.values[i].name);
                         text(json, "value", t.values[i].text);
+                        text(json, "renamed_from", t.values[i].renamed_from);
                         text(json, "doc", t.values[i].doc);
                     });
             });
@@ -109,6 +110,7 @@ void method(OStream &json, const schema_method &m)
     json.object([&] {
         text(json, "name", m.name);
         flag(json, "idempotent", m.idempotent);
+        text(json, "renamed_from", m.renamed_from);
         text(json, "doc", m.doc);
         json.attributeArray("params", [&] {
             for (uint32_t i = 0; i < m.nparams; i++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "State.h"
 #include "Diagnostics.h"
+#include "Drift.h"
 
 #include <mutex>
 #include <unordered_map>
@@ -113,6 +114,8 @@ void cellStateRemove(Preprocessor &pp)
     removed = std::move(found->second);
     all.known.erase(found);
 }
+
+PluginState::~PluginState() { cellDriftEnd(*this); }
 
 std::unique_ptr<cell_session, CellSessionDelete> PluginState::open(session_mode sessionMode, cell_error &e)
 {

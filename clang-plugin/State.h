@@ -43,6 +43,7 @@ struct CellDrift {
     std::unique_ptr<cell_diff, CellDiffDelete> diff;
     clang::SourceLocation importLoc;
     llvm::DenseSet<unsigned> reported; /* raw locations of uses */
+    bool noted = false;                /* since when was said */
 };
 
 /* Sema's stacks as they were before an injected text; Inject.cpp puts them back after it. */
@@ -53,6 +54,7 @@ struct SavedPragmasDelete {
 
 struct PluginState {
     explicit PluginState(clang::Preprocessor &preprocessor) : pp(preprocessor) {}
+    ~PluginState();
     PluginState(const PluginState &) = delete;
     PluginState &operator=(const PluginState &) = delete;
 
@@ -85,6 +87,7 @@ struct PluginState {
     std::set<std::string> expansions;                                     /* what expansions call their own */
     unsigned printing = 0;                                                /* pragmas being printed under -E */
     bool silenced = false;                                                /* no diagnostics but failed cells */
+    std::shared_ptr<struct DriftErrorsLink> driftErrors;                  /* DriftErrors.cpp's own */
     bool driftSource = false;                                             /* Drift.h's typo source is installed */
 
     ProvideStatePtr provide; /* Provide.h's own */

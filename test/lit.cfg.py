@@ -41,6 +41,7 @@ def feature(name, present):
 
 
 feature("clang-tidy", shutil.which(f"clang-tidy-{llvm}"))
+feature("clang-apply-replacements", shutil.which(f"clang-apply-replacements-{llvm}"))
 feature("clangd", shutil.which(f"clangd-{llvm}"))
 feature("gdb", shutil.which("gdb"))
 feature("strace", shutil.which("strace"))

@@ -33,7 +33,8 @@
 #define CELL_FIELD(...) CELL_ANNOTATE("cell.field:" __VA_ARGS__)
 /* The schema version in which the field appeared; documentation. */
 #define CELL_SINCE(version) CELL_ANNOTATE("cell.field:since", version)
-/* The field's former name: clients that still use it are told the new one. */
+/* The former name of a field, a method, an enumerator or (behind the name in CELL_EXPORT) a constant: clients that
+ * still use it are told the new one. */
 #define CELL_RENAMED_FROM(name) CELL_ANNOTATE("cell.field:renamed_from", #name)
 
 /* CELL_VERB("postgres.table", "users") on a declaration: asks the cell to expand it. */

@@ -159,7 +159,8 @@ static int match_method(const struct cell_server *s, const struct cell_schema *c
                         struct server_match *m, uint32_t i)
 {
     const char *name = client->methods[i].name;
-    const struct schema_method *known = cell_schema_method(s->schema, name);
+    const char *now = cell_diff_method_now(diff, name);
+    const struct schema_method *known = now ? cell_schema_method(s->schema, now) : NULL;
     struct cell_buffer why = {0};
     int differences = cell_diff_method(diff, client, name, &why);
     int r = CELL_OK;

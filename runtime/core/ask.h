@@ -14,9 +14,11 @@
  *   .cell/known/NAME               the mirror's fingerprint with its inode, size and times: it need not be read
  *   .cell/schemas/FINGERPRINT.json every schema that some object was compiled against
  *   .cell/objects/KEY.json         per object: {"answers": {"db": [key]}, "cells": {"auth": FINGERPRINT}, "object":
- *                                  path}; KEY is from the path; "answers" are those that the object was made with
+ *                                  path}; KEY is from the path; "answers" are those that the object was made with. The
+ *                                  last one of each main file is there under that file's path as well
  *   .cell/requests/NAME-HASH.json  the questions of those answers, for `cell lock` to ask them again; HASH ends the key
  *   .cell/missing/NAME-HASH        an answer that a compilation wanted and the lock does not have
+ *   .cell/used/FINGERPRINT         such a schema as objects have it (core/uses.h), and a checksum
  *   .cell/inject/NAME-HASH.h       the injected texts; the last line is a checksum in a comment
  *   .cell/down/DEV-INODE           a socket whose cell let the deadline pass; its mtime says when
  *   .cell/down/NAME                who has explained that the cell is not there or hangs; its mtime says when this was
@@ -75,7 +77,10 @@ struct session_cell {
     bool stands_in;          /* the lock does so because the cell cannot be reached; `error` says why */
     bool baseline_is_lock;   /* after cell_session_baseline */
     bool answer_differs;     /* after cell_session_expand: the lock has an answer that declares something else */
-    bool reported;           /* for the caller: so that one error a build and cell is printed */
+    /* When this object's record and the mirror were written, seconds since 1970; 0 = not known. Set with the baseline.
+     */
+    int64_t baseline_time, schema_time;
+    bool reported; /* for the caller: so that one error a build and cell is printed */
 };
 
 /* Finds out the fingerprint (live, plan: by connecting; mirror mode: from disk). Asks once, then remembers, failures
@@ -127,10 +132,15 @@ int cell_session_expand(struct cell_session *s, struct session_cell *cell, const
 int cell_session_inject_path(struct cell_session *s, const char *name, const char *key, char **path, bool *exists);
 int cell_session_put(struct cell_session *s, const char *path, const char *text, size_t len, struct cell_error *e);
 
-/* The schema that what has changed is told by: that of the lock, and without one of use that of this
- * object's last successful compilation; cell->baseline_is_lock tells which. NULL = none, or it is the present one.
- * Belongs to the session. */
+/* The schema that what has changed is told by: that of the lock, and without one of use that of this object's (without
+ * an output: the main file's last object's) last successful compilation; cell->baseline_is_lock tells which. NULL =
+ * none, or it is the present one. Belongs to the session. */
 const struct cell_schema *cell_session_baseline(struct cell_session *s, struct session_cell *cell);
+
+/* Appends the record of the schema `fingerprint` of cell `name` for the objects that use it (core/uses.h). Asks nobody:
+ * it must be a schema that the mirror or an earlier compilation has. Those of reading, CELL_NOT_FOUND. */
+int cell_session_used_schema(struct cell_session *s, const char *name, const char *fingerprint, struct cell_buffer *out,
+                             struct cell_error *e);
 
 /* Call when the translation unit ended without any error: records the schemas and answers in use as this object's. Does
  * nothing but in sessions begun in live mode (an editor's run must not move the baseline of the object that the build

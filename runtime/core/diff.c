@@ -67,36 +67,47 @@ void diff_add(struct diff_work *w, enum diff_rule rule, const struct diff_change
     diff_add_as(w, rule, diff_rule_breaks(rule), NULL, texts);
 }
 
-static const struct schema_constant *find_constant(const struct cell_schema *s, const char *name)
+const char *diff_rule_id(enum diff_rule rule) { return rule_ids[rule]; }
+
+static bool alike_constants(const void *old, const void *now)
 {
-    for (uint32_t i = 0; i < s->nconstants; i++)
-        if (strcmp(s->constants[i].name, name) == 0)
-            return &s->constants[i];
-    return NULL;
+    const struct schema_constant *a = old, *b = now;
+    return a->kind == b->kind && strcmp(a->text, b->text) == 0;
 }
 
-static void diff_constant(struct diff_work *w, const struct schema_constant *before)
+static bool alike_methods(const void *old, const void *now)
 {
-    const struct schema_constant *after = find_constant(w->after, before->name);
+    const struct schema_method *a = old, *b = now;
+    if (a->nparams != b->nparams)
+        return false;
+    for (uint32_t i = 0; i < a->nparams; i++)
+        if (!diff_same_shape(&a->params[i], &b->params[i]))
+            return false;
+    return true;
+}
+
+static void diff_constant(struct diff_work *w, const struct schema_constant *before,
+                          const struct schema_constant *after)
+{
     struct diff_change c = {.owner = before->name};
     char before_type[DIFF_TEXT], now_type[DIFF_TEXT];
-    if (!after) {
-        diff_add(w, DIFF_CONSTANT_REMOVED, &c);
-    } else if (strcmp(before->text, after->text) != 0) {
-        c.before = before->text;
-        c.now = after->text;
-        diff_add(w, DIFF_CONSTANT_CHANGED, &c);
-    } else if (before->kind != after->kind) {
+    if (strcmp(before->name, after->name) != 0)
+        diff_add(w, DIFF_CONSTANT_RENAMED, &(struct diff_change){.owner = before->name, .now = after->name});
+    if (before->kind != after->kind) {
         cell_schema_ref_format(&(struct schema_ref){.kind = before->kind}, before_type, sizeof(before_type));
         cell_schema_ref_format(&(struct schema_ref){.kind = after->kind}, now_type, sizeof(now_type));
         c.before = before_type;
         c.now = now_type;
-        diff_add_as(w, DIFF_CONSTANT_CHANGED, diff_rule_breaks(DIFF_CONSTANT_CHANGED),
-                    "Constant '$o' changed its type from '$b' to '$n' in $c", &c);
+        diff_add(w, DIFF_CONSTANT_RETYPED, &c);
+    }
+    if (strcmp(before->text, after->text) != 0) {
+        c.before = before->text;
+        c.now = after->text;
+        diff_add(w, DIFF_CONSTANT_CHANGED, &c);
     }
 }
 
-static void diff_existing(struct diff_work *w)
+static void diff_types(struct diff_work *w)
 {
     for (uint32_t i = 0; i < w->before->ntypes && !w->failed; i++) {
         const struct schema_type *t = &w->before->types[i], *now = cell_schema_type(w->after, t->name);
@@ -106,29 +117,73 @@ static void diff_existing(struct diff_work *w)
         else
             diff_add(w, DIFF_TYPE_REMOVED, &(struct diff_change){.owner = t->name});
     }
-    for (uint32_t i = 0; i < w->before->nconstants && !w->failed; i++)
-        diff_constant(w, &w->before->constants[i]);
-    for (uint32_t i = 0; i < w->before->nmethods && !w->failed; i++) {
-        const struct schema_method *m = &w->before->methods[i], *now = cell_schema_method(w->after, m->name);
-        cell_arena_reset(&w->scratch);
-        if (now)
-            diff_method(w, m, now);
+}
+
+static void diff_constants(struct diff_work *w, const struct diff_match *m)
+{
+    for (uint32_t i = 0; i < w->before->nconstants; i++) {
+        const struct schema_constant *k = &w->before->constants[i];
+        if (m->to[i] == DIFF_NONE)
+            diff_add(w, DIFF_CONSTANT_REMOVED, &(struct diff_change){.owner = k->name});
         else
-            diff_add(w, DIFF_METHOD_REMOVED, &(struct diff_change){.owner = m->name});
+            diff_constant(w, k, &w->after->constants[m->to[i]]);
     }
 }
 
-static void diff_additions(struct diff_work *w)
+/* A program that calls the former name can be served: servers know it. Not the other way round: an older server has not
+ * heard of the newer name. */
+static void diff_method_name(struct diff_work *w, const struct schema_method *old, const struct schema_method *now)
+{
+    bool known = now->renamed_from && strcmp(now->renamed_from, old->name) == 0;
+    if (strcmp(old->name, now->name) != 0)
+        diff_add_as(w, DIFF_METHOD_RENAMED, diff_rule_breaks(DIFF_METHOD_RENAMED) | (known ? 0u : DIFF_WIRE), NULL,
+                    &(struct diff_change){.owner = old->name, .now = now->name});
+}
+
+static void diff_methods(struct diff_work *w, const struct diff_match *m)
+{
+    for (uint32_t i = 0; i < w->before->nmethods && !w->failed; i++) {
+        const struct schema_method *old = &w->before->methods[i];
+        cell_arena_reset(&w->scratch);
+        if (m->to[i] == DIFF_NONE) {
+            diff_add(w, DIFF_METHOD_REMOVED, &(struct diff_change){.owner = old->name});
+            continue;
+        }
+        diff_method_name(w, old, &w->after->methods[m->to[i]]);
+        diff_method(w, old, &w->after->methods[m->to[i]]);
+    }
+}
+
+static void diff_additions(struct diff_work *w, const struct diff_match *constants, const struct diff_match *methods)
 {
     for (uint32_t i = 0; i < w->after->ntypes; i++)
         if (!cell_schema_type(w->before, w->after->types[i].name))
             diff_add(w, DIFF_TYPE_ADDED, &(struct diff_change){.owner = w->after->types[i].name});
     for (uint32_t i = 0; i < w->after->nconstants; i++)
-        if (!find_constant(w->before, w->after->constants[i].name))
+        if (constants->from[i] == DIFF_NONE)
             diff_add(w, DIFF_CONSTANT_ADDED, &(struct diff_change){.owner = w->after->constants[i].name});
     for (uint32_t i = 0; i < w->after->nmethods; i++)
-        if (!cell_schema_method(w->before, w->after->methods[i].name))
+        if (methods->from[i] == DIFF_NONE)
             diff_add(w, DIFF_METHOD_ADDED, &(struct diff_change){.owner = w->after->methods[i].name});
+}
+
+static void diff_all(struct diff_work *w)
+{
+    const struct cell_schema *a = w->before, *b = w->after;
+    struct diff_match constants, methods;
+    if (!diff_match_entries(w, &w->lasting,
+                            DIFF_LISTS(struct schema_constant, a->constants, a->nconstants, b->constants, b->nconstants,
+                                       alike_constants),
+                            &constants) ||
+        !diff_match_entries(
+            w, &w->lasting,
+            DIFF_LISTS(struct schema_method, a->methods, a->nmethods, b->methods, b->nmethods, alike_methods),
+            &methods))
+        return;
+    diff_types(w);
+    diff_constants(w, &constants);
+    diff_methods(w, &methods);
+    diff_additions(w, &constants, &methods);
 }
 
 /* "auth" is spoken of as "Auth Cell". */
@@ -146,10 +201,11 @@ static bool compare(struct diff_work *w)
     w->cell = display_name(w);
     if (!w->cell)
         return false;
-    diff_existing(w);
-    diff_additions(w);
+    diff_all(w);
+    if (w->failed)
+        return false;
     w->diff->changes = cell_arena_array(&w->diff->arena, w->diff->n, sizeof(*w->changes));
-    if (w->failed || !w->diff->changes)
+    if (!w->diff->changes)
         return false;
     if (w->diff->n)
         memcpy(w->diff->changes, w->changes, w->diff->n * sizeof(*w->changes));
@@ -166,6 +222,7 @@ int cell_diff_new(const struct cell_schema *before, const struct cell_schema *af
     bool done = w.diff && compare(&w);
     free(w.changes);
     cell_arena_free(&w.scratch);
+    cell_arena_free(&w.lasting);
     if (!done) {
         cell_diff_free(w.diff);
         return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
@@ -195,7 +252,7 @@ static void reach(const struct cell_schema *s, const struct schema_ref *r, bool 
     list[(*n)++] = index;
 }
 
-static void reach_all(const struct cell_schema *s, const struct schema_method *m, bool *seen, uint32_t *list)
+void diff_reach(const struct cell_schema *s, const struct schema_method *m, bool *seen, uint32_t *list)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < m->nparams; i++)
@@ -209,7 +266,7 @@ static void reach_all(const struct cell_schema *s, const struct schema_method *m
 }
 
 /* Types and methods share one scope, so an owner's name tells which it is. */
-static bool concerns(const struct cell_schema *before, const bool *seen, const char *method, const char *owner)
+bool diff_concerns(const struct cell_schema *before, const bool *seen, const char *method, const char *owner)
 {
     const struct schema_type *t = cell_schema_type(before, owner);
     return t ? seen[t - before->types] : strcmp(owner, method) == 0;
@@ -228,11 +285,11 @@ int cell_diff_method(const struct cell_diff *d, const struct cell_schema *before
     uint32_t *list = cell_arena_array(&scratch, before->ntypes, sizeof(*list));
     int n = CELL_NO_MEMORY;
     if (seen && list) {
-        reach_all(before, m, seen, list);
+        diff_reach(before, m, seen, list);
         n = 0;
         for (uint32_t i = 0; i < d->n; i++) {
             const struct diff_change *c = &d->changes[i];
-            if (!(c->breaks & DIFF_WIRE) || !concerns(before, seen, name, c->owner))
+            if (!(c->breaks & DIFF_WIRE) || !diff_concerns(before, seen, name, c->owner))
                 continue;
             if (out)
                 cell_buffer_printf(out, "%s%s", n ? "; " : "", c->sentence);
@@ -241,4 +298,18 @@ int cell_diff_method(const struct cell_diff *d, const struct cell_schema *before
     }
     cell_arena_free(&scratch);
     return n;
+}
+
+const char *cell_diff_method_now(const struct cell_diff *d, const char *name)
+{
+    for (uint32_t i = 0; i < d->n; i++) {
+        const struct diff_change *c = &d->changes[i];
+        if (strcmp(c->owner, name) != 0)
+            continue;
+        if (c->rule == DIFF_METHOD_REMOVED)
+            return NULL;
+        if (c->rule == DIFF_METHOD_RENAMED)
+            return c->now;
+    }
+    return name;
 }

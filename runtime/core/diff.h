@@ -14,17 +14,24 @@ enum diff_breaks { DIFF_SOURCE = 1, DIFF_WIRE = 2, DIFF_ABI = 4 };
     X(FIELD_REMOVED, "FIELD_NO_DELETE", DIFF_SOURCE | DIFF_WIRE | DIFF_ABI)                                            \
     X(FIELD_RENAMED, "FIELD_SAME_NAME", DIFF_SOURCE)                                                                   \
     X(FIELD_RETYPED, "FIELD_SAME_TYPE", DIFF_SOURCE | DIFF_WIRE | DIFF_ABI)                                            \
+    X(FIELD_SIGN_CHANGED, "FIELD_SAME_SIGNEDNESS", DIFF_SOURCE | DIFF_WIRE | DIFF_ABI)                                 \
+    X(FIELD_BOUND_CHANGED, "FIELD_SAME_ARRAY_BOUND", DIFF_SOURCE | DIFF_WIRE | DIFF_ABI)                               \
+    X(FIELD_OPTIONALITY_CHANGED, "FIELD_SAME_OPTIONALITY", DIFF_SOURCE | DIFF_WIRE | DIFF_ABI)                         \
+    X(FIELD_CARDINALITY_CHANGED, "FIELD_SAME_CARDINALITY", DIFF_SOURCE | DIFF_WIRE | DIFF_ABI)                         \
     X(FIELD_MOVED, "FIELD_SAME_OFFSET", DIFF_WIRE | DIFF_ABI)                                                          \
     X(FIELD_ADDED, "FIELD_ADDED", 0)                                                                                   \
     X(TYPE_REMOVED, "TYPE_NO_DELETE", DIFF_SOURCE)                                                                     \
     X(TYPE_ADDED, "TYPE_ADDED", 0)                                                                                     \
     X(TYPE_KIND_CHANGED, "TYPE_SAME_KIND", DIFF_SOURCE | DIFF_WIRE | DIFF_ABI)                                         \
     X(TYPE_SIZE_CHANGED, "TYPE_SAME_SIZE", DIFF_ABI)                                                                   \
+    X(TYPE_ALIGN_CHANGED, "TYPE_SAME_ALIGNMENT", DIFF_ABI)                                                             \
     X(ENUM_VALUE_REMOVED, "ENUM_VALUE_NO_DELETE", DIFF_SOURCE)                                                         \
+    X(ENUM_VALUE_RENAMED, "ENUM_VALUE_SAME_NAME", DIFF_SOURCE)                                                         \
     X(ENUM_VALUE_CHANGED, "ENUM_VALUE_SAME_NUMBER", DIFF_WIRE | DIFF_ABI)                                              \
     X(ENUM_VALUE_ADDED, "ENUM_VALUE_ADDED", 0)                                                                         \
     X(ENUM_TYPE_CHANGED, "ENUM_SAME_UNDERLYING_TYPE", DIFF_WIRE | DIFF_ABI)                                            \
     X(METHOD_REMOVED, "RPC_NO_DELETE", DIFF_SOURCE | DIFF_WIRE)                                                        \
+    X(METHOD_RENAMED, "RPC_SAME_NAME", DIFF_SOURCE)                                                                    \
     X(METHOD_ADDED, "RPC_ADDED", 0)                                                                                    \
     X(PARAM_ADDED, "RPC_PARAM_ADDED", DIFF_SOURCE | DIFF_WIRE)                                                         \
     X(PARAM_REMOVED, "RPC_PARAM_NO_DELETE", DIFF_SOURCE | DIFF_WIRE)                                                   \
@@ -32,6 +39,8 @@ enum diff_breaks { DIFF_SOURCE = 1, DIFF_WIRE = 2, DIFF_ABI = 4 };
     X(PARAM_CHANGED, "RPC_SAME_PARAM_TYPE", DIFF_SOURCE | DIFF_WIRE)                                                   \
     X(IDEMPOTENCY_CHANGED, "RPC_SAME_IDEMPOTENCY_LEVEL", 0)                                                            \
     X(CONSTANT_REMOVED, "CONSTANT_NO_DELETE", DIFF_SOURCE)                                                             \
+    X(CONSTANT_RENAMED, "CONSTANT_SAME_NAME", DIFF_SOURCE)                                                             \
+    X(CONSTANT_RETYPED, "CONSTANT_SAME_TYPE", DIFF_SOURCE)                                                             \
     X(CONSTANT_CHANGED, "CONSTANT_SAME_VALUE", DIFF_SOURCE)                                                            \
     X(CONSTANT_ADDED, "CONSTANT_ADDED", 0)
 
@@ -43,6 +52,10 @@ enum diff_rule {
 
 /* What the rule breaks as a rule. */
 unsigned diff_rule_breaks(enum diff_rule rule);
+/* "FIELD_NO_DELETE" */
+const char *diff_rule_id(enum diff_rule rule);
+/* True for the rules of a field that has another type now. */
+bool diff_rule_retyped(enum diff_rule rule);
 
 struct diff_change {
     enum diff_rule rule;
@@ -66,10 +79,10 @@ struct cell_diff {
 };
 
 /*
- * Fields are matched by name, then by `renamed_from`. What a message can carry decides what breaks the wire: a struct
- * may grow at its end, or in its padding; a field that is gone would be read as zero, so that breaks it also at the
- * end. Docs, rules, `since` and verbs are not compared. Both schemas may be freed afterwards. CELL_INVALID_ARGUMENT for
- * schemas of two cells.
+ * Fields, enumerators, constants and methods are matched by name, then by `renamed_from`. What a message can carry
+ * decides what breaks the wire: a struct may grow at its end, or in its padding; a field that is gone would be read as
+ * zero, so that breaks it also at the end. Docs, rules, `since` and verbs are not compared. Both schemas may be freed
+ * afterwards. CELL_INVALID_ARGUMENT for schemas of two cells.
  */
 int cell_diff_new(const struct cell_schema *before, const struct cell_schema *after, struct cell_diff **diff,
                   struct cell_error *e);
@@ -80,5 +93,9 @@ void cell_diff_free(struct cell_diff *d);
  * server of `after`. `before` is the one that `d` was made of. CELL_NOT_FOUND when it has no such method. */
 int cell_diff_method(const struct cell_diff *d, const struct cell_schema *before, const char *name,
                      struct cell_buffer *out);
+
+/* What method `name` of the old schema is called in the new one: in memory of `d`, or `name` itself. NULL: it is gone.
+ */
+const char *cell_diff_method_now(const struct cell_diff *d, const char *name);
 
 #endif

@@ -15,6 +15,7 @@ struct diff_work {
     struct diff_change *changes; /* malloc'ed while it grows */
     uint32_t capacity;
     struct cell_arena scratch; /* reset for each owner */
+    struct cell_arena lasting; /* until the end of the comparison */
     bool failed;               /* memory was short */
 };
 
@@ -25,21 +26,45 @@ void diff_add(struct diff_work *w, enum diff_rule rule, const struct diff_change
 void diff_add_as(struct diff_work *w, enum diff_rule rule, unsigned breaks, const char *sentence,
                  const struct diff_change *texts);
 
-/* Which field or parameter became which: to[i] for each old one, from[j] for each new one, DIFF_NONE without. */
+/* diff_match.c: which entry became which: to[i] for each old one, from[j] for each new one, DIFF_NONE without. */
 struct diff_match {
     uint32_t *to, *from;
 };
-/* By name. False when memory is short. Lives until the scratch memory is reset. */
-bool diff_match_names(struct diff_work *w, const struct schema_field *before, uint32_t nbefore,
-                      const struct schema_field *after, uint32_t nafter, struct diff_match *m);
-uint32_t diff_find_field(const struct schema_field *fields, uint32_t n, const char *name);
+struct diff_list {
+    const void *entries; /* each begins with its name */
+    uint32_t n;
+    size_t size; /* of one */
+};
+struct diff_lists {
+    struct diff_list before, after;
+    size_t former;                                   /* where an entry has its former name */
+    bool (*alike)(const void *old, const void *now); /* could have been renamed to each other; NULL = names only */
+};
+/* False when memory is short. The result lives in `arena`. */
+bool diff_match_entries(struct diff_work *w, struct cell_arena *arena, const struct diff_lists *l,
+                        struct diff_match *m);
+#define DIFF_LISTS(T, before_entries, nbefore, after_entries, nafter, may_be)                                          \
+    &(const struct diff_lists)                                                                                         \
+    {                                                                                                                  \
+        {before_entries, nbefore, sizeof(T)}, {after_entries, nafter, sizeof(T)}, offsetof(T, renamed_from), may_be    \
+    }
 
+/* The rule that fits how a field's type changed. */
+enum diff_rule diff_retyped_rule(const struct schema_ref *before, const struct schema_ref *after);
+
+/* Of two parameters. */
+bool diff_same_shape(const struct schema_field *a, const struct schema_field *b);
 bool diff_same_ref(const struct schema_ref *a, const struct schema_ref *b);
 /* True for a fixed array in place whose elements have the same type in another size: all but the first moved. */
 bool diff_elements_moved(const struct schema_ref *before, const struct schema_ref *after);
 
 void diff_type(struct diff_work *w, const struct schema_type *before, const struct schema_type *after);
 void diff_method(struct diff_work *w, const struct schema_method *before, const struct schema_method *after);
+
+/* Marks in seen[s->ntypes], which is false, the types that the method's parameters reach. `list` has room for all. */
+void diff_reach(const struct cell_schema *s, const struct schema_method *m, bool *seen, uint32_t *list);
+/* Whether a change of `owner` is one of the method or of a type that it reaches. */
+bool diff_concerns(const struct cell_schema *before, const bool *seen, const char *method, const char *owner);
 
 /* The default sentence of a rule, and its expansion: $o owner, $m member, $b before, $n now, $c cell. */
 const char *diff_template(enum diff_rule rule);

@@ -5,7 +5,7 @@
 
 #include "core/diff_impl.h"
 
-static bool same_shape(const struct schema_field *a, const struct schema_field *b)
+bool diff_same_shape(const struct schema_field *a, const struct schema_field *b)
 {
     return a->out == b->out && a->by_pointer == b->by_pointer && a->stream == b->stream &&
            diff_same_ref(&a->type, &b->type);
@@ -39,7 +39,7 @@ static void match_renamed(const struct schema_method *before, const struct schem
 {
     for (uint32_t i = 0; i < before->nparams; i++)
         for (uint32_t j = 0; j < after->nparams && m->to[i] == DIFF_NONE; j++)
-            if (m->from[j] == DIFF_NONE && same_shape(&before->params[i], &after->params[j]) &&
+            if (m->from[j] == DIFF_NONE && diff_same_shape(&before->params[i], &after->params[j]) &&
                 position(before, i) == position(after, j)) {
                 m->to[i] = j;
                 m->from[j] = i;
@@ -114,11 +114,11 @@ static bool diff_param(struct diff_work *w, const struct schema_method *before, 
     if (strcmp(old->name, now->name) != 0)
         diff_add(w, DIFF_PARAM_RENAMED,
                  &(struct diff_change){.owner = before->name, .member = old->name, .now = now->name});
-    if (old->stream && !same_shape(old, now)) {
+    if (old->stream && !diff_same_shape(old, now)) {
         diff_stream(w, before->name, old, now);
         return true;
     }
-    if (!same_shape(old, now)) {
+    if (!diff_same_shape(old, now)) {
         param_format(old, before_text);
         param_format(now, now_text);
         diff_add(
@@ -154,7 +154,9 @@ void diff_method(struct diff_work *w, const struct schema_method *before, const 
 {
     struct diff_match m;
     bool same = true;
-    if (!diff_match_names(w, before->params, before->nparams, after->params, after->nparams, &m))
+    if (!diff_match_entries(
+            w, &w->scratch,
+            DIFF_LISTS(struct schema_field, before->params, before->nparams, after->params, after->nparams, NULL), &m))
         return;
     match_streams(before, after, &m);
     match_renamed(before, after, &m);

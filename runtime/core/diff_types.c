@@ -19,54 +19,74 @@ bool diff_elements_moved(const struct schema_ref *before, const struct schema_re
     return before->count > 1 && before->named && after->named && before->named->size != after->named->size;
 }
 
-uint32_t diff_find_field(const struct schema_field *fields, uint32_t n, const char *name)
+static bool is_number_of_size(enum cell_kind kind, uint32_t *size)
 {
-    for (uint32_t i = 0; i < n; i++)
-        if (strcmp(fields[i].name, name) == 0)
-            return i;
-    return DIFF_NONE;
+    uint32_t align;
+    cell_schema_ref_layout(&(struct schema_ref){.kind = kind}, size, &align);
+    return kind >= CELL_KIND_I8 && kind <= CELL_KIND_U64;
 }
 
-bool diff_match_names(struct diff_work *w, const struct schema_field *before, uint32_t nbefore,
-                      const struct schema_field *after, uint32_t nafter, struct diff_match *m)
+/* The same integer with and without a sign, as values or as elements of the same kind of container. */
+static bool differ_in_sign(const struct schema_ref *a, const struct schema_ref *b)
 {
-    m->to = cell_arena_array(&w->scratch, nbefore, sizeof(*m->to));
-    m->from = cell_arena_array(&w->scratch, nafter, sizeof(*m->from));
-    if (!m->to || !m->from) {
-        w->failed = true;
+    uint32_t size, other;
+    bool wrapped = a->elem && b->elem && a->kind == b->kind;
+    enum cell_kind x = wrapped ? a->elem : a->kind, y = wrapped ? b->elem : b->kind;
+    return a->count == b->count && !a->named && !b->named && !a->elem == !b->elem && is_number_of_size(x, &size) &&
+           is_number_of_size(y, &other) && x != y && size == other;
+}
+
+/* What the list or optional `r` is of, built in or named; false for what is neither. */
+static bool unwrap(const struct schema_ref *r, enum cell_kind wrapper, struct schema_ref *of)
+{
+    if (r->kind != wrapper || r->count)
         return false;
-    }
-    for (uint32_t j = 0; j < nafter; j++)
-        m->from[j] = DIFF_NONE;
-    for (uint32_t i = 0; i < nbefore; i++) {
-        m->to[i] = diff_find_field(after, nafter, before[i].name);
-        if (m->to[i] != DIFF_NONE)
-            m->from[m->to[i]] = i;
-    }
+    *of = r->named ? r->named->elem : (struct schema_ref){.kind = r->elem};
     return true;
 }
 
-/* Fields whose new name says the old one; and, for a cell that went back to an older schema, the other way round. There
- * the type must be the same too, for the older schema says nothing about the newer name. */
-static void match_renamed(const struct schema_type *before, const struct schema_type *after, struct diff_match *m)
+static bool wraps(const struct schema_ref *r, enum cell_kind wrapper, const struct schema_ref *what)
 {
-    for (uint32_t j = 0; j < after->nfields; j++) {
-        const char *old = after->fields[j].renamed_from;
-        uint32_t i = old && m->from[j] == DIFF_NONE ? diff_find_field(before->fields, before->nfields, old) : DIFF_NONE;
-        if (i != DIFF_NONE && m->to[i] == DIFF_NONE) {
-            m->to[i] = j;
-            m->from[j] = i;
-        }
-    }
-    for (uint32_t i = 0; i < before->nfields; i++) {
-        const char *old = before->fields[i].renamed_from;
-        uint32_t j = old && m->to[i] == DIFF_NONE ? diff_find_field(after->fields, after->nfields, old) : DIFF_NONE;
-        if (j != DIFF_NONE && m->from[j] == DIFF_NONE &&
-            diff_same_ref(&before->fields[i].type, &after->fields[j].type)) {
-            m->to[i] = j;
-            m->from[j] = i;
-        }
-    }
+    struct schema_ref of;
+    return unwrap(r, wrapper, &of) && diff_same_ref(&of, what);
+}
+
+enum diff_rule diff_retyped_rule(const struct schema_ref *before, const struct schema_ref *after)
+{
+    struct schema_ref a = *before, b = *after, of, of_other;
+    if (differ_in_sign(before, after))
+        return DIFF_FIELD_SIGN_CHANGED;
+    a.count = b.count = 0;
+    if (diff_same_ref(&a, &b))
+        return before->count && after->count ? DIFF_FIELD_BOUND_CHANGED : DIFF_FIELD_CARDINALITY_CHANGED;
+    if (wraps(before, CELL_KIND_OPT, after) || wraps(after, CELL_KIND_OPT, before))
+        return DIFF_FIELD_OPTIONALITY_CHANGED;
+    if (wraps(before, CELL_KIND_LIST, &b) || wraps(after, CELL_KIND_LIST, &a))
+        return DIFF_FIELD_CARDINALITY_CHANGED;
+    /* an optional that became a list of the same, or the other way round */
+    if (((unwrap(before, CELL_KIND_OPT, &of) && unwrap(after, CELL_KIND_LIST, &of_other)) ||
+         (unwrap(before, CELL_KIND_LIST, &of) && unwrap(after, CELL_KIND_OPT, &of_other))) &&
+        diff_same_ref(&of, &of_other))
+        return DIFF_FIELD_CARDINALITY_CHANGED;
+    return DIFF_FIELD_RETYPED;
+}
+
+bool diff_rule_retyped(enum diff_rule rule)
+{
+    return rule == DIFF_FIELD_RETYPED || rule == DIFF_FIELD_SIGN_CHANGED || rule == DIFF_FIELD_BOUND_CHANGED ||
+           rule == DIFF_FIELD_OPTIONALITY_CHANGED || rule == DIFF_FIELD_CARDINALITY_CHANGED;
+}
+
+static bool alike_fields(const void *old, const void *now)
+{
+    const struct schema_field *a = old, *b = now;
+    return diff_same_ref(&a->type, &b->type);
+}
+
+static bool alike_values(const void *old, const void *now)
+{
+    const struct schema_value *a = old, *b = now;
+    return strcmp(a->text, b->text) == 0;
 }
 
 static void add_numbers(struct diff_work *w, enum diff_rule rule, const char *sentence, const char *owner,
@@ -89,7 +109,7 @@ static void diff_field(struct diff_work *w, const char *owner, const struct sche
     if (!diff_same_ref(&before->type, &after->type)) {
         cell_schema_ref_format(&before->type, before_text, sizeof(before_text));
         cell_schema_ref_format(&after->type, now_text, sizeof(now_text));
-        diff_add(w, DIFF_FIELD_RETYPED,
+        diff_add(w, diff_retyped_rule(&before->type, &after->type),
                  &(struct diff_change){.owner = owner, .member = before->name, .before = before_text, .now = now_text});
     } else if (diff_elements_moved(&before->type, &after->type)) {
         add_numbers(w, DIFF_FIELD_MOVED, "Elements of field '$m' of '$o' moved from $b to $n bytes apart in $c", owner,
@@ -102,9 +122,11 @@ static void diff_field(struct diff_work *w, const char *owner, const struct sche
 static void diff_struct(struct diff_work *w, const struct schema_type *before, const struct schema_type *after)
 {
     struct diff_match m;
-    if (!diff_match_names(w, before->fields, before->nfields, after->fields, after->nfields, &m))
+    if (!diff_match_entries(w, &w->scratch,
+                            DIFF_LISTS(struct schema_field, before->fields, before->nfields, after->fields,
+                                       after->nfields, alike_fields),
+                            &m))
         return;
-    match_renamed(before, after, &m);
     for (uint32_t i = 0; i < before->nfields; i++) {
         if (m.to[i] == DIFF_NONE)
             diff_add(w, DIFF_FIELD_REMOVED,
@@ -118,17 +140,26 @@ static void diff_struct(struct diff_work *w, const struct schema_type *before, c
                      &(struct diff_change){.owner = before->name, .member = after->fields[j].name});
 }
 
-static const struct schema_value *find_value(const struct schema_type *t, const char *name)
+static void diff_value(struct diff_work *w, const char *owner, const struct schema_value *old,
+                       const struct schema_value *now)
 {
-    for (uint32_t i = 0; i < t->nvalues; i++)
-        if (strcmp(t->values[i].name, name) == 0)
-            return &t->values[i];
-    return NULL;
+    if (strcmp(old->name, now->name) != 0)
+        diff_add(w, DIFF_ENUM_VALUE_RENAMED,
+                 &(struct diff_change){.owner = owner, .member = old->name, .now = now->name});
+    if (strcmp(old->text, now->text) != 0)
+        diff_add(w, DIFF_ENUM_VALUE_CHANGED,
+                 &(struct diff_change){.owner = owner, .member = old->name, .before = old->text, .now = now->text});
 }
 
 static void diff_enum(struct diff_work *w, const struct schema_type *before, const struct schema_type *after)
 {
     char before_text[DIFF_TEXT], now_text[DIFF_TEXT];
+    struct diff_match m;
+    if (!diff_match_entries(w, &w->scratch,
+                            DIFF_LISTS(struct schema_value, before->values, before->nvalues, after->values,
+                                       after->nvalues, alike_values),
+                            &m))
+        return;
     if (before->elem.kind != after->elem.kind) {
         cell_schema_ref_format(&before->elem, before_text, sizeof(before_text));
         cell_schema_ref_format(&after->elem, now_text, sizeof(now_text));
@@ -136,18 +167,14 @@ static void diff_enum(struct diff_work *w, const struct schema_type *before, con
                  &(struct diff_change){.owner = before->name, .before = before_text, .now = now_text});
     }
     for (uint32_t i = 0; i < before->nvalues; i++) {
-        const struct schema_value *old = &before->values[i], *now = find_value(after, old->name);
-        struct diff_change c = {.owner = before->name, .member = old->name};
-        if (!now) {
-            diff_add(w, DIFF_ENUM_VALUE_REMOVED, &c);
-        } else if (strcmp(old->text, now->text) != 0) {
-            c.before = old->text;
-            c.now = now->text;
-            diff_add(w, DIFF_ENUM_VALUE_CHANGED, &c);
-        }
+        if (m.to[i] == DIFF_NONE)
+            diff_add(w, DIFF_ENUM_VALUE_REMOVED,
+                     &(struct diff_change){.owner = before->name, .member = before->values[i].name});
+        else
+            diff_value(w, before->name, &before->values[i], &after->values[m.to[i]]);
     }
     for (uint32_t i = 0; i < after->nvalues; i++)
-        if (!find_value(before, after->values[i].name))
+        if (m.from[i] == DIFF_NONE)
             diff_add(w, DIFF_ENUM_VALUE_ADDED,
                      &(struct diff_change){.owner = before->name, .member = after->values[i].name});
 }
@@ -176,8 +203,8 @@ static void diff_opt(struct diff_work *w, const struct schema_type *before, cons
 
 void diff_type(struct diff_work *w, const struct schema_type *before, const struct schema_type *after)
 {
-    bool wraps = before->kind == CELL_KIND_LIST || before->kind == CELL_KIND_OPT;
-    if (before->kind != after->kind || (wraps && !diff_same_ref(&before->elem, &after->elem))) {
+    bool wrapper = before->kind == CELL_KIND_LIST || before->kind == CELL_KIND_OPT;
+    if (before->kind != after->kind || (wrapper && !diff_same_ref(&before->elem, &after->elem))) {
         char before_text[DIFF_TEXT], now_text[DIFF_TEXT];
         kind_format(before, before_text);
         kind_format(after, now_text);
@@ -193,4 +220,6 @@ void diff_type(struct diff_work *w, const struct schema_type *before, const stru
         diff_opt(w, before, after);
     if (before->size != after->size && before->kind != CELL_KIND_ENUM)
         add_numbers(w, DIFF_TYPE_SIZE_CHANGED, NULL, before->name, NULL, before->size, after->size);
+    if (before->align != after->align && before->kind != CELL_KIND_ENUM)
+        add_numbers(w, DIFF_TYPE_ALIGN_CHANGED, NULL, before->name, NULL, before->align, after->align);
 }

@@ -63,7 +63,8 @@ struct schema_field {
 struct schema_value { /* enumerator */
     const char *name;
     const char *doc;
-    const char *text; /* decimal, with sign: exact for every 64-bit type */
+    const char *text;         /* decimal, with sign: exact for every 64-bit type */
+    const char *renamed_from; /* NULL */
 };
 
 struct schema_type {
@@ -86,15 +87,17 @@ struct schema_method {
     bool idempotent;
     struct schema_field *params; /* without the context; in the prototype's order */
     uint32_t nparams;
-    uint32_t in_size; /* bytes of the request struct */
+    uint32_t in_size;         /* bytes of the request struct */
+    const char *renamed_from; /* NULL */
     char fingerprint[CELL_FINGERPRINT_LEN + 1];
 };
 
 struct schema_constant {
     const char *name;
     const char *doc;
-    enum cell_kind kind; /* an integer kind */
-    const char *text;    /* decimal */
+    enum cell_kind kind;      /* an integer kind */
+    const char *text;         /* decimal */
+    const char *renamed_from; /* NULL */
 };
 
 struct schema_verb_arg {

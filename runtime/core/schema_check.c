@@ -116,12 +116,18 @@ static int check_field(const struct checker *c, const struct json_at *at, const 
     return r == CELL_OK ? check_rules(c, at, f) : r;
 }
 
+/* What something was called before: never declared from here, so that any identifier will do. */
+static int check_former(const struct checker *c, const struct json_at *at, const char *name)
+{
+    return name ? cell_check_name(at, "renamed_from", name, NAME_WORD, c->e) : CELL_OK;
+}
+
 static int check_struct_field(const struct checker *c, const struct json_at *at, const struct schema_field *f,
                               uint32_t known)
 {
     int r = check_field(c, at, f, known);
-    if (r == CELL_OK && f->renamed_from)
-        r = cell_check_name(at, "renamed_from", f->renamed_from, NAME_WORD, c->e);
+    if (r == CELL_OK)
+        r = check_former(c, at, f->renamed_from);
     return r == CELL_OK ? cell_check_text(at, "since", f->since, false, c->e) : r;
 }
 
@@ -189,6 +195,8 @@ static int check_enum(const struct checker *c, const struct json_at *at, const s
         int r = cell_check_name(&value, "name", t->values[i].name, NAME_C, c->e);
         if (r == CELL_OK)
             r = check_value(c, &value, t->values[i].text, t->elem.kind);
+        if (r == CELL_OK)
+            r = check_former(c, &value, t->values[i].renamed_from);
         if (r == CELL_OK)
             r = cell_check_doc(&value, t->values[i].doc, c->e);
         if (r < 0)
@@ -286,6 +294,8 @@ static int check_method(const struct checker *c, const struct json_at *at, const
     const struct json_at params = member(at, "params");
     int r = cell_check_name(at, "name", m->name, NAME_C, c->e);
     if (r == CELL_OK)
+        r = check_former(c, at, m->renamed_from);
+    if (r == CELL_OK)
         r = cell_check_doc(at, m->doc, c->e);
     if (r == CELL_OK && m->nparams > CELL_MAX_PARAMS)
         r = cell_json_fail(&params, NULL, c->e, "%u parameters, %u is the limit", m->nparams, CELL_MAX_PARAMS);
@@ -341,6 +351,8 @@ static int check_constants(const struct checker *c, const struct json_at *root)
             r = cell_json_fail(&at, "type", c->e, "a constant is of an integer type");
         if (r == CELL_OK)
             r = check_value(c, &at, k->text, k->kind);
+        if (r == CELL_OK)
+            r = check_former(c, &at, k->renamed_from);
         if (r == CELL_OK)
             r = cell_check_doc(&at, k->doc, c->e);
         if (r == CELL_OK && i)

@@ -129,6 +129,7 @@ static void put_value(struct writer *w, const struct schema_value *v)
     open_item(w);
     put_doc(w, v->doc);
     put_text(w, "name", v->name);
+    put_text(w, "renamed_from", v->renamed_from);
     put_text(w, "value", v->text);
     put(w, "}");
 }
@@ -164,6 +165,7 @@ static void put_constant(struct writer *w, const struct schema_constant *k)
     open_item(w);
     put_doc(w, k->doc);
     put_text(w, "name", k->name);
+    put_text(w, "renamed_from", k->renamed_from);
     put_text(w, "type", cell_kind_name(k->kind));
     put_text(w, "value", k->text);
     put(w, "}");
@@ -178,7 +180,9 @@ static void put_method(struct writer *w, const struct schema_method *m)
     open_list(w, "params");
     for (uint32_t i = 0; i < m->nparams; i++)
         put_param(w, &m->params[i]);
-    put(w, "]}");
+    put(w, "]");
+    put_text(w, "renamed_from", m->renamed_from);
+    put(w, "}");
 }
 
 static void put_verb(struct writer *w, const struct schema_verb *v)
@@ -224,9 +228,9 @@ void cell_schema_put_method(const struct schema_method *m, struct cell_buffer *o
     put_method(&w, m);
 }
 
-void cell_schema_put(const struct cell_schema *s, struct cell_buffer *out)
+static void put_schema(const struct cell_schema *s, bool docs, struct cell_buffer *out)
 {
-    struct writer w = {out, true};
+    struct writer w = {out, docs};
     put(&w, "{");
     put_text(&w, "abi", CELL_ABI_NAME);
     put_strings(&w, "capabilities", NULL, 0);
@@ -252,6 +256,10 @@ void cell_schema_put(const struct cell_schema *s, struct cell_buffer *out)
         put_verb(&w, &s->verbs[i]);
     put(&w, "]}");
 }
+
+void cell_schema_put(const struct cell_schema *s, struct cell_buffer *out) { put_schema(s, true, out); }
+
+void cell_schema_put_plain(const struct cell_schema *s, struct cell_buffer *out) { put_schema(s, false, out); }
 
 int cell_schema_format(const struct cell_schema *s, struct cell_buffer *out)
 {

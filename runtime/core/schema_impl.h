@@ -65,6 +65,7 @@ int cell_schema_index(struct cell_schema *s, struct cell_error *e);
 
 /* schema_format.c: the model as a document, without regard to `received`; one entry without docs. */
 void cell_schema_put(const struct cell_schema *s, struct cell_buffer *out);
+void cell_schema_put_plain(const struct cell_schema *s, struct cell_buffer *out); /* without any docs */
 void cell_schema_put_type(const struct schema_type *t, struct cell_buffer *out);
 void cell_schema_put_method(const struct schema_method *m, struct cell_buffer *out);
 

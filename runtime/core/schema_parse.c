@@ -202,6 +202,8 @@ static int read_value(struct reader *r, const struct json_at *at, void *entry)
     int bad = read_string(r, at, "name", JSON_REQUIRED, &v->name);
     if (bad == CELL_OK)
         bad = read_string(r, at, "value", JSON_REQUIRED, &v->text);
+    if (bad == CELL_OK)
+        bad = read_string(r, at, "renamed_from", JSON_OPTIONAL, &v->renamed_from);
     return bad < 0 ? bad : read_string(r, at, "doc", JSON_OPTIONAL, &v->doc);
 }
 
@@ -320,7 +322,8 @@ static int read_constant(struct reader *r, const struct json_at *at, void *entry
     if (bad < 0)
         return bad;
     k->kind = cell_use_builtin(type, strlen(type)); /* 0, which is no integer, is refused by the check */
-    if ((bad = read_string(r, at, "value", JSON_REQUIRED, &k->text)) < 0)
+    if ((bad = read_string(r, at, "value", JSON_REQUIRED, &k->text)) < 0 ||
+        (bad = read_string(r, at, "renamed_from", JSON_OPTIONAL, &k->renamed_from)) < 0)
         return bad;
     return read_string(r, at, "doc", JSON_OPTIONAL, &k->doc);
 }
@@ -331,6 +334,8 @@ static int read_method(struct reader *r, const struct json_at *at, void *entry)
     int bad = read_string(r, at, "name", JSON_REQUIRED, &m->name);
     if (bad == CELL_OK)
         bad = read_string(r, at, "doc", JSON_OPTIONAL, &m->doc);
+    if (bad == CELL_OK)
+        bad = read_string(r, at, "renamed_from", JSON_OPTIONAL, &m->renamed_from);
     if (bad == CELL_OK)
         bad = cell_json_bool(at, "idempotent", JSON_OPTIONAL, &m->idempotent, r->e);
     if (bad < 0)

@@ -49,6 +49,14 @@ static int choose_mode(struct cell_session *s, struct cell_error *e)
     return CELL_OK;
 }
 
+static const char *record_of(struct cell_session *s, const char *file)
+{
+    char key[CELL_FINGERPRINT_LEN + 1];
+    cell_sha256_hex(file, strlen(file), key);
+    key[32] = '\0';
+    return cell_store_path(&s->store, "objects", key, ".json");
+}
+
 static int open_session(struct cell_session *s, const char *main_file, const char *output, struct cell_error *e)
 {
     int r = cell_config_find(main_file, &s->config, e);
@@ -63,13 +71,12 @@ static int open_session(struct cell_session *s, const char *main_file, const cha
     s->file = below_project(s, s->dir, main_file);
     if (!s->file)
         return session_no_memory(e);
-    if (!output)
-        return CELL_OK;
-    char key[CELL_FINGERPRINT_LEN + 1];
-    cell_sha256_hex(output, strlen(output), key);
-    key[32] = '\0';
+    const char *source = s->record_path = record_of(s, main_file);
+    if (!source || !output)
+        return source ? CELL_OK : session_no_memory(e);
     s->object = copy(s, output);
-    s->record_path = cell_store_path(&s->store, "objects", key, ".json");
+    s->record_path = record_of(s, output);
+    s->source_path = strcmp(output, main_file) == 0 ? NULL : source;
     return s->object && s->record_path ? CELL_OK : session_no_memory(e);
 }
 

@@ -47,6 +47,7 @@ struct cell_session {
 
     /* .cell/objects/KEY.json of this object. */
     const char *record_path;
+    const char *source_path; /* the same for the main file: what checks it without an object compares with that */
     bool record_sought;
     char *record;
     size_t record_len;

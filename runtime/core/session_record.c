@@ -10,7 +10,7 @@
 /* Reads this object's record; what is wrong with it counts as not there. */
 static void read_record(struct cell_session *s)
 {
-    if (s->record_sought || !s->object)
+    if (s->record_sought || !s->record_path)
         return;
     s->record_sought = true;
     if (cell_file_read(s->record_path, MAX_RECORD, &s->record, &s->record_len, NULL) < 0)
@@ -29,6 +29,12 @@ static const char *recorded(struct cell_session *s, const char *name)
         cell_json_string(&cells, name, JSON_REQUIRED, &fingerprint, NULL) < 0)
         return NULL;
     return session_is_fingerprint(fingerprint) ? fingerprint : NULL;
+}
+
+static int64_t written_at(const char *path)
+{
+    struct stat st;
+    return path && stat(path, &st) == 0 ? (int64_t)st.st_mtime : 0;
 }
 
 /* The schema that this object was last compiled against, when it is another one; NULL else. */
@@ -60,6 +66,8 @@ const struct cell_schema *cell_session_baseline(struct cell_session *s, struct s
         const struct cell_lock *lock = cell_session_lock(s, c);
         cell->baseline_is_lock = lock != NULL;
         c->baseline = lock ? locked_schema(lock, cell) : recorded_schema(s, cell);
+        cell->baseline_time = lock ? 0 : written_at(s->record_path);
+        cell->schema_time = written_at(cell->mirror_path);
     }
     return c->baseline;
 }
@@ -122,7 +130,8 @@ static int write_record(struct cell_session *s, const struct cell_buffer *b, str
         return session_no_memory(e);
     if (s->record && s->record_len == b->len && memcmp(s->record, b->data, b->len) == 0)
         return CELL_OK;
-    return cell_store_write(&s->store, s->record_path, b->data, b->len, e);
+    int r = cell_store_write(&s->store, s->record_path, b->data, b->len, e);
+    return r < 0 || !s->source_path ? r : cell_store_write(&s->store, s->source_path, b->data, b->len, e);
 }
 
 int cell_session_commit(struct cell_session *s, struct cell_error *e)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/session_parts.h"
+#include "core/uses.h"
 
 /* Parses `json` as the schema of `c` with the fingerprint that it has; takes it over on success. */
 static int take_schema(struct known_cell *c, const char *json, size_t len, const char *from, struct cell_error *e)
@@ -158,4 +159,61 @@ int cell_session_keep_schema(struct cell_session *s, struct known_cell *c, struc
     if (!cell_session_schema(s, &c->pub, &cause))
         return cell_error_set(e, cause.status, "%s", cause.text);
     return write_schema(s, c, path, e);
+}
+
+/* A record with its SHA-256 behind it, so that a damaged one is made again. */
+static bool read_used(const char *path, struct cell_buffer *out)
+{
+    char *data = NULL, hex[CELL_FINGERPRINT_LEN + 1];
+    size_t len = 0;
+    if (cell_file_read(path, 2 * CELL_MAX_COMPILE_REPLY, &data, &len, NULL) < 0)
+        return false;
+    bool whole = len > CELL_FINGERPRINT_LEN;
+    if (whole) {
+        cell_sha256_hex(data, len - CELL_FINGERPRINT_LEN, hex);
+        whole = memcmp(hex, data + len - CELL_FINGERPRINT_LEN, CELL_FINGERPRINT_LEN) == 0;
+    }
+    if (whole)
+        cell_buffer_append(out, data, len - CELL_FINGERPRINT_LEN);
+    free(data);
+    return whole;
+}
+
+static int make_used(struct cell_session *s, const char *path, const struct cell_schema *schema,
+                     struct cell_buffer *out)
+{
+    struct cell_buffer file = {0};
+    char hex[CELL_FINGERPRINT_LEN + 1];
+    int r = cell_used_schema_record(schema, &file);
+    if (r >= 0) {
+        cell_buffer_append(out, file.data, file.len);
+        cell_sha256_hex(file.data, file.len, hex);
+        cell_buffer_append(&file, hex, CELL_FINGERPRINT_LEN);
+        if (cell_buffer_ok(&file))
+            cell_store_write(&s->store, path, file.data, file.len, NULL); /* only a cache */
+    }
+    cell_buffer_free(&file);
+    return r < 0 || !cell_buffer_ok(out) ? CELL_NO_MEMORY : CELL_OK;
+}
+
+int cell_session_used_schema(struct cell_session *s, const char *name, const char *fingerprint, struct cell_buffer *out,
+                             struct cell_error *e)
+{
+    struct known_cell c = {.pub = {.name = name}};
+    if (!cell_is_identifier(name) || !session_is_fingerprint(fingerprint))
+        return cell_error_set(e, CELL_INVALID_ARGUMENT, "no name of a cell, or no fingerprint");
+    memcpy(c.pub.fingerprint, fingerprint, CELL_FINGERPRINT_LEN + 1);
+    const char *path = cell_store_path(&s->store, "used", fingerprint, "");
+    if (!path)
+        return session_no_memory(e);
+    int r = cell_store_check(&s->store, e);
+    if (r < 0 || read_used(path, out))
+        return r;
+    r = cell_session_load_schema(&c, cell_store_path(&s->store, "mirror", name, ".json"), NULL);
+    if (r < 0)
+        r = cell_session_load_schema(&c, cell_store_path(&s->store, "schemas", fingerprint, ".json"), e);
+    if (r >= 0 && (r = make_used(s, path, c.schema, out)) < 0)
+        session_no_memory(e);
+    cell_schema_free(c.schema);
+    return r;
 }

@@ -3,11 +3,12 @@
  * Schemas for unit tests, from a text that computes all layouts itself. Statements end with `;`, words with white
  * space:
  *
- *   enum auth_role i32 AUTH_USER=0 AUTH_ADMIN=1 ;
+ *   enum auth_role i32 AUTH_USER=0 AUTH_ADMIN=1<AUTH_ROOT ;    value<former
  *   struct auth_session str:email u64:expires_at<expires auth_role:role u8[16]:key ;     type:name<former
  *   list auth_sessions auth_session ;       opt auth_opt_role auth_role ;
  *   const AUTH_MAX i64 32 ;
  *   method auth_login str:email u8[16]*:key >auth_session*:out ;    * by pointer, > out; method! is idempotent
+ *   const AUTH_NEW<AUTH_OLD i64 1 ;         method auth_new<auth_old ;
  */
 #ifndef CELL_TEST_SCHEMA_BUILD_H
 #define CELL_TEST_SCHEMA_BUILD_H
@@ -92,6 +93,16 @@ static inline void build_field(struct build *b, char *word, struct schema_field 
     f->type = build_ref(b, word);
 }
 
+/* "name<former" */
+static inline const char *build_name(struct build *b, char *word, const char **former_name)
+{
+    char *former = strchr(word, '<');
+    if (former)
+        *former++ = '\0';
+    *former_name = former ? build_copy(b, former) : NULL;
+    return build_copy(b, word);
+}
+
 static inline void build_struct(struct build *b, struct schema_type *t)
 {
     uint32_t end = 0, size, align;
@@ -128,7 +139,7 @@ static inline void build_enum(struct build *b, struct schema_type *t)
         char *text = strchr(b->words[i + 3], '=');
         *text = '\0';
         t->values[i].name = build_copy(b, b->words[i + 3]);
-        t->values[i].text = build_copy(b, text + 1);
+        t->values[i].text = build_name(b, text + 1, &t->values[i].renamed_from);
     }
 }
 
@@ -156,12 +167,12 @@ static inline void build_statement(struct build *b)
     struct cell_schema *s = b->s;
     if (strcmp(b->words[0], "const") == 0) {
         struct schema_constant *k = &s->constants[s->nconstants++];
-        k->name = build_copy(b, b->words[1]);
+        k->name = build_name(b, b->words[1], &k->renamed_from);
         k->kind = build_kind(b->words[2]);
         k->text = build_copy(b, b->words[3]);
     } else if (strncmp(b->words[0], "method", 6) == 0) {
         struct schema_method *m = &s->methods[s->nmethods++];
-        m->name = build_copy(b, b->words[1]);
+        m->name = build_name(b, b->words[1], &m->renamed_from);
         m->idempotent = b->words[0][6] == '!';
         m->nparams = b->n - 2;
         m->params = cell_arena_array(&s->arena, m->nparams, sizeof(*m->params));

@@ -48,6 +48,14 @@ static inline void edit_rename(struct model *m, struct model_part *p, bool field
     snprintf(p->name, sizeof(p->name), "r%d", m->next++);
 }
 
+static inline void edit_rename_item(struct model *m, struct model_item *item, const char *format)
+{
+    if (item->former[0])
+        return;
+    memcpy(item->former, item->name, sizeof(item->former));
+    snprintf(item->name, sizeof(item->name), format, m->next++);
+}
+
 static inline void edit_fields(struct model *m)
 {
     unsigned i = model_find_struct(m);
@@ -95,7 +103,10 @@ static inline void edit_type(struct model *m)
     } else if (strcmp(t->word, "enum") == 0) {
         unsigned at = model_random(m, t->n);
         int id = m->next++;
-        switch (model_random(m, 4)) {
+        switch (model_random(m, 5)) {
+        case 4:
+            edit_rename(m, &t->parts[at], true);
+            break;
         case 0:
             snprintf(t->of, sizeof(t->of), "u16");
             break;
@@ -124,6 +135,8 @@ static inline void edit_method(struct model *m)
         edit_remove_item(m->methods, &m->nmethods, i);
         return;
     }
+    if (model_random(m, 6) == 0)
+        edit_rename_item(m, method, "auth_r%d");
     if (method->edited)
         return;
     method->edited = true;
@@ -143,7 +156,10 @@ static inline void edit_method(struct model *m)
 static inline void edit_constant(struct model *m)
 {
     unsigned i = model_random(m, m->nconstants);
-    switch (model_random(m, 3)) {
+    switch (model_random(m, 4)) {
+    case 3:
+        edit_rename_item(m, &m->constants[i], "AUTH_R%d");
+        break;
     case 0:
         if (m->nconstants < MODEL_ITEMS)
             model_add_constant(m);

@@ -19,7 +19,7 @@ struct model_part { /* a field, a parameter, an enumerator (its value in `type`)
 
 struct model_item { /* a type, a method, a constant (its value in `of`) */
     int id;
-    char name[16], word[8], of[24];
+    char name[16], former[16], word[8], of[24];
     struct model_part parts[MODEL_PARTS];
     unsigned n;
     bool edited;     /* a method whose parameters were edited */
@@ -203,7 +203,7 @@ static inline void model_put_parts(const struct model_item *item, bool values, s
         const struct model_part *p = &item->parts[k];
         bool former = p->former[0] != '\0';
         if (values)
-            cell_buffer_printf(b, " %s=%s", p->name, p->type);
+            cell_buffer_printf(b, " %s=%s%s%s", p->name, p->type, former ? "<" : "", p->former);
         else
             cell_buffer_printf(b, " %s%s%s:%s%s%s", p->out ? ">" : "", p->type, p->pointer ? "*" : "", p->name,
                                former ? "<" : "", p->former);
@@ -221,10 +221,13 @@ static inline struct cell_schema *model_build(const struct model *m)
         cell_buffer_printf(&b, "%s %s %s", t->word, t->name, t->of);
         model_put_parts(t, strcmp(t->word, "enum") == 0, &b);
     }
-    for (unsigned i = 0; i < m->nconstants; i++)
-        cell_buffer_printf(&b, "const %s i64 %s ;\n", m->constants[i].name, m->constants[i].of);
+    for (unsigned i = 0; i < m->nconstants; i++) {
+        const struct model_item *k = &m->constants[i];
+        cell_buffer_printf(&b, "const %s%s%s i64 %s ;\n", k->name, k->former[0] ? "<" : "", k->former, k->of);
+    }
     for (unsigned i = 0; i < m->nmethods; i++) {
-        cell_buffer_printf(&b, "%s %s", m->methods[i].word, m->methods[i].name);
+        const struct model_item *method = &m->methods[i];
+        cell_buffer_printf(&b, "%s %s%s%s", method->word, method->name, method->former[0] ? "<" : "", method->former);
         model_put_parts(&m->methods[i], false, &b);
     }
     struct cell_schema *s = build_schema(b.data);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* The diff finds exactly the edits that were made, and what they did to layouts. */
+/* The diff finds exactly the edits that were made, and what they did to layouts. (Which of its rules a retyped field
+ * breaks, test_core_diff.c tells.) */
 #include "test.h"
 
 #include "core/diff.h"
@@ -118,7 +119,9 @@ static void expect_enum(struct pair *p, const struct model_item *old, const stru
         const struct model_part *v = &old->parts[i], *w = part_of(now, v->id, &k);
         if (!w)
             add(&p->expected, "ENUM_VALUE_NO_DELETE", old->name, v->name, NULL, NULL);
-        else if (strcmp(v->type, w->type) != 0)
+        if (w && strcmp(v->name, w->name) != 0)
+            add(&p->expected, "ENUM_VALUE_SAME_NAME", old->name, v->name, NULL, w->name);
+        if (w && strcmp(v->type, w->type) != 0)
             add(&p->expected, "ENUM_VALUE_SAME_NUMBER", old->name, v->name, v->type, w->type);
     }
     for (unsigned i = 0; i < now->n; i++)
@@ -149,11 +152,13 @@ static void expect_type(struct pair *p, const struct model_item *old)
         add_numbers(&p->expected, "FIELD_SAME_OFFSET", old->name, "value", t->align, u->align);
     }
     add_numbers(&p->expected, "TYPE_SAME_SIZE", old->name, NULL, t->size, u->size);
+    add_numbers(&p->expected, "TYPE_SAME_ALIGNMENT", old->name, NULL, t->align, u->align);
 }
 
 static void expect_slots(struct pair *p, const struct model_item *old)
 {
-    const struct schema_method *m = cell_schema_method(p->old, old->name), *n = cell_schema_method(p->now, old->name);
+    const struct model_item *now = item_of(p->now_model->methods, p->now_model->nmethods, old->id);
+    const struct schema_method *m = cell_schema_method(p->old, old->name), *n = cell_schema_method(p->now, now->name);
     for (unsigned i = 0; i < old->n; i++)
         if (!m->params[i].out)
             add_numbers(&p->expected, "RPC_SAME_PARAM_TYPE", old->name, old->parts[i].name, m->params[i].offset,
@@ -187,6 +192,8 @@ static void expect_method(struct pair *p, const struct model_item *old)
         add(&p->expected, "RPC_NO_DELETE", old->name, NULL, NULL, NULL);
         return;
     }
+    if (strcmp(old->name, now->name) != 0)
+        add(&p->expected, "RPC_SAME_NAME", old->name, NULL, NULL, now->name);
     if (strcmp(old->word, now->word) != 0)
         add(&p->expected, "RPC_SAME_IDEMPOTENCY_LEVEL", old->name, NULL, old->word[6] ? "idempotent" : "not idempotent",
             now->word[6] ? "idempotent" : "not idempotent");
@@ -226,7 +233,9 @@ static void expect_all(struct pair *p)
         const struct model_item *k = &a->constants[i], *now = item_of(b->constants, b->nconstants, k->id);
         if (!now)
             add(&p->expected, "CONSTANT_NO_DELETE", k->name, NULL, NULL, NULL);
-        else if (strcmp(k->of, now->of) != 0)
+        if (now && strcmp(k->name, now->name) != 0)
+            add(&p->expected, "CONSTANT_SAME_NAME", k->name, NULL, NULL, now->name);
+        if (now && strcmp(k->of, now->of) != 0)
             add(&p->expected, "CONSTANT_SAME_VALUE", k->name, NULL, k->of, now->of);
     }
     expect_items(&p->expected, "TYPE_ADDED", b->types, b->ntypes, a->types, a->ntypes);
@@ -250,8 +259,8 @@ TEST(diff_finds_exactly_the_edits)
         struct cell_diff *d = NULL;
         REQUIRE(cell_diff_new(old, now, &d, NULL) == CELL_OK);
         for (uint32_t i = 0; i < d->n; i++)
-            add(&found, d->changes[i].id, d->changes[i].owner, d->changes[i].member, d->changes[i].before,
-                d->changes[i].now);
+            add(&found, diff_rule_retyped(d->changes[i].rule) ? "FIELD_SAME_TYPE" : d->changes[i].id,
+                d->changes[i].owner, d->changes[i].member, d->changes[i].before, d->changes[i].now);
         expect_all(&p);
         total += found.n;
         bool same = check_same(&p.expected, &found);

@@ -193,6 +193,12 @@ TEST(texts_cannot_leave_their_comment)
          "types[1].fields[0].since: the text holds a control or bidirectional control character"},
         {"\"renamed_from\":\"mail\"", "\"renamed_from\":\"'); int x;\"",
          "types[1].fields[0].renamed_from: ''); int x;' is not an identifier"},
+        {"\"name\":\"auth_login\",", "\"name\":\"auth_login\",\"renamed_from\":\"a b\",",
+         "methods[0].renamed_from: 'a b' is not an identifier"},
+        {"\"name\":\"AUTH_MAX\",", "\"name\":\"AUTH_MAX\",\"renamed_from\":\"\",",
+         "constants[0].renamed_from: '' is not an identifier"},
+        {"\"name\":\"AUTH_USER\",", "\"name\":\"AUTH_USER\",\"renamed_from\":\"_x\",",
+         "types[0].values[1].renamed_from: the name '_x' is reserved"},
     };
     CHECK_REFUSED(others);
 }

@@ -34,6 +34,9 @@ _cell_options()
     up) options+=" --foreground --timeout" ;;
     down) options+=" --timeout" ;;
     schema) options+=" --mirror" ;;
+    inspect) options+=" --uses" ;;
+    check) options+=" --against --registry" ;;
+    report | consumers) options+=" --registry" ;;
     call) options+=" --meta --timeout --address" ;;
     lock) options+=" --check --prune" ;;
     diff) options+=" --since --locked" ;;
@@ -60,14 +63,15 @@ _cell_call()
 _cell()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command= first= i
-    local commands="up down status list schema inspect call expand sync lock diff doctor systemd completion help"
+    local commands="up down status list schema inspect check report consumers call expand sync lock diff doctor systemd"
+    commands+=" completion help"
     local -a _cell_dir=()
 
     # The line is split at '=' and ':' as well; only the part behind them is replaced.
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
         -C) _cell_dir=(-C "${COMP_WORDS[++i]}") ;;
-        -H | --meta | --timeout | --address | --output | --since)
+        -H | --meta | --timeout | --address | --output | --since | --against | --registry)
             ((i++))
             [[ ${COMP_WORDS[i]} == "=" ]] && ((i++))
             [[ ${COMP_WORDS[i+1]} == "=" ]] && ((i += 2))
@@ -84,7 +88,8 @@ _cell()
     done
     COMPREPLY=()
     case $previous in
-    -C | --output) _cell_paths -d; return ;;
+    -C | --output | --registry) _cell_paths -d; return ;;
+    --against) _cell_paths -f; return ;;
     -H | --meta | --timeout | --address) return ;;
     --since) _cell_offer "$(git for-each-ref --format='%(refname:short)' 2>/dev/null)"; return ;;
     esac
@@ -95,8 +100,8 @@ _cell()
     else
         case $command in
         up | down | status | sync | lock | diff | systemd) _cell_offer "$(_cell_cells)" ;;
-        schema) [[ -n $first ]] || _cell_offer "$(_cell_cells)" ;;
-        inspect | expand) _cell_paths -f ;;
+        schema | consumers) [[ -n $first ]] || _cell_offer "$(_cell_cells)" ;;
+        inspect | expand | check | report) _cell_paths -f ;;
         completion) _cell_offer bash ;;
         help) _cell_offer "$commands" ;;
         call) _cell_call ;;

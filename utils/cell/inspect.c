@@ -1,125 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/*
- * The schema inside a cell's program: the ELF section "cell_schema" (cell/desc.h). The file is hostile until proven
- * otherwise: every offset and size is checked against the file before a byte is read there, and nothing is run.
- */
-#include <elf.h>
+/* What a program carries: the schema of the cell that it is (ELF section "cell_schema", cell/desc.h), and what it uses
+ * of the cells that it imports (core/uses.h). `cell inspect` shows both. */
 #include <endian.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cell/desc.h"
+#include "inspect.h"
 #include "schema_text.h"
 #include "wire/limits.h"
-
-#define SECTION_NAME "cell_schema"
-#define MAX_SECTIONS 65536u
-
-struct elf_file {
-    int fd;
-    uint64_t size;
-    uint64_t sections; /* offset of the section table */
-    uint64_t nsections;
-    uint64_t names, names_size; /* the section names' string table */
-};
-
-/* Reads exactly `len` bytes at `offset`, which must lie inside the file. */
-static int read_at(const struct elf_file *f, uint64_t offset, void *out, uint64_t len, struct cell_error *e)
-{
-    char *at = out;
-
-    if (offset > f->size || len > f->size - offset)
-        return cell_error_set(e, CELL_PROTOCOL_ERROR,
-                              "the file is damaged: bytes %" PRIu64 " to %" PRIu64 " lie beyond its end", offset,
-                              offset + len);
-    while (len > 0) {
-        ssize_t n = pread(f->fd, at, (size_t)len, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return cell_error_errno(e, CELL_IO_ERROR, n < 0 ? errno : EIO, "cannot read it");
-        at += n;
-        offset += (uint64_t)n;
-        len -= (uint64_t)n;
-    }
-    return CELL_OK;
-}
-
-static int read_section(const struct elf_file *f, uint64_t index, Elf64_Shdr *s, struct cell_error *e)
-{
-    /* nsections is bounded, so that this product cannot overflow; the sum is checked by read_at's first test. */
-    uint64_t offset = index * sizeof(*s);
-
-    if (index >= f->nsections || f->sections > f->size || offset > f->size - f->sections)
-        return cell_error_set(e, CELL_PROTOCOL_ERROR, "the file is damaged: it has no section %" PRIu64, index);
-    return read_at(f, f->sections + offset, s, sizeof(*s), e);
-}
-
-static int read_header(struct elf_file *f, struct cell_error *e)
-{
-    Elf64_Ehdr h;
-    Elf64_Shdr first, names;
-    int r = f->size < sizeof(h) ? CELL_NOT_FOUND : read_at(f, 0, &h, sizeof(h), e);
-
-    if (r == CELL_NOT_FOUND || (r >= 0 && memcmp(h.e_ident, ELFMAG, SELFMAG) != 0))
-        return cell_error_set(e, CELL_NOT_FOUND, "it is no ELF program");
-    if (r < 0)
-        return r;
-    if (h.e_ident[EI_CLASS] != ELFCLASS64 || h.e_ident[EI_DATA] != ELFDATA2LSB)
-        return cell_error_set(e, CELL_NOT_FOUND, "it is no 64-bit little-endian ELF program");
-    if (h.e_shoff == 0)
-        return cell_error_set(e, CELL_NOT_FOUND, "its section table was stripped away");
-    if (h.e_shentsize != sizeof(Elf64_Shdr))
-        return cell_error_set(e, CELL_PROTOCOL_ERROR, "the file is damaged: section entries of %u bytes",
-                              h.e_shentsize);
-    f->sections = h.e_shoff;
-    f->nsections = 1;
-    if ((r = read_section(f, 0, &first, e)) < 0)
-        return r;
-    /* Over 65,279 sections the numbers do not fit the header and stand in section 0. */
-    f->nsections = h.e_shnum ? h.e_shnum : first.sh_size;
-    uint64_t index = h.e_shstrndx == SHN_XINDEX ? first.sh_link : h.e_shstrndx;
-    if (f->nsections > (f->size - f->sections) / sizeof(Elf64_Shdr))
-        return cell_error_set(e, CELL_PROTOCOL_ERROR, "the file is damaged: its section table lies beyond its end");
-    if (f->nsections == 0 || f->nsections > MAX_SECTIONS)
-        return cell_error_set(e, CELL_PROTOCOL_ERROR, "the file is damaged: %" PRIu64 " sections", f->nsections);
-    if ((r = read_section(f, index, &names, e)) < 0)
-        return r;
-    if (names.sh_type != SHT_STRTAB || names.sh_offset > f->size || names.sh_size > f->size - names.sh_offset)
-        return cell_error_set(e, CELL_PROTOCOL_ERROR, "the file is damaged: its section names are not in it");
-    f->names = names.sh_offset;
-    f->names_size = names.sh_size;
-    return CELL_OK;
-}
-
-static int find_section(const struct elf_file *f, Elf64_Shdr *found, struct cell_error *e)
-{
-    for (uint64_t i = 1; i < f->nsections; i++) {
-        Elf64_Shdr s;
-        char name[sizeof(SECTION_NAME)];
-        int r = read_section(f, i, &s, e);
-
-        if (r < 0)
-            return r;
-        if (s.sh_name >= f->names_size || f->names_size - s.sh_name < sizeof(name))
-            continue;
-        if ((r = read_at(f, f->names + s.sh_name, name, sizeof(name), e)) < 0)
-            return r;
-        if (memcmp(name, SECTION_NAME, sizeof(name)) != 0)
-            continue;
-        if (s.sh_type == SHT_NOBITS)
-            return cell_error_set(e, CELL_PROTOCOL_ERROR, "the file is damaged: its schema section is empty");
-        *found = s;
-        return CELL_OK;
-    }
-    return cell_error_set(e, CELL_NOT_FOUND,
-                          "it carries no schema: it is not a cell, or was built without CELL_PROVIDE");
-}
 
 static int parse_section(const char *bytes, uint64_t len, struct cell_schema **schema, struct cell_error *e)
 {
@@ -148,45 +36,131 @@ static int parse_section(const char *bytes, uint64_t len, struct cell_schema **s
     return CELL_OK;
 }
 
-static int read_schema(struct elf_file *f, struct cell_schema **schema, struct cell_error *e)
+static int read_schema(const struct elf_file *f, struct cell_schema **schema, struct cell_error *e)
 {
-    Elf64_Shdr s;
-    int r = read_header(f, e);
+    static const struct elf_wanted wanted = {"cell_schema", "schema", sizeof(struct cell_schema_header),
+                                             sizeof(struct cell_schema_header) + CELL_MAX_COMPILE_REPLY};
+    struct cell_buffer bytes = {0};
+    int r = elf_read(f, &wanted, &bytes, e);
 
+    if (r == CELL_NOT_FOUND)
+        cell_error_set(e, r, "it carries no schema: it is not a cell, or was built without CELL_PROVIDE");
     if (r >= 0)
-        r = find_section(f, &s, e);
-    if (r < 0)
-        return r;
-    if (s.sh_size < sizeof(struct cell_schema_header) ||
-        s.sh_size > sizeof(struct cell_schema_header) + CELL_MAX_COMPILE_REPLY)
-        return cell_error_set(e, CELL_PROTOCOL_ERROR, "the file is damaged: a schema section of %" PRIu64 " bytes",
-                              (uint64_t)s.sh_size);
-    if (s.sh_offset > f->size || s.sh_size > f->size - s.sh_offset)
-        return cell_error_set(e, CELL_PROTOCOL_ERROR, "the file is damaged: its schema lies beyond its end");
-    char *bytes = malloc((size_t)s.sh_size);
-    if (!bytes)
-        return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
-    r = read_at(f, s.sh_offset, bytes, s.sh_size, e);
-    if (r >= 0)
-        r = parse_section(bytes, s.sh_size, schema, e);
-    free(bytes);
+        r = parse_section(bytes.data, bytes.len, schema, e);
+    cell_buffer_free(&bytes);
     return r;
 }
 
-int inspect_read(const char *path, struct cell_schema **schema, struct cell_error *e)
+static int read_uses(const struct elf_file *f, struct cell_uses **uses, struct cell_error *e)
 {
-    struct elf_file f = {.fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)};
-    struct stat st;
-    int r;
+    static const struct elf_wanted wanted = {CELL_USES_SECTION, "uses", 0, CELL_MAX_USES_SECTION};
+    static const struct elf_wanted wanted_schemas = {CELL_USED_SCHEMAS_SECTION, "used schemas", 0,
+                                                     CELL_MAX_USES_SECTION};
+    struct cell_buffer bytes = {0}, schemas = {0};
+    int r = elf_read(f, &wanted, &bytes, e);
 
-    if (f.fd < 0)
-        return cell_error_errno(e, errno == ENOENT ? CELL_NOT_FOUND : CELL_IO_ERROR, errno, "cannot open it");
-    if (fstat(f.fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-        r = cell_error_set(e, CELL_NOT_FOUND, "it is no file");
-    } else {
-        f.size = (uint64_t)st.st_size;
-        r = read_schema(&f, schema, e);
+    if (r == CELL_NOT_FOUND)
+        cell_error_set(e, r, "it uses no cell, or was built by another version of Cell");
+    if (r >= 0 && (r = elf_read(f, &wanted_schemas, &schemas, e)) == CELL_NOT_FOUND)
+        r = CELL_OK;
+    if (r >= 0)
+        r = cell_uses_read(bytes.data, bytes.len, schemas.data, schemas.len, uses, e);
+    cell_buffer_free(&bytes);
+    cell_buffer_free(&schemas);
+    return r;
+}
+
+int inspect_read(const char *path, struct cell_schema **schema, struct cell_uses **uses, struct cell_error *e)
+{
+    struct elf_file f;
+    struct cell_schema *s = NULL;
+    struct cell_uses *u = NULL;
+    int r = elf_open(path, &f, e);
+
+    if (r < 0)
+        return r;
+    if (uses && (r = read_uses(&f, &u, e)) == CELL_NOT_FOUND && schema)
+        r = CELL_OK;
+    if (r >= 0 && schema && (r = read_schema(&f, &s, e)) == CELL_NOT_FOUND && u)
+        r = CELL_OK;
+    elf_close(&f);
+    if (r < 0) {
+        cell_schema_free(s);
+        cell_uses_free(u);
+        return r;
     }
-    close(f.fd);
+    if (schema)
+        *schema = s;
+    if (uses)
+        *uses = u;
+    return CELL_OK;
+}
+
+static int show_uses(struct cli *cli, const struct cell_uses *u)
+{
+    struct cell_buffer text = {0}, safe = {0};
+    int code = CLI_OK;
+
+    if (cli->json) {
+        cell_uses_format(u, &safe);
+        cell_buffer_puts(&safe, "\n");
+    } else {
+        uses_text(&text, u);
+        cli_safe(&safe, text.data ? text.data : "", text.len);
+    }
+    if (!cell_buffer_ok(&text) || !cell_buffer_ok(&safe))
+        code = cli_error(cli, CLI_FAILED, NULL, "out of memory");
+    else
+        cli_write(safe.data, safe.len);
+    cell_buffer_free(&text);
+    cell_buffer_free(&safe);
+    return code == CLI_OK ? cli_flush(cli) : code;
+}
+
+void uses_text(struct cell_buffer *out, const struct cell_uses *u)
+{
+    static const char *const kinds[] = {[USE_FIELD] = "field", [USE_METHOD] = "method", [USE_VALUE] = "value"};
+    const struct use *before = NULL;
+
+    for (uint32_t i = 0; i < u->n; i++) {
+        const struct use *x = &u->uses[i];
+        bool same = before && strcmp(before->cell, x->cell) == 0 && strcmp(before->fingerprint, x->fingerprint) == 0;
+
+        if (!same)
+            cell_buffer_printf(out, "%s/* uses cell %s, compiled against schema %s */\n", i ? "\n\n" : "", x->cell,
+                               x->fingerprint);
+        if (same && before->kind == x->kind && strcmp(before->name, x->name) == 0)
+            cell_buffer_printf(out, ", %s:%u", x->file, x->line);
+        else
+            cell_buffer_printf(out, "%s%s %s: %s:%u", same ? "\n" : "", kinds[x->kind], x->name, x->file, x->line);
+        before = x;
+    }
+    if (u->n)
+        cell_buffer_puts(out, "\n");
+    if (u->truncated)
+        cell_buffer_puts(out, "/* and more: the record has met its limit */\n");
+}
+
+int cmd_inspect(struct cli *cli, int argc, char **argv)
+{
+    bool only_uses = false;
+    const struct cli_option options[] = {{.name = "uses", .flag = &only_uses}};
+    struct cell_schema *schema = NULL;
+    struct cell_uses *uses = NULL;
+    struct cell_error e = {0};
+    struct cli_args args;
+    int r = cli_parse(cli, argc, argv, options, 1, &args);
+
+    if (r != 0)
+        return r;
+    if (args.n != 1)
+        return cli_error(cli, CLI_USAGE, "run `cell help inspect`", "inspect takes one program");
+    if (inspect_read(args.items[0], only_uses ? NULL : &schema, &uses, &e) < 0)
+        return cli_error(cli, CLI_FAILED, NULL, "%s: %s", args.items[0], e.text);
+    r = schema ? schema_show(cli, schema) : CLI_OK;
+    if (uses && !(schema && cli->json) && r == CLI_OK)
+        r = show_uses(cli, uses);
+    cell_schema_free(schema);
+    cell_uses_free(uses);
     return r;
 }

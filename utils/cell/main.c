@@ -27,7 +27,24 @@ const struct cli_command cli_commands[] = {
      "  --mirror            the last schema that a build has seen, without asking the cell\n"
      "\n"
      "With --json, the schema document in canonical form: its SHA-256 is the fingerprint.\n"},
-    {"inspect", cmd_inspect, "BINARY", "Print the schema embedded in a cell's program, without running it", ""},
+    {"inspect", cmd_inspect, "BINARY [--uses]",
+     "Print the schema that a program carries, and what it uses of other cells",
+     "  --uses              only what it uses: fields, methods and values, with the source lines\n"
+     "\n"
+     "The program is not run.\n"},
+    {"check", cmd_check, "--against NEWBINARY [PROGRAM…]",
+     "Tell which programs a new version of a cell would break, and where",
+     "  --against NEWBINARY the program of the cell as it would be deployed\n"
+     "  --registry DIR      where reported programs are recorded; default: .cell/consumers beside cell.json\n"
+     "\n"
+     "Without programs, checks those that were reported (`cell report`). Exit code 1 when one would be refused as it\n"
+     "runs, or would not compile.\n"},
+    {"report", cmd_report, "PROGRAM…", "Record what programs use of the cells that they import",
+     "  --registry DIR      where to record it; default: .cell/consumers beside cell.json\n"
+     "\n"
+     "A later report of a program of the same name replaces the earlier one.\n"},
+    {"consumers", cmd_consumers, "[CELL]", "List the programs that were reported, and what they use",
+     "  --registry DIR      where they are recorded; default: .cell/consumers beside cell.json\n"},
     {"call", cmd_call, "CELL.METHOD [NAME=VALUE…] [-H KEY=VALUE…] [--timeout MS] [--address ADDRESS]",
      "Call one method of a running cell",
      "  -H, --meta K=V      request metadata; may be repeated\n"

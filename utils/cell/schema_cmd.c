@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* `cell schema`: what a running cell offers, or what the last build has seen of it. `cell inspect`: what a program
- * holds. */
+/* `cell schema`: what a running cell offers, or what the last build has seen of it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,23 +71,5 @@ int cmd_schema(struct cli *cli, int argc, char **argv)
         r = schema_show(cli, schema);
     cell_schema_free(schema);
     free(json);
-    return r;
-}
-
-int cmd_inspect(struct cli *cli, int argc, char **argv)
-{
-    struct cell_schema *schema = NULL;
-    struct cell_error e = {0};
-    struct cli_args args;
-    int r = cli_parse(cli, argc, argv, NULL, 0, &args);
-
-    if (r != 0)
-        return r;
-    if (args.n != 1)
-        return cli_error(cli, CLI_USAGE, "run `cell help inspect`", "inspect takes one program");
-    if (inspect_read(args.items[0], &schema, &e) < 0)
-        return cli_error(cli, CLI_FAILED, NULL, "%s: %s", args.items[0], e.text);
-    r = schema_show(cli, schema);
-    cell_schema_free(schema);
     return r;
 }

@@ -80,12 +80,17 @@ static void doc_comment(struct cell_buffer *out, const char *indent, const char 
     }
 }
 
+static void former(struct cell_buffer *out, const char *name)
+{
+    if (name)
+        cell_buffer_printf(out, "  /* was %s */", name);
+}
+
 static void rules(struct cell_buffer *out, const struct schema_field *f)
 {
     if (f->since)
         cell_buffer_printf(out, "  /* since %s */", f->since);
-    if (f->renamed_from)
-        cell_buffer_printf(out, "  /* was %s */", f->renamed_from);
+    former(out, f->renamed_from);
     for (uint32_t i = 0; i < f->nrules; i++) {
         cell_buffer_printf(out, "  /* %s", f->rules[i].name);
         for (uint32_t k = 0; k < f->rules[i].nargs; k++)
@@ -108,7 +113,9 @@ static void type_text(struct cell_buffer *out, const struct schema_type *t)
         cell_buffer_printf(out, "enum %s {  /* %s */\n", t->name, scalar_name(t->elem.kind));
         for (uint32_t i = 0; i < t->nvalues; i++) {
             doc_comment(out, "    ", t->values[i].doc);
-            cell_buffer_printf(out, "    %s = %s,\n", t->values[i].name, t->values[i].text);
+            cell_buffer_printf(out, "    %s = %s,", t->values[i].name, t->values[i].text);
+            former(out, t->values[i].renamed_from);
+            cell_buffer_puts(out, "\n");
         }
         cell_buffer_puts(out, "};\n\n");
         return;
@@ -195,14 +202,17 @@ void schema_text(struct cell_buffer *out, const struct cell_schema *s)
         type_text(out, &s->types[i]);
     for (uint32_t i = 0; i < s->nconstants; i++) {
         doc_comment(out, "", s->constants[i].doc);
-        cell_buffer_printf(out, "enum { %s = %s };  /* %s */\n%s", s->constants[i].name, s->constants[i].text,
-                           scalar_name(s->constants[i].kind), i + 1 == s->nconstants ? "\n" : "");
+        cell_buffer_printf(out, "enum { %s = %s };  /* %s */", s->constants[i].name, s->constants[i].text,
+                           scalar_name(s->constants[i].kind));
+        former(out, s->constants[i].renamed_from);
+        cell_buffer_puts(out, i + 1 == s->nconstants ? "\n\n" : "\n");
     }
     for (uint32_t i = 0; i < s->nmethods; i++) {
         doc_comment(out, "", s->methods[i].doc);
         schema_signature(out, &s->methods[i]);
-        cell_buffer_printf(out, ";%s\n%s", s->methods[i].idempotent ? "  /* idempotent */" : "",
-                           s->methods[i].doc ? "\n" : "");
+        cell_buffer_puts(out, s->methods[i].idempotent ? ";  /* idempotent */" : ";");
+        former(out, s->methods[i].renamed_from);
+        cell_buffer_puts(out, s->methods[i].doc ? "\n\n" : "\n");
     }
     for (uint32_t i = 0; i < s->nverbs; i++) {
         const struct schema_verb *v = &s->verbs[i];

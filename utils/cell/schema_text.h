@@ -15,8 +15,4 @@ void schema_call_signature(struct cell_buffer *out, const struct cell_schema *s,
 /* Prints the whole schema: as text, or as the canonical document with --json. Frees nothing. enum cli_exit. */
 int schema_show(struct cli *cli, const struct cell_schema *s);
 
-/* ELF: reads and checks the schema that a cell's program carries. *schema is the caller's.
- * CELL_NOT_FOUND (no such section: not a cell), CELL_PROTOCOL_ERROR (a damaged file), CELL_IO_ERROR. */
-int inspect_read(const char *path, struct cell_schema **schema, struct cell_error *e);
-
 #endif

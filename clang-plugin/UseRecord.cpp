@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+#include "UseRecord.h"
+#include "Diagnostics.h"
+#include "Inject.h"
+#include "UseVisitor.h"
+
+#include "clang/AST/ASTConsumer.h"
+#include "clang/AST/Attr.h"
+#include "clang/AST/Expr.h"
+#include "clang/Lex/Preprocessor.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/Path.h"
+
+extern "C" {
+#include "core/uses.h"
+}
+
+using namespace clang;
+
+namespace
+{
+
+struct Buffer : cell_buffer {
+    Buffer() : cell_buffer() {}
+    ~Buffer() { cell_buffer_free(this); }
+    Buffer(const Buffer &) = delete;
+    Buffer &operator=(const Buffer &) = delete;
+};
+
+class Recorder
+{
+  public:
+    explicit Recorder(PluginState &plugin) : state(plugin), sema(plugin.sema()), uses() {}
+    ~Recorder()
+    {
+        free(uses.uses);
+        cell_arena_free(&uses.arena);
+    }
+    Recorder(const Recorder &) = delete;
+    Recorder &operator=(const Recorder &) = delete;
+
+    void run()
+    {
+        cellVisitUses(state, [&](const ValueDecl *d, SourceLocation loc) { use(d, loc); });
+        if (uses.n == 0)
+            return;
+        cell_uses_sort(&uses);
+        Buffer record;
+        if (cell_uses_record(&uses, &record) < 0)
+            llvm::report_bad_alloc_error("cell: out of memory");
+        emit("cellgen_uses", CELL_USES_SECTION, {record.data, record.len}, false);
+        for (const auto &cell : fingerprints)
+            recordSchema(cell.first, cell.second);
+    }
+
+  private:
+    /* The text that declares `d` is .cell/inject/CELL-HASH.h; "" for what no cell has declared. */
+    StringRef ownerOf(const Decl *d) const
+    {
+        const SourceManager &sm = state.sources();
+        StringRef path = sm.getFilename(sm.getExpansionLoc(d->getLocation()));
+        StringRef folder = llvm::sys::path::parent_path(path), name = llvm::sys::path::filename(path);
+        bool ours = llvm::sys::path::filename(folder) == "inject" &&
+                    llvm::sys::path::filename(llvm::sys::path::parent_path(folder)) == ".cell";
+        return ours ? name.rsplit('-').first : StringRef();
+    }
+
+    /* The schema that the text which declares `d` came from: the text of an import says so, also when it comes from a
+     * precompiled header. An expansion's is that of this compilation. */
+    const std::string &fingerprintOf(const Decl *d, const std::string &cell)
+    {
+        const SourceManager &sm = state.sources();
+        FileID file = sm.getFileID(sm.getExpansionLoc(d->getLocation()));
+        auto known = ofFile.find(file);
+        if (known != ofFile.end())
+            return known->second;
+        std::string &found = ofFile[file];
+        StringRef text = sm.getBufferDataOrNone(file).value_or("");
+        size_t at = text.find("cellgen_" + cell + "_fingerprint[] = \"");
+        session_cell *asked = nullptr;
+        cell_session *session = state.sessionIfAny();
+        if (at != StringRef::npos)
+            found = text.substr(text.find('"', at) + 1, CELL_FINGERPRINT_LEN).str();
+        else if (session && cell_session_cell(session, cell.c_str(), &asked) >= 0)
+            found = asked->fingerprint;
+        return found;
+    }
+
+    /* What lies outside of the project has the name that -ffile-prefix-map gives it. */
+    std::string remapped(StringRef path) const
+    {
+        SmallString<256> text(path);
+        sema.getLangOpts().remapPathPrefix(text);
+        return text.str().str();
+    }
+
+    void use(const ValueDecl *d, SourceLocation loc)
+    {
+        std::string cell = ownerOf(d).str();
+        if (cell.empty() || (isa<VarDecl>(d) && !isa<EnumConstantDecl>(d)))
+            return;
+        std::string fingerprint = fingerprintOf(d, cell), name = cellUsedName(d);
+        std::string place = cellLocationText(state, loc);
+        auto [file, line] = StringRef(place).rsplit(':').first.rsplit(':'); /* without the column */
+        unsigned number = 0;
+        if (fingerprint.size() != CELL_FINGERPRINT_LEN || file.empty() || line.getAsInteger(10, number))
+            return;
+        std::string path = cellPrintable(llvm::json::fixUTF8(file));
+        if (llvm::sys::path::is_absolute(path))
+            path = remapped(path);
+        use_kind kind = isa<FieldDecl>(d) ? USE_FIELD : isa<FunctionDecl>(d) ? USE_METHOD : USE_VALUE;
+        const struct use one = {cell.c_str(), fingerprint.c_str(), kind, name.c_str(), path.c_str(), number};
+        if (cell_uses_add(&uses, &one) < 0)
+            llvm::report_bad_alloc_error("cell: out of memory");
+        fingerprints.insert({cell, fingerprint});
+    }
+
+    void recordSchema(const std::string &cell, const std::string &fingerprint)
+    {
+        Buffer record;
+        cell_error e = {};
+        cell_session *session = state.session(SourceLocation());
+        int r = session ? cell_session_used_schema(session, cell.c_str(), fingerprint.c_str(), &record, &e)
+                        : CELL_FAILED_PRECONDITION;
+        if (r < 0)
+            cellReport(state.diags(), SourceLocation(), CellDiag::UsesFailed) << cell << cellPrintable(e.text);
+        else
+            emit("cellgen_used_" + cell + "_" + fingerprint.substr(0, 12), CELL_USED_SCHEMAS_SECTION,
+                 {record.data, record.len}, true);
+    }
+
+    /* Defines a constant of these bytes. By hand, as the parser has reached the end of the file. `once`: the linker
+     * keeps one of all objects' of that name. */
+    void emit(const std::string &name, StringRef section, StringRef bytes, bool once)
+    {
+        ASTContext &ctx = sema.getASTContext();
+        DeclContext *scope = ctx.getTranslationUnitDecl();
+        SourceLocation loc = state.sources().getLocForStartOfFile(state.sources().getMainFileID());
+        IdentifierInfo &id = state.pp.getIdentifierTable().get(name);
+        QualType type = ctx.getStringLiteralArrayType(ctx.CharTy.withConst(), static_cast<unsigned>(bytes.size()));
+        VarDecl *v = VarDecl::Create(ctx, scope, loc, loc, &id, type, ctx.getTrivialTypeSourceInfo(type, loc),
+                                     once ? SC_Extern : SC_Static);
+        using Kind = decltype(std::declval<const StringLiteral &>().getKind());
+        auto *literal = StringLiteral::Create(ctx, bytes, Kind::Ordinary, false, type, loc);
+        literal->setValueKind(VK_PRValue); /* the characters, not an object that holds them */
+        v->setInit(literal);
+        v->addAttr(UsedAttr::CreateImplicit(ctx));
+        v->addAttr(RetainAttr::CreateImplicit(ctx));
+        v->addAttr(NoDebugAttr::CreateImplicit(ctx));
+        v->addAttr(SectionAttr::CreateImplicit(ctx, section));
+        v->addAttr(
+            AlignedAttr::CreateImplicit(ctx, true, IntegerLiteral::Create(ctx, llvm::APInt(32, 8), ctx.IntTy, loc)));
+        if (once) {
+            v->addAttr(SelectAnyAttr::CreateImplicit(ctx));
+            v->addAttr(VisibilityAttr::CreateImplicit(ctx, VisibilityAttr::Hidden));
+        }
+        scope->addDecl(v);
+        sema.getASTConsumer().HandleTopLevelDecl(DeclGroupRef(v));
+    }
+
+    PluginState &state;
+    Sema &sema;
+    cell_uses uses;
+    std::set<std::pair<std::string, std::string>> fingerprints; /* by cell */
+    std::map<FileID, std::string> ofFile;
+};
+
+} // namespace
+
+void cellRecordUses(PluginState &state)
+{
+    if (state.mode == SESSION_LIVE && state.parser())
+        Recorder(state).run();
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Where a translation unit uses, by name, what a cell has declared in it. */
+#ifndef CELL_USEVISITOR_H
+#define CELL_USEVISITOR_H
+
+#include "State.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+/* "auth_session.email" for a field, else the declaration's name. */
+std::string cellUsedName(const clang::ValueDecl *d);
+
+/* Calls `use` for each use of a field, function or enumerator that an import or expansion declared, in the code of this
+ * unit: what came out of a precompiled header or a module was seen when that was built. A place in a template is met in
+ * the template and in each of its instances. */
+void cellVisitUses(PluginState &state, llvm::function_ref<void(const clang::ValueDecl *, clang::SourceLocation)> use);
+
+#endif

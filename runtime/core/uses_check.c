@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What a new schema does to a program, from what it uses. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/diff_impl.h"
+#include "core/schema_impl.h"
+#include "core/uses.h"
+
+struct check {
+    const struct cell_uses *u;
+    const struct cell_diff *diff;
+    const struct cell_schema *old;
+    struct cell_arena *arena;
+    const struct use **mine; /* of this cell and schema */
+    uint32_t nmine;
+    bool *at;         /* which of them the change at hand concerns */
+    uint32_t *method; /* which method of the old schema each of them is a call of; DIFF_NONE */
+    bool **reached;   /* by method: the types that it reaches; NULL for one that is not called */
+};
+
+/* "auth_login" of "auth_login_async", unless the old schema has a method of that name. */
+static const struct schema_method *method_of(const struct cell_schema *s, const char *name)
+{
+    static const char suffix[] = "_async";
+    char base[256];
+    size_t len = strlen(name), tail = sizeof(suffix) - 1;
+    const struct schema_method *m = cell_schema_method(s, name);
+    if (m || len <= tail || len - tail >= sizeof(base) || strcmp(name + len - tail, suffix) != 0)
+        return m;
+    memcpy(base, name, len - tail);
+    base[len - tail] = '\0';
+    return cell_schema_method(s, base);
+}
+
+static bool is_field(const struct use *use, const char *owner, const char *member)
+{
+    size_t len = strlen(owner);
+    return use->kind == USE_FIELD && strncmp(use->name, owner, len) == 0 && use->name[len] == '.' &&
+           (!member || strcmp(use->name + len + 1, member) == 0);
+}
+
+/* Whether the use names what changed. */
+static bool names(const struct check *c, const struct use *use, const struct diff_change *change)
+{
+    const struct schema_method *m;
+    switch (change->rule) {
+    case DIFF_CONSTANT_REMOVED:
+    case DIFF_CONSTANT_RENAMED:
+    case DIFF_CONSTANT_CHANGED:
+    case DIFF_CONSTANT_RETYPED:
+        return use->kind == USE_VALUE && strcmp(use->name, change->owner) == 0;
+    case DIFF_ENUM_VALUE_REMOVED:
+    case DIFF_ENUM_VALUE_RENAMED:
+    case DIFF_ENUM_VALUE_CHANGED:
+        return use->kind == USE_VALUE && strcmp(use->name, change->member) == 0;
+    case DIFF_METHOD_REMOVED:
+    case DIFF_METHOD_RENAMED:
+    case DIFF_PARAM_ADDED:
+    case DIFF_PARAM_REMOVED:
+    case DIFF_PARAM_CHANGED:
+        m = use->kind == USE_METHOD ? method_of(c->old, use->name) : NULL;
+        return m && strcmp(m->name, change->owner) == 0;
+    case DIFF_TYPE_REMOVED:
+    case DIFF_TYPE_KIND_CHANGED:
+        return is_field(use, change->owner, NULL);
+    default:
+        return (diff_rule_retyped(change->rule) || change->rule == DIFF_FIELD_REMOVED ||
+                change->rule == DIFF_FIELD_RENAMED) &&
+               is_field(use, change->owner, change->member);
+    }
+}
+
+/* A number or an enumerator's type: one converts to any other without a word of the compiler. */
+static bool is_scalar(const struct cell_schema *s, const char *type)
+{
+    enum cell_kind kind = cell_use_builtin(type, strlen(type));
+    const struct schema_type *named = cell_schema_type(s, type);
+    return (kind >= CELL_KIND_BOOL && kind <= CELL_KIND_F64) || (named && named->kind == CELL_KIND_ENUM);
+}
+
+/* Whether a program that uses it by name does not compile any more. */
+static bool breaks_compilation(const struct cell_schema *old, const struct diff_change *change)
+{
+    switch (change->rule) {
+    case DIFF_FIELD_REMOVED:
+    case DIFF_FIELD_RENAMED:
+    case DIFF_TYPE_REMOVED:
+    case DIFF_TYPE_KIND_CHANGED:
+    case DIFF_ENUM_VALUE_REMOVED:
+    case DIFF_ENUM_VALUE_RENAMED:
+    case DIFF_METHOD_REMOVED:
+    case DIFF_METHOD_RENAMED:
+    case DIFF_PARAM_ADDED:
+    case DIFF_PARAM_REMOVED:
+    case DIFF_CONSTANT_REMOVED:
+    case DIFF_CONSTANT_RENAMED:
+        return true;
+    case DIFF_PARAM_CHANGED:
+        return (change->breaks & DIFF_SOURCE) != 0;
+    default:
+        return diff_rule_retyped(change->rule) && !(is_scalar(old, change->before) && is_scalar(old, change->now));
+    }
+}
+
+/* Marks the uses of methods that the change keeps from being called. */
+static bool mark_refused(struct check *c, const struct diff_change *change)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < c->nmine && (change->breaks & DIFF_WIRE); i++) {
+        uint32_t m = c->method[i];
+        if (m != DIFF_NONE && diff_concerns(c->old, c->reached[m], c->old->methods[m].name, change->owner)) {
+            c->at[i] = true;
+            any = true;
+        }
+    }
+    return any;
+}
+
+static bool mark_named(struct check *c, const struct diff_change *change)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < c->nmine; i++)
+        if (names(c, c->mine[i], change)) {
+            c->at[i] = true;
+            any = true;
+        }
+    return any;
+}
+
+static int compare_places(const void *x, const void *y)
+{
+    const struct use *a, *b;
+    memcpy(&a, x, sizeof(a));
+    memcpy(&b, y, sizeof(b));
+    int r = strcmp(a->file, b->file);
+    return r ? r : (a->line > b->line) - (a->line < b->line);
+}
+
+/* The marked places, each once: a line may use several things. */
+static bool collect(struct check *c, struct use_break *b)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < c->nmine; i++)
+        n += c->at[i];
+    b->at = cell_arena_array(c->arena, n, sizeof(*b->at));
+    if (!b->at)
+        return false;
+    n = 0;
+    for (uint32_t i = 0; i < c->nmine; i++)
+        if (c->at[i])
+            b->at[n++] = c->mine[i];
+    if (n > 1)
+        qsort(b->at, n, sizeof(*b->at), compare_places);
+    for (uint32_t i = 0; i < n; i++)
+        if (b->nat == 0 || compare_places(&b->at[b->nat - 1], &b->at[i]) != 0)
+            b->at[b->nat++] = b->at[i];
+    return true;
+}
+
+static bool select_mine(struct check *c, const char *cell, const char *fingerprint)
+{
+    c->mine = cell_arena_array(c->arena, c->u->n, sizeof(*c->mine));
+    c->at = cell_arena_array(c->arena, c->u->n, sizeof(*c->at));
+    if (!c->mine || !c->at)
+        return false;
+    for (uint32_t i = 0; i < c->u->n; i++)
+        if (strcmp(c->u->uses[i].cell, cell) == 0 && strcmp(c->u->uses[i].fingerprint, fingerprint) == 0)
+            c->mine[c->nmine++] = &c->u->uses[i];
+    return true;
+}
+
+/* Once a method that is called, not once a call and change. */
+static bool find_reached(struct check *c)
+{
+    uint32_t *list = cell_arena_array(c->arena, c->old->ntypes, sizeof(*list));
+    c->method = cell_arena_array(c->arena, c->nmine, sizeof(*c->method));
+    c->reached = cell_arena_array(c->arena, c->old->nmethods, sizeof(*c->reached));
+    if (!list || !c->method || !c->reached)
+        return false;
+    for (uint32_t i = 0; i < c->nmine; i++) {
+        const struct schema_method *m = c->mine[i]->kind == USE_METHOD ? method_of(c->old, c->mine[i]->name) : NULL;
+        c->method[i] = m ? (uint32_t)(m - c->old->methods) : DIFF_NONE;
+        if (!m || c->reached[c->method[i]])
+            continue;
+        bool *seen = cell_arena_array(c->arena, c->old->ntypes, sizeof(*seen));
+        if (!seen)
+            return false;
+        diff_reach(c->old, m, seen, list);
+        c->reached[c->method[i]] = seen;
+    }
+    return true;
+}
+
+int cell_uses_check(const struct cell_uses *u, const char *cell, const char *fingerprint, const struct cell_diff *diff,
+                    const struct cell_schema *old, struct cell_arena *arena, struct use_break **breaks, uint32_t *n)
+{
+    struct check c = {.u = u, .diff = diff, .old = old, .arena = arena};
+    struct use_break *found = cell_arena_array(arena, diff->n, sizeof(*found));
+    uint32_t nfound = 0;
+    if (!found || !select_mine(&c, cell, fingerprint) || !find_reached(&c))
+        return CELL_NO_MEMORY;
+    for (uint32_t i = 0; i < diff->n; i++) {
+        const struct diff_change *change = &diff->changes[i];
+        memset(c.at, 0, c.nmine * sizeof(*c.at));
+        bool named = mark_named(&c, change), refused = mark_refused(&c, change);
+        if (!named && !refused)
+            continue;
+        struct use_break *b = &found[nfound++];
+        *b = (struct use_break){
+            .change = change, .compile = named && breaks_compilation(old, change), .running = refused};
+        if (!collect(&c, b))
+            return CELL_NO_MEMORY;
+    }
+    *breaks = found;
+    *n = nfound;
+    return CELL_OK;
+}

@@ -67,7 +67,8 @@ static void forget_all(cell_ctx *c)
 {
     forget_error(c);
     c->incoming = NULL;
-    cell_arena_reset(&c->arena);
+    if (c->arena.blocks)
+        cell_arena_reset(&c->arena);
 }
 
 void cell_ctx_reset(cell_ctx *c)
@@ -75,7 +76,8 @@ void cell_ctx_reset(cell_ctx *c)
     if (c && (c->origin || c->intercepted))
         forget_error(c); /* what the handler or interceptor was given, and out parameters, live in the rest */
     else if (c) {
-        cell_async_drop(c);
+        if (c->async.lanes)
+            cell_async_drop(c);
         forget_all(c);
     }
 }
@@ -97,8 +99,10 @@ void cell_ctx_begin_handler_at(cell_ctx *c, struct ctx_origin *origin, uint64_t 
 
 void cell_ctx_end_handler(cell_ctx *c)
 {
-    cell_async_drop(c);
-    cell_pool_return(c); /* its client need not outlive the server's threads */
+    if (c->async.lanes)
+        cell_async_drop(c);
+    if (c->lease)
+        cell_pool_return(c); /* its client need not outlive the server's threads */
     forget_all(c);
     cell_scratch_reset(&c->meta);
     cell_scratch_reset(&c->message);

@@ -71,7 +71,19 @@ static void forget_all(cell_ctx *c)
 {
     forget_error(c);
     c->incoming = NULL;
-    cell_arena_reset(&c->arena);
+    if (c->arena.blocks)
+        cell_arena_reset(&c->arena);
+}
+
+/* Each is looked at before it is called: most calls leave nothing behind. */
+static void drop_outstanding(cell_ctx *c)
+{
+    if (c->async.lanes || c->async.batches)
+        cell_async_drop(c);
+    if (c->nheld || c->lend.begun)
+        cell_release(c);
+    if (c->streams)
+        cell_streams_drop(c);
 }
 
 void cell_ctx_reset(cell_ctx *c)
@@ -79,9 +91,7 @@ void cell_ctx_reset(cell_ctx *c)
     if (c && (c->origin || c->intercepted))
         forget_error(c); /* what the handler or interceptor was given, and out parameters, live in the rest */
     else if (c) {
-        cell_async_drop(c);
-        cell_release(c);
-        cell_streams_drop(c);
+        drop_outstanding(c);
         forget_all(c);
     }
 }
@@ -103,12 +113,13 @@ void cell_ctx_begin_handler_at(cell_ctx *c, struct ctx_origin *origin, uint64_t 
 
 void cell_ctx_end_handler(cell_ctx *c)
 {
-    cell_async_drop(c);
-    cell_reply_end(c);
-    cell_release(c);
-    cell_lend_trim(c);
-    cell_streams_drop(c);
-    cell_pool_return(c); /* its client need not outlive the server's threads */
+    drop_outstanding(c);
+    if (c->reply.memory)
+        cell_reply_end(c);
+    if (c->lend.private_memory)
+        cell_lend_trim(c);
+    if (c->lease)
+        cell_pool_return(c); /* its client need not outlive the server's threads */
     forget_all(c);
     cell_scratch_reset(&c->meta);
     cell_body_reset(c);

@@ -8,7 +8,7 @@
 static uint32_t plain_size(const struct cell_field *f) { return f->type->size * (f->count ? f->count : 1); }
 
 /* Whether all messages have one size, and a small one. */
-static void find_short(struct cell_layout *layout)
+static void find_short(struct cell_layout *layout, struct cell_layout_step *steps)
 {
     uint64_t size = CELL_MESSAGE_HEADER + cell_round_up8(layout->size), filled = 0;
     layout->short_size = 0;
@@ -16,9 +16,10 @@ static void find_short(struct cell_layout *layout)
     if (layout->nsteps > CELL_SHORT_STEPS)
         return;
     for (uint32_t i = 0; i < layout->nsteps; i++) {
-        const struct cell_layout_step *step = &layout->steps[i];
+        struct cell_layout_step *step = &steps[i];
         if (step->kind == CELL_STEP_FIELD || step->size == 0 || step->size > CELL_SHORT_MESSAGE)
             return;
+        step->ref.offset = (uint32_t)size;
         layout->has_gaps |= step->offset != filled;
         filled = step->offset + (step->kind == CELL_STEP_COPY ? step->size : sizeof(struct cell_wire_ref));
         size += step->kind == CELL_STEP_PLAIN ? cell_round_up8(step->size) : 0;
@@ -42,8 +43,7 @@ int cell_layout_prepare(struct cell_layout *layout)
             steps[n++] = (struct cell_layout_step){.kind = plain ? CELL_STEP_PLAIN : CELL_STEP_FIELD,
                                                    .offset = f->offset,
                                                    .size = plain ? plain_size(f) : 0,
-                                                   .stride = f->type->size,
-                                                   .count = f->count ? f->count : 1,
+                                                   .ref = {0, f->type->size, f->count ? f->count : 1},
                                                    .field = f};
         else if (last && last->kind == CELL_STEP_COPY && last->offset + last->size == f->offset)
             last->size += plain_size(f);
@@ -56,7 +56,7 @@ int cell_layout_prepare(struct cell_layout *layout)
     layout->all_plain = true;
     for (uint32_t i = 0; i < n; i++)
         layout->all_plain &= steps[i].kind == CELL_STEP_PLAIN;
-    find_short(layout);
+    find_short(layout, steps);
     return CELL_OK;
 }
 

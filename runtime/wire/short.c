@@ -38,9 +38,9 @@ static inline uint32_t round16(uint32_t n) { return (n + 15) & ~15u; }
 bool cell_short_put(const struct cell_layout *layout, const void *in, uint8_t *to)
 {
     const uint8_t *from = in;
-    uint32_t at = round8(layout->size); /* as everywhere here, from the end of the header */
+    uint8_t *message = to - CELL_MESSAGE_HEADER; /* where it would begin */
     if (layout->has_gaps)
-        zero(to, at);
+        zero(to, round8(layout->size));
     for (uint32_t i = 0; i < layout->nsteps; i++) {
         const struct cell_layout_step *step = &layout->steps[i];
         if (step->kind == CELL_STEP_COPY) {
@@ -51,78 +51,51 @@ bool cell_short_put(const struct cell_layout *layout, const void *in, uint8_t *t
         memcpy(&ref, from + step->offset, sizeof(ref));
         if (!ref.ptr)
             return false;
-        const struct cell_wire_ref wire = {CELL_MESSAGE_HEADER + at, step->stride, step->count};
-        memcpy(to + step->offset, &wire, sizeof(wire));
+        uint8_t *value = message + step->ref.offset;
+        memcpy(to + step->offset, &step->ref, sizeof(step->ref));
         if (step->size % 8)
-            memset(to + at + round8(step->size) - 8, 0, 8);
-        copy(to + at, ref.ptr, step->size);
-        at += round8(step->size);
+            memset(value + round8(step->size) - 8, 0, 8);
+        copy(value, ref.ptr, step->size);
     }
     return true;
 }
 
-static inline bool has_header(const struct cell_layout *layout, const uint8_t *bytes, size_t len)
+/* Whether a message is laid out as cell_short_put lays it out. */
+static inline bool is_usual(const struct cell_layout *layout, const uint8_t *bytes, size_t len)
 {
-    uint32_t header[2];
-    if (len != layout->short_size)
+    const uint64_t usual = layout->short_size | (uint64_t)round8(layout->size) << 32;
+    if (len != layout->short_size || memcmp(bytes, &usual, sizeof(usual)) != 0)
         return false;
-    memcpy(header, bytes, sizeof(header));
-    return header[0] == len && header[1] == round8(layout->size);
-}
-
-static inline bool is_ref(const uint8_t *at, uint32_t offset, const struct cell_layout_step *step)
-{
-    struct cell_wire_ref ref;
-    memcpy(&ref, at, sizeof(ref));
-    return ref.offset == offset && ref.stride == step->stride && ref.count == step->count;
-}
-
-/* Where the values begin that references are to, from the message's beginning. */
-static inline uint32_t first_value(const struct cell_layout *layout)
-{
-    return CELL_MESSAGE_HEADER + round8(layout->size);
-}
-
-static inline bool has_refs(const struct cell_layout *layout, const uint8_t *fixed)
-{
-    uint32_t at = first_value(layout);
     for (uint32_t i = 0; i < layout->nsteps; i++) {
         const struct cell_layout_step *step = &layout->steps[i];
-        if (step->kind == CELL_STEP_COPY)
-            continue;
-        if (!is_ref(fixed + step->offset, at, step))
+        if (step->kind != CELL_STEP_COPY &&
+            memcmp(bytes + CELL_MESSAGE_HEADER + step->offset, &step->ref, sizeof(step->ref)) != 0)
             return false;
-        at += round8(step->size);
     }
     return true;
 }
 
 bool cell_short_take(const struct cell_layout *layout, uint64_t *message, size_t len)
 {
-    uint8_t *bytes = (uint8_t *)message, *fixed = bytes + CELL_MESSAGE_HEADER;
-    uint32_t at = first_value(layout);
-    if (!has_header(layout, bytes, len) || !has_refs(layout, fixed))
+    uint8_t *bytes = (uint8_t *)message;
+    if (!is_usual(layout, bytes, len))
         return false;
     for (uint32_t i = 0; i < layout->nsteps; i++) {
         const struct cell_layout_step *step = &layout->steps[i];
         if (step->kind == CELL_STEP_COPY)
             continue;
-        const struct cell_ref ref = {bytes + at, step->count};
-        memcpy(fixed + step->offset, &ref, sizeof(ref));
-        at += round8(step->size);
+        const struct cell_ref ref = {bytes + step->ref.offset, step->ref.count};
+        memcpy(bytes + CELL_MESSAGE_HEADER + step->offset, &ref, sizeof(ref));
     }
     return true;
 }
 
 bool cell_short_take_to(const struct cell_layout *layout, const uint8_t *bytes, size_t len, void *const *out)
 {
-    uint32_t at = first_value(layout);
-    if (!layout->all_plain || !has_header(layout, bytes, len) || !has_refs(layout, bytes + CELL_MESSAGE_HEADER))
+    if (!layout->all_plain || !is_usual(layout, bytes, len))
         return false;
-    for (uint32_t i = 0; i < layout->nsteps; i++) {
-        copy(out[i], bytes + at, layout->steps[i].size);
-        at += round8(layout->steps[i].size);
-    }
+    for (uint32_t i = 0; i < layout->nsteps; i++)
+        copy(out[i], bytes + layout->steps[i].ref.offset, layout->steps[i].size);
     return true;
 }
 
@@ -133,7 +106,7 @@ void cell_short_places(const struct cell_layout *layout, struct cell_short *s, v
         const struct cell_layout_step *step = &layout->steps[i];
         zero(value, round8(step->size));
         out[i] = value;
-        s->refs[i] = (struct cell_ref){value, step->count};
+        s->refs[i] = (struct cell_ref){value, step->ref.count};
         value += round16(step->size);
     }
 }

@@ -28,7 +28,7 @@ struct cell_layout_step {
     uint32_t kind;
     uint32_t offset;                /* in the struct and in the fixed part */
     uint32_t size;                  /* COPY, PLAIN: bytes */
-    uint32_t stride, count;         /* PLAIN: of the elements */
+    struct cell_wire_ref ref;       /* PLAIN, of a short message: the reference as it always is */
     const struct cell_field *field; /* PLAIN, FIELD */
 };
 

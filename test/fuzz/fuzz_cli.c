@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // LINK: utils/cell/call_value.c utils/cell/call_json.c utils/cell/call_print.c utils/cell/output.c
-// LINK: utils/cell/inspect.c utils/cell/health.c
+// LINK: utils/cell/inspect_read.c utils/cell/elf_file.c utils/cell/health.c
 /*
  * What the command line reads from outside: values of arguments (what is taken must print as JSON that reads back as
  * the same), programs to inspect, and what cells say of their health. The first byte chooses.
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../../utils/cell/call_value.h"
+#include "../../utils/cell/inspect.h"
 #include "../../utils/cell/link_health.h"
 #include "../../utils/cell/schema_text.h"
 
@@ -91,6 +92,7 @@ static void program(const uint8_t *data, size_t size)
     static int fd = -1;
     static char path[64];
     struct cell_schema *schema = NULL;
+    struct cell_uses *uses = NULL;
     struct cell_error e = {0};
 
     if (fd < 0) {
@@ -98,9 +100,10 @@ static void program(const uint8_t *data, size_t size)
         snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     }
     EXPECT(ftruncate(fd, 0) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size);
-    int r = inspect_read(path, &schema, &e);
-    EXPECT(r < 0 ? e.status == r && e.text[0] && !schema : schema != NULL);
+    int r = inspect_read(path, &schema, &uses, &e);
+    EXPECT(r < 0 ? e.status == r && e.text[0] && !schema && !uses : schema || uses);
     cell_schema_free(schema);
+    cell_uses_free(uses);
 }
 
 static void health(const char *json, size_t size)

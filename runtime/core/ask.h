@@ -16,6 +16,9 @@
  *   .cell/objects/KEY.json         per object: {"cells": {"auth": FINGERPRINT}, "object": path}; KEY is from the path
  *   .cell/inject/NAME-HASH.h       the injected texts; the last line is a checksum in a comment
  *   .cell/down/DEV-INODE           a socket whose cell let the deadline pass; its mtime says when
+ *   .cell/down/DEV-INODE-hurried   the same, but only the deadline of an editor
+ *   .cell/sources/KEY.json         per main file, what .cell/objects holds of the object that was last made of it: for
+ *                                  editors, which make none
  *   .cell/down/NAME                who has explained that the cell is not there or hangs; its mtime says when this was
  *                                  last met
  *
@@ -56,6 +59,12 @@ int cell_session_new(const char *main_file, const char *output, enum session_mod
 void cell_session_free(struct cell_session *s); /* closes the connections; NULL is accepted */
 struct cell_config *cell_session_config(struct cell_session *s);
 
+/* For editors, before anything is asked: all questions together wait for `ms` at most. A cell that was too slow for
+ * that is not asked again by such sessions; the others, which have more time, find out for themselves. A cell that
+ * cannot be asked counts as known, and stale, when there is a mirror of it. The baseline is that of the object that was
+ * last compiled from the main file. */
+void cell_session_hurry(struct cell_session *s, uint32_t ms);
+
 /* What a compilation knows of one cell. */
 struct session_cell {
     const char *name;
@@ -63,6 +72,7 @@ struct session_cell {
     char fingerprint[CELL_FINGERPRINT_LEN + 1];
     const char *mirror_path; /* absolute; exists on success: a dependency of the object; NULL for such a name */
     int status;              /* of asking it: negative when it failed, error below */
+    bool stale;              /* asking failed with `error`, and this is what the disk knows (cell_session_hurry) */
     struct cell_error error; /* names socket and cause; asked once, said for each annotation that needs it */
     bool reported;           /* for the caller: so that one error a build and cell is printed */
 };
@@ -109,6 +119,10 @@ int cell_session_put(struct cell_session *s, const char *path, const char *text,
 /* The schema of `name` that this object was last successfully compiled against, when it differs from the present one;
  * NULL = no baseline or the same. Belongs to the session. */
 const struct cell_schema *cell_session_baseline(struct cell_session *s, struct session_cell *cell);
+
+/* The names of the cells that this object was compiled against, in the order of the record, then NULL. Begin with
+ * *iterator = NULL. */
+const char *cell_session_recorded(struct cell_session *s, void **iterator);
 
 /* Call when the translation unit ended without any error: records the schemas in use as this object's baseline. Does
  * nothing but in live mode (an editor's run must not move the baseline of the object that the build makes), and without

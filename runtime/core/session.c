@@ -34,6 +34,15 @@ static const char *below_project(struct cell_session *s, const char *dir, const 
     return copy(s, main_file);
 }
 
+/* Where what is known of an object, or of a main file, is kept. */
+static const char *record_path(struct cell_session *s, const char *folder, const char *path)
+{
+    char key[CELL_FINGERPRINT_LEN + 1];
+    cell_sha256_hex(path, strlen(path), key);
+    key[32] = '\0';
+    return cell_store_path(&s->store, folder, key, ".json");
+}
+
 static int open_session(struct cell_session *s, const char *main_file, const char *output, struct cell_error *e)
 {
     int r = cell_config_find(main_file, &s->config, e);
@@ -44,15 +53,13 @@ static int open_session(struct cell_session *s, const char *main_file, const cha
     if (!dir || cell_store_init(&s->store, &s->arena, dir) < 0)
         return session_no_memory(e);
     s->file = below_project(s, dir, main_file);
-    if (!s->file)
+    s->source_record_path = record_path(s, "sources", main_file);
+    if (!s->file || !s->source_record_path)
         return session_no_memory(e);
     if (!output)
         return CELL_OK;
-    char key[CELL_FINGERPRINT_LEN + 1];
-    cell_sha256_hex(output, strlen(output), key);
-    key[32] = '\0';
     s->object = copy(s, output);
-    s->record_path = cell_store_path(&s->store, "objects", key, ".json");
+    s->record_path = record_path(s, "objects", output);
     return s->object && s->record_path ? CELL_OK : session_no_memory(e);
 }
 
@@ -100,6 +107,17 @@ void cell_session_free(struct cell_session *s)
 }
 
 struct cell_config *cell_session_config(struct cell_session *s) { return s->config; }
+
+void cell_session_hurry(struct cell_session *s, uint32_t ms)
+{
+    s->hurried = true;
+    s->object = s->file; /* what is parsed for an editor may have an output, which is a part of no program */
+    s->record_path = s->source_record_path;
+    if (ms >= s->config->timeout_ms)
+        return;
+    s->config->timeout_ms = ms;
+    s->budget_ns = ms * CELL_NS_PER_MS;
+}
 
 /* ---- questions ---- */
 
@@ -205,6 +223,10 @@ static int ask_cell(struct cell_session *s, struct known_cell *c, struct cell_er
     uint64_t age_ms, lifetime_ms = down_lifetime_ms(s), granted_ns = s->budget_ns;
     cell_store_look(c->pub.address, &c->socket);
     c->hung = cell_store_is_down(&s->store, &c->socket, lifetime_ms, &age_ms);
+    if (!c->hung && s->hurried) {
+        c->socket.hurried = true;
+        c->hung = cell_store_is_down(&s->store, &c->socket, lifetime_ms, &age_ms);
+    }
     if (c->hung)
         return cell_error_set(e, CELL_DEADLINE_EXCEEDED,
                               "%s: the cell did not answer %llu s ago; it is asked again in %llu s, or at once when it "
@@ -281,6 +303,10 @@ int cell_session_cell(struct cell_session *s, const char *name, struct session_c
             c->pub.status = s->mode == SESSION_MIRROR ? cell_session_read_mirror(s, c, e) : ask_cell(s, c, e);
         if (c->pub.status < 0)
             disconnect(s, c);
+        if (c->pub.status < 0 && s->hurried && c->pub.mirror_path && cell_session_read_mirror(s, c, NULL) >= 0) {
+            c->pub.stale = true;
+            c->pub.status = CELL_OK;
+        }
     }
     *cell = &c->pub;
     return c->pub.status;
@@ -296,6 +322,8 @@ int cell_session_expand(struct cell_session *s, struct session_cell *cell, const
         return session_fail_again(cell, e);
     if (s->mode == SESSION_MIRROR)
         return cell_error_set(e, CELL_FAILED_PRECONDITION, "cells are not asked in this kind of compilation");
+    if (cell->stale)
+        return cell_error_set(e, cell->error.status, "%s", cell->error.text);
     int r = cell_declared_check(declared, e);
     if (r < 0)
         return r;

@@ -67,6 +67,7 @@ struct PluginState {
 
     session_mode mode = SESSION_MIRROR; /* whom to ask: the cells, or (-E, -M, completion) only the disk */
     std::string input, output;          /* as the compiler was given them; empty = none */
+    unsigned editorMs = 0;              /* an editor waits (cellEditorMs) */
 
     /* The session, made with the first annotation that needs one. NULL when the configuration is unusable: that was
      * reported once, at `loc`. */
@@ -95,6 +96,10 @@ struct PluginState {
     std::unique_ptr<cell_session, CellSessionDelete> theSession, theMirrorSession;
     bool sessionFailed = false, mirrorSessionFailed = false;
 };
+
+/* `cell clangd` sets CELL_EDITOR_MS: this is no build, nothing may act, and cells have so many milliseconds. 0 = it is
+ * not set. */
+unsigned cellEditorMs();
 
 /* Tells what kind of compilation `pp` belongs to, before anything is known of annotations. */
 void cellRegisterCompilation(clang::Preprocessor &pp, session_mode mode, llvm::StringRef input, llvm::StringRef output);

@@ -58,7 +58,7 @@ _cell_call()
 _cell()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command= first= i
-    local commands="up down status list schema inspect call expand doctor systemd completion help"
+    local commands="up down status list schema inspect call expand clangd export doctor systemd completion help"
     local -a _cell_dir=()
 
     # The line is split at '=' and ':' as well; only the part behind them is replaced.
@@ -95,6 +95,7 @@ _cell()
         schema) [[ -n $first ]] || _cell_offer "$(_cell_cells)" ;;
         inspect | expand) _cell_paths -f ;;
         completion) _cell_offer bash ;;
+        export) if [[ -z $first ]]; then _cell_offer headers; else _cell_paths -d; fi ;;
         help) _cell_offer "$commands" ;;
         call) _cell_call ;;
         esac

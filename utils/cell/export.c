@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * `cell export headers`: what the plugin would inject, as files, for tools that cannot load it. DIR/cell/clients/NAME.h
- * is a cell's client; DIR/cell/cell.h takes the place of the header of that name, includes all of them, and makes
- * CELL_REMOTE a declaration that says nothing. What the files say depends on the schemas alone.
+ * is a cell's client; DIR/cell/cell.h takes the place of the header of that name, includes all of them, and makes the
+ * annotations say nothing. What the files say depends on the schemas alone.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -167,13 +167,13 @@ static int export_entry(struct export *x)
     struct cell_error e = {0};
     char path[4400];
 
-    cell_buffer_puts(&b,
-                     "/* <cell/cell.h> without the plugin, made by `cell export headers`: every cell of the project "
-                     "is imported. */\n"
-                     "#ifndef CELL_CELL_H\n#define CELL_CELL_H\n#pragma GCC system_header\n\n"
-                     "#include <cell/attrs.h> // IWYU pragma: export\n"
-                     "#include <cell/ctx.h>   // IWYU pragma: export\n\n"
-                     "#undef CELL_REMOTE\n#define CELL_REMOTE(name) struct cell_import\n\n");
+    cell_buffer_puts(
+        &b, "/* <cell/cell.h> without the plugin, made by `cell export headers`: every cell of the project "
+            "is imported. */\n"
+            "#ifndef CELL_CELL_H\n#define CELL_CELL_H\n#pragma GCC system_header\n\n"
+            "#include <cell/attrs.h> // IWYU pragma: export\n"
+            "#include <cell/ctx.h>   // IWYU pragma: export\n\n"
+            "#undef CELL_ANNOTATE\n#define CELL_ANNOTATE(...)\n#undef CELL_PRAGMA\n#define CELL_PRAGMA(text)\n\n");
     for (size_t i = 0; i < x->n; i++)
         cell_buffer_printf(&b, "#include \"clients/%s.h\" // IWYU pragma: export\n", x->names[i]);
     cell_buffer_puts(&b, "\n#endif\n");

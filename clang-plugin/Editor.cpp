@@ -81,15 +81,28 @@ void injectBefore(PluginState &state, Token &next, IdentifierInfo *name)
 
 } // namespace
 
+/* There is a single place for a watcher of tokens, and one that runs must stay where it is: this one serves all. */
+struct VerbWatchers {
+    std::list<Watcher> all;
+};
+
 void cellWatchVerb(PluginState &state)
 {
     if (state.mode != SESSION_MIRROR || !state.editorMs)
         return;
-    state.pp.setTokenWatcher([&state, watcher = Watcher()](const Token &token) mutable {
-        /* The watcher stays where it is: it may not take itself away while it runs. The token is the parser's own. */
-        if (watcher.active && watcher.step(token))
-            injectBefore(state, const_cast<Token &>(token), watcher.name);
-    });
+    if (!state.verbWatchers) {
+        state.verbWatchers = std::make_shared<VerbWatchers>();
+        state.pp.setTokenWatcher([&state, watchers = state.verbWatchers](const Token &token) {
+            for (auto it = watchers->all.begin(); it != watchers->all.end();) {
+                bool behind = it->step(token);
+                IdentifierInfo *name = it->name;
+                it = it->active ? std::next(it) : watchers->all.erase(it);
+                if (behind) /* the token is the parser's own; it is another one now, which was not lexed here */
+                    return injectBefore(state, const_cast<Token &>(token), name);
+            }
+        });
+    }
+    state.verbWatchers->all.emplace_back();
 }
 
 void cellDriftOfPreamble(PluginState &state)

@@ -45,6 +45,9 @@ struct CellDrift {
     llvm::DenseSet<unsigned> reported; /* raw locations of uses */
 };
 
+/* Records of a completion run whose `;` has not come yet (Editor.cpp). */
+struct VerbWatchers;
+
 /* Sema's stacks as they were before an injected text; Inject.cpp puts them back after it. */
 struct SavedPragmas;
 struct SavedPragmasDelete {
@@ -88,7 +91,8 @@ struct PluginState {
     bool silenced = false;                                                /* no diagnostics but failed cells */
     bool driftSource = false;                                             /* Drift.h's typo source is installed */
 
-    ProvideStatePtr provide; /* Provide.h's own */
+    ProvideStatePtr provide;                    /* Provide.h's own */
+    std::shared_ptr<VerbWatchers> verbWatchers; /* none before there is one to watch for */
 
   private:
     std::unique_ptr<cell_session, CellSessionDelete> open(session_mode sessionMode, cell_error &e);

@@ -223,6 +223,13 @@ void cellTagDefinition(Preprocessor &pp, TagDecl *d)
         handle(state, d, &at);
 }
 
+void cellTagComplete(PluginState &state, TagDecl *d)
+{
+    const InjectAt at = InjectAt::Semicolon;
+    if (hasOwnAnnotation(d) && d->getDeclContext()->getRedeclContext()->isFileContext() && !d->isDependentContext())
+        handle(state, d, &at);
+}
+
 /* One annotated declaration in a function or a record. What stands before that is of a `#pragma clang attribute`, which
  * means the outer one. */
 static void refuseMember(PluginState &state, NamedDecl *d, DeclContext *scope, Where where)

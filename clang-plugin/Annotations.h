@@ -3,7 +3,7 @@
 #ifndef CELL_ANNOTATIONS_H
 #define CELL_ANNOTATIONS_H
 
-#include "State.h"
+#include "Inject.h"
 
 #include "clang/AST/DeclCXX.h"
 #include "clang/AST/DeclTemplate.h"
@@ -20,6 +20,9 @@ void cellTopLevel(clang::Preprocessor &pp, clang::Decl *d);
 
 /* From HandleTagDeclDefinition, for those with attributes. */
 void cellTagDefinition(clang::Preprocessor &pp, clang::TagDecl *d);
+
+/* In a completion run, for a record that is complete: the parser goes on with what is injected. */
+void cellTagComplete(PluginState &state, clang::TagDecl *d);
 
 /* From wherever a function's body or a record ends: what is annotated in there, where nothing can be injected. */
 void cellMembers(clang::Preprocessor &pp, clang::DeclContext *scope);

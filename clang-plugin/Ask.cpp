@@ -97,6 +97,23 @@ void explainUnreachable(PluginState &state, cell_session *session, session_cell 
         cellReport(state.diags(), loc, CellDiag::CellNoConfigNote) << cell->name;
 }
 
+/* Editors show warnings of the file that is open: what is said of a header stands at its #include. */
+SourceLocation inMainFile(PluginState &state, SourceLocation loc)
+{
+    SourceManager &sm = state.sources();
+    loc = sm.getFileLoc(loc);
+    for (SourceLocation from; !sm.isInMainFile(loc) && (from = sm.getIncludeLoc(sm.getFileID(loc))).isValid();)
+        loc = from;
+    return loc;
+}
+
+/* Who edits a file goes on with what is known; a build could not. */
+void reportStale(PluginState &state, const session_cell *cell, SourceLocation loc)
+{
+    cellReport(state.diags(), inMainFile(state, loc), CellDiag::CellStale)
+        << cell->name << StringRef(cell->fingerprint).take_front(12) << cellPrintable(cell->error.text);
+}
+
 /* With a mirror of the cell there is no echo. */
 void reportUnreachable(PluginState &state, cell_session *session, session_cell *cell, SourceLocation loc,
                        StringRef annotation)
@@ -154,7 +171,9 @@ session_cell *cellAsk(PluginState &state, StringRef name, SourceLocation loc, St
             cell->reported = true;
         return nullptr;
     }
-    if (!cell->reported)
+    if (!cell->reported && cell->stale)
+        reportStale(state, cell, loc);
+    else if (!cell->reported)
         reportLock(state, session, cell, loc);
     cell->reported = true;
     if (cell->lock_path)

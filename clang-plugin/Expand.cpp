@@ -8,6 +8,8 @@
 #include "Render.h"
 #include "Request.h"
 
+#include <mutex>
+
 #include "clang/AST/DeclCXX.h"
 #include "clang/Lex/Preprocessor.h"
 
@@ -24,6 +26,37 @@ struct ExpansionDelete {
     void operator()(cell_expansion *x) const { cell_expansion_free(x); }
 };
 using Expansion = std::unique_ptr<cell_expansion, ExpansionDelete>;
+
+/* In an editor's process: the texts of expansions, for completion, which asks nobody, and for cells that have gone. */
+class Memory
+{
+  public:
+    void put(const std::string &key, std::string text)
+    {
+        std::lock_guard<std::mutex> guard(lock);
+        if (texts.size() >= most)
+            texts.clear();
+        texts[key] = std::move(text);
+    }
+    std::string get(const std::string &key)
+    {
+        std::lock_guard<std::mutex> guard(lock);
+        auto found = texts.find(key);
+        return found == texts.end() ? "" : found->second;
+    }
+
+  private:
+    static constexpr size_t most = 1000;
+    std::mutex lock;
+    std::map<std::string, std::string> texts;
+};
+
+/* Never destroyed: parses may still run at exit. */
+Memory &memory()
+{
+    static Memory *all = new Memory;
+    return *all;
+}
 
 enum class Target { Struct, Enum, Function, Variable, Other }; /* as the messages select them */
 
@@ -58,6 +91,8 @@ class Expander
     bool showDiagnostics(const schema_verb *verb, const cell_expansion *x);
     std::string unitName();
     bool inject(cell_expansion *x, InjectAt at);
+    bool again(InjectAt at);
+    std::string memoryKey() const;
     SourceLocation loc() const { return a->getLocation(); }
 
     PluginState &state;
@@ -65,6 +100,7 @@ class Expander
     const AnnotateAttr *a;
     session_cell *cell;
     ExpandRequest request;
+    std::string key;                 /* of memory() */
     std::vector<const Expr *> given; /* the verb's arguments as written; NULL where one is left out */
     schema_ref variableUse = {};
 };
@@ -215,10 +251,31 @@ bool Expander::inject(cell_expansion *x, InjectAt at)
     cell_buffer text = {};
     int r = cell_render_client(content, &options, &text, &e);
     bool good = r >= 0 && cellInjectText(state, cell->name, StringRef(text.data, text.len), loc(), at);
+    if (good && state.editorMs)
+        memory().put(key, std::string(text.data, text.len));
     cell_buffer_free(&text);
     if (r < 0)
         cellReport(state.diags(), loc(), CellDiag::ExpandFailed) << cell->name << cellPrintable(e.text);
     return good;
+}
+
+/* The declaration stands where it stood, or elsewhere: what it is expanded to is the same. */
+std::string Expander::memoryKey() const
+{
+    ExpandRequest r = request;
+    r.location.clear();
+    r.live = false;
+    return std::string(cell->name) + " " + cell->fingerprint + "\n" + cellRequestJson(r);
+}
+
+/* What the same request was answered with before. */
+bool Expander::again(InjectAt at)
+{
+    std::string text = memory().get(key);
+    if (text.empty())
+        return false;
+    unitName();
+    return cellInjectText(state, cell->name, text, loc(), at);
 }
 
 void Expander::expand(StringRef verbName, InjectAt at)
@@ -245,6 +302,10 @@ void Expander::expand(StringRef verbName, InjectAt at)
     if (!own || !read(verb, reader))
         return;
     std::string json = cellRequestJson(request);
+    if (state.editorMs)
+        key = memoryKey();
+    if ((state.mode == SESSION_MIRROR || cell->stale) && again(at))
+        return;
     reader.finish(); /* now `own` holds the types that the answer may use */
     cell_expansion *answer = nullptr;
     if (cell_session_expand(session, cell, json.data(), json.size(), own.get(), &answer, &e) < 0) {
@@ -262,8 +323,8 @@ void Expander::expand(StringRef verbName, InjectAt at)
 
 void cellExpand(PluginState &state, NamedDecl *d, const AnnotateAttr *a, StringRef name, StringRef verb, InjectAt at)
 {
-    /* Without a connection nobody can answer; completion shows what imports alone bring. */
-    if (state.mode == SESSION_MIRROR)
+    /* Without a connection nobody can answer; an editor has asked before. */
+    if (state.mode == SESSION_MIRROR && !state.editorMs)
         return;
     if (session_cell *cell = cellAsk(state, name, a->getLocation(), a->getAnnotation().drop_front(5)))
         Expander(state, d, a, cell).expand(verb, at);

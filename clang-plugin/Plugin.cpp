@@ -2,16 +2,17 @@
 /* Registration with Clang: the attribute that headers test for, the pragma, and the consumer of declarations. */
 #include "Annotations.h"
 #include "Drift.h"
+#include "Editor.h"
 #include "Import.h"
 #include "Inject.h"
 
-#include "clang/AST/ASTConsumer.h"
 #include "clang/Frontend/CompilerInstance.h"
 #include "clang/Frontend/FrontendPluginRegistry.h"
 #include "clang/Lex/Pragma.h"
 #include "clang/Lex/Preprocessor.h"
 #include "clang/Lex/PreprocessorOptions.h"
 #include "clang/Sema/ParsedAttr.h"
+#include "clang/Sema/SemaConsumer.h"
 
 using namespace clang;
 
@@ -21,6 +22,8 @@ namespace
 /* What a compilation's action means for the cells: only what produces code lets them act. */
 session_mode modeOf(const CompilerInstance &ci)
 {
+    if (cellEditorMs())
+        return SESSION_PLAN;
     switch (ci.getFrontendOpts().ProgramAction) {
     case frontend::EmitAssembly:
     case frontend::EmitBC:
@@ -34,13 +37,22 @@ session_mode modeOf(const CompilerInstance &ci)
     }
 }
 
-class CellConsumer : public ASTConsumer
+class CellConsumer : public SemaConsumer
 {
   public:
-    CellConsumer(CompilerInstance &ci, StringRef input) : pp(ci.getPreprocessor())
+    CellConsumer(CompilerInstance &ci, StringRef input)
+        : pp(ci.getPreprocessor()), preamble(!ci.getPreprocessorOpts().ImplicitPCHInclude.empty())
     {
         cellRegisterCompilation(pp, modeOf(ci), input, ci.getFrontendOpts().OutputFile);
     }
+
+    /* An editor's preamble has the imports, and nothing of what the plugin knew when it met them. */
+    void InitializeSema(Sema &) override
+    {
+        if (preamble && cellEditorMs())
+            cellDriftOfPreamble(cellState(pp));
+    }
+    void ForgetSema() override {}
     ~CellConsumer() override { cellStateRemove(pp); }
 
     bool HandleTopLevelDecl(DeclGroupRef group) override
@@ -83,6 +95,7 @@ class CellConsumer : public ASTConsumer
     }
 
     Preprocessor &pp;
+    bool preamble;
 };
 
 class CellAction : public PluginASTAction
@@ -127,10 +140,27 @@ class CellPluginAttr : public ParsedAttrInfo
     }
 };
 
+/* clangd has the plugin by LD_PRELOAD. What it starts (the compilers that --query-driver asks) must not: there, what
+ * the plugin needs of Clang is missing. `cell clangd` has put the plugin in front of what was there. */
+void leavePreload()
+{
+    const char *preload = cellEditorMs() ? getenv("LD_PRELOAD") : nullptr;
+    auto parts = StringRef(preload ? preload : "").split(':');
+    StringRef own = "/libcellplugin.so";
+    if (parts.first.take_back(own.size()) != own)
+        return;
+    std::string rest = parts.second.str();
+    if (rest.empty())
+        unsetenv("LD_PRELOAD");
+    else
+        setenv("LD_PRELOAD", rest.c_str(), 1);
+}
+
 /* The same plugin may be loaded twice, also from two places: only the first registers itself. */
 struct Registration {
     Registration()
     {
+        leavePreload();
         for (const auto &entry : FrontendPluginRegistry::entries())
             if (entry.getName() == "cell")
                 return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* `#pragma cell import NAME`, with a parser behind the preprocessor and without (-E, -M). */
 #include "Diagnostics.h"
+#include "Editor.h"
 #include "Import.h"
 
 #include "clang/Lex/MacroInfo.h"
@@ -180,6 +181,10 @@ void cellPragma(Preprocessor &pp, PragmaIntroducer introducer, Token &name)
     bool import = rest.size() >= 2 && isWord(rest[0], "import") && rest[1].getIdentifierInfo();
     StringRef cell = import ? rest[1].getIdentifierInfo()->getName() : StringRef();
     bool end = rest.size() == 1 && isWord(rest[0], "end");
+    if (rest.size() == 1 && isWord(rest[0], "verb") && state.parser()) {
+        cellWatchVerb(state);
+        return;
+    }
     if (rest.size() == 1 && isWord(rest[0], "plugin")) {
         definePluginMacro(state, loc);
         return;

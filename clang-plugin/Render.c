@@ -22,7 +22,8 @@ static void render_constant(struct render *r, const struct schema_constant *k)
     render_named_doc(r, "", k->doc, k->renamed_from);
     render_put(r, "enum ");
     if (!render_fits_int(k->text))
-        render_printf(r, ": %s%s ", r->scope, render_fits_i64(k->text) ? "int64_t" : "uint64_t");
+        render_printf(r, "%s%s%s%s ", r->plain ? "CELL_ENUM_BASE(" : ": ", r->scope,
+                      render_fits_i64(k->text) ? "int64_t" : "uint64_t", r->plain ? ")" : "");
     render_printf(r, "{ %s = ", k->name);
     render_integer(r, k->text);
     render_put(r, " };\n");

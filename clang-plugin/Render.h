@@ -19,6 +19,8 @@ struct render_options {
     const char *location;               /* "examples/frontend.c:4", for the header comment */
     const struct cell_diff *drift;      /* removed methods, constants and enumerators stay, unavailable; or NULL */
     const struct cell_schema *baseline; /* of the drift */
+    bool plain;                         /* for compilers without the plugin, of C before C23: the types of enumerations
+                                         * stand in CELL_ENUM_BASE(…), a macro that whoever stores the text defines */
     const char *unit; /* what the text's own names begin with, after "cellgen_"; NULL = the cell's name. An expansion's
                        * differ from those of the import. */
 };

@@ -7,7 +7,7 @@
 
 struct render {
     struct cell_buffer *out;
-    bool cpp;
+    bool cpp, plain;
     const char *unit;  /* names are cellgen_UNIT_… */
     const char *scope; /* "::" in C++: injected text must find the library's names from inside any namespace */
 };

@@ -21,9 +21,9 @@ static void render_enum(struct render *r, const struct schema_type *t)
 {
     render_printf(r, "enum %s ", t->name);
     if (!has_natural_type(r, t)) {
-        render_put(r, ": ");
+        render_put(r, r->plain ? "CELL_ENUM_BASE(" : ": ");
         render_builtin(r, t->elem.kind);
-        render_put(r, " ");
+        render_put(r, r->plain ? ") " : " ");
     }
     render_put(r, "{\n");
     for (uint32_t i = 0; i < t->nvalues; i++) {

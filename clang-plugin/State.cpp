@@ -3,6 +3,7 @@
 #include "Diagnostics.h"
 #include "Drift.h"
 
+#include <cstdlib>
 #include <mutex>
 #include <unordered_map>
 
@@ -70,6 +71,16 @@ std::string mainFile(PluginState &state)
 
 } // namespace
 
+unsigned cellEditorMs()
+{
+    static const unsigned ms = [] {
+        const char *text = getenv("CELL_EDITOR_MS");
+        unsigned value = 0;
+        return text && !StringRef(text).getAsInteger(10, value) ? value : 0;
+    }();
+    return ms;
+}
+
 void cellRegisterCompilation(Preprocessor &pp, session_mode mode, StringRef input, StringRef output)
 {
     Compilations &all = compilations();
@@ -97,6 +108,7 @@ PluginState &cellState(Preprocessor &pp)
     if (!c.state) {
         c.state = std::make_unique<PluginState>(pp);
         c.state->mode = c.mode;
+        c.state->editorMs = cellEditorMs();
         c.state->input = c.input;
         c.state->output = c.output;
     }
@@ -127,6 +139,8 @@ std::unique_ptr<cell_session, CellSessionDelete> PluginState::open(session_mode 
     if (cell_session_new(source.c_str(), object.empty() ? nullptr : object.c_str(), sessionMode, &cell_exchange_unix,
                          &s, &e) < 0)
         return nullptr;
+    if (editorMs)
+        cell_session_hurry(s, editorMs);
     return std::unique_ptr<cell_session, CellSessionDelete>(s);
 }
 

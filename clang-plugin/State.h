@@ -46,6 +46,9 @@ struct CellDrift {
     bool noted = false;                /* since when was said */
 };
 
+/* Records of a completion run whose `;` has not come yet (Editor.cpp). */
+struct VerbWatchers;
+
 /* Sema's stacks as they were before an injected text; Inject.cpp puts them back after it. */
 struct SavedPragmas;
 struct SavedPragmasDelete {
@@ -69,6 +72,7 @@ struct PluginState {
 
     session_mode mode = SESSION_MIRROR; /* whom to ask: the cells, or (-E, -M, completion) only the disk */
     std::string input, output;          /* as the compiler was given them; empty = none */
+    unsigned editorMs = 0;              /* an editor waits (cellEditorMs) */
 
     /* The session, made with the first annotation that needs one. NULL when the configuration is unusable: that was
      * reported once, at `loc`. */
@@ -90,7 +94,8 @@ struct PluginState {
     std::shared_ptr<struct DriftErrorsLink> driftErrors;                  /* DriftErrors.cpp's own */
     bool driftSource = false;                                             /* Drift.h's typo source is installed */
 
-    ProvideStatePtr provide; /* Provide.h's own */
+    ProvideStatePtr provide;                    /* Provide.h's own */
+    std::shared_ptr<VerbWatchers> verbWatchers; /* none before there is one to watch for */
 
   private:
     std::unique_ptr<cell_session, CellSessionDelete> open(session_mode sessionMode, cell_error &e);
@@ -98,6 +103,10 @@ struct PluginState {
     std::unique_ptr<cell_session, CellSessionDelete> theSession, theMirrorSession;
     bool sessionFailed = false, mirrorSessionFailed = false;
 };
+
+/* `cell clangd` sets CELL_EDITOR_MS: this is no build, nothing may act, and cells have so many milliseconds. 0 = it is
+ * not set. */
+unsigned cellEditorMs();
 
 /* Tells what kind of compilation `pp` belongs to, before anything is known of annotations. */
 void cellRegisterCompilation(clang::Preprocessor &pp, session_mode mode, llvm::StringRef input, llvm::StringRef output);

@@ -43,6 +43,8 @@ def feature(name, present):
 feature("clang-tidy", shutil.which(f"clang-tidy-{llvm}"))
 feature("clang-apply-replacements", shutil.which(f"clang-apply-replacements-{llvm}"))
 feature("clangd", shutil.which(f"clangd-{llvm}"))
+if llvm == config.cell_main_llvm:
+    feature("neovim", shutil.which("nvim"))
 feature("gdb", shutil.which("gdb"))
 feature("strace", shutil.which("strace"))
 feature("git", shutil.which("git"))

@@ -37,8 +37,9 @@
  * still use it are told the new one. */
 #define CELL_RENAMED_FROM(name) CELL_ANNOTATE("cell.field:renamed_from", #name)
 
-/* CELL_VERB("postgres.table", "users") on a declaration: asks the cell to expand it. */
-#define CELL_VERB(...) CELL_ANNOTATE("cell:" __VA_ARGS__)
+/* CELL_VERB("postgres.table", "users") on a declaration: asks the cell to expand it. The pragma is for code completion,
+ * where the plugin hears of nothing else. */
+#define CELL_VERB(...) CELL_PRAGMA(cell verb) CELL_ANNOTATE("cell:" __VA_ARGS__)
 /* In CELL_VERB, behind what has no name: CELL_VERB("search.index", "users", CELL_ARG(language, "en")). */
 #define CELL_ARG(name, value) "cell.arg:" #name, value
 

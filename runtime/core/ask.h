@@ -14,13 +14,15 @@
  *   .cell/known/NAME               the mirror's fingerprint with its inode, size and times: it need not be read
  *   .cell/schemas/FINGERPRINT.json every schema that some object was compiled against
  *   .cell/objects/KEY.json         per object: {"answers": {"db": [key]}, "cells": {"auth": FINGERPRINT}, "object":
- *                                  path}; KEY is from the path; "answers" are those that the object was made with. The
- *                                  last one of each main file is there under that file's path as well
+ *                                  path}; KEY is from the path; "answers" are those that the object was made with
  *   .cell/requests/NAME-HASH.json  the questions of those answers, for `cell lock` to ask them again; HASH ends the key
  *   .cell/missing/NAME-HASH        an answer that a compilation wanted and the lock does not have
  *   .cell/used/FINGERPRINT         such a schema as objects have it (core/uses.h), and a checksum
  *   .cell/inject/NAME-HASH.h       the injected texts; the last line is a checksum in a comment
  *   .cell/down/DEV-INODE           a socket whose cell let the deadline pass; its mtime says when
+ *   .cell/down/DEV-INODE-hurried   the same, but only the deadline of an editor
+ *   .cell/sources/KEY.json         per main file, what .cell/objects holds of the object that was last made of it: for
+ *                                  editors and others that make none
  *   .cell/down/NAME                who has explained that the cell is not there or hangs; its mtime says when this was
  *                                  last met
  *
@@ -65,6 +67,12 @@ void cell_session_free(struct cell_session *s); /* closes the connections; NULL 
 struct cell_config *cell_session_config(struct cell_session *s);
 enum session_mode cell_session_mode(const struct cell_session *s); /* that holds, by the config's policy */
 
+/* For editors, before anything is asked: all questions together wait for `ms` at most. A cell that was too slow for
+ * that is not asked again by such sessions; the others, which have more time, find out for themselves. A cell that
+ * cannot be asked counts as known, and stale, when there is a mirror of it. The baseline is that of the object that was
+ * last compiled from the main file. */
+void cell_session_hurry(struct cell_session *s, uint32_t ms);
+
 /* What a compilation knows of one cell. */
 struct session_cell {
     const char *name;
@@ -72,6 +80,7 @@ struct session_cell {
     char fingerprint[CELL_FINGERPRINT_LEN + 1];
     const char *mirror_path; /* absolute; exists on success: a dependency of the object; NULL for such a name */
     int status;              /* of asking it: negative when it failed, error below */
+    bool stale;              /* asking failed with `error`, and this is what the disk knows (cell_session_hurry) */
     struct cell_error error; /* names socket and cause; asked once, said for each annotation that needs it */
     const char *lock_path;   /* absolute; the schema and all answers are from this lock; NULL = from the cell */
     bool stands_in;          /* the lock does so because the cell cannot be reached; `error` says why */
@@ -141,6 +150,10 @@ const struct cell_schema *cell_session_baseline(struct cell_session *s, struct s
  * it must be a schema that the mirror or an earlier compilation has. Those of reading, CELL_NOT_FOUND. */
 int cell_session_used_schema(struct cell_session *s, const char *name, const char *fingerprint, struct cell_buffer *out,
                              struct cell_error *e);
+
+/* The names of the cells that this object was compiled against, in the order of the record, then NULL. Begin with
+ * *iterator = NULL. */
+const char *cell_session_recorded(struct cell_session *s, void **iterator);
 
 /* Call when the translation unit ended without any error: records the schemas and answers in use as this object's. Does
  * nothing but in sessions begun in live mode (an editor's run must not move the baseline of the object that the build

@@ -49,12 +49,13 @@ static int choose_mode(struct cell_session *s, struct cell_error *e)
     return CELL_OK;
 }
 
-static const char *record_of(struct cell_session *s, const char *file)
+/* Where what is known of an object, or of a main file, is kept. */
+static const char *record_path(struct cell_session *s, const char *folder, const char *path)
 {
     char key[CELL_FINGERPRINT_LEN + 1];
-    cell_sha256_hex(file, strlen(file), key);
+    cell_sha256_hex(path, strlen(path), key);
     key[32] = '\0';
-    return cell_store_path(&s->store, "objects", key, ".json");
+    return cell_store_path(&s->store, folder, key, ".json");
 }
 
 static int open_session(struct cell_session *s, const char *main_file, const char *output, struct cell_error *e)
@@ -69,14 +70,14 @@ static int open_session(struct cell_session *s, const char *main_file, const cha
     if (!s->dir || cell_store_init(&s->store, &s->arena, s->dir) < 0)
         return session_no_memory(e);
     s->file = below_project(s, s->dir, main_file);
-    if (!s->file)
+    s->source_record_path = record_path(s, "sources", main_file);
+    if (!s->file || !s->source_record_path)
         return session_no_memory(e);
-    const char *source = s->record_path = record_of(s, main_file);
-    if (!source || !output)
-        return source ? CELL_OK : session_no_memory(e);
+    s->record_path = s->source_record_path;
+    if (!output)
+        return CELL_OK;
     s->object = copy(s, output);
-    s->record_path = record_of(s, output);
-    s->source_path = strcmp(output, main_file) == 0 ? NULL : source;
+    s->record_path = record_path(s, "objects", output);
     return s->object && s->record_path ? CELL_OK : session_no_memory(e);
 }
 
@@ -127,6 +128,17 @@ void cell_session_free(struct cell_session *s)
 struct cell_config *cell_session_config(struct cell_session *s) { return s->config; }
 
 enum session_mode cell_session_mode(const struct cell_session *s) { return s->mode; }
+
+void cell_session_hurry(struct cell_session *s, uint32_t ms)
+{
+    s->hurried = true;
+    s->object = s->file; /* what is parsed for an editor may have an output, which is a part of no program */
+    s->record_path = s->source_record_path;
+    if (ms >= s->config->timeout_ms)
+        return;
+    s->config->timeout_ms = ms;
+    s->budget_ns = ms * CELL_NS_PER_MS;
+}
 
 /* ---- questions ---- */
 
@@ -232,6 +244,10 @@ static int ask_cell(struct cell_session *s, struct known_cell *c, struct cell_er
     uint64_t age_ms, lifetime_ms = down_lifetime_ms(s), granted_ns = s->budget_ns;
     cell_store_look(c->pub.address, &c->socket);
     c->hung = cell_store_is_down(&s->store, &c->socket, lifetime_ms, &age_ms);
+    if (!c->hung && s->hurried) {
+        c->socket.hurried = true;
+        c->hung = cell_store_is_down(&s->store, &c->socket, lifetime_ms, &age_ms);
+    }
     if (c->hung)
         return cell_error_set(e, CELL_DEADLINE_EXCEEDED,
                               "%s: the cell did not answer %llu s ago; it is asked again in %llu s, or at once when it "
@@ -338,6 +354,10 @@ int cell_session_cell(struct cell_session *s, const char *name, struct session_c
             c->pub.status = first_ask(s, c, &c->pub.error);
         if (c->pub.status < 0)
             disconnect(s, c);
+        if (c->pub.status < 0 && s->hurried && c->pub.mirror_path && cell_session_read_mirror(s, c, NULL) >= 0) {
+            c->pub.stale = true;
+            c->pub.status = CELL_OK;
+        }
     }
     *cell = &c->pub;
     return c->pub.status;
@@ -382,6 +402,8 @@ int cell_session_expand(struct cell_session *s, struct session_cell *cell, const
         return session_fail_again(cell, e);
     if (s->mode == SESSION_MIRROR)
         return cell_error_set(e, CELL_FAILED_PRECONDITION, "cells are not asked in this kind of compilation");
+    if (cell->stale)
+        return cell_error_set(e, cell->error.status, "%s", cell->error.text);
     int r = cell_declared_check(declared, e);
     if (r >= 0 && s->begun == SESSION_LIVE)
         r = cell_session_used_answer(s, c, json, len, e);

@@ -44,10 +44,11 @@ struct cell_session {
     struct cell_store store;
     struct known_cell *cells;
     uint64_t budget_ns; /* waiting time that is left for all questions together */
+    bool hurried;       /* that time is an editor's */
 
     /* .cell/objects/KEY.json of this object. */
     const char *record_path;
-    const char *source_path; /* the same for the main file: what checks it without an object compares with that */
+    const char *source_record_path; /* the same content, by main file: for sessions that have no object */
     bool record_sought;
     char *record;
     size_t record_len;

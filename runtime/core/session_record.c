@@ -31,6 +31,15 @@ static const char *recorded(struct cell_session *s, const char *name)
     return session_is_fingerprint(fingerprint) ? fingerprint : NULL;
 }
 
+const char *cell_session_recorded(struct cell_session *s, void **iterator)
+{
+    struct json_at cells = {0};
+    read_record(s);
+    if (!s->record_doc.root.value || cell_json_object(&s->record_doc.root, "cells", JSON_REQUIRED, &cells, NULL) < 0)
+        return NULL;
+    return cell_json_next(&cells, iterator);
+}
+
 static int64_t written_at(const char *path)
 {
     struct stat st;
@@ -131,7 +140,7 @@ static int write_record(struct cell_session *s, const struct cell_buffer *b, str
     if (s->record && s->record_len == b->len && memcmp(s->record, b->data, b->len) == 0)
         return CELL_OK;
     int r = cell_store_write(&s->store, s->record_path, b->data, b->len, e);
-    return r < 0 || !s->source_path ? r : cell_store_write(&s->store, s->source_path, b->data, b->len, e);
+    return r < 0 ? r : cell_store_write(&s->store, s->source_record_path, b->data, b->len, e);
 }
 
 int cell_session_commit(struct cell_session *s, struct cell_error *e)

@@ -64,7 +64,8 @@ int cell_store_put_text(struct cell_store *s, const char *path, const char *text
 /* The socket file behind an address at one moment; a cell that is started again has another one. */
 struct store_socket {
     bool there;
-    bool noted; /* .cell/down knows this one, in time or not */
+    bool noted;   /* .cell/down knows this one, in time or not */
+    bool hurried; /* for the caller: the note is of those that editors keep for themselves */
     dev_t dev;
     ino_t ino;
     struct timespec changed;

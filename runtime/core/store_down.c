@@ -32,7 +32,7 @@ static char *down_path(struct cell_store *s, const struct store_socket *socket)
 {
     char name[64];
     snprintf(name, sizeof(name), "%jx-%jx", (uintmax_t)socket->dev, (uintmax_t)socket->ino);
-    return cell_store_path(s, "down", name, "");
+    return cell_store_path(s, "down", name, socket->hurried ? "-hurried" : "");
 }
 
 /* File systems give the number of a removed inode to the next file: only with this time it is the same socket. */

@@ -63,8 +63,8 @@ _cell_call()
 _cell()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command= first= i
-    local commands="up down status list schema inspect check report consumers call expand sync lock diff doctor systemd"
-    commands+=" completion help"
+    local commands="up down status list schema inspect check report consumers call expand sync lock diff clangd export"
+    commands+=" doctor systemd completion help"
     local -a _cell_dir=()
 
     # The line is split at '=' and ':' as well; only the part behind them is replaced.
@@ -103,6 +103,7 @@ _cell()
         schema | consumers) [[ -n $first ]] || _cell_offer "$(_cell_cells)" ;;
         inspect | expand | check | report) _cell_paths -f ;;
         completion) _cell_offer bash ;;
+        export) if [[ -z $first ]]; then _cell_offer headers; else _cell_paths -d; fi ;;
         help) _cell_offer "$commands" ;;
         call) _cell_call ;;
         esac

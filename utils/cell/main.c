@@ -72,6 +72,18 @@ const struct cli_command cli_commands[] = {
      "  --locked            compare it with what is locked now; no cell is asked\n"
      "\n"
      "Each change has the id of its rule and what it breaks: source, wire, abi.\n"},
+    {"clangd", cmd_clangd, "[CLANGD-OPTIONS…]",
+     "The language server for editors: clangd that knows the project's cells",
+     "Speaks LSP on standard input and output; docs/editors.md has the settings of editors. Options go to clangd, "
+     "those\n"
+     "behind -- also when they are of this program. CELL_CLANGD names clangd, CELL_PLUGIN the plugin.\n"
+     "\n"
+     "Nothing that is typed acts on a cell. Cells that do not answer hold nothing up: their last known schema is "
+     "shown.\n"},
+    {"export", cmd_export, "headers [DIR]", "Write the clients of the project's cells as plain headers",
+     "For tools that cannot load the plugin: -IDIR before the folder of Cell's own headers makes sources compile "
+     "without\n"
+     "it. DIR is .cell/headers by default. Cells that do not answer are taken from their mirrors.\n"},
     {"doctor", cmd_doctor, "", "Check compiler, plugin, configuration and sockets, and say how to repair them", ""},
     {"systemd", cmd_systemd, "[CELL…] [--user | --system] [--output DIR]", "Write systemd units for cells",
      "  --user              units of the user's manager, in ~/.config/systemd/user (default)\n"

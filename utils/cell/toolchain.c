@@ -85,23 +85,58 @@ static bool find_program(const char *name, char path[4096])
     return false;
 }
 
-/* "19.1.4" from `clang -dumpversion`, or 0. */
-static unsigned ask_version(const char *clang)
+/* What a program prints when it is asked for its version; false when it fails. */
+static bool ask_program(const char *program, const char *option, char text[256])
 {
-    char name[4096], text[64] = "";
-    char *argv[] = {(char *)(uintptr_t)clang, (char[]){"-dumpversion"}, NULL};
+    char name[4096];
+    char *argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)option, NULL};
     int code = 1;
     ssize_t n = 0;
 
     toolchain_temporary("version", name, sizeof(name));
     int fd = mkostemp(name, O_CLOEXEC);
     if (fd < 0)
-        return 0;
+        return false;
     if (toolchain_run(argv, name, "/dev/null", &code, NULL) >= 0 && code == 0)
-        n = pread(fd, text, sizeof(text) - 1, 0);
+        n = pread(fd, text, 255, 0);
     close(fd);
     unlink(name);
-    return n > 0 ? (unsigned)strtoul(text, NULL, 10) : 0;
+    text[n > 0 ? n : 0] = '\0';
+    return n > 0;
+}
+
+/* "19.1.4" from `clang -dumpversion`, or 0. */
+static unsigned ask_version(const char *clang)
+{
+    char text[256];
+
+    return ask_program(clang, "-dumpversion", text) ? (unsigned)strtoul(text, NULL, 10) : 0;
+}
+
+/* "Debian clangd version 19.1.7 (…)", or 0. */
+static unsigned ask_clangd_version(const char *clangd)
+{
+    static const char before[] = "clangd version ";
+    char text[256];
+    const char *at = ask_program(clangd, "--version", text) ? strstr(text, before) : NULL;
+
+    return at ? (unsigned)strtoul(at + sizeof(before) - 1, NULL, 10) : 0;
+}
+
+/* Whether the program runs with the plugin in it. */
+static bool can_preload(const char *clangd, const char *plugin)
+{
+    const char *was = getenv("LD_PRELOAD");
+    char *before = was ? strdup(was) : NULL, text[256];
+
+    setenv("LD_PRELOAD", plugin, 1);
+    bool can = ask_program(clangd, "--version", text);
+    if (before)
+        setenv("LD_PRELOAD", before, 1);
+    else
+        unsetenv("LD_PRELOAD");
+    free(before);
+    return can;
 }
 
 static bool find_plugin(unsigned version, char path[4096])
@@ -184,4 +219,56 @@ int toolchain_find(struct toolchain *t, struct cell_error *e)
     return t->clang[0] ? cell_error_set(e, CELL_NOT_FOUND,
                                         "there is no plugin for any clang in PATH (the newest is %s)", t->clang)
                        : cell_error_set(e, CELL_NOT_FOUND, "there is no clang in PATH");
+}
+
+/* One candidate: true when it can be used. `why` says what is wrong with it. */
+static bool try_clangd(const char *clangd, unsigned version, struct toolchain *t, struct cell_error *why)
+{
+    char plugin[4096];
+
+    if (!find_plugin(version, plugin)) {
+        cell_error_set(why, CELL_NOT_FOUND, "there is no plugin for %s (LLVM %u)", clangd, version);
+        return false;
+    }
+    simplify(plugin);
+    if (!can_preload(clangd, plugin)) {
+        cell_error_set(why, CELL_NOT_FOUND,
+                       "%s cannot load %s: it is linked statically, or of another LLVM; use `cell export headers`",
+                       clangd, plugin);
+        return false;
+    }
+    snprintf(t->clang, sizeof(t->clang), "%s", clangd);
+    memcpy(t->plugin, plugin, sizeof(plugin));
+    t->version = version;
+    return true;
+}
+
+int toolchain_find_clangd(struct toolchain *t, struct cell_error *e)
+{
+    const char *named = getenv("CELL_CLANGD");
+    struct cell_error why = {0}, first = {0};
+    char clangd[4096], name[32];
+
+    *t = (struct toolchain){.version = 0};
+    if (named && named[0]) {
+        if (!find_program(named, clangd))
+            return cell_error_set(e, CELL_NOT_FOUND, "CELL_CLANGD names %s, which is no program", named);
+        return try_clangd(clangd, ask_clangd_version(clangd), t, &why)
+                   ? CELL_OK
+                   : cell_error_set(e, CELL_NOT_FOUND, "%s", why.text);
+    }
+    for (unsigned version = NEWEST_CLANG; version + 1 >= OLDEST_CLANG; version--) {
+        bool plain = version < OLDEST_CLANG;
+
+        snprintf(name, sizeof(name), plain ? "clangd" : "clangd-%u", version);
+        if (!find_program(name, clangd))
+            continue;
+        unsigned number = plain || getenv("CELL_PLUGIN") ? ask_clangd_version(clangd) : version;
+        if (try_clangd(clangd, number, t, &why))
+            return CELL_OK;
+        if (!first.text[0])
+            first = why;
+    }
+    return first.text[0] ? cell_error_set(e, CELL_NOT_FOUND, "%s", first.text)
+                         : cell_error_set(e, CELL_NOT_FOUND, "there is no clangd in PATH");
 }

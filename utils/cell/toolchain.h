@@ -16,6 +16,10 @@ struct toolchain {
  * the fields that were found are set also then. */
 int toolchain_find(struct toolchain *t, struct cell_error *e);
 
+/* The clangd that has a plugin, in `clang`: CELL_CLANGD and CELL_PLUGIN win; else the newest in PATH that can load its
+ * plugin, which one that is linked statically cannot. CELL_NOT_FOUND says what is missing. */
+int toolchain_find_clangd(struct toolchain *t, struct cell_error *e);
+
 /* A template for mkstemp or mkdtemp: "$TMPDIR/cell-NAME-XXXXXX", or in /tmp. */
 void toolchain_temporary(const char *name, char *path, size_t size);
 

@@ -181,8 +181,9 @@ void cellPragma(Preprocessor &pp, PragmaIntroducer introducer, Token &name)
     bool import = rest.size() >= 2 && isWord(rest[0], "import") && rest[1].getIdentifierInfo();
     StringRef cell = import ? rest[1].getIdentifierInfo()->getName() : StringRef();
     bool end = rest.size() == 1 && isWord(rest[0], "end");
-    if (rest.size() == 1 && isWord(rest[0], "verb") && state.parser()) {
-        cellWatchVerb(state);
+    if (rest.size() == 1 && isWord(rest[0], "verb")) {
+        if (state.parser()) /* what -E prints needs none: it stands in the middle of a declaration, and is for editors */
+            cellWatchVerb(state);
         return;
     }
     if (rest.size() == 1 && isWord(rest[0], "plugin")) {

@@ -182,7 +182,8 @@ void cellPragma(Preprocessor &pp, PragmaIntroducer introducer, Token &name)
     StringRef cell = import ? rest[1].getIdentifierInfo()->getName() : StringRef();
     bool end = rest.size() == 1 && isWord(rest[0], "end");
     if (rest.size() == 1 && isWord(rest[0], "verb")) {
-        if (state.parser()) /* what -E prints needs none: it stands in the middle of a declaration, and is for editors */
+        if (state
+                .parser()) /* what -E prints needs none: it stands in the middle of a declaration, and is for editors */
             cellWatchVerb(state);
         return;
     }

@@ -13,23 +13,10 @@ static struct ctx_lane *usable_lane(const cell_ctx *c, const struct cell_service
     if (!meant && service->slot)
         meant = __atomic_load_n(service->slot, __ATOMIC_ACQUIRE);
     bool good = l && l->service == service && l->client == meant && l->conn && !l->leaving &&
-                l->forks == l->client->forks && l->conn->service == service && l->conn->known &&
-                l->client->hooks.n == 0 && !c->origin && c->meta.len == 0 && c->async.ntickets < CELL_MOST_TICKETS &&
-                c->async.unused && !atomic_load_explicit(&c->cancelled, memory_order_relaxed);
+                l->forks == l->client->forks && l->conn->service == service && l->client->hooks.n == 0 && !c->origin &&
+                c->meta.len == 0 && c->async.ntickets < CELL_MOST_TICKETS && c->async.unused &&
+                !atomic_load_explicit(&c->cancelled, memory_order_relaxed);
     return good ? l : NULL;
-}
-
-static const struct method_layouts *short_layouts(const struct client_conn *conn, const struct cell_service *service,
-                                                  uint32_t method, void *const *out)
-{
-    const struct method_layouts *layouts =
-        method < service->nmethods ? atomic_load_explicit(&conn->known->layouts[method], memory_order_acquire) : NULL;
-    if (!layouts || !layouts->in.short_size || !layouts->out.short_size)
-        return NULL;
-    for (uint32_t i = 0; i < layouts->out.n; i++)
-        if (!out[i])
-            return NULL;
-    return layouts;
 }
 
 static struct ticket *append_ticket(cell_ctx *c, struct ctx_lane *l, const struct cell_frame *f,
@@ -59,27 +46,16 @@ int cell_async_send_short(cell_ctx *c, const struct cell_service *service, uint3
                           void *const *out)
 {
     struct ctx_lane *l = usable_lane(c, service);
-    const struct method_layouts *layouts = l ? short_layouts(l->conn, service, method, out) : NULL;
-    if (!layouts || !cell_lane_has_room(l, layouts->in.short_size, 1) || layouts->in.short_size > l->conn->max_send)
-        return CELL_UNIMPLEMENTED;
-    struct client_conn *conn = l->conn;
-    const struct cell_conn_ops *ops = cell_conn_ops(conn->conn);
-    uint32_t ms = c->timeout_ms ? c->timeout_ms : CELL_DEFAULT_TIMEOUT_MS, fixed = (layouts->in.size + 7) & ~7u;
-    const struct cell_frame f = {.length = layouts->in.short_size,
-                                 .kind = CELL_FRAME_CALL,
-                                 .channel = CELL_CHANNEL_APP,
-                                 .code = (int32_t)method,
-                                 .timeout_ms = ms == UINT32_MAX ? 0 : ms,
-                                 .id = conn->next_id + 1};
-    uint8_t *place = ops->place ? ops->place(conn->conn, &f, fixed) : NULL;
-    if (!place || !cell_short_put(&layouts->in, in, place))
+    const struct method_layouts *layouts = l ? cell_short_layouts(l->conn, service, method, out) : NULL;
+    struct short_request q; /* set as a whole */
+    if (!layouts || !cell_lane_has_room(l, layouts->in.short_size, 1) ||
+        !cell_short_put_request(c, l->conn, layouts, method, in, &q))
         return CELL_UNIMPLEMENTED;
     bool more = c->async.batches != 0;
-    ops->commit(conn->conn, place, &f, fixed, more);
+    cell_short_commit(l->conn, &q, more);
     l->unsent = more;
     c->async.unsent |= more;
-    conn->next_id = f.id;
-    return append_ticket(c, l, &f, service, layouts, out)->number;
+    return append_ticket(c, l, &q.frame, service, layouts, out)->number;
 }
 
 bool cell_async_wait_short(cell_ctx *c, struct ctx_lane *l, struct ticket *t, struct short_rest *rest, int *result)

@@ -149,4 +149,26 @@ int cell_default_client(const struct cell_service *service, struct cell_client *
 void cell_defaults_lock(void);
 void cell_defaults_unlock(void);
 
+/* ---- short_call.c: what synchronous and asynchronous short calls (call.h) share ---- */
+
+/* A request that stands where it is sent from. */
+struct short_request {
+    struct cell_frame frame;
+    const struct cell_conn_ops *ops;
+    uint8_t *place;
+    uint32_t fixed;
+};
+/* The layouts of a method that is called for the first time elsewhere, and whose calls can be short; or NULL. */
+const struct method_layouts *cell_short_layouts(const struct client_conn *conn, const struct cell_service *service,
+                                                uint32_t method, void *const *out);
+/* Puts the connection's next request. False: it is not for this way, and nothing happened. */
+bool cell_short_put_request(const cell_ctx *c, const struct client_conn *conn, const struct method_layouts *layouts,
+                            uint32_t method, const void *in, struct short_request *q);
+/* Sends it; `more` as in transport.h. */
+static inline void cell_short_commit(struct client_conn *conn, const struct short_request *q, bool more)
+{
+    q->ops->commit(conn->conn, q->place, &q->frame, q->fixed, more);
+    conn->next_id = q->frame.id;
+}
+
 #endif

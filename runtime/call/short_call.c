@@ -10,8 +10,8 @@
 #include "base/ticks.h"
 #include "pool.h"
 
-/* The context's connection, when it is good for a call of this method. */
-static struct client_conn *usable(const cell_ctx *c, const struct cell_service *service, uint32_t method)
+/* The context's connection, when it is good for such a call. */
+static struct client_conn *usable(const cell_ctx *c, const struct cell_service *service)
 {
     struct client_conn *conn = c->lease;
     const struct cell_client *client = c->lessor, *meant = c->client;
@@ -19,41 +19,54 @@ static struct client_conn *usable(const cell_ctx *c, const struct cell_service *
         meant = __atomic_load_n(service->slot, __ATOMIC_ACQUIRE);
     if (!conn || client != meant || c->lease_forks != client->forks || conn->service != service)
         return NULL;
-    bool plain = conn->known && method < service->nmethods && client->hooks.n == 0 && !c->origin && c->meta.len == 0 &&
-                 !c->async.unsent && c->message.capacity <= CELL_KEPT_SCRATCH /* else the usual way gives it back */ &&
+    bool plain = client->hooks.n == 0 && !c->origin && c->meta.len == 0 && !c->async.unsent &&
+                 c->message.capacity <= CELL_KEPT_SCRATCH /* else the usual way gives it back */ &&
                  !atomic_load_explicit(&c->cancelled, memory_order_relaxed);
     return plain ? conn : NULL;
 }
 
-/* Writes the request. NULL: it is not for this way. */
-static uint8_t *put_request(struct cell_conn *conn, const struct cell_conn_ops *ops, const struct cell_frame *f,
-                            const struct cell_layout *layout, const void *in)
+const struct method_layouts *cell_short_layouts(const struct client_conn *conn, const struct cell_service *service,
+                                                uint32_t method, void *const *out)
 {
-    uint8_t *place = ops->place ? ops->place(conn, f, (layout->size + 7) & ~7u) : NULL;
-    return place && cell_short_put(layout, in, place) ? place : NULL;
+    if (!conn->known || method >= service->nmethods)
+        return NULL;
+    const struct method_layouts *layouts = atomic_load_explicit(&conn->known->layouts[method], memory_order_acquire);
+    if (!layouts || !layouts->in.short_size || !layouts->out.short_size)
+        return NULL;
+    for (uint32_t i = 0; i < layouts->out.n; i++)
+        if (!out[i])
+            return NULL;
+    return layouts;
+}
+
+bool cell_short_put_request(const cell_ctx *c, const struct client_conn *conn, const struct method_layouts *layouts,
+                            uint32_t method, const void *in, struct short_request *q)
+{
+    uint32_t ms = c->timeout_ms ? c->timeout_ms : CELL_DEFAULT_TIMEOUT_MS;
+    q->ops = cell_conn_ops(conn->conn);
+    q->fixed = (layouts->in.size + 7) & ~7u;
+    q->frame = (struct cell_frame){.length = layouts->in.short_size,
+                                   .kind = CELL_FRAME_CALL,
+                                   .channel = CELL_CHANNEL_APP,
+                                   .code = (int32_t)method,
+                                   .timeout_ms = ms == UINT32_MAX ? 0 : ms,
+                                   .id = conn->next_id + 1};
+    if (!q->ops->place || q->frame.length > conn->max_send)
+        return false;
+    q->place = q->ops->place(conn->conn, &q->frame, q->fixed);
+    return q->place && cell_short_put(&layouts->in, in, q->place);
 }
 
 static bool send_short(cell_ctx *c, struct client_conn *conn, const struct method_layouts *layouts, uint32_t method,
                        const void *in)
 {
-    const struct cell_conn_ops *ops = cell_conn_ops(conn->conn);
-    uint32_t ms = c->timeout_ms ? c->timeout_ms : CELL_DEFAULT_TIMEOUT_MS;
-    const struct cell_frame f = {.length = layouts->in.short_size,
-                                 .kind = CELL_FRAME_CALL,
-                                 .channel = CELL_CHANNEL_APP,
-                                 .code = (int32_t)method,
-                                 .timeout_ms = ms == UINT32_MAX ? 0 : ms,
-                                 .id = conn->next_id + 1};
-    if (f.length > conn->max_send)
-        return false;
-    uint8_t *place = put_request(conn->conn, ops, &f, &layouts->in, in);
-    if (!place)
+    struct short_request q; /* set as a whole */
+    if (!cell_short_put_request(c, conn, layouts, method, in, &q))
         return false;
     atomic_store_explicit(&c->sent, 0, memory_order_relaxed);
     atomic_store_explicit(&c->waiting, true, memory_order_release);
-    ops->commit(conn->conn, place, &f, (layouts->in.size + 7) & ~7u, false);
-    conn->next_id = f.id;
-    atomic_store_explicit(&c->sent, f.id, memory_order_release);
+    cell_short_commit(conn, &q, false);
+    atomic_store_explicit(&c->sent, q.frame.id, memory_order_release);
     return true;
 }
 
@@ -80,16 +93,9 @@ static int wait_long(const cell_ctx *c, const struct client_conn *conn, struct s
 enum short_call cell_call_short(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in,
                                 void *const *out, int *result, struct short_rest *rest)
 {
-    struct client_conn *conn = usable(c, service, method);
-    if (!conn)
-        return SHORT_NOT;
-    const struct method_layouts *layouts = atomic_load_explicit(&conn->known->layouts[method], memory_order_acquire);
-    if (!layouts || !layouts->in.short_size || !layouts->out.short_size)
-        return SHORT_NOT;
-    for (uint32_t i = 0; i < layouts->out.n; i++)
-        if (!out[i])
-            return SHORT_NOT;
-    if (!send_short(c, conn, layouts, method, in))
+    struct client_conn *conn = usable(c, service);
+    const struct method_layouts *layouts = conn ? cell_short_layouts(conn, service, method, out) : NULL;
+    if (!layouts || !send_short(c, conn, layouts, method, in))
         return SHORT_NOT;
     uint64_t ticks = cell_ticks();
     bool soon = ticks - conn->used_ticks < CELL_TICKS_SOON;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "conformance/conformance.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <sanitizer/allocator_interface.h>
@@ -218,29 +217,6 @@ bool write_all(int fd, const void *bytes, size_t len)
         sent += (size_t)n;
     }
     return true;
-}
-
-unsigned open_descriptors(void)
-{
-    unsigned n = 0;
-    DIR *d = opendir("/proc/self/fd");
-    while (d && readdir(d))
-        n++;
-    if (d)
-        closedir(d);
-    return n;
-}
-
-unsigned shared_mappings(void)
-{
-    char line[4096];
-    unsigned n = 0;
-    FILE *f = fopen("/proc/self/maps", "r");
-    while (f && fgets(line, sizeof(line), f))
-        n += strstr(line, "memfd:") != NULL;
-    if (f)
-        fclose(f);
-    return n;
 }
 
 size_t allocated_bytes(void) { return __sanitizer_get_current_allocated_bytes(); }

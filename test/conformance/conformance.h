@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "process_state.h"
 #include "transport/transport.h"
 
 /* What transport_NAME.c defines. The suite skips what a NULL would be needed for. */
@@ -73,8 +74,6 @@ int recv_seeded(struct cell_conn *c, uint32_t seed, size_t len, uint64_t deadlin
 size_t seeded_frame(uint32_t seed, size_t len, uint8_t **bytes);
 bool write_all(int fd, const void *bytes, size_t len);
 
-unsigned open_descriptors(void);
-unsigned shared_mappings(void); /* pieces of memory that this process shares by a descriptor */
-size_t allocated_bytes(void);   /* by this process, now */
+size_t allocated_bytes(void); /* by this process, now */
 
 #endif

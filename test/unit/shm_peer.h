@@ -4,8 +4,8 @@
 #define CELL_TEST_SHM_PEER_H
 
 #include "test.h"
+#include "process_state.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -32,39 +32,15 @@ struct peer {
     struct cell_conn *conn; /* the code under test */
 };
 
-static unsigned descriptors(void)
-{
-    unsigned n = 0;
-    DIR *d = opendir("/proc/self/fd");
-    while (d && readdir(d))
-        n++;
-    if (d)
-        closedir(d);
-    return n;
-}
-
-/* How often shared memory of a connection is mapped in this process. */
-static unsigned mappings(void)
-{
-    char line[512];
-    unsigned n = 0;
-    FILE *f = fopen("/proc/self/maps", "r");
-    while (f && fgets(line, sizeof(line), f))
-        n += strstr(line, "memfd:cell") != NULL;
-    if (f)
-        fclose(f);
-    return n;
-}
-
 /* A test that leaves no descriptor and no mapping behind. */
 #define CLEAN_TEST(id)                                                                                                 \
     static void clean_##id(void);                                                                                      \
     TEST(id)                                                                                                           \
     {                                                                                                                  \
-        unsigned fds = descriptors(), maps = mappings();                                                               \
+        unsigned fds = open_descriptors(), maps = shared_mappings();                                                   \
         clean_##id();                                                                                                  \
-        CHECK(descriptors() == fds);                                                                                   \
-        CHECK(mappings() == maps);                                                                                     \
+        CHECK(open_descriptors() == fds);                                                                              \
+        CHECK(shared_mappings() == maps);                                                                              \
     }                                                                                                                  \
     static void clean_##id(void)
 

@@ -1,24 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Asynchronous calls: tickets, their order, and everything that can go wrong in between. */
 #include "call_fixture.h"
+#include "async_calls.h"
 
-static int add_async(cell_ctx *c, int32_t a, int32_t b, int32_t *sum)
-{
-    const struct add_in in = {a, b};
-    void *const out[] = {sum};
-    return cell_call_async(c, &demo, demo_add, &in, out);
-}
 static int block_async(cell_ctx *c, int32_t how) { return cell_call_async(c, &demo, demo_block, &how, NULL); }
 static int fail_async(cell_ctx *c, int32_t status, const char *message)
 {
     const struct fail_in in = {status, cell_strz(message)};
     return cell_call_async(c, &demo, demo_fail, &in, NULL);
-}
-static int echo_async(cell_ctx *c, cell_bytes data, struct echo_out *o)
-{
-    const struct echo_in in = {CELL_STR(""), data};
-    void *const out[] = {o};
-    return cell_call_async(c, &demo, demo_echo, &in, out);
 }
 
 TEST(calls_are_answered_in_whatever_order_they_are_waited_for)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Batches of asynchronous calls: when they are sent, and that nothing of them is lost. */
 #include "call_fixture.h"
+#include "async_calls.h"
 
 #include <sys/syscall.h>
 
@@ -17,19 +18,6 @@ ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 {
     sends++;
     return syscall(SYS_sendmsg, fd, m, flags);
-}
-
-static int add_async(cell_ctx *c, int32_t a, int32_t b, int32_t *sum)
-{
-    const struct add_in in = {a, b};
-    void *const out[] = {sum};
-    return cell_call_async(c, &demo, demo_add, &in, out);
-}
-static int echo_async(cell_ctx *c, cell_bytes data, struct echo_out *o)
-{
-    const struct echo_in in = {CELL_STR(""), data};
-    void *const out[] = {o};
-    return cell_call_async(c, &demo, demo_echo, &in, out);
 }
 
 /* A server in a thread, and a context whose calls go over the socket, or over shared memory from the third on. */

@@ -1,35 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* What one thread or context holds delays no other, and an idle connection holds nothing. */
 #include "crowd_fixture.h"
+#include "process_state.h"
+#include "async_calls.h"
 
 #define THREADS 32
 #define CALLS 40
 #define LARGE 300000
-
-static int add_async(cell_ctx *c, int32_t a, int32_t b, int32_t *sum)
-{
-    const struct add_in in = {a, b};
-    void *const out[] = {sum};
-    return cell_call_async(c, &demo, demo_add, &in, out);
-}
-static int echo_async(cell_ctx *c, cell_bytes data, struct echo_out *o)
-{
-    const struct echo_in in = {CELL_STR(""), data};
-    void *const out[] = {o};
-    return cell_call_async(c, &demo, demo_echo, &in, out);
-}
-
-static unsigned mappings(void)
-{
-    char line[4096];
-    unsigned n = 0;
-    FILE *f = fopen("/proc/self/maps", "r");
-    while (f && fgets(line, sizeof(line), f))
-        n += strstr(line, "memfd:") != NULL;
-    if (f)
-        fclose(f);
-    return n;
-}
 
 /* ---- 32 threads, of which one holds ---- */
 
@@ -136,7 +113,7 @@ TEST(an_idle_connection_gives_back_the_memory_of_its_large_requests)
     cell_ctx *c = demo_ctx(&client);
     for (int i = 0; i < 3; i++)
         CHECK(call_add(c, i, 1, &sum) == 0);
-    unsigned idle = mappings();
+    unsigned idle = shared_mappings();
     CHECK(idle == 2); /* the regions */
     for (int i = 0; i < 60; i++) {
         c = c ? c : cell_ctx_open(&(struct cell_ctx_options){.client = client, .timeout_ms = 60000});
@@ -147,14 +124,14 @@ TEST(an_idle_connection_gives_back_the_memory_of_its_large_requests)
             CHECK(call_echo(c, CELL_STR(""), (cell_bytes){large, LARGE}, &out) == CELL_OK && out.data.len == LARGE);
         else
             CHECK(cell_wait(c, echo_async(c, (cell_bytes){large, LARGE}, &out)) == CELL_OK && out.data.len == LARGE);
-        CHECK(mappings() > idle);
+        CHECK(shared_mappings() > idle);
         cell_ctx_close(c);
         c = NULL;
         /* Its own are gone at once. The server's, with replies, are taken back when the client calls next. */
-        CHECK(mappings() <= idle + 1);
+        CHECK(shared_mappings() <= idle + 1);
     }
     cell_client_close(client);
-    CHECK(mappings() == 0);
+    CHECK(shared_mappings() == 0);
     kill(server, SIGTERM);
     CHECK(demo_wait(server) == 0);
     demo_teardown();

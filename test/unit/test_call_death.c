@@ -5,8 +5,8 @@
  * call is carried out twice, and its status says what is known of it.
  */
 #include "crowd_fixture.h"
+#include "process_state.h"
 
-#include <dirent.h>
 #include <sys/prctl.h>
 #include <time.h>
 
@@ -39,29 +39,6 @@ static uint32_t draw(uint32_t *x)
 {
     *x = *x * 1664525 + 1013904223;
     return *x >> 8;
-}
-
-static unsigned descriptors(void)
-{
-    unsigned n = 0;
-    DIR *d = opendir("/proc/self/fd");
-    while (d && readdir(d))
-        n++;
-    if (d)
-        closedir(d);
-    return n;
-}
-
-static unsigned mappings(void)
-{
-    char line[4096];
-    unsigned n = 0;
-    FILE *f = fopen("/proc/self/maps", "r");
-    while (f && fgets(line, sizeof(line), f))
-        n += strstr(line, "memfd:") != NULL;
-    if (f)
-        fclose(f);
-    return n;
 }
 
 /* ---- the client's calls ---- */
@@ -211,7 +188,7 @@ static void outlive_servers(bool shm)
     int32_t sum = 0;
     begin(shm);
     free(embed_schema(&demo, demo_fingerprint));
-    unsigned fds = descriptors(), maps = mappings();
+    unsigned fds = open_descriptors(), maps = shared_mappings();
     k = (struct caller){.c = demo_ctx(&client), .random = 1 + shm};
     for (int i = 0; i < KILLS; i++) {
         pthread_t thread;
@@ -225,7 +202,7 @@ static void outlive_servers(bool shm)
         CHECK(WIFSIGNALED(demo_wait(killer.victim)));
         CHECK(call_add(k.c, 1, 2, &sum) == CELL_UNAVAILABLE); /* nobody is there */
         cell_ctx_reset(k.c);
-        CHECK(descriptors() == fds && mappings() == maps && crowd_threads() == 1);
+        CHECK(open_descriptors() == fds && shared_mappings() == maps && crowd_threads() == 1);
     }
     pid_t last = fork_server();
     CHECK(call_add(k.c, 1, 2, &sum) == 0 && sum == 3);
@@ -270,7 +247,7 @@ static void outlive_clients(bool shm)
     int threads = crowd_threads();
     crowd_handler(&d, demo_echo, count_echo);
     demo_start(&d);
-    unsigned fds = descriptors(), maps = mappings();
+    unsigned fds = open_descriptors(), maps = shared_mappings();
     for (int i = 0; i < KILLS; i++) {
         fflush(stdout);
         uint32_t before = atomic_load(&tally->next);
@@ -284,7 +261,7 @@ static void outlive_clients(bool shm)
         uint64_t struck = cell_now_ns();
         kill(child, SIGKILL);
         CHECK(WIFSIGNALED(demo_wait(child)));
-        while (descriptors() != fds || mappings() != maps) /* for ever, if something is left */
+        while (open_descriptors() != fds || shared_mappings() != maps) /* for ever, if something is left */
             usleep(200);
         uint64_t took = cell_now_ns() - struck;
         longest = took > longest ? took : longest;

@@ -3,21 +3,11 @@
  * One side of a stream is killed at whatever instruction it happens to be, in either direction, over the socket and
  * over shared memory. The other side gets an error and goes on; nothing of the stream is left.
  */
-#include <dirent.h>
 
 #include "stream_fixture.h"
+#include "process_state.h"
 
 #define KILLS 60u /* of each of the eight ways */
-
-static unsigned descriptors(void)
-{
-    unsigned n = 0;
-    DIR *d = opendir("/proc/self/fd");
-    while (d && readdir(d))
-        n++;
-    closedir(d);
-    return n;
-}
 
 static uint32_t draw(uint32_t *x)
 {
@@ -104,9 +94,9 @@ TEST(a_server_that_is_killed_is_an_error_for_its_client)
                 cell_client_close(client);
                 demo_teardown();
                 if (kills == 2)
-                    before = descriptors();
+                    before = open_descriptors();
             }
-            CHECK(descriptors() == before);
+            CHECK(open_descriptors() == before);
         }
     unsetenv("CELL_TRANSPORT");
 }
@@ -140,13 +130,13 @@ TEST(a_client_that_is_killed_frees_its_handler)
                 while (f.d.server->nstreams)
                     usleep(200);
                 if (kills == 2)
-                    before = descriptors();
+                    before = open_descriptors();
             }
             while (atomic_load(&f.d.server->counters.connections) -
                        atomic_load(&f.d.server->counters.connections_closed) >
                    1)
                 usleep(200);
-            CHECK(descriptors() <= before);
+            CHECK(open_descriptors() <= before);
             flow_end(&f);
         }
 }

@@ -24,14 +24,14 @@ static void decline(const void *payload, uint32_t len, const int *fds, int n, in
 {
     struct peer p;
     struct cell_memory memory = {.limit = SIZE_MAX};
-    unsigned before = mappings();
+    unsigned before = shared_mappings();
     peer_memory = peer_memory ? peer_memory : &memory;
     REQUIRE(peer_open(&p, UNIX_STAGE_EXPECTED));
     int answer = peer_offer(&p, payload, len, fds, n);
     CHECK(answer == status);
     CHECK(atomic_load(&peer_memory->used) == 0);
     if (answer < 0) {
-        CHECK(mappings() == before + 1); /* the peer's own */
+        CHECK(shared_mappings() == before + 1); /* the peer's own */
         check_plain(&p);
     }
     peer_close(&p);
@@ -181,9 +181,9 @@ CLEAN_TEST(descriptors_that_nobody_asked_for_are_closed)
         for (int i = 0; i < 3; i++) {
             const int fds[] = {p.memory, p.memory, p.memory};
             CHECK(peer_send(&p, CELL_FRAME_SCHEMA, "schema", 6, fds, i + 1));
-            unsigned before = descriptors();
+            unsigned before = open_descriptors();
             CHECK(recv_now(&p) == CELL_OK);
-            CHECK(descriptors() == before);
+            CHECK(open_descriptors() == before);
         }
         peer_close(&p);
     }
@@ -363,7 +363,7 @@ CLEAN_TEST(a_client_that_is_declined_goes_on_over_the_socket)
     CHECK(peer_send(&p, CELL_FRAME_SHM_ACCEPT, &no, sizeof(no), NULL, 0));
     CHECK(peer_send(&p, CELL_FRAME_SCHEMA, "schema", 6, NULL, 0));
     CHECK(recv_now(&p) == CELL_OK);
-    CHECK(mappings() == 2); /* the test's own: the client's region is given back */
+    CHECK(shared_mappings() == 2); /* the test's own: the client's region is given back */
     CHECK(send_one(&p, 1, 8) == CELL_OK);
     CHECK(peer_recv(&p, CELL_FRAME_CALL, payload, 8, &fd));
     CHECK(peer_send(&p, CELL_FRAME_SHM_ACCEPT, &no, sizeof(no), NULL, 0)); /* once is enough */
@@ -438,7 +438,7 @@ CLEAN_TEST(a_client_chooses_whether_it_offers)
         CHECK(strcmp(cell_conn_ops(c)->name, shm ? "shm" : "unix") == 0);
         CHECK(strcmp(cell_conn_ops(s)->name, shm ? "shm" : "unix") == 0);
         /* An upgraded connection costs one descriptor a side. */
-        CHECK(mappings() == (shm ? 4 : 0));
+        CHECK(shared_mappings() == (shm ? 4 : 0));
         cell_conn_close(c);
         cell_conn_close(s);
     }

@@ -244,15 +244,15 @@ CLEAN_TEST(blobs_are_received_and_taken_back)
 {
     struct peer p;
     REQUIRE(peer_upgraded(&p));
-    unsigned before = mappings();
+    unsigned before = shared_mappings();
     for (uint32_t i = 1; i < 20; i++) {
         tell(&p, i, DATA_BLOB, DATA_BLOB, 1);
         CHECK(use(&p, i, DATA_BLOB) == CELL_OK);
         CHECK(recv_checked(&p, 0) == CELL_DEADLINE_EXCEEDED); /* released */
-        CHECK(mappings() == before + 1);
+        CHECK(shared_mappings() == before + 1);
         tell(&p, i, 0, DATA_BLOB, 0);
         CHECK(!cell_conn_readable(p.conn));
-        CHECK(mappings() == before);
+        CHECK(shared_mappings() == before);
     }
     peer_close(&p);
 }
@@ -261,10 +261,10 @@ static void refuse_blob(uint32_t id, uint32_t size, uint32_t real, int n, int st
 {
     struct peer p;
     REQUIRE(peer_upgraded(&p));
-    unsigned before = mappings();
+    unsigned before = shared_mappings();
     tell(&p, id, size, real, n);
     CHECK(recv_checked(&p, 0) == status);
-    CHECK(mappings() == before);
+    CHECK(shared_mappings() == before);
     CHECK(recv_checked(&p, 0) == CELL_UNAVAILABLE);
     peer_close(&p);
 }
@@ -341,7 +341,7 @@ CLEAN_TEST(messages_in_blobs_stay_inside)
     CHECK(use(&p, 1, 100) == CELL_OK);
     tell(&p, 1, 0, DATA_BLOB, 0); /* its message was not released */
     CHECK(cell_conn_readable(p.conn));
-    CHECK(mappings() == 5); /* so it is still there */
+    CHECK(shared_mappings() == 5); /* so it is still there */
     CHECK(recv_checked(&p, 0) == CELL_PROTOCOL_ERROR);
     peer_close(&p);
     REQUIRE(peer_upgraded(&p));

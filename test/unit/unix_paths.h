@@ -3,7 +3,6 @@
 #ifndef CELL_TEST_UNIX_PATHS_H
 #define CELL_TEST_UNIX_PATHS_H
 
-#include <dirent.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "remove_tree.h"
+#include "process_state.h"
 #include "transport/transport.h"
 
 #define T cell_transport_unix
@@ -80,17 +80,6 @@ static inline int raw_listen(const char *path, int backlog)
 }
 
 static inline void make_stale(const char *path) { close(raw_listen(path, 1)); }
-
-static inline unsigned open_descriptors(void)
-{
-    unsigned n = 0;
-    DIR *d = opendir("/proc/self/fd");
-    while (d && readdir(d))
-        n++;
-    if (d)
-        closedir(d);
-    return n;
-}
 
 static inline bool exists(const char *path)
 {

@@ -21,11 +21,19 @@ class Visitor
     void scope(const DeclContext *declarations)
     {
         for (const Decl *d : declarations->noload_decls())
-            if (d->isFromASTFile() || !cellIsInjected(state, d))
+            if (holdsCode(d) && (d->isFromASTFile() || !cellIsInjected(state, d)))
                 declaration(d);
     }
 
   private:
+    /* Most of a unit is prototypes and typedefs of headers; where a declaration stands costs more to find out. */
+    static bool holdsCode(const Decl *d)
+    {
+        if (const auto *f = dyn_cast<FunctionDecl>(d))
+            return f->doesThisDeclarationHaveABody();
+        return !isa<TypedefNameDecl>(d);
+    }
+
     void declaration(const Decl *d)
     {
         if (d->isFromASTFile())
@@ -57,46 +65,57 @@ class Visitor
                 scope(inner);
     }
 
-    /* What this statement itself uses, without what is in it. */
-    void own(const Stmt *s)
-    {
-        if (const auto *member = dyn_cast<MemberExpr>(s)) {
-            use(member->getMemberDecl(), member->getMemberLoc());
-        } else if (const auto *reference = dyn_cast<DeclRefExpr>(s)) {
-            use(reference->getDecl(), reference->getLocation());
-        } else if (const auto *init = dyn_cast<DesignatedInitExpr>(s)) {
-            for (const auto &designator : init->designators())
-                if (designator.isFieldDesignator())
-                    use(cellcompat::designatedField(designator), designator.getFieldLoc());
-        } else if (const auto *offset = dyn_cast<OffsetOfExpr>(s)) {
-            for (unsigned i = 0; i < offset->getNumComponents(); i++)
-                if (offset->getComponent(i).getKind() == OffsetOfNode::Field)
-                    use(offset->getComponent(i).getField(), offset->getComponent(i).getEndLoc());
-        }
-    }
-
     void statement(const Stmt *s)
     {
         if (!s)
             return;
-        if (const auto *list = dyn_cast<InitListExpr>(s))
-            if (const InitListExpr *written = list->isSemanticForm() ? list->getSyntacticForm() : nullptr)
-                s = written;
-        own(s);
-        if (const auto *declared = dyn_cast<DeclStmt>(s)) {
-            for (const Decl *d : declared->decls())
+        switch (s->getStmtClass()) {
+        case Stmt::IntegerLiteralClass:
+        case Stmt::StringLiteralClass:
+            return;
+        case Stmt::MemberExprClass:
+            use(cast<MemberExpr>(s)->getMemberDecl(), cast<MemberExpr>(s)->getMemberLoc());
+            break;
+        case Stmt::DeclRefExprClass:
+            use(cast<DeclRefExpr>(s)->getDecl(), cast<DeclRefExpr>(s)->getLocation());
+            break;
+        case Stmt::DesignatedInitExprClass:
+            for (const auto &designator : cast<DesignatedInitExpr>(s)->designators())
+                if (designator.isFieldDesignator())
+                    use(cellcompat::designatedField(designator), designator.getFieldLoc());
+            break;
+        case Stmt::OffsetOfExprClass:
+            offsetOf(cast<OffsetOfExpr>(s));
+            break;
+        case Stmt::InitListExprClass:
+            if (const InitListExpr *written = cast<InitListExpr>(s)->getSyntacticForm())
+                s = cast<InitListExpr>(s)->isSemanticForm() ? written : s;
+            break;
+        case Stmt::DeclStmtClass:
+            for (const Decl *d : cast<DeclStmt>(s)->decls())
                 declaration(d);
             return;
+        case Stmt::LambdaExprClass:
+            statement(cast<LambdaExpr>(s)->getBody());
+            break;
+        default:
+            break;
         }
-        if (const auto *lambda = dyn_cast<LambdaExpr>(s))
-            statement(lambda->getBody());
         for (const Stmt *child : s->children())
             statement(child);
     }
 
+    void offsetOf(const OffsetOfExpr *e)
+    {
+        for (unsigned i = 0; i < e->getNumComponents(); i++)
+            if (e->getComponent(i).getKind() == OffsetOfNode::Field)
+                use(e->getComponent(i).getField(), e->getComponent(i).getEndLoc());
+    }
+
     void use(const ValueDecl *d, SourceLocation loc)
     {
-        if (d && d->getIdentifier() && cellIsInjected(state, d))
+        const auto *variable = dyn_cast_or_null<VarDecl>(d);
+        if (d && d->getIdentifier() && !(variable && variable->isLocalVarDeclOrParm()) && cellIsInjected(state, d))
             report(d, loc);
     }
 

@@ -107,3 +107,15 @@ bool cell_is_identifier(const char *s)
     }
     return n > 0;
 }
+
+uint64_t cell_checksum(const void *bytes, size_t len)
+{
+    const uint8_t *p = bytes;
+    uint64_t sum = UINT64_C(14695981039346656037), word;
+    for (size_t left = len; left; p += sizeof(word), left = left > sizeof(word) ? left - sizeof(word) : 0) {
+        word = 0;
+        memcpy(&word, p, left < sizeof(word) ? left : sizeof(word));
+        sum = (sum ^ word) * UINT64_C(1099511628211);
+    }
+    return (sum ^ len) * UINT64_C(1099511628211);
+}

@@ -36,6 +36,11 @@ void cell_sha256_final(struct cell_sha256 *h, uint8_t digest[32]);
 /* Lower-case hex of the digest of one buffer, NUL-terminated. */
 void cell_sha256_hex(const void *bytes, size_t len, char hex[65]);
 
+/* A checksum against damage, not against people: 64 bits, the step of FNV-1a on words of 8 bytes (the last one padded
+ * with zeros, then the length). For what every compilation reads, where SHA-256 would be most of the work. The same on
+ * machines of one byte order. */
+uint64_t cell_checksum(const void *bytes, size_t len);
+
 /* Reads a whole regular file of at most `limit` bytes, NUL-terminated after *len. Caller frees *data.
  * CELL_NOT_FOUND, CELL_TOO_LARGE, CELL_IO_ERROR, CELL_NO_MEMORY. */
 int cell_file_read(const char *path, size_t limit, char **data, size_t *len, struct cell_error *e);

@@ -161,20 +161,22 @@ int cell_session_keep_schema(struct cell_session *s, struct known_cell *c, struc
     return write_schema(s, c, path, e);
 }
 
-/* A record with its SHA-256 behind it, so that a damaged one is made again. */
+/* A record with its checksum behind it, so that a damaged one is made again. */
 static bool read_used(const char *path, struct cell_buffer *out)
 {
-    char *data = NULL, hex[CELL_FINGERPRINT_LEN + 1];
+    char *data = NULL;
     size_t len = 0;
+    uint64_t sum;
     if (cell_file_read(path, 2 * CELL_MAX_COMPILE_REPLY, &data, &len, NULL) < 0)
         return false;
-    bool whole = len > CELL_FINGERPRINT_LEN;
+    bool whole = len > sizeof(sum);
     if (whole) {
-        cell_sha256_hex(data, len - CELL_FINGERPRINT_LEN, hex);
-        whole = memcmp(hex, data + len - CELL_FINGERPRINT_LEN, CELL_FINGERPRINT_LEN) == 0;
+        len -= sizeof(sum);
+        memcpy(&sum, data + len, sizeof(sum));
+        whole = sum == cell_checksum(data, len);
     }
     if (whole)
-        cell_buffer_append(out, data, len - CELL_FINGERPRINT_LEN);
+        cell_buffer_append(out, data, len);
     free(data);
     return whole;
 }
@@ -183,12 +185,11 @@ static int make_used(struct cell_session *s, const char *path, const struct cell
                      struct cell_buffer *out)
 {
     struct cell_buffer file = {0};
-    char hex[CELL_FINGERPRINT_LEN + 1];
     int r = cell_used_schema_record(schema, &file);
     if (r >= 0) {
         cell_buffer_append(out, file.data, file.len);
-        cell_sha256_hex(file.data, file.len, hex);
-        cell_buffer_append(&file, hex, CELL_FINGERPRINT_LEN);
+        const uint64_t sum = cell_checksum(file.data, file.len);
+        cell_buffer_append(&file, &sum, sizeof(sum));
         if (cell_buffer_ok(&file))
             cell_store_write(&s->store, path, file.data, file.len, NULL); /* only a cache */
     }

@@ -435,3 +435,17 @@ TEST(a_stamp_becomes_the_time_when_it_was_taken)
     CHECK(cell_ticks_ns(cell_ticks()) <= cell_now_ns());
     CHECK(cell_ticks_ns(cell_ticks() + 1000000) <= cell_now_ns()); /* of a processor that is ahead */
 }
+
+TEST(a_checksum_changes_with_every_bit_and_with_the_length)
+{
+    uint8_t bytes[61] = {0};
+    const uint64_t whole = cell_checksum(bytes, sizeof(bytes));
+    CHECK(whole == cell_checksum(bytes, sizeof(bytes)));
+    for (size_t bit = 0; bit < 8 * sizeof(bytes); bit++) {
+        bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        CHECK(cell_checksum(bytes, sizeof(bytes)) != whole);
+        bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    for (size_t len = 0; len < sizeof(bytes); len++)
+        CHECK(cell_checksum(bytes, len) != whole && cell_checksum(bytes, len) != cell_checksum(bytes, len + 1));
+}

@@ -30,8 +30,8 @@ cell_ctx *cell_ctx_open(const struct cell_ctx_options *options); /* NULL = all d
 void cell_ctx_close(cell_ctx *c);
 
 /* Forgets replies, allocations, errors and incoming metadata, and ends streams that are open, whose iterators and
- * writers are not valid any more; keeps options and outgoing metadata. For loops. On a
- * handler's own context, and within an interceptor, it forgets errors only: the request and the reply live there. */
+ * writers are not valid any more; keeps options and outgoing metadata. For loops. On a handler's own context, and
+ * within an interceptor, it forgets errors only: the request and the reply live there. */
 void cell_ctx_reset(cell_ctx *c);
 
 /* Deadline of the calls that follow, as in cell_ctx_options. */
@@ -54,8 +54,8 @@ CELL_BOOL_TYPE cell_ctx_cancelled(cell_ctx *c);
  * The out parameters are filled in by cell_wait, whose result is the call's. The calls of one context to one cell are
  * carried out one after the other in the order in which they were sent; calls to several cells, and of several
  * contexts, run at the same time. Each has its own deadline, counted from when it was sent. A call that is lost with
- * its connection is not made again. Up to 1,024 calls of a context may be outstanding; a synchronous call in between is
- * independent of them.
+ * its connection is not made again, and is CELL_UNKNOWN_OUTCOME. Up to 1,024 calls of a context may be outstanding; a
+ * synchronous call in between is independent of them.
  *
  * cell_wait waits for one call, in any order; each ticket is good for one time, and a negative one is returned as it
  * is, so that cell_wait(c, f_async(c, …)) is f(c, …). CELL_INVALID_ARGUMENT for a ticket of another context, or used

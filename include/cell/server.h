@@ -82,7 +82,7 @@ const char *cell_server_message(const struct cell_server *server);
  * plain values in out parameters that begin there at a multiple of 8. Aligned to 16, not initialised, valid until the
  * reply was sent. Where the connection shares memory with the client, that can read it at once, whatever the handler
  * returns, and what an earlier reply to it had may still be there; it counts towards max_bytes_per_uid. Elsewhere it is
- * what cell_ctx_alloc returns, as is less than 4 KiB. NULL when memory is short.
+ * what cell_ctx_alloc returns, as is less than 4 KiB. NULL when memory is short. By the thread that runs the handler.
  */
 void *cell_ctx_lend(cell_ctx *c, size_t bytes);
 

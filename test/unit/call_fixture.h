@@ -503,4 +503,13 @@ static UNUSED const char *raw_meta(const struct cell_frame *f, const uint8_t *pa
     return t;
 }
 
+/* What clients that connect from now on use. */
+static inline void call_over(bool shm)
+{
+    if (shm)
+        unsetenv("CELL_TRANSPORT");
+    else
+        setenv("CELL_TRANSPORT", "unix", 1);
+}
+
 #endif

@@ -31,10 +31,7 @@ static void open_pair(struct pair *p, bool shm)
 {
     int32_t sum = 0;
     memset(p, 0, sizeof(*p));
-    if (shm)
-        unsetenv("CELL_TRANSPORT");
-    else
-        setenv("CELL_TRANSPORT", "unix", 1);
+    call_over(shm);
     demo_setup();
     demo_start(&p->d);
     p->c = demo_ctx(&p->client);
@@ -200,10 +197,7 @@ TEST(a_batch_for_a_server_that_was_killed_fails_when_it_is_waited_for)
         struct cell_client *client = NULL;
         int32_t sum = 0;
         int tickets[N], status = 0;
-        if (shm)
-            unsetenv("CELL_TRANSPORT");
-        else
-            setenv("CELL_TRANSPORT", "unix", 1);
+        call_over(shm);
         demo_setup();
         pid_t server = demo_fork((struct cell_server_options){0});
         free(embed_schema(&demo, demo_fingerprint));
@@ -239,10 +233,7 @@ TEST(a_child_of_fork_sends_nothing_of_its_parents_batch)
     for (int shm = 0; shm < 2; shm++) {
         struct cell_client *client = NULL;
         int32_t sum = 0;
-        if (shm)
-            unsetenv("CELL_TRANSPORT");
-        else
-            setenv("CELL_TRANSPORT", "unix", 1);
+        call_over(shm);
         demo_setup();
         pid_t server = demo_fork((struct cell_server_options){0});
         free(embed_schema(&demo, demo_fingerprint));

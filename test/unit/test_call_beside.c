@@ -58,10 +58,7 @@ TEST(calls_and_replies_that_one_thread_holds_delay_none_of_31_others)
         struct cell_client *client = NULL;
         struct echo_out held[2], reply;
         int32_t sum = 0;
-        if (shm)
-            unsetenv("CELL_TRANSPORT");
-        else
-            setenv("CELL_TRANSPORT", "unix", 1);
+        call_over(shm);
         demo_setup();
         demo_start(&d);
         cell_ctx *c = demo_ctx(&client);

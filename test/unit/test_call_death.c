@@ -132,13 +132,7 @@ static void *kill_later(void *arg)
     return NULL;
 }
 
-static void set_transport(bool shm)
-{
-    if (shm)
-        unsetenv("CELL_TRANSPORT");
-    else
-        setenv("CELL_TRANSPORT", "unix", 1);
-}
+static void set_transport(bool shm) { call_over(shm); }
 
 static void begin(bool shm)
 {

@@ -223,8 +223,8 @@ static struct server_thread *most_stuck(const struct cell_server *s)
     return worst;
 }
 
-/* Threads that wait for clients to take their replies. When there are too many, one of them is freed from its client,
- * and counts as one that works from then on: until it does, or has left, no other takes its place. */
+/* Threads that wait for clients to take their replies. When there are too many, one of them is freed from its client.
+ */
 static uint32_t count_stuck(struct cell_server *s)
 {
     uint32_t n = 0, cut = 0;
@@ -242,11 +242,10 @@ static uint32_t count_stuck(struct cell_server *s)
     struct server_thread *worst = n - cut > MAX_STUCK ? most_stuck(s) : NULL;
     if (worst) {
         worst->cut = true;
-        cut++;
         cell_count(&s->counters.slow_clients_cut, 1);
         cell_conn_interrupt(worst->conn->conn);
     }
-    return n - cut;
+    return n;
 }
 
 /* ---- work for threads ---- */

@@ -254,7 +254,8 @@ TEST(clients_that_do_not_read_their_replies_delay_nobody_and_too_many_are_cut)
     while (atomic_load(&shared->calls) < 2 * NON_READERS) /* all of them are stuck */
         usleep(1000);
     CHECK(call_add(c, 1, 1, &sum) == 0);
-    CHECK(crowd_threads() <= before + 1 + most_threads() + STUCK + SPARE);
+    while (crowd_threads() > before + 1 + most_threads() + STUCK + SPARE) /* who was cut needs a moment to leave */
+        usleep(1000);
     CHECK(crowd_counter("slow_clients_cut") > 0);
     for (int i = 0; i < NON_READERS; i++) {
         code = crowd_reply(fds[i], 1);

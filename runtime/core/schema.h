@@ -165,9 +165,14 @@ const struct schema_field *cell_schema_stream(const struct schema_method *m);
  * whose stream it writes. */
 #define CELL_STREAM_READER_NAMES(X) X("_iter") X("_next") X("_next_n") X("_end")
 #define CELL_STREAM_WRITER_NAMES(X) X("_writer") X("_put") X("_end")
+/* And for one without. */
+#define CELL_METHOD_NAMES(X) X("_async") X("_begin") X("_send") X("_release")
 
 const struct schema_type *cell_schema_type(const struct cell_schema *s, const char *name);
 const struct schema_method *cell_schema_method(const struct cell_schema *s, const char *name);
+/* The method that a function of its client belongs to: NAME itself, or one of its forms, as NAME_async or NAME_next;
+ * NULL = none. Forms that a client leaves out, because the name is taken or for want of use, are not told apart. */
+const struct schema_method *cell_schema_method_of(const struct cell_schema *s, const char *function);
 const struct schema_verb *cell_schema_verb(const struct cell_schema *s, const char *name);
 
 /*

@@ -27,7 +27,7 @@ enum use_kind { USE_FIELD, USE_METHOD, USE_VALUE }; /* VALUE: a constant or an e
 struct use {
     const char *cell, *fingerprint; /* of the schema that it was compiled against */
     enum use_kind kind;
-    const char *name; /* "auth_session.email", "auth_login" (also "auth_login_async"), "AUTH_MAX" */
+    const char *name; /* "auth_session.email", "auth_login" (and its forms, as "auth_login_async"), "AUTH_MAX" */
     const char *file; /* below the project's folder, or absolute */
     uint32_t line;
 };

@@ -194,11 +194,11 @@ static int answer_other(struct cell_server *s, struct server_conn *conn, cell_ct
                         const struct cell_received *received, const struct cell_buffer **meta)
 {
     const struct cell_frame *f = &received->frame;
-    uint32_t limit = conn->channel == CELL_CHANNEL_OPS ? CELL_MAX_OPS_REPLY : CELL_MAX_COMPILE_REPLY;
+    uint32_t limit = conn->channel == CELL_CHANNEL_OPS ? CELL_MAX_OPS : CELL_MAX_COMPILE_REPLY;
     if (f->length > limit)
         return refuse_call(c, CELL_TOO_LARGE, "the request is larger than the channel's limit", meta);
     int code = conn->channel == CELL_CHANNEL_OPS
-                   ? cell_server_ops(s, c, f->code)
+                   ? cell_server_ops(s, c, f->code, received->message, received->message_len)
                    : cell_server_compile(s, c, f->code, received->message, received->message_len);
     if (code < 0) {
         cell_body_reset(c);
@@ -475,6 +475,7 @@ void cell_server_conn_init(struct cell_server *s, struct server_conn *conn)
     cell_conn_peer(conn->conn, &peer);
     conn->server = s;
     conn->origin.user = s->options.user;
+    conn->origin.server = s;
     conn->origin.caller = (struct cell_caller){peer.uid, peer.gid, peer.pid, CELL_STR("")};
     conn->origin.gone = caller_gone;
     conn->origin.fd = -1;

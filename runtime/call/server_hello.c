@@ -9,7 +9,7 @@
 
 static uint32_t channel_limit(const struct cell_server *s, uint8_t channel)
 {
-    return channel == CELL_CHANNEL_OPS       ? CELL_MAX_OPS_REPLY
+    return channel == CELL_CHANNEL_OPS       ? CELL_MAX_OPS
            : channel == CELL_CHANNEL_COMPILE ? CELL_MAX_COMPILE_REPLY
                                              : s->options.max_message;
 }

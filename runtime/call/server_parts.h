@@ -225,6 +225,7 @@ struct cell_server {
     atomic_uint parking_refused; /* grows; who has parked long looks whether others want to */
     bool wants_room;             /* a client waits to be accepted and there is no room */
     bool abandoned;              /* run gave up waiting: the last thread frees the server */
+    char *consumers;             /* the folder; NULL = not looked for yet, "" = none. Never changes then */
 };
 
 const char *cell_server_cell(const struct cell_server *s);
@@ -252,7 +253,7 @@ uint64_t cell_server_counted(const struct cell_server *s, const struct method_co
                              size_t in_tally);
 
 /* server_ops.c, server_compile.c: the reply's message in c->message; its code. */
-int cell_server_ops(struct cell_server *s, cell_ctx *c, int32_t method);
+int cell_server_ops(struct cell_server *s, cell_ctx *c, int32_t method, const uint8_t *message, size_t len);
 int cell_server_compile(struct cell_server *s, cell_ctx *c, int32_t method, const uint8_t *message, size_t len);
 /* Counts an open connection for what carries it `now`, and no more for what did; NULL = none. `lock` is held. */
 void cell_server_count_open(struct cell_server *s, struct server_conn *conn, const struct cell_conn_ops *now);
@@ -320,6 +321,12 @@ void cell_server_delete(struct cell_server *s);
 
 /* server_run.c: waits for events, at most so long (-1 = for ever), and deals with them. */
 void cell_server_poll(struct cell_server *s, int timeout_ms);
+
+/* server_consumers.c */
+/* What the operations channel is asked about programs that use the cell; CELL_UNIMPLEMENTED for another method. */
+int cell_server_ask_consumers(struct cell_server *s, cell_ctx *c, int32_t method, const uint8_t *message, size_t len);
+/* Finds out where what is known of them is kept, by the environment as it is now. */
+void cell_server_find_consumers(struct cell_server *s);
 
 /* server_drain.c: after the loop; CELL_DEADLINE_EXCEEDED when handlers still run. */
 int cell_server_drain(struct cell_server *s);

@@ -346,6 +346,7 @@ int cell_server_run(struct cell_server *s)
         return CELL_FAILED_PRECONDITION;
     int r = forget_last_run(s);
     cell_ticks_begin();
+    cell_server_find_consumers(s);
     s->started_ns = cell_now_ns();
     if (r >= 0)
         r = open_listener(s);

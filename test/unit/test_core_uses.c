@@ -71,7 +71,7 @@ TEST(uses_are_sorted_written_and_read_back)
     REQUIRE(r->nschemas == 1);
     CHECK_STR(r->schemas[0].fingerprint, old->fingerprint);
     CHECK_STR(r->schemas[0].cell, "auth");
-    CHECK(r->schemas[0].schema->nmethods == 2);
+    CHECK(r->schemas[0].schema->nmethods == 3);
     cell_uses_free(r);
     cell_buffer_free(&json);
     cell_buffer_free(&again);

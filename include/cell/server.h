@@ -42,8 +42,8 @@ struct cell_server_options {
     uint32_t max_streams;
     uint32_t reserved2; /* 0 */
     /* Folder in which the cell keeps what programs use of it (docs/drift.md, "Consumers"), as they report it: its own,
-     * not another cell's. NULL = "consumers" in $STATE_DIRECTORY (systemd's), else NAME.consumers beside the socket,
-     * where that stands or would stand. "" = this cell keeps none. */
+     * not another cell's. NULL = NAME.consumers, in $STATE_DIRECTORY (systemd's), else beside the socket, where that
+     * stands or would stand. "" = this cell keeps none. */
     const char *consumers;
 };
 

@@ -19,14 +19,14 @@
 
 /* ---- where ---- */
 
-/* "consumers" in the first folder that systemd has made for the service's state. */
-static bool in_state_directory(struct cell_buffer *out)
+/* In the first folder that systemd has made for the service's state; several cells may be one service. */
+static bool in_state_directory(const struct cell_server *s, struct cell_buffer *out)
 {
     const char *folders = getenv("STATE_DIRECTORY");
     if (!folders || folders[0] != '/')
         return false;
     cell_buffer_append(out, folders, strcspn(folders, ":"));
-    cell_buffer_puts(out, "/consumers");
+    cell_buffer_printf(out, "/%s.consumers", s->cell);
     return true;
 }
 
@@ -51,7 +51,7 @@ static char *find_folder(const struct cell_server *s)
     char *found = NULL;
     if (s->options.consumers) {
         cell_buffer_puts(&b, s->options.consumers);
-    } else if (!in_state_directory(&b)) {
+    } else if (!in_state_directory(s, &b)) {
         const char *address = s->options.address;
         if (!address && cell_locate(s->cell, &found, NULL) >= 0)
             address = found;

@@ -169,8 +169,17 @@ static void render_removed_stream(struct render *r, const struct cell_schema *s,
                                   const struct schema_field *stream, const char *sentence)
 {
     const char *kind = stream->out ? "iter" : "writer";
-    if (render_is_taken(s, m->name) || !stream_is_free(s, m, stream))
+    if (render_is_taken(s, m->name))
         return;
+    if (!stream_is_free(s, m, stream)) {
+        render_doc(r, "", NULL, m->doc);
+        render_printf(r, "int %s(%scell_ctx *", m->name, r->scope);
+        render_removed_params(r, s, m, true, false);
+        render_put(r, ") ");
+        render_unavailable(r, sentence);
+        render_put(r, ";\n");
+        return;
+    }
     render_put(r, "struct ");
     render_unavailable(r, sentence);
     render_printf(r, " %s_%s {\n", m->name, kind);

@@ -45,6 +45,7 @@ void cell_server_match_free(struct server_match *match); /* with those behind it
     X(connections_shm, "connections_shm")         /* became shared memory */                                           \
     X(memory_refused, "memory_refused")           /* requests, blobs and replies over the memory of their user */      \
     X(slow_clients_cut, "slow_clients_cut")       /* did not take their replies while many others did not either */    \
+    X(threads_most, "threads_most")               /* at once; no counter, but never falls either */                    \
     X(handshakes_refused, "handshakes_refused")                                                                        \
     X(protocol_errors, "protocol_errors")                                                                              \
     X(calls_waited, "calls_waited") /* for one of max_threads */                                                       \
@@ -215,12 +216,12 @@ struct cell_server {
     struct caller_process *callers[CALLER_HASH];
     struct caller_uid *ready_first, **ready_last; /* with connections that wait for a thread */
     struct server_thread *threads;
-    uint32_t nready; /* of the processes in line */
-    uint32_t nthreads, nwaiting;
-    uint32_t nstreams;     /* calls with streams; each has a thread */
-    bool short_of_threads; /* something is in line, and no thread may be started for it now */
-    uint32_t max_served;   /* threads, without those that wait for a client to take its reply */
-    uint32_t max_parked;   /* threads that wait for the next call of their connection */
+    uint32_t nready;                        /* of the processes in line */
+    uint32_t nthreads, nwaiting, nstarting; /* all; those that wait for work; those that have yet to look for it */
+    uint32_t nstreams;                      /* calls with streams; each has a thread */
+    bool short_of_threads;                  /* something is in line, and no thread may be started for it now */
+    uint32_t max_served;                    /* threads, without those that wait for a client to take its reply */
+    uint32_t max_parked;                    /* threads that wait for the next call of their connection */
     atomic_uint parked;
     atomic_uint parking_refused; /* grows; who has parked long looks whether others want to */
     bool wants_room;             /* a client waits to be accepted and there is no room */

@@ -159,6 +159,7 @@ struct server_conn {
     enum server_conn_state state;
     bool polled;  /* the poller has it, no thread */
     bool added;   /* it is in the epoll set */
+    bool greeted; /* its first call is to be waited for */
     bool refused; /* over the limit of its user: HELLO is answered with that */
     uint8_t channel;
     char program[64];
@@ -266,6 +267,9 @@ enum server_next {
     NEXT_OVER,
     NEXT_AWAY /* its call waits at the gate: it is not the thread's any more */
 };
+/* Answers HELLO, if it has come. By the poller, before anybody else has the connection: a client says it when it has
+ * connected, and so waits for no thread. Of others no more is read than HELLO can have. */
+enum server_next cell_server_greet(struct cell_server *s, struct server_conn *conn);
 enum server_next cell_server_serve(struct cell_server *s, struct server_conn *conn, cell_ctx *c);
 /* Sends a reply; what it would hold is counted for the caller's user. False: the connection is over. */
 bool cell_server_send_reply(struct server_conn *conn, cell_ctx *c, uint64_t id, int code,
@@ -314,8 +318,10 @@ void cell_server_resume(struct cell_server *s, struct gate_waiter *admitted);
 void cell_server_handshake_over(struct cell_server *s, struct server_conn *conn); /* `lock` is held */
 void cell_server_dispatch(struct cell_server *s, struct server_conn *conn);       /* `lock` is held */
 void cell_server_conn_free(struct cell_server *s, struct server_conn *conn);      /* `lock` is held */
-void cell_server_watch(struct cell_server *s, struct server_conn *conn);          /* `lock` is held */
-void cell_server_unwatch(struct cell_server *s, struct server_conn *conn);        /* `lock` is held */
+/* The poller watches it; with `lock` held. The other one is the poller's own. */
+void cell_server_watch(struct cell_server *s, struct server_conn *conn);
+void cell_server_arm(struct cell_server *s, struct server_conn *conn);
+void cell_server_unwatch(struct cell_server *s, struct server_conn *conn); /* `lock` is held */
 void cell_server_wake(struct cell_server *s);
 void cell_server_delete(struct cell_server *s);
 

@@ -53,7 +53,7 @@ static void idle_remove(struct cell_server *s, struct server_conn *conn)
     s->nidle--;
 }
 
-void cell_server_watch(struct cell_server *s, struct server_conn *conn)
+void cell_server_arm(struct cell_server *s, struct server_conn *conn)
 {
     struct epoll_event ev = {.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, .data.ptr = conn};
     int fd = cell_conn_fd(conn->conn);
@@ -64,7 +64,13 @@ void cell_server_watch(struct cell_server *s, struct server_conn *conn)
     conn->added = conn->polled = true;
     if (conn->state == CONN_OPEN)
         idle_append(s, conn);
-    if (s->wants_room || conn->handshake_deadline_ns)
+}
+
+void cell_server_watch(struct cell_server *s, struct server_conn *conn)
+{
+    bool matters = s->wants_room || conn->handshake_deadline_ns;
+    cell_server_arm(s, conn);
+    if (matters)
         cell_server_wake(s); /* the poller's timeout was chosen without this connection */
 }
 

@@ -437,6 +437,15 @@ static bool serve_short(struct cell_server *s, struct server_conn *conn, cell_ct
     return true;
 }
 
+enum server_next cell_server_greet(struct cell_server *s, struct server_conn *conn)
+{
+    struct cell_received received;
+    enum server_next next;
+    if (!take_frame(s, conn, &received, 0, &next))
+        return next;
+    return cell_server_handshake(s, conn, &received) ? NEXT_IDLE : NEXT_OVER;
+}
+
 enum server_next cell_server_serve(struct cell_server *s, struct server_conn *conn, cell_ctx *c)
 {
     struct short_calls calls;
@@ -444,11 +453,12 @@ enum server_next cell_server_serve(struct cell_server *s, struct server_conn *co
     /* What the poller saw may be only the beginning of a frame: nobody waits for the rest here. */
     uint64_t deadline = 0;
     enum server_next next = NEXT_IDLE;
-    if (conn->admitted) {
+    bool admitted = conn->admitted, greeted = conn->greeted;
+    conn->greeted = false;
+    if (admitted)
         next = serve_admitted(s, conn, c);
-        if (next == NEXT_IDLE)
-            deadline = wait_until(s, conn, &stay, cell_now_ns());
-    }
+    if (next == NEXT_IDLE && (admitted || greeted))
+        deadline = wait_until(s, conn, &stay, cell_now_ns());
     while (next == NEXT_IDLE) {
         if (!take_frame(s, conn, &calls.received, deadline, &next)) {
             if (next == NEXT_IDLE && wait_again(s, conn, &stay)) {
@@ -480,4 +490,5 @@ void cell_server_conn_init(struct cell_server *s, struct server_conn *conn)
     conn->origin.gone = caller_gone;
     conn->origin.fd = -1;
     conn->origin.conn = conn->conn;
+    conn->conn->max_now = CELL_MAX_HELLO;
 }

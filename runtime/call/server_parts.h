@@ -45,6 +45,7 @@ void cell_server_match_free(struct server_match *match); /* with those behind it
     X(connections_shm, "connections_shm")         /* became shared memory */                                           \
     X(memory_refused, "memory_refused")           /* requests, blobs and replies over the memory of their user */      \
     X(slow_clients_cut, "slow_clients_cut")       /* did not take their replies while many others did not either */    \
+    X(threads_most, "threads_most")               /* at once; no counter, but never falls either */                    \
     X(handshakes_refused, "handshakes_refused")                                                                        \
     X(protocol_errors, "protocol_errors")                                                                              \
     X(calls_waited, "calls_waited") /* for one of max_threads */                                                       \
@@ -158,6 +159,7 @@ struct server_conn {
     enum server_conn_state state;
     bool polled;  /* the poller has it, no thread */
     bool added;   /* it is in the epoll set */
+    bool greeted; /* its first call is to be waited for */
     bool refused; /* over the limit of its user: HELLO is answered with that */
     uint8_t channel;
     char program[64];
@@ -215,12 +217,12 @@ struct cell_server {
     struct caller_process *callers[CALLER_HASH];
     struct caller_uid *ready_first, **ready_last; /* with connections that wait for a thread */
     struct server_thread *threads;
-    uint32_t nready; /* of the processes in line */
-    uint32_t nthreads, nwaiting;
-    uint32_t nstreams;     /* calls with streams; each has a thread */
-    bool short_of_threads; /* something is in line, and no thread may be started for it now */
-    uint32_t max_served;   /* threads, without those that wait for a client to take its reply */
-    uint32_t max_parked;   /* threads that wait for the next call of their connection */
+    uint32_t nready;                        /* of the processes in line */
+    uint32_t nthreads, nwaiting, nstarting; /* all; those that wait for work; those that have yet to look for it */
+    uint32_t nstreams;                      /* calls with streams; each has a thread */
+    bool short_of_threads;                  /* something is in line, and no thread may be started for it now */
+    uint32_t max_served;                    /* threads, without those that wait for a client to take its reply */
+    uint32_t max_parked;                    /* threads that wait for the next call of their connection */
     atomic_uint parked;
     atomic_uint parking_refused; /* grows; who has parked long looks whether others want to */
     bool wants_room;             /* a client waits to be accepted and there is no room */
@@ -266,6 +268,9 @@ enum server_next {
     NEXT_OVER,
     NEXT_AWAY /* its call waits at the gate: it is not the thread's any more */
 };
+/* Answers HELLO, if it has come. By the poller, before anybody else has the connection: a client says it when it has
+ * connected, and so waits for no thread. Of others no more is read than HELLO can have. */
+enum server_next cell_server_greet(struct cell_server *s, struct server_conn *conn);
 enum server_next cell_server_serve(struct cell_server *s, struct server_conn *conn, cell_ctx *c);
 /* Sends a reply; what it would hold is counted for the caller's user. False: the connection is over. */
 bool cell_server_send_reply(struct server_conn *conn, cell_ctx *c, uint64_t id, int code,
@@ -314,8 +319,10 @@ void cell_server_resume(struct cell_server *s, struct gate_waiter *admitted);
 void cell_server_handshake_over(struct cell_server *s, struct server_conn *conn); /* `lock` is held */
 void cell_server_dispatch(struct cell_server *s, struct server_conn *conn);       /* `lock` is held */
 void cell_server_conn_free(struct cell_server *s, struct server_conn *conn);      /* `lock` is held */
-void cell_server_watch(struct cell_server *s, struct server_conn *conn);          /* `lock` is held */
-void cell_server_unwatch(struct cell_server *s, struct server_conn *conn);        /* `lock` is held */
+/* The poller watches it; with `lock` held. The other one is the poller's own. */
+void cell_server_watch(struct cell_server *s, struct server_conn *conn);
+void cell_server_arm(struct cell_server *s, struct server_conn *conn);
+void cell_server_unwatch(struct cell_server *s, struct server_conn *conn); /* `lock` is held */
 void cell_server_wake(struct cell_server *s);
 void cell_server_delete(struct cell_server *s);
 

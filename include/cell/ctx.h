@@ -94,8 +94,8 @@ cell_str cell_ctx_printf(cell_ctx *c, const char *format, ...) __attribute__((fo
 
 /*
  * A transaction with `cell`, which must have the methods CELL_begin(c, uint32_t isolation, cell_str *token),
- * CELL_commit(c, cell_str token) and CELL_rollback(c, cell_str token), of that cell's name. Begins one, runs `body`, and
- * commits when its result is 0 or more, else rolls back. While `body` runs, calls with `c` to this cell carry the
+ * CELL_commit(c, cell_str token) and CELL_rollback(c, cell_str token), of that cell's name. Begins one, runs `body`,
+ * and commits when its result is 0 or more, else rolls back. While `body` runs, calls with `c` to this cell carry the
  * metadata "transaction" with the token, and so belong to the transaction; calls to others do not.
  *
  * When the body or the commit fails with CELL_ABORTED, which says that the same may succeed when it is tried again (a

@@ -154,9 +154,9 @@ int cell_schema_parse_client(const char *json, size_t len, struct cell_schema **
 
 /* An empty schema to be filled in by the plugin; strings must be copied into its arena. */
 struct cell_schema *cell_schema_new(void);
-/* Sorts, computes slots' offsets, checks as parse_client does, computes all fingerprints. Types must be in dependency order
- * and `named` point into s->types. CELL_INVALID_ARGUMENT with path and cause; CELL_TOO_LARGE when the document would be
- * refused for its size; CELL_NO_MEMORY. */
+/* Sorts, computes slots' offsets, checks as parse_client does, computes all fingerprints. Types must be in dependency
+ * order and `named` point into s->types. CELL_INVALID_ARGUMENT with path and cause; CELL_TOO_LARGE when the document
+ * would be refused for its size; CELL_NO_MEMORY. */
 int cell_schema_seal(struct cell_schema *s, struct cell_error *e);
 /* Appends the canonical JSON, whose SHA-256 is s->fingerprint: of a parsed schema exactly the document that was
  * received, in canonical form. CELL_NO_MEMORY. */
@@ -224,9 +224,9 @@ bool cell_is_reserved(const char *name);
 int cell_schema_describe(struct cell_schema *s, const struct cell_method **methods, struct cell_error *e);
 /* The other way: the schema that a client's descriptors stand for. They hold no docs, constants and former names, not
  * the order of in and out parameters among each other (ins come first, as far as those that do both allow, a stream
- * last), and no enumerators: each enum has one placeholder, "unnamed_N". CELL_FAILED_PRECONDITION for descriptors of another version, CELL_INVALID_ARGUMENT
- * for such as no renderer makes: methods not sorted, types of one name that differ, recursion, layouts that are not
- * LP64's. */
+ * last), and no enumerators: each enum has one placeholder, "unnamed_N". CELL_FAILED_PRECONDITION for descriptors of
+ * another version, CELL_INVALID_ARGUMENT for such as no renderer makes: methods not sorted, types of one name that
+ * differ, recursion, layouts that are not LP64's. */
 int cell_schema_from_service(const struct cell_service *service, struct cell_schema **schema, struct cell_error *e);
 
 /*

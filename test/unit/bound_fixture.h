@@ -97,7 +97,7 @@ static UNUSED void unbind_row(void *user, void *bound)
     struct bound_thing *t = bound;
     CHECK(user && strcmp(user, "the user") == 0);
     CHECK(atomic_load(&t->uses) == 0 && !atomic_exchange(&t->gone, 1));
-    CHECK(strncmp(t->method->name, "row_", 4) == 0); /* the descriptor is still there */
+    CHECK_STR(t->method->binding, t->what); /* the descriptor is still there */
     atomic_fetch_add(&seen.unbinds, 1);
     atomic_fetch_sub(&seen.alive, 1);
     free(t);

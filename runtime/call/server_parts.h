@@ -14,10 +14,9 @@ struct match_payer;
 
 /* What the cell has made of a binding. Under the match's lock. */
 struct bound_object {
-    void *bound;    /* the cell's */
-    unsigned epoch; /* of the server when it was begun */
-    uint32_t uses;  /* calls that run with it */
-    bool given_up;  /* nobody else finds it: the last of them unbinds it */
+    void *bound;   /* the cell's */
+    uint32_t uses; /* calls that run with it */
+    bool given_up; /* nobody else finds it: the last of them unbinds it */
     struct bound_object *next_over;
 };
 
@@ -266,7 +265,7 @@ struct cell_server {
     struct bound_counters *bound_counters; /* grows, under matches.lock */
     uint32_t nbound_counters;
     struct server_matches matches;
-    atomic_uint bound_epoch; /* what was bound before it changed is bound anew */
+    atomic_uint bound_epoch; /* what is being bound when it changes is not kept */
     struct call_hooks hooks;
     struct cell_error error; /* of new and run */
     bool has_streams;        /* some method has one */

@@ -67,6 +67,20 @@ struct cell_server_options {
      * stands or would stand. "" = this cell keeps none. */
     const char *consumers;
     const struct cell_bound_ops *bound; /* for methods with a binding; NULL = there are none here. Borrowed */
+    /*
+     * What an answer of `expand` depends on beside schema and question, as a token of 1 to 64 letters, digits, '.', '_'
+     * and '-': while it stays the same, so do all answers, and compilers keep them. A compilation asks for it once.
+     * Cheap. NULL = answers are never kept.
+     */
+    int (*state)(cell_ctx *c, cell_str *token);
+    /*
+     * Carries out what the plans of `expand` say. `request` is JSON with the requests for expansions whose answer had a
+     * plan, `reply` JSON that tells what was done (docs/protocol.md, "Apply"); its memory comes from `c`. It makes the
+     * plans again from the requests and what is there by then: nothing left to do is success. Compilers run at once, so
+     * several threads may be in here, and a deadline may end a call at any step, after which it comes again. NULL =
+     * this cell's expansions have no plans.
+     */
+    int (*apply)(cell_ctx *c, cell_str request, cell_str *reply);
 };
 
 /*

@@ -55,7 +55,12 @@ enum cell_ops_method {
     CELL_OPS_CONSUMER = 4,
     CELL_OPS_FORGET = 5
 };
-enum cell_compile_method { CELL_COMPILE_SCHEMA = 0, CELL_COMPILE_EXPAND = 1, CELL_COMPILE_APPLY = 2 };
+enum cell_compile_method {
+    CELL_COMPILE_SCHEMA = 0,
+    CELL_COMPILE_EXPAND = 1,
+    CELL_COMPILE_APPLY = 2,
+    CELL_COMPILE_STATE = 3
+};
 
 struct cell_frame {
     uint32_t length;     /* payload bytes that follow the header: metadata, then message */

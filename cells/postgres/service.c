@@ -88,15 +88,3 @@ void pg_service_close(struct pg_service *service)
     free(service->bindir);
     free(service);
 }
-
-int pg_answer_failure(cell_ctx *c, int status, const struct pg_failure *f)
-{
-    char text[256];
-
-    cell_fail(c, status, "%s", f->text);
-    if (f->sqlstate[0]) {
-        int n = snprintf(text, sizeof(text), "{\"sqlstate\":\"%s\"}", f->sqlstate);
-        cell_add_detail(c, "postgres", (cell_bytes){(const uint8_t *)text, (uint64_t)n});
-    }
-    return status;
-}

@@ -32,7 +32,4 @@ struct pg_service {
 int pg_service_open(const struct pg_service_options *options, struct pg_service **service, struct pg_failure *f);
 void pg_service_close(struct pg_service *service); /* NULL is accepted */
 
-/* Records *f as the error of `c`, with the detail "postgres" (SQLSTATE, constraint, column) when the server said it. */
-int pg_answer_failure(cell_ctx *c, int status, const struct pg_failure *f);
-
 #endif

@@ -25,8 +25,8 @@ struct pg_service {
     struct pg_cluster *cluster; /* NULL with a server of somebody else */
     enum pg_policy policy;
     char *conninfo;
-    char *bindir; /* "" when it is not known */
-    const char *state;
+    char *bindir;      /* "" when it is not known */
+    const char *state; /* of the cluster */
 };
 
 int pg_service_open(const struct pg_service_options *options, struct pg_service **service, struct pg_failure *f);

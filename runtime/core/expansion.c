@@ -108,7 +108,7 @@ static int parse_into(const struct json_at *root, const struct cell_schema *decl
     if (r == CELL_OK)
         r = cell_schema_read(root, false, declared, x->content, e);
     if (r == CELL_OK)
-        r = cell_schema_check(x->content, true, CELL_PROTOCOL_ERROR, e);
+        r = cell_schema_check(x->content, SCHEMA_OF_EXPANSION, CELL_PROTOCOL_ERROR, e);
     if (r == CELL_OK)
         r = cell_schema_index(x->content, e);
     if (r == CELL_OK)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "failure.h"
 
+#include <jansson.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Of several the longest prefix counts. https://www.postgresql.org/docs/15/errcodes-appendix.html */
@@ -12,6 +14,7 @@ static const struct {
     int status;
 } statuses[] = {
     {"08", CELL_UNAVAILABLE},
+    {"08007", CELL_UNKNOWN_OUTCOME},
     {"0A", CELL_FAILED_PRECONDITION}, /* feature not supported */
     {"22", CELL_INVALID_ARGUMENT},
     {"22003", CELL_OUT_OF_RANGE},
@@ -22,9 +25,10 @@ static const struct {
     {"23514", CELL_INVALID_ARGUMENT}, /* check */
     {"23P01", CELL_ALREADY_EXISTS},   /* exclusion */
     {"25", CELL_FAILED_PRECONDITION}, /* read-only, or the transaction has failed before */
-    {"28", CELL_UNAVAILABLE},         /* the cell is refused, not its caller */
-    {"3D", CELL_UNAVAILABLE},
+    {"28", CELL_PERMISSION_DENIED},
+    {"3D", CELL_NOT_FOUND},
     {"40", CELL_ABORTED},
+    {"40003", CELL_UNKNOWN_OUTCOME},
     {"42", CELL_INTERNAL},
     {"42501", CELL_PERMISSION_DENIED},
     {"42703", CELL_FAILED_PRECONDITION}, /* no such column */
@@ -94,7 +98,9 @@ static void copy_text(char *to, size_t size, const char *from)
     to[n] = '\0';
 }
 
-int pg_fail(struct pg_failure *f, int status, const char *format, ...)
+/* The text alone; what PostgreSQL has said stays. */
+static int say(struct pg_failure *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static int say(struct pg_failure *f, const char *format, ...)
 {
     char text[sizeof(f->text)];
     va_list args;
@@ -103,8 +109,37 @@ int pg_fail(struct pg_failure *f, int status, const char *format, ...)
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     copy_text(f->text, sizeof(f->text), text);
+    return f->status;
+}
+
+int pg_fail(struct pg_failure *f, int status, const char *format, ...)
+{
+    char text[sizeof(f->text)];
+    va_list args;
+
+    if (!f)
+        return status;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    memset(f, 0, sizeof(*f));
     f->status = status;
-    return status;
+    return say(f, "%s", text);
+}
+
+int pg_fail_context(struct pg_failure *f, int status, const char *format, ...)
+{
+    char context[256], text[sizeof(f->text)];
+    va_list args;
+
+    if (!f)
+        return status;
+    va_start(args, format);
+    vsnprintf(context, sizeof(context), format, args);
+    va_end(args);
+    memcpy(text, f->text, sizeof(text));
+    f->status = status;
+    return say(f, "%s: %.250s", context, text);
 }
 
 /* "Key (a, b)=(1, 2) already exists.", in any language: the names between the first parentheses. */
@@ -130,9 +165,9 @@ static void describe_unique(struct pg_failure *f, const char *detail)
     if (columns[0] && !strpbrk(columns, ",(") && strlen(columns) < sizeof(f->column))
         memcpy(f->column, columns, strlen(columns) + 1);
     if (columns[0])
-        pg_fail(f, f->status, strchr(columns, ',') ? "%s already exist together" : "%s already exists", columns);
+        say(f, strchr(columns, ',') ? "%s already exist together" : "%s already exists", columns);
     else
-        pg_fail(f, f->status, "a row already exists for '%s'", f->constraint);
+        say(f, "a row already exists for '%s'", f->constraint);
 }
 
 /* Whether the detail ends in the name of the table that has the constraint: then that one still refers to the row. */
@@ -150,15 +185,15 @@ static void describe_foreign_key(struct pg_failure *f, const char *detail)
 
     key_columns(detail, columns, sizeof(columns));
     if (is_referenced(f, detail)) {
-        pg_fail(f, f->status, "rows of '%s' refer to it", f->table);
+        say(f, "rows of '%s' refer to it", f->table);
         return;
     }
     if (columns[0] && !strchr(columns, ',') && strlen(columns) < sizeof(f->column))
         memcpy(f->column, columns, strlen(columns) + 1);
     if (columns[0])
-        pg_fail(f, f->status, "%s refers to a row that does not exist", columns);
+        say(f, "%s refers to a row that does not exist", columns);
     else
-        pg_fail(f, f->status, "a row that '%s' asks for does not exist", f->constraint);
+        say(f, "a row that '%s' asks for does not exist", f->constraint);
 }
 
 /* The column of a check that PostgreSQL has named itself: TABLE_COLUMN_check. */
@@ -180,19 +215,18 @@ static void describe(struct pg_failure *f, const char *primary, const char *deta
     } else if (strcmp(f->sqlstate, "23503") == 0) {
         describe_foreign_key(f, detail);
     } else if (strcmp(f->sqlstate, "23502") == 0) {
-        pg_fail(f, f->status, "%s must not be NULL", f->column);
+        say(f, "%s must not be NULL", f->column);
     } else if (strcmp(f->sqlstate, "23514") == 0) {
         check_column(f);
-        pg_fail(f, f->status, "%s%srefused by check '%s' of '%s'", f->column, f->column[0] ? ": " : "", f->constraint,
-                f->table);
+        say(f, "%s%srefused by check '%s' of '%s'", f->column, f->column[0] ? ": " : "", f->constraint, f->table);
     } else if (strcmp(f->sqlstate, "25P02") == 0) {
-        pg_fail(f, f->status, "an earlier call of this transaction has failed, so that nothing more can be done in it");
+        say(f, "an earlier call of this transaction has failed, so that nothing more can be done in it");
     } else if (strcmp(f->sqlstate, "53100") == 0) {
-        pg_fail(f, f->status, "the disk of the database is full");
+        say(f, "the disk of the database is full");
     } else if (strncmp(f->sqlstate, "28", 2) == 0) {
-        pg_fail(f, f->status, "the database does not let this cell in");
+        say(f, "the database does not let this cell in");
     } else {
-        pg_fail(f, f->status, "%s", primary && primary[0] ? primary : "the database failed");
+        say(f, "%s", primary && primary[0] ? primary : "the database failed");
     }
 }
 
@@ -201,76 +235,61 @@ int pg_fail_result(struct pg_failure *f, const PGresult *result)
     const char *position = result ? PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION) : NULL;
     const char *sqlstate = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
 
-    *f = (struct pg_failure){0};
     if (!result)
         return pg_fail(f, CELL_NO_MEMORY, "out of memory");
     if (!sqlstate) /* libpq itself says it */
         return pg_fail(f, CELL_UNAVAILABLE, "the connection to the database was lost");
+    int status = pg_fail(f, pg_status_of(sqlstate), "%s", "");
+    if (!f)
+        return status;
     copy_text(f->sqlstate, sizeof(f->sqlstate), sqlstate);
     copy_text(f->schema, sizeof(f->schema), PQresultErrorField(result, PG_DIAG_SCHEMA_NAME));
     copy_text(f->table, sizeof(f->table), PQresultErrorField(result, PG_DIAG_TABLE_NAME));
     copy_text(f->column, sizeof(f->column), PQresultErrorField(result, PG_DIAG_COLUMN_NAME));
     copy_text(f->constraint, sizeof(f->constraint), PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME));
-    if (position && sscanf(position, "%9d", &f->position) != 1)
-        f->position = 0;
-    f->status = pg_status_of(f->sqlstate);
+    f->position = position ? atoi(position) : 0;
     describe(f, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY),
              PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL));
     return f->status;
 }
 
-int pg_fail_connection(struct pg_failure *f, PGconn *connection, const char *doing)
+/* What libpq says of a connection has no SQLSTATE: these are known by their words, in English alone. */
+static bool is_refusal(PGconn *connection, const char *text)
 {
-    const char *message = connection ? PQerrorMessage(connection) : NULL;
-    const char *reason = message ? strstr(message, "failed: ") : NULL;
-    char line[256];
-
-    *f = (struct pg_failure){0};
-    if (!message)
-        return pg_fail(f, CELL_NO_MEMORY, "%s: out of memory", doing);
-    /* Before it come the address and the user; after the first line, advice. */
-    if (!reason)
-        return pg_fail(f, CELL_UNAVAILABLE, "%s: the database cannot be reached", doing);
-    reason += strlen("failed: ");
-    snprintf(line, sizeof(line), "%.*s", (int)strcspn(reason, "\n"), reason);
-    return pg_fail(f, CELL_UNAVAILABLE, "%s: %s", doing, line);
+    return PQconnectionNeedsPassword(connection) || PQconnectionUsedPassword(connection) ||
+           strstr(text, "authentication failed") || strstr(text, "no pg_hba.conf entry") ||
+           strstr(text, "permission denied for database") ||
+           (strstr(text, "role \"") && strstr(text, "does not exist"));
 }
 
-/* Appends ,"key":"value", unless there is none. `text` always holds what was appended as a whole. */
-static void add_member(char *text, size_t size, const char *key, const char *value)
+int pg_fail_connection(struct pg_failure *f, PGconn *connection, const char *doing)
 {
-    size_t n = strlen(text), begin = n;
+    char text[400];
 
-    if (!value[0])
-        return;
-    int k = snprintf(text + n, size - n, "%s\"%s\":\"", n > 1 ? "," : "", key);
-    n += k > 0 ? (size_t)k : 0;
-    for (; *value && n + 3 < size; value++) {
-        if (*value == '"' || *value == '\\')
-            text[n++] = '\\';
-        text[n++] = *value;
-    }
-    if (*value || n + 2 >= size) {
-        text[begin] = '\0';
-        return;
-    }
-    text[n++] = '"';
-    text[n] = '\0';
+    if (!connection)
+        return pg_fail(f, CELL_NO_MEMORY, "%s: out of memory", doing);
+    copy_text(text, sizeof(text), PQerrorMessage(connection));
+    for (size_t n = strlen(text); n > 0 && text[n - 1] == ' ';)
+        text[--n] = '\0';
+    return pg_fail(f, is_refusal(connection, text) ? CELL_PERMISSION_DENIED : CELL_UNAVAILABLE, "%s: %s", doing, text);
 }
 
 int pg_answer_failure(cell_ctx *c, const struct pg_failure *f)
 {
-    char detail[1024] = "{";
-
     cell_fail(c, f->status, "%s", f->text);
     if (!f->sqlstate[0])
         return f->status;
-    add_member(detail, sizeof(detail) - 1, "sqlstate", f->sqlstate);
-    add_member(detail, sizeof(detail) - 1, "schema", f->schema);
-    add_member(detail, sizeof(detail) - 1, "table", f->table);
-    add_member(detail, sizeof(detail) - 1, "column", f->column);
-    add_member(detail, sizeof(detail) - 1, "constraint", f->constraint);
-    strcat(detail, "}");
-    cell_add_detail(c, "postgres", (cell_bytes){(const uint8_t *)detail, strlen(detail)});
+    json_t *detail = json_pack("{ss}", "sqlstate", f->sqlstate);
+    const struct {
+        const char *name, *value;
+    } members[] = {{"schema", f->schema}, {"table", f->table}, {"column", f->column}, {"constraint", f->constraint}};
+    for (size_t i = 0; detail && i < sizeof(members) / sizeof(members[0]); i++)
+        if (members[i].value[0])
+            json_object_set_new(detail, members[i].name, json_string(members[i].value));
+    char *text = detail ? json_dumps(detail, JSON_COMPACT) : NULL;
+    if (text)
+        cell_add_detail(c, "postgres", (cell_bytes){(const uint8_t *)text, strlen(text)});
+    free(text);
+    json_decref(detail);
     return f->status;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Connections: made, looked at, cancelled, closed. */
+#include "connect.h"
 #include "pool_impl.h"
 
 #include <errno.h>
@@ -41,37 +42,44 @@ static int finish_connecting(PGconn *connection, const struct pg_patience *patie
     return CELL_OK;
 }
 
+/* The result of the last statement in `sql`. */
 static int ask(PGconn *connection, const char *sql, const struct pg_patience *patience, PGresult **result,
                struct pg_failure *f)
 {
+    PGresult *last = NULL;
+
     if (!PQsendQuery(connection, sql))
         return pg_fail_connection(f, connection, "connecting to the database");
-    while (PQisBusy(connection)) {
-        int r = wait_socket(connection, POLLIN, patience, f);
-        if (r < 0)
+    for (;;) {
+        int r = CELL_OK;
+        while (r >= 0 && PQisBusy(connection)) {
+            r = wait_socket(connection, POLLIN, patience, f);
+            if (r >= 0 && !PQconsumeInput(connection))
+                r = pg_fail_connection(f, connection, "connecting to the database");
+        }
+        PGresult *next = r < 0 ? NULL : PQgetResult(connection);
+        if (r < 0 || (!next && PQresultStatus(last) != PGRES_TUPLES_OK)) {
+            r = r < 0 ? r : pg_fail_result(f, last);
+            PQclear(last);
             return r;
-        if (!PQconsumeInput(connection))
-            return pg_fail_connection(f, connection, "connecting to the database");
+        }
+        if (!next)
+            break;
+        PQclear(last);
+        last = next;
     }
-    *result = PQgetResult(connection);
-    for (PGresult *more; (more = PQgetResult(connection));)
-        PQclear(more);
-    if (PQresultStatus(*result) == PGRES_TUPLES_OK)
-        return CELL_OK;
-    pg_fail_result(f, *result);
-    PQclear(*result);
-    return f->status;
+    *result = last;
+    return CELL_OK;
 }
 
 /*
  * A pooler hands out numbers of its own instead of the backend's. In transaction mode, which cannot be told from here,
  * the next statement may run on another connection, where nothing is prepared.
  */
-static int find_pooler(struct pg_pool *pool, PGconn *connection, const struct pg_patience *patience,
-                       struct pg_failure *f)
+static int settle(struct pg_pool *pool, PGconn *connection, const struct pg_patience *patience, struct pg_failure *f)
 {
     PGresult *result;
-    int r = ask(connection, "SELECT pg_catalog.pg_backend_pid()", patience, &result, f);
+    int r = ask(connection, PG_SETTINGS "; SELECT pg_catalog.pg_backend_pid()", patience, &result, f);
 
     if (r < 0)
         return r;
@@ -101,7 +109,9 @@ static int connect_once(struct pg_link *link, const struct pg_patience *patience
     int r = PQstatus(made) == CONNECTION_BAD ? pg_fail_connection(f, made, "connecting to the database")
                                              : finish_connecting(made, patience, f);
     if (r >= 0)
-        r = find_pooler(pool, made, patience, f);
+        r = settle(pool, made, patience, f);
+    if (r >= 0 && PQserverVersion(made) < PG_SERVER_OLDEST)
+        r = pg_fail(f, CELL_FAILED_PRECONDITION, "the database is older than PostgreSQL %d", PG_SERVER_OLDEST / 10000);
     if (r >= 0 && (PQsetnonblocking(made, 1) != 0 || (!link->pinned && !PQenterPipelineMode(made))))
         r = pg_fail(f, CELL_NO_MEMORY, "out of memory");
     if (r < 0) {

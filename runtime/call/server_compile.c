@@ -10,7 +10,8 @@ static int send_text(cell_ctx *c, const char *text, size_t len)
 }
 
 /* A program compiled with this expansion calls its methods by name and layout, as those of any schema: the server has
- * handlers for its own schema's and for no others. Better said to who compiles than to who calls. */
+ * handlers for its own schema's, takes those that have a binding if it takes any, and no others. Better said to who
+ * compiles than to who calls. */
 static int check_served(const struct cell_server *s, struct cell_schema *content, struct cell_error *e)
 {
     struct cell_diff *diff = NULL;
@@ -19,6 +20,10 @@ static int check_served(const struct cell_server *s, struct cell_schema *content
     int r = content->nmethods ? cell_diff_new(content, s->schema, &diff, e) : CELL_OK;
     for (uint32_t i = 0; r == CELL_OK && i < content->nmethods; i++) {
         const char *name = content->methods[i].name;
+        if (content->methods[i].binding && !s->options.bound)
+            r = cell_error_set(e, CELL_INTERNAL, "methods[%u].binding: %s takes no methods with bindings", i, s->cell);
+        if (r < 0 || content->methods[i].binding)
+            continue;
         if (!cell_schema_method(s->schema, name))
             r = cell_error_set(e, CELL_INTERNAL, "methods[%u].name: '%s' is no method of %s, so nobody could call it",
                                i, name, s->cell);

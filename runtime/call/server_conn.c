@@ -264,7 +264,7 @@ static enum server_next serve_call(struct cell_server *s, struct server_conn *co
     const struct cell_frame *f = &received->frame;
     const struct cell_buffer *meta = NULL;
     bool placed = needs_place(conn, f);
-    if (placed && s->has_streams && cell_server_streams(s, conn, f)) {
+    if (placed && cell_server_streams(s, conn, f)) {
         leave_parking(s, conn, stay); /* for long: others may want to */
         return serve_stream(s, conn, c, received, waited, now_ns);
     }

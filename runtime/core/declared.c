@@ -110,7 +110,7 @@ int cell_declared_check(const struct cell_schema *declared, struct cell_error *e
     int r =
         copy ? cell_declared_copy(declared, 0, copy, e) : cell_error_set(e, CELL_NO_MEMORY, "expansion: out of memory");
     if (r == CELL_OK)
-        r = cell_schema_check(copy, true, CELL_INVALID_ARGUMENT, e);
+        r = cell_schema_check(copy, SCHEMA_OF_EXPANSION, CELL_INVALID_ARGUMENT, e);
     if (r == CELL_OK)
         r = cell_check_unique(&types, copy->types, copy->ntypes, sizeof(*copy->types), e);
     cell_schema_free(copy);

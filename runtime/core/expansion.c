@@ -62,8 +62,8 @@ static int read_diagnostic(const struct json_at *at, struct cell_arena *arena, s
     if (r == CELL_OK)
         r = cell_check_text(at, "text", d->text, true, e);
     if (r == CELL_OK)
-        r = copy_string(at, "field", JSON_OPTIONAL, arena, &d->field, e);
-    return r == CELL_OK ? cell_check_text(at, "field", d->field, false, e) : r;
+        r = copy_string(at, "field", JSON_OPTIONAL, arena, &d->place.field, e);
+    return r == CELL_OK ? cell_check_text(at, "field", d->place.field, false, e) : r;
 }
 
 static int read_diagnostics(const struct json_at *root, struct cell_expansion *x, struct cell_error *e)
@@ -108,7 +108,7 @@ static int parse_into(const struct json_at *root, const struct cell_schema *decl
     if (r == CELL_OK)
         r = cell_schema_read(root, false, declared, x->content, e);
     if (r == CELL_OK)
-        r = cell_schema_check(x->content, true, CELL_PROTOCOL_ERROR, e);
+        r = cell_schema_check(x->content, SCHEMA_OF_EXPANSION, CELL_PROTOCOL_ERROR, e);
     if (r == CELL_OK)
         r = cell_schema_index(x->content, e);
     if (r == CELL_OK)

@@ -8,9 +8,11 @@
 #include "base/util.h"
 #include "core/schema_impl.h"
 #include "wire/limits.h"
+#include "wire/message.h"
 
 struct checker {
     const struct cell_schema *s;
+    enum schema_origin origin;
     struct cell_error *e;
     uint8_t *depths; /* of each type: how deep what it holds nests; a struct's own level comes on top */
 };
@@ -256,6 +258,8 @@ static int check_types(const struct checker *c, const struct json_at *root)
 /* The records of a stream travel as the elements of a list do. */
 static int check_stream(const struct checker *c, const struct json_at *at, const struct schema_field *p)
 {
+    if (p->inout)
+        return cell_json_fail(at, "dir", c->e, "a stream has one direction");
     if (p->by_pointer)
         return cell_json_fail(at, "pointer", c->e, "a stream is not passed by pointer");
     if (p->type.count || p->type.kind == CELL_KIND_LIST || p->type.kind == CELL_KIND_OPT)
@@ -289,6 +293,33 @@ static int check_param(const struct checker *c, const struct json_at *at, const 
     return CELL_OK;
 }
 
+/* What goes in and comes out again is one struct of the caller's. */
+static int check_inout(const struct checker *c, const struct json_at *at, const struct schema_method *m,
+                       const struct schema_field *p)
+{
+    if (!m->binding)
+        return cell_json_fail(at, "dir", c->e, "only a method with a binding has \"inout\" parameters");
+    if (!p->out || !p->by_pointer)
+        return cell_json_fail(at, "pointer", c->e, "an inout parameter is a pointer");
+    if (p->type.count || p->type.kind != CELL_KIND_STRUCT)
+        return cell_json_fail(at, "type", c->e, "an inout parameter points to one struct");
+    return CELL_OK;
+}
+
+static int check_binding(const struct checker *c, const struct json_at *at, const char *binding)
+{
+    size_t len = binding ? strlen(binding) : 0;
+    if (!binding)
+        return CELL_OK;
+    if (c->origin == SCHEMA_OF_CELL)
+        return cell_json_fail(at, "binding", c->e, "a cell's own method has no binding");
+    if (len == 0 || len > CELL_MAX_BINDING)
+        return cell_json_fail(at, "binding", c->e, "a binding has 1 to %u bytes, not %zu", CELL_MAX_BINDING, len);
+    if (!cell_utf8_valid(binding, len))
+        return cell_json_fail(at, "binding", c->e, "it is not UTF-8");
+    return CELL_OK;
+}
+
 static int check_method(const struct checker *c, const struct json_at *at, const struct schema_method *m)
 {
     const struct json_at params = member(at, "params");
@@ -297,11 +328,15 @@ static int check_method(const struct checker *c, const struct json_at *at, const
         r = check_former(c, at, m->renamed_from);
     if (r == CELL_OK)
         r = cell_check_doc(at, m->doc, c->e);
+    if (r == CELL_OK)
+        r = check_binding(c, at, m->binding);
     if (r == CELL_OK && m->nparams > CELL_MAX_PARAMS)
         r = cell_json_fail(&params, NULL, c->e, "%u parameters, %u is the limit", m->nparams, CELL_MAX_PARAMS);
     for (uint32_t i = 0; r == CELL_OK && i < m->nparams; i++) {
         const struct json_at param = element(&params, i);
         r = check_param(c, &param, &m->params[i]);
+        if (r == CELL_OK && m->params[i].inout)
+            r = check_inout(c, &param, m, &m->params[i]);
         if (r == CELL_OK && m->params[i].stream && cell_schema_stream(m) != &m->params[i])
             r = cell_json_fail(&param, "stream", c->e, "a method has one stream");
     }
@@ -430,13 +465,13 @@ static int check_cell(const struct checker *c, const struct json_at *root)
     return r == CELL_OK ? cell_check_doc(root, c->s->doc, c->e) : r;
 }
 
-int cell_schema_check(const struct cell_schema *s, bool expansion, int status, struct cell_error *e)
+int cell_schema_check(const struct cell_schema *s, enum schema_origin origin, int status, struct cell_error *e)
 {
     const struct json_at root = {.status = status};
-    const struct checker c = {s, e, calloc((size_t)s->ntypes + 1, 1)};
+    const struct checker c = {s, origin, e, calloc((size_t)s->ntypes + 1, 1)};
     if (!c.depths)
         return cell_error_set(e, CELL_NO_MEMORY, "schema: out of memory");
-    int r = expansion ? CELL_OK : check_cell(&c, &root);
+    int r = origin == SCHEMA_OF_EXPANSION ? CELL_OK : check_cell(&c, &root);
     if (r == CELL_OK)
         r = check_types(&c, &root);
     if (r == CELL_OK)

@@ -39,8 +39,9 @@ uint32_t cell_declared_count(const struct cell_schema *s);
 int cell_declared_check(const struct cell_schema *declared, struct cell_error *e);
 
 /* schema_check.c: everything that cell_schema_parse guarantees and that can be seen in the model. `status` is returned
- * on failure. An expansion's content has no cell. */
-int cell_schema_check(const struct cell_schema *s, bool expansion, int status, struct cell_error *e);
+ * on failure. A cell's own methods have no bindings; an expansion's content has no cell. */
+enum schema_origin { SCHEMA_OF_CELL, SCHEMA_OF_CLIENT, SCHEMA_OF_EXPANSION };
+int cell_schema_check(const struct cell_schema *s, enum schema_origin origin, int status, struct cell_error *e);
 
 /* schema_names.c */
 enum name_use { NAME_C, NAME_WORD }; /* becomes an identifier in C, or is only compared */

@@ -153,12 +153,11 @@ static void consider(struct candidate *c, struct pg_link *link, unsigned load)
 
 /*
  * An idle connection; but a statement that is known to be fast joins others when all processors of the database have
- * something to do already, because a batch costs it less than each by itself. Connections that a slow statement has are
- * the last choice.
+ * something to do already, because a batch costs it less than each by itself. NULL: a slow statement has each of them.
  */
 static struct pg_link *choose(struct pg_pool *pool, const struct pg_prepared *s)
 {
-    struct candidate idle = {0}, unopened = {0}, busy = {0}, slow = {0};
+    struct candidate idle = {0}, unopened = {0}, busy = {0};
     uint64_t now = pool_now_ns(), slow_ns = (uint64_t)pool->options.slow_ms * 1000000;
     uint32_t average = atomic_load_explicit(&s->average_us, memory_order_relaxed), nbusy = 0;
 
@@ -167,8 +166,8 @@ static struct pg_link *choose(struct pg_pool *pool, const struct pg_prepared *s)
         unsigned load = atomic_load_explicit(&link->load, memory_order_relaxed);
         uint64_t since = atomic_load_explicit(&link->busy_since_ns, memory_order_relaxed);
         if (since != 0 && now > since && now - since > slow_ns)
-            consider(&slow, link, load);
-        else if (load == 0 && atomic_load_explicit(&link->open, memory_order_relaxed))
+            continue;
+        if (load == 0 && atomic_load_explicit(&link->open, memory_order_relaxed))
             consider(&idle, link, load);
         else if (load == 0)
             consider(&unopened, link, load);
@@ -180,7 +179,7 @@ static struct pg_link *choose(struct pg_pool *pool, const struct pg_prepared *s)
                  !atomic_load_explicit(&pool->unprepared, memory_order_relaxed);
     if (joins && busy.link)
         return busy.link;
-    return idle.link ? idle.link : unopened.link ? unopened.link : busy.link ? busy.link : slow.link;
+    return idle.link ? idle.link : unopened.link ? unopened.link : busy.link;
 }
 
 static bool is_slow(const struct pg_pool *pool, const struct pg_prepared *s)
@@ -195,9 +194,9 @@ static int attempt(struct pg_pool *pool, struct pg_link *link, struct pg_request
     if (link)
         return link_run_pinned(link, r, patience, f);
     atomic_fetch_add_explicit(&pool->counters.runs, 1, memory_order_relaxed);
-    if (!is_slow(pool, r->s))
-        return link_run(choose(pool, r->s), r, patience, f);
-    struct pg_link *own;
+    struct pg_link *shared = is_slow(pool, r->s) ? NULL : choose(pool, r->s), *own;
+    if (shared)
+        return link_run(shared, r, patience, f);
     int status = pg_pool_pin(pool, patience, &own, f);
     if (status < 0)
         return status;

@@ -185,7 +185,7 @@ static int read_all(struct pg_link *link, const struct pg_patience *patience, PG
         }
         if (!next)
             break;
-        if (PQresultStatus(last) == PGRES_FATAL_ERROR) {
+        if (last && PQresultStatus(last) == PGRES_FATAL_ERROR) {
             PQclear(next);
             continue;
         }

@@ -11,13 +11,6 @@
 #define DEFAULT_TIMEOUT_MS 10000
 #define MAX_PARAMS 64
 
-/* The same for all connections, so that what one prints another one reads. One statement: poolers see one transaction.
- */
-#define SETTINGS                                                                                                       \
-    "SET search_path = public; SET client_min_messages = warning; SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; "  \
-    "SET intervalstyle = 'iso_8601'; SET bytea_output = 'hex'; SET extra_float_digits = 1; "                           \
-    "SET standard_conforming_strings = on"
-
 int pg_target_check(const char *conninfo, struct pg_failure *f)
 {
     /* libpq's own message would repeat the string, and the password with it. */
@@ -117,7 +110,7 @@ int pg_connect(const struct pg_target *target, int64_t timeout_ms, PGconn **conn
         r = check_server(c, f);
     }
     if (r >= 0)
-        r = pg_run(c, SETTINGS, f);
+        r = pg_run(c, PG_SETTINGS, f);
     if (r < 0) {
         PQfinish(c);
         return r;

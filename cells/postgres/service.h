@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What the cell's handlers share: cell_ctx_user gives a struct pg_service. */
+#ifndef CELLS_POSTGRES_SERVICE_H
+#define CELLS_POSTGRES_SERVICE_H
+
+#include <cell/server.h>
+
+#include "cluster.h"
+#include "policy.h"
+
+struct pg_service_options {
+    const char *url;                                /* NULL = a private cluster in `state` */
+    const char *service;                            /* an entry of the service file in place of url */
+    const char *state;                              /* folder */
+    const char *bindir;                             /* NULL = searched */
+    const char *policy;                             /* name, or NULL */
+    const char *policy_file;                        /* NULL = none */
+    const char *environment;                        /* NULL = none */
+    void (*progress)(void *user, const char *text); /* see cluster.h */
+    void *user;
+};
+
+struct pg_service {
+    struct pg_target target;
+    struct pg_cluster *cluster; /* NULL with a server of somebody else */
+    enum pg_policy policy;
+    char *conninfo;
+    char *bindir; /* "" when it is not known */
+    const char *state;
+};
+
+int pg_service_open(const struct pg_service_options *options, struct pg_service **service, struct pg_failure *f);
+void pg_service_close(struct pg_service *service); /* NULL is accepted */
+
+/* Records *f as the error of `c`, with the detail "postgres" (SQLSTATE, constraint, column) when the server said it. */
+int pg_answer_failure(cell_ctx *c, int status, const struct pg_failure *f);
+
+#endif

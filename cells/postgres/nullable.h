@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * Which columns of a statement's result can be NULL, from its parse tree (libpg_query) and the catalog. PostgreSQL
- * itself says only where a column comes from: one of a table's NOT NULL columns that an outer join has made nullable
- * looks like any other.
+ * Which columns of a statement's result can be NULL, from its parse tree (libpg_query) and the catalog. PostgreSQL itself
+ * says only where a column comes from: one of a table's NOT NULL columns that an outer join has made nullable looks like
+ * any other.
  *
  * The answer is never wrong in one direction: a column that is called never NULL has no NULL in any row, whatever is in
  * the tables. In doubt a column can be NULL. What is understood: inner, outer, natural and USING joins, and that a
@@ -20,7 +20,7 @@
 struct null_column {
     const char *name;
     bool not_null; /* a constraint holds for all rows of the relation and of those that inherit from it */
-    char category; /* pg_type.typcategory */
+    char category; /* pg_type.typcategory, but 'u' for PostgreSQL's own types of 'U' that have no NULL of their own */
 };
 
 struct null_relation {
@@ -30,42 +30,39 @@ struct null_relation {
     bool returns_own; /* RETURNING gives rows of the relation as its constraints check them: a table without rules */
 };
 
-/* What all functions (or operators) that a name with so many arguments may mean have in common. */
+/* What all functions, or operators, that a name with so many arguments may mean have in common. */
 struct null_callable {
-    bool known;     /* there is one */
-    bool strict;    /* all give NULL for a NULL argument */
-    bool builtin;   /* all are PostgreSQL's own */
-    bool trusted;   /* operators: all are PostgreSQL's own or written in C */
-    bool scalar;    /* all return one value, not a row or a set of rows' columns */
-    bool sets;      /* one may return a set */
-    bool volatile_; /* one has effects or depends on more than its arguments */
+    bool strict;  /* they give NULL for a NULL argument */
+    bool builtin; /* they are PostgreSQL's own */
+    bool trusted; /* they are PostgreSQL's own or written in C */
+    bool scalar;  /* each gives one column */
+    bool sets;    /* one gives a set */
 };
 
-/* Where names are looked up. Results live until the analysis returns. False: there is none, or it is not known. */
+/* Where names are looked up; a schema may be NULL. False: there is none. Results live until the analysis returns. */
 struct null_catalog {
-    bool (*relation)(void *user, const char *schema, const char *name,
-                     struct null_relation *out); /* schema may be NULL */
+    bool (*relation)(void *user, const char *schema, const char *name, struct null_relation *out);
     bool (*function)(void *user, const char *schema, const char *name, int nargs, struct null_callable *out);
-    bool (*operator_)(void *user, const char *name, int nargs, struct null_callable *out);
+    bool (*operation)(void *user, const char *name, int nargs, struct null_callable *out);
     void *user;
 };
 
-/* What the analysis found out beside the columns. */
+/* What there is to know beside the columns. */
 struct null_statement {
-    bool understood; /* false: `never_null` is all false, because the statement could not be parsed */
-    bool outer;      /* it has outer joins, grouping sets or set operations; see nullable_trusts_plan */
+    bool understood; /* false: nothing is known, because the text could not be parsed or is too large */
+    bool into;       /* SELECT INTO, which is CREATE TABLE */
     bool writes;     /* INSERT, UPDATE, DELETE, MERGE, also in a CTE */
     bool locks;      /* FOR UPDATE and its like */
 };
 
-/* True when this build can parse SQL (libpg_query). Without, nullable_analyse understands nothing. */
+/* True when this build can parse SQL (libpg_query). Without, nothing is understood. */
 bool nullable_available(void);
 
 /*
  * Fills never_null[0 … ncolumns) for the result of `sql`, one statement that the server has accepted with so many
  * columns. `optional[i]` says that parameter $(i+1) may be NULL. Bounded in time and depth for any text. Thread-safe.
  */
-void nullable_analyse(const char *sql, const struct null_catalog *catalog, const bool *optional, size_t nparameters,
+void nullable_analyse(const char *sql, const struct null_catalog *catalog, const bool *optional, size_t noptional,
                       bool *never_null, size_t ncolumns, struct null_statement *statement);
 
 #endif

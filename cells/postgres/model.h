@@ -197,6 +197,7 @@ bool pg_model_has_schema(const struct pg_model *m, const char *schema);
 struct pg_column *pg_table_column(const struct pg_table *t, const char *name);
 
 /* Everything deep, into `arena`. */
+void pg_column_copy(struct pg_arena *arena, const struct pg_column *from, struct pg_column *to);
 void pg_table_copy(struct pg_arena *arena, const struct pg_table *from, struct pg_table *to);
 
 /*

@@ -14,7 +14,7 @@
 
 #include "model.h"
 
-/* Appends an identifier, in quotes unless it is [a-z_][a-z0-9_]* and no key word. */
+/* Appends an identifier, always in quotes. */
 void pg_sql_name(struct pg_text *t, const char *name);
 /* schema.name */
 void pg_sql_qualified(struct pg_text *t, const char *schema, const char *name);
@@ -22,8 +22,10 @@ void pg_sql_qualified(struct pg_text *t, const char *schema, const char *name);
 void pg_sql_names(struct pg_text *t, const char *const *names, uint32_t n);
 /* Appends a text as a literal: 'it''s', or E'…' with backslashes doubled when it has any; NULL is NULL. */
 void pg_sql_literal(struct pg_text *t, const char *text);
-/* True for what an unquoted name must not be (PostgreSQL 13 to 17). */
+/* True for what an unquoted name must not be (PostgreSQL 13 to 17), in lower case. */
 bool pg_sql_is_keyword(const char *name);
+/* True for a name that means itself without quotes. */
+bool pg_sql_is_plain(const char *name);
 
 /* 1 to 63 bytes; quoting deals with everything else. */
 bool pg_name_fits(const char *name);
@@ -75,9 +77,8 @@ const char *pg_sql_renamed(struct pg_arena *arena, const char *sql, const char *
  *
  * `kind`: "default", "generated" (name = the column), "check", "key", "foreign", "index" (name = its own), and the
  * events "dropped", "renamed", "retyped" (name = column, former index or constraint), "step" (name = the step's).
- * `source` is the text that it was made of: the expression; of an index with several, "column\x1f…", see
- * pg_index_source; NULL where there is none. `printed` is what these gave then: pg_get_expr(adbin, adrelid),
- * pg_get_constraintdef(oid), pg_get_indexdef(indexrelid).
+ * `source` is the text that it was made of: the expression of a default, a generated column or a check; of an index
+ * what pg_index_source gives; NULL where there is none. `printed` is what the catalog printed then.
  *
  * To read: an object of the catalog is `made` when it has a row; and its `source` is set when `printed` is what the
  * catalog prints now. pg_sql_objects_query is that query.
@@ -88,12 +89,19 @@ extern const char *const pg_sql_objects_tables[];
  * printed as it was; false also when it is gone), age_s (bigint). */
 extern const char *const pg_sql_objects_query;
 
+/* A statement that records an object, with what the catalog prints for it at that moment; or an event. */
+const char *pg_sql_record(struct pg_arena *arena, const struct pg_table *table, const char *kind, const char *name,
+                          const char *source);
+const char *pg_sql_forget(struct pg_arena *arena, const struct pg_table *table, const char *kind, const char *name);
+const char *pg_sql_record_table_renamed(struct pg_arena *arena, const struct pg_table *table, const char *to);
+
 /* `source` of an index: its expressions and its predicate as one text, and back into `index`, whose parts have their
  * `sql` already. */
 const char *pg_index_source(struct pg_arena *arena, const struct pg_index *index);
 void pg_index_sources(struct pg_arena *arena, const char *source, struct pg_index *index);
 
-/* Statements, without semicolon. `quick` parts are those that a new, empty table has within CREATE TABLE. */
+/* Statements, without semicolon. A table is created with its keys and checks; indexes and foreign keys follow. The
+ * first is ALTER TABLE … ADD COLUMN. */
 void pg_sql_column(struct pg_text *t, const struct pg_table *table, const struct pg_column *column);
 void pg_sql_create_table(struct pg_text *t, const struct pg_table *table);
 /* CREATE TEMPORARY TABLE … ON COMMIT DROP with its columns, NOT NULLs and keys: stands for the table of that name in

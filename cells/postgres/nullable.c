@@ -13,7 +13,6 @@
 #define MAX_NODES 200000
 #define MAX_VIEWS 16
 #define MAX_COLUMNS 1664 /* PostgreSQL's MaxTupleAttributeNumber */
-#define MAX_DEPTH 300
 #define MAX_MEMORY (64u << 20)
 
 struct null_node null_node_of(const json_t *wrapped)
@@ -46,7 +45,7 @@ void null_visit(struct null_analysis *a)
 void null_enter(struct null_analysis *a)
 {
     null_visit(a);
-    if (++a->depth > MAX_DEPTH)
+    if (++a->depth > NULL_MAX_DEPTH)
         longjmp(a->escape, 2);
 }
 
@@ -228,7 +227,6 @@ static struct null_columns select_columns(struct null_analysis *a, struct null_l
     } else if (json_array_size(lists) > 0) {
         c = values(a, level, lists);
     } else {
-        level->windows = json_object_get(body, "windowClause");
         null_from(a, level, json_object_get(body, "fromClause"));
         null_learn(a, level, json_object_get(body, "whereClause"), 0, level->items.n);
         group(level, json_object_get(body, "groupClause"));

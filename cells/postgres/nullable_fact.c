@@ -149,7 +149,10 @@ static void learn(struct learning *l, const json_t *wrapped, enum truth truth)
 {
     struct null_node n = null_node_of(wrapped);
 
+    if (l->analysis->depth >= NULL_MAX_DEPTH)
+        return;
     null_enter(l->analysis);
+    l->analysis->nodes += l->level->names.n / 16;
     if (null_is(n, "BoolExpr"))
         learn_bool(l, n.body, truth);
     else if (null_is(n, "A_Expr"))

@@ -190,6 +190,19 @@ static bool gives_no_null(const char *name)
     return false;
 }
 
+/* Of composite values unnest() makes columns, and of several arrays too. */
+static bool is_scalar(const char *name, const json_t *call, const struct null_callable *callable)
+{
+    const json_t *args = json_object_get(call, "args");
+    struct null_node first = null_node_of(json_array_get(args, 0));
+    char category = 0;
+
+    if (strcmp(name, "unnest") != 0)
+        return callable->scalar;
+    return callable->builtin && json_array_size(args) == 1 && null_is(first, "TypeCast") &&
+           null_is_builtin_type(json_object_get(first.body, "typeName"), &category) && category == 'A';
+}
+
 /* One function that gives one column, which has the name of the alias; others are not known. */
 static struct null_item *from_function(struct null_analysis *a, struct null_level *level, const json_t *body)
 {
@@ -203,8 +216,7 @@ static struct null_item *from_function(struct null_analysis *a, struct null_leve
 
     if (rows || !null_is(call, "FuncCall") || json_object_get(body, "coldeflist") ||
         null_node_of(json_array_get(parts, 1)).body ||
-        !null_function(a, call.body, &name, &callable) || !callable.scalar ||
-        (strcmp(name, "unnest") == 0 && json_array_size(json_object_get(call.body, "args")) != 1)) {
+        !null_function(a, call.body, &name, &callable) || !is_scalar(name, call.body, &callable)) {
         item = null_item_new(a, level, alias_name, 0);
         item->open = true;
         return item;

@@ -46,7 +46,7 @@ static const struct {
     {"concat", ALWAYS, 'S'},
     {"concat_ws", FIRST, 'S'},
     {"current_database", ALWAYS, 'S'},
-    {"date_trunc", ALL, 0},
+    {"date_trunc", ALL, 'D'},
     {"decode", ALL, 'u'},
     {"degrees", ALL, 'N'},
     {"div", ALL, 'N'},
@@ -168,8 +168,9 @@ struct args {
     bool outer;              /* one leads to a query around this one */
 };
 
-static struct args eval_args(struct null_analysis *a, struct null_level *level, const json_t *list)
+static struct args eval_args(struct null_analysis *a, struct null_level *level, const json_t *body)
 {
+    const json_t *list = json_object_get(body, "args"), *order = json_object_get(body, "agg_order");
     struct args args = {true, true, {0}, false};
     bool before = a->outer_reference;
 
@@ -182,6 +183,9 @@ static struct args eval_args(struct null_analysis *a, struct null_level *level, 
             args.value = v;
         }
     }
+    null_eval(a, level, json_object_get(body, "agg_filter"));
+    for (size_t i = 0; i < json_array_size(order); i++)
+        null_eval(a, level, json_object_get(null_node_of(json_array_get(order, i)).body, "node"));
     args.outer = a->outer_reference;
     a->outer_reference = before || args.outer;
     return args;
@@ -255,7 +259,7 @@ struct null_value null_call(struct null_analysis *a, struct null_level *level, c
     bool known = null_function(a, body, &name, &callable) && callable.builtin;
     bool variadic = json_is_true(json_object_get(body, "func_variadic"));
     bool aggregates_ = known && !json_object_get(body, "over") && is_aggregate(name);
-    struct args args = eval_args(a, level, json_object_get(body, "args"));
+    struct args args = eval_args(a, level, body);
 
     level->sets = level->sets || !known || callable.sets;
     if (aggregates_ && !args.outer)

@@ -62,7 +62,6 @@ struct null_level {
     bool open;                      /* or something that is not known */
     bool unnamed;                   /* a column of theirs has a name that is not known */
     unsigned joins;                 /* bits that are given away */
-    const json_t *windows;
     bool grouped;        /* GROUP BY: no group is empty */
     bool grouping_sets;  /* what is grouped by may be NULL for that reason alone */
     uint32_t aggregates; /* counted as they are met: those of this query itself */
@@ -70,6 +69,7 @@ struct null_level {
 };
 
 #define NULL_MAX_TREES 256
+#define NULL_MAX_DEPTH 300 /* of queries, joins and expressions within each other */
 
 struct null_analysis {
     struct pg_arena arena;

@@ -118,6 +118,7 @@ static struct null_value sub_link(struct null_analysis *a, struct null_level *le
     struct null_value v;
     bool one_row = null_one_row(a, level, json_object_get(body, "subselect"), &v);
 
+    null_eval(a, level, json_object_get(body, "testexpr"));
     if (!type)
         return unknown;
     if (strcmp(type, "EXISTS_SUBLINK") == 0)
@@ -142,6 +143,9 @@ static char operator_category(const char *name, struct null_value left, struct n
         return 'S';
     return 0;
 }
+
+/* The sum of two paths is NULL when one is closed. 'X' is a type that is not known. */
+static bool is_geometric(struct null_value v) { return v.category == 'G' || v.category == 'X'; }
 
 static struct null_value operator_(struct null_analysis *a, struct null_level *level, const json_t *body)
 {
@@ -168,7 +172,8 @@ static struct null_value operator_(struct null_analysis *a, struct null_level *l
                      a->catalog->operation(a->catalog->user, "<=", 2, &less) && less.trusted;
         return (struct null_value){sound && left.not_null && right.not_null, 'B'};
     }
-    bool sound = null_operator(a, body, &name, &op) && op.trusted && null_is_sound_operator(name);
+    bool sound = null_operator(a, body, &name, &op) && op.trusted && null_is_sound_operator(name) &&
+                 !(strcmp(name, "+") == 0 && (is_geometric(left) || is_geometric(right)));
     if (!sound || !left.not_null || !right.not_null)
         return unknown;
     return (struct null_value){true, operator_category(name, left, right)};
@@ -214,7 +219,7 @@ static struct null_value cast(struct null_analysis *a, struct null_level *level,
     /* A literal is read as the type, and a parameter comes as one. */
     bool direct = null_is(n, "A_Const") || null_is(n, "ParamRef");
     if (!null_is_builtin_type(json_object_get(body, "typeName"), &category))
-        category = 0;
+        category = 'X';
     return (struct null_value){v.not_null && (direct || null_cast_is_safe(body, v.category)), category};
 }
 
@@ -266,6 +271,7 @@ static struct null_value eval_node(struct null_analysis *a, struct null_level *l
         return session_value(n.body);
     if (null_is(n, "GroupingFunc"))
         return (struct null_value){true, 'N'};
+    a->outer_reference = level->sets = true; /* what is within it was not looked at */
     return unknown;
 }
 
@@ -276,6 +282,10 @@ struct null_value null_eval(struct null_analysis *a, struct null_level *level, c
 
     if (!n.body)
         return v;
+    if (a->depth >= NULL_MAX_DEPTH) {
+        a->outer_reference = level->sets = true; /* for all that is known */
+        return v;
+    }
     null_enter(a);
     v = eval_node(a, level, n);
     a->depth--;

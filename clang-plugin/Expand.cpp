@@ -217,7 +217,7 @@ bool Expander::showDiagnostics(const schema_verb *verb, const cell_expansion *x)
             id = CellDiag::ExpansionNote;
             break;
         }
-        cellReport(state.diags(), locationOf(verb, said.field), id) << cellPrintable(said.text);
+        cellReport(state.diags(), locationOf(verb, said.place.field), id) << cellPrintable(said.text);
     }
     return good;
 }

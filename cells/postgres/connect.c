@@ -71,9 +71,7 @@ static int finish_connect(PGconn *conn, int64_t until_ms, struct pg_failure *f)
             continue;
         state = PQconnectPoll(conn);
         if (state == PGRES_POLLING_FAILED) {
-            pg_fail_result(f, conn, NULL);
-            return PQconnectionNeedsPassword(conn) || PQconnectionUsedPassword(conn) ? CELL_PERMISSION_DENIED
-                                                                                     : CELL_UNAVAILABLE;
+            return pg_fail_connection(f, conn, "connecting to the database");
         }
     }
     return CELL_OK;
@@ -99,7 +97,7 @@ int pg_connect(const struct pg_target *target, int64_t timeout_ms, PGconn **conn
     if (!c)
         return pg_fail(f, CELL_NO_MEMORY, "out of memory");
     if (PQstatus(c) == CONNECTION_BAD)
-        r = pg_fail_result(f, c, NULL);
+        r = pg_fail_connection(f, c, "connecting to the database");
     else
         r = finish_connect(c, now_ms() + (timeout_ms > 0 ? timeout_ms : DEFAULT_TIMEOUT_MS), f);
     if (r >= 0) {
@@ -116,6 +114,14 @@ int pg_connect(const struct pg_target *target, int64_t timeout_ms, PGconn **conn
     return CELL_OK;
 }
 
+/* A result without a SQLSTATE is libpq's own: most often the connection was lost. */
+static int fail_exec(struct pg_failure *f, PGconn *conn, const PGresult *result)
+{
+    if (result && PQresultErrorField(result, PG_DIAG_SQLSTATE))
+        return pg_fail_result(f, result);
+    return pg_fail_connection(f, conn, "asking the database");
+}
+
 int pg_run(PGconn *conn, const char *sql, struct pg_failure *f)
 {
     PGresult *result = PQexec(conn, sql);
@@ -123,7 +129,7 @@ int pg_run(PGconn *conn, const char *sql, struct pg_failure *f)
     int r = CELL_OK;
 
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
-        r = pg_fail_result(f, conn, result);
+        r = fail_exec(f, conn, result);
     PQclear(result);
     return r;
 }
@@ -135,7 +141,7 @@ int pg_query(PGconn *conn, const char *sql, int nparams, const char *const *para
     ExecStatusType status = PQresultStatus(answer);
 
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
-        int r = pg_fail_result(f, conn, answer);
+        int r = fail_exec(f, conn, answer);
         PQclear(answer);
         return r;
     }

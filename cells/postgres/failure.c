@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "failure.h"
 
+#include <jansson.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 int pg_fail(struct pg_failure *f, int status, const char *format, ...)
@@ -13,6 +15,7 @@ int pg_fail(struct pg_failure *f, int status, const char *format, ...)
     if (!f)
         return status;
     memset(f, 0, sizeof(*f));
+    f->status = status;
     va_start(args, format);
     vsnprintf(f->text, sizeof(f->text), format, args);
     va_end(args);
@@ -30,11 +33,12 @@ int pg_fail_context(struct pg_failure *f, int status, const char *format, ...)
     vsnprintf(context, sizeof(context), format, args);
     va_end(args);
     memcpy(text, f->text, sizeof(text));
-    snprintf(f->text, sizeof(f->text), "%s: %.760s", context, text);
+    snprintf(f->text, sizeof(f->text), "%s: %.250s", context, text);
+    f->status = status;
     return status;
 }
 
-/* A SQLSTATE of five characters, or a class of two. The first that fits holds. */
+/* A SQLSTATE of five characters, or how it begins. The first that fits holds. */
 static const struct {
     char state[6];
     int status;
@@ -48,9 +52,8 @@ static const struct {
     {"23P01", CELL_ALREADY_EXISTS},
     {"23514", CELL_INVALID_ARGUMENT},
     {"23", CELL_FAILED_PRECONDITION},
-    {"25006", CELL_FAILED_PRECONDITION},
     {"25P03", CELL_ABORTED},
-    {"25P04", CELL_ABORTED},
+    {"25", CELL_FAILED_PRECONDITION},
     {"28", CELL_PERMISSION_DENIED},
     {"3D", CELL_NOT_FOUND},
     {"40003", CELL_UNKNOWN_OUTCOME},
@@ -68,20 +71,18 @@ static const struct {
 
 int pg_status_of(const char *sqlstate)
 {
-    if (!sqlstate || !sqlstate[0])
-        return CELL_UNAVAILABLE;
     for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
         if (strncmp(sqlstate, statuses[i].state, strlen(statuses[i].state)) == 0)
             return statuses[i].status;
     return CELL_INTERNAL;
 }
 
-/* The first lines of libpq's text, joined to one. */
+/* Joins the lines of a text to one. */
 static void copy_line(char *out, size_t size, const char *text)
 {
     size_t n = 0;
 
-    for (; *text && n + 1 < size; text++) {
+    for (; text && *text && n + 1 < size; text++) {
         bool space = *text == '\n' || *text == '\t' || *text == '\r';
         if (!space)
             out[n++] = *text;
@@ -95,28 +96,60 @@ static void copy_line(char *out, size_t size, const char *text)
 
 static void copy_field(char *out, size_t size, const PGresult *result, int field)
 {
-    const char *text = PQresultErrorField(result, field);
-
-    copy_line(out, size, text ? text : "");
+    copy_line(out, size, PQresultErrorField(result, field));
 }
 
-int pg_fail_result(struct pg_failure *f, const PGconn *conn, const PGresult *result)
+int pg_fail_result(struct pg_failure *f, const PGresult *result)
 {
     const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
-    int status = pg_status_of(state);
+    const char *position = result ? PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION) : NULL;
 
+    if (!result)
+        return pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    if (!state)
+        return pg_fail(f, CELL_UNAVAILABLE, "the connection to the database was lost");
+    int status = pg_fail(f, pg_status_of(state), "%s", "");
     if (!f)
         return status;
-    memset(f, 0, sizeof(*f));
-    if (!state) {
-        const char *text = conn ? PQerrorMessage(conn) : NULL;
-        copy_line(f->text, sizeof(f->text), text && text[0] ? text : "the connection to the database was lost");
-        return status;
-    }
     copy_field(f->text, sizeof(f->text), result, PG_DIAG_MESSAGE_PRIMARY);
     copy_field(f->sqlstate, sizeof(f->sqlstate), result, PG_DIAG_SQLSTATE);
     copy_field(f->constraint, sizeof(f->constraint), result, PG_DIAG_CONSTRAINT_NAME);
     copy_field(f->column, sizeof(f->column), result, PG_DIAG_COLUMN_NAME);
     copy_field(f->table, sizeof(f->table), result, PG_DIAG_TABLE_NAME);
+    copy_field(f->schema, sizeof(f->schema), result, PG_DIAG_SCHEMA_NAME);
+    f->position = position ? atoi(position) : 0;
     return status;
+}
+
+int pg_fail_connection(struct pg_failure *f, PGconn *connection, const char *doing)
+{
+    char text[400];
+    const char *said = connection ? PQerrorMessage(connection) : "out of memory";
+
+    copy_line(text, sizeof(text), said);
+    bool refused = connection && (PQconnectionNeedsPassword(connection) || PQconnectionUsedPassword(connection) ||
+                                  strstr(text, "authentication failed") || strstr(text, "no pg_hba.conf entry") ||
+                                  strstr(text, "permission denied for database") ||
+                                  (strstr(text, "role \"") && strstr(text, "does not exist")));
+    return pg_fail(f, refused ? CELL_PERMISSION_DENIED : CELL_UNAVAILABLE, "%s: %s", doing, text);
+}
+
+int pg_answer_failure(cell_ctx *c, const struct pg_failure *f)
+{
+    cell_fail(c, f->status, "%s", f->text);
+    if (!f->sqlstate[0])
+        return f->status;
+    json_t *detail = json_pack("{ss}", "sqlstate", f->sqlstate);
+    const struct {
+        const char *name, *value;
+    } members[] = {{"schema", f->schema}, {"table", f->table}, {"column", f->column}, {"constraint", f->constraint}};
+    for (size_t i = 0; detail && i < sizeof(members) / sizeof(members[0]); i++)
+        if (members[i].value[0])
+            json_object_set_new(detail, members[i].name, json_string(members[i].value));
+    char *text = detail ? json_dumps(detail, JSON_COMPACT) : NULL;
+    if (text)
+        cell_add_detail(c, "postgres", (cell_bytes){(const uint8_t *)text, strlen(text)});
+    free(text);
+    json_decref(detail);
+    return f->status;
 }

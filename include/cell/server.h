@@ -41,6 +41,20 @@ struct cell_server_options {
      * server runs as), CELL_RESOURCE_EXHAUSTED. 0 = 256. */
     uint32_t max_streams;
     uint32_t reserved2; /* 0 */
+    /*
+     * What an answer of `expand` depends on beside schema and question, as a token of 1 to 64 letters, digits, '.', '_'
+     * and '-': while it stays the same, so do all answers, and compilers keep them. A compilation asks for it once.
+     * Cheap. NULL = answers are never kept.
+     */
+    int (*state)(cell_ctx *c, cell_str *token);
+    /*
+     * Carries out what the plans of `expand` say. `request` is JSON with the requests for expansions whose answer had a
+     * plan, `reply` JSON that tells what was done (docs/protocol.md, "Apply"); its memory comes from `c`. It makes the
+     * plans again from the requests and what is there by then: nothing left to do is success. Compilers run at once, so
+     * several threads may be in here, and a deadline may end a call at any step, after which it comes again. NULL =
+     * this cell's expansions have no plans.
+     */
+    int (*apply)(cell_ctx *c, cell_str request, cell_str *reply);
 };
 
 /*

@@ -62,8 +62,8 @@ static int read_diagnostic(const struct json_at *at, struct cell_arena *arena, s
     if (r == CELL_OK)
         r = cell_check_text(at, "text", d->text, true, e);
     if (r == CELL_OK)
-        r = copy_string(at, "field", JSON_OPTIONAL, arena, &d->field, e);
-    return r == CELL_OK ? cell_check_text(at, "field", d->field, false, e) : r;
+        r = copy_string(at, "field", JSON_OPTIONAL, arena, &d->place.field, e);
+    return r == CELL_OK ? cell_check_text(at, "field", d->place.field, false, e) : r;
 }
 
 static int read_diagnostics(const struct json_at *root, struct cell_expansion *x, struct cell_error *e)

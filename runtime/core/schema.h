@@ -102,7 +102,7 @@ struct schema_constant {
 
 struct schema_verb_arg {
     const char *name;
-    const char *type;  /* "string", "integer", "name" */
+    const char *type;  /* "string", "integer", "name", "file": a path in the source, and what is in it for the cell */
     const char *value; /* "default": what is sent for one that is left out, a text of its type; NULL = none */
     bool required;
 };
@@ -115,6 +115,8 @@ struct schema_verb {
     uint32_t nargs;
     const char *const *field_rules; /* names for annotate("cell.field:NAME") that this verb understands */
     uint32_t nfield_rules;
+    const char *const *rules; /* names for annotate("cell.declaration:NAME") on what carries the verb */
+    uint32_t nrules;
 };
 
 struct cell_schema {
@@ -226,15 +228,40 @@ int cell_schema_from_service(const struct cell_service *service, struct cell_sch
  * An expansion document ("cell.expansion/1"): what a cell answers to an annotation with a verb. `content` holds its
  * types, constants and methods, checked as a schema is.
  */
+/* What somebody is told about: a field or argument, and when that is an argument a part of its text. */
+struct expansion_place {
+    const char *field; /* NULL = the annotation itself */
+    bool has_at;
+    uint32_t at, length; /* bytes of the argument's text, at most 2^31 - 1 each; not checked against it */
+};
+struct expansion_note {
+    const char *text;
+    struct expansion_place place;
+};
 struct expansion_diagnostic {
     enum { EXPANSION_ERROR, EXPANSION_WARNING, EXPANSION_NOTE, EXPANSION_REMARK } severity;
     const char *text;
-    const char *field; /* the field or argument it concerns, or NULL */
+    struct expansion_place place;
+    struct schema_rule fix; /* a rule that would put it right; name NULL = none is known */
+    struct expansion_note *notes;
+    uint32_t nnotes;
+};
+/* What the cell would do for the declaration, beside its answer. */
+struct expansion_step {
+    const char *text;   /* for people, may have several lines */
+    const char *kind;   /* "create-table": letters, digits and '-' */
+    const char *hazard; /* what could go wrong; NULL = nothing */
+};
+struct expansion_plan {
+    const char *id; /* 1 to 64 hex digits; NULL = there is nothing to do */
+    struct expansion_step *steps;
+    uint32_t nsteps;
 };
 struct cell_expansion {
     struct cell_schema *content;
     struct expansion_diagnostic *diagnostics;
     uint32_t ndiagnostics;
+    struct expansion_plan plan;
 };
 /*
  * `declared` (NULL = none) holds the types of the annotated declaration in dependency order, sealed or not; nothing
@@ -246,6 +273,32 @@ struct cell_expansion {
 int cell_expansion_parse(const char *json, size_t len, const struct cell_schema *declared, struct cell_expansion **x,
                          struct cell_error *e);
 void cell_expansion_free(struct cell_expansion *x);
+
+/* The documents of the compile channel that go with plans; errors as cell_schema_parse. */
+#define CELL_STATE_MAX 64u
+/* {"state": TOKEN}. The token is 1 to 64 of [A-Za-z0-9._-]. */
+int cell_state_parse(const char *json, size_t len, char token[CELL_STATE_MAX + 1], struct cell_error *e);
+/* What a cell has carried out. */
+struct apply_done {
+    const char *id; /* of the plan as the cell made it now; "" = there was nothing left to do */
+    uint64_t steps;
+};
+struct cell_applied {
+    struct cell_arena arena;
+    struct apply_done *done; /* one for each request that it came to, in order */
+    uint32_t ndone;
+    char state[CELL_STATE_MAX + 1]; /* afterwards; "" = the cell has none */
+    bool failed;                    /* at request `failed_at`; those before it are done */
+    uint32_t failed_at;
+    struct expansion_diagnostic failure;
+};
+/* `requests` is how many there were. Free *applied with cell_applied_free. */
+int cell_applied_parse(const char *json, size_t len, uint32_t requests, struct cell_applied **applied,
+                       struct cell_error *e);
+void cell_applied_free(struct cell_applied *applied); /* NULL is accepted */
+/* Checks a request for apply as a server gets it: how many requests it holds, at least one, and that the answer to each
+ * may use what it declares. */
+int cell_apply_request_check(const char *json, size_t len, uint32_t *requests, struct cell_error *e);
 
 /* The types of the declaration in an expansion request: what the answer to it may use. None for a request without a
  * declaration. *declared is the caller's, and not sealed. Errors as cell_schema_parse, and CELL_INVALID_ARGUMENT for

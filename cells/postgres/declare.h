@@ -37,8 +37,8 @@ typedef PG_LIST(struct pg_diagnostic) pg_diagnostics;
 
 /* A field of the struct and the column it is on. */
 struct pg_field {
-    const char *name; /* of the field */
-    struct pg_ctype c;
+    const char *name;  /* of the field */
+    struct pg_ctype c; /* c.fields is the request's */
     struct pg_mapping mapping;
     uint32_t column;          /* in pg_declared.table.columns */
     const char *renamed_from; /* former column; NULL */

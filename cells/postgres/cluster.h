@@ -4,8 +4,8 @@
  * and only by this user (and root), who are the database's superuser "cell".
  *
  *   STATE/lock          locked by the cell that uses the folder
- *   STATE/data          the cluster; STATE/data.new-XXXXXX while it is being made
- *   STATE/run           the socket; elsewhere when the path is too long for one
+ *   STATE/data          the cluster; STATE/data.new-PID while it is being made
+ *   STATE/run           the socket
  *   STATE/postgres.log  what the server prints
  *
  * The server is a child that the kernel stops when the cell ends in whatever way.
@@ -37,5 +37,6 @@ void pg_cluster_stop(struct pg_cluster *cluster);
 /* How to connect, and where its programs are. Lives as long as the cluster. */
 const char *pg_cluster_conninfo(const struct pg_cluster *cluster);
 const char *pg_cluster_bindir(const struct pg_cluster *cluster);
+const char *pg_cluster_state(const struct pg_cluster *cluster); /* the folder, absolute */
 
 #endif

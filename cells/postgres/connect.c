@@ -11,13 +11,6 @@
 #define DEFAULT_TIMEOUT_MS 10000
 #define MAX_PARAMS 64
 
-/* The same for all connections, so that what one prints another one reads. One statement: poolers see one transaction.
- */
-#define SETTINGS                                                                                                       \
-    "SET search_path = public; SET client_min_messages = warning; SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; "  \
-    "SET intervalstyle = 'iso_8601'; SET bytea_output = 'hex'; SET extra_float_digits = 1; "                           \
-    "SET standard_conforming_strings = on"
-
 int pg_target_check(const char *conninfo, struct pg_failure *f)
 {
     /* libpq's own message would repeat the string, and the password with it. */
@@ -37,7 +30,7 @@ int pg_target_check(const char *conninfo, struct pg_failure *f)
     return r;
 }
 
-static int64_t now_ms(void)
+int64_t pg_now_ms(void)
 {
     struct timespec t;
 
@@ -47,9 +40,21 @@ static int64_t now_ms(void)
 
 static PGconn *begin(const struct pg_target *target)
 {
-    const char *const keys[] = {"dbname", "application_name", "client_encoding", NULL};
-    const char *const values[] = {target->conninfo, target->application_name ? target->application_name : "cell",
-                                  "UTF8", NULL};
+    /* What stands before dbname the connection string may say otherwise. A server whose host is gone is noticed. */
+    const char *const keys[] = {"application_name",
+                                "keepalives_idle",
+                                "keepalives_interval",
+                                "tcp_user_timeout",
+                                "dbname",
+                                "client_encoding",
+                                NULL};
+    const char *const values[] = {target->application_name ? target->application_name : "cell",
+                                  "30",
+                                  "10",
+                                  "30000",
+                                  target->conninfo,
+                                  "UTF8",
+                                  NULL};
 
     return PQconnectStartParams(keys, values, 1);
 }
@@ -60,7 +65,7 @@ static int finish_connect(PGconn *conn, int64_t until_ms, struct pg_failure *f)
     PostgresPollingStatusType state = PGRES_POLLING_WRITING;
 
     while (state != PGRES_POLLING_OK) {
-        int64_t left = until_ms - now_ms();
+        int64_t left = until_ms - pg_now_ms();
         struct pollfd p = {PQsocket(conn), state == PGRES_POLLING_READING ? POLLIN : POLLOUT, 0};
         if (left <= 0)
             return pg_fail(f, CELL_UNAVAILABLE, "the database does not answer");
@@ -71,9 +76,7 @@ static int finish_connect(PGconn *conn, int64_t until_ms, struct pg_failure *f)
             continue;
         state = PQconnectPoll(conn);
         if (state == PGRES_POLLING_FAILED) {
-            pg_fail_result(f, conn, NULL);
-            return PQconnectionNeedsPassword(conn) || PQconnectionUsedPassword(conn) ? CELL_PERMISSION_DENIED
-                                                                                     : CELL_UNAVAILABLE;
+            return pg_fail_connection(f, conn, "connecting to the database");
         }
     }
     return CELL_OK;
@@ -99,21 +102,29 @@ int pg_connect(const struct pg_target *target, int64_t timeout_ms, PGconn **conn
     if (!c)
         return pg_fail(f, CELL_NO_MEMORY, "out of memory");
     if (PQstatus(c) == CONNECTION_BAD)
-        r = pg_fail_result(f, c, NULL);
+        r = pg_fail_connection(f, c, "connecting to the database");
     else
-        r = finish_connect(c, now_ms() + (timeout_ms > 0 ? timeout_ms : DEFAULT_TIMEOUT_MS), f);
+        r = finish_connect(c, pg_now_ms() + (timeout_ms > 0 ? timeout_ms : DEFAULT_TIMEOUT_MS), f);
     if (r >= 0) {
         PQsetNoticeReceiver(c, drop_notice, NULL);
         r = check_server(c, f);
     }
     if (r >= 0)
-        r = pg_run(c, SETTINGS, f);
+        r = pg_run(c, PG_SETTINGS, f);
     if (r < 0) {
         PQfinish(c);
         return r;
     }
     *conn = c;
     return CELL_OK;
+}
+
+/* A result without a SQLSTATE is libpq's own: most often the connection was lost. */
+static int fail_exec(struct pg_failure *f, PGconn *conn, const PGresult *result)
+{
+    if (result && PQresultErrorField(result, PG_DIAG_SQLSTATE))
+        return pg_fail_result(f, result);
+    return pg_fail_connection(f, conn, "asking the database");
 }
 
 int pg_run(PGconn *conn, const char *sql, struct pg_failure *f)
@@ -123,7 +134,7 @@ int pg_run(PGconn *conn, const char *sql, struct pg_failure *f)
     int r = CELL_OK;
 
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
-        r = pg_fail_result(f, conn, result);
+        r = fail_exec(f, conn, result);
     PQclear(result);
     return r;
 }
@@ -135,7 +146,7 @@ int pg_query(PGconn *conn, const char *sql, int nparams, const char *const *para
     ExecStatusType status = PQresultStatus(answer);
 
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
-        int r = pg_fail_result(f, conn, answer);
+        int r = fail_exec(f, conn, answer);
         PQclear(answer);
         return r;
     }

@@ -12,7 +12,7 @@ int postgres_connection(cell_ctx *c, struct postgres_server *server)
     int r = pg_connect(&s->target, 0, &conn, &f);
 
     if (r < 0)
-        return pg_answer_failure(c, r, &f);
+        return pg_answer_failure(c, &f);
     *server = (struct postgres_server){
         .conninfo = cell_strz(s->conninfo),
         .bindir = cell_strz(s->bindir),

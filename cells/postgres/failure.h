@@ -25,6 +25,9 @@ struct pg_failure {
 /* Fills *f, but for what PostgreSQL says, and returns `status`. */
 int pg_fail(struct pg_failure *f, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* Puts "context: " before the text, and returns `status`, which becomes the failure's. */
+int pg_fail_context(struct pg_failure *f, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
 /* The status that a SQLSTATE stands for; CELL_INTERNAL when it is none that has a better one. */
 int pg_status_of(const char *sqlstate);
 

@@ -53,9 +53,10 @@ static int private_target(struct pg_service *s, const struct pg_service_options 
 
     if (r >= 0)
         r = copy(&s->conninfo, pg_cluster_conninfo(s->cluster), f);
-    if (r >= 0)
-        r = copy(&s->bindir, pg_cluster_bindir(s->cluster), f);
-    return r;
+    if (r < 0)
+        return r;
+    s->state = pg_cluster_state(s->cluster);
+    return copy(&s->bindir, pg_cluster_bindir(s->cluster), f);
 }
 
 int pg_service_open(const struct pg_service_options *options, struct pg_service **service, struct pg_failure *f)
@@ -64,7 +65,6 @@ int pg_service_open(const struct pg_service_options *options, struct pg_service 
 
     if (!s)
         return pg_fail(f, CELL_NO_MEMORY, "out of memory");
-    s->state = options->state;
     int r = open_policy(options, &s->policy, f);
     if (r >= 0 && (options->url || options->service))
         r = named_target(s, options, f);
@@ -87,16 +87,4 @@ void pg_service_close(struct pg_service *service)
     free(service->conninfo);
     free(service->bindir);
     free(service);
-}
-
-int pg_answer_failure(cell_ctx *c, int status, const struct pg_failure *f)
-{
-    char text[256];
-
-    cell_fail(c, status, "%s", f->text);
-    if (f->sqlstate[0]) {
-        int n = snprintf(text, sizeof(text), "{\"sqlstate\":\"%s\"}", f->sqlstate);
-        cell_add_detail(c, "postgres", (cell_bytes){(const uint8_t *)text, (uint64_t)n});
-    }
-    return status;
 }

@@ -25,14 +25,11 @@ struct pg_service {
     struct pg_cluster *cluster; /* NULL with a server of somebody else */
     enum pg_policy policy;
     char *conninfo;
-    char *bindir; /* "" when it is not known */
-    const char *state;
+    char *bindir;      /* "" when it is not known */
+    const char *state; /* of the cluster */
 };
 
 int pg_service_open(const struct pg_service_options *options, struct pg_service **service, struct pg_failure *f);
 void pg_service_close(struct pg_service *service); /* NULL is accepted */
-
-/* Records *f as the error of `c`, with the detail "postgres" (SQLSTATE, constraint, column) when the server said it. */
-int pg_answer_failure(cell_ctx *c, int status, const struct pg_failure *f);
 
 #endif

@@ -40,6 +40,9 @@
 /* CELL_VERB("postgres.table", "users") on a declaration: asks the cell to expand it. The pragma is for code completion,
  * where the plugin hears of nothing else. */
 #define CELL_VERB(...) CELL_PRAGMA(cell verb) CELL_ANNOTATE("cell:" __VA_ARGS__)
+/* CELL_DECLARATION("index", "name, email") on a declaration with a verb: a rule for the cell, as CELL_FIELD on fields.
+ */
+#define CELL_DECLARATION(...) CELL_ANNOTATE("cell.declaration:" __VA_ARGS__)
 /* In CELL_VERB, behind what has no name: CELL_VERB("search.index", "users", CELL_ARG(language, "en")). */
 #define CELL_ARG(name, value) "cell.arg:" #name, value
 

@@ -218,14 +218,14 @@ void cell_method_layouts_free(struct method_layouts *layouts);                  
 
 /* ---- one request, on the side that answers ---- */
 
-/* What answers a request: a method's own handler, or a fake. */
+/* What answers a request: a method's own handler, a fake, or what was bound. */
 struct call_target {
     const char *cell;
     const struct cell_method *method;
     const struct method_layouts *layouts;
     const struct call_hooks *hooks;
-    cell_fake_fn *fake; /* NULL = method->invoke */
-    void *fake_user;
+    cell_fake_fn *answer; /* NULL = method->invoke */
+    void *answer_user;
     uint32_t max_message; /* of the reply, metadata included */
 };
 

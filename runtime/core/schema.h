@@ -50,7 +50,8 @@ struct schema_field {
     const char *doc; /* NULL = none; UTF-8, "\n" between lines */
     struct schema_ref type;
     uint32_t offset;          /* fields: bytes; parameters: offset of the slot in the request struct */
-    bool out;                 /* parameters */
+    bool out;                 /* parameters: the callee fills it */
+    bool inout;               /* parameters that are out: it goes in as well; only of methods with a binding */
     bool by_pointer;          /* parameters: `const struct T *` in, `T *` out, arrays: the REF form */
     bool stream;              /* parameters: records of `type`, out = from the server; at most one of a method */
     const char *handle;       /* streams in the cell's own program: the type that CELL_WRITER or CELL_READER made */
@@ -89,6 +90,7 @@ struct schema_method {
     uint32_t nparams;
     uint32_t in_size;         /* bytes of the request struct */
     const char *renamed_from; /* NULL */
+    const char *binding;      /* what the cell is to do, in its own words; NULL = it is the cell's own method */
     char fingerprint[CELL_FINGERPRINT_LEN + 1];
 };
 
@@ -102,7 +104,7 @@ struct schema_constant {
 
 struct schema_verb_arg {
     const char *name;
-    const char *type;  /* "string", "integer", "name" */
+    const char *type;  /* "string", "integer", "name", "file": a path in the source, and what is in it for the cell */
     const char *value; /* "default": what is sent for one that is left out, a text of its type; NULL = none */
     bool required;
 };
@@ -115,6 +117,8 @@ struct schema_verb {
     uint32_t nargs;
     const char *const *field_rules; /* names for annotate("cell.field:NAME") that this verb understands */
     uint32_t nfield_rules;
+    const char *const *rules; /* names for annotate("cell.declaration:NAME") on what carries the verb */
+    uint32_t nrules;
 };
 
 struct cell_schema {
@@ -147,18 +151,23 @@ struct cell_schema {
  * CELL_NO_MEMORY.
  */
 int cell_schema_parse(const char *json, size_t len, struct cell_schema **schema, struct cell_error *e);
+/* The same for the schema of a client, whose methods may have bindings; a cell's own may not. */
+int cell_schema_parse_client(const char *json, size_t len, struct cell_schema **schema, struct cell_error *e);
 
 /* An empty schema to be filled in by the plugin; strings must be copied into its arena. */
 struct cell_schema *cell_schema_new(void);
-/* Sorts, computes slots' offsets, checks as parse does, computes all fingerprints. Types must be in dependency order
- * and `named` point into s->types. CELL_INVALID_ARGUMENT with path and cause; CELL_TOO_LARGE when the document would be
- * refused for its size; CELL_NO_MEMORY. */
+/* Sorts, computes slots' offsets, checks as parse_client does, computes all fingerprints. Types must be in dependency
+ * order and `named` point into s->types. CELL_INVALID_ARGUMENT with path and cause; CELL_TOO_LARGE when the document
+ * would be refused for its size; CELL_NO_MEMORY. */
 int cell_schema_seal(struct cell_schema *s, struct cell_error *e);
 /* Appends the canonical JSON, whose SHA-256 is s->fingerprint: of a parsed schema exactly the document that was
  * received, in canonical form. CELL_NO_MEMORY. */
 int cell_schema_format(const struct cell_schema *s, struct cell_buffer *out);
 void cell_schema_free(struct cell_schema *s); /* NULL is accepted */
 
+/* Whether a parameter is one of the request, or of the reply. */
+static inline bool cell_param_goes_in(const struct schema_field *p) { return !p->stream && (!p->out || p->inout); }
+static inline bool cell_param_comes_out(const struct schema_field *p) { return !p->stream && p->out; }
 /* The method's stream parameter; NULL = it has none. */
 const struct schema_field *cell_schema_stream(const struct schema_method *m);
 /* X(suffix): names that a client declares for such a method besides its own: for one whose stream it reads, and one
@@ -216,25 +225,50 @@ bool cell_is_reserved(const char *name);
  * arena grows. CELL_NO_MEMORY, CELL_INVALID_ARGUMENT for a type of another schema. */
 int cell_schema_describe(struct cell_schema *s, const struct cell_method **methods, struct cell_error *e);
 /* The other way: the schema that a client's descriptors stand for. They hold no docs, constants and former names, not
- * the order of in and out parameters among each other (ins come first, a stream last), and no enumerators: each enum
- * has one placeholder, "unnamed_N". CELL_FAILED_PRECONDITION for descriptors of another version, CELL_INVALID_ARGUMENT
- * for such as no renderer makes: methods not sorted, types of one name that differ, recursion, layouts that are not
- * LP64's. */
+ * the order of in and out parameters among each other (ins come first, as far as those that do both allow, a stream
+ * last), and no enumerators: each enum has one placeholder, "unnamed_N". CELL_FAILED_PRECONDITION for descriptors of
+ * another version, CELL_INVALID_ARGUMENT for such as no renderer makes: methods not sorted, types of one name that
+ * differ, recursion, layouts that are not LP64's. */
 int cell_schema_from_service(const struct cell_service *service, struct cell_schema **schema, struct cell_error *e);
 
 /*
  * An expansion document ("cell.expansion/1"): what a cell answers to an annotation with a verb. `content` holds its
  * types, constants and methods, checked as a schema is.
  */
+/* What somebody is told about: a field or argument, and when that is an argument a part of its text. */
+struct expansion_place {
+    const char *field; /* NULL = the annotation itself */
+    bool has_at;
+    uint32_t at, length; /* bytes of the argument's text, at most 2^31 - 1 each; not checked against it */
+};
+struct expansion_note {
+    const char *text;
+    struct expansion_place place;
+};
 struct expansion_diagnostic {
     enum { EXPANSION_ERROR, EXPANSION_WARNING, EXPANSION_NOTE, EXPANSION_REMARK } severity;
     const char *text;
-    const char *field; /* the field or argument it concerns, or NULL */
+    struct expansion_place place;
+    struct schema_rule fix; /* a rule that would put it right; name NULL = none is known */
+    struct expansion_note *notes;
+    uint32_t nnotes;
+};
+/* What the cell would do for the declaration, beside its answer. */
+struct expansion_step {
+    const char *text;   /* for people, may have several lines */
+    const char *kind;   /* "create-table": letters, digits and '-' */
+    const char *hazard; /* what could go wrong; NULL = nothing */
+};
+struct expansion_plan {
+    const char *id; /* 1 to 64 hex digits; NULL = there is nothing to do */
+    struct expansion_step *steps;
+    uint32_t nsteps;
 };
 struct cell_expansion {
     struct cell_schema *content;
     struct expansion_diagnostic *diagnostics;
     uint32_t ndiagnostics;
+    struct expansion_plan plan;
 };
 /*
  * `declared` (NULL = none) holds the types of the annotated declaration in dependency order, sealed or not; nothing
@@ -246,6 +280,34 @@ struct cell_expansion {
 int cell_expansion_parse(const char *json, size_t len, const struct cell_schema *declared, struct cell_expansion **x,
                          struct cell_error *e);
 void cell_expansion_free(struct cell_expansion *x);
+
+/* The documents of the compile channel that go with plans; errors as cell_schema_parse. */
+#define CELL_STATE_MAX 64u
+/* 1 to 64 of [A-Za-z0-9._-]. NULL is none. */
+bool cell_is_state(const char *token, size_t len);
+/* {"state": TOKEN} */
+int cell_state_parse(const char *json, size_t len, char token[CELL_STATE_MAX + 1], struct cell_error *e);
+/* What a cell has carried out. */
+struct apply_done {
+    const char *id; /* of the plan as the cell made it now; "" = there was nothing left to do */
+    uint64_t steps;
+};
+struct cell_applied {
+    struct cell_arena arena;
+    struct apply_done *done; /* one for each request that it came to, in order */
+    uint32_t ndone;
+    char state[CELL_STATE_MAX + 1]; /* afterwards; "" = the cell has none */
+    bool failed;                    /* at request `failed_at`; those before it are done */
+    uint32_t failed_at;
+    struct expansion_diagnostic failure;
+};
+/* `requests` is how many there were. Free *applied with cell_applied_free. */
+int cell_applied_parse(const char *json, size_t len, uint32_t requests, struct cell_applied **applied,
+                       struct cell_error *e);
+void cell_applied_free(struct cell_applied *applied); /* NULL is accepted */
+/* Checks a request for apply as a server gets it: how many requests it holds, at least one, and that the answer to each
+ * may use what it declares. */
+int cell_apply_request_check(const char *json, size_t len, uint32_t *requests, struct cell_error *e);
 
 /* The types of the declaration in an expansion request: what the answer to it may use. None for a request without a
  * declaration. *declared is the caller's, and not sealed. Errors as cell_schema_parse, and CELL_INVALID_ARGUMENT for

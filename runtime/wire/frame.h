@@ -48,7 +48,12 @@ enum cell_channel { CELL_CHANNEL_APP = 0, CELL_CHANNEL_OPS = 1, CELL_CHANNEL_COM
 
 /* Method ids on the fixed channels. */
 enum cell_ops_method { CELL_OPS_HEALTH = 0, CELL_OPS_METRICS = 1 };
-enum cell_compile_method { CELL_COMPILE_SCHEMA = 0, CELL_COMPILE_EXPAND = 1, CELL_COMPILE_APPLY = 2 };
+enum cell_compile_method {
+    CELL_COMPILE_SCHEMA = 0,
+    CELL_COMPILE_EXPAND = 1,
+    CELL_COMPILE_APPLY = 2,
+    CELL_COMPILE_STATE = 3
+};
 
 struct cell_frame {
     uint32_t length;     /* payload bytes that follow the header: metadata, then message */

@@ -46,8 +46,8 @@ TEST(an_expansion_holds_content_and_diagnostics)
     for (int i = 0; i < 4; i++)
         CHECK((int)x->diagnostics[i].severity == severities[i]);
     CHECK_STR(x->diagnostics[0].text, "table 'users' has no column 'agee'");
-    CHECK_STR(x->diagnostics[0].field, "agee");
-    CHECK(!x->diagnostics[1].field);
+    CHECK_STR(x->diagnostics[0].place.field, "agee");
+    CHECK(!x->diagnostics[1].place.field);
     CHECK_STR(x->diagnostics[2].text, "two\nlines");
     cell_expansion_free(x);
 }

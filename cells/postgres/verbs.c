@@ -10,21 +10,22 @@
 #define ARGS "\"args\": [{\"name\": \"name\", \"type\": \"string\", \"required\": true}], "
 
 static const char tables[] =
-    "{\"name\": \"table\", \"on\": [\"struct\"], " ARGS
-    "\"doc\": \"The struct is the table of that name: it is made or changed to be as the struct says.\", "
-    "\"field_rules\": [\"key\", \"auto\", \"unique\", \"index\", \"references\", \"default\", \"range\", \"length\", "
-    "\"check\", \"column\", \"sql_type\", \"generated\", \"backfill\"], "
-    "\"rules\": [\"index\", \"unique_index\", \"primary_key\", \"foreign_key\", \"check\", \"schema\", "
-    "\"table_renamed_from\", \"dropped\", \"retyped\", \"step\"]}, "
     "{\"name\": \"rows\", \"on\": [\"struct\"], " ARGS
     "\"doc\": \"Rows of a table or view that is somebody else's: it is checked and read, and never changed.\", "
-    "\"field_rules\": [\"column\", \"sql_type\", \"key\"], \"rules\": [\"schema\"]}";
+    "\"field_rules\": [\"column\", \"key\", \"sql_type\"], \"rules\": [\"schema\"]}, "
+    "{\"name\": \"table\", \"on\": [\"struct\"], " ARGS
+    "\"doc\": \"The struct is the table of that name: it is made or changed to be as the struct says.\", "
+    "\"field_rules\": [\"auto\", \"backfill\", \"check\", \"column\", \"default\", \"generated\", \"index\", \"key\", "
+    "\"length\", \"range\", \"references\", \"sql_type\", \"unique\"], "
+    "\"rules\": [\"check\", \"dropped\", \"foreign_key\", \"index\", \"primary_key\", \"retyped\", \"schema\", "
+    "\"step\", "
+    "\"table_renamed_from\", \"unique_index\"]}";
 
-/* Both are constants, so it does not matter who of several threads is first. */
+/* In the order of their names. Both are constants, so it does not matter who of several threads is first. */
 const char *pg_verbs(void)
 {
     static char text[8192];
 
-    snprintf(text, sizeof(text), "[%s, %s]", tables, pg_query_verbs);
+    snprintf(text, sizeof(text), "[%s, %s]", pg_query_verbs, tables);
     return text;
 }

@@ -121,6 +121,7 @@ static void index_step(struct diffing *s, const struct pg_index *x, const char *
         b.step.nrepair = 1;
         b.step.done = index_done(s, x->name);
         pg_step_record(s, &b, "index", x->name, source);
+        pg_step_flush(s, &b);
     }
     pg_sql_create_index(&t, &s->w->now, x, beside);
     pg_step_sql(s, &b, t.data);

@@ -5,6 +5,7 @@
 
 #include "declare_parts.h"
 #include "diff.h"
+#include "sql.h"
 
 /* The order of steps over all tables. What others need comes first, what can fail for the data comes late, and what
  * loses data last. */
@@ -60,6 +61,7 @@ struct diffing {
 struct step_builder {
     struct pg_step step;
     PG_LIST(const char *) sql;
+    PG_LIST(struct pg_record) records; /* one statement at the end */
 };
 struct step_builder pg_step_begin(struct diffing *s, enum pg_step_kind kind, enum pg_step_mode mode, const char *object,
                                   const char *field);
@@ -68,6 +70,8 @@ void pg_step_sql(struct diffing *s, struct step_builder *b, const char *sql);
 void pg_step_alter(struct diffing *s, struct step_builder *b, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void pg_step_record(struct diffing *s, struct step_builder *b, const char *kind, const char *name, const char *source);
+/* What was recorded so far is a statement before those that follow. */
+void pg_step_flush(struct diffing *s, struct step_builder *b);
 void pg_step_forget(struct diffing *s, struct step_builder *b, const char *kind, const char *name);
 void pg_step_hazard(struct step_builder *b, enum pg_rule rule);
 void pg_step_end(struct diffing *s, struct step_builder *b, enum pg_phase phase);

@@ -73,7 +73,21 @@ void pg_step_alter(struct diffing *s, struct step_builder *b, const char *format
 
 void pg_step_record(struct diffing *s, struct step_builder *b, const char *kind, const char *name, const char *source)
 {
-    pg_step_sql(s, b, pg_sql_record(s->arena, &s->w->now, kind, name, source));
+    struct pg_record made = {kind, name, source};
+
+    for (uint32_t i = 0; i < b->records.n; i++)
+        if (strcmp(b->records.at[i].kind, kind) == 0 && strcmp(b->records.at[i].name, name) == 0) {
+            b->records.at[i] = made;
+            return;
+        }
+    *pg_push(s->arena, &b->records) = made;
+}
+
+void pg_step_flush(struct diffing *s, struct step_builder *b)
+{
+    if (b->records.n)
+        pg_step_sql(s, b, pg_sql_record(s->arena, &s->w->now, b->records.at, b->records.n));
+    b->records.n = 0;
 }
 
 void pg_step_forget(struct diffing *s, struct step_builder *b, const char *kind, const char *name)
@@ -104,6 +118,7 @@ void pg_step_end(struct diffing *s, struct step_builder *b, enum pg_phase phase)
 {
     struct planned_step *p = pg_push(s->arena, &s->steps);
 
+    pg_step_flush(s, b);
     b->step.sql = b->sql.at;
     b->step.nsql = b->sql.n;
     if (!b->step.text)

@@ -320,6 +320,7 @@ struct null_columns null_view(struct null_analysis *a, const char *sql)
     const json_t *tree = a->views < MAX_VIEWS ? parse(a, sql) : NULL;
 
     if (tree) {
+        a->seen[a->nviews++] = sql;
         a->views++;
         c = null_query(a, NULL, NULL, tree);
         a->views--;
@@ -343,6 +344,7 @@ static void answer(struct null_analysis *a, const char *sql, bool *never_null, s
     for (size_t i = 0; i < c.behind.n; i++)
         never_null[n - c.behind.n + i] = c.behind.at[i].value.not_null;
     a->statement->understood = true;
+    a->statement->repeatable = null_has_no_effects(a);
 }
 
 void nullable_analyse(const char *sql, const struct null_catalog *catalog, const bool *optional, size_t noptional,

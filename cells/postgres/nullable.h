@@ -37,6 +37,7 @@ struct null_callable {
     bool trusted; /* they are PostgreSQL's own or written in C */
     bool scalar;  /* each gives one column */
     bool sets;    /* one gives a set */
+    bool effects; /* one is volatile: it may change something */
 };
 
 /* Where names are looked up; a schema may be NULL. False: there is none. Results live until the analysis returns. */
@@ -53,6 +54,7 @@ struct null_statement {
     bool into;       /* SELECT INTO, which is CREATE TABLE */
     bool writes;     /* INSERT, UPDATE, DELETE, MERGE, also in a CTE */
     bool locks;      /* FOR UPDATE and its like */
+    bool repeatable; /* it changes nothing however often it is executed */
 };
 
 /* True when this build can parse SQL (libpg_query). Without, nothing is understood. */

@@ -64,6 +64,10 @@ feature("cmake", shutil.which("cmake"))
 feature("pkg-config", shutil.which("pkg-config"))
 feature("clang-format", shutil.which("clang-format-19") and shutil.which("git"))
 feature("sqlite-source", bool(config.cell_sqlite_source))
+pg_cluster = f"{sys.executable} {inputs}/pg_cluster.py"
+# Without libpq there is no cell; without initdb nothing to run it on.
+postgres = subprocess.run(f"{pg_cluster} --find", shell=True, capture_output=True, text=True).stdout.strip()
+feature("postgres", postgres and os.path.exists(os.path.join(config.cell_build, "bin", "postgres")))
 if os.geteuid() == 0:
     config.available_features.add("root")
 
@@ -85,6 +89,10 @@ for key, value in [
     ("%python", sys.executable),
     ("%fakecell", f"{sys.executable} {inputs}/fake_cell.py"),
     ("%withcell", f"{sys.executable} {inputs}/run_with_cell.py"),
+    # A server for one test, and one with the postgres cell on it (--socket PATH must follow); see pg_cluster.py
+    ("%pgcluster", f"{pg_cluster} --template {config.cell_build}/test/pg-template"),
+    ("%pgcell", f"{pg_cluster} --template {config.cell_build}/test/pg-template --cell {config.cell_build}/bin/postgres"),
+    ("%pgbin", postgres or "/nonexistent"),
     ("%sqlite_source", config.cell_sqlite_source or "/nonexistent"),
     ("%llvm", llvm),
 ]:

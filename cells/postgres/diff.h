@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * What leads from the tables of a database to those that structs declare: steps, or why not. Pure.
+ *
+ * - What no struct mentions is never dropped. Undeclared columns, indexes and constraints are a remark, which says what
+ *   CELL_DROPPED would do; so two branches can share a database. An undeclared column without default that may not be
+ *   NULL is an error: inserts would fail.
+ * - Every change that loses data, breaks other programs, rewrites or scans a table under a lock, or may fail on the
+ * data that is there has a rule (PG_RULE_MAP; docs/postgres-rules.md). A rule of class ERROR is an error unless the
+ * source consents; of class WARN a warning beside its step; of class AVOIDED the steps are such that it does not
+ * happen.
+ * - Every step leaves a state from which a new diff goes on.
+ */
+#ifndef CELLS_POSTGRES_DIFF_H
+#define CELLS_POSTGRES_DIFF_H
+
+#include "declare.h"
+#include "model.h"
+
+/* X(symbol, id, class, what it is about, as a sentence). Ids of Atlas (https://atlasgo.io/lint/analyzers) where it has
+ * a rule of that meaning, else the name of squawk's (https://squawkhq.com/docs/rules), else our own. */
+#define PG_RULE_MAP(X)                                                                                                 \
+    X(DROP_TABLE, "DS102", REFUSED, "A table is never dropped.")                                                       \
+    X(DROP_SCHEMA, "DS101", REFUSED, "A schema is never dropped.")                                                     \
+    X(DROP_COLUMN, "DS103", CONSENT, "Dropping a column loses its data.")                                              \
+    X(UNIQUE_ADDED, "MF101", WARN, "A unique index fails when rows that are there have equal values.")                 \
+    X(UNIQUE_WIDENED, "MF102", WARN, "A unique constraint or index with other columns fails on equal values.")         \
+    X(NOT_NULL_ADDED, "MF103", CONSENT,                                                                                \
+      "A new column that may not be NULL needs a value for the rows that are there.")                                  \
+    X(NOT_NULL_TIGHTENED, "MF104", CONSENT, "A column that becomes NOT NULL needs a value where it is NULL.")          \
+    X(RENAME_TABLE, "BC101", WARN, "Renaming a table breaks programs that use its old name.")                          \
+    X(RENAME_COLUMN, "BC102", WARN, "Renaming a column breaks programs that use its old name.")                        \
+    X(DROP_FOREIGN_KEY, "CD101", CONSENT, "Dropping a foreign key ends a guarantee that others may rely on.")          \
+    X(INDEX_LOCK, "PG101", AVOIDED, "An index is made without blocking writers: concurrently.")                        \
+    X(INDEX_DROP_LOCK, "PG102", AVOIDED, "An index is dropped without blocking others: concurrently.")                 \
+    X(CONCURRENT_IN_TRANSACTION, "PG103", AVOIDED, "A concurrent step is no part of a transaction.")                   \
+    X(PRIMARY_KEY_LOCK, "PG104", AVOIDED, "A primary key is added from an index that was made concurrently.")          \
+    X(UNIQUE_LOCK, "PG105", AVOIDED, "A unique constraint is added from an index that was made concurrently.")         \
+    X(COLUMN_ALIGNMENT, "PG110", REMARK, "Another order of the fields would leave less padding in each row.")          \
+    X(VOLATILE_DEFAULT, "PG301", AVOIDED,                                                                              \
+      "A column whose default differs from row to row is added without a rewrite.")                                    \
+    X(RETYPE_REWRITES, "PG302", CONSENT, "Another type of a column rewrites the table under a lock.")                  \
+    X(NOT_NULL_SCANS, "PG303", AVOIDED, "A column becomes NOT NULL by a check that was validated beside writers.")     \
+    X(PRIMARY_KEY_SCANS, "PG304", AVOIDED,                                                                             \
+      "The columns of a new primary key are made NOT NULL first, by such checks.")                                     \
+    X(CHECK_SCANS, "PG305", AVOIDED, "A check is added NOT VALID and validated beside writers.")                       \
+    X(FOREIGN_KEY_SCANS, "PG306", AVOIDED, "A foreign key is added NOT VALID and validated beside writers.")           \
+    X(RETYPE_LOSES, "retype-loses-data", REFUSED, "A type that cannot hold all values of the old one is refused.")     \
+    X(RETYPE_BREAKS, "changing-column-type", CONSENT, "Another type of a column breaks programs that use it.")         \
+    X(RENAME_UNDECLARED, "rename-undeclared", REFUSED,                                                                 \
+      "A column that disappears while one of its type appears may be renamed.")                                        \
+    X(GENERATED_ADDED, "adding-stored-generated", CONSENT, "A generated column rewrites the table under a lock.")      \
+    X(GENERATED_CHANGED, "generated-changed", REFUSED, "The expression of a generated column cannot be changed.")      \
+    X(UNDECLARED_REQUIRED, "undeclared-required", REFUSED, "Inserts fail without a column that may not be NULL.")      \
+    X(UNDECLARED, "undeclared", REMARK, "What no struct mentions stays as it is.")                                     \
+    X(NULL_IN_PLAIN_FIELD, "nullable-in-plain-field", REFUSED, "A column that may be NULL needs an optional field.")   \
+    X(NOT_NULL_DROPPED, "drop-not-null", WARN, "Programs that expect a value in each row may meet NULL.")              \
+    X(DROP_CONSTRAINT, "drop-constraint", CONSENT, "Dropping a constraint ends a guarantee that others may rely on.")  \
+    X(DROP_INDEX, "drop-index", CONSENT, "Queries that used an index become slow when it is dropped.")                 \
+    X(CHECK_ADDED, "check-added", WARN, "A check fails when rows that are there do not satisfy it.")                   \
+    X(FOREIGN_KEY_ADDED, "foreign-key-added", WARN, "A foreign key fails when rows that are there refer to nothing.")  \
+    X(ENUM_VALUE_GONE, "enum-value-gone", REFUSED, "A value of a native enum cannot be removed.")                      \
+    X(STILL_USED, "still-used", CONSENT, "A column stays while programs that use it are recorded.")                    \
+    X(NO_EFFECT, "no-effect", REFUSED, "A directive that finds nothing to act on is a mistake.")                       \
+    X(CONSENT_DONE, "consent-done", REMARK, "A consent whose change was made long ago can be removed.")                \
+    X(CHAR_TYPE, "ban-char-field", WARN, "char(n) pads with spaces and is seldom meant.")                              \
+    X(TIMESTAMP_TYPE, "prefer-timestamp-tz", WARN, "timestamp has no time zone; timestamptz is seldom wrong.")         \
+    X(VARCHAR_TYPE, "prefer-text-field", WARN, "A length of varchar is hard to change later; a check is not.")         \
+    X(SMALL_KEY, "prefer-bigint", WARN, "An automatic key of 32 bits or less will run out.")                           \
+    X(SERIAL_TYPE, "prefer-identity", REMARK, "A column with a sequence of its own is not an identity column.")        \
+    X(LOCK_TIMEOUT, "require-timeout", AVOIDED, "Every step has a lock_timeout and is tried again.")
+
+enum pg_rule {
+#define PG_RULE_ENUM(symbol, id, class, sentence) PG_RULE_##symbol,
+    PG_RULE_MAP(PG_RULE_ENUM)
+#undef PG_RULE_ENUM
+        PG_NRULES
+};
+
+/* REFUSED: an error. CONSENT: an error unless the source consents. WARN, REMARK: said of a step that is carried out, or of
+ * what is left as it is. AVOIDED: does not happen, because the steps are made so. */
+enum pg_rule_class { PG_CLASS_REFUSED, PG_CLASS_CONSENT, PG_CLASS_WARN, PG_CLASS_REMARK, PG_CLASS_AVOIDED };
+
+struct pg_rule_info {
+    const char *id;
+    enum pg_rule_class class;
+    const char *sentence;
+};
+const struct pg_rule_info *pg_rule(enum pg_rule rule);
+/* "refused", "consent", "warning", "remark", "avoided" */
+const char *pg_rule_class_name(enum pg_rule_class class);
+
+/* X(symbol, "kind" of a step, additive: only adds what no other program can trip over) */
+#define PG_STEP_MAP(X)                                                                                                 \
+    X(CREATE_SCHEMA, "create-schema", true)                                                                            \
+    X(CREATE_EXTENSION, "create-extension", true)                                                                      \
+    X(CREATE_ENUM, "create-enum", true)                                                                                \
+    X(ADD_ENUM_VALUE, "add-enum-value", true)                                                                          \
+    X(CREATE_TABLE, "create-table", true)                                                                              \
+    X(RENAME_TABLE, "rename-table", false)                                                                             \
+    X(RENAME_COLUMN, "rename-column", false)                                                                           \
+    X(ADD_COLUMN, "add-column", true)                                                                                  \
+    X(RETYPE_COLUMN, "retype-column", false)                                                                           \
+    X(DROP_COLUMN, "drop-column", false)                                                                               \
+    X(SET_DEFAULT, "set-default", true)                                                                                \
+    X(DROP_DEFAULT, "drop-default", false)                                                                             \
+    X(SET_IDENTITY, "set-identity", true)                                                                              \
+    X(BACKFILL, "backfill", false)                                                                                     \
+    X(SET_NOT_NULL, "set-not-null", false)                                                                             \
+    X(DROP_NOT_NULL, "drop-not-null", false)                                                                           \
+    X(ADD_CHECK, "add-check", false)                                                                                   \
+    X(ADD_FOREIGN_KEY, "add-foreign-key", false)                                                                       \
+    X(VALIDATE, "validate", true)                                                                                      \
+    X(CREATE_INDEX, "create-index", true)                                                                              \
+    X(CREATE_UNIQUE_INDEX, "create-unique-index", false)                                                               \
+    X(ADD_PRIMARY_KEY, "add-primary-key", false)                                                                       \
+    X(ADD_UNIQUE, "add-unique", false)                                                                                 \
+    X(DROP_CONSTRAINT, "drop-constraint", false)                                                                       \
+    X(DROP_INDEX, "drop-index", false)                                                                                 \
+    X(COMMENT, "comment", true)                                                                                        \
+    X(HAND_STEP, "step", false)                                                                                        \
+    X(RECORD, "record", true)
+
+enum pg_step_kind {
+#define PG_STEP_ENUM(symbol, name, additive) PG_STEP_##symbol,
+    PG_STEP_MAP(PG_STEP_ENUM)
+#undef PG_STEP_ENUM
+        PG_NSTEPS
+};
+const char *pg_step_name(enum pg_step_kind kind);
+bool pg_step_is_additive(enum pg_step_kind kind);
+
+enum pg_step_mode {
+    PG_TOGETHER, /* in one transaction with the steps of this mode beside it */
+    PG_ALONE,    /* in a transaction of its own, so that its lock ends before the next step */
+    PG_OUTSIDE,  /* in no transaction: CREATE INDEX CONCURRENTLY and the like */
+    PG_REPEATED  /* sql[0] in a transaction of its own, again and again until it changes no row */
+};
+
+struct pg_step {
+    enum pg_step_kind kind;
+    enum pg_step_mode mode;
+    const char *text; /* one line for people: the SQL, shortened, or what it does */
+    const char **sql; /* statements, in order, one each. What has to be recorded in cell.objects is among them */
+    uint32_t nsql;
+    /* A query of one boolean that is true when the step is done, NULL = the steps of a fresh diff say it. Ask before
+     * and after a step that runs outside of transactions. */
+    const char *done;
+    const char **repair; /* statements to run one by one before a step outside of transactions that is not done:
+                            they remove what an interrupted one has left */
+    uint32_t nrepair;
+    const char *hazard;  /* id of the rule that it touches; "" = none */
+    const char *consent; /* macro that allowed it, as written: "CELL_DROPPED(\"email\")"; NULL = none was needed */
+    const char *schema, *table; /* that it changes */
+    const char *object;         /* column, index, constraint; NULL */
+    const char *field;          /* of the struct, to report a failure at; NULL = the annotation */
+    uint32_t declared;          /* which of the declared tables wants it */
+    /* When it fails for the data that is there: a query for up to 3 rows that show why ("age" and a count), NULL. */
+    const char *culprits;
+};
+
+/* A column that a recorded program uses. */
+struct pg_use {
+    const char *schema, *table, *column;
+    const char *program;
+};
+
+struct pg_diff_options {
+    const struct pg_use *uses;
+    uint32_t nuses;
+};
+
+struct pg_plan {
+    struct pg_arena arena;
+    struct pg_step *steps; /* none when an error is among the diagnostics of any of the tables */
+    uint32_t nsteps;
+    pg_diagnostics diagnostics; /* of the diff; those of declarations are not repeated */
+    char id[33];                /* the same for the same steps; "" without steps */
+    /* As tables will be once the plan is applied, by number of declaration: types of columns as they are or become,
+     * undeclared columns included. Of CELL_ROWS: as it is; columns NULL when there is no such table. */
+    struct pg_table *tables;
+    uint32_t ntables;
+};
+
+/*
+ * `declared` are those of one unit in its order, all for the same `catalog`, which knows the tables that exist of those
+ * that they name (also as former names and in foreign keys). Two structs may own parts of one table when they agree.
+ * `options` NULL = none. Everything given is borrowed during the call only. CELL_NO_MEMORY.
+ */
+int pg_diff(const struct pg_model *catalog, const struct pg_declared *const *declared, uint32_t n,
+            const struct pg_diff_options *options, struct pg_plan **plan);
+void pg_plan_free(struct pg_plan *p);
+
+/* The "plan" of an expansion document: {"id": …, "steps": […]}; NULL without steps, or when memory is short. */
+json_t *pg_plan_json(const struct pg_plan *p);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * What serves the calls of programs: pool, bound statements and transactions together. The server's options and methods
+ * go straight to these functions. All are thread-safe, and answer the caller of `c` as a handler does (cell_fail).
+ */
+#ifndef CELLS_POSTGRES_ENGINE_H
+#define CELLS_POSTGRES_ENGINE_H
+
+#include "statement.h"
+
+struct pg_engine;
+
+struct pg_engine_options {
+    struct pg_pool_options pool;
+    uint32_t transactions;         /* at once; 0 = half of the pinned connections */
+    uint32_t transactions_per_uid; /* 0 = three quarters of these, at least 1 */
+    uint32_t transaction_idle_ms;  /* a transaction without a call for this long is rolled back; 0 = 30000 */
+};
+
+int pg_engine_open(const struct pg_engine_options *options, struct pg_engine **engine, struct pg_failure *f);
+void pg_engine_close(struct pg_engine *engine); /* transactions that are open are rolled back; NULL is accepted */
+
+/* The pool, for what else asks the database. Lives as long as the engine. */
+struct pg_pool *pg_engine_pool(struct pg_engine *engine);
+
+/* For struct cell_bound_ops. invoke runs within the transaction that the metadata `transaction` of the call names. */
+int pg_engine_bind(struct pg_engine *engine, cell_ctx *c, const struct cell_method *method, const char *binding,
+                   void **bound);
+int pg_engine_invoke(struct pg_engine *engine, cell_ctx *c, void *bound, const void *in, void *const *out);
+void pg_engine_unbind(struct pg_engine *engine, void *bound);
+
+/* `isolation` of a transaction. */
+enum pg_isolation {
+    PG_ISOLATION_DEFAULT = 0, /* the database's */
+    PG_READ_COMMITTED = 1,
+    PG_REPEATABLE_READ = 2,
+    PG_SERIALIZABLE = 3,
+    PG_READ_ONLY = 16 /* to be added to one of these */
+};
+
+/*
+ * Transactions of the calling process. begin gives a token of 32 hex digits, which stands for the transaction in the
+ * metadata `transaction` of calls by the same user and process, one at a time. It is rolled back when that process
+ * ends, and when it was idle for too long. begin: CELL_INVALID_ARGUMENT, CELL_RESOURCE_EXHAUSTED, as pg_pool_pin.
+ * commit: CELL_ABORTED when the transaction could not be serialised or was aborted before by an error in it,
+ * CELL_UNKNOWN_OUTCOME when the connection was lost meanwhile. commit and rollback: CELL_NOT_FOUND for a token of no
+ * transaction of this caller. The token is used up in any case.
+ */
+int pg_engine_begin(struct pg_engine *engine, cell_ctx *c, uint32_t isolation, cell_str *token);
+int pg_engine_commit(struct pg_engine *engine, cell_ctx *c, cell_str token);
+int pg_engine_rollback(struct pg_engine *engine, cell_ctx *c, cell_str token);
+
+#endif

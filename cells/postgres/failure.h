@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * How this cell's functions report what went wrong: a negative enum cell_status, and this beside it. What PostgreSQL
+ * says is turned into a status and a sentence for the caller: without SQL, values, credentials or places on the disk.
+ */
+#ifndef CELLS_POSTGRES_FAILURE_H
+#define CELLS_POSTGRES_FAILURE_H
+
+#include <cell/ctx.h>
+#include <libpq-fe.h>
+
+#define PG_NAME_SIZE 64 /* an identifier of PostgreSQL (NAMEDATALEN) with its NUL */
+
+struct pg_failure {
+    int status;                    /* negative enum cell_status; 0 = none */
+    char text[512];                /* UTF-8 */
+    char sqlstate[6];              /* "23505"; "" when it is not PostgreSQL that says it */
+    char schema[PG_NAME_SIZE];     /* of the table, "" when unknown; so the following */
+    char table[PG_NAME_SIZE];      /* */
+    char column[PG_NAME_SIZE];     /* */
+    char constraint[PG_NAME_SIZE]; /* */
+    int position;                  /* of the error in the statement, in characters from 1; 0 = unknown */
+};
+
+/* Fills *f, but for what PostgreSQL says, and returns `status`. */
+int pg_fail(struct pg_failure *f, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Puts "context: " before the text, and returns `status`, which becomes the failure's. */
+int pg_fail_context(struct pg_failure *f, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* The status that a SQLSTATE stands for; CELL_INTERNAL when it is none that has a better one. */
+int pg_status_of(const char *sqlstate);
+
+/*
+ * From a result that is an error, or NULL: then memory was short. The text says what a caller can do with; the column
+ * of a unique constraint is the one of its key as the server's detail tells it, when it is only one. Returns f->status.
+ */
+int pg_fail_result(struct pg_failure *f, const PGresult *result);
+
+/* From a connection that could not be made or was lost, CELL_UNAVAILABLE or as its SQLSTATE says. `doing` begins the
+ * text: "connecting". What libpq says is cut before anything that could be a secret. Returns f->status. */
+int pg_fail_connection(struct pg_failure *f, PGconn *connection, const char *doing);
+
+/* Hands *f to the caller of the handler that runs on `c`: message, and a detail `postgres`, the JSON text
+ * {"sqlstate":"23505","schema":"app","table":"users","column":"email","constraint":"users_email_key"} with those
+ * members that are known, when PostgreSQL has said it. Returns f->status. */
+int pg_answer_failure(cell_ctx *c, const struct pg_failure *f);
+
+#endif

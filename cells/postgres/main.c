@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The postgres cell: tables that structs declare, queries that the database has checked. See README.md. */
+#include "postgres.h"
+
+#include <stdlib.h>
+
+#include "common/program.h"
+#include "expand.h"
+#include "service.h"
+
+CELL_PROVIDE(postgres, "PostgreSQL: structs are its tables, and queries are checked by it while they are compiled.");
+
+static void progress(void *user, const char *text)
+{
+    (void)user;
+    program_error("postgres", "%s", text);
+}
+
+int main(int argc, char **argv)
+{
+    struct pg_service_options o = {.state = ".cell/postgres", .environment = getenv("CELL_ENV"), .progress = progress};
+    const struct program_option options[] = {
+        {"url", "URL",
+         "the database, as libpq reads it (postgresql://host/name)\nwithout a password: that comes from "
+         "PGPASSWORD, ~/.pgpass\nor a service file; default: a private server in --state",
+         PROGRAM_TEXT, &o.url, 0, 0},
+        {"service", "NAME", "in place of --url: an entry of the service file", PROGRAM_TEXT, &o.service, 0, 0},
+        {"migrate-url", "URL", "for migrations, which need a direct connection, when --url\ngoes through a pooler",
+         PROGRAM_TEXT, &o.migrate_url, 0, 0},
+        {"state", "DIR", "folder of the private server; made when it is missing", PROGRAM_TEXT, &o.state, 0, 0},
+        {"bindir", "DIR", "PostgreSQL's programs; default: searched", PROGRAM_TEXT, &o.bindir, 0, 0},
+        {"policy", "POLICY",
+         "what compilations may do: apply, additive (nothing with a\nhazard) or plan (nothing); "
+         "default: apply with a private\nserver, else plan",
+         PROGRAM_TEXT, &o.policy, 0, 0},
+        {"policy-file", "FILE", "the same, for each environment; the stricter one holds", PROGRAM_TEXT, &o.policy_file,
+         0, 0},
+        {"environment", "NAME", "the environment that holds in --policy-file;\ndefault: $CELL_ENV", PROGRAM_TEXT,
+         &o.environment, 0, 0},
+        {"scan-rows", "N", "a remark for queries that read a whole table of so many\nrows; 0: none", PROGRAM_NUMBER,
+         &o.scan_rows, 0, INT64_MAX},
+    };
+    char *verbs = pg_verbs();
+    struct cell_server_options server = {
+        .expand = pg_expand, .state = pg_state, .apply = pg_apply_requests, .verbs = verbs};
+    const struct program program = {"postgres", "PostgreSQL tables and queries for C programs.", options,
+                                    sizeof(options) / sizeof(options[0]), &server};
+    struct pg_service *service = NULL;
+    struct pg_failure f;
+
+    program_prepare();
+    int status = program_parse(&program, argc, argv);
+    if (status != PROGRAM_GO)
+        return status;
+    if (pg_service_open(&o, &service, &f) < 0) {
+        program_error("postgres", "%s", f.text);
+        return 1;
+    }
+    server.user = service;
+    status = program_serve(&program);
+    pg_service_close(service);
+    free(verbs);
+    return status;
+}

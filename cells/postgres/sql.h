@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * SQL text. Names and literals are quoted here and nowhere else. Pure.
+ *
+ * Expressions (defaults, checks, generated columns, index expressions, predicates) are SQL of the author and are put in
+ * as they are, in parentheses. So that none can end the statement that it stands in, pg_sql_check takes its tokens
+ * apart by the lexical rules of PostgreSQL (with standard_conforming_strings on, which the cell sets): it must be
+ * balanced, have no semicolon, no comment, no parameter and no unterminated token. Whether it is an expression that
+ * PostgreSQL understands, PostgreSQL says. No SQL parser is linked for this: what it would refuse in addition cannot
+ * hurt, and it would know one version's grammar, not the server's. (libpg-query is the oracle in test/fuzz.)
+ */
+#ifndef CELLS_POSTGRES_SQL_H
+#define CELLS_POSTGRES_SQL_H
+
+#include "model.h"
+
+/* Appends an identifier, always in quotes. */
+void pg_sql_name(struct pg_text *t, const char *name);
+/* schema.name */
+void pg_sql_qualified(struct pg_text *t, const char *schema, const char *name);
+/* Names with ", " between. */
+void pg_sql_names(struct pg_text *t, const char *const *names, uint32_t n);
+/* Appends a text as a literal: 'it''s', or E'…' with backslashes doubled when it has any; NULL is NULL. */
+void pg_sql_literal(struct pg_text *t, const char *text);
+/* True for what an unquoted name must not be (PostgreSQL 13 to 17), in lower case. */
+bool pg_sql_is_keyword(const char *name);
+/* True for a name that means itself without quotes. */
+bool pg_sql_is_plain(const char *name);
+
+/* 1 to 63 bytes; quoting deals with everything else. */
+bool pg_name_fits(const char *name);
+/* "users_email_key" of up to three parts (NULL = left out); longer than 63 bytes: shortened, with a hash. */
+const char *pg_made_name(struct pg_arena *arena, const char *table, const char *column, const char *end);
+
+enum pg_token_kind {
+    PG_TOKEN_END,
+    PG_TOKEN_NAME,
+    PG_TOKEN_QUOTED,
+    PG_TOKEN_STRING,
+    PG_TOKEN_NUMBER,
+    PG_TOKEN_PUNCT,
+    PG_TOKEN_OPERATOR,
+    PG_TOKEN_PARAMETER,
+    PG_TOKEN_COMMENT,
+    PG_TOKEN_BAD
+};
+struct pg_token {
+    enum pg_token_kind kind;
+    size_t at, len; /* bytes of the text */
+};
+/* The token of `sql` at or behind byte `from`; white space is skipped, comments are tokens. PG_TOKEN_BAD is
+ * unterminated, or a byte that no token begins with; its `at` is where it begins. PUNCT is one of ( ) [ ] , ; : . and
+ * `::`. */
+struct pg_token pg_sql_token(const char *sql, size_t len, size_t from);
+
+/* Checks that `sql` is a balanced expression (above). CELL_INVALID_ARGUMENT: `why` says what is wrong, *at (NULL = not
+ * wanted) at which byte. */
+int pg_sql_check(const char *sql, char why[128], size_t *at);
+/*
+ * Takes apart at the semicolons; comments are left out. CELL_INVALID_ARGUMENT for text that is unbalanced or has no
+ * statement, and for statements that begin or end transactions or that read from the client (COPY … FROM STDIN).
+ */
+int pg_sql_split(struct pg_arena *arena, const char *sql, const char ***statements, uint32_t *n, char why[128],
+                 size_t *at);
+/* The same expression in one spelling, for comparisons (model.h, pg_expr_equal). */
+const char *pg_sql_normal(struct pg_arena *arena, const char *sql);
+/* `sql` with each unquoted or quoted name `from`, where it can be a column, as `to`: what a rename does to an
+ * expression. */
+const char *pg_sql_renamed(struct pg_arena *arena, const char *sql, const char *from, const char *to);
+
+/*
+ * The tables in schema `cell` in which is recorded what Cell made: "CREATE SCHEMA IF NOT EXISTS cell" and so on, NULL-
+ * terminated, each a statement; run them once before anything is read.
+ *
+ *     cell.objects(schema_name text, table_name text, kind text, name text, source text, printed text, at timestamptz)
+ *     primary key (schema_name, table_name, kind, name)
+ *
+ * `kind`: "default", "generated" (name = the column), "check", "key", "foreign", "index" (name = its own), and the
+ * events "dropped", "renamed", "retyped" (name = column, former index or constraint), "step" (name = the step's).
+ * `source` is the text that it was made of: the expression of a default, a generated column or a check; of an index
+ * what pg_index_source gives; NULL where there is none. `printed` is what the catalog printed then.
+ *
+ * To read: an object of the catalog is `made` when it has a row; and its `source` is set when `printed` is what the
+ * catalog prints now. pg_sql_objects_query is that query.
+ */
+extern const char *const pg_sql_objects_tables[];
+
+/* One parameter $1: text[] of schemas. Columns: schema_name, table_name, kind, name, source, unchanged (boolean:
+ * printed as it was; false also when it is gone), age_s (bigint). */
+extern const char *const pg_sql_objects_query;
+
+/* A statement that records objects, with what the catalog prints for each at that moment, and events. None may stand
+ * twice. */
+struct pg_record {
+    const char *kind, *name;
+    const char *source; /* NULL = none */
+};
+const char *pg_sql_record(struct pg_arena *arena, const struct pg_table *table, const struct pg_record *records,
+                          uint32_t n);
+const char *pg_sql_forget(struct pg_arena *arena, const struct pg_table *table, const char *kind, const char *name);
+const char *pg_sql_record_table_renamed(struct pg_arena *arena, const struct pg_table *table, const char *to);
+
+/* `source` of an index: its expressions and its predicate as one text, and back into `index`, whose parts have their
+ * `sql` already. */
+const char *pg_index_source(struct pg_arena *arena, const struct pg_index *index);
+void pg_index_sources(struct pg_arena *arena, const char *source, struct pg_index *index);
+
+/* Statements, without semicolon. A table is created with its keys and checks; indexes and foreign keys follow. The
+ * first is ALTER TABLE … ADD COLUMN. */
+void pg_sql_column(struct pg_text *t, const struct pg_table *table, const struct pg_column *column);
+void pg_sql_create_table(struct pg_text *t, const struct pg_table *table);
+/* CREATE TEMPORARY TABLE … ON COMMIT DROP with its columns, NOT NULLs and keys: stands for the table of that name in
+ * the transaction, without any lock on it; for statements that are described before the table is there. Checks, foreign
+ * keys and identity are left out; defaults and generated columns are in. */
+void pg_sql_shadow_table(struct pg_text *t, const struct pg_table *table);
+void pg_sql_create_index(struct pg_text *t, const struct pg_table *table, const struct pg_index *index,
+                         bool concurrently);
+/* "CONSTRAINT name FOREIGN KEY (…) REFERENCES …", "CONSTRAINT name CHECK (…)" */
+void pg_sql_foreign_key(struct pg_text *t, const struct pg_foreign_key *f);
+void pg_sql_check_constraint(struct pg_text *t, const struct pg_check *c);
+
+#endif

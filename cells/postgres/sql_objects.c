@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The record of what Cell made in a database. */
+#include <string.h>
+
+#include "sql.h"
+#include "sql_parts.h"
+
+const char *const pg_sql_objects_tables[] = {
+    "CREATE SCHEMA IF NOT EXISTS cell",
+    "CREATE TABLE IF NOT EXISTS cell.objects ("
+    "schema_name text NOT NULL, table_name text NOT NULL, kind text NOT NULL, name text NOT NULL, "
+    "source text, printed text, at timestamptz NOT NULL DEFAULT now(), "
+    "PRIMARY KEY (schema_name, table_name, kind, name))",
+    NULL};
+
+/* How the catalog prints the object of a row now; NULL when it is gone. In terms of o.schema_name and so on. */
+#define PRINTED                                                                                                        \
+    "CASE o.kind "                                                                                                     \
+    "WHEN 'default' THEN (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d "                                   \
+    "JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.adrelid = c.oid "                    \
+    "AND a.attname = o.name AND NOT a.attisdropped) "                                                                  \
+    "WHEN 'generated' THEN (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d "                                 \
+    "JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.adrelid = c.oid "                    \
+    "AND a.attname = o.name AND NOT a.attisdropped) "                                                                  \
+    "WHEN 'index' THEN (SELECT pg_get_indexdef(i.indexrelid) FROM pg_index i "                                         \
+    "JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid AND x.relname = o.name) "                        \
+    "ELSE (SELECT regexp_replace(pg_get_constraintdef(k.oid), ' NOT VALID$', '') FROM pg_constraint k "                \
+    "WHERE k.conrelid = c.oid AND k.conname = o.name) END"
+#define TABLE_OF                                                                                                       \
+    "LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) "                                            \
+    "ON n.nspname = o.schema_name AND c.relname = o.table_name"
+
+const char *const pg_sql_objects_query = "SELECT o.schema_name, o.table_name, o.kind, o.name, o.source, "
+                                         "COALESCE(" PRINTED " = o.printed, false) AS unchanged, "
+                                         "floor(extract(epoch FROM now() - o.at))::bigint AS age_s "
+                                         "FROM cell.objects o " TABLE_OF " WHERE o.schema_name = ANY ($1::text[]) "
+                                         "ORDER BY o.schema_name, o.table_name, o.kind, o.name";
+
+static void put_row(struct pg_text *t, const struct pg_table *table, const char *kind, const char *name)
+{
+    pg_sql_literal(t, table->schema);
+    pg_puts(t, ", ");
+    pg_sql_literal(t, table->name);
+    pg_puts(t, ", ");
+    pg_sql_literal(t, kind);
+    pg_puts(t, ", ");
+    pg_sql_literal(t, name);
+}
+
+const char *pg_sql_record(struct pg_arena *arena, const struct pg_table *table, const struct pg_record *records,
+                          uint32_t n)
+{
+    struct pg_text t = {.arena = arena};
+
+    pg_puts(&t, "INSERT INTO cell.objects AS old (schema_name, table_name, kind, name, source, printed) "
+                "SELECT o.schema_name, o.table_name, o.kind, o.name, o.source, " PRINTED " FROM (VALUES ");
+    for (uint32_t i = 0; i < n; i++) {
+        pg_puts(&t, i ? ", (" : "(");
+        put_row(&t, table, records[i].kind, records[i].name);
+        pg_puts(&t, ", ");
+        pg_sql_literal(&t, records[i].source);
+        pg_puts(&t, "::text)");
+    }
+    pg_puts(&t, ") AS o(schema_name, table_name, kind, name, source) " TABLE_OF
+                " ON CONFLICT (schema_name, table_name, kind, name) "
+                "DO UPDATE SET source = excluded.source, printed = excluded.printed, at = now()");
+    return t.data;
+}
+
+const char *pg_sql_forget(struct pg_arena *arena, const struct pg_table *table, const char *kind, const char *name)
+{
+    struct pg_text t = {.arena = arena};
+
+    pg_puts(&t, "DELETE FROM cell.objects WHERE (schema_name, table_name, kind, name) = (");
+    put_row(&t, table, kind, name);
+    pg_puts(&t, ")");
+    return t.data;
+}
+
+const char *pg_sql_record_table_renamed(struct pg_arena *arena, const struct pg_table *table, const char *to)
+{
+    struct pg_text t = {.arena = arena};
+
+    pg_puts(&t, "UPDATE cell.objects SET table_name = ");
+    pg_sql_literal(&t, to);
+    pg_puts(&t, " WHERE (schema_name, table_name) = (");
+    pg_sql_literal(&t, table->schema);
+    pg_puts(&t, ", ");
+    pg_sql_literal(&t, table->name);
+    pg_puts(&t, ")");
+    return t.data;
+}
+
+/* A separator that no SQL of an author has: control characters are refused on the way here. */
+#define SEPARATOR "\x1f"
+
+const char *pg_index_source(struct pg_arena *arena, const struct pg_index *index)
+{
+    struct pg_text t = {.arena = arena};
+
+    for (uint32_t i = 0; i < index->n; i++) {
+        pg_puts(&t, index->parts[i].expr.sql ? index->parts[i].expr.sql : "");
+        pg_puts(&t, SEPARATOR);
+    }
+    pg_puts(&t, index->predicate.sql ? index->predicate.sql : "");
+    return t.data;
+}
+
+void pg_index_sources(struct pg_arena *arena, const char *source, struct pg_index *index)
+{
+    uint32_t separators = 0;
+
+    for (const char *p = source; (p = strstr(p, SEPARATOR)) != NULL; p++)
+        separators++;
+    if (separators != index->n)
+        return; /* of another index */
+    for (uint32_t i = 0; i <= index->n; i++) {
+        size_t len = strcspn(source, SEPARATOR);
+        struct pg_expr *e = i < index->n ? &index->parts[i].expr : &index->predicate;
+        if (e->sql && len)
+            e->source = pg_copy(arena, source, len);
+        source += len + (i < index->n);
+    }
+}

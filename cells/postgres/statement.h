@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * Bound methods: what a client's method does is told by its binding, a JSON text that the cell has made when the
+ * program was compiled, and that now comes from the client. So nothing in it is believed: the statement runs with the
+ * rights of the cell's own connection to the database, but types, places in structs and sizes are checked against the
+ * client's descriptors and against what the database says of the statement.
+ *
+ * The binding (members beyond these are ignored):
+ *   "v": 1
+ *   "op": "row"     at most one row, into out parameters; none: CELL_NOT_FOUND
+ *         "rows"    all rows, into a list that is an out parameter
+ *         "stream"  the rows, as records of the stream
+ *         "count"   one row of one column, into an out parameter, or as the result when there is none
+ *         "exec"    no rows: the result is how many were affected, at most INT_MAX
+ *         "many"    the statement once for each element of the list parameter, in one transaction; result as exec
+ *         "load"    likewise for each record of the client's stream
+ *   "sql": one statement; of many and load the INSERT of one row
+ *   "in":  [{"from": "row.email", "type": "text"}]   of $1, $2, …: a parameter, or a field of a struct parameter; of
+ * many and load the path begins with the list's or stream's name. "type" as format_type() prints it "out": [{"to":
+ * "row.id", "type": "bigint", "null": false}]   of the columns in their order; the path begins with an out parameter,
+ * the stream, or the list both with "enum": {"label": 0, …} when a C enum is a text or an enum of the database "copy":
+ * of many and load: "COPY … FROM STDIN (FORMAT binary)", whose columns are those of "in" "write", "retry", "shared":
+ * pg_run_flags. "must": exec without an affected row is CELL_NOT_FOUND "table": the table's name, for sentences
+ */
+#ifndef CELLS_POSTGRES_STATEMENT_H
+#define CELLS_POSTGRES_STATEMENT_H
+
+#include <cell/desc.h>
+
+#include "pool.h"
+
+struct pg_statement;
+
+/*
+ * Binds `method` to what `binding` says: reads it, checks it against the descriptors, has the database prepare the
+ * statement, and compares parameters and columns. `method` must outlive it. Fails with CELL_INVALID_ARGUMENT when the
+ * binding is not one for this method; CELL_FAILED_PRECONDITION when the database's tables are not those that the
+ * program was built for; and as pg_pool_run. Thread-safe.
+ */
+int pg_statement_bind(struct pg_pool *pool, const struct cell_method *method, const char *binding,
+                      const struct pg_patience *patience, struct pg_statement **statement, struct pg_failure *f);
+void pg_statement_free(struct pg_statement *s); /* must not be running; NULL is accepted */
+
+/*
+ * Executes it: `in` is the decoded request struct, `out` one pointer for each out parameter, as a handler has them.
+ * Memory of the reply comes from `c`, records go through cell_ctx_stream(c). On `link` when it is not NULL, the one of
+ * the caller's transaction. Returns the method's result. CELL_NOT_FOUND without a row; CELL_DATA_LOSS for a NULL in a
+ * field that is not optional, or a value that the field cannot hold; CELL_INVALID_ARGUMENT, CELL_OUT_OF_RANGE for a
+ * value that the column cannot hold, naming the field. Thread-safe.
+ */
+int pg_statement_run(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, void *const *out,
+                     struct pg_failure *f);
+
+#endif

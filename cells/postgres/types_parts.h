@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What the files about types share. */
+#ifndef CELLS_POSTGRES_TYPES_PARTS_H
+#define CELLS_POSTGRES_TYPES_PARTS_H
+
+#include "types.h"
+
+struct pg_integer_range {
+    int64_t low;
+    uint64_t high;
+    enum pg_base base; /* the column that it has by itself */
+};
+
+/* "i32"; "enum" and "struct" for those. */
+const char *pg_ckind_name(enum pg_ckind kind);
+bool pg_is_integer(enum pg_ckind kind); /* enums are none */
+struct pg_integer_range pg_integer_range(enum pg_ckind kind);
+/* Of smallint, integer, bigint; base is PG_BASE_NONE for others. */
+struct pg_integer_range pg_base_range(enum pg_base base);
+
+#endif

@@ -30,7 +30,7 @@ int pg_target_check(const char *conninfo, struct pg_failure *f)
     return r;
 }
 
-static int64_t now_ms(void)
+int64_t pg_now_ms(void)
 {
     struct timespec t;
 
@@ -40,9 +40,21 @@ static int64_t now_ms(void)
 
 static PGconn *begin(const struct pg_target *target)
 {
-    const char *const keys[] = {"dbname", "application_name", "client_encoding", NULL};
-    const char *const values[] = {target->conninfo, target->application_name ? target->application_name : "cell",
-                                  "UTF8", NULL};
+    /* What stands before dbname the connection string may say otherwise. A server whose host is gone is noticed. */
+    const char *const keys[] = {"application_name",
+                                "keepalives_idle",
+                                "keepalives_interval",
+                                "tcp_user_timeout",
+                                "dbname",
+                                "client_encoding",
+                                NULL};
+    const char *const values[] = {target->application_name ? target->application_name : "cell",
+                                  "30",
+                                  "10",
+                                  "30000",
+                                  target->conninfo,
+                                  "UTF8",
+                                  NULL};
 
     return PQconnectStartParams(keys, values, 1);
 }
@@ -53,7 +65,7 @@ static int finish_connect(PGconn *conn, int64_t until_ms, struct pg_failure *f)
     PostgresPollingStatusType state = PGRES_POLLING_WRITING;
 
     while (state != PGRES_POLLING_OK) {
-        int64_t left = until_ms - now_ms();
+        int64_t left = until_ms - pg_now_ms();
         struct pollfd p = {PQsocket(conn), state == PGRES_POLLING_READING ? POLLIN : POLLOUT, 0};
         if (left <= 0)
             return pg_fail(f, CELL_UNAVAILABLE, "the database does not answer");
@@ -92,7 +104,7 @@ int pg_connect(const struct pg_target *target, int64_t timeout_ms, PGconn **conn
     if (PQstatus(c) == CONNECTION_BAD)
         r = pg_fail_connection(f, c, "connecting to the database");
     else
-        r = finish_connect(c, now_ms() + (timeout_ms > 0 ? timeout_ms : DEFAULT_TIMEOUT_MS), f);
+        r = finish_connect(c, pg_now_ms() + (timeout_ms > 0 ? timeout_ms : DEFAULT_TIMEOUT_MS), f);
     if (r >= 0) {
         PQsetNoticeReceiver(c, drop_notice, NULL);
         r = check_server(c, f);

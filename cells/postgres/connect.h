@@ -35,6 +35,9 @@ int pg_target_check(const char *conninfo, struct pg_failure *f);
  */
 int pg_connect(const struct pg_target *target, int64_t timeout_ms, PGconn **conn, struct pg_failure *f);
 
+/* Milliseconds of CLOCK_MONOTONIC. */
+int64_t pg_now_ms(void);
+
 /* Runs one statement without parameters whose rows do not matter. */
 int pg_run(PGconn *conn, const char *sql, struct pg_failure *f);
 

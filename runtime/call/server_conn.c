@@ -159,7 +159,8 @@ static bool needs_place(const struct server_conn *conn, const struct cell_frame 
 {
     if (conn->channel == CELL_CHANNEL_APP)
         return f->length <= conn->server->options.max_message;
-    return conn->channel == CELL_CHANNEL_COMPILE && f->code == CELL_COMPILE_EXPAND &&
+    /* All but the schema are the cell's own code. */
+    return conn->channel == CELL_CHANNEL_COMPILE && f->code != CELL_COMPILE_SCHEMA &&
            f->length <= CELL_MAX_COMPILE_REPLY;
 }
 

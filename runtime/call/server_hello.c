@@ -84,6 +84,15 @@ static bool take_hello(struct cell_server *s, struct server_conn *conn, const st
     return send_welcome(conn, &welcome);
 }
 
+/* What all refused methods have in common is usually one change: the first one is said. */
+static const char *first_difference(const struct server_match *m)
+{
+    for (uint32_t i = 0; i < m->n; i++)
+        if (m->methods[i].why)
+            return m->methods[i].why;
+    return cell_status_text(CELL_SCHEMA_MISMATCH);
+}
+
 /* Of a schema that is not known yet. */
 static int match_new(struct cell_server *s, const char *json, size_t len, struct server_match **match,
                      struct cell_error *e)
@@ -114,11 +123,12 @@ static bool take_schema(struct cell_server *s, struct server_conn *conn, const s
     }
     if (r >= 0 && !match)
         r = match_new(s, (const char *)received->message, received->message_len, &match, &e);
-    if (r >= 0 && (r = cell_server_match_pay(s, match, conn->conn->memory, &e)) < 0) {
+    if (r >= 0 && match->n && match->refused == match->n)
+        r = cell_error_set(&e, CELL_SCHEMA_MISMATCH, "%s", first_difference(match));
+    if (r >= 0 && (r = cell_server_match_pay(s, match, conn->conn->memory, &e)) < 0)
         cell_count(&s->counters.memory_refused, 1);
-        cell_server_match_give(s, match, NULL);
-    }
     if (r < 0) {
+        cell_server_match_give(s, match, NULL);
         cell_server_refuse(conn, &e);
         return false;
     }

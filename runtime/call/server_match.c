@@ -140,21 +140,10 @@ static struct server_match *new_match(const struct cell_schema *client)
     return m;
 }
 
-/* What all refused methods have in common is usually one change: the first one is said. */
-static const char *first_difference(const struct server_match *m)
-{
-    for (uint32_t i = 0; i < m->n; i++)
-        if (m->methods[i].why)
-            return m->methods[i].why;
-    return cell_status_text(CELL_SCHEMA_MISMATCH);
-}
-
 static int compare(struct cell_server *s, struct cell_schema *client, struct server_match **match, struct cell_error *e)
 {
     struct server_match *m = new_match(client);
     int r = m && m->methods ? match_methods(s, client, m, e) : cell_error_set(e, CELL_NO_MEMORY, "out of memory");
-    if (r >= 0 && m->n && m->refused == m->n)
-        r = cell_error_set(e, CELL_SCHEMA_MISMATCH, "%s", first_difference(m));
     if (r >= 0)
         r = keep_schema(m, client, e);
     if (!m || m->schema != client)

@@ -66,8 +66,8 @@ struct server_matches {
     size_t unused_bytes;
 };
 
-/* Says what a client of the schema may call. The client's schema is taken over whatever the result. CELL_NO_MEMORY;
- * CELL_SCHEMA_MISMATCH when it is nothing. To be given back. */
+/* Says what a client of the schema may call. The client's schema is taken over whatever the result. CELL_NO_MEMORY. To
+ * be given back. */
 int cell_server_match(struct cell_server *s, struct cell_schema *client, struct server_match **match,
                       struct cell_error *e);
 /* The same of a schema that is known; NULL: it is not. */

@@ -283,7 +283,9 @@ void cell_expansion_free(struct cell_expansion *x);
 
 /* The documents of the compile channel that go with plans; errors as cell_schema_parse. */
 #define CELL_STATE_MAX 64u
-/* {"state": TOKEN}. The token is 1 to 64 of [A-Za-z0-9._-]. */
+/* 1 to 64 of [A-Za-z0-9._-]. NULL is none. */
+bool cell_is_state(const char *token, size_t len);
+/* {"state": TOKEN} */
 int cell_state_parse(const char *json, size_t len, char token[CELL_STATE_MAX + 1], struct cell_error *e);
 /* What a cell has carried out. */
 struct apply_done {

@@ -403,6 +403,8 @@ static int check_default(const struct checker *c, const struct json_at *at, cons
     bool is_name = strcmp(arg->type, "name") == 0, fits = false;
     if (arg->required)
         return cell_json_fail(at, "default", c->e, "a required argument has no default");
+    if (strcmp(arg->type, "file") == 0)
+        return cell_json_fail(at, "default", c->e, "a file has no default: it would belong to no source");
     if (strcmp(arg->type, "string") == 0)
         return cell_check_text(at, "default", arg->value, false, c->e);
     if (is_name ? cell_is_identifier(arg->value)
@@ -414,6 +416,15 @@ static int check_default(const struct checker *c, const struct json_at *at, cons
                           is_name ? "an identifier" : "a decimal integer of 64 bits");
 }
 
+static bool is_argument_type(const char *type)
+{
+    static const char *const types[] = {"string", "integer", "name", "file"};
+    for (size_t i = 0; type && i < sizeof(types) / sizeof(types[0]); i++)
+        if (strcmp(type, types[i]) == 0)
+            return true;
+    return false;
+}
+
 static int check_verb_args(const struct checker *c, const struct json_at *verb, const struct schema_verb *v)
 {
     const struct json_at args = member(verb, "args");
@@ -422,9 +433,9 @@ static int check_verb_args(const struct checker *c, const struct json_at *verb, 
         const struct schema_verb_arg *arg = &v->args[i];
         const struct json_at at = element(&args, i);
         r = cell_check_name(&at, "name", arg->name, NAME_WORD, c->e);
-        if (r == CELL_OK && (!arg->type || (strcmp(arg->type, "string") != 0 && strcmp(arg->type, "integer") != 0 &&
-                                            strcmp(arg->type, "name") != 0)))
-            r = cell_json_fail(&at, "type", c->e, "an argument is a \"string\", an \"integer\" or a \"name\"");
+        if (r == CELL_OK && !is_argument_type(arg->type))
+            r = cell_json_fail(&at, "type", c->e,
+                               "an argument is a \"string\", an \"integer\", a \"name\" or a \"file\"");
         if (r == CELL_OK && i && arg->required && !v->args[i - 1].required)
             r = cell_json_fail(&at, "required", c->e, "required arguments come first");
         if (r == CELL_OK && arg->value)
@@ -433,13 +444,25 @@ static int check_verb_args(const struct checker *c, const struct json_at *verb, 
     return r == CELL_OK ? cell_check_unique(&args, v->args, v->nargs, sizeof(*v->args), c->e) : r;
 }
 
+static int check_verb_rules(const struct checker *c, const struct json_at *verb, const char *key,
+                            const char *const *names, uint32_t n)
+{
+    const struct json_at rules = member(verb, key);
+    int r = CELL_OK;
+    for (uint32_t i = 0; r == CELL_OK && i < n; i++) {
+        const struct json_at rule = element(&rules, i);
+        r = cell_check_name(&rule, NULL, names[i], NAME_WORD, c->e);
+    }
+    return r;
+}
+
 static int check_verbs(const struct checker *c, const struct json_at *root)
 {
     const struct json_at verbs = member(root, "verbs");
     int r = CELL_OK;
     for (uint32_t i = 0; r == CELL_OK && i < c->s->nverbs; i++) {
         const struct schema_verb *v = &c->s->verbs[i];
-        const struct json_at at = element(&verbs, i), rules = member(&at, "field_rules");
+        const struct json_at at = element(&verbs, i);
         r = cell_check_name(&at, "name", v->name, NAME_WORD, c->e);
         if (r == CELL_OK)
             r = cell_check_doc(&at, v->doc, c->e);
@@ -447,10 +470,10 @@ static int check_verbs(const struct checker *c, const struct json_at *root)
             r = cell_json_fail(&at, "on", c->e, "the verb stands on nothing");
         if (r == CELL_OK)
             r = check_verb_args(c, &at, v);
-        for (uint32_t k = 0; r == CELL_OK && k < v->nfield_rules; k++) {
-            const struct json_at rule = element(&rules, k);
-            r = cell_check_name(&rule, NULL, v->field_rules[k], NAME_WORD, c->e);
-        }
+        if (r == CELL_OK)
+            r = check_verb_rules(c, &at, "field_rules", v->field_rules, v->nfield_rules);
+        if (r == CELL_OK)
+            r = check_verb_rules(c, &at, "rules", v->rules, v->nrules);
         if (r == CELL_OK && i)
             r = check_order(c, &verbs, i, c->s->verbs[i - 1].name, v->name);
     }

@@ -214,6 +214,8 @@ static void put_verb(struct writer *w, const struct schema_verb *v)
         put_strings(w, "field_rules", v->field_rules, v->nfield_rules);
     put_text(w, "name", v->name);
     put_strings(w, "on", on, n);
+    if (v->nrules)
+        put_strings(w, "rules", v->rules, v->nrules);
     put(w, "}");
 }
 

@@ -389,7 +389,9 @@ static int read_verb(struct reader *r, const struct json_at *at, void *entry)
         bad = read_targets(r, at, v);
     if (bad == CELL_OK)
         bad = read_entries(r, at, "args", sizeof(struct schema_verb_arg), read_verb_arg, &v->args, &v->nargs);
-    return bad < 0 ? bad : read_strings(r, at, "field_rules", &v->field_rules, &v->nfield_rules);
+    if (bad == CELL_OK)
+        bad = read_strings(r, at, "field_rules", &v->field_rules, &v->nfield_rules);
+    return bad < 0 ? bad : read_strings(r, at, "rules", &v->rules, &v->nrules);
 }
 
 /* What this version gives no meaning must at least be what it will be. */

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Which statements are queries, and what to do instead of the others. */
+#include "sqltext.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+static const char *const queries[] = {"select", "insert", "update", "delete", "merge", "values", "with", "table"};
+
+static const struct {
+    const char *word, *instead;
+} refused[] = {
+    {"begin", "a transaction is a cell_transaction() around the calls"},
+    {"start", "a transaction is a cell_transaction() around the calls"},
+    {"commit", "a transaction is a cell_transaction() around the calls"},
+    {"end", "a transaction is a cell_transaction() around the calls"},
+    {"rollback", "a transaction is a cell_transaction() around the calls"},
+    {"abort", "a transaction is a cell_transaction() around the calls"},
+    {"savepoint", "a transaction is a cell_transaction() around the calls"},
+    {"release", "a transaction is a cell_transaction() around the calls"},
+    {"prepare", "every query is prepared already"},
+    {"execute", "call the query's function"},
+    {"deallocate", "the cell looks after prepared statements"},
+    {"copy", "use the load and all functions of a CELL_TABLE"},
+    {"do", "make it a function of the database (CELL_STEP) and SELECT it"},
+    {"call", "make the procedure a function and SELECT it"},
+    {"listen", "use postgres_listen()"},
+    {"unlisten", "end the stream of postgres_listen()"},
+    {"notify", "use postgres_notify(), or SELECT pg_notify(channel, payload)"},
+    {"set", "the cell's connections are shared; use set_config(name, value, true) within a transaction"},
+    {"reset", "the cell's connections are shared"},
+    {"show", "use SELECT current_setting(name)"},
+    {"discard", "the cell's connections are shared"},
+    {"explain", "open psql with `cell psql`"},
+    {"declare", "a query is a stream already, and takes constant memory"},
+    {"fetch", "a query is a stream already, and takes constant memory"},
+    {"move", "a query is a stream already, and takes constant memory"},
+    {"close", "a query is a stream already, and takes constant memory"},
+    {"lock", "lock rows with SELECT … FOR UPDATE"},
+    {"create", "tables are declared with CELL_TABLE, other objects made with CELL_STEP"},
+    {"alter", "change the struct of the CELL_TABLE, or use CELL_STEP"},
+    {"drop", "change the struct of the CELL_TABLE, or use CELL_STEP"},
+    {"comment", "comments come from the struct's own; else use CELL_STEP"},
+    {"grant", "use CELL_STEP"},
+    {"revoke", "use CELL_STEP"},
+    {"truncate", "use DELETE, or CELL_STEP"},
+    {"vacuum", "maintenance is the server's own (autovacuum) or psql's"},
+    {"analyze", "maintenance is the server's own (autovacuum) or psql's"},
+    {"reindex", "maintenance is the server's own (autovacuum) or psql's"},
+    {"cluster", "maintenance is the server's own (autovacuum) or psql's"},
+    {"checkpoint", "maintenance is the server's own (autovacuum) or psql's"},
+    {"refresh", "use CELL_STEP, or psql"},
+    {"import", "use CELL_STEP"},
+    {"security", "use CELL_STEP"},
+    {"reassign", "use CELL_STEP"},
+    {"load", "use CELL_STEP"},
+};
+
+static bool refuse(struct sql_refusal *why, struct sql_token t)
+{
+    why->at = t.at;
+    why->length = t.length;
+    return false;
+}
+
+static bool check_first(const struct sql_lexer *l, struct sql_token t, struct sql_refusal *why)
+{
+    for (size_t i = 0; i < LENGTH(queries); i++)
+        if (sql_is(l, t, queries[i]))
+            return true;
+    for (size_t i = 0; i < LENGTH(refused); i++)
+        if (sql_is(l, t, refused[i].word)) {
+            snprintf(why->text, sizeof(why->text), "%.*s is no query: %s", (int)t.length, l->text + t.at,
+                     refused[i].instead);
+            return refuse(why, t);
+        }
+    snprintf(why->text, sizeof(why->text),
+             "a query begins with SELECT, INSERT, UPDATE, DELETE, MERGE, VALUES, TABLE or WITH, not with '%.*s'",
+             t.length > 64 ? 64 : (int)t.length, l->text + t.at);
+    return refuse(why, t);
+}
+
+/* What follows the first statement is nothing but further semicolons. */
+static bool check_end(struct sql_lexer *l, struct sql_token t, struct sql_refusal *why)
+{
+    while (t.kind == SQL_SYMBOL && l->text[t.at] == ';')
+        t = sql_next(l);
+    if (t.kind == SQL_END)
+        return true;
+    snprintf(
+        why->text, sizeof(why->text),
+        "a query is one statement, and a second one begins here: write another CELL_QUERY, or join them with WITH");
+    return refuse(why, t);
+}
+
+bool sql_acceptable(const char *text, size_t length, struct sql_refusal *why)
+{
+    struct sql_lexer l = {text, length, 0};
+    struct sql_token t = sql_next(&l);
+
+    *why = (struct sql_refusal){0};
+    while (t.kind == SQL_SYMBOL && text[t.at] == '(')
+        t = sql_next(&l);
+    if (t.kind == SQL_END) {
+        snprintf(why->text, sizeof(why->text), "the query is empty");
+        return refuse(why, (struct sql_token){.at = length});
+    }
+    if (t.kind != SQL_BROKEN && !check_first(&l, t, why))
+        return false;
+    for (; t.kind != SQL_END; t = sql_next(&l)) {
+        if (t.kind == SQL_SYMBOL && text[t.at] == ';')
+            return check_end(&l, t, why);
+        if (t.kind == SQL_BROKEN) {
+            char c = text[t.at];
+            const char *what = c == '\'' || c == '"' || c == '$' ? "this quote does not end"
+                               : c == '/'                        ? "this comment does not end"
+                                                                 : "this begins nothing in SQL";
+            snprintf(why->text, sizeof(why->text), "%s", what);
+            return refuse(why, (struct sql_token){.at = t.at, .length = 1});
+        }
+    }
+    return true;
+}
+
+/* C23 and C++23, with the spellings that Clang reserves beside them. */
+static const char *const keywords[] = {"alignas",
+                                       "alignof",
+                                       "and",
+                                       "and_eq",
+                                       "asm",
+                                       "auto",
+                                       "bitand",
+                                       "bitor",
+                                       "bool",
+                                       "break",
+                                       "case",
+                                       "catch",
+                                       "char",
+                                       "char16_t",
+                                       "char32_t",
+                                       "char8_t",
+                                       "class",
+                                       "co_await",
+                                       "co_return",
+                                       "co_yield",
+                                       "compl",
+                                       "concept",
+                                       "const",
+                                       "const_cast",
+                                       "consteval",
+                                       "constexpr",
+                                       "constinit",
+                                       "continue",
+                                       "decltype",
+                                       "default",
+                                       "delete",
+                                       "do",
+                                       "double",
+                                       "dynamic_cast",
+                                       "else",
+                                       "enum",
+                                       "explicit",
+                                       "export",
+                                       "extern",
+                                       "false",
+                                       "float",
+                                       "for",
+                                       "friend",
+                                       "goto",
+                                       "if",
+                                       "inline",
+                                       "int",
+                                       "long",
+                                       "mutable",
+                                       "namespace",
+                                       "new",
+                                       "noexcept",
+                                       "not",
+                                       "not_eq",
+                                       "nullptr",
+                                       "operator",
+                                       "or",
+                                       "or_eq",
+                                       "private",
+                                       "protected",
+                                       "public",
+                                       "register",
+                                       "reinterpret_cast",
+                                       "requires",
+                                       "restrict",
+                                       "return",
+                                       "short",
+                                       "signed",
+                                       "sizeof",
+                                       "static",
+                                       "static_assert",
+                                       "static_cast",
+                                       "struct",
+                                       "switch",
+                                       "template",
+                                       "this",
+                                       "thread_local",
+                                       "throw",
+                                       "true",
+                                       "try",
+                                       "typedef",
+                                       "typeid",
+                                       "typename",
+                                       "typeof",
+                                       "typeof_unqual",
+                                       "union",
+                                       "unsigned",
+                                       "using",
+                                       "virtual",
+                                       "void",
+                                       "volatile",
+                                       "wchar_t",
+                                       "while",
+                                       "xor",
+                                       "xor_eq",
+                                       "int8_t",
+                                       "int16_t",
+                                       "int32_t",
+                                       "int64_t",
+                                       "uint8_t",
+                                       "uint16_t",
+                                       "uint32_t",
+                                       "uint64_t"};
+
+const char *sql_no_field(const char *name, size_t length)
+{
+    if (length == 0)
+        return "has no name";
+    if (length > 127)
+        return "has a name of more than 127 bytes";
+    for (size_t i = 0; i < length; i++) {
+        char c = name[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+        if (!letter && !(i > 0 && c >= '0' && c <= '9'))
+            return "has a name that is no identifier of C";
+    }
+    if (name[0] == '_')
+        return "has a name that begins with an underscore";
+    if ((length >= 5 && memcmp(name, "cell_", 5) == 0) || (length >= 8 && memcmp(name, "cellgen_", 8) == 0))
+        return "has a name that begins with cell_, which is reserved";
+    for (size_t i = 0; i < LENGTH(keywords); i++)
+        if (strlen(keywords[i]) == length && memcmp(keywords[i], name, length) == 0)
+            return "has a key word of C or C++ as its name";
+    return NULL;
+}

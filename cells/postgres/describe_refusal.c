@@ -105,9 +105,9 @@ static const char *names_of(struct pg_arena *arena, const char *sql)
 
 static const char *suggest(struct pg_arena *arena, PGconn *conn, const char *sql, size_t last, const char *state)
 {
-    static const char columns[] =
-        "SELECT DISTINCT a.attname FROM pg_attribute a JOIN unnest($1::text[]) w ON a.attrelid = to_regclass(quote_ident(w))"
-        " WHERE a.attnum > 0 AND NOT a.attisdropped LIMIT 4000";
+    static const char columns[] = "SELECT DISTINCT a.attname FROM pg_attribute a JOIN unnest($1::text[]) w ON "
+                                  "a.attrelid = to_regclass(quote_ident(w))"
+                                  " WHERE a.attnum > 0 AND NOT a.attisdropped LIMIT 4000";
     static const char tables[] = "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f')"
                                  " AND pg_table_is_visible(oid) AND relname !~ '^pg_' LIMIT 4000";
     static const char functions[] =
@@ -138,11 +138,13 @@ void pg_refusal_read(struct pg_arena *arena, PGconn *conn, const PGresult *resul
     refusal->detail = field(arena, result, PG_DIAG_MESSAGE_DETAIL);
     refusal->hint = field(arena, result, PG_DIAG_MESSAGE_HINT);
     locate(result, sql, refusal, &last);
-    if (conn && refusal->positioned && refusal->length > 0 && !(refusal->hint && strstr(refusal->hint, "Perhaps")))
+    if (conn && refusal->positioned && refusal->length > 0)
         refusal->suggestion = suggest(arena, conn, sql, last, refusal->sqlstate);
     if (refusal->suggestion && strncmp(refusal->sqlstate, "42883", 5) == 0) {
         char *word = unquoted(arena, sql, last); /* the name is right, and its arguments are not */
         if (word && strcmp(word, refusal->suggestion) == 0)
             refusal->suggestion = NULL;
     }
+    if (refusal->suggestion && refusal->hint && strncmp(refusal->hint, "Perhaps you meant", 17) == 0)
+        refusal->hint = NULL; /* it says the same */
 }

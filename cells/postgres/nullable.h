@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * Which columns of a statement's result can be NULL, from its parse tree (libpg_query) and the catalog. PostgreSQL itself
- * says only where a column comes from: one of a table's NOT NULL columns that an outer join has made nullable looks like
- * any other.
+ * Which columns of a statement's result can be NULL, from its parse tree (libpg_query) and the catalog. PostgreSQL
+ * itself says only where a column comes from: one of a table's NOT NULL columns that an outer join has made nullable
+ * looks like any other.
  *
  * The answer is never wrong in one direction: a column that is called never NULL has no NULL in any row, whatever is in
  * the tables. In doubt a column can be NULL. What is understood: inner, outer, natural and USING joins, and that a

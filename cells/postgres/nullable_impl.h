@@ -62,10 +62,10 @@ struct null_level {
     bool open;                      /* or something that is not known */
     bool unnamed;                   /* a column of theirs has a name that is not known */
     unsigned joins;                 /* bits that are given away */
-    bool grouped;        /* GROUP BY: no group is empty */
-    bool grouping_sets;  /* what is grouped by may be NULL for that reason alone */
-    uint32_t aggregates; /* counted as they are met: those of this query itself */
-    bool sets;           /* a function may give a set, or no row */
+    bool grouped;                   /* GROUP BY: no group is empty */
+    bool grouping_sets;             /* what is grouped by may be NULL for that reason alone */
+    uint32_t aggregates;            /* counted as they are met: those of this query itself */
+    bool sets;                      /* a function may give a set, or no row */
 };
 
 #define NULL_MAX_TREES 256

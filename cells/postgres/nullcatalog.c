@@ -50,9 +50,10 @@ static const char function_sql[] =
     " bool_and(t.typtype IN ('b', 'e', 'r', 'm') AND p.proallargtypes IS NULL), bool_or(p.proretset), count(*) > 0,"
     " bool_or(p.provolatile = 'v')"
     " FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang JOIN pg_type t ON t.oid = p.prorettype"
-    " WHERE p.proname = $2 AND " VISIBLE("p.pronamespace") " AND p.prokind <> 'p'"
-    " AND (p.pronargs - p.pronargdefaults <= $3::int AND $3::int <= p.pronargs"
-    "  OR p.provariadic <> 0 AND $3::int >= p.pronargs - 1)";
+    " WHERE p.proname = $2 AND " VISIBLE(
+        "p.pronamespace") " AND p.prokind <> 'p'"
+                          " AND (p.pronargs - p.pronargdefaults <= $3::int AND $3::int <= p.pronargs"
+                          "  OR p.provariadic <> 0 AND $3::int >= p.pronargs - 1)";
 
 static const char operator_sql[] =
     "SELECT bool_and(p.proisstrict), bool_and(p.pronamespace = 'pg_catalog'::regnamespace),"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * SQL as text: tokens, positions, what kind of statement it is. It needs no server, and never fails: what it cannot
- * read is a token that says so. PostgreSQL's rules of lexical structure (manual, 4.1), with standard_conforming_strings.
+ * read is a token that says so. PostgreSQL's rules of lexical structure (manual, 4.1), with
+ * standard_conforming_strings.
  */
 #ifndef CELLS_POSTGRES_SQLTEXT_H
 #define CELLS_POSTGRES_SQLTEXT_H
@@ -42,8 +43,8 @@ bool sql_is(const struct sql_lexer *l, struct sql_token t, const char *word);
 /* Where character number `character` (from 1, as PostgreSQL reports positions) begins, in bytes; at most the length. */
 size_t sql_byte_of_character(const char *text, size_t length, long character);
 
-/* The extent of the token that covers byte `at`: *at is moved to its beginning, and its length is returned; 0 at the end
- * of the text and between tokens. */
+/* The extent of the token that covers byte `at`: *at is moved to its beginning, and its length is returned; 0 at the
+ * end of the text and between tokens. */
 size_t sql_token_at(const char *text, size_t length, size_t *at);
 
 /* Why a statement cannot be a query. */
@@ -58,8 +59,8 @@ bool sql_acceptable(const char *text, size_t length, struct sql_refusal *why);
 /* Without what may stand behind it: white space, comments, semicolons. */
 size_t sql_trimmed_length(const char *text, size_t length);
 
-/* "int" for what is a key word of C23 or C++23, or cannot be a field of an injected struct for another reason: a sentence
- * without an end; NULL when it can. */
+/* "int" for what is a key word of C23 or C++23, or cannot be a field of an injected struct for another reason: a
+ * sentence without an end; NULL when it can. */
 const char *sql_no_field(const char *name, size_t length);
 
 #endif

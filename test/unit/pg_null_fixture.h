@@ -90,7 +90,8 @@ static void null_columns_of(PGconn *conn, const char *sql, const char *optional,
     pg_arena_free(&arena);
 }
 
-/* Executes it in a transaction that is rolled back. False when a column that is called never NULL has one, and *rows. */
+/* Executes it in a transaction that is rolled back. False when a column that is called never NULL has one, and *rows.
+ */
 static bool null_claims_hold(PGconn *conn, const char *sql, const char *columns, const char *parameters, int *rows)
 {
     const char *const params[8] = {"1", "1", "1", "1"};

@@ -5,6 +5,7 @@
 #include "Drift.h"
 #include "Expand.h"
 #include "Import.h"
+#include "Plans.h"
 #include "UseRecord.h"
 
 #include "clang/AST/Attr.h"
@@ -26,6 +27,7 @@ enum class Kind {
     Provide, /* "cell.provide:", "cell.method", "cell.constant": Provide.h */
     Type,    /* "cell.type:": CELL_LIST and CELL_OPT, read by whoever uses the type */
     Field,   /* "cell.field:", out of place on a declaration */
+    Rule,    /* "cell.declaration:", for the verbs of the same declaration */
     Unknown  /* "cell." and something else */
 };
 
@@ -44,6 +46,8 @@ Kind kindOf(const AnnotateAttr *a)
         return Kind::Type;
     if (word == "field")
         return Kind::Field;
+    if (word == "declaration")
+        return Kind::Rule;
     if (word == "provide" || word == "method" || word == "constant")
         return Kind::Provide;
     return Kind::Unknown;
@@ -88,7 +92,12 @@ void reportMisplaced(PluginState &state, const AnnotateAttr *a, Kind kind)
         cellReport(state.diags(), a->getLocation(), CellDiag::AnnotationField) << a->getAnnotation();
         return;
     }
-    const char *const known[] = {"cell.provide", "cell.method", "cell.constant", "cell.field", "cell.type"};
+    if (kind == Kind::Rule) {
+        cellReport(state.diags(), a->getLocation(), CellDiag::AnnotationRule) << a->getAnnotation();
+        return;
+    }
+    const char *const known[] = {"cell.provide", "cell.method",      "cell.constant",
+                                 "cell.field",   "cell.declaration", "cell.type"};
     std::string word = a->getAnnotation().split(':').first.str();
     if (const char *nearest = cell_suggest(word.c_str(), known, std::size(known)))
         cellReport(state.diags(), a->getLocation(), CellDiag::AnnotationDidYouMean) << a->getAnnotation() << nearest;
@@ -125,6 +134,14 @@ bool refuseScope(PluginState &state, const NamedDecl *d, const AnnotateAttr *a, 
     return true;
 }
 
+bool hasVerb(const Decl *d)
+{
+    for (const auto *a : d->specific_attrs<AnnotateAttr>())
+        if (kindOf(a) == Kind::Cell && !a->isInherited() && a->getAnnotation().contains('.'))
+            return true;
+    return false;
+}
+
 /* All "cell:…" annotations of `d`, each once. `at` absent: nothing can follow the declaration here. */
 void handle(PluginState &state, Decl *d, const InjectAt *at)
 {
@@ -139,6 +156,8 @@ void handle(PluginState &state, Decl *d, const InjectAt *at)
             continue;
         if (!state.handled.insert(a).second)
             continue;
+        if (kind == Kind::Rule && hasVerb(d))
+            continue; /* the expansions take it */
         if (kind != Kind::Cell)
             reportMisplaced(state, a, kind);
         else if (at)
@@ -246,7 +265,7 @@ static void refuseMember(PluginState &state, NamedDecl *d, DeclContext *scope, W
         bool isRule = kind == Kind::Field && (isa<FieldDecl>(d) || isa<ParmVarDecl>(d) || isa<EnumConstantDecl>(d));
         if (isRule || refuseScope(state, d, a, where))
             continue;
-        if ((kind == Kind::Field || kind == Kind::Unknown) && state.handled.insert(a).second)
+        if ((kind == Kind::Field || kind == Kind::Rule || kind == Kind::Unknown) && state.handled.insert(a).second)
             reportMisplaced(state, a, kind);
     }
     if (provides)
@@ -265,11 +284,10 @@ void cellMembers(Preprocessor &pp, DeclContext *scope)
     }
 }
 
-void cellUnitEnds(PluginState &state)
+/* What is checked, carried out and recorded at the end of a unit; an error ends it. */
+static void finishUnit(PluginState &state)
 {
     DiagnosticsEngine &diags = state.diags();
-    if (state.silenced)
-        diags.setSuppressAllDiagnostics(false);
     cellDriftUses(state);
     if (diags.hasErrorOccurred())
         return;
@@ -280,7 +298,19 @@ void cellUnitEnds(PluginState &state)
     if (!state.sessionIfAny())
         return;
     cellDriftRemarks(state);
+    cellApplyPlans(state);
+    if (diags.hasErrorOccurred())
+        return;
     cell_error e = {};
     if (cell_session_commit(state.sessionIfAny(), &e) < 0)
         cellReport(diags, SourceLocation(), CellDiag::CommitFailed) << cellPrintable(e.text);
+}
+
+void cellUnitEnds(PluginState &state)
+{
+    if (state.silenced)
+        state.diags().setSuppressAllDiagnostics(false);
+    finishUnit(state);
+    if (cell_session *session = state.sessionIfAny())
+        cell_session_settle(session);
 }

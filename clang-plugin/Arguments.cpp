@@ -137,10 +137,10 @@ bool Arguments::checkValue(const schema_verb_arg &expected, uint32_t at)
     }
     StringRef type = expected.type;
     bool isText = isa<StringLiteral>(e->IgnoreParenImpCasts());
-    int kind = type == "integer" ? 0 : type == "string" ? 1 : 2; /* as the message selects it */
+    int kind = type == "integer" ? 0 : type == "string" ? 1 : type == "name" ? 2 : 3; /* as the message selects it */
     bool fits = kind == 0   ? !isText && e->isIntegerConstantExpr(state.sema().getASTContext())
-                : kind == 1 ? isText
-                            : cell_is_identifier(known[at]);
+                : kind == 2 ? cell_is_identifier(known[at])
+                            : isText;
     if (!fits)
         cellReport(state.diags(), loc(at), CellDiag::VerbArgumentType)
             << expected.name << verb->name << kind << e->getSourceRange();
@@ -164,10 +164,10 @@ std::vector<std::optional<std::string>> Arguments::complete(const std::vector<ui
 
 } // namespace
 
-bool cellVerbArguments(PluginState &state, const AnnotateAttr *a, const schema_verb *verb,
-                       std::vector<std::optional<std::string>> &texts, std::vector<const Expr *> &given)
+bool cellVerbArguments(PluginState &state, CellPlaces &places, std::vector<std::optional<std::string>> &texts)
 {
-    Arguments arguments(state, a, verb);
+    const schema_verb *verb = places.verb;
+    Arguments arguments(state, places.a, verb);
     std::vector<uint32_t> values;
     arguments.read();
     if (!arguments.bind(values))
@@ -176,8 +176,13 @@ bool cellVerbArguments(PluginState &state, const AnnotateAttr *a, const schema_v
         if (values[i] != CELL_VERB_ARG_ABSENT && !arguments.checkValue(verb->args[i], values[i]))
             return false;
     texts = arguments.complete(values);
-    given.clear();
+    places.given.clear();
     for (uint32_t at : values)
-        given.push_back(at == CELL_VERB_ARG_ABSENT ? nullptr : a->args_begin()[at]);
+        places.given.push_back(at == CELL_VERB_ARG_ABSENT ? nullptr : places.a->args_begin()[at]);
+    places.files.assign(verb->nargs, CellFile());
+    for (uint32_t i = 0; i < texts.size(); i++)
+        if (StringRef(verb->args[i].type) == "file" && places.given[i] &&
+            !cellReadFile(state, places.given[i]->getBeginLoc(), verb->args[i].name, places.files[i], *texts[i]))
+            return false;
     return true;
 }

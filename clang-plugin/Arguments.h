@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "State.h"
+#include "Places.h"
 
 #include "clang/AST/Attr.h"
 
@@ -15,10 +15,9 @@ extern "C" {
 #include "core/schema.h"
 }
 
-/* `texts` becomes what the cell gets to see: the arguments in the verb's order with its defaults, none for one that is
- * left out and has no default, nothing behind the last that there is. given[i] is what was written for verb->args[i],
- * NULL when it is left out. False after reporting; then neither is changed. */
-bool cellVerbArguments(PluginState &state, const clang::AnnotateAttr *a, const schema_verb *verb,
-                       std::vector<std::optional<std::string>> &texts, std::vector<const clang::Expr *> &given);
+/* The arguments of places.a, of verb places.verb: `texts` becomes what the cell gets to see: the arguments in the
+ * verb's order with its defaults, none for one that is left out and has no default, nothing behind the last that there
+ * is. Sets places.given and places.files. False after reporting. */
+bool cellVerbArguments(PluginState &state, CellPlaces &places, std::vector<std::optional<std::string>> &texts);
 
 #endif

@@ -97,20 +97,10 @@ void explainUnreachable(PluginState &state, cell_session *session, session_cell 
         cellReport(state.diags(), loc, CellDiag::CellNoConfigNote) << cell->name;
 }
 
-/* Editors show warnings of the file that is open: what is said of a header stands at its #include. */
-SourceLocation inMainFile(PluginState &state, SourceLocation loc)
-{
-    SourceManager &sm = state.sources();
-    loc = sm.getFileLoc(loc);
-    for (SourceLocation from; !sm.isInMainFile(loc) && (from = sm.getIncludeLoc(sm.getFileID(loc))).isValid();)
-        loc = from;
-    return loc;
-}
-
 /* Who edits a file goes on with what is known; a build could not. */
 void reportStale(PluginState &state, const session_cell *cell, SourceLocation loc)
 {
-    cellReport(state.diags(), inMainFile(state, loc), CellDiag::CellStale)
+    cellReport(state.diags(), cellInMainFile(state, loc), CellDiag::CellStale)
         << cell->name << StringRef(cell->fingerprint).take_front(12) << cellPrintable(cell->error.text);
 }
 
@@ -142,6 +132,15 @@ void reportLock(PluginState &state, cell_session *session, session_cell *cell, S
 }
 
 } // namespace
+
+SourceLocation cellInMainFile(PluginState &state, SourceLocation loc)
+{
+    SourceManager &sm = state.sources();
+    loc = sm.getFileLoc(loc);
+    for (SourceLocation from; !sm.isInMainFile(loc) && (from = sm.getIncludeLoc(sm.getFileID(loc))).isValid();)
+        loc = from;
+    return loc;
+}
 
 void cellSilence(PluginState &state)
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "Expand.h"
 #include "Arguments.h"
+#include "ClangCompat.h"
 #include "Collisions.h"
 #include "DeclReader.h"
 #include "Diagnostics.h"
 #include "Import.h"
+#include "Plans.h"
 #include "Render.h"
 #include "Request.h"
-
-#include <mutex>
 
 #include "clang/AST/DeclCXX.h"
 #include "clang/Lex/Preprocessor.h"
@@ -27,37 +27,6 @@ struct ExpansionDelete {
 };
 using Expansion = std::unique_ptr<cell_expansion, ExpansionDelete>;
 
-/* In an editor's process: the texts of expansions, for completion, which asks nobody, and for cells that have gone. */
-class Memory
-{
-  public:
-    void put(const std::string &key, std::string text)
-    {
-        std::lock_guard<std::mutex> guard(lock);
-        if (texts.size() >= most)
-            texts.clear();
-        texts[key] = std::move(text);
-    }
-    std::string get(const std::string &key)
-    {
-        std::lock_guard<std::mutex> guard(lock);
-        auto found = texts.find(key);
-        return found == texts.end() ? "" : found->second;
-    }
-
-  private:
-    static constexpr size_t most = 1000;
-    std::mutex lock;
-    std::map<std::string, std::string> texts;
-};
-
-/* Never destroyed: parses may still run at exit. */
-Memory &memory()
-{
-    static Memory *all = new Memory;
-    return *all;
-}
-
 enum class Target { Struct, Enum, Function, Variable, Other }; /* as the messages select them */
 
 Target targetOf(const NamedDecl *d)
@@ -69,6 +38,15 @@ Target targetOf(const NamedDecl *d)
     if (isa<FunctionDecl>(d) && !isa<CXXMethodDecl>(d))
         return Target::Function;
     return isa<VarDecl>(d) ? Target::Variable : Target::Other;
+}
+
+unsigned countVerbs(const Decl *d)
+{
+    unsigned n = 0;
+    StringRef verb;
+    for (const auto *a : d->specific_attrs<AnnotateAttr>())
+        n += !a->isInherited() && cellAnnotationSuffix(a, "cell:", verb);
+    return n;
 }
 
 const char *const kindNames[] = {"struct", "enum", "function", "variable", ""};
@@ -87,12 +65,12 @@ class Expander
     const schema_verb *findVerb(const cell_schema *schema, StringRef name);
     bool checkTarget(const schema_verb *verb);
     bool read(const schema_verb *verb, DeclReader &reader);
-    SourceLocation locationOf(const schema_verb *verb, const char *field) const;
-    bool showDiagnostics(const schema_verb *verb, const cell_expansion *x);
+    bool readRules(const schema_verb *verb);
+    void reportRule(const schema_verb *verb, const AnnotateAttr *rule, StringRef name);
+    bool showDiagnostics(const cell_expansion *x);
+    void tellStale();
     std::string unitName();
     bool inject(cell_expansion *x, InjectAt at);
-    bool again(InjectAt at);
-    std::string memoryKey() const;
     SourceLocation loc() const { return a->getLocation(); }
 
     PluginState &state;
@@ -100,8 +78,7 @@ class Expander
     const AnnotateAttr *a;
     session_cell *cell;
     ExpandRequest request;
-    std::string key;                 /* of memory() */
-    std::vector<const Expr *> given; /* the verb's arguments as written; NULL where one is left out */
+    CellPlaces places;
     schema_ref variableUse = {};
 };
 
@@ -135,16 +112,16 @@ bool Expander::checkTarget(const schema_verb *verb)
     bool fits = (target == Target::Struct && verb->on_struct) || (target == Target::Enum && verb->on_enum) ||
                 (target == Target::Function && verb->on_function) || (target == Target::Variable && verb->on_variable);
     if (!fits) {
-        std::string places;
+        std::string all;
         const std::pair<bool, const char *> allowed[] = {{verb->on_struct, "structs"},
                                                          {verb->on_enum, "enumerations"},
                                                          {verb->on_function, "functions"},
                                                          {verb->on_variable, "variables"}};
         for (const auto &place : allowed)
             if (place.first)
-                places += (places.empty() ? "" : ", ") + std::string(place.second);
+                all += (all.empty() ? "" : ", ") + std::string(place.second);
         cellReport(state.diags(), loc(), CellDiag::VerbTarget)
-            << verb->name << cell->name << places << static_cast<int>(target);
+            << verb->name << cell->name << all << static_cast<int>(target);
         return false;
     }
     const auto *tag = dyn_cast<TagDecl>(d);
@@ -173,53 +150,65 @@ bool Expander::read(const schema_verb *verb, DeclReader &reader)
     return request.type || request.method || request.variable;
 }
 
-/* The field, parameter or argument that the cell speaks of. */
-SourceLocation Expander::locationOf(const schema_verb *verb, const char *field) const
+/* The rules on the declaration itself. Those of another verb are that verb's business. */
+bool Expander::readRules(const schema_verb *verb)
 {
-    if (!field)
-        return loc();
-    if (const auto *record = dyn_cast<RecordDecl>(d))
-        for (const FieldDecl *f : record->fields())
-            if (f->getName() == field)
-                return f->getLocation();
-    if (const auto *e = dyn_cast<EnumDecl>(d))
-        for (const EnumConstantDecl *value : e->enumerators())
-            if (value->getName() == field)
-                return value->getLocation();
-    if (const auto *function = dyn_cast<FunctionDecl>(d))
-        for (const ParmVarDecl *p : function->parameters())
-            if (p->getName() == field)
-                return p->getLocation();
-    for (uint32_t i = 0; i < verb->nargs; i++)
-        if (StringRef(verb->args[i].name) == field && given[i])
-            return given[i]->getBeginLoc();
-    return loc();
+    bool good = true, severalVerbs = countVerbs(d) > 1;
+    StringRef name;
+    for (const auto *rule : d->specific_attrs<AnnotateAttr>()) {
+        if (rule->isInherited() || !cellAnnotationSuffix(rule, "cell.declaration:", name))
+            continue;
+        ExpandRequest::Rule read = {name.str(), {}};
+        const Expr *bad = nullptr;
+        bool known = severalVerbs || std::any_of(verb->rules, verb->rules + verb->nrules,
+                                                 [&](const char *candidate) { return name == candidate; });
+        if (!known)
+            reportRule(verb, rule, name);
+        else if (!cellAnnotationArguments(state.sema().getASTContext(), rule, read.args, &bad))
+            cellReport(state.diags(), bad->getBeginLoc(), CellDiag::RuleArgumentKind) << name;
+        else if (std::any_of(read.args.begin(), read.args.end(),
+                             [](const std::string &arg) { return cellcompat::startsWith(arg, CELL_VERB_ARG); }))
+            cellReport(state.diags(), rule->getLocation(), CellDiag::RuleArgumentNamed) << name;
+        else {
+            request.rules.push_back(read);
+            continue;
+        }
+        good = false;
+    }
+    return good;
+}
+
+void Expander::reportRule(const schema_verb *verb, const AnnotateAttr *rule, StringRef name)
+{
+    bool ofFields = std::any_of(verb->field_rules, verb->field_rules + verb->nfield_rules,
+                                [&](const char *known) { return name == known; });
+    const char *nearest = ofFields ? nullptr : cell_suggest(name.str().c_str(), verb->rules, verb->nrules);
+    if (nearest)
+        cellReport(state.diags(), rule->getLocation(), CellDiag::RuleUnknownDidYouMean)
+            << verb->name << name << nearest;
+    else
+        cellReport(state.diags(), rule->getLocation(), CellDiag::RuleUnknown) << verb->name << name << ofFields;
 }
 
 /* False when the cell refuses. */
-bool Expander::showDiagnostics(const schema_verb *verb, const cell_expansion *x)
+bool Expander::showDiagnostics(const cell_expansion *x)
 {
     bool good = true;
     for (uint32_t i = 0; i < x->ndiagnostics; i++) {
-        const expansion_diagnostic &said = x->diagnostics[i];
-        CellDiag id = CellDiag::ExpansionError;
-        switch (said.severity) {
-        case expansion_diagnostic::EXPANSION_ERROR:
-            good = false;
-            break;
-        case expansion_diagnostic::EXPANSION_WARNING:
-            id = CellDiag::ExpansionWarning;
-            break;
-        case expansion_diagnostic::EXPANSION_REMARK:
-            id = CellDiag::ExpansionRemark;
-            break;
-        case expansion_diagnostic::EXPANSION_NOTE:
-            id = CellDiag::ExpansionNote;
-            break;
-        }
-        cellReport(state.diags(), locationOf(verb, said.place.field), id) << cellPrintable(said.text);
+        good &= x->diagnostics[i].severity != expansion_diagnostic::EXPANSION_ERROR;
+        cellSay(state, places, x->diagnostics[i]);
     }
     return good;
+}
+
+/* Who edits a file goes on with what was answered before; in completion nobody reads this. */
+void Expander::tellStale()
+{
+    if (!cell->answer_stale || cell->stale || state.mode == SESSION_MIRROR ||
+        !state.staleAnswers.insert(cell->name).second)
+        return;
+    cellReport(state.diags(), cellInMainFile(state, loc()), CellDiag::AnswerStale)
+        << cell->name << cellPrintable(cell->answer_error.text);
 }
 
 /* What the text calls its own must differ from the names of the import and of other expansions, also of those that the
@@ -251,31 +240,10 @@ bool Expander::inject(cell_expansion *x, InjectAt at)
     cell_buffer text = {};
     int r = cell_render_client(content, &options, &text, &e);
     bool good = r >= 0 && cellInjectText(state, cell->name, StringRef(text.data, text.len), loc(), at);
-    if (good && state.editorMs)
-        memory().put(key, std::string(text.data, text.len));
     cell_buffer_free(&text);
     if (r < 0)
         cellReport(state.diags(), loc(), CellDiag::ExpandFailed) << cell->name << cellPrintable(e.text);
     return good;
-}
-
-/* The declaration stands where it stood, or elsewhere: what it is expanded to is the same. */
-std::string Expander::memoryKey() const
-{
-    ExpandRequest r = request;
-    r.location.clear();
-    r.live = false;
-    return std::string(cell->name) + " " + cell->fingerprint + "\n" + cellRequestJson(r);
-}
-
-/* What the same request was answered with before. */
-bool Expander::again(InjectAt at)
-{
-    std::string text = memory().get(key);
-    if (text.empty())
-        return false;
-    unitName();
-    return cellInjectText(state, cell->name, text, loc(), at);
 }
 
 void Expander::expand(StringRef verbName, InjectAt at)
@@ -295,27 +263,34 @@ void Expander::expand(StringRef verbName, InjectAt at)
     request.live = cell_session_mode(session) == SESSION_LIVE;
 
     const schema_verb *verb = findVerb(schema, verbName);
-    if (!verb || !checkTarget(verb) || !cellVerbArguments(state, a, verb, request.args, given))
+    if (!verb || !checkTarget(verb))
+        return;
+    places.d = d;
+    places.a = a;
+    places.verb = verb;
+    if (!cellVerbArguments(state, places, request.args))
         return;
     std::unique_ptr<cell_schema, CellSchemaDelete> own(cell_schema_new());
     DeclReader reader(state.sema(), own.get());
-    if (!own || !read(verb, reader))
+    bool good = own && read(verb, reader);
+    if (!readRules(verb) || !good)
         return;
     std::string json = cellRequestJson(request);
-    if (state.editorMs)
-        key = memoryKey();
-    if ((state.mode == SESSION_MIRROR || cell->stale) && again(at))
-        return;
     reader.finish(); /* now `own` holds the types that the answer may use */
     cell_expansion *answer = nullptr;
+    uint32_t planned = cell_session_planned(cell);
     if (cell_session_expand(session, cell, json.data(), json.size(), own.get(), &answer, &e) < 0) {
         cellReport(state.diags(), loc(), CellDiag::ExpandFailed) << cell->name << cellPrintable(e.text);
         return;
     }
     Expansion x(answer);
+    tellStale();
     if (cell->answer_differs)
         cellReport(state.diags(), loc(), CellDiag::AnswerChanged) << cell->name << verb->name;
-    if (showDiagnostics(verb, x.get()))
+    good = showDiagnostics(x.get());
+    if (cell_session_planned(cell) > planned)
+        cellPlanned(state, cell, places, x->plan);
+    if (good)
         inject(x.get(), at);
 }
 

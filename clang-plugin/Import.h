@@ -31,4 +31,7 @@ clang::CharSourceRange cellRangeOfWord(PluginState &state, clang::SourceLocation
 clang::CharSourceRange cellRangeOfWordIn(PluginState &state, clang::CharSourceRange text, llvm::StringRef prefix,
                                          llvm::StringRef word);
 
+/* Editors show warnings of the file that is open: where the #include is that leads to a header. */
+clang::SourceLocation cellInMainFile(PluginState &state, clang::SourceLocation loc);
+
 #endif

@@ -46,7 +46,7 @@ const char *render_local_name(const struct schema_method *m, const char *shorter
 void render_param_doc(struct render *r, const struct schema_field *p)
 {
     struct cell_buffer lead = {0};
-    cell_buffer_printf(&lead, "\\param%s %s", p->out ? "[out]" : "", p->name);
+    cell_buffer_printf(&lead, "\\param%s %s", p->inout ? "[in,out]" : p->out ? "[out]" : "", p->name);
     if (cell_buffer_ok(&lead))
         render_field_doc(r, "", lead.data, p);
     else
@@ -73,7 +73,7 @@ void render_request(struct render *r, const struct schema_method *m, const char 
     render_printf(r, "} %s = {", in);
     for (uint32_t i = 0; i < m->nparams; i++) {
         const struct schema_field *p = &m->params[i];
-        if (p->out || p->stream)
+        if (!cell_param_goes_in(p))
             continue;
         if (p->by_pointer)
             render_printf(r, "%s{%s, %u}", separator, p->name, p->type.count ? p->type.count : 1);
@@ -89,7 +89,7 @@ void render_outs(struct render *r, const struct schema_method *m, const char *ou
     const char *separator = "";
     render_printf(r, "    void *const %s[] = {", outs);
     for (uint32_t i = 0; i < m->nparams; i++)
-        if (m->params[i].out && !m->params[i].stream) {
+        if (cell_param_comes_out(&m->params[i])) {
             render_printf(r, "%s%s", separator, m->params[i].name);
             separator = ", ";
         }
@@ -102,7 +102,7 @@ static void render_client_function(struct render *r, const struct schema_method 
 {
     const char *context = render_local_name(m, "c", "cellgen_c"), *in = render_local_name(m, "in", "cellgen_in");
     const char *outs = render_local_name(m, "outs", "cellgen_outs");
-    uint32_t nin = render_count_in(m), nout = m->nparams - nin;
+    uint32_t nin = render_count_in(m), nout = render_count_out(m);
 
     render_printf(r, "static inline int %s(%scell_ctx *%s", name, r->scope, context);
     for (uint32_t i = 0; i < m->nparams; i++) {
@@ -162,6 +162,8 @@ static void render_client_method(struct render *r, const struct cell_schema *s, 
 
 static void render_service(struct render *r, const struct cell_schema *s)
 {
+    for (uint32_t i = 0; i < s->nmethods; i++)
+        render_binding(r, &s->methods[i]);
     for (uint32_t i = 0; i < s->nmethods; i++)
         render_params_descriptor(r, &s->methods[i]);
     render_printf(r, "static const struct %scell_method cellgen_%s_methods[] = {\n", r->scope, r->unit);

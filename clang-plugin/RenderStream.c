@@ -25,11 +25,11 @@ static void render_open(struct render *r, const struct schema_method *m, const s
     render_printf(r, "/// Opens the stream; what goes wrong, %s_end says.\n/// \\param %s the call's context\n",
                   m->name, context);
     for (uint32_t i = 0; i < m->nparams; i++)
-        if (!m->params[i].out && !m->params[i].stream)
+        if (cell_param_goes_in(&m->params[i]))
             render_param_doc(r, &m->params[i]);
     render_printf(r, "static inline struct %s_%s %s(%scell_ctx *%s", m->name, kind, m->name, r->scope, context);
     for (uint32_t i = 0; i < m->nparams; i++)
-        if (!m->params[i].out && !m->params[i].stream) {
+        if (cell_param_goes_in(&m->params[i])) {
             render_put(r, ", ");
             render_param(r, &m->params[i]);
         }
@@ -73,12 +73,12 @@ static void render_end(struct render *r, const struct schema_method *m, const st
                   stream->out ? "; before its end, the rest is not wanted, and nothing else is known"
                               : " and waits for the result");
     for (uint32_t i = 0; i < m->nparams; i++)
-        if (m->params[i].out && !m->params[i].stream)
+        if (cell_param_comes_out(&m->params[i]))
             render_param_doc(r, &m->params[i]);
     render_put(r, "/// \\returns the method's result, 0 or more; or a negative enum cell_status\n");
     render_printf(r, "static inline int %s_end(struct %s_%s *%s", m->name, m->name, kind, handle);
     for (uint32_t i = 0; i < m->nparams; i++)
-        if (m->params[i].out && !m->params[i].stream) {
+        if (cell_param_comes_out(&m->params[i])) {
             render_put(r, ", ");
             render_param(r, &m->params[i]);
         }

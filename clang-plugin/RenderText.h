@@ -50,6 +50,8 @@ void render_type_descriptor(struct render *r, const struct schema_type *t);
 /* `cellgen_M_params`: descriptors of the in parameters, then of the out parameters, then of the stream. Nothing for a
  * method without. */
 void render_params_descriptor(struct render *r, const struct schema_method *m);
+/* `cellgen_M_binding`, the text of a method that has a binding. */
+void render_binding(struct render *r, const struct schema_method *m);
 /* The initialiser of its struct cell_method; `invoke` NULL = the client's. */
 void render_method_initializer(struct render *r, const struct schema_method *m, const char *invoke);
 /* The members of the request struct, on one line. */

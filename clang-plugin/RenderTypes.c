@@ -2,6 +2,10 @@
 /* Types and their descriptors. */
 #include "RenderText.h"
 
+#include <string.h>
+
+#define BINDING_LINE 100u /* bytes of a binding on a line */
+
 /* What C chooses for an enum without a fixed type; anything else is written out. C++ always gets it: without a fixed
  * type a value that is no enumerator, which a newer peer may send, would be undefined behaviour. */
 static bool has_natural_type(const struct render *r, const struct schema_type *t)
@@ -124,13 +128,41 @@ uint32_t render_count_in(const struct schema_method *m)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < m->nparams; i++)
-        n += !m->params[i].out && !m->params[i].stream;
+        n += cell_param_goes_in(&m->params[i]);
     return n;
 }
 
 uint32_t render_count_out(const struct schema_method *m)
 {
-    return m->nparams - render_count_in(m) - (cell_schema_stream(m) != NULL);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < m->nparams; i++)
+        n += cell_param_comes_out(&m->params[i]);
+    return n;
+}
+
+/* One literal, in lines that can be read. Everything but printable ASCII is written in octal, so that the text looks
+ * like what it is. A text of the size that a binding may have is more than C promises to take; system text, which this
+ * is, may be so long without a warning. */
+void render_binding(struct render *r, const struct schema_method *m)
+{
+    size_t line = 0;
+    if (!m->binding)
+        return;
+    render_printf(r, "static const char cellgen_%s_binding[] = \"", m->name);
+    for (const char *p = m->binding; *p; p++) {
+        unsigned char byte = (unsigned char)*p;
+        if (line++ == BINDING_LINE) {
+            render_put(r, "\"\n    \"");
+            line = 1;
+        }
+        if (byte < ' ' || byte >= 0x7f)
+            render_printf(r, "\\%03o", byte);
+        else if (strchr("\"\\?", byte)) /* `?` so that no trigraph is formed */
+            render_printf(r, "\\%c", byte);
+        else
+            cell_buffer_append(r->out, p, 1);
+    }
+    render_put(r, "\";\n");
 }
 
 void render_params_descriptor(struct render *r, const struct schema_method *m)
@@ -139,12 +171,12 @@ void render_params_descriptor(struct render *r, const struct schema_method *m)
         return;
     render_printf(r, "static const struct %scell_field cellgen_%s_params[] = {\n", r->scope, m->name);
     for (uint32_t i = 0; i < m->nparams; i++)
-        if (!m->params[i].out && !m->params[i].stream)
+        if (cell_param_goes_in(&m->params[i]))
             render_field_descriptor(r, &m->params[i], m->params[i].offset,
                                     m->params[i].by_pointer ? CELL_FIELD_REF : 0);
     uint32_t slot = 0;
     for (uint32_t i = 0; i < m->nparams; i++)
-        if (m->params[i].out && !m->params[i].stream)
+        if (cell_param_comes_out(&m->params[i]))
             render_field_descriptor(r, &m->params[i], (uint32_t)sizeof(struct cell_ref) * slot++,
                                     CELL_FIELD_REF | CELL_FIELD_OUT);
     const struct schema_field *stream = cell_schema_stream(m);
@@ -172,7 +204,11 @@ void render_method_initializer(struct render *r, const struct schema_method *m, 
     render_printf(r, "%u, %u, %u, %u, %s%s, ", nin, nout, m->in_size, flags, invoke ? invoke : "0",
                   invoke ? m->name : "");
     if (stream)
-        render_printf(r, "cellgen_%s_params + %u}", m->name, nin + nout);
+        render_printf(r, "cellgen_%s_params + %u, ", m->name, nin + nout);
+    else
+        render_put(r, "0, ");
+    if (m->binding)
+        render_printf(r, "cellgen_%s_binding}", m->name);
     else
         render_put(r, "0}");
 }
@@ -181,7 +217,7 @@ void render_request_members(struct render *r, const struct schema_method *m)
 {
     for (uint32_t i = 0; i < m->nparams; i++) {
         const struct schema_field *p = &m->params[i];
-        if (p->out || p->stream)
+        if (!cell_param_goes_in(p))
             continue;
         if (p->by_pointer)
             render_printf(r, "struct %scell_ref %s", r->scope, p->name);

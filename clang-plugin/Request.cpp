@@ -139,6 +139,18 @@ void declaration(OStream &json, const ExpandRequest &r)
         for (const schema_type *t : r.uses)
             type(json, *t);
     });
+    if (r.rules.empty())
+        return;
+    json.attributeArray("rules", [&] {
+        for (const ExpandRequest::Rule &rule : r.rules)
+            json.object([&] {
+                json.attribute("rule", llvm::json::fixUTF8(rule.name));
+                json.attributeArray("args", [&] {
+                    for (const std::string &arg : rule.args)
+                        json.value(llvm::json::fixUTF8(arg));
+                });
+            });
+    });
 }
 
 } // namespace

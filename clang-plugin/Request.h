@@ -19,7 +19,12 @@ struct ExpandRequest {
     const schema_type *type = nullptr;            /* a struct or enum */
     const schema_method *method = nullptr;        /* a function */
     const schema_ref *variable = nullptr;         /* a variable */
-    std::vector<const schema_type *> uses;        /* other types that the declaration needs, in dependency order */
+    struct Rule {
+        std::string name;
+        std::vector<std::string> args;
+    };
+    std::vector<Rule> rules;               /* on the declaration */
+    std::vector<const schema_type *> uses; /* other types that the declaration needs, in dependency order */
     bool cplusplus = false, live = false;
 };
 

@@ -88,6 +88,8 @@ struct PluginState {
     std::vector<std::unique_ptr<SavedPragmas, SavedPragmasDelete>> saved; /* of texts that are being parsed */
     std::list<std::vector<clang::Token>> streams;                         /* the tokens of those texts */
     std::set<std::string> dependencies;                                   /* paths reported to -MD */
+    std::shared_ptr<struct CellPlans> plans;                              /* Plans.cpp's own */
+    std::set<std::string> staleAnswers;                                   /* cells of which that was said */
     std::set<std::string> expansions;                                     /* what expansions call their own */
     unsigned printing = 0;                                                /* pragmas being printed under -E */
     bool silenced = false;                                                /* no diagnostics but failed cells */

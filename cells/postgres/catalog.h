@@ -4,15 +4,32 @@
 #define CELLS_POSTGRES_CATALOG_H
 
 #include "connect.h"
+#include "model.h"
 
-struct pg_model;
-
-#define PG_STATE_TOKEN_SIZE 65
+struct pg_wanted {
+    const char *schema; /* NULL = the default one: current_schema() */
+    const char *name;   /* NULL = all tables and views of the schema */
+};
 
 /*
- * A token that changes whenever a table, column, index, constraint, type, view, function or sequence outside
- * PostgreSQL's own schemas does: one cheap query, and equal tokens mean an equal catalog. Letters and digits only.
+ * Reads the tables that are wanted and exist, with two round trips in one read-only transaction. The connection must be
+ * idle and is so afterwards. A catalog that others change meanwhile is read again, a few times; what waits for a lock
+ * longer than until `deadline_ms` of pg_now_ms is CELL_DEADLINE_EXCEEDED. CELL_NO_MEMORY, or as the database says.
+ * *model is for pg_model_free.
  */
-int pg_catalog_state(PGconn *conn, char token[PG_STATE_TOKEN_SIZE], struct pg_failure *f);
+int pg_catalog_read(PGconn *conn, const struct pg_wanted *wanted, uint32_t n, int64_t deadline_ms,
+                    struct pg_model **model, struct pg_failure *f);
+
+#define PG_STATE_TOKEN_SIZE 33
+
+/*
+ * A token that changes whenever a table, column, index, constraint, type, view, function, operator, comment or schema
+ * outside PostgreSQL's own does, or a plan is carried out: one cheap query, prepared when `prepared` says so. Equal
+ * tokens mean an equal catalog. 32 hex digits and a NUL.
+ */
+int pg_catalog_state(PGconn *conn, bool prepared, char token[PG_STATE_TOKEN_SIZE], struct pg_failure *f);
+
+/* An array of texts as the server reads it: {"a","b",NULL}. NULL when memory is short. For parameters of queries. */
+char *pg_array_text(const char *const *texts, size_t n);
 
 #endif

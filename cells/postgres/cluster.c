@@ -40,14 +40,6 @@ struct pg_cluster {
     struct pg_failure failure;
 };
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void report(const struct pg_cluster *c, const char *text)
 {
     if (c->options.progress)
@@ -108,7 +100,7 @@ static bool has_ended(pid_t pid, bool wait)
 static int wait_until_ready(struct pg_cluster *c, pid_t pid, int log, off_t from, struct pg_failure *f)
 {
     const struct timespec pause = {.tv_nsec = POLL_MS * 1000000};
-    int64_t next = now_ms() + REPORT_MS;
+    int64_t next = pg_now_ms() + REPORT_MS;
     char reason[256];
 
     while (!is_ready(c, pid)) {
@@ -117,9 +109,9 @@ static int wait_until_ready(struct pg_cluster *c, pid_t pid, int log, off_t from
             return pg_fail(f, strstr(reason, "No space left") ? CELL_RESOURCE_EXHAUSTED : CELL_UNAVAILABLE,
                            "the server of %s does not start: %s", c->state.path, reason);
         }
-        if (now_ms() >= next) {
+        if (pg_now_ms() >= next) {
             report(c, "the server is starting; after a crash it reads what was written since its last checkpoint");
-            next = now_ms() + REPORT_MS;
+            next = pg_now_ms() + REPORT_MS;
         }
         nanosleep(&pause, NULL);
     }
@@ -215,12 +207,12 @@ static void *keep(void *user)
         reap(c);
     tell_first(c, r, &f);
     while (r >= 0) {
-        int64_t since = now_ms();
+        int64_t since = pg_now_ms();
         reap(c);
         if (pause_or_stop(c, 0))
             break;
         report(c, "the server has ended; it is started again");
-        pause = now_ms() - since > HEALTHY_S * 1000 ? 1 : pause;
+        pause = pg_now_ms() - since > HEALTHY_S * 1000 ? 1 : pause;
         while (start_server(c, &f) < 0) {
             reap(c);
             if (pause_or_stop(c, pause))

@@ -11,13 +11,6 @@
 #define DEFAULT_TIMEOUT_MS 10000
 #define MAX_PARAMS 64
 
-/* The same for all connections, so that what one prints another one reads. One statement: poolers see one transaction.
- */
-#define SETTINGS                                                                                                       \
-    "SET search_path = public; SET client_min_messages = warning; SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; "  \
-    "SET intervalstyle = 'iso_8601'; SET bytea_output = 'hex'; SET extra_float_digits = 1; "                           \
-    "SET standard_conforming_strings = on"
-
 int pg_target_check(const char *conninfo, struct pg_failure *f)
 {
     /* libpq's own message would repeat the string, and the password with it. */
@@ -37,7 +30,7 @@ int pg_target_check(const char *conninfo, struct pg_failure *f)
     return r;
 }
 
-static int64_t now_ms(void)
+int64_t pg_now_ms(void)
 {
     struct timespec t;
 
@@ -47,9 +40,21 @@ static int64_t now_ms(void)
 
 static PGconn *begin(const struct pg_target *target)
 {
-    const char *const keys[] = {"dbname", "application_name", "client_encoding", NULL};
-    const char *const values[] = {target->conninfo, target->application_name ? target->application_name : "cell",
-                                  "UTF8", NULL};
+    /* What stands before dbname the connection string may say otherwise. A server whose host is gone is noticed. */
+    const char *const keys[] = {"application_name",
+                                "keepalives_idle",
+                                "keepalives_interval",
+                                "tcp_user_timeout",
+                                "dbname",
+                                "client_encoding",
+                                NULL};
+    const char *const values[] = {target->application_name ? target->application_name : "cell",
+                                  "30",
+                                  "10",
+                                  "30000",
+                                  target->conninfo,
+                                  "UTF8",
+                                  NULL};
 
     return PQconnectStartParams(keys, values, 1);
 }
@@ -60,7 +65,7 @@ static int finish_connect(PGconn *conn, int64_t until_ms, struct pg_failure *f)
     PostgresPollingStatusType state = PGRES_POLLING_WRITING;
 
     while (state != PGRES_POLLING_OK) {
-        int64_t left = until_ms - now_ms();
+        int64_t left = until_ms - pg_now_ms();
         struct pollfd p = {PQsocket(conn), state == PGRES_POLLING_READING ? POLLIN : POLLOUT, 0};
         if (left <= 0)
             return pg_fail(f, CELL_UNAVAILABLE, "the database does not answer");
@@ -99,13 +104,13 @@ int pg_connect(const struct pg_target *target, int64_t timeout_ms, PGconn **conn
     if (PQstatus(c) == CONNECTION_BAD)
         r = pg_fail_connection(f, c, "connecting to the database");
     else
-        r = finish_connect(c, now_ms() + (timeout_ms > 0 ? timeout_ms : DEFAULT_TIMEOUT_MS), f);
+        r = finish_connect(c, pg_now_ms() + (timeout_ms > 0 ? timeout_ms : DEFAULT_TIMEOUT_MS), f);
     if (r >= 0) {
         PQsetNoticeReceiver(c, drop_notice, NULL);
         r = check_server(c, f);
     }
     if (r >= 0)
-        r = pg_run(c, SETTINGS, f);
+        r = pg_run(c, PG_SETTINGS, f);
     if (r < 0) {
         PQfinish(c);
         return r;

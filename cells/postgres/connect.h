@@ -11,6 +11,12 @@
 #define PG_SERVER_OLDEST 130000
 #define PG_SERVER_NEWEST 179999
 
+/* The same for all connections, so that what one prints another one reads. Several statements. */
+#define PG_SETTINGS                                                                                                    \
+    "SET search_path = public; SET client_min_messages = warning; SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; "  \
+    "SET intervalstyle = 'iso_8601'; SET bytea_output = 'hex'; SET extra_float_digits = 1; "                           \
+    "SET standard_conforming_strings = on"
+
 struct pg_target {
     /* A URL or keyword=value pairs, as libpq reads them; what they do not say comes from libpq's environment variables,
      * ~/.pgpass and service files. Never holds a password (pg_target_check). "" = the environment alone. */
@@ -28,6 +34,9 @@ int pg_target_check(const char *conninfo, struct pg_failure *f);
  * PG_SERVER_OLDEST. *conn is for PQfinish.
  */
 int pg_connect(const struct pg_target *target, int64_t timeout_ms, PGconn **conn, struct pg_failure *f);
+
+/* Milliseconds of CLOCK_MONOTONIC. */
+int64_t pg_now_ms(void);
 
 /* Runs one statement without parameters whose rows do not matter. */
 int pg_run(PGconn *conn, const char *sql, struct pg_failure *f);

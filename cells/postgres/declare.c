@@ -277,8 +277,9 @@ static void declare_primary(struct declaring *s)
 
     if (s->key.n == 0)
         return;
+    struct pg_key key = {pg_declare_name(s, NULL, "pkey"), s->key.at, s->key.n, true};
     t->primary = pg_alloc(s->arena, sizeof(*t->primary));
-    *t->primary = (struct pg_key){pg_declare_name(s, NULL, "pkey"), s->key.at, s->key.n, true};
+    *t->primary = key;
 }
 
 static void declare_all(struct declaring *s, const json_t *declaration)

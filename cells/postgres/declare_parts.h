@@ -31,6 +31,8 @@ struct pg_place {
 };
 #define PG_AT_ANNOTATION ((struct pg_place){NULL, -1, -1})
 
+/* Replaces what a text of a document must not hold. */
+void pg_make_fit(char *text);
 /* Adds a diagnostic; its text is made fit for a document. The address holds until the next one. */
 struct pg_diagnostic *pg_diagnose(struct pg_arena *arena, pg_diagnostics *list, enum pg_severity severity,
                                   struct pg_place place, const char *format, ...) __attribute__((format(printf, 5, 6)));

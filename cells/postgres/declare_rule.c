@@ -87,8 +87,9 @@ static bool read_condition(const struct rule *r, const char *text, struct pg_ind
         if (t.kind == PG_TOKEN_END)
             return true;
     }
-    size_t begin = pg_token_is(text, t, "where") ? t.at + t.len : t.at;
-    x->predicate.sql = pg_strdup(s->arena, text + begin);
+    if (pg_token_is(text, t, "where"))
+        t = pg_sql_token(text, len, t.at + t.len);
+    x->predicate.sql = pg_strdup(s->arena, text + t.at);
     return pg_declare_sql(s, x->predicate.sql, r->macro, at_arg(r, 1));
 }
 

@@ -6,7 +6,7 @@
 #include "declare_parts.h"
 
 /* Texts of a document hold no control characters but line breaks, and none that change the direction of writing. */
-static void make_fit(char *text)
+void pg_make_fit(char *text)
 {
     for (unsigned char *p = (unsigned char *)text; *p; p++) {
         if ((*p < 0x20 && *p != '\n') || *p == 0x7f)
@@ -31,7 +31,7 @@ struct pg_diagnostic *pg_diagnose(struct pg_arena *arena, pg_diagnostics *list, 
     va_start(args, format);
     char *text = pg_vprintf(arena, format, args);
     va_end(args);
-    make_fit(text);
+    pg_make_fit(text);
     *d = (struct pg_diagnostic){.severity = severity,
                                 .text = text,
                                 .field = place.field,
@@ -50,7 +50,7 @@ void pg_add_note(struct pg_arena *arena, struct pg_diagnostic *d, const char *fi
     va_start(args, format);
     char *text = pg_vprintf(arena, format, args);
     va_end(args);
-    make_fit(text);
+    pg_make_fit(text);
     for (uint32_t i = 0; i < d->nnotes; i++)
         notes[i] = d->notes[i];
     notes[d->nnotes++] = (struct pg_note){text, field};

@@ -77,16 +77,18 @@ enum pg_rule {
         PG_NRULES
 };
 
-/* REFUSED: an error. CONSENT: an error unless the source consents. */
+/* REFUSED: an error. CONSENT: an error unless the source consents. WARN, REMARK: said of a step that is carried out, or of
+ * what is left as it is. AVOIDED: does not happen, because the steps are made so. */
 enum pg_rule_class { PG_CLASS_REFUSED, PG_CLASS_CONSENT, PG_CLASS_WARN, PG_CLASS_REMARK, PG_CLASS_AVOIDED };
 
 struct pg_rule_info {
     const char *id;
     enum pg_rule_class class;
-    const char *class_name; /* "refused", "consent", "warning", "remark", "avoided" */
     const char *sentence;
 };
 const struct pg_rule_info *pg_rule(enum pg_rule rule);
+/* "refused", "consent", "warning", "remark", "avoided" */
+const char *pg_rule_class_name(enum pg_rule_class class);
 
 /* X(symbol, "kind" of a step, additive: only adds what no other program can trip over) */
 #define PG_STEP_MAP(X)                                                                                                 \

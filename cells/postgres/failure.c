@@ -8,18 +8,123 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of several the longest prefix counts. https://www.postgresql.org/docs/15/errcodes-appendix.html */
+static const struct {
+    const char *prefix;
+    int status;
+} statuses[] = {
+    {"08", CELL_UNAVAILABLE},
+    {"08007", CELL_UNKNOWN_OUTCOME},
+    {"0A", CELL_FAILED_PRECONDITION}, /* feature not supported */
+    {"22", CELL_INVALID_ARGUMENT},
+    {"22003", CELL_OUT_OF_RANGE},
+    {"22008", CELL_OUT_OF_RANGE},
+    {"23", CELL_FAILED_PRECONDITION},
+    {"23502", CELL_INVALID_ARGUMENT}, /* not null */
+    {"23505", CELL_ALREADY_EXISTS},
+    {"23514", CELL_INVALID_ARGUMENT}, /* check */
+    {"23P01", CELL_ALREADY_EXISTS},   /* exclusion */
+    {"25", CELL_FAILED_PRECONDITION}, /* read-only, or the transaction has failed before */
+    {"28", CELL_PERMISSION_DENIED},
+    {"3D", CELL_NOT_FOUND},
+    {"40", CELL_ABORTED},
+    {"40003", CELL_UNKNOWN_OUTCOME},
+    {"42", CELL_INTERNAL},
+    {"42501", CELL_PERMISSION_DENIED},
+    {"42703", CELL_FAILED_PRECONDITION}, /* no such column */
+    {"42P01", CELL_FAILED_PRECONDITION}, /* no such table */
+    {"42704", CELL_FAILED_PRECONDITION}, /* no such type */
+    {"44", CELL_FAILED_PRECONDITION},    /* WITH CHECK OPTION */
+    {"53", CELL_RESOURCE_EXHAUSTED},
+    {"54", CELL_TOO_LARGE},
+    {"55", CELL_FAILED_PRECONDITION},
+    {"55P03", CELL_DEADLINE_EXCEEDED}, /* lock_timeout */
+    {"57", CELL_UNAVAILABLE},
+    {"57014", CELL_DEADLINE_EXCEEDED}, /* cancelled */
+    {"58", CELL_IO_ERROR},
+    {"P0", CELL_FAILED_PRECONDITION}, /* raised by a function or trigger */
+    {"XX001", CELL_DATA_LOSS},
+    {"XX002", CELL_DATA_LOSS},
+};
+
+int pg_status_of(const char *sqlstate)
+{
+    size_t best = 0;
+    int status = CELL_INTERNAL;
+
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        size_t n = strlen(statuses[i].prefix);
+        if (n > best && strncmp(sqlstate, statuses[i].prefix, n) == 0) {
+            best = n;
+            status = statuses[i].status;
+        }
+    }
+    return status;
+}
+
+/* Bytes of the UTF-8 character at `s`, 0 when it is none; it ends with a NUL. */
+static size_t character(const unsigned char *s)
+{
+    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+        (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+/* Copies what fits, with '?' for what cannot be shown: a server that has not begun speaks its own encoding. */
+static void copy_text(char *to, size_t size, const char *from)
+{
+    const unsigned char *s = (const unsigned char *)(from ? from : "");
+    size_t n = 0;
+
+    while (*s) {
+        size_t k = character(s);
+        if (n + (k ? k : 1) >= size)
+            break;
+        if (k == 0 || *s < ' ' || *s == 0x7f) {
+            to[n++] = *s == '\n' || *s == '\t' ? ' ' : '?';
+            s++;
+            continue;
+        }
+        memcpy(to + n, s, k);
+        n += k;
+        s += k;
+    }
+    to[n] = '\0';
+}
+
+/* The text alone; what PostgreSQL has said stays. */
+static int say(struct pg_failure *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static int say(struct pg_failure *f, const char *format, ...)
+{
+    char text[sizeof(f->text)];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    copy_text(f->text, sizeof(f->text), text);
+    return f->status;
+}
+
 int pg_fail(struct pg_failure *f, int status, const char *format, ...)
 {
+    char text[sizeof(f->text)];
     va_list args;
 
     if (!f)
         return status;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
     memset(f, 0, sizeof(*f));
     f->status = status;
-    va_start(args, format);
-    vsnprintf(f->text, sizeof(f->text), format, args);
-    va_end(args);
-    return status;
+    return say(f, "%s", text);
 }
 
 int pg_fail_context(struct pg_failure *f, int status, const char *format, ...)
@@ -33,105 +138,140 @@ int pg_fail_context(struct pg_failure *f, int status, const char *format, ...)
     vsnprintf(context, sizeof(context), format, args);
     va_end(args);
     memcpy(text, f->text, sizeof(text));
-    snprintf(f->text, sizeof(f->text), "%s: %.250s", context, text);
     f->status = status;
-    return status;
+    return say(f, "%s: %.250s", context, text);
 }
 
-/* A SQLSTATE of five characters, or how it begins. The first that fits holds. */
-static const struct {
-    char state[6];
-    int status;
-} statuses[] = {
-    {"08007", CELL_UNKNOWN_OUTCOME},
-    {"08", CELL_UNAVAILABLE},
-    {"0A", CELL_UNIMPLEMENTED},
-    {"22", CELL_INVALID_ARGUMENT},
-    {"23502", CELL_INVALID_ARGUMENT},
-    {"23505", CELL_ALREADY_EXISTS},
-    {"23P01", CELL_ALREADY_EXISTS},
-    {"23514", CELL_INVALID_ARGUMENT},
-    {"23", CELL_FAILED_PRECONDITION},
-    {"25P03", CELL_ABORTED},
-    {"25", CELL_FAILED_PRECONDITION},
-    {"28", CELL_PERMISSION_DENIED},
-    {"3D", CELL_NOT_FOUND},
-    {"40003", CELL_UNKNOWN_OUTCOME},
-    {"40", CELL_ABORTED},
-    {"42501", CELL_PERMISSION_DENIED},
-    {"42", CELL_FAILED_PRECONDITION},
-    {"53", CELL_RESOURCE_EXHAUSTED},
-    {"54", CELL_INVALID_ARGUMENT},
-    {"55P03", CELL_DEADLINE_EXCEEDED},
-    {"55", CELL_FAILED_PRECONDITION},
-    {"57014", CELL_DEADLINE_EXCEEDED},
-    {"57P", CELL_UNAVAILABLE},
-    {"58030", CELL_RESOURCE_EXHAUSTED},
-};
-
-int pg_status_of(const char *sqlstate)
+/* "Key (a, b)=(1, 2) already exists.", in any language: the names between the first parentheses. */
+static void key_columns(const char *detail, char *out, size_t size)
 {
-    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
-        if (strncmp(sqlstate, statuses[i].state, strlen(statuses[i].state)) == 0)
-            return statuses[i].status;
-    return CELL_INTERNAL;
+    const char *begin = detail ? strchr(detail, '(') : NULL, *end = begin ? strstr(begin, ")=(") : NULL;
+    char text[256];
+
+    out[0] = '\0';
+    if (!end || (size_t)(end - begin - 1) >= sizeof(text))
+        return;
+    memcpy(text, begin + 1, (size_t)(end - begin - 1));
+    text[end - begin - 1] = '\0';
+    copy_text(out, size, text);
 }
 
-/* Joins the lines of a text to one. */
-static void copy_line(char *out, size_t size, const char *text)
+static void describe_unique(struct pg_failure *f, const char *detail)
 {
-    size_t n = 0;
+    char columns[256];
 
-    for (; text && *text && n + 1 < size; text++) {
-        bool space = *text == '\n' || *text == '\t' || *text == '\r';
-        if (!space)
-            out[n++] = *text;
-        else if (n > 0 && out[n - 1] != ' ')
-            out[n++] = ' ';
+    key_columns(detail, columns, sizeof(columns));
+    /* A key of one plain column; others are lists, or expressions. */
+    if (columns[0] && !strpbrk(columns, ",(") && strlen(columns) < sizeof(f->column))
+        memcpy(f->column, columns, strlen(columns) + 1);
+    if (columns[0])
+        say(f, strchr(columns, ',') ? "%s already exist together" : "%s already exists", columns);
+    else
+        say(f, "a row already exists for '%s'", f->constraint);
+}
+
+/* Whether the detail ends in the name of the table that has the constraint: then that one still refers to the row. */
+static bool is_referenced(const struct pg_failure *f, const char *detail)
+{
+    const char *values = detail ? strstr(detail, ")=(") : NULL, *end = values ? strrchr(values, '"') : NULL;
+    size_t n = strlen(f->table);
+
+    return end && (size_t)(end - values) > n + 1 && end[-(ptrdiff_t)n - 1] == '"' && strncmp(end - n, f->table, n) == 0;
+}
+
+static void describe_foreign_key(struct pg_failure *f, const char *detail)
+{
+    char columns[256];
+
+    key_columns(detail, columns, sizeof(columns));
+    if (is_referenced(f, detail)) {
+        say(f, "rows of '%s' refer to it", f->table);
+        return;
     }
-    while (n > 0 && out[n - 1] == ' ')
-        n--;
-    out[n] = '\0';
+    if (columns[0] && !strchr(columns, ',') && strlen(columns) < sizeof(f->column))
+        memcpy(f->column, columns, strlen(columns) + 1);
+    if (columns[0])
+        say(f, "%s refers to a row that does not exist", columns);
+    else
+        say(f, "a row that '%s' asks for does not exist", f->constraint);
 }
 
-static void copy_field(char *out, size_t size, const PGresult *result, int field)
+/* The column of a check that PostgreSQL has named itself: TABLE_COLUMN_check. */
+static void check_column(struct pg_failure *f)
 {
-    copy_line(out, size, PQresultErrorField(result, field));
+    size_t t = strlen(f->table), n = strlen(f->constraint);
+
+    if (t == 0 || n <= t + 7 || strncmp(f->constraint, f->table, t) != 0 || f->constraint[t] != '_' ||
+        strcmp(f->constraint + n - 6, "_check") != 0)
+        return;
+    memcpy(f->column, f->constraint + t + 1, n - t - 7);
+    f->column[n - t - 7] = '\0';
+}
+
+static void describe(struct pg_failure *f, const char *primary, const char *detail)
+{
+    if (strcmp(f->sqlstate, "23505") == 0) {
+        describe_unique(f, detail);
+    } else if (strcmp(f->sqlstate, "23503") == 0) {
+        describe_foreign_key(f, detail);
+    } else if (strcmp(f->sqlstate, "23502") == 0) {
+        say(f, "%s must not be NULL", f->column);
+    } else if (strcmp(f->sqlstate, "23514") == 0) {
+        check_column(f);
+        say(f, "%s%srefused by check '%s' of '%s'", f->column, f->column[0] ? ": " : "", f->constraint, f->table);
+    } else if (strcmp(f->sqlstate, "25P02") == 0) {
+        say(f, "an earlier call of this transaction has failed, so that nothing more can be done in it");
+    } else if (strcmp(f->sqlstate, "53100") == 0) {
+        say(f, "the disk of the database is full");
+    } else if (strncmp(f->sqlstate, "28", 2) == 0) {
+        say(f, "the database does not let this cell in");
+    } else {
+        say(f, "%s", primary && primary[0] ? primary : "the database failed");
+    }
 }
 
 int pg_fail_result(struct pg_failure *f, const PGresult *result)
 {
-    const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
     const char *position = result ? PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION) : NULL;
+    const char *sqlstate = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
 
     if (!result)
         return pg_fail(f, CELL_NO_MEMORY, "out of memory");
-    if (!state)
+    if (!sqlstate) /* libpq itself says it */
         return pg_fail(f, CELL_UNAVAILABLE, "the connection to the database was lost");
-    int status = pg_fail(f, pg_status_of(state), "%s", "");
+    int status = pg_fail(f, pg_status_of(sqlstate), "%s", "");
     if (!f)
         return status;
-    copy_field(f->text, sizeof(f->text), result, PG_DIAG_MESSAGE_PRIMARY);
-    copy_field(f->sqlstate, sizeof(f->sqlstate), result, PG_DIAG_SQLSTATE);
-    copy_field(f->constraint, sizeof(f->constraint), result, PG_DIAG_CONSTRAINT_NAME);
-    copy_field(f->column, sizeof(f->column), result, PG_DIAG_COLUMN_NAME);
-    copy_field(f->table, sizeof(f->table), result, PG_DIAG_TABLE_NAME);
-    copy_field(f->schema, sizeof(f->schema), result, PG_DIAG_SCHEMA_NAME);
+    copy_text(f->sqlstate, sizeof(f->sqlstate), sqlstate);
+    copy_text(f->schema, sizeof(f->schema), PQresultErrorField(result, PG_DIAG_SCHEMA_NAME));
+    copy_text(f->table, sizeof(f->table), PQresultErrorField(result, PG_DIAG_TABLE_NAME));
+    copy_text(f->column, sizeof(f->column), PQresultErrorField(result, PG_DIAG_COLUMN_NAME));
+    copy_text(f->constraint, sizeof(f->constraint), PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME));
     f->position = position ? atoi(position) : 0;
-    return status;
+    describe(f, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY),
+             PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL));
+    return f->status;
+}
+
+/* What libpq says of a connection has no SQLSTATE: these are known by their words, in English alone. */
+static bool is_refusal(PGconn *connection, const char *text)
+{
+    return PQconnectionNeedsPassword(connection) || PQconnectionUsedPassword(connection) ||
+           strstr(text, "authentication failed") || strstr(text, "no pg_hba.conf entry") ||
+           strstr(text, "permission denied for database") ||
+           (strstr(text, "role \"") && strstr(text, "does not exist"));
 }
 
 int pg_fail_connection(struct pg_failure *f, PGconn *connection, const char *doing)
 {
     char text[400];
-    const char *said = connection ? PQerrorMessage(connection) : "out of memory";
 
-    copy_line(text, sizeof(text), said);
-    bool refused = connection && (PQconnectionNeedsPassword(connection) || PQconnectionUsedPassword(connection) ||
-                                  strstr(text, "authentication failed") || strstr(text, "no pg_hba.conf entry") ||
-                                  strstr(text, "permission denied for database") ||
-                                  (strstr(text, "role \"") && strstr(text, "does not exist")));
-    return pg_fail(f, refused ? CELL_PERMISSION_DENIED : CELL_UNAVAILABLE, "%s: %s", doing, text);
+    if (!connection)
+        return pg_fail(f, CELL_NO_MEMORY, "%s: out of memory", doing);
+    copy_text(text, sizeof(text), PQerrorMessage(connection));
+    for (size_t n = strlen(text); n > 0 && text[n - 1] == ' ';)
+        text[--n] = '\0';
+    return pg_fail(f, is_refusal(connection, text) ? CELL_PERMISSION_DENIED : CELL_UNAVAILABLE, "%s: %s", doing, text);
 }
 
 int pg_answer_failure(cell_ctx *c, const struct pg_failure *f)

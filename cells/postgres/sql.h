@@ -89,9 +89,14 @@ extern const char *const pg_sql_objects_tables[];
  * printed as it was; false also when it is gone), age_s (bigint). */
 extern const char *const pg_sql_objects_query;
 
-/* A statement that records an object, with what the catalog prints for it at that moment; or an event. */
-const char *pg_sql_record(struct pg_arena *arena, const struct pg_table *table, const char *kind, const char *name,
-                          const char *source);
+/* A statement that records objects, with what the catalog prints for each at that moment, and events. None may stand
+ * twice. */
+struct pg_record {
+    const char *kind, *name;
+    const char *source; /* NULL = none */
+};
+const char *pg_sql_record(struct pg_arena *arena, const struct pg_table *table, const struct pg_record *records,
+                          uint32_t n);
 const char *pg_sql_forget(struct pg_arena *arena, const struct pg_table *table, const char *kind, const char *name);
 const char *pg_sql_record_table_renamed(struct pg_arena *arena, const struct pg_table *table, const char *to);
 

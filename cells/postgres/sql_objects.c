@@ -47,17 +47,21 @@ static void put_row(struct pg_text *t, const struct pg_table *table, const char 
     pg_sql_literal(t, name);
 }
 
-const char *pg_sql_record(struct pg_arena *arena, const struct pg_table *table, const char *kind, const char *name,
-                          const char *source)
+const char *pg_sql_record(struct pg_arena *arena, const struct pg_table *table, const struct pg_record *records,
+                          uint32_t n)
 {
     struct pg_text t = {.arena = arena};
 
     pg_puts(&t, "INSERT INTO cell.objects AS old (schema_name, table_name, kind, name, source, printed) "
-                "SELECT o.schema_name, o.table_name, o.kind, o.name, o.source, " PRINTED " FROM (VALUES (");
-    put_row(&t, table, kind, name);
-    pg_puts(&t, ", ");
-    pg_sql_literal(&t, source);
-    pg_puts(&t, "::text)) AS o(schema_name, table_name, kind, name, source) " TABLE_OF
+                "SELECT o.schema_name, o.table_name, o.kind, o.name, o.source, " PRINTED " FROM (VALUES ");
+    for (uint32_t i = 0; i < n; i++) {
+        pg_puts(&t, i ? ", (" : "(");
+        put_row(&t, table, records[i].kind, records[i].name);
+        pg_puts(&t, ", ");
+        pg_sql_literal(&t, records[i].source);
+        pg_puts(&t, "::text)");
+    }
+    pg_puts(&t, ") AS o(schema_name, table_name, kind, name, source) " TABLE_OF
                 " ON CONFLICT (schema_name, table_name, kind, name) "
                 "DO UPDATE SET source = excluded.source, printed = excluded.printed, at = now()");
     return t.data;

@@ -93,6 +93,28 @@ cell_str cell_ctx_copy(cell_ctx *c, cell_str s);
 cell_str cell_ctx_printf(cell_ctx *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*
+ * A transaction with `cell`, which must have the methods CELL_begin(c, uint32_t isolation, cell_str *token),
+ * CELL_commit(c, cell_str token) and CELL_rollback(c, cell_str token), of that cell's name. Begins one, runs `body`,
+ * and commits when its result is 0 or more, else rolls back. While `body` runs, calls with `c` to this cell carry the
+ * metadata "transaction" with the token, and so belong to the transaction; calls to others do not.
+ *
+ * When the body or the commit fails with CELL_ABORTED, which says that the same may succeed when it is tried again (a
+ * deadlock, a serialisation failure), everything is done again from the beginning, after a short random pause: up to 10
+ * times in all, and no longer than the context's timeout from the first time on, or the deadline of the handler whose
+ * context `c` is. So `body` must not rely on what it did before outside of the transaction. What it began with `c` (an
+ * asynchronous call, a stream) it must have ended when it returns 0 or more, else the transaction is rolled back with
+ * CELL_FAILED_PRECONDITION.
+ *
+ * Returns the body's result, or a negative enum cell_status with the trail in `c`: CELL_FAILED_PRECONDITION within
+ * another transaction of `c` (and nothing was done); the body's own error after the rollback; that of the beginning or
+ * of the commit. A commit whose reply does not come (CELL_UNKNOWN_OUTCOME, CELL_DEADLINE_EXCEEDED, CELL_CANCELLED) may
+ * have happened. Rolling back is tried for up to two seconds also when `c` is cancelled or out of time; a cell ends by
+ * itself a transaction of which it does not hear any more. Thread-safety as any call with `c`.
+ */
+typedef int cell_transaction_fn(cell_ctx *c, void *user);
+int cell_transaction(cell_ctx *c, const char *cell, cell_transaction_fn *body, void *user);
+
+/*
  * Metadata: up to 64 pairs, 8 KiB together; keys are lower-case [a-z0-9._-]+, values any bytes. Clients set request
  * metadata before the call and read reply metadata after it; handlers read the request's and set the reply's, and the
  * calls that they make with their own context carry only the request's "traceparent" and "tracestate" (W3C trace

@@ -10,7 +10,7 @@
 #include "errors.h" // IWYU pragma: export
 #include "types.h"  // IWYU pragma: export
 
-#define CELL_DESC_ABI 2u
+#define CELL_DESC_ABI 3u
 
 #pragma GCC visibility push(default)
 #ifdef __cplusplus
@@ -64,6 +64,8 @@ enum cell_field_flags {
     CELL_FIELD_REF = 1, /* a `const struct T *`, `T *out` or array parameter: the slot is {pointer, count} */
     CELL_FIELD_OUT = 2  /* the callee fills it */
 };
+/* A parameter that goes in and comes out again (a `struct T *` of a method with a binding) is one field of `in` and one
+ * of `out`, of the same name, type and pointer. */
 
 /* One field of a struct or one parameter of a method. */
 struct cell_field {
@@ -91,14 +93,18 @@ typedef int cell_invoke_fn(cell_ctx *c, const void *in, void *const *out);
 
 struct cell_method {
     const char *name;             /* the C function, "auth_login" */
-    const struct cell_field *in;  /* in parameters, in order */
-    const struct cell_field *out; /* out parameters, in order; all REF */
+    const struct cell_field *in;  /* parameters that go in, in order */
+    const struct cell_field *out; /* parameters that come out, in order; all REF */
     uint32_t nin, nout;
     uint32_t in_size;                /* sizeof the request struct */
     uint32_t flags;                  /* enum cell_method_flags */
     cell_invoke_fn *invoke;          /* NULL on the client's side */
     const struct cell_field *stream; /* the stream's parameter, of the type of its records; NULL = it has none */
+    /* What the cell is to do, in words of its own, of a method that the program brings with it (cell_bound_ops in
+     * server.h); at most CELL_MAX_BINDING bytes of UTF-8. NULL: it is a method of the cell. */
+    const char *binding;
 };
+#define CELL_MAX_BINDING 65536u
 
 /* One imported cell, as a translation unit knows it. Methods are sorted by name; the index is the method id. */
 struct cell_service {

@@ -12,6 +12,27 @@ extern "C" {
 
 struct cell_server;
 
+/*
+ * Methods that a program brings with it: an expansion (`expand` below) may have methods that are none of the cell's,
+ * each with a `binding`, a text in which the cell says to itself what is to be done. It is compiled into the program
+ * and comes back from there, so it is what a client says: it grants nothing, and is to be checked. `method` and all
+ * that it refers to is as the client's schema has it, request and out parameters have the client's layout, and it lives
+ * until `unbind`. All three are called by any threads, at the same time for different methods.
+ */
+struct cell_bound_ops {
+    /* Before the first call of a bound method, in the thread and with the context of that call: once for all clients of
+     * the same schema, and again after a failure, cell_server_unbind, or when none of these clients had been there for
+     * a while. Negative, with cell_fail: that call fails so. */
+    int (*bind)(cell_ctx *c, const struct cell_method *method, void **bound);
+    /* A call, as a handler gets it (cell_invoke_fn); by several threads at the same time for one `bound`. An out
+     * parameter that is in `in` as well begins as a shallow copy of what came in. Records of a stream are put and taken
+     * with cell_ctx_stream(c). */
+    int (*invoke)(cell_ctx *c, const struct cell_method *method, void *bound, const void *in, void *const *out);
+    /* After the last call with it; the latest before `stop`. `user` is cell_server_options.user. Without a call's
+     * context, by any thread. NULL = nothing to do. */
+    void (*unbind)(void *user, void *bound);
+};
+
 struct cell_server_options {
     const char *address; /* "unix:/run/cell/auth.sock"; NULL = the cell's default place */
     /* 0 = three quarters of the descriptors that the process may open (RLIMIT_NOFILE), at most 16384. Beyond, an idle
@@ -55,6 +76,7 @@ struct cell_server_options {
      * this cell's expansions have no plans.
      */
     int (*apply)(cell_ctx *c, cell_str request, cell_str *reply);
+    const struct cell_bound_ops *bound; /* for methods with a binding; NULL = there are none here. Borrowed */
 };
 
 /*
@@ -87,6 +109,10 @@ int cell_server_run(struct cell_server *server);
 
 /* Makes cell_server_run drain and return. Callable from any thread and from a signal handler. */
 void cell_server_stop(struct cell_server *server);
+
+/* Everything that is bound is unbound as soon as no call uses it, and bound anew with its next call: for when what
+ * bindings refer to has changed. Callable from any thread, also from handlers, bind and invoke. */
+void cell_server_unbind(struct cell_server *server);
 
 /* The last error of new/run in words, for the main function to print. Lives as long as the server. */
 const char *cell_server_message(const struct cell_server *server);

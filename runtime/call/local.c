@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Calls that are answered in this process: by a server without its socket, or by a fake. */
-#include <string.h>
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/schema.h"
@@ -36,8 +37,45 @@ static int stopped(cell_ctx *c, const struct client_call *k)
     return cell_fail(c, status, "%s: %s", k->method->name, cell_status_text(status));
 }
 
-/* How the server sees the schema of this service: *match stays NULL when it is the server's own. */
-static int find_match(struct cell_client *client, const struct cell_service *service, const struct server_match **match,
+/* How the server sees a service's schema: by the fingerprint that the service states. */
+struct local_match {
+    struct local_match *next;
+    struct server_match *match;
+    char fingerprint[CELL_FINGERPRINT_LEN + 1];
+};
+
+static int new_match(struct cell_client *client, const struct cell_service *service, struct local_match **made,
+                     struct cell_error *e)
+{
+    struct cell_schema *schema = NULL;
+    struct local_match *m = calloc(1, sizeof(*m));
+    int r = m ? cell_schema_from_service(service, &schema, e) : cell_error_set(e, CELL_NO_MEMORY, "out of memory");
+    if (r >= 0)
+        r = cell_server_match(client->server, schema, &m->match, e);
+    if (r < 0) {
+        free(m);
+        return r;
+    }
+    strncpy(m->fingerprint, service->fingerprint, CELL_FINGERPRINT_LEN);
+    m->next = client->matches;
+    *made = client->matches = m;
+    return CELL_OK;
+}
+
+void cell_client_forget_matches(struct cell_client *client)
+{
+    for (struct local_match *m = client->matches, *next; m; m = next) {
+        next = m->next;
+        cell_server_match_give(client->server, m->match, NULL);
+        free(m);
+    }
+    if (client->matches)
+        cell_server_reap(client->server);
+    client->matches = NULL;
+}
+
+/* *match stays NULL when the schema of this service is the server's own. */
+static int find_match(struct cell_client *client, const struct cell_service *service, struct server_match **match,
                       struct cell_error *e)
 {
     struct cell_server *s = client->server;
@@ -46,24 +84,16 @@ static int find_match(struct cell_client *client, const struct cell_service *ser
                               service->name);
     if (strcmp(service->fingerprint, cell_server_fingerprint(s)) == 0)
         return CELL_OK;
-    struct server_match *m;
-    struct cell_schema *schema = NULL;
+    struct local_match *m;
     int r = CELL_OK;
     pthread_mutex_lock(&client->lock);
     for (m = client->matches; m && strcmp(m->fingerprint, service->fingerprint) != 0; m = m->next)
         continue;
-    if (!m) {
-        r = cell_schema_from_service(service, &schema, e);
-        if (r >= 0)
-            r = cell_server_match_new(s, schema, service->fingerprint, &m, e);
-        if (r >= 0) {
-            m->next = client->matches;
-            client->matches = m;
-        }
-        cell_schema_free(schema);
-    }
+    if (!m)
+        r = new_match(client, service, &m, e);
     pthread_mutex_unlock(&client->lock);
-    *match = m;
+    if (r >= 0)
+        *match = m->match;
     return r;
 }
 
@@ -77,7 +107,7 @@ int cell_local_answer(cell_ctx *inner, const struct client_call *k, const uint8_
                                       client->fake,     client->fake_user, CELL_MAX_MESSAGE};
         return cell_serve_request(inner, &t, message, len, meta);
     }
-    const struct server_match *match = NULL;
+    struct server_match *match = NULL;
     struct cell_error e = {0};
     int r = find_match(client, k->service, &match, &e);
     if (r < 0)
@@ -87,7 +117,7 @@ int cell_local_answer(cell_ctx *inner, const struct client_call *k, const uint8_
 
 const struct cell_method *cell_local_method(const struct client_call *k)
 {
-    const struct server_match *match = NULL;
+    struct server_match *match = NULL;
     if (k->client->fake || find_match(k->client, k->service, &match, NULL) < 0)
         return k->method;
     const struct cell_method *m = cell_server_method(k->client->server, match, k->id);

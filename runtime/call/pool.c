@@ -120,7 +120,7 @@ void cell_client_close(struct cell_client *client)
         clients = client->next;
     pthread_mutex_unlock(&clients_lock);
     close_all(client);
-    cell_server_match_free(client->matches);
+    cell_client_forget_matches(client);
     cell_client_forget_services(client);
     free_located(client->located);
     free(client->address);

@@ -46,8 +46,8 @@ struct cell_client {
     struct call_hooks hooks;
     cell_fake_fn *fake; /* a fake client */
     void *fake_user;
-    struct cell_server *server;   /* an in-process client */
-    struct server_match *matches; /* …'s views of the schemas that were used; under `lock` */
+    struct cell_server *server;  /* an in-process client */
+    struct local_match *matches; /* …'s views of the schemas that were used; under `lock` */
 
     _Atomic(struct client_service *) services; /* added under `lock`, read without */
 
@@ -88,6 +88,8 @@ struct client_conn *cell_pool_detach(cell_ctx *c);
  * none. */
 void cell_pool_close(struct cell_client *client, struct client_conn *conn);
 void cell_pool_keep(cell_ctx *c, struct cell_client *client, struct client_conn *conn);
+/* local.c: gives back the views of schemas; when it is closed. */
+void cell_client_forget_matches(struct cell_client *client);
 /* Counts a call that was answered, for the budget of retries. */
 static inline void cell_pool_answered(struct cell_client *client)
 {

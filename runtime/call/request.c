@@ -18,7 +18,8 @@ static int run_handler(cell_ctx *c, void *arg)
 {
     const struct handler_call *h = arg;
     const struct call_target *t = h->target;
-    return t->fake ? t->fake(c, t->method->name, h->in, h->out, t->fake_user) : t->method->invoke(c, h->in, h->out);
+    return t->answer ? t->answer(c, t->method->name, h->in, h->out, t->answer_user)
+                     : t->method->invoke(c, h->in, h->out);
 }
 
 /* Zeroed places for what the handler fills in: out[i] for the handler, refs[i] for the encoder. */
@@ -35,6 +36,17 @@ static int prepare_outs(cell_ctx *c, const struct cell_method *m, void ***out, s
         (*refs)[i] = (struct cell_ref){(*out)[i], m->out[i].count ? m->out[i].count : 1};
     }
     return CELL_OK;
+}
+
+/* What comes in and goes out again begins as it came. */
+static void copy_inouts(const struct cell_method *m, const void *in, void *const *out)
+{
+    for (uint32_t i = 0; i < m->nin; i++)
+        for (uint32_t k = 0; m->in[i].flags & CELL_FIELD_REF && k < m->nout; k++)
+            if (strcmp(m->in[i].name, m->out[k].name) == 0) {
+                const struct cell_ref *ref = (const void *)((const char *)in + m->in[i].offset);
+                memcpy(out[k], ref->ptr, cell_out_size(&m->out[k]));
+            }
 }
 
 static int decode_request(cell_ctx *c, const struct call_target *t, const uint8_t *message, size_t len, void **in)
@@ -84,6 +96,8 @@ static int serve(cell_ctx *c, const struct call_target *t, const uint8_t *messag
         return r;
     if (prepare_outs(c, t->method, &out, &refs) < 0)
         return cell_fail(c, CELL_RESOURCE_EXHAUSTED, "%s: no memory for the reply", t->method->name);
+    if (t->method->binding)
+        copy_inouts(t->method, in, out);
     struct handler_call call = {t, in, out};
     const struct cell_call_info info = {t->cell, t->method->name, in, out, t->method->nout, true};
     return take_result(c, t, cell_hooks_run(t->hooks, c, &info, run_handler, &call), refs);

@@ -8,7 +8,9 @@
  *   server_conn.c     a connection's frames; server_hello.c its handshake
  *   server_stream.c   records of a call's stream, while its handler runs
  *   server_answer.c   a request of the app channel; server_ops.c and server_compile.c those of the others
- *   server_schema.c   what is provided, and what clients of other schemas may call
+ *   server_schema.c   what is provided
+ *   server_match.c    what clients of other schemas may call
+ *   server_bound.c    methods that clients bring with them
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -96,6 +98,7 @@ static struct cell_server *new_server(const struct cell_server_options *options)
     s->max_served = s->options.max_threads + s->max_parked + SPARE_THREADS;
     cell_gate_init(&s->gate, s->options.max_threads);
     pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->matches.lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&s->work, &attr);
@@ -125,8 +128,11 @@ void cell_server_delete(struct cell_server *s)
     close(s->halt_fd);
     if (s->epoll_fd >= 0)
         close(s->epoll_fd);
+    cell_server_matches_free(s);
+    cell_bound_counters_free(s);
     pthread_cond_destroy(&s->work);
     pthread_mutex_destroy(&s->lock);
+    pthread_mutex_destroy(&s->matches.lock);
     cell_gate_destroy(&s->gate);
     for (uint32_t i = 0; s->layouts && i < s->schema->nmethods; i++)
         cell_method_layouts_free(s->layouts[i]);

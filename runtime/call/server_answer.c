@@ -53,9 +53,8 @@ struct tally *cell_server_tally(struct cell_server *s, struct server_thread *t, 
 
 /* ---- answering ---- */
 
-void cell_server_count_error(struct cell_server *s, uint32_t method, int code)
+void cell_server_count_error(struct method_counters *n, int code)
 {
-    struct method_counters *n = &s->method_counters[method];
     cell_count(&n->errors, 1);
     cell_count(&n->by_status[-code < (int)CELL_STATUS_COUNT ? -code : -CELL_UNKNOWN], 1);
 }
@@ -71,7 +70,7 @@ static int serve_counted(struct cell_server *s, struct server_thread *t, cell_ct
     cell_count_own(&y->bytes_in, len);
     int code = cell_serve_request(c, &target, message, len, meta);
     if (code < 0)
-        cell_server_count_error(s, id, code);
+        cell_server_count_error(&s->method_counters[id], code);
     cell_count_own(&y->bytes_out, cell_body_len(c));
     cell_count_own(&y->done, 1);
     if (!t)
@@ -83,10 +82,12 @@ const struct cell_method *cell_server_method(const struct cell_server *s, const 
 {
     if (id >= (match ? match->n : s->schema->nmethods) || (match && match->methods[id].why))
         return NULL;
+    if (match && match->methods[id].bound)
+        return &match->described[id];
     return s->methods[match ? match->methods[id].id : id];
 }
 
-int cell_server_answer(struct cell_server *s, const struct server_match *match, struct server_thread *t, cell_ctx *c,
+int cell_server_answer(struct cell_server *s, struct server_match *match, struct server_thread *t, cell_ctx *c,
                        uint32_t id, const uint8_t *message, size_t len, const struct cell_buffer **meta)
 {
     struct cell_error e; /* set where it is used */
@@ -103,6 +104,8 @@ int cell_server_answer(struct cell_server *s, const struct server_match *match, 
         cell_error_set(&e, CELL_SCHEMA_MISMATCH, "%s", match->methods[id].why);
         return cell_serve_refusal(c, &e, meta);
     }
+    if (match && match->methods[id].bound)
+        return cell_bound_answer(s, match, c, id, message, len, meta);
     if (match)
         id = match->methods[id].id;
     return serve_counted(s, t, c, id, message, len, meta);

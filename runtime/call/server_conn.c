@@ -159,7 +159,8 @@ static bool needs_place(const struct server_conn *conn, const struct cell_frame 
 {
     if (conn->channel == CELL_CHANNEL_APP)
         return f->length <= conn->server->options.max_message;
-    return conn->channel == CELL_CHANNEL_COMPILE && f->code == CELL_COMPILE_EXPAND &&
+    /* All but the schema are the cell's own code. */
+    return conn->channel == CELL_CHANNEL_COMPILE && f->code != CELL_COMPILE_SCHEMA &&
            f->length <= CELL_MAX_COMPILE_REPLY;
 }
 
@@ -264,7 +265,7 @@ static enum server_next serve_call(struct cell_server *s, struct server_conn *co
     const struct cell_frame *f = &received->frame;
     const struct cell_buffer *meta = NULL;
     bool placed = needs_place(conn, f);
-    if (placed && s->has_streams && cell_server_streams(s, conn, f)) {
+    if (placed && cell_server_streams(s, conn, f)) {
         leave_parking(s, conn, stay); /* for long: others may want to */
         return serve_stream(s, conn, c, received, waited, now_ns);
     }

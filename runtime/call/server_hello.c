@@ -93,24 +93,42 @@ static const char *first_difference(const struct server_match *m)
     return cell_status_text(CELL_SCHEMA_MISMATCH);
 }
 
+/* Of a schema that is not known yet. */
+static int match_new(struct cell_server *s, const char *json, size_t len, struct server_match **match,
+                     struct cell_error *e)
+{
+    struct cell_schema *client = NULL;
+    int r = cell_schema_parse_client(json, len, &client, e);
+    if (r >= 0 && strcmp(client->cell, s->cell) != 0) {
+        r = cell_error_set(e, CELL_NOT_FOUND, "the cell here is '%s', not '%s'", s->cell, client->cell);
+        cell_schema_free(client);
+    } else if (r >= 0) {
+        r = cell_server_match(s, client, match, e);
+    }
+    return r;
+}
+
 static bool take_schema(struct cell_server *s, struct server_conn *conn, const struct cell_received *received)
 {
     const struct cell_frame *f = &received->frame;
-    struct cell_schema *client = NULL;
     struct server_match *match = NULL;
     struct cell_error e = {0};
+    char hash[CELL_FINGERPRINT_LEN + 1];
     int r = f->kind == CELL_FRAME_SCHEMA && f->channel == conn->channel && f->meta_len == 0
-                ? cell_schema_parse((const char *)received->message, received->message_len, &client, &e)
+                ? CELL_OK
                 : cell_error_set(&e, CELL_PROTOCOL_ERROR, "SCHEMA was asked for; it did not come");
-    if (r >= 0 && strcmp(client->cell, s->cell) != 0)
-        r = cell_error_set(&e, CELL_NOT_FOUND, "the cell here is '%s', not '%s'", s->cell, client->cell);
-    if (r >= 0)
-        r = cell_server_match_new(s, client, client->fingerprint, &match, &e);
-    cell_schema_free(client);
+    if (r >= 0) { /* what is sent in canonical form has its fingerprint as hash */
+        cell_sha256_hex(received->message, received->message_len, hash);
+        match = cell_server_match_known(s, hash);
+    }
+    if (r >= 0 && !match)
+        r = match_new(s, (const char *)received->message, received->message_len, &match, &e);
     if (r >= 0 && match->n && match->refused == match->n)
         r = cell_error_set(&e, CELL_SCHEMA_MISMATCH, "%s", first_difference(match));
+    if (r >= 0 && (r = cell_server_match_pay(s, match, conn->conn->memory, &e)) < 0)
+        cell_count(&s->counters.memory_refused, 1);
     if (r < 0) {
-        cell_server_match_free(match);
+        cell_server_match_give(s, match, NULL);
         cell_server_refuse(conn, &e);
         return false;
     }

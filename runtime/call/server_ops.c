@@ -68,23 +68,29 @@ static void counter(struct cell_buffer *b, const char *name, const char *suffix,
     cell_buffer_printf(b, ",\"value\":%" PRIu64 "}", v);
 }
 
+static void method_metrics(struct cell_server *s, struct cell_buffer *b, const char *method, struct method_counters *n)
+{
+#define METHOD_COUNTER(member, name)                                                                                   \
+    counter(b, name, "", method,                                                                                       \
+            cell_server_counted(s, n, offsetof(struct method_counters, member), offsetof(struct tally, member)));
+    CELL_METHOD_COUNTER_MAP(METHOD_COUNTER)
+#undef METHOD_COUNTER
+    for (uint32_t k = 1; k < CELL_STATUS_COUNT; k++)
+        counter(b, "errors.", cell_status_name(-(int)k), method, atomic_load(&n->by_status[k]));
+}
+
 static void metrics(struct cell_server *s, struct cell_buffer *b)
 {
     cell_buffer_puts(b, "{\"counters\":[");
 #define SERVER_COUNTER(member, name) counter(b, name, "", NULL, atomic_load(&s->counters.member));
     CELL_SERVER_COUNTER_MAP(SERVER_COUNTER)
 #undef SERVER_COUNTER
-    for (uint32_t i = 0; i < s->schema->nmethods; i++) {
-        const char *method = s->schema->methods[i].name;
-        struct method_counters *n = &s->method_counters[i];
-#define METHOD_COUNTER(member, name)                                                                                   \
-    counter(b, name, "", method,                                                                                       \
-            cell_server_counted(s, n, offsetof(struct method_counters, member), offsetof(struct tally, member)));
-        CELL_METHOD_COUNTER_MAP(METHOD_COUNTER)
-#undef METHOD_COUNTER
-        for (uint32_t k = 1; k < CELL_STATUS_COUNT; k++)
-            counter(b, "errors.", cell_status_name(-(int)k), method, atomic_load(&n->by_status[k]));
-    }
+    for (uint32_t i = 0; i < s->schema->nmethods; i++)
+        method_metrics(s, b, s->schema->methods[i].name, &s->method_counters[i]);
+    pthread_mutex_lock(&s->matches.lock);
+    for (struct bound_counters *n = s->bound_counters; n; n = n->next)
+        method_metrics(s, b, n->name, &n->counters);
+    pthread_mutex_unlock(&s->matches.lock);
     cell_buffer_puts(b, "]}");
 }
 

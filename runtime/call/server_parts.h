@@ -7,24 +7,91 @@
 #include "core/schema.h"
 #include "server_gate.h"
 
-/* ---- which methods a client of another schema may call ---- */
+/* ---- which methods a client of another schema may call: server_match.c, server_bound.c ---- */
 
+struct method_counters;
+struct match_payer;
+
+/* What the cell has made of a binding. Under the match's lock. */
+struct bound_object {
+    void *bound;    /* the cell's */
+    unsigned epoch; /* of the server when it was begun */
+    uint32_t uses;  /* calls that run with it */
+    bool given_up;  /* nobody else finds it: the last of them unbinds it */
+    struct bound_object *next_over;
+};
+
+/* A method that the client brings with it. Under the match's lock. */
+struct bound_method {
+    struct bound_object *object; /* NULL: the next call binds it */
+    bool binding;                /* a call does */
+    /* Made with the first call, then constant: */
+    struct method_layouts *layouts;
+    struct method_counters *counters;
+};
+
+/* A client's schema, for all connections with it. But for what is said, constant once others can see it. */
 struct server_match {
-    struct server_match *next;
+    struct server_match *next;                  /* all of the server; under its matches.lock, as are the next three */
+    uint32_t users;                             /* who may call with it; none: it may be dropped */
+    uint64_t left;                              /* when the last of them went, in turns */
+    struct match_payer *payers;                 /* whose connections use it */
+    size_t bytes;                               /* what it holds, about; constant */
     char fingerprint[CELL_FINGERPRINT_LEN + 1]; /* of the client's schema */
     uint32_t n;                                 /* methods of the client's schema */
     uint32_t refused;                           /* how many of them cannot be served */
     struct {
         uint32_t id;     /* the server's */
         const char *why; /* NULL = it can be served; else the difference in words */
+        bool bound;      /* it is the client's own; `id` means nothing */
     } *methods;
     struct cell_arena arena;
+    /* With bound methods: */
+    struct cell_schema *schema;          /* the client's; NULL: there are none */
+    const struct cell_method *described; /* by the client's ids */
+    struct bound_method *bound;          /* … */
+    bool has_streams;                    /* one of these has one */
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* a binding was made, or failed */
 };
 
-/* Compares; the match does not refer to the schema. CELL_NO_MEMORY. */
-int cell_server_match_new(const struct cell_server *s, const struct cell_schema *client, const char *fingerprint,
-                          struct server_match **match, struct cell_error *e);
-void cell_server_match_free(struct server_match *match); /* with those behind it; NULL is accepted */
+/* Of a server: those of its clients, and some that nobody uses now but may again. */
+struct server_matches {
+    pthread_mutex_t lock; /* after the server's */
+    struct server_match *first;
+    struct server_match *over; /* dropped, to be freed */
+    atomic_bool any_over;
+    uint64_t turns;
+    uint32_t nunused;
+    size_t unused_bytes;
+};
+
+/* Says what a client of the schema may call. The client's schema is taken over whatever the result. CELL_NO_MEMORY. To
+ * be given back. */
+int cell_server_match(struct cell_server *s, struct cell_schema *client, struct server_match **match,
+                      struct cell_error *e);
+/* The same of a schema that is known; NULL: it is not. */
+struct server_match *cell_server_match_known(struct cell_server *s, const char *fingerprint);
+/* What it holds counts for the user of that memory, once for all of that user's connections. Before it is given back.
+ * CELL_RESOURCE_EXHAUSTED, CELL_NO_MEMORY. */
+int cell_server_match_pay(struct cell_server *s, struct server_match *match, struct cell_memory *memory,
+                          struct cell_error *e);
+/* NULL is accepted. `memory` as it was paid for, NULL = it was not. The server's lock may be held. */
+void cell_server_match_give(struct cell_server *s, struct server_match *match, struct cell_memory *memory);
+/* Frees what nobody uses any more; it runs the cell's `unbind`, so no lock is held. */
+void cell_server_reap(struct cell_server *s);
+/* Of all; nobody uses them. */
+void cell_server_matches_free(struct cell_server *s);
+/* Does something with each, while others come and go; no lock is held. */
+void cell_server_for_matches(struct cell_server *s, void (*each)(struct cell_server *s, struct server_match *m));
+
+/* Unbinds what is bound; nobody calls with the match. */
+void cell_bound_free(struct cell_server *s, struct server_match *match);
+/* Of the server. */
+void cell_bound_counters_free(struct cell_server *s);
+/* A call of the client's method `id`, which is bound, from its message to its reply. */
+int cell_bound_answer(struct cell_server *s, struct server_match *match, cell_ctx *c, uint32_t id,
+                      const uint8_t *message, size_t len, const struct cell_buffer **meta);
 
 /* ---- counters ---- */
 
@@ -56,6 +123,15 @@ struct method_counters {
 #define CELL_COUNTER_MEMBER(member, name) atomic_uint_fast64_t member;
     CELL_METHOD_COUNTER_MAP(CELL_COUNTER_MEMBER)
     atomic_uint_fast64_t by_status[CELL_STATUS_COUNT];
+};
+
+/* Of methods that clients bring with them: by name, so many; those of all others together in the last one. */
+#define CELL_MAX_BOUND_COUNTERS 1024u
+#define CELL_OTHER_METHODS "(others)"
+struct bound_counters {
+    struct bound_counters *next;
+    char name[CELL_MAX_NAME + 1];
+    struct method_counters counters;
 };
 
 struct server_counters {
@@ -187,6 +263,10 @@ struct cell_server {
     struct method_layouts **layouts;    /* of these */
     struct method_counters *method_counters;
     struct server_counters counters;
+    struct bound_counters *bound_counters; /* grows, under matches.lock */
+    uint32_t nbound_counters;
+    struct server_matches matches;
+    atomic_uint bound_epoch; /* what was bound before it changed is bound anew */
     struct call_hooks hooks;
     struct cell_error error; /* of new and run */
     bool has_streams;        /* some method has one */
@@ -236,12 +316,12 @@ int cell_server_take_schema(struct cell_server *s, const struct cell_provided *p
 
 /* server_answer.c: one request of the app channel, with counters, through interceptors and handler. `t` is the server's
  * thread that runs this; NULL = another. */
-int cell_server_answer(struct cell_server *s, const struct server_match *match, struct server_thread *t, cell_ctx *c,
+int cell_server_answer(struct cell_server *s, struct server_match *match, struct server_thread *t, cell_ctx *c,
                        uint32_t id, const uint8_t *message, size_t len, const struct cell_buffer **meta);
 /* The thread's tally of a method of the server. */
 struct tally *cell_server_tally(struct cell_server *s, struct server_thread *t, uint32_t method);
-void cell_server_count_error(struct cell_server *s, uint32_t method, int code);
-/* The server's method behind a client's id; NULL: it is not served. */
+void cell_server_count_error(struct method_counters *n, int code);
+/* The method behind a client's id; NULL: it is not served. */
 const struct cell_method *cell_server_method(const struct cell_server *s, const struct server_match *match,
                                              uint32_t id);
 /* Adds what the thread has counted to the server's counters; with `lock` held. */

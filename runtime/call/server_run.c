@@ -306,6 +306,8 @@ static int serve(struct cell_server *s)
     close_listener(s);
     r = cell_server_drain(s);
     /* With handlers still running what they use must stay. */
+    if (r >= 0)
+        cell_server_unbind(s);
     if (r >= 0 && s->options.stop)
         s->options.stop(s->options.user);
     return r;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* What a program provides, checked before it is offered; and what clients built from another schema may call. */
+/* What a program provides, checked before it is offered. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,65 +151,4 @@ int cell_server_take_schema(struct cell_server *s, const struct cell_provided *p
     if (r >= 0)
         r = find_handlers(s, p);
     return r < 0 ? r : check_descriptors(s, p);
-}
-
-/* ---- clients of other schemas ---- */
-
-static int match_method(const struct cell_server *s, const struct cell_schema *client, const struct cell_diff *diff,
-                        struct server_match *m, uint32_t i)
-{
-    const char *name = client->methods[i].name;
-    const char *now = cell_diff_method_now(diff, name);
-    const struct schema_method *known = now ? cell_schema_method(s->schema, now) : NULL;
-    struct cell_buffer why = {0};
-    int differences = cell_diff_method(diff, client, name, &why);
-    int r = CELL_OK;
-    if (known)
-        m->methods[i].id = (uint32_t)(known - s->schema->methods);
-    if (differences > 0 || !known) {
-        if (!why.len)
-            cell_buffer_printf(&why, "%s no longer exists in %s", name, s->cell);
-        m->methods[i].why = why.len ? cell_arena_copy(&m->arena, why.data, why.len) : NULL;
-        if (!m->methods[i].why)
-            r = CELL_NO_MEMORY;
-        m->refused++;
-    }
-    cell_buffer_free(&why);
-    return r;
-}
-
-int cell_server_match_new(const struct cell_server *s, const struct cell_schema *client, const char *fingerprint,
-                          struct server_match **match, struct cell_error *e)
-{
-    struct cell_diff *diff = NULL;
-    struct server_match *m = calloc(1, sizeof(*m));
-    if (!m)
-        return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
-    strncpy(m->fingerprint, fingerprint, CELL_FINGERPRINT_LEN);
-    m->n = client->nmethods;
-    m->methods = cell_arena_array(&m->arena, m->n, sizeof(*m->methods));
-    int r =
-        m->methods ? cell_diff_new(client, s->schema, &diff, e) : cell_error_set(e, CELL_NO_MEMORY, "out of memory");
-    for (uint32_t i = 0; r >= 0 && i < m->n; i++) {
-        r = match_method(s, client, diff, m, i);
-        if (r < 0)
-            cell_error_set(e, r, "out of memory");
-    }
-    cell_diff_free(diff);
-    if (r < 0) {
-        cell_server_match_free(m);
-        return r;
-    }
-    *match = m;
-    return CELL_OK;
-}
-
-void cell_server_match_free(struct server_match *match)
-{
-    while (match) {
-        struct server_match *next = match->next;
-        cell_arena_free(&match->arena);
-        free(match);
-        match = next;
-    }
 }

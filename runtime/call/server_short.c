@@ -122,7 +122,7 @@ static bool reply_usually(struct short_serving *v, uint64_t id, int code, struct
     const struct cell_buffer *meta = NULL;
     code = cell_serve_result(v->c, &target, code, v->out.refs, &meta);
     if (code < 0)
-        cell_server_count_error(s, v->method, code);
+        cell_server_count_error(&s->method_counters[v->method], code);
     count_done(y, cell_body_len(v->c));
     leave_gate(v);
     return cell_server_send_reply(v->conn, v->c, id, code, meta, cell_now_ns());

@@ -236,7 +236,7 @@ static const struct stream_ops server_ops = {send, receive, NULL};
 
 bool cell_server_streams(const struct cell_server *s, const struct server_conn *conn, const struct cell_frame *f)
 {
-    if (conn->channel != CELL_CHANNEL_APP)
+    if (conn->channel != CELL_CHANNEL_APP || !(s->has_streams || (conn->match && conn->match->has_streams)))
         return false;
     const struct cell_method *m = cell_server_method(s, conn->match, (uint32_t)f->code);
     return m && m->stream;

@@ -111,9 +111,9 @@ void cell_server_conn_free(struct cell_server *s, struct server_conn *conn)
     else
         conn->caller->uid->nconns--;
     cell_count(&s->counters.connections_closed, 1);
+    cell_server_match_give(s, conn->match, conn->conn->memory);
     cell_conn_close(conn->conn);
     cell_callers_leave(s, conn);
-    cell_server_match_free(conn->match);
     free(conn);
     if (s->wants_room || atomic_load(&s->draining))
         cell_server_wake(s);
@@ -177,6 +177,11 @@ static void *serve_connections(void *arg)
             cell_server_watch(s, conn);
         else if (next == NEXT_OVER)
             cell_server_conn_free(s, conn);
+        if (atomic_load_explicit(&s->matches.any_over, memory_order_relaxed)) {
+            pthread_mutex_unlock(&s->lock);
+            cell_server_reap(s);
+            pthread_mutex_lock(&s->lock);
+        }
     }
     delist(s, &self);
     bool last = --s->nthreads == 0 && s->abandoned;

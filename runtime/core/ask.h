@@ -16,6 +16,8 @@
  *   .cell/objects/KEY.json         per object: {"answers": {"db": [key]}, "cells": {"auth": FINGERPRINT}, "object":
  *                                  path}; KEY is from the path; "answers" are those that the object was made with
  *   .cell/requests/NAME-HASH.json  the questions of those answers, for `cell lock` to ask them again; HASH ends the key
+ *   .cell/answers/NAME-HASH        what the cell answered last to one question, what was pending for it included, with
+ *                                  the fingerprint and the state that this is true of, and a checksum
  *   .cell/missing/NAME-HASH        an answer that a compilation wanted and the lock does not have
  *   .cell/used/FINGERPRINT         such a schema as objects have it (core/uses.h), and a checksum
  *   .cell/inject/NAME-HASH.h       the injected texts; the last line is a checksum in a comment
@@ -86,6 +88,9 @@ struct session_cell {
     bool stands_in;          /* the lock does so because the cell cannot be reached; `error` says why */
     bool baseline_is_lock;   /* after cell_session_baseline */
     bool answer_differs;     /* after cell_session_expand: the lock has an answer that declares something else */
+    /* After cell_session_expand: the cell did not answer, and this is what it answered once (cell_session_hurry). */
+    bool answer_stale;
+    struct cell_error answer_error; /* why */
     /* When this object's record and the mirror were written, seconds since 1970; 0 = not known. Set with the baseline.
      */
     int64_t baseline_time, schema_time;
@@ -128,12 +133,35 @@ const struct cell_schema *cell_session_schema(struct cell_session *s, struct ses
  * is none, or a good one. */
 int cell_session_check_lock(struct cell_session *s, struct session_cell *cell, struct cell_error *e);
 
-/* Sends `expand`, or finds its answer in the lock; *x belongs to the caller. The answer may use the types of `declared`
- * (cell_expansion_parse; NULL = none). Connects again, once, when the connection was lost since its last use;
- * CELL_ABORTED when the cell has another schema by then. CELL_FAILED_PRECONDITION in mirror mode; CELL_NOT_FOUND when
- * the lock has no answer; CELL_INVALID_ARGUMENT, and nobody is asked, for declared types that break a limit. */
+/*
+ * Asks for an expansion, or finds the answer in the lock, or in .cell/answers, where it is good for as long as the cell
+ * has the same schema and the same state: a session asks for that once, with its first question. *x belongs to the
+ * caller. The answer may use the types of `declared` (cell_expansion_parse; NULL = none). `json` is the request without
+ * "pending": a question whose answer had a plan is pending for those of the same cell that follow.
+ *
+ * Connects again, once, when the connection was lost since its last use; CELL_ABORTED when the cell has another schema
+ * by then. In a hurried session a kept answer stands in for a cell that cannot be asked, whatever its state, also in
+ * mirror mode; CELL_FAILED_PRECONDITION in mirror mode else. CELL_NOT_FOUND when the lock has no answer;
+ * CELL_INVALID_ARGUMENT, and nobody is asked, for declared types that break a limit.
+ */
 int cell_session_expand(struct cell_session *s, struct session_cell *cell, const char *json, size_t len,
                         const struct cell_schema *declared, struct cell_expansion **x, struct cell_error *e);
+
+/* How many questions to the cell had an answer with a plan so far. */
+uint32_t cell_session_planned(const struct session_cell *cell);
+
+/*
+ * For the end of a unit without errors: has the cell carry out the plans of this session, and asks it again what it was
+ * asked, so that the next compilation finds the answers as they are by then. In live mode, once; nothing is asked when
+ * there is no plan, and *applied is NULL then. It belongs to the caller. An error of the request itself is none here,
+ * but applied->failed. CELL_DEADLINE_EXCEEDED: the cell may be going on.
+ */
+int cell_session_apply(struct cell_session *s, struct session_cell *cell, struct cell_applied **applied,
+                       struct cell_error *e);
+
+/* For the end of a unit, with errors or without: keeps the answers that cells gave, in .cell/answers. Those that were
+ * given while the cell's state changed stand in for it in hurried sessions only. Failures are of no consequence. */
+void cell_session_settle(struct cell_session *s);
 
 /* Path for an injected text identified by `key` (everything the text depends on), to be freed by the caller; *exists
  * tells that it is there and whole. cell_session_put writes it (renamed into place, with the checksum after it) and

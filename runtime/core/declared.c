@@ -2,6 +2,7 @@
 /* The types of an annotated declaration, as an expansion may use them: on both sides of the compile channel. */
 #include <string.h>
 
+#include "base/util.h"
 #include "core/schema_impl.h"
 
 struct copier {
@@ -110,7 +111,7 @@ int cell_declared_check(const struct cell_schema *declared, struct cell_error *e
     int r =
         copy ? cell_declared_copy(declared, 0, copy, e) : cell_error_set(e, CELL_NO_MEMORY, "expansion: out of memory");
     if (r == CELL_OK)
-        r = cell_schema_check(copy, true, CELL_INVALID_ARGUMENT, e);
+        r = cell_schema_check(copy, SCHEMA_OF_EXPANSION, CELL_INVALID_ARGUMENT, e);
     if (r == CELL_OK)
         r = cell_check_unique(&types, copy->types, copy->ntypes, sizeof(*copy->types), e);
     cell_schema_free(copy);
@@ -134,24 +135,27 @@ static int read_declaration(const struct json_at *declaration, struct cell_schem
     return r < 0 ? r : cell_schema_read_type(&type, uses, s, e);
 }
 
-int cell_request_declared(const char *json, size_t len, struct cell_schema **declared, struct cell_error *e)
+int cell_declared_read(const struct json_at *request, struct cell_schema **declared, struct cell_error *e)
 {
-    struct cell_json doc = {0};
     struct json_at declaration;
     struct cell_schema *uses = cell_schema_new(), *s = cell_schema_new();
-    int r = uses && s ? cell_json_load(json, len, CELL_PROTOCOL_ERROR, &doc, e)
+    int r = uses && s ? cell_json_object(request, "declaration", JSON_OPTIONAL, &declaration, e)
                       : cell_error_set(e, CELL_NO_MEMORY, "expansion: out of memory");
-    if (r == CELL_OK)
-        r = cell_json_object(&doc.root, "declaration", JSON_OPTIONAL, &declaration, e);
     if (r > 0)
         r = read_declaration(&declaration, uses, s, e);
     if (r >= 0)
         r = cell_declared_check(s, e);
     cell_schema_free(uses);
-    cell_json_free(&doc);
     if (r < 0)
         cell_schema_free(s);
     else
         *declared = s;
     return r;
+}
+
+int cell_request_declared(const char *json, size_t len, struct cell_schema **declared, struct cell_error *e)
+{
+    CELL_CLEANUP(cell_json_free) struct cell_json doc = {0};
+    int r = cell_json_load(json, len, CELL_PROTOCOL_ERROR, &doc, e);
+    return r < 0 ? r : cell_declared_read(&doc.root, declared, e);
 }

@@ -86,34 +86,38 @@ static int describe_type(struct describe *d, const struct schema_type *t, struct
     return CELL_OK;
 }
 
-/* Parameters in one array: those that go in, then those that come out, then the stream. */
+/* Fields in one array: of parameters that go in, then of those that come out, then of the stream. */
 static int describe_method(struct describe *d, const struct schema_method *m, struct cell_method *to)
 {
-    struct cell_field *params = cell_arena_array(&d->schema->arena, m->nparams, sizeof(*params));
-    uint32_t nin = 0, nout = 0;
+    uint32_t nin = 0, nout = 0, nall = 0;
+    for (uint32_t i = 0; i < m->nparams; i++) {
+        nin += cell_param_goes_in(&m->params[i]);
+        nall += 1 + m->params[i].inout;
+    }
+    struct cell_field *params = cell_arena_array(&d->schema->arena, nall, sizeof(*params));
     if (!params)
         return fail_memory(d);
-    for (uint32_t i = 0; i < m->nparams; i++)
-        nin += !m->params[i].out && !m->params[i].stream;
     to->name = m->name;
     to->in = params;
     to->out = params + nin;
     to->in_size = m->in_size;
     to->flags = m->idempotent ? CELL_METHOD_IDEMPOTENT : 0;
+    to->binding = m->binding;
     for (uint32_t i = 0; i < m->nparams; i++) {
         const struct schema_field *p = &m->params[i];
-        int r;
+        int r = CELL_OK;
         if (p->stream) {
-            to->stream = &params[m->nparams - 1];
+            to->stream = &params[nall - 1];
             to->flags |= p->out ? 0 : CELL_METHOD_WRITES;
-            r = describe_field(d, p, 0, 0, &params[m->nparams - 1]);
-        } else if (p->out) {
+            r = describe_field(d, p, 0, 0, &params[nall - 1]);
+        }
+        if (r == CELL_OK && cell_param_comes_out(p)) {
             r = describe_field(d, p, nout * (uint32_t)sizeof(struct cell_ref), CELL_FIELD_REF | CELL_FIELD_OUT,
                                &params[nin + nout]);
             nout++;
-        } else {
-            r = describe_field(d, p, p->offset, p->by_pointer ? CELL_FIELD_REF : 0, &params[to->nin++]);
         }
+        if (r == CELL_OK && cell_param_goes_in(p))
+            r = describe_field(d, p, p->offset, p->by_pointer ? CELL_FIELD_REF : 0, &params[to->nin++]);
         if (r < 0)
             return cell_error_wrap(d->e, "method '%s'", m->name);
     }

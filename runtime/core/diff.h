@@ -38,6 +38,7 @@ enum diff_breaks { DIFF_SOURCE = 1, DIFF_WIRE = 2, DIFF_ABI = 4 };
     X(PARAM_RENAMED, "RPC_SAME_PARAM_NAME", 0)                                                                         \
     X(PARAM_CHANGED, "RPC_SAME_PARAM_TYPE", DIFF_SOURCE | DIFF_WIRE)                                                   \
     X(IDEMPOTENCY_CHANGED, "RPC_SAME_IDEMPOTENCY_LEVEL", 0)                                                            \
+    X(BINDING_CHANGED, "RPC_SAME_BINDING", 0)                                                                          \
     X(CONSTANT_REMOVED, "CONSTANT_NO_DELETE", DIFF_SOURCE)                                                             \
     X(CONSTANT_RENAMED, "CONSTANT_SAME_NAME", DIFF_SOURCE)                                                             \
     X(CONSTANT_RETYPED, "CONSTANT_SAME_TYPE", DIFF_SOURCE)                                                             \

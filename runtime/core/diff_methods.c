@@ -7,7 +7,7 @@
 
 bool diff_same_shape(const struct schema_field *a, const struct schema_field *b)
 {
-    return a->out == b->out && a->by_pointer == b->by_pointer && a->stream == b->stream &&
+    return a->out == b->out && a->inout == b->inout && a->by_pointer == b->by_pointer && a->stream == b->stream &&
            diff_same_ref(&a->type, &b->type);
 }
 
@@ -16,13 +16,14 @@ static void param_format(const struct schema_field *p, char text[DIFF_TEXT])
 {
     char type[DIFF_TEXT - 8];
     cell_schema_ref_format(&p->type, type, sizeof(type));
-    snprintf(text, DIFF_TEXT, "%s%s%s", p->out ? "out " : "", type, p->by_pointer && !p->type.count ? " *" : "");
+    snprintf(text, DIFF_TEXT, "%s%s%s", p->inout ? "inout " : p->out ? "out " : "", type, p->by_pointer && !p->type.count ? " *" : "");
 }
 
-/* In parameters, out parameters and streams do. */
+/* Those of the request, those of the reply, and streams do. */
 static bool travels_with(const struct schema_field *a, const struct schema_field *b)
 {
-    return a->stream == b->stream && (a->stream || a->out == b->out);
+    return (a->stream && b->stream) || (cell_param_goes_in(a) && cell_param_goes_in(b)) ||
+           (cell_param_comes_out(a) && cell_param_comes_out(b));
 }
 
 /* Which one it is of those that it travels with. */
@@ -139,7 +140,7 @@ static void diff_slots(struct diff_work *w, const struct schema_method *before, 
 {
     for (uint32_t i = 0; i < before->nparams; i++) {
         const struct schema_field *old = &before->params[i], *now = &after->params[m->to[i]];
-        if (!old->out && old->offset != now->offset)
+        if (cell_param_goes_in(old) && old->offset != now->offset)
             add_place(w, before->name, old->name, DIFF_WIRE,
                       "Parameter '$m' of '$o' moved from offset $b to $n of the request in $c", old->offset,
                       now->offset);
@@ -180,6 +181,8 @@ void diff_method(struct diff_work *w, const struct schema_method *before, const 
     }
     if (same)
         diff_slots(w, before, after, &m);
+    if (before->binding && after->binding && strcmp(before->binding, after->binding) != 0)
+        diff_add(w, DIFF_BINDING_CHANGED, &(struct diff_change){.owner = before->name});
     if (before->idempotent != after->idempotent)
         diff_add(w, DIFF_IDEMPOTENCY_CHANGED,
                  &(struct diff_change){.owner = before->name,

@@ -33,6 +33,7 @@ const char *diff_template(enum diff_rule rule)
         [DIFF_PARAM_RENAMED] = "Parameter '$m' of '$o' is now '$n' in $c",
         [DIFF_PARAM_CHANGED] = "Parameter '$m' of '$o' changed from '$b' to '$n' in $c",
         [DIFF_IDEMPOTENCY_CHANGED] = "Method '$o' changed from $b to $n in $c",
+        [DIFF_BINDING_CHANGED] = "The binding of '$o' changed in $c",
         [DIFF_CONSTANT_REMOVED] = "Constant '$o' no longer exists in $c",
         [DIFF_CONSTANT_RENAMED] = "Constant '$o' is now '$n' in $c",
         [DIFF_CONSTANT_RETYPED] = "Constant '$o' changed its type from '$b' to '$n' in $c",

@@ -22,71 +22,6 @@ static int read_format(const struct json_at *root, struct cell_error *e)
                           cell_json_quote(format, quoted, sizeof(quoted)));
 }
 
-static int read_severity(const struct json_at *at, struct expansion_diagnostic *d, struct cell_error *e)
-{
-    static const char *const names[] = {[EXPANSION_ERROR] = "error",
-                                        [EXPANSION_WARNING] = "warning",
-                                        [EXPANSION_NOTE] = "note",
-                                        [EXPANSION_REMARK] = "remark"};
-    const char *text;
-    char quoted[CELL_QUOTE_SIZE];
-    int r = cell_json_string(at, "severity", JSON_REQUIRED, &text, e);
-    if (r < 0)
-        return r;
-    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strcmp(text, names[i]) == 0) {
-            memcpy(&d->severity, &i, sizeof(d->severity));
-            return CELL_OK;
-        }
-    return cell_json_fail(at, "severity", e, "unknown severity '%s'", cell_json_quote(text, quoted, sizeof(quoted)));
-}
-
-/* A member as a string in the arena. */
-static int copy_string(const struct json_at *at, const char *key, enum json_need need, struct cell_arena *arena,
-                       const char **text, struct cell_error *e)
-{
-    const char *found = NULL;
-    int r = cell_json_string(at, key, need, &found, e);
-    if (r <= 0)
-        return r;
-    *text = cell_arena_copy(arena, found, strlen(found));
-    return *text ? CELL_OK : no_memory(e);
-}
-
-static int read_diagnostic(const struct json_at *at, struct cell_arena *arena, struct expansion_diagnostic *d,
-                           struct cell_error *e)
-{
-    int r = read_severity(at, d, e);
-    if (r == CELL_OK)
-        r = copy_string(at, "text", JSON_REQUIRED, arena, &d->text, e);
-    if (r == CELL_OK)
-        r = cell_check_text(at, "text", d->text, true, e);
-    if (r == CELL_OK)
-        r = copy_string(at, "field", JSON_OPTIONAL, arena, &d->place.field, e);
-    return r == CELL_OK ? cell_check_text(at, "field", d->place.field, false, e) : r;
-}
-
-static int read_diagnostics(const struct json_at *root, struct cell_expansion *x, struct cell_error *e)
-{
-    struct json_at list, at;
-    struct cell_arena *arena = &x->content->arena;
-    int r = cell_json_array(root, "diagnostics", JSON_OPTIONAL, &list, e);
-    if (r <= 0)
-        return r;
-    size_t n = cell_json_count(&list);
-    x->diagnostics = cell_arena_array(arena, n, sizeof(*x->diagnostics));
-    if (!x->diagnostics)
-        return no_memory(e);
-    for (size_t i = 0; i < n; i++) {
-        if ((r = cell_json_item_object(&list, i, &at, e)) < 0)
-            return r;
-        if ((r = read_diagnostic(&at, arena, &x->diagnostics[i], e)) < 0)
-            return r;
-    }
-    x->ndiagnostics = (uint32_t)n;
-    return CELL_OK;
-}
-
 /* The same document over other types means other messages: connections of the two must not be mixed up. */
 static int take_fingerprint(const struct json_at *root, struct cell_schema *content, struct cell_error *e)
 {
@@ -108,11 +43,13 @@ static int parse_into(const struct json_at *root, const struct cell_schema *decl
     if (r == CELL_OK)
         r = cell_schema_read(root, false, declared, x->content, e);
     if (r == CELL_OK)
-        r = cell_schema_check(x->content, true, CELL_PROTOCOL_ERROR, e);
+        r = cell_schema_check(x->content, SCHEMA_OF_EXPANSION, CELL_PROTOCOL_ERROR, e);
     if (r == CELL_OK)
         r = cell_schema_index(x->content, e);
     if (r == CELL_OK)
-        r = read_diagnostics(root, x, e);
+        r = cell_diagnostics_read(root, x, e);
+    if (r == CELL_OK)
+        r = cell_plan_read(root, &x->content->arena, &x->plan, e);
     return r == CELL_OK ? take_fingerprint(root, x->content, e) : r;
 }
 
@@ -141,6 +78,6 @@ void cell_expansion_free(struct cell_expansion *x)
 {
     if (!x)
         return;
-    cell_schema_free(x->content); /* the diagnostics are in its arena */
+    cell_schema_free(x->content); /* diagnostics and plan are in its arena */
     free(x);
 }

@@ -292,24 +292,64 @@ static int find_types(struct from *f, const struct cell_service *service)
     return CELL_OK;
 }
 
+/* The place in `out` of a parameter that goes in and comes out; nout for one that only goes in. */
+static uint32_t find_pair(const struct cell_method *m, const struct cell_field *in)
+{
+    uint32_t i = 0;
+    while (i < m->nout && (!m->binding || strcmp(m->out[i].name, in->name) != 0))
+        i++;
+    return i;
+}
+
+static int make_param(struct from *f, const struct cell_field *from, struct schema_method *m)
+{
+    return make_field(f, from, &m->params[m->nparams++]);
+}
+
+/* Those that do both keep their places among both kinds: what only comes out and stands before one, goes before it. */
+static int make_params(struct from *f, const struct cell_method *from, struct schema_method *to)
+{
+    uint32_t out = 0;
+    int r = CELL_OK;
+    for (uint32_t i = 0; r == CELL_OK && i < from->nin; i++) {
+        uint32_t pair = find_pair(from, &from->in[i]);
+        while (r == CELL_OK && pair < from->nout && out < pair)
+            r = make_param(f, &from->out[out++], to);
+        if (r == CELL_OK)
+            r = make_param(f, &from->in[i], to);
+        if (r < 0 || pair == from->nout)
+            continue;
+        const struct cell_field *p = &from->out[pair];
+        struct schema_field *made = &to->params[to->nparams - 1];
+        struct schema_ref type = make_ref(f, p->type, p->count);
+        if (pair < out || type.named != made->type.named || type.kind != made->type.kind || type.count ||
+            !made->by_pointer)
+            return cell_error_set(f->e, CELL_INVALID_ARGUMENT, "what goes in as '%s' is not what comes out", p->name);
+        made->out = made->inout = true;
+        out++;
+    }
+    while (r == CELL_OK && out < from->nout)
+        r = make_param(f, &from->out[out++], to);
+    return r;
+}
+
 static int make_method(struct from *f, const struct cell_method *from, struct schema_method *to)
 {
+    uint32_t most = from->nin + from->nout + (from->stream != NULL);
     to->name = keep(f, from->name);
+    to->binding = from->binding ? keep(f, from->binding) : NULL;
     to->idempotent = from->flags & CELL_METHOD_IDEMPOTENT;
-    to->nparams = from->nin + from->nout + (from->stream != NULL);
-    to->params = cell_arena_array(&f->schema->arena, to->nparams, sizeof(*to->params));
-    if (!to->name || !to->params)
+    to->params = cell_arena_array(&f->schema->arena, most, sizeof(*to->params));
+    if (!to->name || !to->params || (from->binding && !to->binding))
         return fail_memory(f);
-    for (uint32_t i = 0; i < to->nparams; i++) {
-        bool stream = i == from->nin + from->nout;
-        const struct cell_field *p = i < from->nin ? &from->in[i] : stream ? from->stream : &from->out[i - from->nin];
-        int r = make_field(f, p, &to->params[i]);
-        if (r < 0)
-            return r;
-        to->params[i].stream = stream;
-        to->params[i].out |= stream && !(from->flags & CELL_METHOD_WRITES);
+    int r = make_params(f, from, to);
+    if (r == CELL_OK && from->stream) {
+        struct schema_field *stream = &to->params[to->nparams];
+        r = make_param(f, from->stream, to);
+        stream->stream = true;
+        stream->out = !(from->flags & CELL_METHOD_WRITES);
     }
-    return CELL_OK;
+    return r < 0 ? cell_error_wrap(f->e, "method '%s'", from->name) : r;
 }
 
 static int make_schema(struct from *f, const struct cell_service *service)
@@ -337,8 +377,9 @@ static int check_slots(struct from *f, const struct cell_service *service)
         const struct cell_method *m = &service->methods[i];
         const struct schema_method *made = &f->schema->methods[i];
         bool same = m->in_size == made->in_size;
-        for (uint32_t k = 0; k < m->nin; k++)
-            same = same && m->in[k].offset == made->params[k].offset;
+        for (uint32_t k = 0, in = 0; k < made->nparams; k++)
+            if (cell_param_goes_in(&made->params[k]))
+                same = same && m->in[in++].offset == made->params[k].offset;
         if (!same)
             return cell_error_set(f->e, CELL_INVALID_ARGUMENT,
                                   "method '%s': the layout of its request is not that of its parameters", m->name);

@@ -193,7 +193,7 @@ static void layout_slots(struct schema_method *m)
         struct schema_field *p = &m->params[i];
         uint32_t size = sizeof(struct cell_ref), align = _Alignof(struct cell_ref);
         p->offset = 0;
-        if (p->out || p->stream)
+        if (!cell_param_goes_in(p))
             continue;
         if (!p->by_pointer)
             cell_schema_ref_layout(&p->type, &size, &align);
@@ -242,7 +242,7 @@ int cell_schema_seal(struct cell_schema *s, struct cell_error *e)
     sort(s->methods, s->nmethods, sizeof(*s->methods));
     sort(s->verbs, s->nverbs, sizeof(*s->verbs));
     cell_schema_layout_methods(s);
-    if ((r = cell_schema_check(s, false, CELL_INVALID_ARGUMENT, e)) < 0)
+    if ((r = cell_schema_check(s, SCHEMA_OF_CLIENT, CELL_INVALID_ARGUMENT, e)) < 0)
         return r;
 
     struct cell_buffer out = {0};

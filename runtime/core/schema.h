@@ -50,7 +50,8 @@ struct schema_field {
     const char *doc; /* NULL = none; UTF-8, "\n" between lines */
     struct schema_ref type;
     uint32_t offset;          /* fields: bytes; parameters: offset of the slot in the request struct */
-    bool out;                 /* parameters */
+    bool out;                 /* parameters: the callee fills it */
+    bool inout;               /* parameters that are out: it goes in as well; only of methods with a binding */
     bool by_pointer;          /* parameters: `const struct T *` in, `T *` out, arrays: the REF form */
     bool stream;              /* parameters: records of `type`, out = from the server; at most one of a method */
     const char *handle;       /* streams in the cell's own program: the type that CELL_WRITER or CELL_READER made */
@@ -89,6 +90,7 @@ struct schema_method {
     uint32_t nparams;
     uint32_t in_size;         /* bytes of the request struct */
     const char *renamed_from; /* NULL */
+    const char *binding;      /* what the cell is to do, in its own words; NULL = it is the cell's own method */
     char fingerprint[CELL_FINGERPRINT_LEN + 1];
 };
 
@@ -149,18 +151,23 @@ struct cell_schema {
  * CELL_NO_MEMORY.
  */
 int cell_schema_parse(const char *json, size_t len, struct cell_schema **schema, struct cell_error *e);
+/* The same for the schema of a client, whose methods may have bindings; a cell's own may not. */
+int cell_schema_parse_client(const char *json, size_t len, struct cell_schema **schema, struct cell_error *e);
 
 /* An empty schema to be filled in by the plugin; strings must be copied into its arena. */
 struct cell_schema *cell_schema_new(void);
-/* Sorts, computes slots' offsets, checks as parse does, computes all fingerprints. Types must be in dependency order
- * and `named` point into s->types. CELL_INVALID_ARGUMENT with path and cause; CELL_TOO_LARGE when the document would be
- * refused for its size; CELL_NO_MEMORY. */
+/* Sorts, computes slots' offsets, checks as parse_client does, computes all fingerprints. Types must be in dependency
+ * order and `named` point into s->types. CELL_INVALID_ARGUMENT with path and cause; CELL_TOO_LARGE when the document
+ * would be refused for its size; CELL_NO_MEMORY. */
 int cell_schema_seal(struct cell_schema *s, struct cell_error *e);
 /* Appends the canonical JSON, whose SHA-256 is s->fingerprint: of a parsed schema exactly the document that was
  * received, in canonical form. CELL_NO_MEMORY. */
 int cell_schema_format(const struct cell_schema *s, struct cell_buffer *out);
 void cell_schema_free(struct cell_schema *s); /* NULL is accepted */
 
+/* Whether a parameter is one of the request, or of the reply. */
+static inline bool cell_param_goes_in(const struct schema_field *p) { return !p->stream && (!p->out || p->inout); }
+static inline bool cell_param_comes_out(const struct schema_field *p) { return !p->stream && p->out; }
 /* The method's stream parameter; NULL = it has none. */
 const struct schema_field *cell_schema_stream(const struct schema_method *m);
 /* X(suffix): names that a client declares for such a method besides its own: for one whose stream it reads, and one
@@ -218,10 +225,10 @@ bool cell_is_reserved(const char *name);
  * arena grows. CELL_NO_MEMORY, CELL_INVALID_ARGUMENT for a type of another schema. */
 int cell_schema_describe(struct cell_schema *s, const struct cell_method **methods, struct cell_error *e);
 /* The other way: the schema that a client's descriptors stand for. They hold no docs, constants and former names, not
- * the order of in and out parameters among each other (ins come first, a stream last), and no enumerators: each enum
- * has one placeholder, "unnamed_N". CELL_FAILED_PRECONDITION for descriptors of another version, CELL_INVALID_ARGUMENT
- * for such as no renderer makes: methods not sorted, types of one name that differ, recursion, layouts that are not
- * LP64's. */
+ * the order of in and out parameters among each other (ins come first, as far as those that do both allow, a stream
+ * last), and no enumerators: each enum has one placeholder, "unnamed_N". CELL_FAILED_PRECONDITION for descriptors of
+ * another version, CELL_INVALID_ARGUMENT for such as no renderer makes: methods not sorted, types of one name that
+ * differ, recursion, layouts that are not LP64's. */
 int cell_schema_from_service(const struct cell_service *service, struct cell_schema **schema, struct cell_error *e);
 
 /*
@@ -276,7 +283,9 @@ void cell_expansion_free(struct cell_expansion *x);
 
 /* The documents of the compile channel that go with plans; errors as cell_schema_parse. */
 #define CELL_STATE_MAX 64u
-/* {"state": TOKEN}. The token is 1 to 64 of [A-Za-z0-9._-]. */
+/* 1 to 64 of [A-Za-z0-9._-]. NULL is none. */
+bool cell_is_state(const char *token, size_t len);
+/* {"state": TOKEN} */
 int cell_state_parse(const char *json, size_t len, char token[CELL_STATE_MAX + 1], struct cell_error *e);
 /* What a cell has carried out. */
 struct apply_done {

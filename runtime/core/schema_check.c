@@ -8,9 +8,11 @@
 #include "base/util.h"
 #include "core/schema_impl.h"
 #include "wire/limits.h"
+#include "wire/message.h"
 
 struct checker {
     const struct cell_schema *s;
+    enum schema_origin origin;
     struct cell_error *e;
     uint8_t *depths; /* of each type: how deep what it holds nests; a struct's own level comes on top */
 };
@@ -256,6 +258,8 @@ static int check_types(const struct checker *c, const struct json_at *root)
 /* The records of a stream travel as the elements of a list do. */
 static int check_stream(const struct checker *c, const struct json_at *at, const struct schema_field *p)
 {
+    if (p->inout)
+        return cell_json_fail(at, "dir", c->e, "a stream has one direction");
     if (p->by_pointer)
         return cell_json_fail(at, "pointer", c->e, "a stream is not passed by pointer");
     if (p->type.count || p->type.kind == CELL_KIND_LIST || p->type.kind == CELL_KIND_OPT)
@@ -289,6 +293,33 @@ static int check_param(const struct checker *c, const struct json_at *at, const 
     return CELL_OK;
 }
 
+/* What goes in and comes out again is one struct of the caller's. */
+static int check_inout(const struct checker *c, const struct json_at *at, const struct schema_method *m,
+                       const struct schema_field *p)
+{
+    if (!m->binding)
+        return cell_json_fail(at, "dir", c->e, "only a method with a binding has \"inout\" parameters");
+    if (!p->out || !p->by_pointer)
+        return cell_json_fail(at, "pointer", c->e, "an inout parameter is a pointer");
+    if (p->type.count || p->type.kind != CELL_KIND_STRUCT)
+        return cell_json_fail(at, "type", c->e, "an inout parameter points to one struct");
+    return CELL_OK;
+}
+
+static int check_binding(const struct checker *c, const struct json_at *at, const char *binding)
+{
+    size_t len = binding ? strlen(binding) : 0;
+    if (!binding)
+        return CELL_OK;
+    if (c->origin == SCHEMA_OF_CELL)
+        return cell_json_fail(at, "binding", c->e, "a cell's own method has no binding");
+    if (len == 0 || len > CELL_MAX_BINDING)
+        return cell_json_fail(at, "binding", c->e, "a binding has 1 to %u bytes, not %zu", CELL_MAX_BINDING, len);
+    if (!cell_utf8_valid(binding, len))
+        return cell_json_fail(at, "binding", c->e, "it is not UTF-8");
+    return CELL_OK;
+}
+
 static int check_method(const struct checker *c, const struct json_at *at, const struct schema_method *m)
 {
     const struct json_at params = member(at, "params");
@@ -297,11 +328,15 @@ static int check_method(const struct checker *c, const struct json_at *at, const
         r = check_former(c, at, m->renamed_from);
     if (r == CELL_OK)
         r = cell_check_doc(at, m->doc, c->e);
+    if (r == CELL_OK)
+        r = check_binding(c, at, m->binding);
     if (r == CELL_OK && m->nparams > CELL_MAX_PARAMS)
         r = cell_json_fail(&params, NULL, c->e, "%u parameters, %u is the limit", m->nparams, CELL_MAX_PARAMS);
     for (uint32_t i = 0; r == CELL_OK && i < m->nparams; i++) {
         const struct json_at param = element(&params, i);
         r = check_param(c, &param, &m->params[i]);
+        if (r == CELL_OK && m->params[i].inout)
+            r = check_inout(c, &param, m, &m->params[i]);
         if (r == CELL_OK && m->params[i].stream && cell_schema_stream(m) != &m->params[i])
             r = cell_json_fail(&param, "stream", c->e, "a method has one stream");
     }
@@ -368,6 +403,8 @@ static int check_default(const struct checker *c, const struct json_at *at, cons
     bool is_name = strcmp(arg->type, "name") == 0, fits = false;
     if (arg->required)
         return cell_json_fail(at, "default", c->e, "a required argument has no default");
+    if (strcmp(arg->type, "file") == 0)
+        return cell_json_fail(at, "default", c->e, "a file has no default: it would belong to no source");
     if (strcmp(arg->type, "string") == 0)
         return cell_check_text(at, "default", arg->value, false, c->e);
     if (is_name ? cell_is_identifier(arg->value)
@@ -379,6 +416,15 @@ static int check_default(const struct checker *c, const struct json_at *at, cons
                           is_name ? "an identifier" : "a decimal integer of 64 bits");
 }
 
+static bool is_argument_type(const char *type)
+{
+    static const char *const types[] = {"string", "integer", "name", "file"};
+    for (size_t i = 0; type && i < sizeof(types) / sizeof(types[0]); i++)
+        if (strcmp(type, types[i]) == 0)
+            return true;
+    return false;
+}
+
 static int check_verb_args(const struct checker *c, const struct json_at *verb, const struct schema_verb *v)
 {
     const struct json_at args = member(verb, "args");
@@ -387,9 +433,9 @@ static int check_verb_args(const struct checker *c, const struct json_at *verb, 
         const struct schema_verb_arg *arg = &v->args[i];
         const struct json_at at = element(&args, i);
         r = cell_check_name(&at, "name", arg->name, NAME_WORD, c->e);
-        if (r == CELL_OK && (!arg->type || (strcmp(arg->type, "string") != 0 && strcmp(arg->type, "integer") != 0 &&
-                                            strcmp(arg->type, "name") != 0)))
-            r = cell_json_fail(&at, "type", c->e, "an argument is a \"string\", an \"integer\" or a \"name\"");
+        if (r == CELL_OK && !is_argument_type(arg->type))
+            r = cell_json_fail(&at, "type", c->e,
+                               "an argument is a \"string\", an \"integer\", a \"name\" or a \"file\"");
         if (r == CELL_OK && i && arg->required && !v->args[i - 1].required)
             r = cell_json_fail(&at, "required", c->e, "required arguments come first");
         if (r == CELL_OK && arg->value)
@@ -398,13 +444,25 @@ static int check_verb_args(const struct checker *c, const struct json_at *verb, 
     return r == CELL_OK ? cell_check_unique(&args, v->args, v->nargs, sizeof(*v->args), c->e) : r;
 }
 
+static int check_verb_rules(const struct checker *c, const struct json_at *verb, const char *key,
+                            const char *const *names, uint32_t n)
+{
+    const struct json_at rules = member(verb, key);
+    int r = CELL_OK;
+    for (uint32_t i = 0; r == CELL_OK && i < n; i++) {
+        const struct json_at rule = element(&rules, i);
+        r = cell_check_name(&rule, NULL, names[i], NAME_WORD, c->e);
+    }
+    return r;
+}
+
 static int check_verbs(const struct checker *c, const struct json_at *root)
 {
     const struct json_at verbs = member(root, "verbs");
     int r = CELL_OK;
     for (uint32_t i = 0; r == CELL_OK && i < c->s->nverbs; i++) {
         const struct schema_verb *v = &c->s->verbs[i];
-        const struct json_at at = element(&verbs, i), rules = member(&at, "field_rules");
+        const struct json_at at = element(&verbs, i);
         r = cell_check_name(&at, "name", v->name, NAME_WORD, c->e);
         if (r == CELL_OK)
             r = cell_check_doc(&at, v->doc, c->e);
@@ -412,10 +470,10 @@ static int check_verbs(const struct checker *c, const struct json_at *root)
             r = cell_json_fail(&at, "on", c->e, "the verb stands on nothing");
         if (r == CELL_OK)
             r = check_verb_args(c, &at, v);
-        for (uint32_t k = 0; r == CELL_OK && k < v->nfield_rules; k++) {
-            const struct json_at rule = element(&rules, k);
-            r = cell_check_name(&rule, NULL, v->field_rules[k], NAME_WORD, c->e);
-        }
+        if (r == CELL_OK)
+            r = check_verb_rules(c, &at, "field_rules", v->field_rules, v->nfield_rules);
+        if (r == CELL_OK)
+            r = check_verb_rules(c, &at, "rules", v->rules, v->nrules);
         if (r == CELL_OK && i)
             r = check_order(c, &verbs, i, c->s->verbs[i - 1].name, v->name);
     }
@@ -430,13 +488,13 @@ static int check_cell(const struct checker *c, const struct json_at *root)
     return r == CELL_OK ? cell_check_doc(root, c->s->doc, c->e) : r;
 }
 
-int cell_schema_check(const struct cell_schema *s, bool expansion, int status, struct cell_error *e)
+int cell_schema_check(const struct cell_schema *s, enum schema_origin origin, int status, struct cell_error *e)
 {
     const struct json_at root = {.status = status};
-    const struct checker c = {s, e, calloc((size_t)s->ntypes + 1, 1)};
+    const struct checker c = {s, origin, e, calloc((size_t)s->ntypes + 1, 1)};
     if (!c.depths)
         return cell_error_set(e, CELL_NO_MEMORY, "schema: out of memory");
-    int r = expansion ? CELL_OK : check_cell(&c, &root);
+    int r = origin == SCHEMA_OF_EXPANSION ? CELL_OK : check_cell(&c, &root);
     if (r == CELL_OK)
         r = check_types(&c, &root);
     if (r == CELL_OK)

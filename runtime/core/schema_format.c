@@ -114,7 +114,7 @@ static void put_field(struct writer *w, const struct schema_field *f)
 static void put_param(struct writer *w, const struct schema_field *p)
 {
     open_item(w);
-    put_text(w, "dir", p->out ? "out" : "in");
+    put_text(w, "dir", p->inout ? "inout" : p->out ? "out" : "in");
     put_doc(w, p->doc);
     put_text(w, "name", p->name);
     put_true(w, "pointer", p->by_pointer);
@@ -174,6 +174,7 @@ static void put_constant(struct writer *w, const struct schema_constant *k)
 static void put_method(struct writer *w, const struct schema_method *m)
 {
     open_item(w);
+    put_text(w, "binding", m->binding);
     put_doc(w, m->doc);
     put_true(w, "idempotent", m->idempotent);
     put_text(w, "name", m->name);
@@ -213,6 +214,8 @@ static void put_verb(struct writer *w, const struct schema_verb *v)
         put_strings(w, "field_rules", v->field_rules, v->nfield_rules);
     put_text(w, "name", v->name);
     put_strings(w, "on", on, n);
+    if (v->nrules)
+        put_strings(w, "rules", v->rules, v->nrules);
     put(w, "}");
 }
 

@@ -38,9 +38,25 @@ uint32_t cell_declared_count(const struct cell_schema *s);
 /* Whether an expansion can use these types at all. NULL is accepted. */
 int cell_declared_check(const struct cell_schema *declared, struct cell_error *e);
 
+/* The same of a request that is a part of a document (cell_request_declared). */
+int cell_declared_read(const struct json_at *request, struct cell_schema **declared, struct cell_error *e);
+
+/* expansion_said.c */
+/* A member as a string in the arena. CELL_OK also when it is absent and need not be there. */
+int cell_copy_member(const struct json_at *at, const char *key, enum json_need need, struct cell_arena *arena,
+                     const char **text, struct cell_error *e);
+/* One diagnostic; without `severity` there is no such member, and it is an error. *d must be zero. */
+int cell_diagnostic_read(const struct json_at *at, bool severity, struct cell_arena *arena,
+                         struct expansion_diagnostic *d, struct cell_error *e);
+int cell_diagnostics_read(const struct json_at *root, struct cell_expansion *x, struct cell_error *e);
+/* plan.c: the member "plan"; *plan is unchanged when there is nothing to do. */
+int cell_plan_read(const struct json_at *root, struct cell_arena *arena, struct expansion_plan *plan,
+                   struct cell_error *e);
+
 /* schema_check.c: everything that cell_schema_parse guarantees and that can be seen in the model. `status` is returned
- * on failure. An expansion's content has no cell. */
-int cell_schema_check(const struct cell_schema *s, bool expansion, int status, struct cell_error *e);
+ * on failure. A cell's own methods have no bindings; an expansion's content has no cell. */
+enum schema_origin { SCHEMA_OF_CELL, SCHEMA_OF_CLIENT, SCHEMA_OF_EXPANSION };
+int cell_schema_check(const struct cell_schema *s, enum schema_origin origin, int status, struct cell_error *e);
 
 /* schema_names.c */
 enum name_use { NAME_C, NAME_WORD }; /* becomes an identifier in C, or is only compared */

@@ -187,9 +187,10 @@ static int read_param(struct reader *r, const struct json_at *at, void *entry)
         bad = cell_json_string(at, "dir", JSON_REQUIRED, &dir, r->e);
     if (bad < 0)
         return bad;
-    p->out = strcmp(dir, "out") == 0;
+    p->inout = strcmp(dir, "inout") == 0;
+    p->out = p->inout || strcmp(dir, "out") == 0;
     if (!p->out && strcmp(dir, "in") != 0)
-        return cell_json_fail(at, "dir", r->e, "\"in\" or \"out\" is expected, not '%s'",
+        return cell_json_fail(at, "dir", r->e, "\"in\", \"out\" or \"inout\" is expected, not '%s'",
                               cell_json_quote(dir, quoted, sizeof(quoted)));
     bad = cell_json_bool(at, "pointer", JSON_OPTIONAL, &p->by_pointer, r->e);
     bad = bad < 0 ? bad : cell_json_bool(at, "stream", JSON_OPTIONAL, &p->stream, r->e);
@@ -337,6 +338,8 @@ static int read_method(struct reader *r, const struct json_at *at, void *entry)
     if (bad == CELL_OK)
         bad = read_string(r, at, "renamed_from", JSON_OPTIONAL, &m->renamed_from);
     if (bad == CELL_OK)
+        bad = read_string(r, at, "binding", JSON_OPTIONAL, &m->binding);
+    if (bad == CELL_OK)
         bad = cell_json_bool(at, "idempotent", JSON_OPTIONAL, &m->idempotent, r->e);
     if (bad < 0)
         return bad;
@@ -386,7 +389,9 @@ static int read_verb(struct reader *r, const struct json_at *at, void *entry)
         bad = read_targets(r, at, v);
     if (bad == CELL_OK)
         bad = read_entries(r, at, "args", sizeof(struct schema_verb_arg), read_verb_arg, &v->args, &v->nargs);
-    return bad < 0 ? bad : read_strings(r, at, "field_rules", &v->field_rules, &v->nfield_rules);
+    if (bad == CELL_OK)
+        bad = read_strings(r, at, "field_rules", &v->field_rules, &v->nfield_rules);
+    return bad < 0 ? bad : read_strings(r, at, "rules", &v->rules, &v->nrules);
 }
 
 /* What this version gives no meaning must at least be what it will be. */
@@ -432,74 +437,4 @@ int cell_schema_read_type(const struct json_at *at, const struct cell_schema *de
         bad = read_type(&r, at, &s->types[r.defined]);
     free(r.known);
     return bad;
-}
-
-static int read_head(struct reader *r, const struct json_at *root)
-{
-    const char *format, *abi;
-    char quoted[CELL_QUOTE_SIZE];
-    int bad = cell_json_string(root, "schema", JSON_REQUIRED, &format, r->e);
-    if (bad < 0)
-        return bad;
-    if (strcmp(format, CELL_SCHEMA_FORMAT) != 0)
-        return cell_json_fail(root, "schema", r->e, "format '%s' is not known, '" CELL_SCHEMA_FORMAT "' is",
-                              cell_json_quote(format, quoted, sizeof(quoted)));
-    if ((bad = cell_json_string(root, "abi", JSON_REQUIRED, &abi, r->e)) < 0)
-        return bad;
-    if (strcmp(abi, CELL_ABI_NAME) != 0)
-        return cell_json_fail(root, "abi", r->e, "ABI '%s' is not supported, '" CELL_ABI_NAME "' is",
-                              cell_json_quote(abi, quoted, sizeof(quoted)));
-    if ((bad = read_string(r, root, "cell", JSON_REQUIRED, &r->s->cell)) < 0)
-        return bad;
-    return read_string(r, root, "doc", JSON_OPTIONAL, &r->s->doc);
-}
-
-/* Takes the fingerprint from the document as it came, and keeps that when the model cannot write it again. */
-static int take_document(const struct json_at *root, struct cell_schema *s, struct cell_error *e)
-{
-    struct cell_buffer got = {0}, own = {0};
-    int r = CELL_OK;
-    cell_json_put(&got, root);
-    cell_schema_put(s, &own);
-    bool ok = cell_buffer_ok(&got) && cell_buffer_ok(&own);
-    if (ok && (got.len != own.len || memcmp(got.data, own.data, got.len) != 0)) {
-        s->received = cell_arena_copy(&s->arena, got.data, got.len);
-        s->received_len = got.len;
-        ok = s->received != NULL;
-    }
-    if (ok)
-        cell_sha256_hex(got.data, got.len, s->fingerprint);
-    else
-        r = cell_error_set(e, CELL_NO_MEMORY, "schema: out of memory");
-    cell_buffer_free(&got);
-    cell_buffer_free(&own);
-    return r;
-}
-
-static int parse_into(const struct json_at *root, struct cell_schema *s, struct cell_error *e)
-{
-    struct reader r = {.s = s, .e = e};
-    int bad = read_head(&r, root);
-    if (bad == CELL_OK)
-        bad = cell_schema_read(root, true, NULL, s, e);
-    if (bad == CELL_OK)
-        bad = cell_schema_check(s, false, CELL_PROTOCOL_ERROR, e);
-    if (bad == CELL_OK)
-        bad = cell_schema_index(s, e);
-    return bad < 0 ? bad : take_document(root, s, e);
-}
-
-int cell_schema_parse(const char *json, size_t len, struct cell_schema **schema, struct cell_error *e)
-{
-    struct cell_json doc = {0};
-    int r = cell_json_load(json, len, CELL_PROTOCOL_ERROR, &doc, e);
-    struct cell_schema *s = r < 0 ? NULL : cell_schema_new();
-    if (r == CELL_OK)
-        r = s ? parse_into(&doc.root, s, e) : cell_error_set(e, CELL_NO_MEMORY, "schema: out of memory");
-    if (r == CELL_OK)
-        *schema = s;
-    else
-        cell_schema_free(s);
-    cell_json_free(&doc);
-    return r;
 }

@@ -164,6 +164,8 @@ static int end(struct cell_session *s, struct known_cell *c, const struct questi
     s->budget_ns -= taken < s->budget_ns ? taken : s->budget_ns;
     if (r >= 0)
         return r;
+    if (r == CELL_UNIMPLEMENTED) /* an answer like others, of a cell that is not asked for that again */
+        return r;
     disconnect(s, c);
     /* A cell may also answer that a deadline of its own has passed. */
     if (r != CELL_DEADLINE_EXCEEDED || taken + CLOCK_NS < q->granted_ns)
@@ -232,8 +234,7 @@ static uint64_t down_lifetime_ms(const struct cell_session *s)
     return ms > DOWN_MS ? ms : DOWN_MS;
 }
 
-/* Only who had the time to answer is blamed for not answering. */
-static void remember_hung(struct cell_session *s, struct known_cell *c, uint64_t granted_ns)
+void cell_session_remember_hung(struct cell_session *s, struct known_cell *c, uint64_t granted_ns)
 {
     if (c->hung && granted_ns >= s->config->timeout_ms * CELL_NS_PER_MS / 2)
         cell_store_set_down(&s->store, &c->socket);
@@ -258,7 +259,7 @@ static int ask_cell(struct cell_session *s, struct known_cell *c, struct cell_er
     if (r >= 0)
         r = cell_session_update_mirror(s, c, e);
     if (r < 0) {
-        remember_hung(s, c, granted_ns);
+        cell_session_remember_hung(s, c, granted_ns);
         return r;
     }
     cell_store_clear_down(&s->store, &c->socket);
@@ -378,49 +379,6 @@ int cell_session_sync(struct cell_session *s, const char *name, struct session_c
     s->unreachable_lock = false;
     int r = cell_session_cell(s, name, cell);
     s->unreachable_lock = stands_in;
-    return r;
-}
-
-static int expand_locked(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
-                         const struct cell_schema *declared, struct cell_expansion **x, struct cell_error *e)
-{
-    const struct lock_answer *answer = NULL;
-    int r = cell_session_locked_answer(s, c, json, len, &answer, e);
-    if (r < 0)
-        return r;
-    r = cell_expansion_parse(answer->document, answer->document_len, declared, x, e);
-    return r < 0 && e ? cell_error_wrap(e, "%s: its answer '%s' is not valid", c->pub.lock_path, answer->key) : r;
-}
-
-int cell_session_expand(struct cell_session *s, struct session_cell *cell, const char *json, size_t len,
-                        const struct cell_schema *declared, struct cell_expansion **x, struct cell_error *e)
-{
-    struct known_cell *c = session_known(cell);
-    const char *reply;
-    size_t reply_len;
-    if (cell->status < 0)
-        return session_fail_again(cell, e);
-    if (s->mode == SESSION_MIRROR)
-        return cell_error_set(e, CELL_FAILED_PRECONDITION, "cells are not asked in this kind of compilation");
-    if (cell->stale)
-        return cell_error_set(e, cell->error.status, "%s", cell->error.text);
-    int r = cell_declared_check(declared, e);
-    if (r >= 0 && s->begun == SESSION_LIVE)
-        r = cell_session_used_answer(s, c, json, len, e);
-    if (r < 0)
-        return r;
-    if (cell->lock_path)
-        return expand_locked(s, c, json, len, declared, x, e);
-    uint64_t granted_ns = s->budget_ns;
-    r = cell_session_request(s, c, CELL_COMPILE_EXPAND, json, len, &reply, &reply_len, e);
-    if (r < 0) {
-        remember_hung(s, c, granted_ns);
-        return r;
-    }
-    r = cell_expansion_parse(reply, reply_len, declared, x, e);
-    if (r < 0)
-        return e ? cell_error_wrap(e, "%s: its answer is not valid", session_place(c)) : r;
-    cell->answer_differs = cell_session_answer_differs(s, c, json, len, reply, reply_len);
     return r;
 }
 

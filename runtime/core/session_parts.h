@@ -11,6 +11,7 @@
 #include "core/store.h"
 #include "wire/frame.h"
 
+struct asked;
 struct known_cell {
     struct session_cell pub; /* first: what callers hold is this */
     void *link;              /* NULL = not connected */
@@ -23,7 +24,24 @@ struct known_cell {
     bool lock_sought;
     struct cell_error lock_error; /* of reading it; status CELL_NOT_FOUND: there is none */
     struct used_answer *answers;  /* that this compilation used */
+    enum { STATE_UNKNOWN, STATE_NONE, STATE_KNOWN } has_state;
+    char state[CELL_STATE_MAX + 1];       /* KNOWN */
+    struct asked *asked, **asked_end;     /* all that it was asked to expand, in order */
+    struct asked *planned, **planned_end; /* those whose answer had a plan, in order */
+    uint32_t nplanned;
     struct known_cell *next;
+};
+
+/* A question of this compilation, without what is pending for it: those of the same cell before it with a plan. */
+struct asked {
+    const char *request; /* as the caller has it */
+    size_t len;
+    const char *question; /* what of it an answer depends on, canonical; NULL = it is no request */
+    char hash[33];        /* of that, and of what is pending; "" = none */
+    /* The answer, when the cell has given it in this compilation; NULL else. */
+    const char *document;
+    size_t document_len;
+    struct asked *next, *next_planned;
 };
 
 /* An answer of a cell, by its key, and the question to it. */
@@ -82,6 +100,23 @@ static inline int session_fail_again(const struct session_cell *cell, struct cel
  * only to a cell that still has the fingerprint that is known of it. */
 int cell_session_request(struct cell_session *s, struct known_cell *c, enum cell_compile_method method,
                          const char *json, size_t len, const char **reply, size_t *reply_len, struct cell_error *e);
+
+/* session.c: notes that a question used up its time. Only who had the time to answer is blamed for not answering. */
+void cell_session_remember_hung(struct cell_session *s, struct known_cell *c, uint64_t granted_ns);
+
+/* session_answer.c: what is kept of answers. */
+/* Finds out the state of the cell's answers, once; c->has_state tells. */
+int cell_session_know_state(struct cell_session *s, struct known_cell *c, struct cell_error *e);
+/* Remembers a question, with its hash for what is pending now. */
+int cell_session_add_asked(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
+                           struct asked **asked, struct cell_error *e);
+void cell_session_hash_asked(const struct known_cell *c, struct asked *a);
+/* The answer that is kept, to be freed by the caller; `any`: also one of another state or schema. NULL: there is none.
+ */
+char *cell_session_kept(struct cell_session *s, const struct known_cell *c, const struct asked *a, bool any,
+                        size_t *len);
+/* Asks for the expansion, with what is pending now; keeps the document with the question. */
+int cell_session_ask_expand(struct cell_session *s, struct known_cell *c, struct asked *a, struct cell_error *e);
 
 /* session_lock.c */
 /* The lock, read once; NULL when there is none of use, and c->lock_error says why. */

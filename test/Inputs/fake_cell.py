@@ -30,6 +30,8 @@ class Behaviour:
     expand: object = None               # reply to expand: a document, raw bytes, or {"answers": {KEY: document}} where
                                         # KEY is "NAME VERB ARGUMENTS…" of the annotated declaration, "-" for an
                                         # argument that is left out
+    state: Optional[str] = None         # reply to state; None: it has none. With "{n}" in it, n counts what was applied
+    apply: object = None                # reply to apply: a document, raw bytes; True: everything is done as asked
     hang_at: Optional[str] = None       # accept | hello | reply: from there on it says nothing
     close_at: Optional[str] = None      # accept | hello | reply | middle (of the reply)
     welcome: Optional[bytes] = None     # raw bytes in place of WELCOME
@@ -48,7 +50,7 @@ class Behaviour:
 class FakeCell:
     def __init__(self, path, behaviour):
         self.path, self.behaviour = path, behaviour
-        self.connections, self.requests = 0, []
+        self.connections, self.requests, self.applied = 0, [], 0
         self.stopping = threading.Event()
 
     def __enter__(self):
@@ -144,14 +146,39 @@ class FakeCell:
         args = ["-" if arg is None else arg for arg in annotation["args"]]
         return document["answers"][" ".join([request["declaration"]["name"], annotation["verb"], *args])]
 
+    def _state(self):
+        return self.behaviour.state.replace("{n}", str(self.applied)) if self.behaviour.state is not None else None
+
+    def _apply(self, request):
+        document = self.behaviour.apply
+        self.applied += 1
+        if document is True:
+            document = {"applied": [{"id": "ab", "steps": 1} for _ in json.loads(request)["requests"]]}
+            if self._state() is not None:
+                document["state"] = self._state()
+        return document
+
+    def _compile(self, code, request):
+        """The reply to one request of the compile channel, and its code."""
+        b = self.behaviour
+        if code == 1:
+            return self._answer(request), b.reply_code
+        if code == 2 and b.apply is not None:
+            return self._apply(request), b.reply_code
+        if code == 3 and b.state is not None:
+            return {"state": self._state()}, b.reply_code
+        return (b.schema, b.reply_code) if code == 0 else (b"", -12)
+
     def _reply(self, fields, request):
         b = self.behaviour
         if b.reply is not None:
             return b.reply
-        asked = fields["code"] == 1 and fields["channel"] == wire.COMPILE
-        document = self._answer(request) if asked else b.schema
+        code = b.reply_code
+        document = b.schema
+        if fields["channel"] == wire.COMPILE:
+            document, code = self._compile(fields["code"], request)
         message = wire.canonical(document) if isinstance(document, dict) else (document or b"")
-        return wire.frame(wire.REPLY, fields["channel"], code=b.reply_code,
+        return wire.frame(wire.REPLY, fields["channel"], code=code,
                           request=fields["id"] if b.reply_id is None else b.reply_id,
                           meta=b.reply_meta, message=message, length=b.reply_length)
 
@@ -161,14 +188,16 @@ def main():
     parser.add_argument("--socket", required=True)
     parser.add_argument("--schema", help="file with the schema document")
     parser.add_argument("--expand", help="file with the reply to expand")
+    parser.add_argument("--state", help="reply to state")
+    parser.add_argument("--apply", help="file with the reply to apply; '-': everything is done as asked")
     parser.add_argument("--hang-at", choices=["accept", "hello", "reply"])
     parser.add_argument("--close-at", choices=["accept", "hello", "reply", "middle"])
     parser.add_argument("--log", help="file that gets one JSON line a request, and last the number of connections")
     parser.add_argument("command", nargs="+")
     args = parser.parse_args()
-    behaviour = Behaviour(hang_at=args.hang_at, close_at=args.close_at)
-    for name in ("schema", "expand"):
-        if getattr(args, name):
+    behaviour = Behaviour(hang_at=args.hang_at, close_at=args.close_at, state=args.state, apply=args.apply == "-" or None)
+    for name in ("schema", "expand", "apply"):
+        if getattr(args, name) not in (None, "-"):
             with open(getattr(args, name), encoding="utf-8") as f:
                 setattr(behaviour, name, json.load(f))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -9,6 +9,7 @@
 
 #include "base/util.h"
 #include "core/ask.h"
+#include "wire/frame.h"
 
 /* What the fake cell does and what it was asked. One stands for all cells; `schema` NULL makes one for the name. */
 static struct fake {
@@ -16,17 +17,21 @@ static struct fake {
     const char *fingerprint; /* what it greets with; NULL = that of the schema */
     const char *version;     /* a word in the schema that is made */
     const char *expansion;
+    const char *state;               /* token; NULL = it has none */
+    const char *applied;             /* reply to apply */
     int open_status, request_status; /* failures of the next calls, until set back */
     bool fails_once;                 /* request_status is for one call only */
     bool uses_time;                  /* a failure takes all the time that is granted */
     uint64_t takes_ms;               /* how long it takes to greet */
-    int opens, requests, expands, closes;
+    int opens, requests, expands, closes, states, applies;
     uint64_t granted_ms; /* at the last open or request */
     bool any_owner;
     char address[256];
 } fake;
 
 static char fake_made[1024];
+static char fake_last[4096]; /* the last request to expand or apply */
+static char fake_state[128];
 
 static const char *fake_schema(const char *cell)
 {
@@ -83,7 +88,19 @@ static int fake_request(void *link, uint32_t method, const char *json, size_t le
     int r = fake_fail(status, "request", deadline_ns, e);
     if (r < 0)
         return r;
-    *reply = method == 1 ? fake.expansion : fake_schema(link);
+    fake.states += method == CELL_COMPILE_STATE;
+    fake.applies += method == CELL_COMPILE_APPLY;
+    if (method == CELL_COMPILE_STATE) {
+        if (!fake.state)
+            return cell_error_set(e, CELL_UNIMPLEMENTED, "%s: no state", fake.address);
+        snprintf(fake_state, sizeof(fake_state), "{\"state\":\"%s\"}", fake.state);
+    }
+    if (method == CELL_COMPILE_EXPAND || method == CELL_COMPILE_APPLY)
+        snprintf(fake_last, sizeof(fake_last), "%s", json);
+    *reply = method == CELL_COMPILE_EXPAND  ? fake.expansion
+             : method == CELL_COMPILE_STATE ? fake_state
+             : method == CELL_COMPILE_APPLY ? fake.applied
+                                            : fake_schema(link);
     *reply_len = strlen(*reply);
     return CELL_OK;
 }

@@ -448,7 +448,7 @@ TEST(parameters_go_in_or_out_as_their_type_allows)
 {
     static const struct edit edits[] = {
         {"\"dir\":\"in\",\"name\":\"role\"", "\"dir\":\"sideways\",\"name\":\"role\"",
-         "methods[0].params[1].dir: \"in\" or \"out\" is expected, not 'sideways'"},
+         "methods[0].params[1].dir: \"in\", \"out\" or \"inout\" is expected, not 'sideways'"},
         {"\"dir\":\"in\",\"name\":\"role\"", "\"name\":\"role\"", "methods[0].params[1].dir: missing"},
         {"\"name\":\"role\",\"type\"", "\"name\":\"role\",\"pointer\":true,\"type\"",
          "methods[0].params[1].type: no in parameter can point to 'auth_role'"},

@@ -147,8 +147,8 @@ TEST(client_descriptors_hold_slots_flags_and_counts)
     CHECK(has(c, "{\"email\", &cell_type_str, 0, 0, 0, 0},\n    {\"in\", &cell_type_u8, 16, 16, 1, 0},\n"
                  "    {\"template_of\", &cellgen_auth_session_type, 32, 0, 1, 0},\n"
                  "    {\"out\", &cellgen_auth_session_type, 0, 0, 3, 0},\n"));
-    CHECK(has(c, "{\"auth_login\", cellgen_auth_login_params, cellgen_auth_login_params + 3, 3, 1, 48, 0, 0, 0}"));
-    CHECK(has(c, "{\"auth_ping\", 0, 0, 0, 0, 0, 1, 0, 0}"));
+    CHECK(has(c, "{\"auth_login\", cellgen_auth_login_params, cellgen_auth_login_params + 3, 3, 1, 48, 0, 0, 0, 0}"));
+    CHECK(has(c, "{\"auth_ping\", 0, 0, 0, 0, 0, 1, 0, 0, 0}"));
     CHECK(has(c, "{\"auth_session\", 14, 40, 8, 4, cellgen_auth_session_fields, 0}"));
     CHECK(has(c, "{\"auth_session_list\", 16, 16, 8, 0, 0, &cellgen_auth_session_type}"));
     CHECK(has(c, "{\"auth_role\", 15, 4, 4, 0, 0, &cell_type_u32}"));
@@ -353,7 +353,7 @@ TEST(method_has_its_thunk_descriptor_and_section_entry)
     CHECK(has(out.data, "static int cellgen_invoke_auth_login(cell_ctx *c, const void *in, void *const *out)\n"));
     CHECK(has(out.data, "return auth_login(c, args->email, (const uint8_t *)args->in.ptr, "
                         "(const struct auth_session *)args->template_of.ptr, (struct auth_session *)out[0]);\n"));
-    CHECK(has(out.data, ", cellgen_invoke_auth_login, 0};\n"));
+    CHECK(has(out.data, ", cellgen_invoke_auth_login, 0, 0};\n"));
     CHECK(has(out.data, "static const struct cell_method *const cellgen_entry_auth_login\n"
                         "    __attribute__((used, retain, section(\"cell_methods\"))) = &cellgen_method_auth_login;"));
     char *code = code_of(out.data);
@@ -531,7 +531,7 @@ TEST(a_method_with_a_stream_has_an_iterator_and_no_asynchronous_form)
         has(c, "static inline size_t auth_tail_next_n(struct auth_tail_iter *iter, cell_str *records, size_t max)\n"));
     CHECK(has(c, "static inline int auth_tail_end(struct auth_tail_iter *cellgen_handle, cell_str *outs)\n"));
     CHECK(has(c, "{\"auth_tail\", cellgen_auth_tail_params, cellgen_auth_tail_params + 1, 1, 1, 8, 0, 0, "
-                 "cellgen_auth_tail_params + 2}"));
+                 "cellgen_auth_tail_params + 2, 0}"));
     CHECK(!has(c, "_async"));
     free(c);
 }

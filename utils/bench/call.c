@@ -109,14 +109,15 @@ static int stream_invoke(cell_ctx *c, const void *in, void *const *out)
 /* Sorted by name; the index is the method's number. */
 enum { BYTES, ECHO8, ECHO40, ECHO64, ECHO1024, LENT, REPLY, STREAM, NMETHODS };
 static const struct cell_method methods[NMETHODS] = {
-    [BYTES] = {"bench_bytes", bytes_in, bytes_out, 1, 1, sizeof(cell_bytes), 0, bytes_invoke, NULL},
-    [ECHO8] = {"bench_echo008", bench_echo008_in, bench_echo008_out, 1, 1, 8, 0, bench_echo008_invoke, NULL},
-    [ECHO40] = {"bench_echo040", bench_echo040_in, bench_echo040_out, 1, 1, 40, 0, bench_echo040_invoke, NULL},
-    [ECHO64] = {"bench_echo064", bench_echo064_in, bench_echo064_out, 1, 1, 64, 0, bench_echo064_invoke, NULL},
-    [ECHO1024] = {"bench_echo1024", bench_echo1024_in, bench_echo1024_out, 1, 1, 1024, 0, bench_echo1024_invoke, NULL},
-    [LENT] = {"bench_lent", lent_in, bytes_out, 2, 1, sizeof(struct lent_in), 0, lent_invoke, NULL},
-    [REPLY] = {"bench_reply", reply_in, bytes_out, 1, 1, 8, 0, reply_invoke, NULL},
-    [STREAM] = {"bench_stream", NULL, NULL, 0, 0, 0, 0, stream_invoke, &records_out},
+    [BYTES] = {"bench_bytes", bytes_in, bytes_out, 1, 1, sizeof(cell_bytes), 0, bytes_invoke, NULL, NULL},
+    [ECHO8] = {"bench_echo008", bench_echo008_in, bench_echo008_out, 1, 1, 8, 0, bench_echo008_invoke, NULL, NULL},
+    [ECHO40] = {"bench_echo040", bench_echo040_in, bench_echo040_out, 1, 1, 40, 0, bench_echo040_invoke, NULL, NULL},
+    [ECHO64] = {"bench_echo064", bench_echo064_in, bench_echo064_out, 1, 1, 64, 0, bench_echo064_invoke, NULL, NULL},
+    [ECHO1024] = {"bench_echo1024", bench_echo1024_in, bench_echo1024_out, 1, 1, 1024, 0, bench_echo1024_invoke, NULL,
+                  NULL},
+    [LENT] = {"bench_lent", lent_in, bytes_out, 2, 1, sizeof(struct lent_in), 0, lent_invoke, NULL, NULL},
+    [REPLY] = {"bench_reply", reply_in, bytes_out, 1, 1, 8, 0, reply_invoke, NULL, NULL},
+    [STREAM] = {"bench_stream", NULL, NULL, 0, 0, 0, 0, stream_invoke, &records_out, NULL},
 };
 static const struct cell_method *const served[NMETHODS] = {&methods[0], &methods[1], &methods[2], &methods[3],
                                                            &methods[4], &methods[5], &methods[6], &methods[7]};

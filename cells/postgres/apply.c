@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+#include "apply.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "apply_parts.h"
+
+#define LOCK_TIMEOUT_MS 200
+#define RETRY_PAUSE_MS 100
+#define IDLE_MS 60000 /* within a transaction: a cell that hangs does not hold locks for ever */
+#define MOST_REPEATS 1000000
+
+int pg_policy_allows(enum pg_policy policy, const struct pg_step *step, struct pg_failure *f)
+{
+    bool hazard = step->hazard && step->hazard[0];
+
+    if (policy == PG_POLICY_APPLY || (policy == PG_POLICY_ADDITIVE && !hazard && pg_step_is_additive(step->kind)))
+        return CELL_OK;
+    return pg_fail(f, CELL_PERMISSION_DENIED, "the policy of this cell is '%s', which does not allow%s%s%s: %.300s",
+                   pg_policy_name(policy), policy == PG_POLICY_ADDITIVE ? " a step that is not additive" : " any step",
+                   hazard ? " with the hazard " : "", hazard ? step->hazard : "", step->text);
+}
+
+int pg_history_begin(PGconn *conn, const struct pg_plan *plan, const struct pg_step *step, bool done,
+                     const struct pg_migration_options *o, char id[24], struct pg_failure *f)
+{
+    const struct pg_origin *from = step->declared < o->norigins ? &o->origins[step->declared] : NULL;
+    PGresult *result = NULL;
+    char number[16];
+
+    snprintf(number, sizeof(number), "%d", (int)(step - plan->steps) + 1);
+    const char *const params[] = {plan->id,
+                                  number,
+                                  pg_step_name(step->kind),
+                                  step->text,
+                                  step->hazard && step->hazard[0] ? step->hazard : NULL,
+                                  step->consent,
+                                  step->schema,
+                                  step->table,
+                                  from ? from->fingerprint : NULL,
+                                  o->who,
+                                  from ? from->source : NULL,
+                                  done ? "true" : "false"};
+    int r = pg_query(conn,
+                     "INSERT INTO cell.history (plan, step, kind, text, hazard, consent, schema_name, table_name, "
+                     "fingerprint, who, source, done) VALUES ($1, $2::integer, $3, $4, $5, $6, $7, $8, $9, $10, $11, "
+                     "CASE WHEN $12::boolean THEN pg_catalog.clock_timestamp() END) RETURNING id",
+                     12, params, &result, f);
+    if (r >= 0)
+        snprintf(id, 24, "%s", PQgetvalue(result, 0, 0));
+    PQclear(result);
+    return r;
+}
+
+int pg_history_done(PGconn *conn, const char *id, struct pg_failure *f)
+{
+    PGresult *result = NULL;
+    int r = pg_query(conn, "UPDATE cell.history SET done = pg_catalog.clock_timestamp() WHERE id = $1::bigint", 1, &id,
+                     &result, f);
+
+    PQclear(result);
+    return r;
+}
+
+/* What the steps of one go have in common. */
+struct go {
+    PGconn *conn;
+    const struct pg_plan *plan;
+    const struct pg_migration_options *o;
+    struct pg_applied *applied;
+};
+
+static int64_t left_ms(const struct go *g) { return g->o->deadline_ms - pg_now_ms(); }
+
+static int set_timeouts(const struct go *g, bool waits, struct pg_failure *f)
+{
+    int64_t lock = g->o->lock_timeout_ms ? g->o->lock_timeout_ms : LOCK_TIMEOUT_MS, left = left_ms(g);
+    char sql[192];
+
+    if (left <= 0)
+        return pg_fail(f, CELL_DEADLINE_EXCEEDED, "the time is over");
+    /* A concurrent step waits for transactions that began before it, with a lock that stands in nobody's way. */
+    lock = waits || lock > left ? left : lock;
+    snprintf(sql, sizeof(sql),
+             "SET lock_timeout = %" PRId64 "; SET statement_timeout = %" PRId64
+             "; SET idle_in_transaction_session_timeout = %d",
+             lock, left, IDLE_MS);
+    return pg_run(g->conn, sql, f);
+}
+
+static int run(const struct go *g, const char *sql, struct pg_failure *f)
+{
+    pg_boundary(g->o);
+    int r = pg_run(g->conn, sql, f);
+    pg_boundary(g->o);
+    return r;
+}
+
+/* The steps first … last - 1 in one transaction. */
+static int run_together(const struct go *g, uint32_t first, uint32_t last, struct pg_failure *f)
+{
+    char id[24];
+    int r = run(g, "BEGIN", f);
+
+    for (uint32_t i = first; r >= 0 && i < last; i++) {
+        const struct pg_step *step = &g->plan->steps[i];
+        g->applied->failed = step;
+        for (uint32_t k = 0; r >= 0 && k < step->nsql; k++)
+            r = run(g, step->sql[k], f);
+        if (r >= 0)
+            r = pg_history_begin(g->conn, g->plan, step, true, g->o, id, f);
+    }
+    if (r >= 0)
+        r = run(g, "COMMIT", f);
+    if (r < 0 && PQstatus(g->conn) == CONNECTION_OK && PQtransactionStatus(g->conn) != PQTRANS_IDLE)
+        pg_run(g->conn, "ROLLBACK", NULL);
+    return r;
+}
+
+/* False too when the question cannot be answered, which its step will then find out. */
+static bool is_done(const struct go *g, const struct pg_step *step)
+{
+    PGresult *result = NULL;
+    bool done = false;
+
+    if (step->done && pg_query(g->conn, step->done, 0, NULL, &result, NULL) >= 0)
+        done = PQntuples(result) == 1 && strcmp(PQgetvalue(result, 0, 0), "t") == 0;
+    PQclear(result);
+    return done;
+}
+
+/* A step that is in no transaction: what an interrupted one has left is removed first. */
+static int run_outside(const struct go *g, const struct pg_step *step, struct pg_failure *f)
+{
+    bool done = is_done(g, step);
+    char id[24];
+    int r = pg_history_begin(g->conn, g->plan, step, false, g->o, id, f);
+
+    for (uint32_t i = 0; r >= 0 && !done && i < step->nrepair; i++)
+        r = run(g, step->repair[i], f);
+    for (uint32_t i = 0; r >= 0 && !done && i < step->nsql; i++)
+        r = run(g, step->sql[i], f);
+    if (r >= 0 && step->done && !is_done(g, step))
+        r = pg_fail(f, CELL_ABORTED, "the step had no effect");
+    return r < 0 ? r : pg_history_done(g->conn, id, f);
+}
+
+/* One statement again and again, each time for as many rows as it takes itself. */
+static int run_repeated(const struct go *g, const struct pg_step *step, struct pg_failure *f)
+{
+    char id[24];
+    int r = pg_history_begin(g->conn, g->plan, step, false, g->o, id, f);
+
+    for (int i = 0; r >= 0 && i < MOST_REPEATS; i++) {
+        PGresult *result = NULL;
+        pg_boundary(g->o);
+        if (left_ms(g) <= 0)
+            return pg_fail(f, CELL_DEADLINE_EXCEEDED, "the time is over; what was done so far stays done");
+        r = pg_query(g->conn, step->sql[0], 0, NULL, &result, f);
+        bool none = r >= 0 && strcmp(PQcmdTuples(result), "0") == 0;
+        PQclear(result);
+        if (none)
+            break;
+    }
+    for (uint32_t i = 1; r >= 0 && i < step->nsql; i++)
+        r = run(g, step->sql[i], f);
+    return r < 0 ? r : pg_history_done(g->conn, id, f);
+}
+
+static int run_steps(const struct go *g, uint32_t first, uint32_t last, struct pg_failure *f)
+{
+    const struct pg_step *step = &g->plan->steps[first];
+    int r = set_timeouts(g, step->mode == PG_OUTSIDE, f);
+
+    g->applied->failed = step;
+    if (r < 0)
+        return r;
+    if (step->mode == PG_OUTSIDE)
+        return run_outside(g, step, f);
+    if (step->mode == PG_REPEATED)
+        return run_repeated(g, step, f);
+    return run_together(g, first, last, f);
+}
+
+/* Who has a lock on the step's table; "" when nobody does any more. */
+static void find_holder(const struct go *g, const struct pg_step *step, char *text, size_t size)
+{
+    const char *const params[] = {step->schema, step->table};
+    PGresult *result = NULL;
+
+    text[0] = '\0';
+    if (step->table &&
+        pg_query(
+            g->conn,
+            "SELECT pg_catalog.concat_ws(', ', 'pid ' || a.pid, nullif(a.application_name, ''), a.usename, a.state) "
+            "FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid "
+            "WHERE l.locktype = 'relation' AND l.granted AND a.pid <> pg_catalog.pg_backend_pid() AND l.relation = "
+            "pg_catalog.to_regclass(pg_catalog.format('%I.%I', coalesce($1, current_schema()), $2::text)) LIMIT 1",
+            2, params, &result, NULL) >= 0 &&
+        PQntuples(result) == 1)
+        snprintf(text, size, "; table %s is locked by %s", step->table, PQgetvalue(result, 0, 0));
+    PQclear(result);
+}
+
+/* Up to three rows that show why a step cannot be done with the data that is there. */
+static void find_culprits(const struct go *g, const struct pg_step *step, struct pg_failure *f)
+{
+    PGresult *result = NULL;
+    size_t n = strlen(f->text);
+
+    if (!step->culprits || strncmp(f->sqlstate, "23", 2) != 0 ||
+        pg_query(g->conn, step->culprits, 0, NULL, &result, NULL) < 0)
+        return;
+    for (int i = 0; i < PQntuples(result) && i < 3 && n + 1 < sizeof(f->text); i++)
+        for (int k = 0; k < PQnfields(result) && n + 1 < sizeof(f->text); k++) {
+            const char *value = PQgetisnull(result, i, k) ? "NULL" : PQgetvalue(result, i, k);
+            snprintf(f->text + n, sizeof(f->text) - n, "%s%s = %.40s",
+                     k   ? ", "
+                     : i ? "; "
+                         : ": ",
+                     PQfname(result, k), value);
+            n = strlen(f->text);
+        }
+    PQclear(result);
+}
+
+/* A lock that somebody else has, or a deadlock with one: worth another try. */
+static bool is_busy(const struct pg_failure *f)
+{
+    return strcmp(f->sqlstate, "55P03") == 0 || strcmp(f->sqlstate, "40P01") == 0;
+}
+
+static int explain(const struct go *g, int r, struct pg_failure *f)
+{
+    const struct pg_step *step = g->applied->failed;
+    char holder[160] = "";
+
+    if (PQstatus(g->conn) == CONNECTION_OK) {
+        if (is_busy(f) || strcmp(f->sqlstate, "57014") == 0)
+            find_holder(g, step, holder, sizeof(holder));
+        find_culprits(g, step, f);
+    }
+    if (r == CELL_DEADLINE_EXCEEDED) {
+        struct pg_failure why = *f;
+        r = pg_fail(f, r, "%.120s%s; 'cell migrate' waits longer",
+                    is_busy(&why) ? "a lock was not given in time" : why.text, holder);
+        memcpy(f->sqlstate, why.sqlstate, sizeof(f->sqlstate));
+    }
+    return pg_fail_context(f, r, "%.160s", step->text);
+}
+
+/* Tries a group of steps until it is done, fails, or the time is over. */
+static int try_steps(const struct go *g, uint32_t first, uint32_t last, struct pg_failure *f)
+{
+    for (;;) {
+        int r = run_steps(g, first, last, f);
+        if (r >= 0 || !is_busy(f) || PQstatus(g->conn) != CONNECTION_OK)
+            return r;
+        int64_t pause = pg_jitter(RETRY_PAUSE_MS);
+        if (left_ms(g) <= pause)
+            return CELL_DEADLINE_EXCEEDED;
+        pg_pause(pause);
+    }
+}
+
+int pg_apply(PGconn *conn, const struct pg_plan *plan, const struct pg_migration_options *options,
+             struct pg_applied *applied, struct pg_failure *f)
+{
+    const struct go g = {conn, plan, options, applied};
+    int r = CELL_OK;
+
+    *applied = (struct pg_applied){0, NULL};
+    for (uint32_t i = 0; i < plan->nsteps; i++)
+        if ((r = pg_policy_allows(options->policy, &plan->steps[i], f)) < 0) {
+            applied->failed = &plan->steps[i];
+            return r;
+        }
+    for (uint32_t first = 0, last; first < plan->nsteps; first = last) {
+        last = first + 1;
+        while (plan->steps[first].mode == PG_TOGETHER && last < plan->nsteps && plan->steps[last].mode == PG_TOGETHER)
+            last++;
+        r = try_steps(&g, first, last, f);
+        if (r < 0)
+            return explain(&g, r, f);
+        applied->nsteps = last;
+    }
+    applied->failed = NULL;
+    return CELL_OK;
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The plan for all tables of one unit. */
+#include "diff.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <cell/errors.h>
+
+#include "diff_parts.h"
+#include "sql.h"
+
+struct table_work *pg_find_work(struct diffing *s, const char *schema, const char *name)
+{
+    for (uint32_t i = 0; i < s->works.n; i++) {
+        struct table_work *w = s->works.at[i];
+        if (strcmp(w->now.name, name) == 0 && strcmp(w->now.schema, schema) == 0)
+            return w;
+    }
+    return NULL;
+}
+
+const struct pg_field *pg_field_of(const struct pg_declared *d, const char *column)
+{
+    for (uint32_t i = 0; i < d->nfields; i++)
+        if (strcmp(d->table.columns[d->fields[i].column].name, column) == 0)
+            return &d->fields[i];
+    return NULL;
+}
+
+static void rename_step(struct diffing *s, const char *from, const struct pg_declared *d)
+{
+    struct pg_place place = pg_at_rule(d->renamed_rule);
+    struct step_builder b = pg_step_begin(s, PG_STEP_RENAME_TABLE, PG_TOGETHER, NULL, NULL);
+
+    pg_step_alter(s, &b, "RENAME TO %s", pg_quoted(s, d->table.name));
+    pg_step_sql(s, &b, pg_sql_record_table_renamed(s->arena, &s->w->now, d->table.name));
+    s->w->now.name = pg_strdup(s->arena, d->table.name);
+    pg_step_record(s, &b, "renamed", from, NULL);
+    pg_step_hazard(&b, PG_RULE_RENAME_TABLE);
+    b.step.consent = pg_printf(s->arena, "CELL_TABLE_RENAMED_FROM(\"%s\")", from);
+    pg_step_end(s, &b, PG_PHASE_RENAME);
+    pg_plan_diagnose(s, PG_WARNING, PG_RULE_RENAME_TABLE, place,
+                     "table '%s' becomes '%s': programs that use the old name stop working", from, d->table.name);
+}
+
+/* References of other tables to one that has another name now. */
+static void refer_to_renamed(struct diffing *s, const char *from)
+{
+    for (uint32_t i = 0; i < s->works.n; i++)
+        for (uint32_t k = 0; k < s->works.at[i]->now.nforeign; k++) {
+            struct pg_foreign_key *f = &s->works.at[i]->now.foreign[k];
+            if (strcmp(f->to_table, from) == 0 && strcmp(f->to_schema, s->w->now.schema) == 0)
+                f->to_table = s->w->now.name;
+        }
+}
+
+/* The work of a declared table; a former name is followed, when the table has it still. */
+static struct table_work *begin_work(struct diffing *s, const struct pg_declared *d)
+{
+    struct table_work *w = pg_find_work(s, d->table.schema, d->table.name);
+    const struct pg_table *there = pg_model_table(s->catalog, d->table.schema, d->table.name);
+    const struct pg_table *former =
+        d->renamed_from ? pg_model_table(s->catalog, d->table.schema, d->renamed_from) : NULL;
+
+    if (w)
+        return w;
+    w = pg_alloc(s->arena, sizeof(*w));
+    *pg_push(s->arena, &s->works) = w;
+    s->w = w;
+    if (there || former)
+        pg_table_copy(s->arena, there ? there : former, &w->now);
+    else {
+        w->now.schema = pg_strdup(s->arena, d->table.schema);
+        w->now.name = pg_strdup(s->arena, d->table.name);
+    }
+    w->exists = there || former;
+    if (there && former)
+        pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_rule(d->renamed_rule),
+                  "tables '%s' and '%s' both exist: it cannot be renamed", d->renamed_from, d->table.name);
+    else if (former) {
+        rename_step(s, former->name, d);
+        refer_to_renamed(s, former->name);
+    }
+    return w;
+}
+
+/* Two structs of one table must say the same of what both have. */
+static void check_agreement(struct diffing *s, const struct pg_declared *other)
+{
+    for (uint32_t i = 0; i < s->d->nfields; i++) {
+        const struct pg_column *c = &s->d->table.columns[s->d->fields[i].column];
+        const struct pg_column *o = pg_table_column(&other->table, c->name);
+        if (!o)
+            continue;
+        const char *what = !pg_type_equal(&c->type, &o->type)             ? "its type"
+                           : c->nullable != o->nullable                   ? "whether it may be NULL"
+                           : !pg_expr_equal(&c->standard, &o->standard)   ? "its default"
+                           : !pg_expr_equal(&c->generated, &o->generated) ? "how it is generated"
+                           : c->identity != o->identity                   ? "whether it is numbered"
+                                                                          : NULL;
+        if (what)
+            pg_refuse(s, PG_NO_RULE, pg_at_field(s->d->fields[i].name),
+                      "structs '%s' and '%s' are both table '%s' and disagree on column '%s': %s", other->tag,
+                      s->d->tag, s->d->table.name, c->name, what);
+    }
+}
+
+static bool wants_vector(const struct pg_declared *d)
+{
+    for (uint32_t i = 0; i < d->nfields; i++)
+        if (d->fields[i].mapping.type.base == PG_BASE_VECTOR)
+            return true;
+    return false;
+}
+
+static bool planned(const char **names, uint32_t n, const char *name)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* A schema and an extension that are needed and not there. */
+static void make_surroundings(struct diffing *s)
+{
+    const char *schema = s->w->now.schema;
+
+    if (!s->w->exists && !pg_model_has_schema(s->catalog, schema) && !planned(s->schemas.at, s->schemas.n, schema)) {
+        struct step_builder b = pg_step_begin(s, PG_STEP_CREATE_SCHEMA, PG_TOGETHER, schema, NULL);
+        pg_step_sql(s, &b, pg_printf(s->arena, "CREATE SCHEMA %s", pg_quoted(s, schema)));
+        pg_step_end(s, &b, PG_PHASE_TYPES);
+        *pg_push(s->arena, &s->schemas) = schema;
+    }
+    if (s->catalog->vector == PG_EXTENSION_AVAILABLE && wants_vector(s->d) && s->extensions.n == 0) {
+        struct step_builder b = pg_step_begin(s, PG_STEP_CREATE_EXTENSION, PG_TOGETHER, "vector", NULL);
+        pg_step_sql(s, &b, "CREATE EXTENSION IF NOT EXISTS \"vector\"");
+        pg_step_end(s, &b, PG_PHASE_TYPES);
+        *pg_push(s->arena, &s->extensions) = "vector";
+    }
+}
+
+static void diff_hand_steps(struct diffing *s)
+{
+    for (uint32_t i = 0; i < s->d->nsteps; i++) {
+        const struct pg_hand_step *h = &s->d->steps[i];
+        bool done = false;
+        for (uint32_t k = 0; k < s->w->now.nevents && !done; k++)
+            done = s->w->now.events[k].past == PG_PAST_STEP && strcmp(s->w->now.events[k].name, h->name) == 0;
+        if (done)
+            continue;
+        /* A table that begins as the struct says has nothing behind it that the step would have to change. */
+        struct step_builder b = pg_step_begin(s, PG_STEP_HAND_STEP, PG_ALONE, h->name, NULL);
+        for (uint32_t k = 0; s->w->exists && k < h->n; k++)
+            pg_step_sql(s, &b, pg_strdup(s->arena, h->statements[k]));
+        pg_step_record(s, &b, "step", h->name, NULL);
+        if (!s->w->exists) {
+            b.step.kind = PG_STEP_RECORD;
+            b.step.mode = PG_TOGETHER;
+            b.step.text = pg_printf(s->arena, "step '%s' has nothing to do on a new table", h->name);
+        }
+        b.step.consent = pg_printf(s->arena, "CELL_STEP(\"%s\", …)", h->name);
+        pg_step_end(s, &b, s->w->exists ? PG_PHASE_HAND : PG_PHASE_COMMENT);
+        s->w->now.events = pg_one_more(s->arena, s->w->now.events, &s->w->now.nevents, sizeof(struct pg_event));
+        s->w->now.events[s->w->now.nevents - 1] = (struct pg_event){PG_PAST_STEP, h->name, 0};
+    }
+}
+
+static void diff_owned(struct diffing *s)
+{
+    struct pg_table *now = &s->w->now;
+
+    if (s->w->exists && now->kind != 'r' && now->kind != 'p') {
+        pg_refuse(s, PG_NO_RULE, PG_AT_ANNOTATION, "'%s' is a %s, which no struct can own: CELL_ROWS reads it",
+                  now->name,
+                  now->kind == 'v'   ? "view"
+                  : now->kind == 'f' ? "foreign table"
+                                     : "materialized view");
+        return;
+    }
+    make_surroundings(s);
+    pg_diff_enums(s);
+    diff_hand_steps(s);
+    if (!s->w->exists && !s->w->created)
+        pg_diff_create(s);
+    else {
+        pg_diff_renames(s);
+        pg_diff_columns(s);
+        pg_diff_checks(s);
+        pg_diff_keys(s);
+        pg_diff_indexes(s);
+        pg_diff_drops(s);
+        pg_diff_comments(s);
+    }
+}
+
+/* In the order of the source: works first, so that foreign keys find tables that come later. */
+static void begin_all(struct diffing *s)
+{
+    for (s->current = 0; s->current < s->n; s->current++) {
+        s->d = s->declared[s->current];
+        if (!s->d->owned)
+            continue;
+        struct table_work *w = begin_work(s, s->d);
+        uint32_t *owners = pg_one_more(s->arena, w->owners, &w->nowners, sizeof(*owners));
+        owners[w->nowners - 1] = s->current;
+        w->owners = owners;
+    }
+}
+
+static bool select_owned(struct diffing *s)
+{
+    s->d = s->declared[s->current];
+    s->w = pg_find_work(s, s->d->table.schema, s->d->table.name);
+    return s->d->owned && !pg_has_errors(&s->d->diagnostics, UINT32_MAX);
+}
+
+static void diff_all(struct diffing *s)
+{
+    s->consent_used = pg_array(s->arena, s->n, sizeof(*s->consent_used));
+    for (uint32_t i = 0; i < s->n; i++)
+        s->consent_used[i] = pg_array(s->arena, s->declared[i]->nconsents, sizeof(bool));
+    begin_all(s);
+    for (s->current = 0; s->current < s->n; s->current++) {
+        if (!select_owned(s))
+            continue;
+        for (uint32_t i = 0; i < s->w->nowners && s->w->owners[i] < s->current; i++)
+            check_agreement(s, s->declared[s->w->owners[i]]);
+        diff_owned(s);
+    }
+    /* When all tables are known: foreign keys, and what is left over of the consents. */
+    for (s->current = 0; s->current < s->n; s->current++) {
+        if (!select_owned(s))
+            continue;
+        pg_diff_foreign(s);
+        if (s->w->owners[s->w->nowners - 1] != s->current)
+            continue;
+        pg_diff_undeclared(s);
+        pg_diff_consents(s);
+    }
+    for (s->current = 0; s->current < s->n; s->current++) {
+        s->d = s->declared[s->current];
+        s->w = pg_find_work(s, s->d->table.schema, s->d->table.name);
+        if (!s->d->owned && !pg_has_errors(&s->d->diagnostics, UINT32_MAX))
+            pg_diff_rows(s);
+    }
+}
+
+static void keep_tables(struct diffing *s)
+{
+    s->plan->tables = pg_array(s->arena, s->n, sizeof(*s->plan->tables));
+    s->plan->ntables = s->n;
+    for (uint32_t i = 0; i < s->n; i++) {
+        const struct pg_table *t = &s->declared[i]->table;
+        const struct table_work *w = pg_find_work(s, t->schema, t->name);
+        const struct pg_table *there = w ? &w->now : pg_model_table(s->catalog, t->schema, t->name);
+        if (there)
+            pg_table_copy(s->arena, there, &s->plan->tables[i]);
+        else {
+            s->plan->tables[i].schema = pg_strdup(s->arena, t->schema);
+            s->plan->tables[i].name = pg_strdup(s->arena, t->name);
+        }
+    }
+}
+
+/* With the arena's escape set: nothing that changes is of this frame. */
+static int diff(struct diffing *s)
+{
+    jmp_buf escape;
+
+    s->arena->escape = &escape;
+    if (setjmp(escape))
+        return CELL_NO_MEMORY;
+    diff_all(s);
+    keep_tables(s);
+    pg_steps_finish(s);
+    return CELL_OK;
+}
+
+int pg_diff(const struct pg_model *catalog, const struct pg_declared *const *declared, uint32_t n,
+            const struct pg_diff_options *options, struct pg_plan **plan)
+{
+    struct pg_plan *made = calloc(1, sizeof(*made));
+    struct diffing s = {.plan = made, .catalog = catalog, .declared = declared, .n = n, .options = options};
+
+    if (!made)
+        return CELL_NO_MEMORY;
+    s.arena = &made->arena;
+    int status = diff(&s);
+    made->arena.escape = NULL;
+    if (status < 0)
+        pg_plan_free(made);
+    else
+        *plan = made;
+    return status;
+}
+
+void pg_plan_free(struct pg_plan *p)
+{
+    if (!p)
+        return;
+    pg_arena_free(&p->arena);
+    free(p);
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Checks and foreign keys: added without a scan under a lock, validated beside writers. */
+#include <string.h>
+
+#include "diff_parts.h"
+#include "sql.h"
+
+static void validate_step(struct diffing *s, const char *name, const char *field, const char *culprits,
+                          enum pg_rule rule)
+{
+    struct step_builder b = pg_step_begin(s, PG_STEP_VALIDATE, PG_ALONE, name, field);
+
+    pg_step_alter(s, &b, "VALIDATE CONSTRAINT %s", pg_quoted(s, name));
+    b.step.culprits = culprits;
+    pg_step_hazard(&b, rule);
+    pg_step_end(s, &b, PG_PHASE_VALIDATE);
+}
+
+/* ---- checks ---- */
+
+static const char *failing_rows(struct diffing *s, const struct pg_check *c)
+{
+    return pg_printf(s->arena, "SELECT count(*) FROM %s WHERE NOT (%s)", pg_this_table(s), c->expr.sql);
+}
+
+/* The field whose rule it is, by the constraint's name. */
+static const char *field_of_check(struct diffing *s, const struct pg_check *c)
+{
+    size_t table = strlen(s->d->table.name);
+
+    if (strncmp(c->name, s->d->table.name, table) != 0 || c->name[table] != '_')
+        return NULL;
+    for (uint32_t i = 0; i < s->d->nfields; i++) {
+        const char *column = s->d->table.columns[s->d->fields[i].column].name;
+        size_t len = strlen(column);
+        const char *rest = c->name + table + 1;
+        if (strncmp(rest, column, len) == 0 && rest[len] == '_' && !strchr(rest + len + 1, '_'))
+            return s->d->fields[i].name;
+    }
+    return NULL;
+}
+
+/* `old`: the constraint of this name that it replaces, in the same statement; NULL. */
+static void add_check(struct diffing *s, const struct pg_check *want, struct pg_check *old)
+{
+    struct pg_table *now = &s->w->now;
+    struct pg_check c = *want;
+    const char *field = field_of_check(s, want);
+    struct pg_text t = {.arena = s->arena};
+
+    if (!old)
+        c.name = pg_free_name(s, want->name);
+    struct step_builder b = pg_step_begin(s, PG_STEP_ADD_CHECK, PG_TOGETHER, c.name, field);
+    if (old)
+        pg_putf(&t, "DROP CONSTRAINT %s, ", pg_quoted(s, old->name));
+    pg_puts(&t, "ADD ");
+    pg_sql_check_constraint(&t, &c);
+    pg_puts(&t, " NOT VALID");
+    pg_step_alter(s, &b, "%s", t.data);
+    pg_step_record(s, &b, "check", c.name, c.expr.sql);
+    pg_step_end(s, &b, PG_PHASE_CHECK);
+    validate_step(s, c.name, field, failing_rows(s, &c), PG_RULE_CHECK_ADDED);
+    pg_plan_diagnose(s, PG_WARNING, PG_RULE_CHECK_ADDED, pg_at_field(field),
+                     "check '%s' is %s table '%s': this fails when rows do not satisfy it", c.name,
+                     old ? "changed on" : "added to", now->name);
+    if (!old) {
+        now->checks = pg_one_more(s->arena, now->checks, &now->nchecks, sizeof(*now->checks));
+        old = &now->checks[now->nchecks - 1];
+    }
+    *old = c;
+}
+
+static struct pg_check *equal_check(struct pg_table *t, const struct pg_check *want)
+{
+    struct pg_check *found = NULL;
+
+    for (uint32_t i = 0; i < t->nchecks; i++)
+        if (pg_check_equal(&t->checks[i], want) && (!found || strcmp(t->checks[i].name, want->name) == 0))
+            found = &t->checks[i];
+    return found;
+}
+
+static struct pg_check *named_check(struct pg_table *t, const char *name)
+{
+    for (uint32_t i = 0; i < t->nchecks; i++)
+        if (strcmp(t->checks[i].name, name) == 0)
+            return &t->checks[i];
+    return NULL;
+}
+
+/* A constraint of the name that somebody else has made says something else. */
+static void foreign_hand(struct diffing *s, const struct pg_check *want)
+{
+    struct pg_diagnostic *d = pg_refuse(
+        s, PG_RULE_DROP_CONSTRAINT, pg_at_field(field_of_check(s, want)),
+        "table '%s' has a check '%s' that was made by hand and says something else: CELL_DROPPED(\"%s\") replaces it",
+        s->w->now.name, want->name, want->name);
+
+    d->fix_rule = "dropped";
+    d->fix_args[0] = pg_strdup(s->arena, want->name);
+}
+
+void pg_diff_checks(struct diffing *s)
+{
+    for (uint32_t i = 0; i < s->d->table.nchecks; i++) {
+        const struct pg_check *want = &s->d->table.checks[i];
+        struct pg_check *there = equal_check(&s->w->now, want), *named = named_check(&s->w->now, want->name);
+        if (there && !there->valid) {
+            validate_step(s, there->name, field_of_check(s, want), failing_rows(s, want), PG_RULE_CHECK_ADDED);
+            there->valid = true;
+        } else if (!there && named && !named->made && !pg_consents(s, PG_CONSENT_DROPPED, want->name))
+            foreign_hand(s, want);
+        else if (!there)
+            add_check(s, want, named);
+    }
+}
+
+/* ---- foreign keys ---- */
+
+/* The table that is referred to, as it will be; NULL with a diagnostic. */
+static const struct pg_table *referenced(struct diffing *s, const struct pg_foreign_key *f, const char *field)
+{
+    struct table_work *w = pg_find_work(s, f->to_schema, f->to_table);
+    const struct pg_table *t = pg_model_table(s->catalog, f->to_schema, f->to_table);
+    const char **names = pg_array(s->arena, s->catalog->ntables + s->works.n + 1, sizeof(*names));
+    uint32_t n = 0;
+
+    if (w && (w->exists || w->created))
+        return &w->now;
+    if (t)
+        return t;
+    for (uint32_t i = 0; i < s->catalog->ntables; i++)
+        names[n++] = s->catalog->tables[i].name;
+    for (uint32_t i = 0; i < s->works.n; i++)
+        names[n++] = s->works.at[i]->now.name;
+    const char *near = pg_suggest(f->to_table, names, n);
+    pg_refuse(s, PG_NO_RULE, pg_at_field(field),
+              near ? "there is no table '%s' to refer to; did you mean '%s'?"
+                   : "there is no table '%s' to refer to: a struct before this one can declare it",
+              f->to_table, near);
+    return NULL;
+}
+
+static bool is_unique(const struct pg_table *t, const struct pg_foreign_key *f)
+{
+    struct pg_key key = {.columns = f->to_columns, .n = f->n};
+    bool unique = t->primary && pg_key_equal(t->primary, &key);
+
+    for (uint32_t i = 0; i < t->nuniques && !unique; i++)
+        unique = pg_key_equal(&t->uniques[i], &key);
+    for (uint32_t i = 0; i < t->nindexes && !unique; i++) {
+        const struct pg_index *x = &t->indexes[i];
+        unique = x->unique && !x->predicate.sql && x->n == f->n;
+        for (uint32_t k = 0; k < f->n && unique; k++)
+            unique = x->parts[k].column && strcmp(x->parts[k].column, f->to_columns[k]) == 0;
+    }
+    return unique;
+}
+
+static bool check_column(struct diffing *s, const struct pg_table *t, const struct pg_foreign_key *f, uint32_t i,
+                         const char *field)
+{
+    const struct pg_column *to = pg_table_column(t, f->to_columns[i]);
+    const struct pg_column *from = pg_table_column(&s->w->now, f->columns[i]);
+    const char **names = pg_array(s->arena, t->ncolumns + 1, sizeof(*names));
+
+    if (to && from && to->type.base != from->type.base &&
+        !(to->type.base >= PG_BASE_INT2 && to->type.base <= PG_BASE_INT8 && from->type.base >= PG_BASE_INT2 &&
+          from->type.base <= PG_BASE_INT8)) {
+        pg_refuse(s, PG_NO_RULE, pg_at_field(field), "column '%s' is %s and refers to '%s.%s', which is %s",
+                  f->columns[i], pg_type_name(s->arena, &from->type), t->name, to->name,
+                  pg_type_name(s->arena, &to->type));
+        return false;
+    }
+    if (to)
+        return true;
+    for (uint32_t k = 0; k < t->ncolumns; k++)
+        names[k] = t->columns[k].name;
+    const char *near = pg_suggest(f->to_columns[i], names, t->ncolumns);
+    pg_refuse(s, PG_NO_RULE, pg_at_field(field),
+              near ? "table '%s' has no column '%s'; did you mean '%s'?" : "table '%s' has no column '%s'", t->name,
+              f->to_columns[i], near);
+    return false;
+}
+
+/* Fills in the columns that are meant, and checks that the database will take it. */
+static bool resolve(struct diffing *s, struct pg_foreign_key *f, const char *field)
+{
+    const struct pg_table *t = referenced(s, f, field);
+
+    if (!t)
+        return false;
+    if (!f->to_columns) {
+        if (!t->primary || t->primary->n != f->n) {
+            pg_refuse(s, PG_NO_RULE, pg_at_field(field), "table '%s' has no primary key of %u column%s to refer to",
+                      t->name, f->n, f->n == 1 ? "" : "s");
+            return false;
+        }
+        f->to_columns = t->primary->columns;
+    }
+    for (uint32_t i = 0; i < f->n; i++)
+        if (!check_column(s, t, f, i, field))
+            return false;
+    if (is_unique(t, f))
+        return true;
+    struct pg_text list = {.arena = s->arena};
+    pg_sql_names(&list, f->to_columns, f->n);
+    pg_refuse(s, PG_NO_RULE, pg_at_field(field),
+              "(%s) of table '%s' is not unique: a foreign key can refer to a key only", list.data, t->name);
+    return false;
+}
+
+static const char *lost_rows(struct diffing *s, const struct pg_foreign_key *f)
+{
+    struct pg_text t = {.arena = s->arena}, to = {.arena = s->arena};
+
+    pg_sql_qualified(&to, f->to_schema, f->to_table);
+    pg_putf(&t, "SELECT count(*) FROM %s AS a WHERE NOT EXISTS (SELECT FROM %s AS b WHERE ", pg_this_table(s), to.data);
+    for (uint32_t i = 0; i < f->n; i++)
+        pg_putf(&t, "%sa.%s = b.%s", i ? " AND " : "", pg_quoted(s, f->columns[i]), pg_quoted(s, f->to_columns[i]));
+    pg_puts(&t, ")");
+    for (uint32_t i = 0; i < f->n; i++)
+        pg_putf(&t, " AND a.%s IS NOT NULL", pg_quoted(s, f->columns[i]));
+    return t.data;
+}
+
+static void add_foreign(struct diffing *s, const struct pg_foreign_key *want, struct pg_foreign_key *old,
+                        const char *field)
+{
+    struct pg_table *now = &s->w->now;
+    struct pg_foreign_key f = *want;
+    struct pg_text t = {.arena = s->arena};
+    bool at_once = s->w->created || now->kind == 'p'; /* nothing to scan; or not to be had otherwise */
+
+    if (!old)
+        f.name = pg_free_name(s, want->name);
+    struct step_builder b = pg_step_begin(s, PG_STEP_ADD_FOREIGN_KEY, PG_TOGETHER, f.name, field);
+    if (old)
+        pg_putf(&t, "DROP CONSTRAINT %s, ", pg_quoted(s, old->name));
+    pg_puts(&t, "ADD ");
+    pg_sql_foreign_key(&t, &f);
+    pg_puts(&t, at_once ? "" : " NOT VALID");
+    pg_step_alter(s, &b, "%s", t.data);
+    pg_step_record(s, &b, "foreign", f.name, NULL);
+    pg_step_end(s, &b, PG_PHASE_FOREIGN);
+    if (!at_once) {
+        validate_step(s, f.name, field, lost_rows(s, &f), PG_RULE_FOREIGN_KEY_ADDED);
+        pg_plan_diagnose(s, PG_WARNING, PG_RULE_FOREIGN_KEY_ADDED, pg_at_field(field),
+                         "foreign key '%s' is %s table '%s': this fails when rows refer to nothing", f.name,
+                         old ? "changed on" : "added to", now->name);
+    }
+    if (!old) {
+        now->foreign = pg_one_more(s->arena, now->foreign, &now->nforeign, sizeof(*now->foreign));
+        old = &now->foreign[now->nforeign - 1];
+    }
+    *old = f;
+}
+
+static struct pg_foreign_key *equal_foreign(struct pg_table *t, const struct pg_foreign_key *want)
+{
+    for (uint32_t i = 0; i < t->nforeign; i++)
+        if (pg_foreign_key_equal(&t->foreign[i], want))
+            return &t->foreign[i];
+    return NULL;
+}
+
+/* One of the name, made by Cell: it changes. Others stay beside the new one. */
+static struct pg_foreign_key *replaced(struct pg_table *t, const struct pg_foreign_key *want)
+{
+    for (uint32_t i = 0; i < t->nforeign; i++)
+        if (strcmp(t->foreign[i].name, want->name) == 0 && t->foreign[i].made)
+            return &t->foreign[i];
+    return NULL;
+}
+
+void pg_diff_foreign(struct diffing *s)
+{
+    for (uint32_t i = 0; i < s->d->table.nforeign; i++) {
+        struct pg_foreign_key want = s->d->table.foreign[i];
+        const struct pg_field *f = want.n == 1 ? pg_field_of(s->d, want.columns[0]) : NULL;
+        const char *field = f ? f->name : NULL;
+        if (!resolve(s, &want, field))
+            continue;
+        struct pg_foreign_key *there = equal_foreign(&s->w->now, &want);
+        if (there && !there->valid) {
+            validate_step(s, there->name, field, lost_rows(s, &want), PG_RULE_FOREIGN_KEY_ADDED);
+            there->valid = true;
+        } else if (!there)
+            add_foreign(s, &want, replaced(&s->w->now, &want), field);
+    }
+}

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Columns: which come, and what changes in those that are there. */
+#include <string.h>
+
+#include "diff_parts.h"
+#include "sql.h"
+#include "sql_parts.h"
+
+bool pg_is_declared(const struct diffing *s, const char *column)
+{
+    for (uint32_t i = 0; i < s->w->nowners; i++)
+        if (pg_table_column(&s->declared[s->w->owners[i]]->table, column))
+            return true;
+    return false;
+}
+
+/* Functions whose value is the same for all rows of a statement. */
+static bool is_stable_call(const char *sql, struct pg_token t)
+{
+    static const char *const words[] = {"now",
+                                        "current_timestamp",
+                                        "localtimestamp",
+                                        "transaction_timestamp",
+                                        "statement_timestamp",
+                                        "lower",
+                                        "upper",
+                                        "array_fill",
+                                        "make_date",
+                                        "make_interval",
+                                        "make_timestamptz",
+                                        "coalesce",
+                                        "cast",
+                                        "numeric",
+                                        "varchar",
+                                        "char",
+                                        "bit",
+                                        "interval",
+                                        "timestamp",
+                                        "timestamptz",
+                                        "time",
+                                        "decimal",
+                                        "vector",
+                                        "row",
+                                        "in",
+                                        "any",
+                                        "all"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (pg_token_is(sql, t, words[i]))
+            return true;
+    return false;
+}
+
+bool pg_is_constant(const char *sql)
+{
+    size_t len = strlen(sql);
+    struct pg_token t = pg_sql_token(sql, len, 0);
+
+    while (t.kind != PG_TOKEN_END) {
+        struct pg_token next = pg_sql_token(sql, len, t.at + t.len);
+        bool name = t.kind == PG_TOKEN_NAME || t.kind == PG_TOKEN_QUOTED;
+        if (name && pg_token_is(sql, next, "(") && !is_stable_call(sql, t))
+            return false;
+        t = next;
+    }
+    return true;
+}
+
+/* What the column is without what another step gives it. */
+static struct pg_column bare(const struct pg_column *want)
+{
+    struct pg_column c = *want;
+
+    c.nullable = true;
+    c.standard.sql = NULL;
+    c.comment = NULL;
+    return c;
+}
+
+static void need_value(struct diffing *s, const struct pg_field *f, const struct pg_column *want)
+{
+    struct pg_diagnostic *d =
+        pg_refuse(s, PG_RULE_NOT_NULL_ADDED, pg_at_field(f->name),
+                  "column '%s' is new and may not be NULL: rows that are there need a value. CELL_BACKFILL(\"…\") or "
+                  "CELL_DEFAULT(\"…\") gives one, or make the field optional",
+                  want->name);
+
+    d->fix_rule = "backfill";
+    d->fix_args[0] = pg_zero_value(&want->type);
+}
+
+/* Identity and generated columns are computed for all rows that are there, under a lock. */
+static bool consent_to_rewrite(struct diffing *s, const struct pg_field *f, const struct pg_column *want)
+{
+    enum pg_rule rule = want->generated.sql ? PG_RULE_GENERATED_ADDED : PG_RULE_RETYPE_REWRITES;
+
+    if (pg_consents(s, PG_CONSENT_RETYPED, want->name))
+        return true;
+    pg_refuse(s, rule, pg_at_field(f->name),
+              "column '%s' is computed for the rows that are there, which rewrites table '%s' under a lock: "
+              "CELL_RETYPED(\"%s\") consents",
+              want->name, s->w->now.name, want->name);
+    return false;
+}
+
+static struct pg_column *add_to_now(struct diffing *s, const struct pg_column *c)
+{
+    struct pg_table *now = &s->w->now;
+
+    now->columns = pg_one_more(s->arena, now->columns, &now->ncolumns, sizeof(*now->columns));
+    pg_column_copy(s->arena, c, &now->columns[now->ncolumns - 1]);
+    return &now->columns[now->ncolumns - 1];
+}
+
+static void record_value(struct diffing *s, struct step_builder *b, const struct pg_column *c)
+{
+    if (c->generated.sql)
+        pg_step_record(s, b, "generated", c->name, c->generated.sql);
+    else if (c->standard.sql)
+        pg_step_record(s, b, "default", c->name, c->standard.sql);
+}
+
+static void add_column(struct diffing *s, const struct pg_field *f, const struct pg_column *want)
+{
+    bool computed = want->identity || want->generated.sql;
+    bool constant = want->standard.sql && pg_is_constant(want->standard.sql);
+    bool filled = want->standard.sql || (f->backfill && !pg_sql_is_null(f->backfill));
+
+    if (computed && !consent_to_rewrite(s, f, want))
+        return;
+    if (!computed && !want->nullable && !filled)
+        need_value(s, f, want);
+    /* A constant default costs nothing; everything else comes in small steps. */
+    bool at_once = computed || (constant && !f->backfill);
+    struct pg_column c = at_once ? *want : bare(want);
+    c.comment = NULL;
+    struct step_builder b =
+        pg_step_begin(s, PG_STEP_ADD_COLUMN, at_once && computed ? PG_ALONE : PG_TOGETHER, want->name, f->name);
+    struct pg_text t = {.arena = s->arena};
+    pg_sql_column(&t, &s->w->now, &c);
+    pg_step_sql(s, &b, t.data);
+    if (at_once)
+        record_value(s, &b, want);
+    if (computed) {
+        pg_step_hazard(&b, want->generated.sql ? PG_RULE_GENERATED_ADDED : PG_RULE_RETYPE_REWRITES);
+        b.step.consent = pg_printf(s->arena, "CELL_RETYPED(\"%s\")", want->name);
+        pg_step_record(s, &b, "retyped", want->name, NULL);
+    }
+    pg_step_end(s, &b, PG_PHASE_COLUMN);
+    struct pg_column *now = add_to_now(s, &c);
+    now->default_made = c.standard.sql != NULL;
+}
+
+/* Columns that no struct has any more, of a new column's type and without consent: may be what is meant. */
+static bool may_be_renamed(struct diffing *s, const struct pg_field *f, const struct pg_column *want)
+{
+    if (f->renamed_from || f->backfill || want->standard.sql || want->identity || want->generated.sql)
+        return false;
+    for (uint32_t i = 0; i < s->w->now.ncolumns; i++) {
+        const struct pg_column *old = &s->w->now.columns[i];
+        if (pg_is_declared(s, old->name) || !pg_type_equal(&old->type, &want->type) ||
+            pg_consents(s, PG_CONSENT_DROPPED, old->name))
+            continue;
+        bool taken = false;
+        for (uint32_t k = 0; k < s->d->nfields; k++)
+            taken = taken || (s->d->fields[k].renamed_from && strcmp(s->d->fields[k].renamed_from, old->name) == 0);
+        if (taken)
+            continue;
+        struct pg_diagnostic *d =
+            pg_refuse(s, PG_RULE_RENAME_UNDECLARED, pg_at_field(f->name),
+                      "column '%s' is new, and '%s' of the same type is in table '%s' but in no field: if it was "
+                      "renamed, say CELL_RENAMED_FROM(%s)",
+                      want->name, old->name, s->w->now.name, old->name);
+        d->fix_rule = "renamed_from";
+        d->fix_args[0] = pg_strdup(s->arena, old->name);
+        pg_add_note(s->arena, d, NULL, "CELL_DROPPED(\"%s\") before the struct's name drops '%s' and its values",
+                    old->name, old->name);
+        pg_add_note(s->arena, d, f->name, "%s on the field says that it is a new column beside '%s'",
+                    want->nullable ? "CELL_BACKFILL(\"NULL\")" : "CELL_BACKFILL(\"…\")", old->name);
+        return true;
+    }
+    return false;
+}
+
+static void set_default(struct diffing *s, const struct pg_field *f, const struct pg_column *want,
+                        struct pg_column *now)
+{
+    struct step_builder b = pg_step_begin(s, PG_STEP_SET_DEFAULT, PG_TOGETHER, want->name, f->name);
+
+    pg_step_alter(s, &b, "ALTER COLUMN %s SET DEFAULT (%s)", pg_quoted(s, want->name), want->standard.sql);
+    pg_step_record(s, &b, "default", want->name, want->standard.sql);
+    pg_step_end(s, &b, PG_PHASE_COLUMN);
+    now->standard = (struct pg_expr){pg_strdup(s->arena, want->standard.sql), NULL};
+    now->default_made = true;
+}
+
+static void drop_default(struct diffing *s, const struct pg_field *f, struct pg_column *now)
+{
+    struct step_builder b = pg_step_begin(s, PG_STEP_DROP_DEFAULT, PG_TOGETHER, now->name, f->name);
+
+    pg_step_alter(s, &b, "ALTER COLUMN %s DROP DEFAULT", pg_quoted(s, now->name));
+    pg_step_forget(s, &b, "default", now->name);
+    pg_step_end(s, &b, PG_PHASE_COLUMN);
+    now->standard = (struct pg_expr){NULL, NULL};
+    now->default_made = false;
+}
+
+/* Numbers go on behind the largest one. */
+static void set_identity(struct diffing *s, const struct pg_field *f, struct pg_column *now)
+{
+    const char *name = pg_quoted(s, now->name), *table = pg_this_table(s);
+    struct step_builder b = pg_step_begin(s, PG_STEP_SET_IDENTITY, PG_ALONE, now->name, f->name);
+    struct pg_text sequence = {.arena = s->arena};
+
+    if (now->standard.sql)
+        pg_step_alter(s, &b, "ALTER COLUMN %s DROP DEFAULT", name);
+    pg_step_alter(s, &b, "ALTER COLUMN %s ADD GENERATED BY DEFAULT AS IDENTITY", name);
+    pg_puts(&sequence, "SELECT setval(pg_get_serial_sequence(");
+    pg_sql_literal(&sequence, table);
+    pg_puts(&sequence, ", ");
+    pg_sql_literal(&sequence, now->name);
+    pg_putf(&sequence, "), GREATEST(COALESCE(max(%s), 0), 0) + 1, false) FROM %s", name, table);
+    pg_step_sql(s, &b, sequence.data);
+    pg_step_end(s, &b, PG_PHASE_FILL); /* behind NOT NULL, which it needs */
+    now->standard = (struct pg_expr){NULL, NULL};
+    now->identity = 'd';
+}
+
+static void diff_values(struct diffing *s, const struct pg_field *f, const struct pg_column *want,
+                        struct pg_column *now)
+{
+    bool generated = want->generated.sql || now->generated.sql;
+
+    if (generated && !pg_expr_equal(&want->generated, &now->generated))
+        pg_refuse(
+            s, PG_RULE_GENERATED_CHANGED, pg_at_field(f->name),
+            want->generated.sql
+                ? now->generated.sql
+                      ? "column '%s' is generated from another expression: declare a new column with this one, and "
+                        "drop the old one"
+                      : "column '%s' is there and is not generated: declare a new column with this expression"
+                : "column '%s' is generated, so that nothing can be written to it: declare it with CELL_GENERATED",
+            want->name);
+    if (generated)
+        return;
+    if (want->standard.sql && !now->identity && !pg_expr_equal(&want->standard, &now->standard))
+        set_default(s, f, want, now);
+    else if (want->standard.sql && now->identity)
+        pg_refuse(s, PG_NO_RULE, pg_at_field(f->name),
+                  "column '%s' is numbered by the database: CELL_AUTO in place of a default", want->name);
+    else if (!want->standard.sql && !want->identity && now->standard.sql && now->default_made)
+        drop_default(s, f, now);
+    if (want->identity && now->identity && now->standard.sql)
+        pg_plan_diagnose(s, PG_REMARK, PG_RULE_SERIAL_TYPE, pg_at_field(f->name),
+                         "column '%s' has a sequence of its own, which serves as an identity column", want->name);
+}
+
+static void drop_not_null(struct diffing *s, const char *field, struct pg_column *now)
+{
+    struct step_builder b = pg_step_begin(s, PG_STEP_DROP_NOT_NULL, PG_TOGETHER, now->name, field);
+
+    pg_step_alter(s, &b, "ALTER COLUMN %s DROP NOT NULL", pg_quoted(s, now->name));
+    pg_step_hazard(&b, PG_RULE_NOT_NULL_DROPPED);
+    pg_step_end(s, &b, PG_PHASE_LOOSEN);
+    now->nullable = true;
+}
+
+static bool in_key(const struct pg_table *t, const char *column)
+{
+    for (uint32_t i = 0; t->primary && i < t->primary->n; i++)
+        if (strcmp(t->primary->columns[i], column) == 0)
+            return true;
+    return false;
+}
+
+static void diff_nullability(struct diffing *s, const struct pg_field *f, const struct pg_column *want,
+                             struct pg_column *now)
+{
+    if (want->nullable && !now->nullable) {
+        if (in_key(&s->w->now, now->name)) {
+            pg_refuse(s, PG_NO_RULE, pg_at_field(f->name),
+                      "column '%s' is part of the primary key and never NULL: the field cannot be optional", now->name);
+            return;
+        }
+        drop_not_null(s, f->name, now);
+        pg_plan_diagnose(s, PG_WARNING, PG_RULE_NOT_NULL_DROPPED, pg_at_field(f->name),
+                         "column '%s' may be NULL from now on: programs that expect a value in each row may fail",
+                         now->name);
+    } else
+        pg_diff_fill(s, f, want, now);
+}
+
+static void diff_column(struct diffing *s, const struct pg_field *f, const struct pg_column *want)
+{
+    struct pg_column *now = pg_table_column(&s->w->now, want->name);
+
+    if (!now) {
+        if (may_be_renamed(s, f, want))
+            return;
+        add_column(s, f, want);
+        now = pg_table_column(&s->w->now, want->name);
+        if (!now)
+            return;
+    }
+    bool vector = now->type.base == PG_BASE_VECTOR || (now->type.base == PG_BASE_FLOAT4 && now->type.array);
+    if (!pg_type_equal(&want->type, &now->type) && !(f->mapping.vector_or_real && vector))
+        pg_diff_retype(s, f, want, now);
+    diff_values(s, f, want, now);
+    diff_nullability(s, f, want, now);
+    if (want->identity && !now->identity && !now->generated.sql)
+        set_identity(s, f, now);
+}
+
+void pg_diff_columns(struct diffing *s)
+{
+    for (uint32_t i = 0; i < s->d->nfields; i++)
+        diff_column(s, &s->d->fields[i], &s->d->table.columns[s->d->fields[i].column]);
+}
+
+/* A consented drop that recorded programs still need waits for them. */
+static bool wait_for_users(struct diffing *s, struct pg_column *c, const char *users)
+{
+    if (!users)
+        return false;
+    pg_plan_diagnose(s, PG_REMARK, PG_RULE_STILL_USED, PG_AT_ANNOTATION,
+                     "column '%s' stays for now: recorded programs use it (%s)", c->name, users);
+    if (!c->nullable && !c->standard.sql && !c->identity && !c->generated.sql && !in_key(&s->w->now, c->name))
+        drop_not_null(s, NULL, c);
+    return true;
+}
+
+static bool uses(const char **names, uint32_t n, const char *column)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (strcmp(names[i], column) == 0)
+            return true;
+    return false;
+}
+
+/* Does an expression name the column? Then PostgreSQL drops what it belongs to as well. */
+static bool expr_uses(struct diffing *s, const struct pg_expr *e, const char *column)
+{
+    return e->sql && strcmp(pg_sql_renamed(s->arena, e->sql, column, "\x01"), e->sql) != 0;
+}
+
+static bool index_uses(struct diffing *s, const struct pg_index *x, const char *column)
+{
+    bool used = expr_uses(s, &x->predicate, column) || uses(x->included, x->nincluded, column);
+
+    for (uint32_t i = 0; i < x->n && !used; i++)
+        used =
+            (x->parts[i].column && strcmp(x->parts[i].column, column) == 0) || expr_uses(s, &x->parts[i].expr, column);
+    return used;
+}
+
+/* What goes with a column. */
+static void drop_from_now(struct diffing *s, const char *column)
+{
+    struct pg_table *t = &s->w->now;
+
+    if (t->primary && uses(t->primary->columns, t->primary->n, column))
+        t->primary = NULL;
+    for (uint32_t i = t->nuniques; i-- > 0;)
+        if (uses(t->uniques[i].columns, t->uniques[i].n, column))
+            pg_take_out(t->uniques, &t->nuniques, sizeof(*t->uniques), i);
+    for (uint32_t i = t->nindexes; i-- > 0;)
+        if (index_uses(s, &t->indexes[i], column))
+            pg_take_out(t->indexes, &t->nindexes, sizeof(*t->indexes), i);
+    for (uint32_t i = t->nforeign; i-- > 0;)
+        if (uses(t->foreign[i].columns, t->foreign[i].n, column))
+            pg_take_out(t->foreign, &t->nforeign, sizeof(*t->foreign), i);
+    for (uint32_t i = t->nchecks; i-- > 0;)
+        if (expr_uses(s, &t->checks[i].expr, column))
+            pg_take_out(t->checks, &t->nchecks, sizeof(*t->checks), i);
+    for (uint32_t i = 0; i < t->ncolumns; i++)
+        if (strcmp(t->columns[i].name, column) == 0) {
+            pg_take_out(t->columns, &t->ncolumns, sizeof(*t->columns), i);
+            break;
+        }
+}
+
+static void drop_column(struct diffing *s, struct pg_column *c)
+{
+    const char *name = pg_strdup(s->arena, c->name), *users = pg_users_of(s, name);
+
+    if (wait_for_users(s, c, users))
+        return;
+    struct step_builder b = pg_step_begin(s, PG_STEP_DROP_COLUMN, PG_TOGETHER, name, NULL);
+    pg_step_alter(s, &b, "DROP COLUMN %s", pg_quoted(s, name));
+    pg_step_record(s, &b, "dropped", name, NULL);
+    pg_step_forget(s, &b, c->generated.sql ? "generated" : "default", name);
+    pg_step_hazard(&b, PG_RULE_DROP_COLUMN);
+    b.step.consent = pg_printf(s->arena, "CELL_DROPPED(\"%s\")", name);
+    pg_step_end(s, &b, PG_PHASE_DROP);
+    drop_from_now(s, name);
+}
+
+/* ---- what no struct mentions ---- */
+
+static void list_name(struct pg_text *t, const char *name) { pg_putf(t, "%s'%s'", t->len ? ", " : "", name); }
+
+void pg_diff_undeclared(struct diffing *s)
+{
+    struct pg_table *t = &s->w->now;
+    struct pg_text names = {.arena = s->arena};
+
+    if (s->w->created)
+        return;
+    for (uint32_t i = t->ncolumns; i-- > 0;)
+        if (!pg_is_declared(s, t->columns[i].name) && pg_consents(s, PG_CONSENT_DROPPED, t->columns[i].name))
+            drop_column(s, &t->columns[i]);
+    for (uint32_t i = 0; i < t->ncolumns; i++) {
+        const struct pg_column *c = &t->columns[i];
+        if (pg_is_declared(s, c->name))
+            continue;
+        if (c->nullable || c->standard.sql || c->identity || c->generated.sql)
+            list_name(&names, c->name);
+        else
+            pg_refuse(s, PG_RULE_UNDECLARED_REQUIRED, PG_AT_ANNOTATION,
+                      "column '%s' of table '%s' is never NULL, has no default and is in no field: inserts would fail. "
+                      "Declare it, or drop it with CELL_DROPPED(\"%s\")",
+                      c->name, t->name, c->name);
+    }
+    if (names.len)
+        pg_plan_diagnose(s, PG_REMARK, PG_RULE_UNDECLARED, PG_AT_ANNOTATION,
+                         "table '%s' also has %s; what no struct mentions stays as it is, CELL_DROPPED(\"…\") drops it",
+                         t->name, names.data);
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* How a column gets values where it has none, becomes NOT NULL beside writers, and changes its type. */
+#include <string.h>
+
+#include "diff_parts.h"
+#include "sql.h"
+
+#define BATCH 10000
+
+const char *pg_helper_name(struct diffing *s, const char *column)
+{
+    return pg_made_name(s->arena, s->w->now.name, column, "not_null");
+}
+
+static struct pg_check *find_check(struct diffing *s, const char *name)
+{
+    for (uint32_t i = 0; i < s->w->now.nchecks; i++)
+        if (strcmp(s->w->now.checks[i].name, name) == 0)
+            return &s->w->now.checks[i];
+    return NULL;
+}
+
+/* In batches, each a transaction. A row for which the expression gives NULL is left, so that it ends. */
+static void fill_step(struct diffing *s, const struct pg_field *f, const struct pg_column *want, const char *sql)
+{
+    const char *name = pg_quoted(s, want->name), *table = pg_this_table(s);
+    struct step_builder b = pg_step_begin(s, PG_STEP_BACKFILL, PG_REPEATED, want->name, f->name);
+
+    if (s->w->now.kind == 'p') /* row identifiers are those of the partitions */
+        pg_step_sql(s, &b,
+                    pg_printf(s->arena, "UPDATE %s SET %s = (%s) WHERE %s IS NULL AND (%s) IS NOT NULL", table, name,
+                              sql, name, sql));
+    else
+        pg_step_sql(
+            s, &b,
+            pg_printf(s->arena,
+                      "UPDATE %s SET %s = (%s) WHERE ctid = ANY (ARRAY(SELECT ctid FROM %s WHERE %s IS NULL AND "
+                      "(%s) IS NOT NULL LIMIT %d))",
+                      table, name, sql, table, name, sql, BATCH));
+    pg_step_end(s, &b, PG_PHASE_FILL);
+}
+
+static const char *null_rows(struct diffing *s, const char *column)
+{
+    return pg_printf(s->arena, "SELECT count(*) FROM %s WHERE %s IS NULL", pg_this_table(s), pg_quoted(s, column));
+}
+
+/* NOT NULL by way of a check: the table is scanned under a lock that lets others write. */
+static void not_null_steps(struct diffing *s, const struct pg_field *f, struct pg_column *now)
+{
+    const char *helper = pg_helper_name(s, now->name), *name = pg_quoted(s, now->name), *check = pg_quoted(s, helper);
+    struct pg_check *there = find_check(s, helper);
+
+    if (!there) {
+        struct step_builder b = pg_step_begin(s, PG_STEP_ADD_CHECK, PG_TOGETHER, helper, f->name);
+        pg_step_alter(s, &b, "ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID", check, name);
+        pg_step_record(s, &b, "check", helper, pg_printf(s->arena, "%s IS NOT NULL", name));
+        pg_step_end(s, &b, PG_PHASE_FILL);
+    }
+    if (!there || !there->valid) {
+        struct step_builder b = pg_step_begin(s, PG_STEP_VALIDATE, PG_ALONE, helper, f->name);
+        pg_step_alter(s, &b, "VALIDATE CONSTRAINT %s", check);
+        b.step.culprits = null_rows(s, now->name);
+        pg_step_hazard(&b, PG_RULE_NOT_NULL_TIGHTENED);
+        pg_step_end(s, &b, PG_PHASE_FILL);
+    }
+    struct step_builder b = pg_step_begin(s, PG_STEP_SET_NOT_NULL, PG_ALONE, now->name, f->name);
+    pg_step_alter(s, &b, "ALTER COLUMN %s SET NOT NULL, DROP CONSTRAINT %s", name, check);
+    pg_step_forget(s, &b, "check", helper);
+    pg_step_end(s, &b, PG_PHASE_FILL);
+    now->nullable = false;
+    if (there)
+        pg_take_out(s->w->now.checks, &s->w->now.nchecks, sizeof(*there), (uint32_t)(there - s->w->now.checks));
+}
+
+/* What an interrupted plan has left: the column is NOT NULL, its helper is still there. */
+static void drop_helper(struct diffing *s, const struct pg_field *f, const char *column)
+{
+    const char *helper = pg_helper_name(s, column);
+    struct pg_check *there = find_check(s, helper);
+
+    if (!there || !there->made)
+        return;
+    struct step_builder b = pg_step_begin(s, PG_STEP_DROP_CONSTRAINT, PG_TOGETHER, helper, f->name);
+    pg_step_alter(s, &b, "DROP CONSTRAINT %s", pg_quoted(s, helper));
+    pg_step_forget(s, &b, "check", helper);
+    pg_step_end(s, &b, PG_PHASE_FILL);
+    pg_take_out(s->w->now.checks, &s->w->now.nchecks, sizeof(*there), (uint32_t)(there - s->w->now.checks));
+}
+
+static bool is_new(struct diffing *s, const char *column)
+{
+    const struct pg_table *t = pg_model_table(s->catalog, s->w->now.schema, s->w->now.name);
+
+    if (!t && s->d->renamed_from)
+        t = pg_model_table(s->catalog, s->w->now.schema, s->d->renamed_from);
+    const struct pg_field *f = pg_field_of(s->d, column);
+    return !t || (!pg_table_column(t, column) && !(f && f->renamed_from && pg_table_column(t, f->renamed_from)));
+}
+
+void pg_diff_fill(struct diffing *s, const struct pg_field *f, const struct pg_column *want, struct pg_column *now)
+{
+    const char *value = f->backfill && !pg_sql_is_null(f->backfill) ? f->backfill : want->standard.sql;
+    bool added = is_new(s, want->name);
+
+    if (want->nullable || !now->nullable) {
+        /* A new optional column begins with what CELL_BACKFILL says, or a default that is not for new rows alone. */
+        if (want->nullable && added && value && !now->generated.sql && now->nullable &&
+            (f->backfill || !pg_is_constant(value)))
+            fill_step(s, f, want, value);
+        drop_helper(s, f, want->name);
+        return;
+    }
+    if (value)
+        fill_step(s, f, want, value);
+    else if (!added) {
+        struct pg_check *helper = find_check(s, pg_helper_name(s, want->name));
+        if (!helper || !helper->made || !helper->valid) {
+            struct pg_diagnostic *d = pg_refuse(s, PG_RULE_NOT_NULL_TIGHTENED, pg_at_field(f->name),
+                                                "column '%s' may be NULL and the field cannot: CELL_BACKFILL(\"…\") "
+                                                "says what NULL becomes, or make the "
+                                                "field optional",
+                                                want->name);
+            d->fix_rule = "backfill";
+            d->fix_args[0] = pg_zero_value(&want->type);
+            return;
+        }
+    }
+    if (!added)
+        pg_plan_diagnose(s, PG_WARNING, PG_RULE_NOT_NULL_TIGHTENED, pg_at_field(f->name),
+                         "column '%s' may not be NULL from now on: programs that write NULL fail", want->name);
+    not_null_steps(s, f, now);
+}
+
+const char *pg_zero_value(const struct pg_type_use *type)
+{
+    if (type->array)
+        return "'{}'";
+    switch (type->base) {
+    case PG_BASE_BOOL:
+        return "false";
+    case PG_BASE_INT2:
+    case PG_BASE_INT4:
+    case PG_BASE_INT8:
+    case PG_BASE_FLOAT4:
+    case PG_BASE_FLOAT8:
+    case PG_BASE_NUMERIC:
+        return "0";
+    case PG_BASE_UUID:
+        return "gen_random_uuid()";
+    case PG_BASE_DATE:
+    case PG_BASE_TIME:
+    case PG_BASE_TIMETZ:
+    case PG_BASE_TIMESTAMP:
+    case PG_BASE_TIMESTAMPTZ:
+        return "now()";
+    case PG_BASE_JSON:
+    case PG_BASE_JSONB:
+        return "'{}'";
+    default:
+        return "''";
+    }
+}
+
+/* ---- types ---- */
+
+static bool is_text(const struct pg_type_use *t) { return t->base == PG_BASE_TEXT && !t->array; }
+
+static bool is_citext(const struct pg_type_use *t)
+{
+    return t->base == PG_BASE_OTHER && !t->array && strcmp(t->name, "citext") == 0;
+}
+
+/* Digits that numeric(p, s) has before the point. */
+static bool numeric_keeps(const struct pg_type_use *from, const struct pg_type_use *to)
+{
+    if (to->modifier < 0)
+        return true;
+    return from->modifier >= 0 && to->scale >= from->scale && to->modifier - to->scale >= from->modifier - from->scale;
+}
+
+static int integer_digits(enum pg_base base) { return base == PG_BASE_INT2 ? 5 : base == PG_BASE_INT4 ? 10 : 19; }
+
+static bool number_keeps(const struct pg_type_use *from, const struct pg_type_use *to)
+{
+    bool integer = from->base >= PG_BASE_INT2 && from->base <= PG_BASE_INT8;
+
+    if (integer && to->base >= PG_BASE_INT2 && to->base <= PG_BASE_INT8)
+        return from->base < to->base;
+    if (integer && to->base == PG_BASE_NUMERIC)
+        return to->modifier < 0 || to->modifier - to->scale >= integer_digits(from->base);
+    if (to->base == PG_BASE_FLOAT8)
+        return from->base == PG_BASE_FLOAT4 || from->base == PG_BASE_INT2 || from->base == PG_BASE_INT4;
+    return to->base == PG_BASE_FLOAT4 && from->base == PG_BASE_INT2;
+}
+
+static bool time_keeps(const struct pg_type_use *from, const struct pg_type_use *to)
+{
+    bool from_stamp = from->base == PG_BASE_TIMESTAMP || from->base == PG_BASE_TIMESTAMPTZ;
+    bool to_stamp = to->base == PG_BASE_TIMESTAMP || to->base == PG_BASE_TIMESTAMPTZ;
+
+    if (!to_stamp || (!from_stamp && from->base != PG_BASE_DATE))
+        return false;
+    return to->modifier < 0 || (from->modifier >= 0 && to->modifier >= from->modifier) || from->base == PG_BASE_DATE;
+}
+
+/* Without a rewrite: what is stored stays as it is. */
+static bool same_storage(const struct pg_type_use *from, const struct pg_type_use *to)
+{
+    if (from->array || to->array)
+        return false;
+    if (from->base == PG_BASE_VARCHAR)
+        return to->base == PG_BASE_TEXT ||
+               (to->base == PG_BASE_VARCHAR &&
+                (to->modifier < 0 || (from->modifier >= 0 && from->modifier <= to->modifier)));
+    if (from->base == PG_BASE_TEXT)
+        return to->base == PG_BASE_VARCHAR && to->modifier < 0;
+    if (from->base == PG_BASE_NUMERIC && to->base == PG_BASE_NUMERIC)
+        return to->modifier < 0 || (numeric_keeps(from, to) && from->scale == to->scale);
+    if (from->base == PG_BASE_VARBIT && to->base == PG_BASE_VARBIT)
+        return to->modifier < 0 || (from->modifier >= 0 && from->modifier <= to->modifier);
+    if (from->base == PG_BASE_CIDR)
+        return to->base == PG_BASE_INET;
+    bool same = from->base == to->base && (from->base == PG_BASE_TIMESTAMP || from->base == PG_BASE_TIMESTAMPTZ ||
+                                           from->base == PG_BASE_TIME || from->base == PG_BASE_INTERVAL);
+    return same && (to->modifier < 0 || (from->modifier >= 0 && from->modifier <= to->modifier));
+}
+
+bool pg_retype_keeps(const struct pg_type_use *from, const struct pg_type_use *to, bool *rewrites)
+{
+    *rewrites = false;
+    if (same_storage(from, to))
+        return true;
+    *rewrites = true;
+    if (from->array != to->array)
+        return to->base == PG_BASE_TEXT && !to->array;
+    if (is_text(to) || (is_citext(to) && !from->array))
+        return from->base != PG_BASE_BYTEA;
+    if (from->array) { /* by element */
+        struct pg_type_use a = *from, b = *to;
+        bool ignored;
+        a.array = b.array = false;
+        return pg_type_equal(&a, &b) || pg_retype_keeps(&a, &b, &ignored);
+    }
+    if (from->base == PG_BASE_NUMERIC && to->base == PG_BASE_NUMERIC)
+        return numeric_keeps(from, to);
+    if ((from->base == PG_BASE_JSON && to->base == PG_BASE_JSONB) ||
+        (from->base == PG_BASE_JSONB && to->base == PG_BASE_JSON))
+        return true;
+    return number_keeps(from, to) || time_keeps(from, to);
+}
+
+static void retype_step(struct diffing *s, const struct pg_field *f, const struct pg_column *want,
+                        struct pg_column *now, bool rewrites)
+{
+    const char *name = pg_quoted(s, now->name), *type = pg_type_name(s->arena, &want->type);
+    struct step_builder b =
+        pg_step_begin(s, PG_STEP_RETYPE_COLUMN, rewrites ? PG_ALONE : PG_TOGETHER, now->name, f->name);
+    const char *using = !rewrites     ? ""
+                        : f->backfill ? pg_printf(s->arena, " USING (%s)", f->backfill)
+                                      : pg_printf(s->arena, " USING (%s::%s)", name, type);
+
+    /* A default is converted by itself only where an assignment would be: it is set anew behind. */
+    bool with_default = rewrites && now->standard.sql && !now->identity;
+    if (with_default)
+        pg_step_alter(s, &b, "ALTER COLUMN %s DROP DEFAULT", name);
+    pg_step_alter(s, &b, "ALTER COLUMN %s TYPE %s%s", name, type, using);
+    if (rewrites) {
+        pg_step_record(s, &b, "retyped", now->name, NULL);
+        pg_step_hazard(&b, PG_RULE_RETYPE_REWRITES);
+        b.step.consent = pg_printf(s->arena, "CELL_RETYPED(\"%s\")", now->name);
+    }
+    if (with_default) {
+        const char *sql = want->standard.sql ? want->standard.sql : now->default_made ? NULL : now->standard.sql;
+        if (sql)
+            pg_step_alter(s, &b, "ALTER COLUMN %s SET DEFAULT (%s)", name, sql);
+        if (want->standard.sql)
+            pg_step_record(s, &b, "default", now->name, sql);
+        else if (now->default_made)
+            pg_step_forget(s, &b, "default", now->name);
+        now->standard = (struct pg_expr){pg_strdup(s->arena, sql), NULL};
+        now->default_made = want->standard.sql != NULL;
+    }
+    pg_step_end(s, &b, PG_PHASE_COLUMN);
+    struct pg_column copy;
+    pg_column_copy(s->arena, want, &copy);
+    now->type = copy.type;
+}
+
+void pg_diff_retype(struct diffing *s, const struct pg_field *f, const struct pg_column *want, struct pg_column *now)
+{
+    const char *from = pg_type_name(s->arena, &now->type), *to = pg_type_name(s->arena, &want->type);
+    const char *users = pg_users_of(s, now->name);
+    bool rewrites, keeps = pg_retype_keeps(&now->type, &want->type, &rewrites);
+
+    if (keeps && !rewrites) {
+        retype_step(s, f, want, now, false);
+        return;
+    }
+    bool consent = pg_consents(s, PG_CONSENT_RETYPED, now->name);
+    if (!keeps && !(consent && f->backfill)) {
+        struct pg_diagnostic *d = pg_refuse(
+            s, PG_RULE_RETYPE_LOSES, pg_at_field(f->name),
+            "column '%s' is %s, and not every value of that is one of %s: CELL_RETYPED(\"%s\") on the struct and "
+            "CELL_BACKFILL(\"…\") on the field say what each becomes",
+            now->name, from, to, now->name);
+        pg_add_note(s->arena, d, f->name, "CELL_SQL_TYPE(\"%s\") keeps the type that the column has", from);
+        return;
+    }
+    if (!consent) {
+        struct pg_diagnostic *d = pg_refuse(
+            s, PG_RULE_RETYPE_REWRITES, pg_at_field(f->name),
+            "column '%s' is %s and would become %s, which rewrites table '%s' under a lock and breaks programs "
+            "that use it: CELL_RETYPED(\"%s\") consents",
+            now->name, from, to, s->w->now.name, now->name);
+        d->fix_rule = "retyped";
+        d->fix_args[0] = pg_strdup(s->arena, now->name);
+        return;
+    }
+    if (users)
+        pg_plan_diagnose(s, PG_WARNING, PG_RULE_RETYPE_BREAKS, pg_at_field(f->name),
+                         "column '%s' becomes %s: recorded programs use it as %s (%s)", now->name, to, from, users);
+    retype_step(s, f, want, now, true);
+}

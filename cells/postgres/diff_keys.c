@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Primary keys, unique constraints and indexes. */
+#include <string.h>
+
+#include "diff_parts.h"
+#include "sql.h"
+
+static bool is_named(const char *a, const char *b) { return strcmp(a, b) == 0; }
+
+static bool name_taken(const struct pg_table *t, const char *name)
+{
+    if (t->primary && is_named(t->primary->name, name))
+        return true;
+    for (uint32_t i = 0; i < t->nuniques; i++)
+        if (is_named(t->uniques[i].name, name))
+            return true;
+    for (uint32_t i = 0; i < t->nindexes; i++)
+        if (is_named(t->indexes[i].name, name))
+            return true;
+    for (uint32_t i = 0; i < t->nforeign; i++)
+        if (is_named(t->foreign[i].name, name))
+            return true;
+    for (uint32_t i = 0; i < t->nchecks; i++)
+        if (is_named(t->checks[i].name, name))
+            return true;
+    return false;
+}
+
+const char *pg_free_name(struct diffing *s, const char *name)
+{
+    const char *found = name;
+
+    for (unsigned i = 2; name_taken(&s->w->now, found); i++)
+        found = pg_made_name(s->arena, name, NULL, pg_printf(s->arena, "%u", i));
+    return found;
+}
+
+/* A unique index on plain columns, without condition: as good as a constraint. */
+static bool is_plain_unique(const struct pg_index *x)
+{
+    if (!x->unique || x->predicate.sql || strcmp(x->method, "btree") != 0)
+        return false;
+    for (uint32_t i = 0; i < x->n; i++)
+        if (!x->parts[i].column)
+            return false;
+    return true;
+}
+
+static bool index_is_key(const struct pg_index *x, const struct pg_key *k)
+{
+    if (!is_plain_unique(x) || x->n != k->n)
+        return false;
+    for (uint32_t i = 0; i < k->n; i++)
+        if (!is_named(x->parts[i].column, k->columns[i]))
+            return false;
+    return true;
+}
+
+static struct pg_index index_of_key(struct diffing *s, const struct pg_key *k, const char *name)
+{
+    struct pg_index x = {.name = name, .method = "btree", .n = k->n, .unique = true, .valid = true, .made = true};
+
+    x.parts = pg_array(s->arena, k->n, sizeof(*x.parts));
+    for (uint32_t i = 0; i < k->n; i++)
+        x.parts[i].column = k->columns[i];
+    return x;
+}
+
+/* "Is index `name` there and valid?" */
+static const char *index_done(struct diffing *s, const char *name)
+{
+    struct pg_text t = {.arena = s->arena};
+
+    pg_puts(&t, "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid "
+                "JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+                "WHERE i.indisvalid AND i.indisready AND x.relname = ");
+    pg_sql_literal(&t, name);
+    pg_puts(&t, " AND c.relname = ");
+    pg_sql_literal(&t, s->w->now.name);
+    pg_puts(&t, " AND n.nspname = ");
+    pg_sql_literal(&t, s->w->now.schema);
+    pg_puts(&t, ")");
+    return t.data;
+}
+
+static const char *qualified(struct diffing *s, const char *name)
+{
+    struct pg_text t = {.arena = s->arena};
+
+    pg_sql_qualified(&t, s->w->now.schema, name);
+    return t.data;
+}
+
+/* Rows with equal values, for the message when a unique index fails. */
+static const char *equal_rows(struct diffing *s, const struct pg_index *x)
+{
+    struct pg_text list = {.arena = s->arena};
+
+    for (uint32_t i = 0; i < x->n; i++)
+        pg_putf(&list, x->parts[i].column ? "%s%s" : "%s(%s)", i ? ", " : "",
+                x->parts[i].column ? pg_quoted(s, x->parts[i].column) : x->parts[i].expr.sql);
+    const char *where = x->predicate.sql ? pg_printf(s->arena, " WHERE (%s)", x->predicate.sql) : "";
+    return pg_printf(s->arena, "SELECT %s, count(*) FROM %s%s GROUP BY %s HAVING count(*) > 1 LIMIT 3", list.data,
+                     pg_this_table(s), where, list.data);
+}
+
+/* An index on a table that has rows: beside writers, and so outside of transactions. It is recorded before it is made,
+ * so that one that was interrupted is known as Cell's. */
+static void index_step(struct diffing *s, const struct pg_index *x, const char *field)
+{
+    bool beside = s->w->now.kind != 'p'; /* not for partitioned tables */
+    struct step_builder b = pg_step_begin(s, x->unique ? PG_STEP_CREATE_UNIQUE_INDEX : PG_STEP_CREATE_INDEX,
+                                          beside ? PG_OUTSIDE : PG_ALONE, x->name, field);
+    struct pg_text t = {.arena = s->arena};
+    const char *source = pg_index_source(s->arena, x);
+
+    if (beside) {
+        const char **repair = pg_array(s->arena, 1, sizeof(*repair));
+        repair[0] = pg_printf(s->arena, "DROP INDEX CONCURRENTLY IF EXISTS %s", qualified(s, x->name));
+        b.step.repair = repair;
+        b.step.nrepair = 1;
+        b.step.done = index_done(s, x->name);
+        pg_step_record(s, &b, "index", x->name, source);
+        pg_step_flush(s, &b);
+    }
+    pg_sql_create_index(&t, &s->w->now, x, beside);
+    pg_step_sql(s, &b, t.data);
+    pg_step_record(s, &b, "index", x->name, source);
+    if (x->unique) {
+        pg_step_hazard(&b, PG_RULE_UNIQUE_ADDED);
+        b.step.culprits = equal_rows(s, x);
+    }
+    b.step.text = pg_printf(s->arena, "%s", t.data);
+    pg_step_end(s, &b, PG_PHASE_INDEX);
+}
+
+static void add_index_to_now(struct diffing *s, const struct pg_index *x)
+{
+    struct pg_table *now = &s->w->now;
+
+    now->indexes = pg_one_more(s->arena, now->indexes, &now->nindexes, sizeof(*now->indexes));
+    now->indexes[now->nindexes - 1] = *x;
+}
+
+/* The name of an invalid or other index of Cell's own is used again; the step removes what has it. */
+static void take_name(struct diffing *s, const char *name)
+{
+    struct pg_table *now = &s->w->now;
+
+    for (uint32_t i = now->nindexes; i-- > 0;)
+        if (is_named(now->indexes[i].name, name))
+            pg_take_out(now->indexes, &now->nindexes, sizeof(*now->indexes), i);
+}
+
+static struct pg_index *find_index(struct pg_table *t, const char *name)
+{
+    for (uint32_t i = 0; i < t->nindexes; i++)
+        if (is_named(t->indexes[i].name, name))
+            return &t->indexes[i];
+    return NULL;
+}
+
+/* `name`, if nothing has it or only what is to be replaced; else another one. */
+static const char *index_name(struct diffing *s, const char *name)
+{
+    struct pg_index *there = find_index(&s->w->now, name);
+
+    if (there && (there->made || !there->valid))
+        take_name(s, name);
+    return pg_free_name(s, name);
+}
+
+/* ---- keys ---- */
+
+static void add_primary(struct diffing *s, const struct pg_key *want)
+{
+    struct pg_table *now = &s->w->now;
+    struct pg_key key = *want;
+    bool beside = now->kind != 'p';
+
+    key.name = pg_free_name(s, want->name);
+    const char *helper = pg_made_name(s->arena, key.name, NULL, "new");
+    struct pg_index x = index_of_key(s, want, helper);
+    const struct pg_index *there = find_index(now, helper);
+    if (beside && !(there && there->valid && index_is_key(there, want)))
+        index_step(s, &x, NULL);
+    take_name(s, helper);
+    struct step_builder b = pg_step_begin(s, PG_STEP_ADD_PRIMARY_KEY, PG_ALONE, key.name, NULL);
+    if (beside)
+        pg_step_alter(s, &b, "ADD CONSTRAINT %s PRIMARY KEY USING INDEX %s", pg_quoted(s, key.name),
+                      pg_quoted(s, helper));
+    else {
+        struct pg_text t = {.arena = s->arena};
+        pg_sql_names(&t, key.columns, key.n);
+        pg_step_alter(s, &b, "ADD CONSTRAINT %s PRIMARY KEY (%s)", pg_quoted(s, key.name), t.data);
+    }
+    if (beside)
+        pg_step_forget(s, &b, "index", helper);
+    pg_step_record(s, &b, "key", key.name, NULL);
+    pg_step_hazard(&b, PG_RULE_UNIQUE_ADDED);
+    b.step.culprits = equal_rows(s, &x);
+    pg_step_end(s, &b, PG_PHASE_INDEX);
+    now->primary = pg_alloc(s->arena, sizeof(*now->primary));
+    *now->primary = key;
+}
+
+static void drop_primary(struct diffing *s)
+{
+    struct pg_key *old = s->w->now.primary;
+    struct step_builder b = pg_step_begin(s, PG_STEP_DROP_CONSTRAINT, PG_TOGETHER, old->name, NULL);
+
+    pg_step_alter(s, &b, "DROP CONSTRAINT %s", pg_quoted(s, old->name));
+    pg_step_forget(s, &b, "key", old->name);
+    pg_step_record(s, &b, "dropped", old->name, NULL);
+    pg_step_hazard(&b, PG_RULE_DROP_CONSTRAINT);
+    b.step.consent = pg_printf(s->arena, "CELL_DROPPED(\"%s\")", old->name);
+    pg_step_end(s, &b, PG_PHASE_LOOSEN);
+    s->w->now.primary = NULL;
+}
+
+static void diff_primary(struct diffing *s)
+{
+    const struct pg_key *want = s->d->table.primary;
+    const struct pg_key *now = s->w->now.primary;
+
+    if (!want || (now && pg_key_equal(want, now)))
+        return;
+    if (now && !pg_consents(s, PG_CONSENT_DROPPED, now->name)) {
+        struct pg_text t = {.arena = s->arena};
+        pg_sql_names(&t, now->columns, now->n);
+        struct pg_diagnostic *d =
+            pg_refuse(s, PG_RULE_DROP_CONSTRAINT, PG_AT_ANNOTATION,
+                      "table '%s' has the primary key (%s): CELL_DROPPED(\"%s\") consents to another one",
+                      s->w->now.name, t.data, now->name);
+        d->fix_rule = "dropped";
+        d->fix_args[0] = pg_strdup(s->arena, now->name);
+        return;
+    }
+    if (now)
+        drop_primary(s);
+    add_primary(s, want);
+    pg_plan_diagnose(s, PG_WARNING, PG_RULE_UNIQUE_ADDED, PG_AT_ANNOTATION,
+                     "a primary key is added to table '%s': it fails when two rows have the same", s->w->now.name);
+}
+
+static const char *field_of_columns(struct diffing *s, const char **columns, uint32_t n)
+{
+    const struct pg_field *f = n == 1 ? pg_field_of(s->d, columns[0]) : NULL;
+
+    return f ? f->name : NULL;
+}
+
+static bool key_is_there(const struct pg_table *t, const struct pg_key *k, const char *apart_from)
+{
+    if (t->primary && pg_key_equal(t->primary, k))
+        return true;
+    for (uint32_t i = 0; i < t->nuniques; i++)
+        if (pg_key_equal(&t->uniques[i], k))
+            return true;
+    for (uint32_t i = 0; i < t->nindexes; i++)
+        if (t->indexes[i].valid && index_is_key(&t->indexes[i], k) && !is_named(t->indexes[i].name, apart_from))
+            return true;
+    return false;
+}
+
+static void unique_step(struct diffing *s, const struct pg_key *key, const char *field)
+{
+    struct step_builder b = pg_step_begin(s, PG_STEP_ADD_UNIQUE, PG_ALONE, key->name, field);
+    const char *name = pg_quoted(s, key->name);
+
+    if (s->w->now.kind != 'p')
+        pg_step_alter(s, &b, "ADD CONSTRAINT %s UNIQUE USING INDEX %s", name, name);
+    else {
+        struct pg_text t = {.arena = s->arena};
+        pg_sql_names(&t, key->columns, key->n);
+        pg_step_alter(s, &b, "ADD CONSTRAINT %s UNIQUE (%s)", name, t.data);
+    }
+    pg_step_forget(s, &b, "index", key->name);
+    pg_step_record(s, &b, "key", key->name, NULL);
+    pg_step_end(s, &b, PG_PHASE_INDEX);
+}
+
+/* The index of an interrupted plan, or one that Cell made before, becomes the constraint. */
+static void add_unique(struct diffing *s, const struct pg_key *want)
+{
+    struct pg_table *now = &s->w->now;
+    const char *field = field_of_columns(s, want->columns, want->n);
+    struct pg_index *there = find_index(now, want->name);
+    struct pg_key key = *want;
+
+    if (there && there->made && there->valid && index_is_key(there, want))
+        take_name(s, want->name);
+    else {
+        key.name = index_name(s, want->name);
+        struct pg_index x = index_of_key(s, want, key.name);
+        if (now->kind != 'p')
+            index_step(s, &x, field);
+        pg_plan_diagnose(s, PG_WARNING, PG_RULE_UNIQUE_ADDED, pg_at_field(field),
+                         "'%s' becomes unique in table '%s': this fails when rows have equal values", want->columns[0],
+                         now->name);
+    }
+    unique_step(s, &key, field);
+    now->uniques = pg_one_more(s->arena, now->uniques, &now->nuniques, sizeof(*now->uniques));
+    now->uniques[now->nuniques - 1] = key;
+}
+
+void pg_diff_keys(struct diffing *s)
+{
+    diff_primary(s);
+    for (uint32_t i = 0; i < s->d->table.nuniques; i++) {
+        const struct pg_key *want = &s->d->table.uniques[i];
+        const struct pg_index *own = find_index(&s->w->now, want->name);
+        if (!key_is_there(&s->w->now, want, own && own->made ? want->name : ""))
+            add_unique(s, want);
+    }
+}
+
+/* ---- indexes ---- */
+
+static bool index_is_there(const struct pg_table *t, const struct pg_index *want)
+{
+    for (uint32_t i = 0; i < t->nindexes; i++)
+        if (t->indexes[i].valid && pg_index_equal(&t->indexes[i], want))
+            return true;
+    for (uint32_t i = 0; i < t->nuniques; i++) /* the index of a constraint serves as well */
+        if (!want->nincluded && index_is_key(want, &t->uniques[i]))
+            return true;
+    return t->primary && !want->nincluded && index_is_key(want, t->primary);
+}
+
+/* An index of Cell's own that has the name and is another one now. */
+static void drop_replaced(struct diffing *s, const struct pg_index *want)
+{
+    struct pg_index *there = find_index(&s->w->now, want->name);
+
+    if (!there || !there->made || !there->valid)
+        return;
+    bool beside = s->w->now.kind != 'p';
+    struct step_builder b = pg_step_begin(s, PG_STEP_DROP_INDEX, beside ? PG_OUTSIDE : PG_ALONE, there->name, NULL);
+    pg_step_sql(
+        s, &b,
+        pg_printf(s->arena, "DROP INDEX %sIF EXISTS %s", beside ? "CONCURRENTLY " : "", qualified(s, there->name)));
+    pg_step_end(s, &b, PG_PHASE_INDEX);
+}
+
+void pg_diff_indexes(struct diffing *s)
+{
+    for (uint32_t i = 0; i < s->d->table.nindexes; i++) {
+        struct pg_index x = s->d->table.indexes[i];
+        const struct pg_field *f = x.n == 1 && x.parts[0].column ? pg_field_of(s->d, x.parts[0].column) : NULL;
+        if (index_is_there(&s->w->now, &x))
+            continue;
+        drop_replaced(s, &x);
+        x.name = index_name(s, x.name);
+        index_step(s, &x, f ? f->name : NULL);
+        if (x.unique)
+            pg_plan_diagnose(s, PG_WARNING, PG_RULE_UNIQUE_ADDED, pg_at_field(f ? f->name : NULL),
+                             "unique index '%s' is added to table '%s': this fails when rows have equal values", x.name,
+                             s->w->now.name);
+        add_index_to_now(s, &x);
+    }
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What the files that make a plan share. */
+#ifndef CELLS_POSTGRES_DIFF_PARTS_H
+#define CELLS_POSTGRES_DIFF_PARTS_H
+
+#include "declare_parts.h"
+#include "diff.h"
+#include "sql.h"
+
+/* The order of steps over all tables. What others need comes first, what can fail for the data comes late, and what
+ * loses data last. */
+enum pg_phase {
+    PG_PHASE_HAND,
+    PG_PHASE_TYPES, /* schemas, extensions, enums */
+    PG_PHASE_RENAME,
+    PG_PHASE_CREATE,
+    PG_PHASE_LOOSEN, /* constraints go, NOT NULL goes */
+    PG_PHASE_COLUMN, /* columns come, types and defaults change */
+    PG_PHASE_FILL,   /* backfill, NOT NULL */
+    PG_PHASE_CHECK,
+    PG_PHASE_INDEX,
+    PG_PHASE_FOREIGN,
+    PG_PHASE_VALIDATE,
+    PG_PHASE_DROP,
+    PG_PHASE_COMMENT
+};
+
+/* A table that is declared, as it is after the steps planned so far. */
+struct table_work {
+    struct pg_table now;
+    bool exists;      /* in the catalog; `now` began as it */
+    bool created;     /* by a step of this plan */
+    uint32_t *owners; /* declarations (CELL_TABLE) of it */
+    uint32_t nowners;
+};
+
+struct planned_step {
+    struct pg_step step;
+    enum pg_phase phase;
+    uint32_t sequence;
+};
+
+struct diffing {
+    struct pg_plan *plan;
+    struct pg_arena *arena; /* of the plan */
+    const struct pg_model *catalog;
+    const struct pg_declared *const *declared;
+    uint32_t n;
+    const struct pg_diff_options *options;
+    PG_LIST(struct table_work *) works;
+    PG_LIST(struct planned_step) steps;
+    PG_LIST(const char *) schemas, extensions, enums; /* that steps make already */
+    /* the declaration that is being compared: */
+    uint32_t current;
+    const struct pg_declared *d;
+    struct table_work *w;
+    bool **consent_used; /* by number of declaration and of consent */
+};
+
+/* ---- steps: begin, add statements, end ---- */
+struct step_builder {
+    struct pg_step step;
+    PG_LIST(const char *) sql;
+    PG_LIST(struct pg_record) records; /* one statement at the end */
+};
+struct step_builder pg_step_begin(struct diffing *s, enum pg_step_kind kind, enum pg_step_mode mode, const char *object,
+                                  const char *field);
+void pg_step_sql(struct diffing *s, struct step_builder *b, const char *sql);
+/* "ALTER TABLE schema.table …" of the table at hand. */
+void pg_step_alter(struct diffing *s, struct step_builder *b, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void pg_step_record(struct diffing *s, struct step_builder *b, const char *kind, const char *name, const char *source);
+/* What was recorded so far is a statement before those that follow. */
+void pg_step_flush(struct diffing *s, struct step_builder *b);
+void pg_step_forget(struct diffing *s, struct step_builder *b, const char *kind, const char *name);
+void pg_step_hazard(struct step_builder *b, enum pg_rule rule);
+void pg_step_end(struct diffing *s, struct step_builder *b, enum pg_phase phase);
+/* In order, with an id. */
+void pg_steps_finish(struct diffing *s);
+
+/* A quoted name, in the arena. */
+const char *pg_quoted(struct diffing *s, const char *name);
+/* "schema"."table" of the table at hand. */
+const char *pg_this_table(struct diffing *s);
+
+/* ---- diagnostics of the declaration at hand ---- */
+struct pg_diagnostic *pg_plan_diagnose(struct diffing *s, enum pg_severity severity, int rule, struct pg_place place,
+                                       const char *format, ...) __attribute__((format(printf, 5, 6)));
+enum { PG_NO_RULE = -1 };
+#define pg_refuse(s, rule, place, ...) pg_plan_diagnose(s, PG_ERROR, rule, place, __VA_ARGS__)
+static inline struct pg_place pg_at_field(const char *field) { return (struct pg_place){field, -1, -1}; }
+static inline struct pg_place pg_at_rule(int rule) { return (struct pg_place){NULL, rule, 0}; }
+
+/* ---- consents of the declarations of the table at hand ---- */
+/* True when CELL_DROPPED or CELL_RETYPED names it; it counts as used then. */
+bool pg_consents(struct diffing *s, enum pg_consent_kind kind, const char *name);
+/* Any declaration of the table has a field on this column. */
+bool pg_is_declared(const struct diffing *s, const char *column);
+/* Programs that use a column, "a, b"; NULL = none. */
+const char *pg_users_of(struct diffing *s, const char *column);
+void pg_diff_consents(struct diffing *s);
+/* Recorded, more than 30 days ago. */
+bool pg_done_long_ago(const struct pg_table *t, enum pg_past past, const char *name);
+
+/* ---- the parts of a table ---- */
+struct table_work *pg_find_work(struct diffing *s, const char *schema, const char *name);
+void pg_diff_create(struct diffing *s);
+void pg_diff_renames(struct diffing *s);
+void pg_diff_columns(struct diffing *s);
+void pg_diff_undeclared(struct diffing *s);
+void pg_diff_retype(struct diffing *s, const struct pg_field *f, const struct pg_column *want, struct pg_column *now);
+void pg_diff_fill(struct diffing *s, const struct pg_field *f, const struct pg_column *want, struct pg_column *now);
+void pg_diff_keys(struct diffing *s);
+void pg_diff_indexes(struct diffing *s);
+void pg_diff_checks(struct diffing *s);
+void pg_diff_foreign(struct diffing *s);
+void pg_diff_drops(struct diffing *s);
+void pg_diff_comments(struct diffing *s);
+void pg_diff_enums(struct diffing *s);
+void pg_diff_rows(struct diffing *s);
+
+/* The field of the declaration at hand that is this column; NULL. */
+const struct pg_field *pg_field_of(const struct pg_declared *d, const char *column);
+/* Name of the check that helps a column to become NOT NULL. */
+const char *pg_helper_name(struct diffing *s, const char *column);
+/* A name like `name` that no constraint or index of the table at hand has. */
+const char *pg_free_name(struct diffing *s, const char *name);
+/* Takes element number `i` of an array of *n out. */
+void pg_take_out(void *array, uint32_t *n, size_t size, uint32_t i);
+/* The array with one more, zeroed; `n` is raised. */
+void *pg_one_more(struct pg_arena *arena, void *array, uint32_t *n, size_t size);
+/* True when every value of type `from` is one of `to`; *rewrites says whether the table is written anew. */
+bool pg_retype_keeps(const struct pg_type_use *from, const struct pg_type_use *to, bool *rewrites);
+/* A value of the type that a fix-it can begin with. */
+const char *pg_zero_value(const struct pg_type_use *type);
+/* False when the expression may give another value for each row. */
+bool pg_is_constant(const char *sql);
+
+#endif

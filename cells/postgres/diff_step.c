@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Rules and steps: their tables, how steps are made, put into order and written out. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "diff_parts.h"
+#include "sql.h"
+
+static const char *const class_names[] = {"refused", "consent", "warning", "remark", "avoided"};
+
+const struct pg_rule_info *pg_rule(enum pg_rule rule)
+{
+    static const struct pg_rule_info rules[PG_NRULES] = {
+#define RULE(symbol, id, class, sentence) {id, PG_CLASS_##class, sentence},
+        PG_RULE_MAP(RULE)
+#undef RULE
+    };
+    return &rules[rule];
+}
+
+const char *pg_rule_class_name(enum pg_rule_class class) { return class_names[class]; }
+
+static const struct {
+    const char *name;
+    bool additive;
+} kinds[] = {
+#define STEP(symbol, name, additive) {name, additive},
+    PG_STEP_MAP(STEP)
+#undef STEP
+};
+
+const char *pg_step_name(enum pg_step_kind kind) { return kinds[kind].name; }
+bool pg_step_is_additive(enum pg_step_kind kind) { return kinds[kind].additive; }
+
+struct step_builder pg_step_begin(struct diffing *s, enum pg_step_kind kind, enum pg_step_mode mode, const char *object,
+                                  const char *field)
+{
+    struct step_builder b = {.step = {.kind = kind, .mode = mode, .object = object, .field = field, .hazard = ""}};
+
+    b.step.declared = s->current;
+    b.step.schema = s->w->now.schema;
+    b.step.table = s->w->now.name;
+    return b;
+}
+
+void pg_step_sql(struct diffing *s, struct step_builder *b, const char *sql) { *pg_push(s->arena, &b->sql) = sql; }
+
+const char *pg_quoted(struct diffing *s, const char *name)
+{
+    struct pg_text t = {.arena = s->arena};
+
+    pg_sql_name(&t, name);
+    return t.data;
+}
+
+const char *pg_this_table(struct diffing *s)
+{
+    struct pg_text t = {.arena = s->arena};
+
+    pg_sql_qualified(&t, s->w->now.schema, s->w->now.name);
+    return t.data;
+}
+
+void pg_step_alter(struct diffing *s, struct step_builder *b, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    const char *what = pg_vprintf(s->arena, format, args);
+    va_end(args);
+    pg_step_sql(s, b, pg_printf(s->arena, "ALTER TABLE %s %s", pg_this_table(s), what));
+}
+
+void pg_step_record(struct diffing *s, struct step_builder *b, const char *kind, const char *name, const char *source)
+{
+    struct pg_record made = {kind, name, source};
+
+    for (uint32_t i = 0; i < b->records.n; i++)
+        if (strcmp(b->records.at[i].kind, kind) == 0 && strcmp(b->records.at[i].name, name) == 0) {
+            b->records.at[i] = made;
+            return;
+        }
+    *pg_push(s->arena, &b->records) = made;
+}
+
+void pg_step_flush(struct diffing *s, struct step_builder *b)
+{
+    if (b->records.n)
+        pg_step_sql(s, b, pg_sql_record(s->arena, &s->w->now, b->records.at, b->records.n));
+    b->records.n = 0;
+}
+
+void pg_step_forget(struct diffing *s, struct step_builder *b, const char *kind, const char *name)
+{
+    pg_step_sql(s, b, pg_sql_forget(s->arena, &s->w->now, kind, name));
+}
+
+void pg_step_hazard(struct step_builder *b, enum pg_rule rule) { b->step.hazard = pg_rule(rule)->id; }
+
+#define TEXT_MAX 600
+
+/* The first statement on one line; not all of a long one. */
+static const char *step_text(struct diffing *s, const char *sql)
+{
+    size_t len = strlen(sql), end = len < TEXT_MAX ? len : TEXT_MAX;
+
+    while (end < len && end > 0 && ((unsigned char)sql[end] & 0xc0) == 0x80)
+        end--;
+    char *text = pg_printf(s->arena, "%.*s%s", (int)end, sql, end < len ? " …" : "");
+    for (char *p = text; *p; p++)
+        if (*p == '\n' || *p == '\r' || *p == '\t')
+            *p = ' ';
+    pg_make_fit(text);
+    return text;
+}
+
+void pg_step_end(struct diffing *s, struct step_builder *b, enum pg_phase phase)
+{
+    struct planned_step *p = pg_push(s->arena, &s->steps);
+
+    pg_step_flush(s, b);
+    b->step.sql = b->sql.at;
+    b->step.nsql = b->sql.n;
+    if (!b->step.text)
+        b->step.text = step_text(s, b->step.kind == PG_STEP_RECORD ? "record what is there" : b->sql.at[0]);
+    p->step = b->step;
+    p->phase = phase;
+    p->sequence = s->steps.n;
+}
+
+static int by_phase(const void *a, const void *b)
+{
+    const struct planned_step *x = a, *y = b;
+
+    if (x->phase != y->phase)
+        return x->phase < y->phase ? -1 : 1;
+    return x->sequence < y->sequence ? -1 : x->sequence > y->sequence;
+}
+
+void pg_steps_finish(struct diffing *s)
+{
+    struct pg_plan *plan = s->plan;
+    struct pg_text all = {.arena = s->arena};
+
+    if (pg_has_errors(&plan->diagnostics, UINT32_MAX) || s->steps.n == 0)
+        return;
+    qsort(s->steps.at, s->steps.n, sizeof(*s->steps.at), by_phase);
+    plan->steps = pg_array(s->arena, s->steps.n, sizeof(*plan->steps));
+    plan->nsteps = s->steps.n;
+    for (uint32_t i = 0; i < s->steps.n; i++) {
+        plan->steps[i] = s->steps.at[i].step;
+        pg_putf(&all, "%s\n", pg_step_name(plan->steps[i].kind));
+        for (uint32_t k = 0; k < plan->steps[i].nsql; k++)
+            pg_putf(&all, "%s\n", plan->steps[i].sql[k]);
+    }
+    pg_hash(all.data, all.len, plan->id);
+}
+
+struct pg_diagnostic *pg_plan_diagnose(struct diffing *s, enum pg_severity severity, int rule, struct pg_place place,
+                                       const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    const char *text = pg_vprintf(s->arena, format, args);
+    va_end(args);
+    struct pg_diagnostic *d =
+        rule == PG_NO_RULE
+            ? pg_diagnose(s->arena, &s->plan->diagnostics, severity, place, "%s", text)
+            : pg_diagnose(s->arena, &s->plan->diagnostics, severity, place, "%s [%s]", text, pg_rule(rule)->id);
+    d->rule_id = rule == PG_NO_RULE ? NULL : pg_rule(rule)->id;
+    d->declared = s->current;
+    return d;
+}
+
+json_t *pg_plan_json(const struct pg_plan *p)
+{
+    json_t *steps = p->nsteps ? json_array() : NULL;
+
+    for (uint32_t i = 0; steps && i < p->nsteps; i++) {
+        const struct pg_step *step = &p->steps[i];
+        json_t *o =
+            json_pack("{s:s, s:s, s:s}", "text", step->text, "kind", pg_step_name(step->kind), "hazard", step->hazard);
+        if (json_array_append_new(steps, o) < 0) {
+            json_decref(steps);
+            steps = NULL;
+        }
+    }
+    return steps ? json_pack("{s:s, s:o}", "id", p->id, "steps", steps) : NULL;
+}
+
+void pg_take_out(void *array, uint32_t *n, size_t size, uint32_t i)
+{
+    char *at = (char *)array + i * size;
+
+    memmove(at, at + size, (*n - i - 1) * size);
+    --*n;
+}
+
+void *pg_one_more(struct pg_arena *arena, void *array, uint32_t *n, size_t size)
+{
+    char *more = pg_array(arena, *n + 1, size);
+
+    if (*n)
+        memcpy(more, array, *n * size);
+    ++*n;
+    return more;
+}

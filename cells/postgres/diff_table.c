@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* A table as a whole: how it is made, how it and its columns are renamed, comments, enum types. */
+#include <string.h>
+
+#include "diff_parts.h"
+#include "sql.h"
+
+static bool same_text(const char *a, const char *b) { return a && b ? strcmp(a, b) == 0 : a == b; }
+
+static const char *comment_sql(struct diffing *s, const char *column, const char *comment)
+{
+    struct pg_text t = {.arena = s->arena};
+
+    pg_putf(&t, "COMMENT ON %s %s", column ? "COLUMN" : "TABLE", pg_this_table(s));
+    if (column)
+        pg_putf(&t, ".%s", pg_quoted(s, column));
+    pg_puts(&t, " IS ");
+    pg_sql_literal(&t, comment);
+    return t.data;
+}
+
+/* What a new table has beside its columns is recorded in the same step. */
+static void record_all(struct diffing *s, struct step_builder *b, const struct pg_table *t)
+{
+    for (uint32_t i = 0; i < t->ncolumns; i++) {
+        const struct pg_column *c = &t->columns[i];
+        if (c->generated.sql)
+            pg_step_record(s, b, "generated", c->name, c->generated.sql);
+        else if (c->standard.sql)
+            pg_step_record(s, b, "default", c->name, c->standard.sql);
+    }
+    if (t->primary)
+        pg_step_record(s, b, "key", t->primary->name, NULL);
+    for (uint32_t i = 0; i < t->nuniques; i++)
+        pg_step_record(s, b, "key", t->uniques[i].name, NULL);
+    for (uint32_t i = 0; i < t->nchecks; i++)
+        pg_step_record(s, b, "check", t->checks[i].name, t->checks[i].expr.sql);
+    for (uint32_t i = 0; i < t->nindexes; i++)
+        pg_step_record(s, b, "index", t->indexes[i].name, pg_index_source(s->arena, &t->indexes[i]));
+}
+
+static unsigned alignment(const struct pg_column *c)
+{
+    if (c->type.array)
+        return 4;
+    switch (c->type.base) {
+    case PG_BASE_BOOL:
+    case PG_BASE_UUID:
+        return 1;
+    case PG_BASE_INT2:
+        return 2;
+    case PG_BASE_INT8:
+    case PG_BASE_FLOAT8:
+    case PG_BASE_TIME:
+    case PG_BASE_TIMESTAMP:
+    case PG_BASE_TIMESTAMPTZ:
+    case PG_BASE_INTERVAL:
+    case PG_BASE_MONEY:
+        return 8;
+    default:
+        return 4;
+    }
+}
+
+/* 0 for those whose size differs from row to row: short ones are not aligned. */
+static unsigned fixed_size(const struct pg_column *c)
+{
+    if (c->type.array)
+        return 0;
+    switch (c->type.base) {
+    case PG_BASE_BOOL:
+        return 1;
+    case PG_BASE_UUID:
+    case PG_BASE_INTERVAL:
+        return 16;
+    case PG_BASE_INT4:
+    case PG_BASE_FLOAT4:
+    case PG_BASE_DATE:
+    case PG_BASE_OID:
+        return 4;
+    default:
+        return alignment(c) == 4 ? 0 : alignment(c);
+    }
+}
+
+/* Bytes of padding between columns of fixed size that another order would not need. */
+static void remark_padding(struct diffing *s, const struct pg_table *t)
+{
+    unsigned at = 0, padding = 0, sum = 0;
+
+    for (uint32_t i = 0; i < t->ncolumns; i++) {
+        unsigned size = fixed_size(&t->columns[i]), align = alignment(&t->columns[i]);
+        if (size == 0) {
+            at = 0; /* what follows may begin anywhere */
+            continue;
+        }
+        padding += (align - at % align) % align;
+        at = (at + align - 1) / align * align + size;
+        sum += size;
+    }
+    if (padding >= 8 && padding * 4 >= sum)
+        pg_plan_diagnose(s, PG_REMARK, PG_RULE_COLUMN_ALIGNMENT, PG_AT_ANNOTATION,
+                         "each row of '%s' has %u bytes of padding: fields of 8 bytes first, then those of 4, 2 and 1, "
+                         "leave less",
+                         t->name, padding);
+}
+
+void pg_diff_create(struct diffing *s)
+{
+    const struct pg_declared *d = s->d;
+    struct step_builder b = pg_step_begin(s, PG_STEP_CREATE_TABLE, PG_TOGETHER, NULL, NULL);
+    struct pg_table *now = &s->w->now;
+    struct pg_event *events = now->events;
+    uint32_t nevents = now->nevents;
+    struct pg_text t = {.arena = s->arena};
+
+    pg_table_copy(s->arena, &d->table, now);
+    now->foreign = NULL; /* added when all tables are there */
+    now->nforeign = 0;
+    now->events = events;
+    now->nevents = nevents;
+    for (uint32_t i = 0; i < now->ncolumns; i++)
+        for (uint32_t k = 0; now->primary && k < now->primary->n; k++)
+            if (strcmp(now->primary->columns[k], now->columns[i].name) == 0)
+                now->columns[i].nullable = false;
+    pg_sql_create_table(&t, now);
+    pg_step_sql(s, &b, t.data);
+    for (uint32_t i = 0; i < now->nindexes; i++) {
+        t = (struct pg_text){.arena = s->arena};
+        pg_sql_create_index(&t, now, &now->indexes[i], false);
+        pg_step_sql(s, &b, t.data);
+    }
+    if (now->comment)
+        pg_step_sql(s, &b, comment_sql(s, NULL, now->comment));
+    for (uint32_t i = 0; i < now->ncolumns; i++)
+        if (now->columns[i].comment)
+            pg_step_sql(s, &b, comment_sql(s, now->columns[i].name, now->columns[i].comment));
+    record_all(s, &b, now);
+    pg_step_end(s, &b, PG_PHASE_CREATE);
+    s->w->created = true;
+    for (uint32_t i = 0; i < now->ncolumns; i++)
+        now->columns[i].default_made = now->columns[i].standard.sql != NULL;
+    remark_padding(s, now);
+}
+
+/* ---- renames ---- */
+
+static void rename_in(const char **names, uint32_t n, const char *from, const char *to)
+{
+    for (uint32_t i = 0; names && i < n; i++)
+        if (strcmp(names[i], from) == 0)
+            names[i] = to;
+}
+
+static bool rename_in_expr(struct diffing *s, struct pg_expr *e, const char *from, const char *to)
+{
+    const char *sql = e->sql ? pg_sql_renamed(s->arena, e->sql, from, to) : NULL;
+    bool changed = sql && strcmp(sql, e->sql) != 0;
+
+    if (changed) {
+        e->source = e->source ? pg_sql_renamed(s->arena, e->source, from, to) : NULL;
+        e->sql = sql;
+    }
+    return changed;
+}
+
+/* What the catalog prints of an expression changes with the name, so what was recorded is recorded anew. */
+static void rename_in_table(struct diffing *s, struct step_builder *b, const char *from, const char *to)
+{
+    struct pg_table *t = &s->w->now;
+
+    if (t->primary)
+        rename_in(t->primary->columns, t->primary->n, from, to);
+    for (uint32_t i = 0; i < t->nuniques; i++)
+        rename_in(t->uniques[i].columns, t->uniques[i].n, from, to);
+    for (uint32_t i = 0; i < t->nforeign; i++)
+        rename_in(t->foreign[i].columns, t->foreign[i].n, from, to);
+    for (uint32_t i = 0; i < t->nchecks; i++)
+        if (rename_in_expr(s, &t->checks[i].expr, from, to) && t->checks[i].expr.source)
+            pg_step_record(s, b, "check", t->checks[i].name, t->checks[i].expr.source);
+    for (uint32_t i = 0; i < t->ncolumns; i++)
+        if (rename_in_expr(s, &t->columns[i].generated, from, to) && t->columns[i].generated.source)
+            pg_step_record(s, b, "generated", t->columns[i].name, t->columns[i].generated.source);
+    for (uint32_t i = 0; i < t->nindexes; i++) {
+        struct pg_index *x = &t->indexes[i];
+        bool changed = rename_in_expr(s, &x->predicate, from, to), plain = false;
+        for (uint32_t k = 0; k < x->n; k++) {
+            changed = rename_in_expr(s, &x->parts[k].expr, from, to) || changed;
+            if (x->parts[k].column && strcmp(x->parts[k].column, from) == 0) {
+                x->parts[k].column = to;
+                plain = true;
+            }
+        }
+        rename_in(x->included, x->nincluded, from, to);
+        if ((changed || plain) && x->made) {
+            struct pg_index source = *x;
+            source.parts = (struct pg_index_part *)pg_copy(s->arena, x->parts, x->n * sizeof(*x->parts));
+            for (uint32_t k = 0; k < x->n; k++)
+                if (source.parts[k].expr.source)
+                    source.parts[k].expr.sql = source.parts[k].expr.source;
+            if (source.predicate.source)
+                source.predicate.sql = source.predicate.source;
+            pg_step_record(s, b, "index", x->name, pg_index_source(s->arena, &source));
+        }
+    }
+}
+
+static void rename_references(struct diffing *s, const char *from, const char *to)
+{
+    for (uint32_t i = 0; i < s->works.n; i++)
+        for (uint32_t k = 0; k < s->works.at[i]->now.nforeign; k++) {
+            struct pg_foreign_key *f = &s->works.at[i]->now.foreign[k];
+            if (strcmp(f->to_table, s->w->now.name) == 0 && strcmp(f->to_schema, s->w->now.schema) == 0)
+                rename_in(f->to_columns, f->n, from, to);
+        }
+}
+
+static void rename_column(struct diffing *s, const struct pg_field *f, struct pg_column *now, const char *to)
+{
+    const char *from = f->renamed_from, *users = pg_users_of(s, from);
+    struct step_builder b = pg_step_begin(s, PG_STEP_RENAME_COLUMN, PG_TOGETHER, to, f->name);
+
+    pg_step_alter(s, &b, "RENAME COLUMN %s TO %s", pg_quoted(s, from), pg_quoted(s, to));
+    now->name = pg_strdup(s->arena, to);
+    if (now->default_made) {
+        pg_step_forget(s, &b, "default", from);
+        pg_step_record(s, &b, "default", to, now->standard.source ? now->standard.source : now->standard.sql);
+    }
+    if (now->generated.source) {
+        pg_step_forget(s, &b, "generated", from);
+        pg_step_record(s, &b, "generated", to, now->generated.source);
+    }
+    rename_in_table(s, &b, from, now->name);
+    rename_references(s, from, now->name);
+    pg_step_record(s, &b, "renamed", from, NULL);
+    pg_step_hazard(&b, PG_RULE_RENAME_COLUMN);
+    b.step.consent = pg_printf(s->arena, "CELL_RENAMED_FROM(%s)", from);
+    pg_step_end(s, &b, PG_PHASE_RENAME);
+    pg_plan_diagnose(s, PG_WARNING, PG_RULE_RENAME_COLUMN, pg_at_field(f->name),
+                     "column '%s' becomes '%s': programs that use the old name stop working%s%s", from, to,
+                     users ? "; recorded are " : "", users ? users : "");
+}
+
+#define LONG_AGO_S (INT64_C(30) * 24 * 3600)
+
+bool pg_done_long_ago(const struct pg_table *t, enum pg_past past, const char *name)
+{
+    for (uint32_t i = 0; i < t->nevents; i++)
+        if (t->events[i].past == past && strcmp(t->events[i].name, name) == 0)
+            return t->events[i].age_s >= LONG_AGO_S;
+    return false;
+}
+
+static void no_former_column(struct diffing *s, const struct pg_field *f)
+{
+    const struct pg_table *t = &s->w->now;
+    const char **names = pg_array(s->arena, t->ncolumns, sizeof(*names));
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < t->ncolumns; i++)
+        if (!pg_is_declared(s, t->columns[i].name))
+            names[n++] = t->columns[i].name;
+    const char *near = pg_suggest(f->renamed_from, names, n);
+    pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_field(f->name),
+              near ? "CELL_RENAMED_FROM(%s) finds nothing: table '%s' has no such column; did you mean '%s'?"
+                   : "CELL_RENAMED_FROM(%s) finds nothing: table '%s' has no such column",
+              f->renamed_from, t->name, near);
+}
+
+void pg_diff_renames(struct diffing *s)
+{
+    for (uint32_t i = 0; i < s->d->nfields; i++) {
+        const struct pg_field *f = &s->d->fields[i];
+        const char *name = s->d->table.columns[f->column].name;
+        if (!f->renamed_from)
+            continue;
+        struct pg_column *now = pg_table_column(&s->w->now, name);
+        struct pg_column *former = pg_table_column(&s->w->now, f->renamed_from);
+        if (former && pg_is_declared(s, f->renamed_from))
+            pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_field(f->name),
+                      "CELL_RENAMED_FROM(%s) contradicts the field that is this column", f->renamed_from);
+        else if (former && now)
+            pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_field(f->name),
+                      "columns '%s' and '%s' both exist: it cannot be renamed; CELL_DROPPED(\"%s\") drops the old one",
+                      f->renamed_from, name, f->renamed_from);
+        else if (former)
+            rename_column(s, f, former, name);
+        else if (!now)
+            no_former_column(s, f);
+        else if (pg_done_long_ago(&s->w->now, PG_PAST_RENAMED, f->renamed_from))
+            pg_plan_diagnose(s, PG_REMARK, PG_RULE_CONSENT_DONE, pg_at_field(f->name),
+                             "CELL_RENAMED_FROM(%s) was done long ago and can be removed", f->renamed_from);
+    }
+}
+
+/* ---- comments ---- */
+
+void pg_diff_comments(struct diffing *s)
+{
+    const struct pg_table *want = &s->d->table;
+
+    if (want->comment && !same_text(want->comment, s->w->now.comment)) {
+        struct step_builder b = pg_step_begin(s, PG_STEP_COMMENT, PG_TOGETHER, NULL, NULL);
+        pg_step_sql(s, &b, comment_sql(s, NULL, want->comment));
+        pg_step_end(s, &b, PG_PHASE_COMMENT);
+        s->w->now.comment = pg_strdup(s->arena, want->comment);
+    }
+    for (uint32_t i = 0; i < want->ncolumns; i++) {
+        const struct pg_column *c = &want->columns[i];
+        struct pg_column *now = pg_table_column(&s->w->now, c->name);
+        if (!now || !c->comment || same_text(c->comment, now->comment))
+            continue;
+        struct step_builder b = pg_step_begin(s, PG_STEP_COMMENT, PG_TOGETHER, c->name, NULL);
+        pg_step_sql(s, &b, comment_sql(s, c->name, c->comment));
+        pg_step_end(s, &b, PG_PHASE_COMMENT);
+        now->comment = pg_strdup(s->arena, c->comment);
+    }
+}
+
+/* ---- native enums ---- */
+
+static const char *enum_field(struct diffing *s, const struct pg_enum *e)
+{
+    for (uint32_t i = 0; i < s->d->nfields; i++) {
+        const struct pg_type_use *t = &s->d->fields[i].mapping.type;
+        if (t->base == PG_BASE_OTHER && strcmp(t->name, e->name) == 0)
+            return s->d->fields[i].name;
+    }
+    return NULL;
+}
+
+static bool has_label(const struct pg_enum *e, const char *label)
+{
+    for (uint32_t i = 0; i < e->n; i++)
+        if (strcmp(e->labels[i], label) == 0)
+            return true;
+    return false;
+}
+
+static const char *enum_name(struct diffing *s, const struct pg_enum *e)
+{
+    struct pg_text t = {.arena = s->arena};
+
+    pg_sql_qualified(&t, e->schema, e->name);
+    return t.data;
+}
+
+static void create_enum(struct diffing *s, const struct pg_enum *e)
+{
+    struct step_builder b = pg_step_begin(s, PG_STEP_CREATE_ENUM, PG_TOGETHER, e->name, enum_field(s, e));
+    struct pg_text t = {.arena = s->arena};
+
+    pg_putf(&t, "CREATE TYPE %s AS ENUM (", enum_name(s, e));
+    for (uint32_t i = 0; i < e->n; i++) {
+        pg_puts(&t, i ? ", " : "");
+        pg_sql_literal(&t, e->labels[i]);
+    }
+    pg_puts(&t, ")");
+    pg_step_sql(s, &b, t.data);
+    pg_step_end(s, &b, PG_PHASE_TYPES);
+}
+
+static void extend_enum(struct diffing *s, const struct pg_enum *want, const struct pg_enum *there)
+{
+    for (uint32_t i = 0; i < there->n; i++)
+        if (!has_label(want, there->labels[i]))
+            pg_refuse(s, PG_RULE_ENUM_VALUE_GONE, pg_at_field(enum_field(s, want)),
+                      "type '%s' has the value '%s', which no enumerator stands for, and cannot lose it", want->name,
+                      there->labels[i]);
+    for (uint32_t i = 0; i < want->n; i++) {
+        if (has_label(there, want->labels[i]))
+            continue;
+        /* Alone: a new value cannot be used in the transaction that adds it. */
+        struct step_builder b = pg_step_begin(s, PG_STEP_ADD_ENUM_VALUE, PG_ALONE, want->name, enum_field(s, want));
+        struct pg_text t = {.arena = s->arena};
+        pg_putf(&t, "ALTER TYPE %s ADD VALUE IF NOT EXISTS ", enum_name(s, want));
+        pg_sql_literal(&t, want->labels[i]);
+        if (i > 0) {
+            pg_puts(&t, " AFTER ");
+            pg_sql_literal(&t, want->labels[i - 1]);
+        }
+        pg_step_sql(s, &b, t.data);
+        pg_step_end(s, &b, PG_PHASE_TYPES);
+    }
+}
+
+void pg_diff_enums(struct diffing *s)
+{
+    for (uint32_t i = 0; i < s->d->nenums; i++) {
+        const struct pg_enum *e = &s->d->enums[i], *there = pg_model_enum(s->catalog, e->schema, e->name);
+        const char *key = enum_name(s, e);
+        bool done = false;
+        for (uint32_t k = 0; k < s->enums.n && !done; k++)
+            done = strcmp(s->enums.at[k], key) == 0;
+        if (done)
+            continue;
+        *pg_push(s->arena, &s->enums) = key;
+        if (there)
+            extend_enum(s, e, there);
+        else
+            create_enum(s, e);
+    }
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Connections: made, looked at, cancelled, closed. */
+#include "connect.h"
+#include "pool_impl.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#define STARTING_MS 50 /* between two attempts while the database says that it is starting */
+
+static int wait_socket(PGconn *connection, short events, const struct pg_patience *patience, struct pg_failure *f)
+{
+    for (;;) {
+        struct pollfd p = {PQsocket(connection), events, 0};
+        int n = poll(&p, 1, pool_slice_ms(patience));
+        if (n > 0)
+            return CELL_OK;
+        if (n < 0 && errno != EINTR)
+            return pg_fail(f, CELL_UNAVAILABLE, "connecting to the database: %s", strerror(errno));
+        int r = pool_check_patience(patience, f);
+        if (r < 0)
+            return r;
+    }
+}
+
+static int finish_connecting(PGconn *connection, const struct pg_patience *patience, struct pg_failure *f)
+{
+    PostgresPollingStatusType state = PGRES_POLLING_WRITING;
+
+    while (state != PGRES_POLLING_OK) {
+        if (state == PGRES_POLLING_FAILED)
+            return pg_fail_connection(f, connection, "connecting to the database");
+        int r = wait_socket(connection, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, patience, f);
+        if (r < 0)
+            return r;
+        state = PQconnectPoll(connection);
+    }
+    return CELL_OK;
+}
+
+/* The result of the last statement in `sql`. */
+static int ask(PGconn *connection, const char *sql, const struct pg_patience *patience, PGresult **result,
+               struct pg_failure *f)
+{
+    PGresult *last = NULL;
+
+    if (!PQsendQuery(connection, sql))
+        return pg_fail_connection(f, connection, "connecting to the database");
+    for (;;) {
+        int r = CELL_OK;
+        while (r >= 0 && PQisBusy(connection)) {
+            r = wait_socket(connection, POLLIN, patience, f);
+            if (r >= 0 && !PQconsumeInput(connection))
+                r = pg_fail_connection(f, connection, "connecting to the database");
+        }
+        PGresult *next = r < 0 ? NULL : PQgetResult(connection);
+        if (r < 0 || (!next && PQresultStatus(last) != PGRES_TUPLES_OK)) {
+            r = r < 0 ? r : pg_fail_result(f, last);
+            PQclear(last);
+            return r;
+        }
+        if (!next)
+            break;
+        PQclear(last);
+        last = next;
+    }
+    *result = last;
+    return CELL_OK;
+}
+
+/*
+ * A pooler hands out numbers of its own instead of the backend's. In transaction mode, which cannot be told from here,
+ * the next statement may run on another connection, where nothing is prepared.
+ */
+static int settle(struct pg_pool *pool, PGconn *connection, const struct pg_patience *patience, struct pg_failure *f)
+{
+    PGresult *result;
+    int r = ask(connection, PG_SETTINGS "; SELECT pg_catalog.pg_backend_pid()", patience, &result, f);
+
+    if (r < 0)
+        return r;
+    if (PQntuples(result) == 1 && atoi(PQgetvalue(result, 0, 0)) != PQbackendPID(connection))
+        atomic_store(&pool->unprepared, true);
+    PQclear(result);
+    return CELL_OK;
+}
+
+static void quiet(void *arg, const PGresult *result)
+{
+    (void)arg;
+    (void)result;
+}
+
+static int connect_once(struct pg_link *link, const struct pg_patience *patience, PGconn **connection,
+                        struct pg_failure *f)
+{
+    struct pg_pool *pool = link->pool;
+    const char *keys[] = {"dbname", "client_encoding", "fallback_application_name", NULL};
+    const char *values[] = {pool->conninfo, "UTF8", "cell", NULL};
+    PGconn *made = PQconnectStartParams(keys + (pool->conninfo[0] == '\0'), values + (pool->conninfo[0] == '\0'), 1);
+
+    if (!made)
+        return pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    PQsetNoticeReceiver(made, quiet, NULL); /* libpq would print them */
+    int r = PQstatus(made) == CONNECTION_BAD ? pg_fail_connection(f, made, "connecting to the database")
+                                             : finish_connecting(made, patience, f);
+    if (r >= 0)
+        r = settle(pool, made, patience, f);
+    if (r >= 0 && PQserverVersion(made) < PG_SERVER_OLDEST)
+        r = pg_fail(f, CELL_FAILED_PRECONDITION, "the database is older than PostgreSQL %d", PG_SERVER_OLDEST / 10000);
+    if (r >= 0 && (PQsetnonblocking(made, 1) != 0 || (!link->pinned && !PQenterPipelineMode(made))))
+        r = pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    if (r < 0) {
+        PQfinish(made);
+        return r;
+    }
+    *connection = made;
+    return CELL_OK;
+}
+
+/* A database that is starting is there soon. */
+static bool is_starting(const struct pg_failure *f) { return strstr(f->text, "starting up") != NULL; }
+
+int link_connect(struct pg_link *link, const struct pg_patience *patience, struct pg_failure *f)
+{
+    struct pg_pool *pool = link->pool;
+    const struct timespec pause = {.tv_nsec = STARTING_MS * 1000000};
+    uint64_t begin = pool_now_ns();
+    PGconn *made = NULL;
+    int r = connect_once(link, patience, &made, f);
+
+    while (r == CELL_UNAVAILABLE && is_starting(f) && pool_now_ns() - begin < UINT64_C(3000000000)) {
+        nanosleep(&pause, NULL);
+        r = pool_check_patience(patience, f);
+        if (r >= 0)
+            r = connect_once(link, patience, &made, f);
+    }
+    if (r < 0)
+        return r;
+    link->connection = made;
+    link->used_ns = pool_now_ns();
+    link->broken = false;
+    link_forget_all(link);
+    const char *host = PQhost(made);
+    atomic_store(&pool->local, !host || host[0] == '/' || host[0] == '@' || host[0] == '\0');
+    atomic_fetch_add(&pool->counters.connects, 1);
+    atomic_store(&link->open, true);
+    return CELL_OK;
+}
+
+void link_disconnect(struct pg_link *link)
+{
+    atomic_store(&link->open, false);
+    PQfinish(link->connection);
+    link->connection = NULL;
+}
+
+bool link_seems_alive(struct pg_link *link)
+{
+    char byte;
+    ssize_t n = recv(PQsocket(link->connection), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    if (n < 0)
+        return errno == EAGAIN || errno == EWOULDBLOCK;
+    /* Something to read: a notice, or the reason of the end. */
+    return n > 0 && PQconsumeInput(link->connection) && PQstatus(link->connection) == CONNECTION_OK &&
+           recv(PQsocket(link->connection), &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0;
+}
+
+void link_cancel(struct pg_pool *pool, PGcancel *cancel)
+{
+    char error[256];
+
+    if (!cancel)
+        return;
+    atomic_fetch_add(&pool->counters.cancels, 1);
+    /* When it fails the statement runs on: nobody waits for it, and nothing else can be done. */
+    PQcancel(cancel, error, sizeof(error));
+    PQfreeCancel(cancel);
+}
+
+int link_init(struct pg_link *link, struct pg_pool *pool, bool pinned)
+{
+    uint32_t size = 4;
+
+    while (size < pool->options.statements * 2)
+        size *= 2;
+    *link = (struct pg_link){.pool = pool, .pinned = pinned, .prepared_mask = size - 1};
+    link->last = &link->first;
+    link->prepared = calloc(size, sizeof(*link->prepared));
+    pthread_mutex_init(&link->lock, NULL);
+    return link->prepared ? CELL_OK : CELL_NO_MEMORY;
+}
+
+void link_destroy(struct pg_link *link)
+{
+    PQfinish(link->connection);
+    free(link->prepared);
+    pthread_mutex_destroy(&link->lock);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What the parts of the pool share: pool.c, pool_connect.c, pool_send.c, pool_receive.c, pool_pin.c. */
+#ifndef CELLS_POSTGRES_POOL_IMPL_H
+#define CELLS_POSTGRES_POOL_IMPL_H
+
+#include "pool.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define POOL_MAX_CONNECTIONS 64
+#define POOL_MAX_PINNED 1024
+#define POOL_BATCH 32     /* statements that are sent with one system call at most */
+#define POOL_FLIGHTS 512  /* entries of a link's flight: a power of two; a statement has five at most */
+#define POOL_IDLE_MS 100  /* a connection that was idle for longer is looked at before it is used */
+#define POOL_SLICE_MS 100 /* how often who waits looks whether its caller still does */
+#define POOL_NAME_SIZE 48 /* of a prepared statement's name */
+#define POOL_RESULT_MAX                                                                                                \
+    (UINT64_C(24) << 20) /* bytes of one result: more than the largest message that could carry it */
+
+struct pg_prepared {
+    uint64_t id;
+    char name[POOL_NAME_SIZE];
+    char *sql;
+    Oid *types;
+    int nparams;
+    atomic_uint_least32_t average_us; /* how long it takes; 0 = it has not run yet */
+};
+
+/* The states of a request, and the futex word that its thread waits on. */
+enum { REQUEST_WAITS, REQUEST_LEADS, REQUEST_DONE };
+
+/* How a request that is done ended. */
+enum request_end {
+    REQUEST_RESULT,    /* result is set, which may be an error */
+    REQUEST_NOT_BEGUN, /* the connection was lost, or not made, before it */
+    REQUEST_LOST,      /* the connection was lost while it may have run */
+    REQUEST_AGAIN,     /* it was rolled back for another's sake */
+    REQUEST_REPREPARE, /* its prepared statement is out of date or gone; it was not executed */
+    REQUEST_MOVED,     /* it was not executed, or may be executed again: a slow statement is before it */
+    REQUEST_FAILED     /* failure is set */
+};
+
+/* One execution. It lies on the stack of its thread, which waits until it is done or takes it back. */
+struct pg_request {
+    struct pg_request *next; /* in the queue of a link */
+    struct pg_prepared *s;
+    const struct pg_values *values;
+    unsigned flags;
+    bool alone; /* it shares its transaction with nobody, whatever its flags say */
+    bool sent;
+    bool gave_up;   /* its thread has stopped waiting and sent a cancel request */
+    bool preparing; /* its statement was prepared with it: an error may be that one's */
+    atomic_int state;
+    enum request_end end;
+    PGresult *result;
+    struct pg_failure failure;
+};
+
+/* What was sent and not answered yet, in order. */
+enum flight_kind { FLIGHT_PREPARE, FLIGHT_QUERY, FLIGHT_CLOSE, FLIGHT_SYNC };
+struct flight {
+    enum flight_kind kind;
+    struct pg_request *request; /* NULL: nobody waits any more */
+    uint64_t id;                /* of the statement */
+    PGresult *result;
+};
+
+/* A statement that a connection has prepared. */
+struct prepared_entry {
+    uint64_t id; /* 0 = none */
+    uint64_t used;
+};
+
+struct pg_link {
+    struct pg_pool *pool;
+    PGconn *connection; /* NULL = not connected */
+    uint64_t used_ns;
+    /* prepared statements: a hash table with linear probing */
+    struct prepared_entry *prepared;
+    uint32_t nprepared, prepared_mask;
+    uint64_t uses;
+    bool pinned;
+    bool broken;          /* pinned: must be closed */
+    struct pg_link *next; /* pinned, in the list of those that are free */
+
+    /* shared ones */
+    pthread_mutex_t lock;             /* for all that follows, and the connection */
+    bool led;                         /* a thread reads for all, or has been told to */
+    uint64_t cancelled_ns;            /* when a cancel request was sent, which may meet a later statement */
+    struct pg_request *first, **last; /* not sent yet */
+    uint32_t nqueued;
+    struct flight flights[POOL_FLIGHTS];
+    uint32_t head, scan, tail; /* of flights, counting on: the oldest, the one that is being answered, the end */
+    bool fatal;                /* the server ended the connection at `scan`, and has not begun what comes after */
+    uint32_t segments;         /* FLIGHT_SYNC entries in flight */
+    uint64_t head_ns;          /* since when the first segment runs */
+    uint64_t received;         /* bytes for the statement at `scan`, but for the first ones */
+    bool stalled;              /* it has more than those */
+    atomic_uint load;          /* requests queued and in flight: for choosing, read without the lock */
+    atomic_uint_least64_t busy_since_ns; /* head_ns while something is in flight, else 0; likewise */
+    atomic_bool open;                    /* connected; likewise */
+};
+
+struct pg_pool {
+    char *conninfo;
+    struct pg_pool_options options;
+    char prefix[24]; /* of the names of prepared statements */
+    atomic_uint_least64_t ids;
+    atomic_bool unprepared;
+    atomic_bool local; /* the database is on this host: only as many connections are busy as it has processors */
+    uint32_t processors;
+    struct pg_link *shared; /* options.connections */
+
+    pthread_mutex_t lock; /* for what follows */
+    pthread_cond_t freed;
+    struct pg_link *idle; /* pinned links that nobody has */
+    uint32_t npinned, nidle;
+
+    struct {
+        atomic_uint_least64_t connects, lost, runs, sends, prepares, evictions, moved, cancels, shared_again;
+    } counters;
+};
+
+uint64_t pool_now_ns(void);
+/* A wait that ends after `ns` for nobody's sake. */
+struct pg_patience pool_wait_ns(uint64_t ns);
+/* Milliseconds for poll: what `patience` leaves, at most POOL_SLICE_MS. */
+int pool_slice_ms(const struct pg_patience *patience);
+/* CELL_OK, or CELL_DEADLINE_EXCEEDED or CELL_CANCELLED in *f. */
+int pool_check_patience(const struct pg_patience *patience, struct pg_failure *f);
+
+/* pool_connect.c */
+int link_connect(struct pg_link *link, const struct pg_patience *patience, struct pg_failure *f);
+void link_disconnect(struct pg_link *link);
+bool link_seems_alive(struct pg_link *link);              /* of an idle one */
+void link_cancel(struct pg_pool *pool, PGcancel *cancel); /* may block until it is connected; frees it */
+int link_init(struct pg_link *link, struct pg_pool *pool, bool pinned);
+void link_destroy(struct pg_link *link);
+
+/* pool_prepared.c: the statements that a connection has prepared */
+bool link_has_prepared(struct pg_link *link, const struct pg_prepared *s);
+void link_add_prepared(struct pg_link *link, const struct pg_prepared *s);
+void link_forget_prepared(struct pg_link *link, uint64_t id);
+void link_forget_all(struct pg_link *link);
+/* The name of the one to forget when there are too many, taken out of the table; false: there is room. */
+bool link_evict(struct pg_link *link, char name[POOL_NAME_SIZE]);
+void pool_time(struct pg_prepared *s, uint64_t ns); /* it took so long */
+
+/* pool_send.c; the link's lock is held */
+void link_enqueue(struct pg_link *link, struct pg_request *r);
+void link_send(struct pg_link *link);
+
+/* pool_receive.c; the link's lock is held. Requests that are done are added to `done`. */
+struct done_list {
+    atomic_int *words[POOL_FLIGHTS];
+    uint32_t n;
+};
+void link_receive(struct pg_link *link, struct done_list *done);
+/* The connection is gone: closes it, and ends all requests of the link. */
+void link_lose(struct pg_link *link, struct done_list *done);
+void done_wake(struct done_list *done); /* without the lock */
+
+/* pool_lead.c: executes on a shared link. CELL_OK: r->end says how it went; else nobody waits for it any more. */
+int link_run(struct pg_link *link, struct pg_request *r, const struct pg_patience *patience, struct pg_failure *f);
+
+/* pool_pin.c: executes on a pinned link; r->end as above. */
+int link_run_pinned(struct pg_link *link, struct pg_request *r, const struct pg_patience *patience,
+                    struct pg_failure *f);
+
+#endif

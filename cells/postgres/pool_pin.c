@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Connections that one user has for a while. They are not in pipeline mode. */
+#include "pool_impl.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define KEPT_IDLE 4                          /* of those that are given back */
+#define AFTER_CANCEL_NS UINT64_C(2000000000) /* how long a cancelled statement may take to end */
+
+/* With the pool's lock. */
+static int wait_for_place(struct pg_pool *pool, const struct pg_patience *patience, struct pg_failure *f)
+{
+    while (pool->npinned >= pool->options.pinned) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        uint64_t ns = (uint64_t)until.tv_nsec + (uint64_t)pool_slice_ms(patience) * 1000000;
+        until.tv_sec += (time_t)(ns / 1000000000);
+        until.tv_nsec = (long)(ns % 1000000000);
+        pthread_cond_timedwait(&pool->freed, &pool->lock, &until);
+        if (pool->npinned < pool->options.pinned)
+            break;
+        int r = pool_check_patience(patience, f);
+        if (r < 0)
+            return r;
+    }
+    pool->npinned++;
+    return CELL_OK;
+}
+
+static void give_up_place(struct pg_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->npinned--;
+    pthread_cond_signal(&pool->freed);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void destroy(struct pg_link *link)
+{
+    link_destroy(link);
+    free(link);
+}
+
+int pg_pool_pin(struct pg_pool *pool, const struct pg_patience *patience, struct pg_link **link, struct pg_failure *f)
+{
+    *f = (struct pg_failure){0};
+    pthread_mutex_lock(&pool->lock);
+    int r = wait_for_place(pool, patience, f);
+    struct pg_link *made = r >= 0 ? pool->idle : NULL;
+    if (made) {
+        pool->idle = made->next;
+        pool->nidle--;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    if (r < 0)
+        return r;
+    if (made && !link_seems_alive(made)) {
+        atomic_fetch_add(&pool->counters.lost, 1);
+        destroy(made);
+        made = NULL;
+    }
+    if (!made) {
+        made = malloc(sizeof(*made));
+        r = made && link_init(made, pool, true) >= 0 ? link_connect(made, patience, f)
+                                                     : pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    }
+    if (r < 0) {
+        if (made)
+            destroy(made);
+        give_up_place(pool);
+        return r;
+    }
+    *link = made;
+    return CELL_OK;
+}
+
+void pg_pool_unpin(struct pg_pool *pool, struct pg_link *link, bool reusable)
+{
+    PGconn *connection = link->connection;
+    bool keep = reusable && !link->broken && PQstatus(connection) == CONNECTION_OK &&
+                PQtransactionStatus(connection) == PQTRANS_IDLE;
+
+    pthread_mutex_lock(&pool->lock);
+    keep = keep && pool->nidle < KEPT_IDLE;
+    if (keep) {
+        link->next = pool->idle;
+        pool->idle = link;
+        pool->nidle++;
+    }
+    pool->npinned--;
+    pthread_cond_signal(&pool->freed);
+    pthread_mutex_unlock(&pool->lock);
+    if (!keep)
+        destroy(link);
+}
+
+bool pg_link_is_alive(struct pg_link *link)
+{
+    return !link->broken && PQstatus(link->connection) == CONNECTION_OK && link_seems_alive(link);
+}
+
+PGconn *pg_link_connection(struct pg_link *link) { return link->connection; }
+
+static int lost(struct pg_link *link, struct pg_failure *f)
+{
+    if (!link->broken)
+        atomic_fetch_add(&link->pool->counters.lost, 1);
+    link->broken = true;
+    *f = (struct pg_failure){0};
+    return pg_fail(f, CELL_UNAVAILABLE, "the connection to the database was lost");
+}
+
+int pg_link_wait(struct pg_link *link, bool write, const struct pg_patience *patience, struct pg_failure *f)
+{
+    for (;;) {
+        struct pollfd p = {PQsocket(link->connection), (short)(write ? POLLIN | POLLOUT : POLLIN), 0};
+        int n = poll(&p, 1, pool_slice_ms(patience));
+        if (n > 0)
+            return CELL_OK;
+        if (n < 0 && errno != EINTR)
+            return lost(link, f);
+        int r = pool_check_patience(patience, f);
+        if (r >= 0)
+            continue;
+        link_cancel(link->pool, PQgetCancel(link->connection));
+        return r;
+    }
+}
+
+/* Waits until PQgetResult does not block. When patience ends, for the end of what was cancelled as well. */
+static int wait_result(struct pg_link *link, const struct pg_patience *patience, struct pg_failure *f)
+{
+    struct pg_patience rest = {0};
+    struct pg_failure late;
+    int status = CELL_OK;
+
+    while (PQisBusy(link->connection)) {
+        int unsent = PQflush(link->connection);
+        int r =
+            status < 0 ? pg_link_wait(link, unsent == 1, &rest, &late) : pg_link_wait(link, unsent == 1, patience, f);
+        if (r < 0 && status < 0) { /* the server does not even end it */
+            link->broken = true;
+            return status;
+        }
+        if (r < 0) {
+            if (link->broken)
+                return r;
+            status = r;
+            rest = pool_wait_ns(AFTER_CANCEL_NS);
+            continue;
+        }
+        if (!PQconsumeInput(link->connection))
+            return lost(link, f);
+    }
+    return status;
+}
+
+int pg_link_result(struct pg_link *link, const struct pg_patience *patience, PGresult **result, struct pg_failure *f)
+{
+    int r = wait_result(link, patience, f);
+
+    if (r < 0 && link->broken)
+        return r;
+    *result = PQgetResult(link->connection);
+    if (PQstatus(link->connection) != CONNECTION_OK)
+        link->broken = true;
+    if (r < 0)
+        PQclear(*result);
+    return r;
+}
+
+/* Reads to the end of what was sent; the last result counts, or the first error. */
+static int read_all(struct pg_link *link, const struct pg_patience *patience, PGresult **result, struct pg_failure *f)
+{
+    PGresult *last = NULL, *next = NULL;
+    int status = CELL_OK;
+
+    for (;;) {
+        struct pg_failure late;
+        int r = pg_link_result(link, patience, &next, status < 0 ? &late : f);
+        if (r < 0) {
+            status = status < 0 ? status : r;
+            if (link->broken)
+                break;
+            continue;
+        }
+        if (!next)
+            break;
+        if (last && PQresultStatus(last) == PGRES_FATAL_ERROR) {
+            PQclear(next);
+            continue;
+        }
+        PQclear(last);
+        last = next;
+        if (PQresultStatus(last) >= PGRES_COPY_OUT && PQresultStatus(last) <= PGRES_COPY_IN) {
+            link->broken = true; /* nobody expects a COPY */
+            break;
+        }
+    }
+    if (status < 0) {
+        PQclear(last);
+        return status;
+    }
+    *result = last;
+    return CELL_OK;
+}
+
+int pg_link_exec(struct pg_link *link, const char *sql, const struct pg_patience *patience, PGresult **result,
+                 struct pg_failure *f)
+{
+    PGresult *got = NULL;
+
+    *f = (struct pg_failure){0};
+    if (!PQsendQuery(link->connection, sql))
+        return lost(link, f);
+    int r = read_all(link, patience, &got, f);
+    if (r < 0)
+        return r;
+    if (link->broken || !got || PQresultStatus(got) == PGRES_FATAL_ERROR) {
+        r = pg_fail_result(f, got);
+        PQclear(got);
+        return r;
+    }
+    if (result)
+        *result = got;
+    else
+        PQclear(got);
+    return CELL_OK;
+}
+
+static const char *state_of(const PGresult *result)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+    return state ? state : "";
+}
+
+static int prepare(struct pg_link *link, struct pg_request *r, const struct pg_patience *patience, struct pg_failure *f)
+{
+    char name[POOL_NAME_SIZE], sql[POOL_NAME_SIZE + 16];
+
+    if (link_has_prepared(link, r->s))
+        return CELL_OK;
+    if (link_evict(link, name) && PQtransactionStatus(link->connection) != PQTRANS_INERROR) {
+        snprintf(sql, sizeof(sql), "DEALLOCATE %s", name);
+        int status = pg_link_exec(link, sql, patience, NULL, f);
+        if (status < 0)
+            return status;
+    }
+    if (!PQsendPrepare(link->connection, r->s->name, r->s->sql, r->s->nparams, r->s->types))
+        return lost(link, f);
+    PGresult *result = NULL;
+    int status = read_all(link, patience, &result, f);
+    if (status >= 0 && PQresultStatus(result) != PGRES_COMMAND_OK)
+        status = pg_fail_result(f, result);
+    PQclear(status >= 0 || f->sqlstate[0] ? result : NULL);
+    if (status >= 0)
+        link_add_prepared(link, r->s);
+    return status;
+}
+
+static bool send(struct pg_link *link, const struct pg_request *r)
+{
+    const struct pg_prepared *s = r->s;
+    const struct pg_values *v = r->values;
+
+    return atomic_load(&link->pool->unprepared)
+               ? PQsendQueryParams(link->connection, s->sql, s->nparams, s->types, v->values, v->lengths, v->formats, 1)
+               : PQsendQueryPrepared(link->connection, s->name, s->nparams, v->values, v->lengths, v->formats, 1);
+}
+
+int link_run_pinned(struct pg_link *link, struct pg_request *r, const struct pg_patience *patience,
+                    struct pg_failure *f)
+{
+    bool in_transaction = PQtransactionStatus(link->connection) != PQTRANS_IDLE;
+
+    r->result = NULL;
+    r->failure.status = 0;
+    int status = atomic_load(&link->pool->unprepared) ? CELL_OK : prepare(link, r, patience, f);
+    if (status < 0 && !link->broken)
+        return status;
+    uint64_t begin = pool_now_ns();
+    if (status >= 0) {
+        if (!send(link, r))
+            lost(link, f);
+        else
+            status = read_all(link, patience, &r->result, f);
+    }
+    if (link->broken && !(r->result && PQresultStatus(r->result) == PGRES_TUPLES_OK)) {
+        PQclear(r->result);
+        r->result = NULL;
+        r->end = REQUEST_LOST;
+        return status == CELL_DEADLINE_EXCEEDED || status == CELL_CANCELLED ? status : CELL_OK;
+    }
+    if (status < 0)
+        return status;
+    pool_time(r->s, pool_now_ns() - begin);
+    r->end = REQUEST_RESULT;
+    const char *state = state_of(r->result);
+    if (!in_transaction && (strcmp(state, "26000") == 0 || strcmp(state, "0A000") == 0)) {
+        link_forget_prepared(link, r->s->id);
+        r->end = REQUEST_REPREPARE;
+    }
+    return CELL_OK;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * Sending on a shared link. What waits is sent together, in segments that end with a Sync: statements between two of
+ * them are one transaction for the database. Reads share a segment, for one answer to all of them is cheaper than one
+ * each; so do writes that allow it; any other statement has a segment of its own.
+ */
+#include "pool_impl.h"
+
+#include <stdio.h>
+
+void link_enqueue(struct pg_link *link, struct pg_request *r)
+{
+    r->next = NULL;
+    *link->last = r;
+    link->last = &r->next;
+    link->nqueued++;
+    atomic_fetch_add_explicit(&link->load, 1, memory_order_relaxed);
+}
+
+static struct pg_request *dequeue(struct pg_link *link)
+{
+    struct pg_request *r = link->first;
+
+    link->first = r->next;
+    if (!link->first)
+        link->last = &link->first;
+    link->nqueued--;
+    return r;
+}
+
+static void push(struct pg_link *link, enum flight_kind kind, struct pg_request *r)
+{
+    link->flights[link->tail++ % POOL_FLIGHTS] = (struct flight){kind, r, r ? r->s->id : 0, NULL};
+}
+
+/* False: libpq did not take it, because memory is short or the connection is gone; the link is lost then. */
+static bool end_segment(struct pg_link *link)
+{
+    if (!PQpipelineSync(link->connection)) /* flushes */
+        return false;
+    push(link, FLIGHT_SYNC, NULL);
+    link->segments++;
+    atomic_fetch_add_explicit(&link->pool->counters.sends, 1, memory_order_relaxed);
+    return true;
+}
+
+/* In a segment of its own, so that its failure concerns nobody. */
+static bool make_room(struct pg_link *link)
+{
+    char name[POOL_NAME_SIZE], sql[POOL_NAME_SIZE + 16];
+
+    if (!link_evict(link, name))
+        return true;
+    snprintf(sql, sizeof(sql), "DEALLOCATE %s", name);
+    if (!PQsendQueryParams(link->connection, sql, 0, NULL, NULL, NULL, NULL, 1))
+        return false;
+    push(link, FLIGHT_CLOSE, NULL);
+    return end_segment(link);
+}
+
+static bool needs_preparing(struct pg_link *link, const struct pg_request *r)
+{
+    return !atomic_load_explicit(&link->pool->unprepared, memory_order_relaxed) && !link_has_prepared(link, r->s);
+}
+
+static bool send_one(struct pg_link *link, struct pg_request *r, bool prepare)
+{
+    const struct pg_prepared *s = r->s;
+    const struct pg_values *v = r->values;
+
+    r->sent = true;
+    r->preparing = prepare;
+    if (atomic_load_explicit(&link->pool->unprepared, memory_order_relaxed)) {
+        if (!PQsendQueryParams(link->connection, s->sql, s->nparams, s->types, v->values, v->lengths, v->formats, 1))
+            return false;
+        push(link, FLIGHT_QUERY, r);
+        return true;
+    }
+    if (prepare) {
+        if (!PQsendPrepare(link->connection, s->name, s->sql, s->nparams, s->types))
+            return false;
+        push(link, FLIGHT_PREPARE, r);
+        link_add_prepared(link, s);
+    }
+    if (!PQsendQueryPrepared(link->connection, s->name, s->nparams, v->values, v->lengths, v->formats, 1))
+        return false;
+    push(link, FLIGHT_QUERY, r);
+    return true;
+}
+
+/* Statements with the same class, but for 0, may be in one segment. */
+static unsigned class_of(const struct pg_request *r)
+{
+    if (r->alone)
+        return 0;
+    if (r->flags & PG_RUN_WRITE)
+        return r->flags & PG_RUN_SHARED ? PG_RUN_SHARED : 0;
+    return r->flags & PG_RUN_RETRY;
+}
+
+/* Sends up to POOL_BATCH of those that wait. False as end_segment; what was taken from the queue is in flight. */
+static bool send_batch(struct pg_link *link)
+{
+    bool single = atomic_load_explicit(&link->pool->unprepared, memory_order_relaxed);
+    unsigned class = 0;
+    bool in_segment = false;
+
+    for (uint32_t n = 0; n < POOL_BATCH && link->first; n++) {
+        bool prepare = needs_preparing(link, link->first);
+        unsigned own = class_of(link->first);
+        /* Preparing a statement may fail: only its own thread is to notice. */
+        if (in_segment && (own == 0 || own != class || prepare)) {
+            if (!end_segment(link))
+                return false;
+            in_segment = false;
+        }
+        if (prepare && !make_room(link))
+            return false;
+        struct pg_request *r = dequeue(link);
+        if (!send_one(link, r, prepare)) {
+            if (link->tail == link->head || link->flights[(link->tail - 1) % POOL_FLIGHTS].request != r)
+                push(link, FLIGHT_QUERY, r); /* so that it is lost with the others */
+            return false;
+        }
+        class = prepare ? 0 : own;
+        in_segment = true;
+        if (single)
+            break;
+    }
+    return !in_segment || end_segment(link);
+}
+
+void link_send(struct pg_link *link)
+{
+    struct pg_pool *pool = link->pool;
+    /* A database far away is kept busy by a second batch while the answer to the first one travels. Here statements
+     * gather meanwhile, which makes both sides' work less. */
+    uint32_t most = atomic_load_explicit(&pool->local, memory_order_relaxed) ||
+                            atomic_load_explicit(&pool->unprepared, memory_order_relaxed)
+                        ? 1
+                        : 2 * POOL_BATCH;
+
+    if (!link->first || link->segments >= most || link->tail - link->head > POOL_FLIGHTS - 6 * POOL_BATCH)
+        return;
+    bool idle = link->segments == 0;
+    /* What libpq did not take it will not take later either: the connection is found to be lost when it is read. */
+    if (!send_batch(link))
+        link->broken = true;
+    if (idle) {
+        link->head_ns = link->used_ns = pool_now_ns();
+        link->received = 0;
+        atomic_store_explicit(&link->busy_since_ns, link->head_ns, memory_order_relaxed);
+    }
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Plans that come with expansions: told, or carried out at the end of the unit. */
+#ifndef CELL_PLANS_H
+#define CELL_PLANS_H
+
+#include "Places.h"
+
+/* The answer for `places` had this plan. Says what a build would do, where this is none. */
+void cellPlanned(PluginState &state, const session_cell *cell, const CellPlaces &places, const expansion_plan &plan);
+
+/* At the end of a unit without errors, before code is made from it: has each cell carry out its plans. What fails is an
+ * error at the annotation that it belongs to. */
+void cellApplyPlans(PluginState &state);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The questions of a compilation, and what is kept of the answers to them. */
+#include <stdlib.h>
+
+#include "core/session_parts.h"
+
+#define MAX_ANSWERS 4000u
+#define MAX_ANSWER_BYTES (256u << 20)
+
+static int ask_state(struct cell_session *s, struct known_cell *c, char token[CELL_STATE_MAX + 1], struct cell_error *e)
+{
+    const char *reply;
+    size_t len;
+    int r = cell_session_request(s, c, CELL_COMPILE_STATE, "{}", 2, &reply, &len, e);
+    if (r < 0)
+        return r;
+    r = cell_state_parse(reply, len, token, e);
+    return r < 0 && e ? cell_error_wrap(e, "%s: its answer is not valid", session_place(c)) : r;
+}
+
+int cell_session_know_state(struct cell_session *s, struct known_cell *c, struct cell_error *e)
+{
+    if (c->has_state != STATE_UNKNOWN)
+        return CELL_OK;
+    int r = ask_state(s, c, c->state, e);
+    if (r < 0 && r != CELL_UNIMPLEMENTED)
+        return r;
+    c->has_state = r < 0 ? STATE_NONE : STATE_KNOWN;
+    return CELL_OK;
+}
+
+/* ---- questions ---- */
+
+void cell_session_hash_asked(const struct known_cell *c, struct asked *a)
+{
+    struct cell_sha256 h;
+    uint8_t digest[32];
+    if (!a->question)
+        return;
+    cell_sha256_init(&h);
+    cell_sha256_update(&h, a->question, strlen(a->question));
+    for (const struct asked *p = c->planned; p && p != a; p = p->next_planned) {
+        cell_sha256_update(&h, "\n", 1);
+        cell_sha256_update(&h, p->question ? p->question : "", p->question ? strlen(p->question) : 0);
+    }
+    cell_sha256_final(&h, digest);
+    for (unsigned i = 0; i < 16; i++) {
+        a->hash[2 * i] = "0123456789abcdef"[digest[i] >> 4];
+        a->hash[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
+    }
+    a->hash[32] = '\0';
+}
+
+int cell_session_add_asked(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
+                           struct asked **asked, struct cell_error *e)
+{
+    CELL_CLEANUP(cell_cleanup_free) char *key = NULL;
+    struct cell_buffer question = {0};
+    struct asked *a = cell_arena_alloc(&s->arena, sizeof(*a));
+    int r = a ? cell_lock_question(json, len, &question, &key, NULL) : CELL_NO_MEMORY;
+    if (r >= 0)
+        a->question = cell_arena_copy(&s->arena, question.data, question.len);
+    cell_buffer_free(&question);
+    if (a)
+        a->request = cell_arena_copy(&s->arena, json, len);
+    if (r == CELL_NO_MEMORY || !a->request || (r >= 0 && !a->question))
+        return session_no_memory(e);
+    a->len = len;
+    cell_session_hash_asked(c, a);
+    if (!c->asked_end)
+        c->asked_end = &c->asked;
+    *c->asked_end = a;
+    c->asked_end = &a->next;
+    *asked = a;
+    return CELL_OK;
+}
+
+/* The request with what is pending, as its first member. */
+static void put_request(const struct known_cell *c, const struct asked *a, struct cell_buffer *out)
+{
+    if (!c->planned || a->len < 2 || a->request[0] != '{') {
+        cell_buffer_append(out, a->request, a->len);
+        return;
+    }
+    for (const struct asked *p = c->planned; p && p != a; p = p->next_planned) {
+        cell_buffer_puts(out, p == c->planned ? "{\"pending\":[" : ",");
+        cell_buffer_append(out, p->request, p->len);
+    }
+    cell_buffer_puts(out, "],");
+    cell_buffer_append(out, a->request + 1, a->len - 1);
+}
+
+int cell_session_ask_expand(struct cell_session *s, struct known_cell *c, struct asked *a, struct cell_error *e)
+{
+    struct cell_buffer sent = {0};
+    const char *reply;
+    size_t len;
+    put_request(c, a, &sent);
+    int r = cell_buffer_ok(&sent)
+                ? cell_session_request(s, c, CELL_COMPILE_EXPAND, sent.data, sent.len, &reply, &len, e)
+                : session_no_memory(e);
+    cell_buffer_free(&sent);
+    if (r < 0)
+        return r;
+    a->document = cell_arena_copy(&s->arena, reply, len);
+    a->document_len = len;
+    return a->document ? CELL_OK : session_no_memory(e);
+}
+
+/* ---- what is kept ---- */
+
+char *cell_session_kept(struct cell_session *s, const struct known_cell *c, const struct asked *a, bool any,
+                        size_t *len)
+{
+    if (!a->hash[0] || (!any && c->has_state != STATE_KNOWN))
+        return NULL;
+    return cell_store_answer(&s->store, c->pub.name, a->hash, any ? NULL : c->pub.fingerprint, c->state, len);
+}
+
+/* Whether what the cell has answered since the state was asked can be told to be of that state. */
+static bool state_held(struct cell_session *s, struct known_cell *c)
+{
+    char now[CELL_STATE_MAX + 1];
+    return c->has_state == STATE_KNOWN && ask_state(s, c, now, NULL) >= 0 && strcmp(now, c->state) == 0;
+}
+
+static bool settle_cell(struct cell_session *s, struct known_cell *c)
+{
+    bool any = false, added = false;
+    for (const struct asked *a = c->asked; a; a = a->next)
+        any |= a->document && a->hash[0];
+    if (!any)
+        return false;
+    const char *state = state_held(s, c) ? c->state : NULL;
+    for (struct asked *a = c->asked; a; a = a->next)
+        if (a->document && a->hash[0]) {
+            cell_store_keep_answer(&s->store, c->pub.name, a->hash, c->pub.fingerprint, state, a->document,
+                                   a->document_len, &added);
+            a->document = NULL;
+        }
+    return added;
+}
+
+void cell_session_settle(struct cell_session *s)
+{
+    bool added = false;
+    for (struct known_cell *c = s->cells; c; c = c->next)
+        added |= settle_cell(s, c);
+    if (added)
+        cell_store_prune_answers(&s->store, MAX_ANSWERS, MAX_ANSWER_BYTES);
+}

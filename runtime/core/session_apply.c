@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The end of a compilation whose answers had plans: they are carried out, and what follows from that is learnt. */
+#include <stdlib.h>
+
+#include "core/session_parts.h"
+
+static void put_requests(const struct known_cell *c, struct cell_buffer *out)
+{
+    for (const struct asked *a = c->planned; a; a = a->next_planned) {
+        cell_buffer_puts(out, a == c->planned ? "{\"requests\":[" : ",");
+        cell_buffer_append(out, a->request, a->len);
+    }
+    cell_buffer_puts(out, "]}");
+}
+
+static int request_apply(struct cell_session *s, struct known_cell *c, struct cell_applied **applied,
+                         struct cell_error *e)
+{
+    struct cell_buffer sent = {0};
+    const char *reply;
+    size_t len;
+    put_requests(c, &sent);
+    int r = cell_buffer_ok(&sent) ? cell_session_request(s, c, CELL_COMPILE_APPLY, sent.data, sent.len, &reply, &len, e)
+                                  : session_no_memory(e);
+    cell_buffer_free(&sent);
+    if (r < 0)
+        return r;
+    r = cell_applied_parse(reply, len, c->nplanned, applied, e);
+    return r < 0 && e ? cell_error_wrap(e, "%s: its report of what it has done is not valid", session_place(c)) : r;
+}
+
+/* Is it an answer? Else the next compilation shall ask. */
+static bool is_valid(const struct asked *a)
+{
+    struct cell_schema *declared = NULL;
+    struct cell_expansion *x = NULL;
+    bool valid = cell_request_declared(a->request, a->len, &declared, NULL) >= 0 &&
+                 cell_expansion_parse(a->document, a->document_len, declared, &x, NULL) >= 0;
+    cell_expansion_free(x);
+    cell_schema_free(declared);
+    return valid;
+}
+
+/* Nothing is pending any more, and everything may have another answer. */
+static void ask_again(struct cell_session *s, struct known_cell *c)
+{
+    bool asks = c->has_state == STATE_KNOWN;
+    for (struct asked *a = c->asked; a; a = a->next) {
+        cell_session_hash_asked(c, a);
+        a->document = NULL;
+        asks = asks && cell_session_ask_expand(s, c, a, NULL) >= 0;
+        if (a->document && !is_valid(a))
+            a->document = NULL;
+    }
+}
+
+int cell_session_apply(struct cell_session *s, struct session_cell *cell, struct cell_applied **applied,
+                       struct cell_error *e)
+{
+    struct known_cell *c = session_known(cell);
+    struct cell_applied *done = NULL;
+    *applied = NULL;
+    if (!c->planned || s->mode != SESSION_LIVE)
+        return CELL_OK;
+    int r = request_apply(s, c, &done, e);
+    /* In any case: what was answered before is not true any more. */
+    for (struct asked *a = c->asked; a; a = a->next)
+        a->document = NULL;
+    c->has_state = r >= 0 && done->state[0] ? STATE_KNOWN : STATE_NONE;
+    if (r < 0)
+        return r;
+    memcpy(c->state, done->state, sizeof(c->state));
+    c->planned = NULL;
+    c->planned_end = NULL;
+    c->nplanned = 0;
+    if (!done->failed)
+        ask_again(s, c);
+    *applied = done;
+    return CELL_OK;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Expansions: from the lock, from what is kept, or from the cell. */
+#include <stdlib.h>
+
+#include "core/schema_impl.h"
+#include "core/session_parts.h"
+
+static int expand_locked(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
+                         const struct cell_schema *declared, struct cell_expansion **x, struct cell_error *e)
+{
+    const struct lock_answer *answer = NULL;
+    int r = cell_session_locked_answer(s, c, json, len, &answer, e);
+    if (r < 0)
+        return r;
+    r = cell_expansion_parse(answer->document, answer->document_len, declared, x, e);
+    return r < 0 && e ? cell_error_wrap(e, "%s: its answer '%s' is not valid", c->pub.lock_path, answer->key) : r;
+}
+
+/* Takes an answer for this compilation. */
+static void take(struct known_cell *c, struct asked *a, const struct cell_expansion *x)
+{
+    if (!x->plan.id)
+        return;
+    if (!c->planned_end)
+        c->planned_end = &c->planned;
+    *c->planned_end = a;
+    c->planned_end = &a->next_planned;
+    c->nplanned++;
+}
+
+/* Whatever the cell answered last, for who cannot wait for it. `why` has the reason. */
+static int expand_stale(struct cell_session *s, struct known_cell *c, struct asked *a,
+                        const struct cell_schema *declared, struct cell_expansion **x, const struct cell_error *why)
+{
+    size_t len = 0;
+    CELL_CLEANUP(cell_cleanup_free) char *document = s->hurried ? cell_session_kept(s, c, a, true, &len) : NULL;
+    if (!document || cell_expansion_parse(document, len, declared, x, NULL) < 0)
+        return CELL_NOT_FOUND;
+    c->pub.answer_stale = true;
+    c->pub.answer_error = *why;
+    take(c, a, *x);
+    return CELL_OK;
+}
+
+/* An answer that is as good as asking. */
+static bool expand_kept(struct cell_session *s, struct known_cell *c, struct asked *a,
+                        const struct cell_schema *declared, struct cell_expansion **x)
+{
+    size_t len = 0;
+    CELL_CLEANUP(cell_cleanup_free) char *document = cell_session_kept(s, c, a, false, &len);
+    if (!document || cell_expansion_parse(document, len, declared, x, NULL) < 0)
+        return false;
+    c->pub.answer_differs = cell_session_answer_differs(s, c, a->request, a->len, document, len);
+    take(c, a, *x);
+    return true;
+}
+
+static int expand_asking(struct cell_session *s, struct known_cell *c, struct asked *a,
+                         const struct cell_schema *declared, struct cell_expansion **x, struct cell_error *e)
+{
+    uint64_t granted_ns = s->budget_ns;
+    int r = cell_session_know_state(s, c, e);
+    if (r >= 0 && expand_kept(s, c, a, declared, x))
+        return CELL_OK;
+    if (r >= 0)
+        r = cell_session_ask_expand(s, c, a, e);
+    if (r < 0) {
+        cell_session_remember_hung(s, c, granted_ns);
+        return r;
+    }
+    r = cell_expansion_parse(a->document, a->document_len, declared, x, e);
+    if (r < 0) {
+        a->document = NULL;
+        return e ? cell_error_wrap(e, "%s: its answer is not valid", session_place(c)) : r;
+    }
+    c->pub.answer_differs = cell_session_answer_differs(s, c, a->request, a->len, a->document, a->document_len);
+    take(c, a, *x);
+    return CELL_OK;
+}
+
+/* Who may be told, and by whom. */
+static int check_asking(const struct cell_session *s, const struct session_cell *cell, struct cell_error *e)
+{
+    if (cell->status < 0)
+        return session_fail_again(cell, e);
+    if (s->mode == SESSION_MIRROR)
+        return cell_error_set(e, CELL_FAILED_PRECONDITION, "cells are not asked in this kind of compilation");
+    if (cell->stale)
+        return cell_error_set(e, cell->error.status, "%s", cell->error.text);
+    return CELL_OK;
+}
+
+int cell_session_expand(struct cell_session *s, struct session_cell *cell, const char *json, size_t len,
+                        const struct cell_schema *declared, struct cell_expansion **x, struct cell_error *e)
+{
+    struct known_cell *c = session_known(cell);
+    struct cell_error local = {0};
+    struct asked *a = NULL;
+    e = e ? e : &local;
+    cell->answer_differs = cell->answer_stale = false;
+    if (cell->status < 0)
+        return session_fail_again(cell, e);
+    int r = cell_declared_check(declared, e);
+    if (r >= 0 && s->begun == SESSION_LIVE)
+        r = cell_session_used_answer(s, c, json, len, e);
+    if (r < 0)
+        return r;
+    if (cell->lock_path)
+        return expand_locked(s, c, json, len, declared, x, e);
+    r = cell_session_add_asked(s, c, json, len, &a, e);
+    if (r < 0)
+        return r;
+    r = check_asking(s, cell, e);
+    if (r >= 0)
+        r = expand_asking(s, c, a, declared, x, e);
+    if (r < 0 && expand_stale(s, c, a, declared, x, e) >= 0)
+        return CELL_OK;
+    return r;
+}
+
+uint32_t cell_session_planned(const struct session_cell *cell)
+{
+    return ((const struct known_cell *)(const void *)cell)->nplanned;
+}

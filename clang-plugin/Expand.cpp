@@ -315,8 +315,10 @@ void Expander::expand(StringRef verbName, InjectAt at)
     Expansion x(answer);
     if (cell->answer_differs)
         cellReport(state.diags(), loc(), CellDiag::AnswerChanged) << cell->name << verb->name;
-    if (showDiagnostics(verb, x.get()))
-        inject(x.get(), at);
+    if (!showDiagnostics(verb, x.get()) || !inject(x.get(), at))
+        return;
+    if (const auto *record = dyn_cast<RecordDecl>(d))
+        state.declared.insert({record, cell});
 }
 
 } // namespace

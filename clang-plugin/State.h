@@ -89,6 +89,7 @@ struct PluginState {
     std::list<std::vector<clang::Token>> streams;                         /* the tokens of those texts */
     std::set<std::string> dependencies;                                   /* paths reported to -MD */
     std::set<std::string> expansions;                                     /* what expansions call their own */
+    std::multimap<const clang::RecordDecl *, session_cell *> declared;    /* structs that cells have expanded */
     unsigned printing = 0;                                                /* pragmas being printed under -E */
     bool silenced = false;                                                /* no diagnostics but failed cells */
     std::shared_ptr<struct DriftErrorsLink> driftErrors;                  /* DriftErrors.cpp's own */

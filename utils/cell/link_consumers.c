@@ -8,7 +8,10 @@
 #include "core/json.h"
 #include "wire/frame.h"
 
-bool link_keeps_none(int status) { return status == CELL_UNAVAILABLE || status == CELL_UNIMPLEMENTED; }
+bool link_is_closed(int status)
+{
+    return status == CELL_UNAVAILABLE || status == CELL_UNIMPLEMENTED || status == CELL_PERMISSION_DENIED;
+}
 
 static int request(struct cell_link *l, int32_t method, const struct cell_buffer *message, uint64_t deadline_ns,
                    struct cell_link_reply *reply, struct cell_error *e)

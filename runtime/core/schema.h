@@ -221,10 +221,10 @@ bool cell_is_reserved(const char *name);
  * arena grows. CELL_NO_MEMORY, CELL_INVALID_ARGUMENT for a type of another schema. */
 int cell_schema_describe(struct cell_schema *s, const struct cell_method **methods, struct cell_error *e);
 /* The other way: the schema that a client's descriptors stand for. They hold no docs, constants and former names, not
- * the order of in and out parameters among each other (ins come first, a stream last). An enum whose descriptor tells no
- * enumerators has one placeholder, "unnamed_N". CELL_FAILED_PRECONDITION for descriptors of another version, CELL_INVALID_ARGUMENT
- * for such as no renderer makes: methods not sorted, types of one name that differ, recursion, layouts that are not
- * LP64's. */
+ * the order of in and out parameters among each other (ins come first, a stream last). An enum whose descriptor tells
+ * no enumerators has one placeholder, "unnamed_N". CELL_FAILED_PRECONDITION for descriptors of another version,
+ * CELL_INVALID_ARGUMENT for such as no renderer makes: methods not sorted, types of one name that differ, recursion,
+ * layouts that are not LP64's. */
 int cell_schema_from_service(const struct cell_service *service, struct cell_schema **schema, struct cell_error *e);
 
 /*

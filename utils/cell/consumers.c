@@ -128,6 +128,8 @@ int consumers_gather(struct cli *cli, const char *cell, const char *registry, bo
         consumers_free(set);
         return cli_error(cli, cli_exit_of(r), NULL, "%s: %s", cell, e.text);
     }
+    if (set->left_out)
+        cli_warn(cli, "%s: %" PRIu64 " of its records cannot be read", cell, set->left_out);
     if (set->n > 1)
         qsort(set->items, set->n, sizeof(*set->items), compare);
     return CLI_OK;

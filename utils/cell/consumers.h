@@ -16,6 +16,7 @@ struct known_consumer {
 struct consumer_set {
     struct known_consumer *items; /* sorted by program and path */
     size_t n;
+    uint64_t left_out; /* records that the cell has and cannot tell */
 };
 
 /* Where the folder is: `registry`, or .cell/consumers beside cell.json. NULL after reporting. The caller frees it. */

@@ -101,6 +101,8 @@ int link_consumers(const struct consumer_link *to, struct consumer_set *set, str
         r = cell_json_load((const char *)reply.message, reply.message_len, CELL_PROTOCOL_ERROR, &doc, e);
     if (r >= 0)
         r = cell_json_array(&doc.root, "consumers", JSON_REQUIRED, &list, e);
+    if (r >= 0)
+        r = cell_json_uint(&doc.root, "left_out", JSON_OPTIONAL, 0, UINT32_MAX, &set->left_out, e);
     if (r >= 0 && cell_json_count(&list) > CELL_MAX_CONSUMERS)
         r = cell_error_set(e, CELL_TOO_LARGE, "it tells of more than %u consumers", CELL_MAX_CONSUMERS);
     for (size_t i = 0; r >= 0 && i < cell_json_count(&list); i++) {

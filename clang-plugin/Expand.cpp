@@ -290,8 +290,10 @@ void Expander::expand(StringRef verbName, InjectAt at)
     good = showDiagnostics(x.get());
     if (cell_session_planned(cell) > planned)
         cellPlanned(state, cell, places, x->plan);
-    if (good)
-        inject(x.get(), at);
+    if (!good || !inject(x.get(), at))
+        return;
+    if (const auto *record = dyn_cast<RecordDecl>(d))
+        state.declared.insert({record, cell});
 }
 
 } // namespace

@@ -1,23 +1,71 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The lock in a compilation: in place of the cell, or as what its schema is compared with. */
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "core/lock_parts.h"
 #include "core/session_parts.h"
+
+/* A file that has changed later than so long before it is read may change again and keep its stamps: those of file
+ * systems go in steps. */
+#define SETTLED_MS 50
+
+/* What tells a lock's state, before it is read; false when that cannot be relied on. */
+static bool stamp(const char *path, struct stat *st)
+{
+    struct timespec now;
+    if (lstat(path, st) < 0 || clock_gettime(CLOCK_REALTIME, &now) < 0)
+        return false;
+    int64_t age_ms = ((int64_t)now.tv_sec - st->st_ctim.tv_sec) * 1000 + (now.tv_nsec - st->st_ctim.tv_nsec) / 1000000;
+    return age_ms >= SETTLED_MS;
+}
+
+/* As a mirror is known (store.h), for a lock that was found good. */
+static void learn(struct cell_session *s, const struct known_cell *c, const char *path, const struct stat *before)
+{
+    const char *note = cell_arena_printf(&s->arena, "%s.lock", c->pub.name);
+    struct store_file file = {.st = *before};
+    struct stat after;
+    file.stable = note && lstat(path, &after) == 0 && before->st_ino == after.st_ino &&
+                  before->st_dev == after.st_dev && before->st_size == after.st_size &&
+                  before->st_ctim.tv_sec == after.st_ctim.tv_sec && before->st_ctim.tv_nsec == after.st_ctim.tv_nsec;
+    memcpy(file.sha256, c->lock->fingerprint, sizeof(file.sha256));
+    if (file.stable)
+        cell_store_learn(&s->store, note, &file);
+}
 
 const struct cell_lock *cell_session_lock(struct cell_session *s, struct known_cell *c)
 {
     if (!c->lock_sought) {
+        CELL_CLEANUP(cell_cleanup_free) char *path = cell_lock_path(s->dir, c->pub.name);
+        struct stat before;
+        bool settled = path && stamp(path, &before);
         c->lock_sought = true;
-        cell_lock_read(s->dir, c->pub.name, &c->lock, &c->lock_error);
+        if (cell_lock_read(s->dir, c->pub.name, &c->lock, &c->lock_error) >= 0 && settled)
+            learn(s, c, path, &before);
     }
     return c->lock;
+}
+
+bool cell_session_locked_as(struct cell_session *s, struct known_cell *c, char fingerprint[CELL_FINGERPRINT_LEN + 1])
+{
+    if (c->lock_sought) {
+        if (c->lock)
+            memcpy(fingerprint, c->lock->fingerprint, CELL_FINGERPRINT_LEN + 1);
+        return c->lock != NULL;
+    }
+    CELL_CLEANUP(cell_cleanup_free) char *path = cell_lock_path(s->dir, c->pub.name);
+    const char *note = cell_arena_printf(&s->arena, "%s.lock", c->pub.name);
+    return path && note && lock_no_links(path, NULL) >= 0 && cell_store_known(&s->store, note, path, fingerprint);
 }
 
 int cell_session_check_lock(struct cell_session *s, struct session_cell *cell, struct cell_error *e)
 {
     struct known_cell *c = session_known(cell);
-    if (cell->status < 0 || cell_session_lock(s, c) || c->lock_error.status == CELL_NOT_FOUND)
+    char locked[CELL_FINGERPRINT_LEN + 1];
+    if (cell->status < 0 || cell_session_locked_as(s, c, locked) || cell_session_lock(s, c) ||
+        c->lock_error.status == CELL_NOT_FOUND)
         return CELL_OK;
     return cell_error_set(e, c->lock_error.status, "%s", c->lock_error.text);
 }
@@ -33,18 +81,21 @@ static int lock_failure(const struct cell_session *s, struct known_cell *c, stru
 
 int cell_session_use_lock(struct cell_session *s, struct known_cell *c, struct cell_error *e)
 {
-    char known[CELL_FINGERPRINT_LEN + 1];
+    char known[CELL_FINGERPRINT_LEN + 1], locked[CELL_FINGERPRINT_LEN + 1];
     CELL_CLEANUP(cell_cleanup_free) char *path = cell_lock_path(s->dir, c->pub.name);
-    const struct cell_lock *lock = cell_session_lock(s, c);
-    if (!lock)
-        return lock_failure(s, c, e);
+    if (!cell_session_locked_as(s, c, locked)) {
+        const struct cell_lock *lock = cell_session_lock(s, c);
+        if (!lock)
+            return lock_failure(s, c, e);
+        memcpy(locked, lock->fingerprint, sizeof(locked));
+    }
     const char *kept = path ? cell_arena_copy(&s->arena, path, strlen(path)) : NULL;
     if (!kept)
         return session_no_memory(e);
-    memcpy(c->pub.fingerprint, lock->fingerprint, sizeof(c->pub.fingerprint));
+    memcpy(c->pub.fingerprint, locked, sizeof(c->pub.fingerprint));
     c->pub.lock_path = kept;
     /* What is known as the mirror was parsed before. */
-    if (cell_store_known(&s->store, c->pub.name, c->pub.mirror_path, known) && strcmp(known, lock->fingerprint) == 0)
+    if (cell_store_known(&s->store, c->pub.name, c->pub.mirror_path, known) && strcmp(known, locked) == 0)
         return CELL_OK;
     return cell_session_take_lock(s, c, e);
 }
@@ -95,6 +146,8 @@ int cell_session_locked_answer(struct cell_session *s, struct known_cell *c, con
 {
     CELL_CLEANUP(cell_cleanup_free) char *key = NULL;
     struct cell_buffer question = {0};
+    if (!cell_session_lock(s, c))
+        return lock_failure(s, c, e);
     int r = cell_lock_question(json, len, &question, &key, e);
     const struct lock_answer *found = r >= 0 ? cell_lock_answer(c->lock, key) : NULL;
     if (r >= 0 && !found) {

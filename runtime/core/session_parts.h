@@ -123,6 +123,9 @@ int cell_session_ask_expand(struct cell_session *s, struct known_cell *c, struct
 const struct cell_lock *cell_session_lock(struct cell_session *s, struct known_cell *c);
 /* Sets the fingerprint of the schema that is locked, and makes the mirror hold it if that can be written. */
 int cell_session_use_lock(struct cell_session *s, struct known_cell *c, struct cell_error *e);
+/* True when the fingerprint of the schema that is locked is known, be it that the lock was read before and has not
+ * changed since: then it is of use, and need not be read for this. */
+bool cell_session_locked_as(struct cell_session *s, struct known_cell *c, char fingerprint[CELL_FINGERPRINT_LEN + 1]);
 /* The locked answer to a request. */
 int cell_session_locked_answer(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
                                const struct lock_answer **answer, struct cell_error *e);

@@ -131,6 +131,23 @@ TEST(a_server_that_takes_none_refuses_them_by_name_and_serves_the_others)
     demo_teardown();
 }
 
+TEST(functions_that_are_missing_are_seen_before_a_call)
+{
+    static const struct cell_bound_ops ops[] = {{bind_row, NULL, unbind_row}, {NULL, invoke_row, unbind_row}};
+    struct demo_server d = {0};
+    demo_setup();
+    demo_new(&d);
+    for (int i = 0; i < 2; i++) {
+        const struct cell_server_options options = {.bound = &ops[i]};
+        struct cell_server *server = NULL;
+        CHECK(cell_server_new_from(&d.provided, &options, &server) == CELL_FAILED_PRECONDITION);
+        CHECK_STR(cell_server_message(server), "demo: its functions for methods with bindings are not complete");
+        cell_server_free(server);
+    }
+    demo_free(&d);
+    demo_teardown();
+}
+
 /* ---- how long they are kept ---- */
 
 TEST(who_comes_back_finds_what_was_bound)

@@ -247,6 +247,8 @@ int cell_server_match_pay(struct cell_server *s, struct server_match *match, str
                           struct cell_error *e)
 {
     int r = CELL_OK;
+    if (!memory)
+        return CELL_OK;
     pthread_mutex_lock(&s->matches.lock);
     struct match_payer *p = *find_payer(match, memory);
     if (p) {

@@ -200,6 +200,33 @@ TEST(connections_that_come_and_go_with_ever_new_schemas_leave_nothing_behind)
     bound_teardown(&d, true);
 }
 
+#define MANY 100u
+
+TEST(a_program_with_many_schemas_keeps_a_connection_for_each)
+{
+    struct demo_server d = {0};
+    struct program programs[MANY];
+    struct cell_client *client = NULL;
+    bound_setup(&d, true);
+    cell_ctx *c = demo_ctx(&client);
+    for (int round = 0; round < 3; round++)
+        for (unsigned i = 0; i < MANY; i++) {
+            if (round == 0) {
+                begin_numbered(&programs[i], i);
+                free(embed_schema(&programs[i].service, programs[i].fingerprint));
+                programs[i].c = c;
+            }
+            CHECK(insert(&programs[i]) == 3);
+        }
+    CHECK(atomic_load(&d.server->counters.connections) == MANY);
+    CHECK(atomic_load(&seen.binds) == (int)MANY);
+    cell_ctx_close(c);
+    cell_client_close(client);
+    for (unsigned i = 0; i < MANY; i++)
+        end_program(&programs[i]);
+    bound_teardown(&d, true);
+}
+
 /* ---- what bounds those in use ---- */
 
 #define BIG_METHODS 40u

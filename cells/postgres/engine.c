@@ -82,6 +82,11 @@ static int invoke_within(struct pg_engine *engine, cell_ctx *c, cell_str token, 
 
     if (r < 0)
         return r;
+    if (!pg_link_is_alive(pg_transaction_link(x))) {
+        pg_transaction_end(engine->transactions, x);
+        return pg_fail(f, CELL_FAILED_PRECONDITION,
+                       "the transaction was ended by the database: it was idle for too long, or the server stopped");
+    }
     r = pg_statement_run(s, c, pg_transaction_link(x), in, out, f);
     if (pg_link_is_alive(pg_transaction_link(x))) {
         pg_transaction_put(engine->transactions, x);

@@ -341,13 +341,13 @@ static bool run(uint64_t seed, bool kills)
 TEST(steps_make_the_declared_table_and_then_nothing_is_left)
 {
     const char *only = getenv("PG_SEED");
-    for (uint64_t seed = only ? strtoull(only, NULL, 10) : 1; seed <= (only ? strtoull(only, NULL, 10) : 400); seed++)
+    for (uint64_t seed = only ? strtoull(only, NULL, 10) : 1; seed <= (only ? strtoull(only, NULL, 10) : 250); seed++)
         REQUIRE(run(seed, false));
 }
 
 TEST(an_interrupted_plan_is_continued_by_a_new_one)
 {
     const char *only = getenv("PG_SEED");
-    for (uint64_t seed = only ? strtoull(only, NULL, 10) : 1; seed <= (only ? strtoull(only, NULL, 10) : 400); seed++)
+    for (uint64_t seed = only ? strtoull(only, NULL, 10) : 1; seed <= (only ? strtoull(only, NULL, 10) : 250); seed++)
         REQUIRE(run(seed, true));
 }

@@ -9,6 +9,7 @@
 #include "llvm/Support/Path.h"
 
 extern "C" {
+#include "base/util.h"
 #include "wire/message.h"
 }
 
@@ -51,6 +52,17 @@ static const char *readText(FileManager &files, const std::string &path, CellFil
         return "it is not UTF-8 text";
     text = content.str();
     return nullptr;
+}
+
+std::string cellFileMark(PluginState &state, StringRef path)
+{
+    CellFile file;
+    std::string text, cause;
+    char hash[65];
+    if (const char *wrong = readText(state.sources().getFileManager(), path.str(), file, text, cause))
+        return wrong;
+    cell_sha256_hex(text.data(), text.size(), hash);
+    return hash;
 }
 
 bool cellReadFile(PluginState &state, SourceLocation loc, StringRef name, CellFile &file, std::string &text)

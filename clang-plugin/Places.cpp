@@ -23,7 +23,8 @@ class Locator
 
   private:
     SourceLocation ofMember(StringRef name) const;
-    SourceLocation ofByte(uint32_t argument, uint32_t at);
+    SourceLocation ofByte(uint32_t argument, uint32_t at, unsigned *token = nullptr);
+    SourceLocation endOf(uint32_t argument, uint32_t at);
     SourceLocation inFile(const CellFile &file, uint32_t at);
 
     PluginState &state;
@@ -63,8 +64,8 @@ SourceLocation Locator::inFile(const CellFile &file, uint32_t at)
     return sm.getLocForStartOfFile(id).getLocWithOffset(static_cast<SourceLocation::IntTy>(offset));
 }
 
-/* One byte of an argument's text, or its end. Invalid when it has no such place. */
-SourceLocation Locator::ofByte(uint32_t argument, uint32_t at)
+/* One byte of an argument's text, or its end. Invalid when it has no such place. Sets `token`, of the literal's. */
+SourceLocation Locator::ofByte(uint32_t argument, uint32_t at, unsigned *token)
 {
     if (argument < p.files.size() && !p.files[argument].path.empty())
         return inFile(p.files[argument], at);
@@ -72,7 +73,20 @@ SourceLocation Locator::ofByte(uint32_t argument, uint32_t at)
     if (!literal || at > literal->getByteLength())
         return SourceLocation();
     const ASTContext &ast = state.sema().getASTContext();
-    return literal->getLocationOfByte(at, state.sources(), ast.getLangOpts(), ast.getTargetInfo());
+    unsigned first = 0, offset = 0;
+    SourceLocation loc =
+        literal->getLocationOfByte(at, state.sources(), ast.getLangOpts(), ast.getTargetInfo(), &first, &offset);
+    if (token)
+        *token = first;
+    return loc;
+}
+
+/* Behind the byte before `at`, not 0: a range ends there, not with the quotes of the next literal. */
+SourceLocation Locator::endOf(uint32_t argument, uint32_t at)
+{
+    unsigned last = 0, next = 0;
+    SourceLocation before = ofByte(argument, at - 1, &last), behind = ofByte(argument, at, &next);
+    return behind.isInvalid() || last == next ? behind : before.getLocWithOffset(1);
 }
 
 SourceLocation Locator::locate(const expansion_place &place, CharSourceRange &range)
@@ -89,8 +103,8 @@ SourceLocation Locator::locate(const expansion_place &place, CharSourceRange &ra
         SourceLocation begin = place.has_at ? ofByte(i, place.at) : SourceLocation();
         if (begin.isInvalid())
             return p.given[i]->getBeginLoc();
-        SourceLocation end = place.length && place.length <= UINT32_MAX - place.at ? ofByte(i, place.at + place.length)
-                                                                                   : SourceLocation();
+        bool hasEnd = place.length && place.length <= UINT32_MAX - place.at;
+        SourceLocation end = hasEnd ? endOf(i, place.at + place.length) : SourceLocation();
         /* What is in the body of a macro has its place where the macro is used. */
         SourceLocation from = sm.getFileLoc(begin), to = end.isValid() ? sm.getFileLoc(end) : from;
         if (sm.getFileID(from) == sm.getFileID(to) && sm.getFileOffset(from) < sm.getFileOffset(to))

@@ -45,5 +45,7 @@ std::string cellPathBeside(PluginState &state, clang::SourceLocation loc, llvm::
 /* Reads the file that an argument names. False after reporting at `loc`, which is the argument's. */
 bool cellReadFile(PluginState &state, clang::SourceLocation loc, llvm::StringRef name, CellFile &file,
                   std::string &text);
+/* What stands for the content of a file: its hash, or why it cannot be used. */
+std::string cellFileMark(PluginState &state, llvm::StringRef path);
 
 #endif

@@ -3,7 +3,9 @@
 #include "Diagnostics.h"
 #include "Editor.h"
 #include "Import.h"
+#include "Places.h"
 
+#include "clang/Lex/LiteralSupport.h"
 #include "clang/Lex/MacroInfo.h"
 #include "clang/Lex/PPCallbacks.h"
 #include "clang/Lex/Preprocessor.h"
@@ -107,6 +109,24 @@ void withoutParser(PluginState &state, StringRef name, SourceLocation loc)
     printSchema(state, cell, state.sources().getFileLoc(loc));
 }
 
+/* CELL_QUERY_FILE names the file in a pragma as well: nobody looks at annotations here, and what a compiler cache or
+ * make is told must change with the file. */
+void fileWithoutParser(PluginState &state, ArrayRef<Token> tokens, SourceLocation loc)
+{
+    for (const Token &token : tokens)
+        if (token.isNot(tok::string_literal))
+            return;
+    if (tokens.empty())
+        return;
+    StringLiteralParser literal(tokens, state.pp);
+    if (literal.hadError || literal.GetString().empty() || literal.GetString().contains('\0'))
+        return;
+    std::string path = cellPathBeside(state, loc, literal.GetString());
+    SourceLocation from = state.sources().getFileLoc(loc);
+    cellAddDependency(state, path, from);
+    printMarker(state, "<cell file " + cellPrintable(path) + " " + cellFileMark(state, path) + ">", from);
+}
+
 /* The scope of a pragma on its own line may not be open yet: the parser has read the token after `{` before it enters
  * the namespace. A declaration in front makes it catch up; CELL_REMOTE brings its own. */
 void onceMore(PluginState &state, StringRef name, SourceLocation loc)
@@ -181,10 +201,15 @@ void cellPragma(Preprocessor &pp, PragmaIntroducer introducer, Token &name)
     bool import = rest.size() >= 2 && isWord(rest[0], "import") && rest[1].getIdentifierInfo();
     StringRef cell = import ? rest[1].getIdentifierInfo()->getName() : StringRef();
     bool end = rest.size() == 1 && isWord(rest[0], "end");
+    /* What -E prints needs neither: they stand in the middle of declarations, which say all. */
     if (rest.size() == 1 && isWord(rest[0], "verb")) {
-        if (state
-                .parser()) /* what -E prints needs none: it stands in the middle of a declaration, and is for editors */
+        if (state.parser())
             cellWatchVerb(state);
+        return;
+    }
+    if (!rest.empty() && isWord(rest[0], "file")) {
+        if (!state.parser())
+            fileWithoutParser(state, ArrayRef<Token>(rest).drop_front(), loc);
         return;
     }
     if (rest.size() == 1 && isWord(rest[0], "plugin")) {

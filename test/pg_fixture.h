@@ -15,9 +15,9 @@
  * libpq's connection string of a superuser of an empty database `test`. NULL when PostgreSQL is not installed: then the
  * test has nothing to do. `arguments` are more of the script's ("--set fsync=on"), NULL = none. Once a process.
  */
+static char pg_fixture_url[256]; /* the same, once it was made */
 static inline const char *pg_fixture(const char *arguments)
 {
-    static char url[256];
     char command[1024];
     int in[2];
 
@@ -30,12 +30,12 @@ static inline const char *pg_fixture(const char *arguments)
              CELL_TEST_PYTHON, CELL_TEST_INPUTS, CELL_TEST_BUILD, arguments ? arguments : "", in[0], in[1], in[0]);
     FILE *f = popen(command, "re");
     close(in[0]);
-    if (!f || !fgets(url, sizeof(url), f)) {
+    if (!f || !fgets(pg_fixture_url, sizeof(pg_fixture_url), f)) {
         fprintf(stderr, "the server did not start\n");
         exit(1);
     }
-    url[strcspn(url, "\n")] = '\0';
-    return url;
+    pg_fixture_url[strcspn(pg_fixture_url, "\n")] = '\0';
+    return pg_fixture_url;
 }
 
 #endif

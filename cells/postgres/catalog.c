@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "catalog.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,12 +118,18 @@ static char *column_array(const PGresult *result, int column)
     return array;
 }
 
-static int read_tables(PGconn *conn, const char *schemas, const char *names, struct pg_readings *r,
+static int read_tables(PGconn *conn, const char *schemas, const char *names, int64_t deadline_ms, struct pg_readings *r,
                        struct pg_failure *f)
 {
+    char left[24];
     const struct question questions[] = {
-        {SQL_BEGIN, 0, {NULL}}, {SQL_LOCAL, 0, {NULL}}, {SQL_SERVER, 0, {NULL}}, {SQL_TABLES, 2, {schemas, names}}};
+        {SQL_BEGIN, 0, {NULL}}, {SQL_LOCAL, 1, {left}}, {SQL_SERVER, 0, {NULL}}, {SQL_TABLES, 2, {schemas, names}}};
     PGresult *results[4] = {NULL};
+    int64_t ms = deadline_ms - pg_now_ms();
+
+    if (ms <= 0)
+        return pg_fail(f, CELL_DEADLINE_EXCEEDED, "the time is over");
+    snprintf(left, sizeof(left), "%d", ms < INT_MAX ? (int)ms : INT_MAX);
     int status = ask(conn, questions, 4, results, f);
 
     PQclear(results[0]);
@@ -180,8 +188,8 @@ static bool has_moved(const struct pg_failure *f)
     return strcmp(f->sqlstate, "XX000") == 0 || strcmp(f->sqlstate, "42P01") == 0 || strcmp(f->sqlstate, "40001") == 0;
 }
 
-int pg_catalog_read(PGconn *conn, const struct pg_wanted *wanted, uint32_t n, struct pg_model **model,
-                    struct pg_failure *f)
+int pg_catalog_read(PGconn *conn, const struct pg_wanted *wanted, uint32_t n, int64_t deadline_ms,
+                    struct pg_model **model, struct pg_failure *f)
 {
     char *schemas = wanted_array(wanted, n, false), *names = wanted_array(wanted, n, true);
     struct pg_readings readings = {0};
@@ -190,7 +198,7 @@ int pg_catalog_read(PGconn *conn, const struct pg_wanted *wanted, uint32_t n, st
 
     f = f ? f : &local;
     for (int tries = 1; r >= 0; tries++) {
-        r = read_tables(conn, schemas, names, &readings, f);
+        r = read_tables(conn, schemas, names, deadline_ms, &readings, f);
         if (r >= 0)
             r = read_parts(conn, &readings, f);
         if (r >= 0)

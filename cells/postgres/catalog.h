@@ -13,11 +13,12 @@ struct pg_wanted {
 
 /*
  * Reads the tables that are wanted and exist, with two round trips in one read-only transaction. The connection must be
- * idle and is so afterwards. A catalog that others change meanwhile is read again, a few times. CELL_NO_MEMORY, or as
- * the database says. *model is for pg_model_free.
+ * idle and is so afterwards. A catalog that others change meanwhile is read again, a few times; what waits for a lock
+ * longer than until `deadline_ms` of pg_now_ms is CELL_DEADLINE_EXCEEDED. CELL_NO_MEMORY, or as the database says.
+ * *model is for pg_model_free.
  */
-int pg_catalog_read(PGconn *conn, const struct pg_wanted *wanted, uint32_t n, struct pg_model **model,
-                    struct pg_failure *f);
+int pg_catalog_read(PGconn *conn, const struct pg_wanted *wanted, uint32_t n, int64_t deadline_ms,
+                    struct pg_model **model, struct pg_failure *f);
 
 #define PG_STATE_TOKEN_SIZE 33
 

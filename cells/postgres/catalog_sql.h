@@ -6,7 +6,8 @@
 /* What is looked at is what can be seen at one moment; expressions are printed for the search path of all connections.
  */
 #define SQL_BEGIN "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-#define SQL_LOCAL "SET LOCAL search_path = public"
+/* $1: milliseconds. Printing an expression takes a lock on its table, which somebody may have who changes it. */
+#define SQL_LOCAL "SELECT set_config('search_path', 'public', true), set_config('statement_timeout', $1, true)"
 
 #define SQL_SERVER                                                                                                     \
     "SELECT current_schema(), to_regclass('cell.objects') IS NOT NULL, "                                               \

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/program.h"
+#include "expand.h"
 #include "service.h"
 
 CELL_PROVIDE(postgres, "PostgreSQL: structs are its tables, and queries are checked by it while they are compiled.");
@@ -24,6 +25,8 @@ int main(int argc, char **argv)
          "PGPASSWORD, ~/.pgpass\nor a service file; default: a private server in --state",
          PROGRAM_TEXT, &o.url, 0, 0},
         {"service", "NAME", "in place of --url: an entry of the service file", PROGRAM_TEXT, &o.service, 0, 0},
+        {"migrate-url", "URL", "for migrations, which need a direct connection, when --url\ngoes through a pooler",
+         PROGRAM_TEXT, &o.migrate_url, 0, 0},
         {"state", "DIR", "folder of the private server; made when it is missing", PROGRAM_TEXT, &o.state, 0, 0},
         {"bindir", "DIR", "PostgreSQL's programs; default: searched", PROGRAM_TEXT, &o.bindir, 0, 0},
         {"policy", "POLICY",
@@ -34,8 +37,12 @@ int main(int argc, char **argv)
          0, 0},
         {"environment", "NAME", "the environment that holds in --policy-file;\ndefault: $CELL_ENV", PROGRAM_TEXT,
          &o.environment, 0, 0},
+        {"scan-rows", "N", "a remark for queries that read a whole table of so many\nrows; 0: none", PROGRAM_NUMBER,
+         &o.scan_rows, 0, INT64_MAX},
     };
-    struct cell_server_options server = {0};
+    char *verbs = pg_verbs();
+    struct cell_server_options server = {
+        .expand = pg_expand, .state = pg_state, .apply = pg_apply_requests, .bound = &pg_bound_ops, .verbs = verbs};
     const struct program program = {"postgres", "PostgreSQL tables and queries for C programs.", options,
                                     sizeof(options) / sizeof(options[0]), &server};
     struct pg_service *service = NULL;
@@ -52,5 +59,6 @@ int main(int argc, char **argv)
     server.user = service;
     status = program_serve(&program);
     pg_service_close(service);
+    free(verbs);
     return status;
 }

@@ -121,7 +121,8 @@ struct null_columns null_targets(struct null_analysis *a, struct null_level *lev
     size_t i;
     const json_t *wrapped;
 
-    json_array_foreach(list, i, wrapped) {
+    json_array_foreach(list, i, wrapped)
+    {
         const json_t *target = null_node_of(wrapped).body, *value = json_object_get(target, "val");
         const char *name = null_text(target, "name"), *of = NULL;
         bool simple = true;
@@ -154,17 +155,19 @@ static struct null_columns values(struct null_analysis *a, struct null_level *le
     size_t row, i;
     const json_t *list, *wrapped;
 
-    json_array_foreach(lists, row, list) {
+    json_array_foreach(lists, row, list)
+    {
         const json_t *items = json_object_get(null_node_of(list).body, "items");
-        json_array_foreach(items, i, wrapped) {
+        json_array_foreach(items, i, wrapped)
+        {
             struct null_value v = null_eval(a, level, wrapped);
             null_visit(a);
             if (row == 0)
                 null_add(a, &c, (struct null_field){pg_printf(&a->arena, "column%zu", i + 1), v});
             else if (i < c.columns.n)
-                c.columns.at[i].value = (struct null_value){
-                    c.columns.at[i].value.not_null && v.not_null,
-                    c.columns.at[i].value.category == v.category ? v.category : 0};
+                c.columns.at[i].value =
+                    (struct null_value){c.columns.at[i].value.not_null && v.not_null,
+                                        c.columns.at[i].value.category == v.category ? v.category : 0};
         }
     }
     return c;
@@ -202,9 +205,8 @@ static void group(struct null_level *level, const json_t *clause)
     const json_t *wrapped;
 
     level->grouped = json_array_size(clause) > 0;
-    json_array_foreach(clause, i, wrapped)
-        if (null_is(null_node_of(wrapped), "GroupingSet"))
-            level->grouping_sets = true;
+    json_array_foreach(clause, i, wrapped) if (null_is(null_node_of(wrapped), "GroupingSet")) level->grouping_sets =
+        true;
     /* The empty set is a group also when there are no rows. */
     if (level->grouping_sets)
         level->grouped = false;
@@ -260,8 +262,8 @@ bool null_one_row(struct null_analysis *a, struct null_level *parent, const json
     struct null_level *level = pg_alloc(&a->arena, sizeof(*level));
     struct null_node n = null_node_of(wrapped);
     const char *op = null_text(n.body, "op");
-    static const char *const never[] = {"limitCount", "limitOffset", "havingClause", "groupClause", "valuesLists",
-                                        "withClause"};
+    static const char *const never[] = {"limitCount",  "limitOffset", "havingClause",
+                                        "groupClause", "valuesLists", "withClause"};
     bool one = null_is(n, "SelectStmt") && op && strcmp(op, "SETOP_NONE") == 0;
 
     level->parent = parent;
@@ -272,9 +274,9 @@ bool null_one_row(struct null_analysis *a, struct null_level *parent, const json
     struct null_columns c = select_columns(a, level, n.body);
     for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
         one = one && !json_object_get(n.body, never[i]);
-    one = one && !level->sets &&
-          (level->aggregates > 0 ||
-           (!json_object_get(n.body, "fromClause") && !json_object_get(n.body, "whereClause")));
+    one =
+        one && !level->sets &&
+        (level->aggregates > 0 || (!json_object_get(n.body, "fromClause") && !json_object_get(n.body, "whereClause")));
     if (!c.open && c.columns.n == 1)
         *value = c.columns.at[0].value;
     return one;
@@ -318,6 +320,7 @@ struct null_columns null_view(struct null_analysis *a, const char *sql)
     const json_t *tree = a->views < MAX_VIEWS ? parse(a, sql) : NULL;
 
     if (tree) {
+        a->seen[a->nviews++] = sql;
         a->views++;
         c = null_query(a, NULL, NULL, tree);
         a->views--;
@@ -341,6 +344,7 @@ static void answer(struct null_analysis *a, const char *sql, bool *never_null, s
     for (size_t i = 0; i < c.behind.n; i++)
         never_null[n - c.behind.n + i] = c.behind.at[i].value.not_null;
     a->statement->understood = true;
+    a->statement->repeatable = null_has_no_effects(a);
 }
 
 void nullable_analyse(const char *sql, const struct null_catalog *catalog, const bool *optional, size_t noptional,
@@ -352,8 +356,11 @@ void nullable_analyse(const char *sql, const struct null_catalog *catalog, const
     *statement = (struct null_statement){0};
     if (!a)
         return;
-    *a = (struct null_analysis){.catalog = catalog, .optional = optional, .noptional = noptional,
-                                .statement = statement, .arena = {.limit = MAX_MEMORY}};
+    *a = (struct null_analysis){.catalog = catalog,
+                                .optional = optional,
+                                .noptional = noptional,
+                                .statement = statement,
+                                .arena = {.limit = MAX_MEMORY}};
     a->arena.escape = &a->escape;
     if (setjmp(a->escape) == 0)
         answer(a, sql, never_null, ncolumns);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * Which columns of a statement's result can be NULL, from its parse tree (libpg_query) and the catalog. PostgreSQL itself
- * says only where a column comes from: one of a table's NOT NULL columns that an outer join has made nullable looks like
- * any other.
+ * Which columns of a statement's result can be NULL, from its parse tree (libpg_query) and the catalog. PostgreSQL
+ * itself says only where a column comes from: one of a table's NOT NULL columns that an outer join has made nullable
+ * looks like any other.
  *
  * The answer is never wrong in one direction: a column that is called never NULL has no NULL in any row, whatever is in
  * the tables. In doubt a column can be NULL. What is understood: inner, outer, natural and USING joins, and that a
@@ -37,6 +37,7 @@ struct null_callable {
     bool trusted; /* they are PostgreSQL's own or written in C */
     bool scalar;  /* each gives one column */
     bool sets;    /* one gives a set */
+    bool effects; /* one is volatile: it may change something */
 };
 
 /* Where names are looked up; a schema may be NULL. False: there is none. Results live until the analysis returns. */
@@ -53,6 +54,7 @@ struct null_statement {
     bool into;       /* SELECT INTO, which is CREATE TABLE */
     bool writes;     /* INSERT, UPDATE, DELETE, MERGE, also in a CTE */
     bool locks;      /* FOR UPDATE and its like */
+    bool repeatable; /* it changes nothing however often it is executed */
 };
 
 /* True when this build can parse SQL (libpg_query). Without, nothing is understood. */

@@ -110,8 +110,8 @@ static void learn_sub_link(struct learning *l, const json_t *body, enum truth tr
     struct null_callable callable;
 
     if (truth == HOLDS && type && strcmp(type, "ANY_SUBLINK") == 0 && op && !is_row(test) &&
-        json_array_size(names) < 2 &&
-        l->analysis->catalog->operation(l->analysis->catalog->user, op, 2, &callable) && callable.strict)
+        json_array_size(names) < 2 && l->analysis->catalog->operation(l->analysis->catalog->user, op, 2, &callable) &&
+        callable.strict)
         learn(l, test, KNOWN);
 }
 

@@ -181,8 +181,8 @@ static struct null_item *from_query(struct null_analysis *a, struct null_level *
 
 static bool gives_no_null(const char *name)
 {
-    static const char *const names[] = {"generate_series",    "generate_subscripts",      "regexp_split_to_table",
-                                        "json_object_keys",   "jsonb_object_keys",        "json_array_elements",
+    static const char *const names[] = {"generate_series",     "generate_subscripts", "regexp_split_to_table",
+                                        "json_object_keys",    "jsonb_object_keys",   "json_array_elements",
                                         "jsonb_array_elements"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(names[i], name) == 0)
@@ -215,8 +215,8 @@ static struct null_item *from_function(struct null_analysis *a, struct null_leve
     struct null_item *item;
 
     if (rows || !null_is(call, "FuncCall") || json_object_get(body, "coldeflist") ||
-        null_node_of(json_array_get(parts, 1)).body ||
-        !null_function(a, call.body, &name, &callable) || !is_scalar(name, call.body, &callable)) {
+        null_node_of(json_array_get(parts, 1)).body || !null_function(a, call.body, &name, &callable) ||
+        !is_scalar(name, call.body, &callable)) {
         item = null_item_new(a, level, alias_name, 0);
         item->open = true;
         return item;

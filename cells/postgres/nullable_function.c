@@ -127,26 +127,37 @@ static const struct {
     bool of_nulls; /* NULL is a value to it */
     char category; /* 0: that of the argument */
 } aggregates[] = {
-    {"array_agg", true, 'A'},      {"avg", false, 0},      {"bit_and", false, 0},         {"bit_or", false, 0},
-    {"bool_and", false, 'B'},      {"bool_or", false, 'B'}, {"every", false, 'B'},        {"json_agg", true, 'u'},
-    {"json_object_agg", true, 'u'}, {"jsonb_agg", true, 'U'}, {"jsonb_object_agg", true, 'U'}, {"max", false, 0},
-    {"min", false, 0},             {"string_agg", false, 'S'}, {"sum", false, 0},
+    {"array_agg", true, 'A'},
+    {"avg", false, 0},
+    {"bit_and", false, 0},
+    {"bit_or", false, 0},
+    {"bool_and", false, 'B'},
+    {"bool_or", false, 'B'},
+    {"every", false, 'B'},
+    {"json_agg", true, 'u'},
+    {"json_object_agg", true, 'u'},
+    {"jsonb_agg", true, 'U'},
+    {"jsonb_object_agg", true, 'U'},
+    {"max", false, 0},
+    {"min", false, 0},
+    {"string_agg", false, 'S'},
+    {"sum", false, 0},
 };
 
 /* Others, which make a query one of a single row as well. */
 static const char *const other_aggregates[] = {
-    "any_value",   "bit_xor",       "corr",           "covar_pop",     "covar_samp",      "mode",
-    "percentile_cont", "percentile_disc", "range_agg", "regr_count",   "regr_slope",      "stddev",
-    "stddev_pop",  "stddev_samp",   "var_pop",        "var_samp",      "variance",        "xmlagg",
+    "any_value",       "bit_xor",         "corr",      "covar_pop",  "covar_samp", "mode",
+    "percentile_cont", "percentile_disc", "range_agg", "regr_count", "regr_slope", "stddev",
+    "stddev_pop",      "stddev_samp",     "var_pop",   "var_samp",   "variance",   "xmlagg",
 };
 
 static const char *const ranks[] = {"row_number", "rank", "dense_rank", "percent_rank", "cume_dist"};
 
 bool null_is_sound_operator(const char *name)
 {
-    static const char *const names[] = {"+",  "-",  "*",  "/",   "%",   "^",  "=",  "<>", "!=", "<",  ">",  "<=", ">=",
-                                        "||", "~~", "!~~", "~~*", "!~~*", "~", "!~", "~*", "!~*", "@>", "<@", "&&",
-                                        "&",  "|",  "<<", ">>",  "^@"};
+    static const char *const names[] = {"+",  "-",   "*",  "/",  "%",  "^",   "=",   "<>",   "!=", "<",
+                                        ">",  "<=",  ">=", "||", "~~", "!~~", "~~*", "!~~*", "~",  "!~",
+                                        "~*", "!~*", "@>", "<@", "&&", "&",   "|",   "<<",   ">>", "^@"};
     for (size_t i = 0; i < LENGTH(names); i++)
         if (strcmp(names[i], name) == 0)
             return true;
@@ -194,8 +205,8 @@ static struct args eval_args(struct null_analysis *a, struct null_level *level, 
 /* A window that holds the current row, whatever the rows are. */
 static bool frame_is_usual(const json_t *over)
 {
-    return json_integer_value(json_object_get(over, "frameOptions")) == FRAME_DEFAULTS && !json_object_get(over, "name") &&
-           !json_object_get(over, "refname");
+    return json_integer_value(json_object_get(over, "frameOptions")) == FRAME_DEFAULTS &&
+           !json_object_get(over, "name") && !json_object_get(over, "refname");
 }
 
 /* Within a group of at least one row, or a window that has the current one. */

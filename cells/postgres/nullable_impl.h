@@ -62,10 +62,10 @@ struct null_level {
     bool open;                      /* or something that is not known */
     bool unnamed;                   /* a column of theirs has a name that is not known */
     unsigned joins;                 /* bits that are given away */
-    bool grouped;        /* GROUP BY: no group is empty */
-    bool grouping_sets;  /* what is grouped by may be NULL for that reason alone */
-    uint32_t aggregates; /* counted as they are met: those of this query itself */
-    bool sets;           /* a function may give a set, or no row */
+    bool grouped;                   /* GROUP BY: no group is empty */
+    bool grouping_sets;             /* what is grouped by may be NULL for that reason alone */
+    uint32_t aggregates;            /* counted as they are met: those of this query itself */
+    bool sets;                      /* a function may give a set, or no row */
 };
 
 #define NULL_MAX_TREES 256
@@ -80,6 +80,8 @@ struct null_analysis {
     struct null_statement *statement;
     json_t *trees[NULL_MAX_TREES]; /* of the statement and of views */
     size_t ntrees;
+    const char *seen[NULL_MAX_TREES]; /* definitions of views among them, as the catalog has given them */
+    size_t nviews;
     uint32_t nodes; /* visited */
     uint32_t lookups;
     uint32_t depth, views;
@@ -139,6 +141,9 @@ void null_learn(struct null_analysis *a, struct null_level *level, const json_t 
                 uint32_t last);
 /* The field is not NULL in the rows that remain. */
 void null_learn_field(struct null_level *level, struct null_ref ref, uint32_t first, uint32_t last);
+
+/* nullable_effect.c: whether executing the trees changes nothing. */
+bool null_has_no_effects(struct null_analysis *a);
 
 /* nullable_name.c: the name that PostgreSQL gives a result column without AS; NULL when it is not known. */
 const char *null_name_of(const json_t *wrapped);

@@ -183,10 +183,10 @@ static struct null_value operator_(struct null_analysis *a, struct null_level *l
 bool null_is_builtin_type(const json_t *type_name, char *category)
 {
     static const char *const types[][2] = {
-        {"bool", "B"},      {"int2", "N"},   {"int4", "N"},    {"int8", "N"},      {"float4", "N"}, {"float8", "N"},
-        {"numeric", "N"},   {"text", "S"},   {"varchar", "S"}, {"bpchar", "S"},    {"name", "S"},   {"date", "D"},
-        {"timestamp", "D"}, {"time", "D"},   {"timetz", "D"},  {"timestamptz", "D"}, {"uuid", "u"}, {"bytea", "u"},
-        {"interval", "T"},  {"oid", "N"},    {"json", "u"},    {"jsonb", "U"}};
+        {"bool", "B"},      {"int2", "N"}, {"int4", "N"},    {"int8", "N"},        {"float4", "N"}, {"float8", "N"},
+        {"numeric", "N"},   {"text", "S"}, {"varchar", "S"}, {"bpchar", "S"},      {"name", "S"},   {"date", "D"},
+        {"timestamp", "D"}, {"time", "D"}, {"timetz", "D"},  {"timestamptz", "D"}, {"uuid", "u"},   {"bytea", "u"},
+        {"interval", "T"},  {"oid", "N"},  {"json", "u"},    {"jsonb", "U"}};
     const json_t *names = json_object_get(type_name, "names");
     size_t n = json_array_size(names);
     const char *name = n ? null_string(json_array_get(names, n - 1)) : NULL;
@@ -227,8 +227,9 @@ static struct null_value session_value(const json_t *body)
 {
     const char *op = null_text(body, "op");
 
-    return (struct null_value){op && strcmp(op, "SVFOP_CURRENT_SCHEMA") != 0,
-                               op && strstr(op, "USER") ? 'S' : op && strstr(op, "ROLE") ? 'S' : 'D'};
+    return (struct null_value){op && strcmp(op, "SVFOP_CURRENT_SCHEMA") != 0, op && strstr(op, "USER")   ? 'S'
+                                                                              : op && strstr(op, "ROLE") ? 'S'
+                                                                                                         : 'D'};
 }
 
 static struct null_value eval_node(struct null_analysis *a, struct null_level *level, struct null_node n)

@@ -9,9 +9,7 @@ static void rename_columns(struct null_columns *c, const json_t *names)
     size_t i;
     const json_t *wrapped;
 
-    json_array_foreach(names, i, wrapped)
-        if (i < c->columns.n)
-            c->columns.at[i].name = null_string(wrapped);
+    json_array_foreach(names, i, wrapped) if (i < c->columns.n) c->columns.at[i].name = null_string(wrapped);
     if (c->open && json_array_size(names) > 0)
         for (uint32_t k = 0; k < c->behind.n; k++)
             c->behind.at[k].name = NULL;
@@ -27,11 +25,9 @@ static bool mentions(struct null_analysis *a, const json_t *tree, const char *na
 
     null_visit(a);
     if (json_is_array(tree)) {
-        json_array_foreach(tree, i, member)
-            found = found || mentions(a, member, name);
+        json_array_foreach(tree, i, member) found = found || mentions(a, member, name);
     } else if (json_is_object(tree)) {
-        json_object_foreach((json_t *)(uintptr_t)tree, key, member)
-            found = found || mentions(a, member, name);
+        json_object_foreach((json_t *)(uintptr_t)tree, key, member) found = found || mentions(a, member, name);
     }
     return found;
 }

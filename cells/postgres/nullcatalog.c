@@ -47,16 +47,18 @@ static const char relation_sql[] =
 static const char function_sql[] =
     "SELECT bool_and(p.proisstrict), bool_and(p.pronamespace = 'pg_catalog'::regnamespace),"
     " bool_and(l.lanname IN ('internal', 'c') OR p.pronamespace = 'pg_catalog'::regnamespace),"
-    " bool_and(t.typtype IN ('b', 'e', 'r', 'm') AND p.proallargtypes IS NULL), bool_or(p.proretset), count(*) > 0"
+    " bool_and(t.typtype IN ('b', 'e', 'r', 'm') AND p.proallargtypes IS NULL), bool_or(p.proretset), count(*) > 0,"
+    " bool_or(p.provolatile = 'v')"
     " FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang JOIN pg_type t ON t.oid = p.prorettype"
-    " WHERE p.proname = $2 AND " VISIBLE("p.pronamespace") " AND p.prokind <> 'p'"
-    " AND (p.pronargs - p.pronargdefaults <= $3::int AND $3::int <= p.pronargs"
-    "  OR p.provariadic <> 0 AND $3::int >= p.pronargs - 1)";
+    " WHERE p.proname = $2 AND " VISIBLE(
+        "p.pronamespace") " AND p.prokind <> 'p'"
+                          " AND (p.pronargs - p.pronargdefaults <= $3::int AND $3::int <= p.pronargs"
+                          "  OR p.provariadic <> 0 AND $3::int >= p.pronargs - 1)";
 
 static const char operator_sql[] =
     "SELECT bool_and(p.proisstrict), bool_and(p.pronamespace = 'pg_catalog'::regnamespace),"
     " bool_and(l.lanname IN ('internal', 'c') OR p.pronamespace = 'pg_catalog'::regnamespace),"
-    " true, false, count(*) > 0"
+    " true, false, count(*) > 0, bool_or(p.provolatile = 'v')"
     " FROM pg_operator o JOIN pg_proc p ON p.oid = o.oprcode JOIN pg_language l ON l.oid = p.prolang"
     " WHERE o.oprname = $2 AND " VISIBLE("o.oprnamespace") " AND o.oprkind = CASE $3::int WHEN 1 THEN 'l' ELSE 'b' END";
 
@@ -165,7 +167,8 @@ static bool callable(struct null_source *s, char kind, const char *schema, const
                                                  .builtin = truth(result, 0, 1),
                                                  .trusted = truth(result, 0, 2),
                                                  .scalar = truth(result, 0, 3),
-                                                 .sets = truth(result, 0, 4)};
+                                                 .sets = truth(result, 0, 4),
+                                                 .effects = truth(result, 0, 6)};
         }
         PQclear(result);
     }

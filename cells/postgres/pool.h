@@ -91,6 +91,9 @@ int pg_pool_pin(struct pg_pool *pool, const struct pg_patience *patience, struct
  */
 void pg_pool_unpin(struct pg_pool *pool, struct pg_link *link, bool reusable);
 
+/* Whether nothing is known of its end: neither was it lost, nor does its socket say so. Of an idle pinned link. */
+bool pg_link_is_alive(struct pg_link *link);
+
 /*
  * The connection of a pinned link, not in pipeline mode, idle, in non-blocking mode off: for COPY, cursors, the
  * catalog. pg_pool_run on this link may follow when it is idle again. Settings that were changed must be changed back,

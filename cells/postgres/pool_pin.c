@@ -98,6 +98,11 @@ void pg_pool_unpin(struct pg_pool *pool, struct pg_link *link, bool reusable)
         destroy(link);
 }
 
+bool pg_link_is_alive(struct pg_link *link)
+{
+    return !link->broken && PQstatus(link->connection) == CONNECTION_OK && link_seems_alive(link);
+}
+
 PGconn *pg_link_connection(struct pg_link *link) { return link->connection; }
 
 static int lost(struct pg_link *link, struct pg_failure *f)

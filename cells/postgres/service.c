@@ -66,6 +66,9 @@ int pg_service_open(const struct pg_service_options *options, struct pg_service 
     if (!s)
         return pg_fail(f, CELL_NO_MEMORY, "out of memory");
     int r = open_policy(options, &s->policy, f);
+    if (r >= 0 && options->migrate_url)
+        r = pg_target_check(options->migrate_url, f) < 0 ? pg_fail_context(f, CELL_INVALID_ARGUMENT, "--migrate-url")
+                                                         : CELL_OK;
     if (r >= 0 && (options->url || options->service))
         r = named_target(s, options, f);
     else if (r >= 0)
@@ -75,6 +78,16 @@ int pg_service_open(const struct pg_service_options *options, struct pg_service 
         return r;
     }
     s->target = (struct pg_target){s->conninfo, NULL};
+    s->scan_rows = options->scan_rows;
+    pg_leases_init(&s->leases, &s->target);
+    pg_leases_init(&s->migrations, options->migrate_url ? &(struct pg_target){options->migrate_url, NULL} : &s->target);
+    s->opened = true;
+    const struct pg_engine_options engine = {.pool = {.conninfo = s->conninfo, .connections = options->connections}};
+    r = pg_engine_open(&engine, &s->engine, f);
+    if (r < 0) {
+        pg_service_close(s);
+        return r;
+    }
     *service = s;
     return CELL_OK;
 }
@@ -83,6 +96,11 @@ void pg_service_close(struct pg_service *service)
 {
     if (!service)
         return;
+    pg_engine_close(service->engine);
+    if (service->opened) {
+        pg_leases_close(&service->leases);
+        pg_leases_close(&service->migrations);
+    }
     pg_cluster_stop(service->cluster);
     free(service->conninfo);
     free(service->bindir);

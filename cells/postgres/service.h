@@ -6,16 +6,21 @@
 #include <cell/server.h>
 
 #include "cluster.h"
+#include "engine.h"
+#include "lease.h"
 #include "policy.h"
 
 struct pg_service_options {
-    const char *url;                                /* NULL = a private cluster in `state` */
-    const char *service;                            /* an entry of the service file in place of url */
-    const char *state;                              /* folder */
-    const char *bindir;                             /* NULL = searched */
-    const char *policy;                             /* name, or NULL */
-    const char *policy_file;                        /* NULL = none */
-    const char *environment;                        /* NULL = none */
+    const char *url;         /* NULL = a private cluster in `state` */
+    const char *service;     /* an entry of the service file in place of url */
+    const char *state;       /* folder */
+    const char *bindir;      /* NULL = searched */
+    const char *policy;      /* name, or NULL */
+    const char *policy_file; /* NULL = none */
+    const char *environment; /* NULL = none */
+    const char *migrate_url; /* NULL = url: for migrations, where url goes through a pooler */
+    uint32_t connections;    /* shared by calls of programs; 0 = 8 */
+    int64_t scan_rows;       /* a remark for queries that read a whole table of so many rows; 0 = none */
     void (*progress)(void *user, const char *text); /* see cluster.h */
     void *user;
 };
@@ -27,9 +32,18 @@ struct pg_service {
     char *conninfo;
     char *bindir;      /* "" when it is not known */
     const char *state; /* of the cluster */
+    int64_t scan_rows;
+    bool pooled;             /* a pooler in transaction mode: nothing is kept on connections */
+    bool opened;             /* the following are there */
+    struct pg_leases leases; /* for questions of compilers */
+    struct pg_leases migrations;
+    struct pg_engine *engine; /* for calls of programs */
 };
 
 int pg_service_open(const struct pg_service_options *options, struct pg_service **service, struct pg_failure *f);
 void pg_service_close(struct pg_service *service); /* NULL is accepted */
+
+/* For cell_server_options.bound. */
+extern const struct cell_bound_ops pg_bound_ops;
 
 #endif

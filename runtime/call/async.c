@@ -154,12 +154,12 @@ static int send_async(cell_ctx *c, struct client_call *k, struct ticket **t)
     return r < 0 ? cell_fail(c, r, "%s", e.text) : r;
 }
 
-static int send_nested(cell_ctx *c, struct client_call *k, struct ticket **t)
+static int send_with_other_metadata(cell_ctx *c, struct client_call *k, struct ticket **t)
 {
     struct ctx_outgoing own;
-    int r = cell_ctx_begin_nested(c, &own);
-    r = r < 0 ? cell_fail(c, r, "%s: no memory for the metadata", k->method->name) : send_async(c, k, t);
-    cell_ctx_end_nested(c, &own);
+    int r = cell_ctx_begin_outgoing(c, k->service->name, &own);
+    r = r < 0 ? cell_fail(c, r, "%s: no room for the metadata", k->method->name) : send_async(c, k, t);
+    cell_ctx_end_outgoing(c, &own);
     return r;
 }
 
@@ -180,7 +180,7 @@ int cell_call_async(cell_ctx *c, const struct cell_service *service, uint32_t me
     if (k.client->fake || k.client->server || k.client->hooks.n)
         r = call_at_once(c, &k, &t);
     else
-        r = c->origin ? send_nested(c, &k, &t) : send_async(c, &k, &t);
+        r = cell_ctx_sends_other(c) ? send_with_other_metadata(c, &k, &t) : send_async(c, &k, &t);
     cell_body_reset(c);
     if (r < 0 && cell_ctx_take_cancel(c)) {
         cell_lanes_cancel(c);

@@ -47,6 +47,15 @@ struct ctx_origin {
     struct cell_conn *conn; /* that the reply is sent on; NULL: there is none */
 };
 
+#define CELL_TRANSACTION_KEY "transaction" /* of metadata */
+#define CELL_MAX_TOKEN 256u                /* bytes */
+
+/* The transaction that a context is in. */
+struct ctx_transaction {
+    const char *cell; /* whose calls belong to it */
+    char token[CELL_MAX_TOKEN + 1];
+};
+
 /* Asynchronous calls that were not waited for yet: async.c. */
 struct ctx_async {
     struct ctx_lane *lanes; /* changed under the context's lock */
@@ -117,7 +126,8 @@ struct cell_ctx {
     struct ctx_lend lend;
     struct ctx_held held[CELL_MAX_HELD];
     uint32_t nheld;
-    struct cell_stream *stream;    /* of the call that a handler answers; NULL */
+    const struct ctx_transaction *transaction; /* that runs: transaction.c; NULL = none */
+    struct cell_stream *stream;                /* of the call that a handler answers; NULL */
     struct client_stream *streams; /* that were opened and not ended: stream_client.c; changed under `lock` */
 
     atomic_bool waiting;       /* a call runs on the leased connection */
@@ -153,14 +163,17 @@ bool cell_ctx_take_cancel(cell_ctx *c);
  * block must have been checked. CELL_NO_MEMORY. */
 int cell_ctx_receive_metadata(cell_ctx *c, const uint8_t *block, size_t len, bool reply, char message[CELL_ERROR_TEXT]);
 
-/* Around a call that a handler makes: what the handler has set is for its own caller, so it is put aside, and the call
- * begins with the caller's trace. CELL_NO_MEMORY; `end` must be called in any case. */
+/* Around a call that sends other metadata than the context holds. What a handler has set is for its own caller, so it
+ * is put aside, and its calls begin with the caller's trace. Calls to the cell of a transaction carry its token.
+ * CELL_NO_MEMORY, CELL_TOO_LARGE; `end` must be called in any case. */
 struct ctx_outgoing {
     struct cell_buffer meta;
     uint32_t nmeta;
+    bool aside;
 };
-int cell_ctx_begin_nested(cell_ctx *c, struct ctx_outgoing *own);
-void cell_ctx_end_nested(cell_ctx *c, const struct ctx_outgoing *own);
+static inline bool cell_ctx_sends_other(const cell_ctx *c) { return c->origin || c->transaction; }
+int cell_ctx_begin_outgoing(cell_ctx *c, const char *cell, struct ctx_outgoing *own);
+void cell_ctx_end_outgoing(cell_ctx *c, const struct ctx_outgoing *own);
 
 /* Builds the metadata of a reply in c->head (or c->meta, when nothing is to be added). */
 int cell_ctx_reply_metadata(cell_ctx *c, int code, const struct cell_buffer **block);

@@ -110,12 +110,12 @@ static int call_through_hooks(cell_ctx *c, struct client_call *k)
     return k->client->hooks.n ? call_with_hooks(c, k) : carry_out(c, k);
 }
 
-static int call_nested(cell_ctx *c, struct client_call *k)
+static int call_with_other_metadata(cell_ctx *c, struct client_call *k)
 {
     struct ctx_outgoing own;
-    int r = cell_ctx_begin_nested(c, &own);
-    r = r < 0 ? cell_fail(c, r, "%s: no memory for the metadata", k->method->name) : call_through_hooks(c, k);
-    cell_ctx_end_nested(c, &own);
+    int r = cell_ctx_begin_outgoing(c, k->service->name, &own);
+    r = r < 0 ? cell_fail(c, r, "%s: no room for the metadata", k->method->name) : call_through_hooks(c, k);
+    cell_ctx_end_outgoing(c, &own);
     return r;
 }
 
@@ -200,7 +200,7 @@ int cell_prepare_method(cell_ctx *c, const struct cell_service *service, uint32_
 int cell_carry_out_call(cell_ctx *c, struct client_call *k)
 {
     uint64_t before = cell_begin_call(c, k);
-    int r = c->origin ? call_nested(c, k) : call_through_hooks(c, k);
+    int r = cell_ctx_sends_other(c) ? call_with_other_metadata(c, k) : call_through_hooks(c, k);
     c->deadline_ns = before;
     if (r < 0 && cell_ctx_take_cancel(c))
         r = CELL_CANCELLED;

@@ -125,14 +125,11 @@ int cell_ctx_receive_metadata(cell_ctx *c, const uint8_t *block, size_t len, boo
     return r;
 }
 
-int cell_ctx_begin_nested(cell_ctx *c, struct ctx_outgoing *own)
+static int begin_trace(cell_ctx *c)
 {
     static const char *const trace[] = {"traceparent", "tracestate"}; /* https://www.w3.org/TR/trace-context/ */
     cell_str value;
     int r = CELL_OK;
-    *own = (struct ctx_outgoing){c->meta, c->nmeta};
-    c->meta = (struct cell_buffer){0};
-    c->nmeta = 0;
     for (size_t i = 0; r == CELL_OK && i < sizeof(trace) / sizeof(trace[0]); i++)
         if (cell_ctx_metadata(c, trace[i], &value) == CELL_OK)
             r = cell_ctx_set_metadata(c, trace[i], value);
@@ -140,8 +137,29 @@ int cell_ctx_begin_nested(cell_ctx *c, struct ctx_outgoing *own)
     return r == CELL_TOO_LARGE ? CELL_OK : r;
 }
 
-void cell_ctx_end_nested(cell_ctx *c, const struct ctx_outgoing *own)
+int cell_ctx_begin_outgoing(cell_ctx *c, const char *cell, struct ctx_outgoing *own)
 {
+    const struct ctx_transaction *t = c->transaction && strcmp(c->transaction->cell, cell) == 0 ? c->transaction : NULL;
+    int r = CELL_OK;
+    *own = (struct ctx_outgoing){c->meta, c->nmeta, c->origin || t};
+    if (!own->aside)
+        return CELL_OK;
+    c->meta = (struct cell_buffer){0};
+    c->nmeta = 0;
+    if (c->origin) {
+        r = begin_trace(c);
+    } else if (own->meta.len) {
+        cell_buffer_append(&c->meta, own->meta.data, own->meta.len);
+        c->nmeta = own->nmeta;
+        r = cell_buffer_ok(&c->meta) ? CELL_OK : CELL_NO_MEMORY;
+    }
+    return r == CELL_OK && t ? cell_ctx_set_metadata(c, CELL_TRANSACTION_KEY, cell_strz(t->token)) : r;
+}
+
+void cell_ctx_end_outgoing(cell_ctx *c, const struct ctx_outgoing *own)
+{
+    if (!own->aside)
+        return;
     cell_buffer_free(&c->meta);
     c->meta = own->meta;
     c->nmeta = own->nmeta;

@@ -19,7 +19,7 @@ static struct client_conn *usable(const cell_ctx *c, const struct cell_service *
         meant = __atomic_load_n(service->slot, __ATOMIC_ACQUIRE);
     if (!conn || client != meant || c->lease_forks != client->forks || conn->service != service)
         return NULL;
-    bool plain = client->hooks.n == 0 && !c->origin && c->meta.len == 0 && !c->async.unsent &&
+    bool plain = client->hooks.n == 0 && !cell_ctx_sends_other(c) && c->meta.len == 0 && !c->async.unsent &&
                  c->message.capacity <= CELL_KEPT_SCRATCH /* else the usual way gives it back */ &&
                  !atomic_load_explicit(&c->cancelled, memory_order_relaxed);
     return plain ? conn : NULL;

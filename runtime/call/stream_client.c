@@ -101,12 +101,12 @@ static int open_through_hooks(cell_ctx *c, struct client_stream *s)
     return s->call.client->hooks.n ? open_with_hooks(c, s) : open_it(c, s);
 }
 
-static int open_nested(cell_ctx *c, struct client_stream *s)
+static int open_with_other_metadata(cell_ctx *c, struct client_stream *s)
 {
     struct ctx_outgoing own;
-    int r = cell_ctx_begin_nested(c, &own);
-    r = r < 0 ? cell_fail(c, r, "%s: no memory for the metadata", s->base.method) : open_through_hooks(c, s);
-    cell_ctx_end_nested(c, &own);
+    int r = cell_ctx_begin_outgoing(c, s->call.service->name, &own);
+    r = r < 0 ? cell_fail(c, r, "%s: no room for the metadata", s->base.method) : open_through_hooks(c, s);
+    cell_ctx_end_outgoing(c, &own);
     return r;
 }
 
@@ -114,7 +114,7 @@ static void open_stream(cell_ctx *c, struct client_stream *s)
 {
     uint64_t before = cell_begin_call(c, &s->call);
     s->call.timeout_ms = 0; /* the deadline is each step's */
-    int r = c->origin ? open_nested(c, s) : open_through_hooks(c, s);
+    int r = cell_ctx_sends_other(c) ? open_with_other_metadata(c, s) : open_through_hooks(c, s);
     c->deadline_ns = before;
     cell_body_reset(c);
     s->call.in = NULL; /* the caller's, and encoded */

@@ -262,7 +262,14 @@ static int compare_keys(const void *a, const void *b)
 
 static void put_value(struct cell_buffer *out, const json_t *value);
 
-static void put_object(struct cell_buffer *out, json_t *object)
+static bool is_one_of(const char *key, const char *const *keys)
+{
+    while (keys && *keys && strcmp(key, *keys) != 0)
+        keys++;
+    return keys && *keys;
+}
+
+static void put_object(struct cell_buffer *out, json_t *object, const char *const *without)
 {
     size_t n = 0;
     const char **keys = malloc((json_object_size(object) + 1) * sizeof(*keys)), *key;
@@ -271,7 +278,7 @@ static void put_object(struct cell_buffer *out, json_t *object)
         out->failed = true;
         return;
     }
-    json_object_foreach(object, key, member) keys[n++] = key;
+    json_object_foreach(object, key, member) if (!is_one_of(key, without)) keys[n++] = key;
     qsort(keys, n, sizeof(*keys), compare_keys);
     cell_buffer_append(out, "{", 1);
     for (size_t i = 0; i < n; i++) {
@@ -289,7 +296,7 @@ static void put_value(struct cell_buffer *out, const json_t *value)
 {
     switch (json_typeof(value)) {
     case JSON_OBJECT:
-        put_object(out, (json_t *)value);
+        put_object(out, (json_t *)value, NULL);
         break;
     case JSON_ARRAY:
         cell_buffer_append(out, "[", 1);
@@ -316,3 +323,8 @@ static void put_value(struct cell_buffer *out, const json_t *value)
 }
 
 void cell_json_put(struct cell_buffer *out, const struct json_at *at) { put_value(out, at->value); }
+
+void cell_json_put_without(struct cell_buffer *out, const struct json_at *object, const char *const *keys)
+{
+    put_object(out, object->value, keys);
+}

@@ -87,5 +87,7 @@ size_t cell_json_control(const char *text);
  * Keys are sorted by UTF-16 code units. */
 void cell_json_put_string(struct cell_buffer *out, const char *text);
 void cell_json_put(struct cell_buffer *out, const struct json_at *at);
+/* An object without its members of those names; `keys` ends in NULL. */
+void cell_json_put_without(struct cell_buffer *out, const struct json_at *object, const char *const *keys);
 
 #endif

@@ -148,7 +148,7 @@ static int read_question(const struct json_at *root, struct question *q, struct 
 }
 
 /* `location` NULL: without location and mode. */
-static void put_question(const struct question *q, const char *location, struct cell_buffer *out)
+static void put_question(const struct question *q, const char *location, bool live, struct cell_buffer *out)
 {
     cell_buffer_puts(out, "{\"abi\":");
     cell_json_put_string(out, q->abi);
@@ -164,7 +164,9 @@ static void put_question(const struct question *q, const char *location, struct 
     cell_json_put(out, &q->declaration);
     cell_buffer_puts(out, ",\"language\":");
     cell_json_put_string(out, q->language);
-    cell_buffer_puts(out, location ? ",\"mode\":\"plan\"}" : "}");
+    if (location)
+        cell_buffer_puts(out, live ? ",\"mode\":\"live\"" : ",\"mode\":\"plan\"");
+    cell_buffer_puts(out, "}");
 }
 
 /* Names of operators in C++ hold anything: what a key cannot hold is left to its hash. */
@@ -181,7 +183,7 @@ int cell_lock_question(const char *request, size_t len, struct cell_buffer *ques
         r = read_question(&doc.root, &q, e);
     if (r < 0)
         return r;
-    put_question(&q, NULL, question);
+    put_question(&q, NULL, false, question);
     if (!cell_buffer_ok(question))
         return no_memory(e);
     cell_sha256_hex(question->data + before, question->len - before, hash);
@@ -191,7 +193,7 @@ int cell_lock_question(const char *request, size_t len, struct cell_buffer *ques
     return CELL_OK;
 }
 
-int cell_lock_request(const char *question, size_t len, const char *location, struct cell_buffer *request,
+int cell_lock_request(const char *question, size_t len, const char *location, bool live, struct cell_buffer *request,
                       struct cell_error *e)
 {
     CELL_CLEANUP(cell_json_free) struct cell_json doc = {0};
@@ -201,6 +203,21 @@ int cell_lock_request(const char *question, size_t len, const char *location, st
         r = read_question(&doc.root, &q, e);
     if (r < 0)
         return r;
-    put_question(&q, location, request);
+    put_question(&q, location, live, request);
     return cell_buffer_ok(request) ? CELL_OK : no_memory(e);
+}
+
+int cell_lock_document(const char *reply, size_t len, struct cell_buffer *document, struct cell_error *e)
+{
+    static const char *const passing[] = {"diagnostics", "plan", NULL};
+    CELL_CLEANUP(cell_json_free) struct cell_json doc = {0};
+    int r = cell_json_load(reply, len, CELL_PROTOCOL_ERROR, &doc, e);
+    if (r < 0)
+        return r;
+    void *iterator = NULL;
+    if (cell_json_next(&doc.root, &iterator)) /* an object */
+        cell_json_put_without(document, &doc.root, passing);
+    else
+        cell_json_put(document, &doc.root);
+    return cell_buffer_ok(document) ? CELL_OK : no_memory(e);
 }

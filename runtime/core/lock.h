@@ -95,8 +95,12 @@ void cell_records_found(const char *dir, const struct record_use *use);
 /* What of an expansion request an answer depends on, canonical: all but its location and mode. Appends it to
  * `question`, and sets *key, to be freed by the caller. CELL_INVALID_ARGUMENT for what is no request. */
 int cell_lock_question(const char *request, size_t len, struct cell_buffer *question, char **key, struct cell_error *e);
-/* The other way: a request in plan mode, to be sent. `location` is where the cell believes the annotation to be. */
-int cell_lock_request(const char *question, size_t len, const char *location, struct cell_buffer *request,
+/* The other way: a request to be sent, in live mode or in plan mode. `location` is where the cell believes the
+ * annotation to be. */
+int cell_lock_request(const char *question, size_t len, const char *location, bool live, struct cell_buffer *request,
                       struct cell_error *e);
+/* Appends what a lock keeps of an expansion document, canonical: it without plan and diagnostics, which tell of one
+ * moment. CELL_PROTOCOL_ERROR for what is no JSON. */
+int cell_lock_document(const char *reply, size_t len, struct cell_buffer *document, struct cell_error *e);
 
 #endif

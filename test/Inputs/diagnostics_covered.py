@@ -15,6 +15,7 @@ WORDS_OF_OTHERS = {
     "ExpansionWarning": "expected-warning@+9 {{a warning about 'second'}}",
     "ExpansionRemark": "expected-remark@+4 {{a remark of the cell}}",
     "ExpansionNote": "expected-note@+4 {{a note}}",
+    "VerbArgumentFile": "r\"' of argument 'sql' cannot be used: \"",
     "DriftGone": "error: Field 'email' no longer exists in Auth Cell",
     "DriftChanged": "remark: {{.*}}AUTH_MAX_SESSIONS",
 }

@@ -64,9 +64,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!zero)
         return 0;
     size_t first = (size_t)(zero - data);
-    if (cell_schema_parse((const char *)data, first, &before, NULL) == CELL_OK)
+    if (cell_schema_parse_client((const char *)data, first, &before, NULL) == CELL_OK)
         check_pair(before, before);
-    if (before && cell_schema_parse((const char *)zero + 1, size - first - 1, &after, NULL) == CELL_OK) {
+    if (before && cell_schema_parse_client((const char *)zero + 1, size - first - 1, &after, NULL) == CELL_OK) {
         check_pair(before, after);
         check_pair(after, before);
     }

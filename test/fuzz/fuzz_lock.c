@@ -38,7 +38,7 @@ static void check_lock(const struct cell_lock *lock)
         EXPECT(i == 0 || strcmp(lock->answers[i - 1].key, a->key) < 0);
         EXPECT(cell_lock_answer(lock, a->key) == a);
         EXPECT(strlen(a->document) == a->document_len && strlen(a->question) == a->question_len);
-        EXPECT(cell_lock_request(a->question, a->question_len, "x", &request, NULL) == CELL_OK);
+        EXPECT(cell_lock_request(a->question, a->question_len, "x", false, &request, NULL) == CELL_OK);
         cell_buffer_free(&request);
     }
 }

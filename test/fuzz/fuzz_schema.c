@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Schema and expansion documents. What is taken must come out canonical, and read back as the same. */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +55,7 @@ static void check_fixpoint(struct cell_schema *s)
     EXPECT(cell_schema_format(s, &text) == CELL_OK);
     cell_sha256_hex(text.data, text.len, hex);
     EXPECT(strcmp(hex, s->fingerprint) == 0);
-    EXPECT(cell_schema_parse(text.data, text.len, &second, &e) == CELL_OK);
+    EXPECT(cell_schema_parse_client(text.data, text.len, &second, &e) == CELL_OK);
     EXPECT(strcmp(second->fingerprint, s->fingerprint) == 0);
     check_same_entries(s, second);
     cell_schema_free(second);
@@ -65,13 +66,57 @@ static void check_fixpoint(struct cell_schema *s)
     EXPECT(sealed == CELL_OK || sealed == CELL_TOO_LARGE);
     if (sealed == CELL_OK) {
         EXPECT(cell_schema_format(s, &again) == CELL_OK);
-        EXPECT(cell_schema_parse(again.data, again.len, &second, &e) == CELL_OK);
+        EXPECT(cell_schema_parse_client(again.data, again.len, &second, &e) == CELL_OK);
         EXPECT(!second->received && strcmp(second->fingerprint, s->fingerprint) == 0);
         check_same_entries(s, second);
         cell_schema_free(second);
     }
     cell_buffer_free(&text);
     cell_buffer_free(&again);
+}
+
+static void check_same_fields(const struct cell_field *a, const struct cell_field *b, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        EXPECT(strcmp(a[i].name, b[i].name) == 0 && strcmp(a[i].type->name, b[i].type->name) == 0 &&
+               a[i].offset == b[i].offset && a[i].count == b[i].count && a[i].flags == b[i].flags);
+}
+
+/* Whatever a client's schema says, its descriptors stand for messages of the same form. */
+static void check_descriptors(struct cell_schema *s)
+{
+    struct cell_schema *back = NULL;
+    struct cell_error e = {0};
+    const struct cell_method *made = NULL, *again = NULL;
+    EXPECT(cell_schema_describe(s, &made, &e) == CELL_OK);
+    const struct cell_service service = {CELL_DESC_ABI, s->nmethods, s->cell, s->fingerprint, made, NULL};
+    int r = cell_schema_from_service(&service, &back, &e);
+    EXPECT(r == CELL_OK || r == CELL_TOO_LARGE);
+    if (r != CELL_OK)
+        return;
+    EXPECT(cell_schema_describe(back, &again, &e) == CELL_OK && back->nmethods == s->nmethods);
+    for (uint32_t i = 0; i < s->nmethods; i++) {
+        const struct cell_method *a = &made[i], *b = &again[i];
+        EXPECT(a->nin == b->nin && a->nout == b->nout && a->in_size == b->in_size && a->flags == b->flags);
+        EXPECT(!a->binding == !b->binding && (!a->binding || strcmp(a->binding, b->binding) == 0));
+        EXPECT(!a->stream == !b->stream);
+        check_same_fields(a->in, b->in, a->nin);
+        check_same_fields(a->out, b->out, a->nout);
+    }
+    cell_schema_free(back);
+}
+
+/* A cell's own schema is a client's without bindings. */
+static void check_own(const uint8_t *data, size_t size, const struct cell_schema *client)
+{
+    struct cell_schema *own = NULL;
+    struct cell_error e = {0};
+    bool bound = false;
+    int r = cell_schema_parse((const char *)data, size, &own, &e);
+    for (uint32_t i = 0; client && i < client->nmethods; i++)
+        bound |= client->methods[i].binding != NULL;
+    EXPECT((r == CELL_OK) == (client && !bound));
+    cell_schema_free(own);
 }
 
 static void check_expansion(const uint8_t *data, size_t size, const struct cell_schema *declared)
@@ -103,10 +148,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct cell_schema *s = NULL;
     struct cell_error e = {0};
-    int r = cell_schema_parse((const char *)data, size, &s, &e);
+    int r = cell_schema_parse_client((const char *)data, size, &s, &e);
+    check_own(data, size, s);
     if (r == CELL_OK) {
         check_lookup(s);
         check_fixpoint(s);
+        check_descriptors(s);
     } else {
         check_error(&e, r);
     }

@@ -96,7 +96,7 @@ TEST(a_question_is_the_same_wherever_it_is_asked)
     struct cell_buffer question = {0}, request = {0};
     free(two_);
     two_ = key_of(request_of("user", "a.c:1:1", "live"), &question);
-    CHECK(cell_lock_request(question.data, question.len, "cells.lock:1:1", &request, &error) == CELL_OK);
+    CHECK(cell_lock_request(question.data, question.len, "cells.lock:1:1", false, &request, &error) == CELL_OK);
     CHECK(strstr(request.data, "\"location\":\"cells.lock:1:1\"") && strstr(request.data, "\"mode\":\"plan\""));
     char *back = key_of(request.data, NULL);
     CHECK_STR(back, one);
@@ -111,7 +111,7 @@ TEST(what_is_no_request_has_no_question)
     char *key = NULL;
     CHECK(cell_lock_question("{}", 2, &b, &key, &error) == CELL_INVALID_ARGUMENT);
     CHECK(cell_lock_question("[", 1, &b, &key, &error) == CELL_INVALID_ARGUMENT);
-    CHECK(cell_lock_request("{}", 2, "x", &b, &error) == CELL_INVALID_ARGUMENT);
+    CHECK(cell_lock_request("{}", 2, "x", false, &b, &error) == CELL_INVALID_ARGUMENT);
     CHECK(key == NULL);
     cell_buffer_free(&b);
 }

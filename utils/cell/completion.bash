@@ -40,6 +40,8 @@ _cell_options()
     call) options+=" --meta --timeout --address" ;;
     lock) options+=" --check --prune" ;;
     diff) options+=" --since --locked" ;;
+    plan) options+=" --locked" ;;
+    migrate) options+=" --locked --yes" ;;
     systemd) options+=" --user --system --output" ;;
     esac
     _cell_offer "$options"
@@ -63,8 +65,8 @@ _cell_call()
 _cell()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command= first= i
-    local commands="up down status list schema inspect check report consumers call expand sync lock diff clangd export"
-    commands+=" doctor systemd completion help"
+    local commands="up down status list schema inspect check report consumers call expand sync lock diff plan migrate"
+    commands+=" clangd export doctor systemd completion help"
     local -a _cell_dir=()
 
     # The line is split at '=' and ':' as well; only the part behind them is replaced.
@@ -99,7 +101,7 @@ _cell()
         _cell_options
     else
         case $command in
-        up | down | status | sync | lock | diff | systemd) _cell_offer "$(_cell_cells)" ;;
+        up | down | status | sync | lock | diff | plan | migrate | systemd) _cell_offer "$(_cell_cells)" ;;
         schema | consumers) [[ -n $first ]] || _cell_offer "$(_cell_cells)" ;;
         inspect | expand | check | report) _cell_paths -f ;;
         completion) _cell_offer bash ;;

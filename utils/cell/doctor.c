@@ -178,9 +178,9 @@ static void check_config(struct doctor *d, struct cell_config *c)
         return;
     }
     snprintf(fix, sizeof(fix), "chmod go-w %s", c->path);
-    if (plan_check_config(c->path, &e) < 0)
+    if (order_check_config(c->path, &e) < 0)
         report(d, VERDICT_FAIL, "cell.json", fix, "%s", e.text);
-    else if (plan_order(c, NULL, 0, &order, &count, &e) < 0)
+    else if (order_cells(c, NULL, 0, &order, &count, &e) < 0)
         report(d, VERDICT_FAIL, "cell.json", "take one \"needs\" out", "%s", e.text);
     else
         report(d, VERDICT_OK, "cell.json", NULL, "%s, %" PRIu32 " cell%s", c->path, c->ncells,
@@ -191,7 +191,7 @@ static void check_config(struct doctor *d, struct cell_config *c)
 
         if (!c->cells[i].command)
             continue;
-        if (plan_find_program(c->cells[i].command[0], &program, &e) < 0)
+        if (order_find_program(c->cells[i].command[0], &program, &e) < 0)
             report(d, VERDICT_FAIL, c->cells[i].name, "build or install it, or correct \"command\"", "%s", e.text);
         free(program);
     }

@@ -28,12 +28,52 @@ struct lock_live {
         bool used; /* by a recorded build */
     } *refused;    /* what it does not answer any more, in the lock's arena */
     uint32_t nrefused;
+    /* What it would do for that, in an order in which it can be done; in the lock's arena. */
+    struct lock_plan {
+        const char *key, *question, *request; /* the request is in plan mode, with nothing pending */
+        struct cell_expansion *x;             /* has the plan */
+    } *plans;
+    uint32_t nplans;
 };
 /* Asks a running cell. Errors: those of the connection; CELL_PROTOCOL_ERROR. A question that the cell refuses is none.
  */
 int locks_ask(struct cli *cli, const char *name, const struct lock_wanted *wanted, struct lock_live *live,
               struct cell_error *e);
 void locks_live_free(struct lock_live *live);
+
+/* ---- locks_answers.c ---- */
+
+struct lock_asker {
+    const struct lock_wanted *wanted;
+    struct lock_live *live;
+    void *link;
+};
+int locks_request(struct lock_asker *a, uint32_t method, const char *json, size_t len, const char **reply,
+                  size_t *reply_len, struct cell_error *e);
+/* Asks all questions, each with what is pending for it: whatever has a plan counts as done for the others. */
+int locks_ask_answers(struct lock_asker *a, const char *name, struct cell_error *e);
+
+/* ---- plan.c ---- */
+
+/* The plans of one command's cells: what `cell plan` shows and `cell migrate` carries out. */
+struct plans {
+    struct cli *cli;
+    const char *dir;
+    bool locked; /* ask the questions of cells.lock, not those that builds have used */
+    struct cell_records records;
+    struct cli_json j;
+    unsigned steps, failed, unavailable;
+    char error[CELL_ERROR_TEXT + 128];
+    void (*each)(struct plans *p, const char *name, const struct lock_live *live); /* what to do with one cell's */
+    void *user;
+};
+/* Asks the cells that are named, or all of the project, and hands their plans out. Prints the document of --json, or
+ * an error that kept all from being done. enum cli_exit: that of failures, else CLI_OK. */
+int plans_run(struct plans *p, const struct cli_args *args);
+/* Something is wrong with one cell; its part of the document must be open. */
+void plans_fail(struct plans *p, const char *name, int status, const char *hint, const char *text);
+/* The steps of one cell, for people, or as "plans" and "refused". */
+void plans_show(struct plans *p, const char *name, const struct lock_live *live);
 
 /* ---- locks_report.c ---- */
 

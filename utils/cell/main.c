@@ -72,6 +72,16 @@ const struct cli_command cli_commands[] = {
      "  --locked            compare it with what is locked now; no cell is asked\n"
      "\n"
      "Each change has the id of its rule and what it breaks: source, wire, abi.\n"},
+    {"plan", cmd_plan, "[CELL…] [--locked]", "Show what the cells would do for the declarations of the project",
+     "  --locked            for the declarations in cells.lock, not those of the objects that were built here\n"
+     "\n"
+     "Such as to create and change tables. Nothing is done. Exit code 0 when there is nothing to do, 1 when there is\n"
+     "something, 2 after an error.\n"},
+    {"migrate", cmd_migrate, "[CELL…] [--locked] [--yes]", "Have the cells do what `cell plan` shows",
+     "  --locked            for the declarations in cells.lock: needs no compiler and no build\n"
+     "  --yes, -y           do not ask before\n"
+     "\n"
+     "Waits for as long as a step takes. What was done stays done when a later step fails, and is not done again.\n"},
     {"clangd", cmd_clangd, "[CLANGD-OPTIONS…]",
      "The language server for editors: clangd that knows the project's cells",
      "Speaks LSP on standard input and output; docs/editors.md has the settings of editors. Options go to clangd, "

@@ -1,159 +1,239 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Which cells to start, in which order, and from which files. Pure but for looking at files. */
-#include <errno.h>
+/* `cell plan`: what the cells would do for the declarations of the project. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "supervisor.h"
+#include "locks.h"
 
-struct plan {
-    const struct cell_config *config;
-    unsigned char *seen;
-    uint32_t *order;
-    size_t n;
-};
-
-/* Depth-first. The config holds no circle and no unknown name: its parser refuses them. */
-static void visit(struct plan *p, const struct config_cell *cell)
+void plans_fail(struct plans *p, const char *name, int status, const char *hint, const char *text)
 {
-    uint32_t i = (uint32_t)(cell - p->config->cells);
+    bool unavailable = cli_exit_of(status) == CLI_UNAVAILABLE;
+    p->failed++;
+    p->unavailable += unavailable;
+    if (!p->error[0])
+        snprintf(p->error, sizeof(p->error), "%s: %s", name, text);
+    if (p->cli->json)
+        out_str(&p->j, "message", text);
+    else
+        cli_complain(p->cli, hint ? hint : unavailable ? "start it with `cell up`" : NULL, "%s: %s", name, text);
+}
 
-    if (p->seen[i])
+/* ---- what is shown ---- */
+
+static void put_plan(struct cli_json *j, const struct lock_plan *plan)
+{
+    const struct expansion_plan *of = &plan->x->plan;
+    out_begin(j, NULL, '{');
+    out_str(j, "answer", plan->key);
+    out_str(j, "id", of->id);
+    out_begin(j, "steps", '[');
+    for (uint32_t i = 0; i < of->nsteps; i++) {
+        out_begin(j, NULL, '{');
+        out_str(j, "text", of->steps[i].text);
+        out_str(j, "kind", of->steps[i].kind);
+        out_str(j, "hazard", of->steps[i].hazard);
+        out_end(j, '}');
+    }
+    out_end(j, ']');
+    out_end(j, '}');
+}
+
+static void put_plans(struct cli_json *j, const struct lock_live *live)
+{
+    out_begin(j, "plans", '[');
+    for (uint32_t i = 0; i < live->nplans; i++)
+        put_plan(j, &live->plans[i]);
+    out_end(j, ']');
+    out_begin(j, "refused", '[');
+    for (uint32_t i = 0; i < live->nrefused; i++) {
+        out_begin(j, NULL, '{');
+        out_str(j, "answer", live->refused[i].key);
+        out_str(j, "message", live->refused[i].text);
+        out_end(j, '}');
+    }
+    out_end(j, ']');
+}
+
+/* Lines of a step stand below each other. */
+static void print_step(const struct cli *cli, const struct expansion_step *step)
+{
+    const char *indent = "    ";
+    for (const char *line = step->text; line;) {
+        size_t len = strcspn(line, "\n");
+        struct cell_buffer safe = {0};
+        cli_safe(&safe, line, len);
+        printf("%s%s\n", indent, cell_buffer_ok(&safe) && safe.data ? safe.data : "");
+        cell_buffer_free(&safe);
+        line = line[len] ? line + len + 1 : NULL;
+        indent = "        ";
+    }
+    if (!step->hazard)
         return;
-    p->seen[i] = 1;
-    for (const char *const *need = cell->needs; *need; need++)
-        visit(p, cell_config_cell(p->config, *need));
-    p->order[p->n++] = i;
+    printf("      %s", cli_style(cli, stdout, CLI_YELLOW));
+    cli_print_safe(stdout, step->hazard);
+    printf("%s\n", cli_style(cli, stdout, CLI_PLAIN));
 }
 
-int plan_order(const struct cell_config *config, char *const *names, size_t n, uint32_t **order, size_t *count,
-               struct cell_error *e)
+static unsigned count_steps(const struct lock_live *live)
 {
-    struct plan p = {
-        .config = config, .seen = calloc(config->ncells + 1, 1), .order = calloc(config->ncells + 1, sizeof(*p.order))};
-    int r = p.seen && p.order ? CELL_OK : cell_error_set(e, CELL_NO_MEMORY, "out of memory");
+    unsigned n = 0;
+    for (uint32_t i = 0; i < live->nplans; i++)
+        n += live->plans[i].x->plan.nsteps;
+    return n;
+}
 
-    for (size_t i = 0; r >= 0 && i < n; i++) {
-        const struct config_cell *cell = cell_config_cell(config, names[i]);
-
-        if (cell)
-            visit(&p, cell);
-        else
-            r = cell_error_set(e, CELL_NOT_FOUND, "%s has no cell '%s'", config->path, names[i]);
+void plans_show(struct plans *p, const char *name, const struct lock_live *live)
+{
+    unsigned steps = count_steps(live);
+    p->steps += steps;
+    if (p->cli->json) {
+        put_plans(&p->j, live);
+        return;
     }
-    for (uint32_t i = 0; r >= 0 && n == 0 && i < config->ncells; i++)
-        if (config->cells[i].command)
-            visit(&p, &config->cells[i]);
-    free(p.seen);
+    if (!steps)
+        printf("%s: nothing to do\n", name);
+    else
+        printf("%s%s%s: %u step%s\n", cli_style(p->cli, stdout, CLI_BOLD), name, cli_style(p->cli, stdout, CLI_PLAIN),
+               steps, steps == 1 ? "" : "s");
+    for (uint32_t i = 0; i < live->nplans; i++) {
+        printf("  %.*s\n", (int)strcspn(live->plans[i].key, " "), live->plans[i].key);
+        for (uint32_t k = 0; k < live->plans[i].x->plan.nsteps; k++)
+            print_step(p->cli, &live->plans[i].x->plan.steps[k]);
+    }
+}
+
+/* ---- which cells ---- */
+
+/* What is refused keeps a build from succeeding; it is told with each cell. */
+static void tell_refused(struct plans *p, const char *name, const struct lock_live *live)
+{
+    for (uint32_t i = 0; i < live->nrefused; i++) {
+        char text[CELL_ERROR_TEXT + 160];
+        snprintf(text, sizeof(text), "it refuses '%.*s': %s", (int)strcspn(live->refused[i].key, " "),
+                 live->refused[i].key, live->refused[i].text);
+        if (!p->error[0])
+            snprintf(p->error, sizeof(p->error), "%s: %.500s", name, text);
+        if (!p->cli->json)
+            cli_complain(p->cli, NULL, "%s: %s", name, text);
+        p->failed++;
+    }
+}
+
+static int ask_cell(struct plans *p, const char *name, struct lock_live *live, struct cell_error *e)
+{
+    struct cell_lock *lock = NULL;
+    int r = p->locked ? cell_lock_read(p->dir, name, &lock, e) : CELL_OK;
+    const struct lock_wanted wanted = {
+        .locks = {lock, NULL}, .records = p->locked ? NULL : &p->records, .dir = p->dir, .only_used = !p->locked};
+    if (r >= 0)
+        r = locks_ask(p->cli, name, &wanted, live, e);
+    cell_lock_free(lock);
+    return r;
+}
+
+static void each(struct plans *p, const char *name)
+{
+    struct lock_live live = {.lock = {.cell = name}};
+    struct cell_error e = {0};
+    if (p->cli->json) {
+        out_begin(&p->j, NULL, '{');
+        out_str(&p->j, "name", name);
+    }
+    int r = ask_cell(p, name, &live, &e);
     if (r < 0) {
-        free(p.order);
+        plans_fail(p, name, r, NULL, e.text);
+    } else {
+        tell_refused(p, name, &live);
+        p->each(p, name, &live);
+        locks_live_free(&live);
+    }
+    if (p->cli->json)
+        out_end(&p->j, '}');
+}
+
+static bool has_answer(const struct cell_records *records, const char *name)
+{
+    for (uint32_t i = 0; i < records->n; i++)
+        if (records->uses[i].key && strcmp(records->uses[i].cell, name) == 0)
+            return true;
+    return false;
+}
+
+static int every(struct plans *p, struct cell_error *e)
+{
+    struct cell_arena arena = {0};
+    const char *const *names = NULL;
+    const char *last = "";
+    int r = p->locked ? cell_lock_list(p->dir, &arena, &names, e) : CELL_OK;
+    for (size_t i = 0; r >= 0 && p->locked && names[i]; i++)
+        each(p, names[i]);
+    for (uint32_t i = 0; r >= 0 && !p->locked && i < p->records.n; i++) {
+        const char *name = p->records.uses[i].cell;
+        if (strcmp(name, last) != 0 && has_answer(&p->records, name))
+            each(p, name);
+        last = name;
+    }
+    cell_arena_free(&arena);
+    return r;
+}
+
+static int finish(struct plans *p)
+{
+    int code = p->failed > p->unavailable ? CLI_FAILED : p->unavailable ? CLI_UNAVAILABLE : CLI_OK;
+    if (!p->cli->json)
+        return code;
+    out_end(&p->j, ']');
+    if (code == CLI_OK) {
+        out_null(&p->j, "error");
+    } else {
+        out_begin(&p->j, "error", '{');
+        out_int(&p->j, "exit", code);
+        out_str(&p->j, "message", p->error);
+        out_str(&p->j, "hint", code == CLI_UNAVAILABLE ? "run `cell up`" : NULL);
+        out_end(&p->j, '}');
+    }
+    out_end(&p->j, '}');
+    int printed = out_print(p->cli, &p->j);
+    return code != CLI_OK ? code : printed;
+}
+
+int plans_run(struct plans *p, const struct cli_args *args)
+{
+    struct cell_error e = {0};
+    for (int i = 0; i < args->n; i++)
+        if (!cell_is_identifier(args->items[i]))
+            return cli_error(p->cli, CLI_USAGE, "run `cell list`", "'%s' cannot be the name of a cell", args->items[i]);
+    p->dir = locks_dir(p->cli);
+    if (!p->dir)
+        return CLI_FAILED;
+    int r = cell_records_read(p->dir, &p->records, &e);
+    if (r >= 0 && p->cli->json) {
+        out_begin(&p->j, NULL, '{');
+        out_begin(&p->j, "cells", '[');
+    }
+    for (int i = 0; r >= 0 && i < args->n; i++)
+        each(p, args->items[i]);
+    if (r >= 0 && !args->n)
+        r = every(p, &e);
+    cell_records_free(&p->records);
+    if (r >= 0)
+        return finish(p);
+    cell_buffer_free(&p->j.b);
+    return cli_error(p->cli, CLI_FAILED, NULL, "%s", e.text);
+}
+
+/* 0: there is nothing to do. As of `diff`: a script asks this. */
+enum { PLAN_STEPS = 1, PLAN_ERROR = 2 };
+
+int cmd_plan(struct cli *cli, int argc, char **argv)
+{
+    struct plans p = {.cli = cli, .each = plans_show};
+    const struct cli_option options[] = {{.name = "locked", .flag = &p.locked}};
+    struct cli_args args;
+    int r = cli_parse(cli, argc, argv, options, 1, &args);
+
+    if (r != 0)
         return r;
-    }
-    *order = p.order;
-    *count = p.n;
-    return CELL_OK;
-}
-
-int plan_check_config(const char *path, struct cell_error *e)
-{
-    struct stat st;
-
-    if (stat(path, &st) < 0)
-        return cell_error_errno(e, CELL_IO_ERROR, errno, "cannot look at %s", path);
-    if (st.st_uid != geteuid() && st.st_uid != 0)
-        return cell_error_set(e, CELL_PERMISSION_DENIED,
-                              "%s belongs to another user (uid %u); it names programs to run", path,
-                              (unsigned)st.st_uid);
-    if (st.st_mode & (S_IWGRP | S_IWOTH))
-        return cell_error_set(e, CELL_PERMISSION_DENIED,
-                              "%s can be written by %s; it names programs to run. Run `chmod go-w %s`", path,
-                              st.st_mode & S_IWOTH ? "everybody" : "its group", path);
-    return CELL_OK;
-}
-
-static char *join(const char *a, const char *b, const char *c)
-{
-    struct cell_buffer out = {0};
-
-    cell_buffer_printf(&out, "%s%s%s", a, b, c);
-    if (cell_buffer_ok(&out))
-        return out.data;
-    cell_buffer_free(&out);
-    return NULL;
-}
-
-static bool executable(const char *path)
-{
-    struct stat st;
-
-    return path && stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
-}
-
-static char *search_path(const char *name)
-{
-    const char *at = getenv("PATH");
-
-    for (at = at ? at : "/usr/local/bin:/usr/bin:/bin"; *at;) {
-        size_t len = strcspn(at, ":");
-        char folder[4096];
-
-        /* An empty or relative entry would make the program depend on where `cell up` was typed. */
-        if (len < sizeof(folder) && at[0] == '/') {
-            memcpy(folder, at, len);
-            folder[len] = '\0';
-            char *path = join(folder, "/", name);
-            if (executable(path))
-                return path;
-            free(path);
-        }
-        at += len;
-        at += *at == ':';
-    }
-    return NULL;
-}
-
-int plan_find_program(const char *name, char **path, struct cell_error *e)
-{
-    char *found = NULL;
-
-    if (strchr(name, '/')) {
-        found = join(name, "", "");
-        if (executable(found)) {
-            *path = found;
-            return CELL_OK;
-        }
-        free(found);
-        return cell_error_set(e, CELL_NOT_FOUND, "there is no program %s", name);
-    }
-    found = join(cli_program_dir(), "/", name);
-    if (!executable(found)) {
-        free(found);
-        found = join(cli_program_dir(), "/../libexec/cell/", name);
-    }
-    if (!executable(found)) {
-        free(found);
-        found = search_path(name);
-    }
-    if (!found)
-        return cell_error_set(e, CELL_NOT_FOUND, "there is no program '%s' in %s, ../libexec/cell beside it, or PATH",
-                              name, cli_program_dir());
-    *path = found;
-    return CELL_OK;
-}
-
-char *plan_log_dir(const char *run_dir)
-{
-    size_t len = strlen(run_dir);
-
-    while (len > 1 && run_dir[len - 1] == '/')
-        len--;
-    if (len > 4 && memcmp(run_dir + len - 4, "/run", 4) == 0) {
-        struct cell_buffer out = {0};
-
-        cell_buffer_printf(&out, "%.*s/log", (int)(len - 4), run_dir);
-        return cell_buffer_ok(&out) ? out.data : NULL;
-    }
-    return join(run_dir, "/log", "");
+    r = plans_run(&p, &args);
+    return r != CLI_OK ? PLAN_ERROR : p.steps ? PLAN_STEPS : CLI_OK;
 }

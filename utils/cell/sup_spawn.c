@@ -121,7 +121,7 @@ int sup_spawn(struct supervisor *s, struct sup_cell *c, struct cell_error *e)
     int out[2] = {-1, -1}, status[2] = {-1, -1}, what = 0;
     char *program = NULL;
     size_t made = 0;
-    int r = plan_find_program(c->command[0], &program, e);
+    int r = order_find_program(c->command[0], &program, e);
 
     if (r < 0)
         return r;

@@ -24,7 +24,7 @@ static int read_items(struct supervisor *s, char **names, size_t n, struct cell_
     struct cell_config *config = NULL;
     uint32_t *order = NULL;
     size_t count = 0;
-    int status = plan_check_config(s->config_path, e);
+    int status = order_check_config(s->config_path, e);
 
     if (status >= 0)
         status = cell_config_find(s->config_path, &config, e);
@@ -34,7 +34,7 @@ static int read_items(struct supervisor *s, char **names, size_t n, struct cell_
                            "run_dir has changed to %s while cells run in %s; run `cell down` with the old one first",
                            config->run_dir, s->run_dir);
     if (status >= 0)
-        status = plan_order(config, names, n, &order, &count, e);
+        status = order_cells(config, names, n, &order, &count, e);
     if (status >= 0 && !(r->items = calloc(count + 1, sizeof(*r->items))))
         status = cell_error_set(e, CELL_NO_MEMORY, "out of memory");
     for (size_t i = 0; status >= 0 && i < count; i++) {

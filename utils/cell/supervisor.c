@@ -107,7 +107,7 @@ int supervisor_open(struct supervisor *s, struct cell_error *e)
 
     s->lock_fd = s->signal_fd = -1;
     s->local_client.fd = -1;
-    s->log_dir = plan_log_dir(s->run_dir);
+    s->log_dir = order_log_dir(s->run_dir);
     if (!s->log_dir)
         return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
     if ((r = cell_mkdirs(s->run_dir, e)) < 0 || (r = check_run_dir(s->run_dir, e)) < 0 ||

@@ -31,18 +31,18 @@
 #define SUP_BACKOFF_MAX_MS 30000u
 #define SUP_HEALTHY_MS 10000u /* after that long the back-off begins anew */
 
-/* ---- plan.c: which cells, in which order; shared by CLI and supervisor ---- */
+/* ---- order.c: which cells, in which order; shared by CLI and supervisor ---- */
 
 /* Indices into config->cells: the named cells (all with a command when n is 0) and everything they need, needed ones
  * first. *order is the caller's to free. CELL_NOT_FOUND names an unknown cell. */
-int plan_order(const struct cell_config *config, char *const *names, size_t n, uint32_t **order, size_t *count,
-               struct cell_error *e);
+int order_cells(const struct cell_config *config, char *const *names, size_t n, uint32_t **order, size_t *count,
+                struct cell_error *e);
 /* Refuses a cell.json that somebody else could have written: it names programs to run. */
-int plan_check_config(const char *path, struct cell_error *e);
+int order_check_config(const char *path, struct cell_error *e);
 /* The absolute path of a cell's program: beside `cell`, ../libexec/cell, PATH; CELL_NOT_FOUND. Caller frees. */
-int plan_find_program(const char *name, char **path, struct cell_error *e);
+int order_find_program(const char *name, char **path, struct cell_error *e);
 /* Folder of the cells' logs: beside run_dir when that is called "run", else inside it. Caller frees; NULL = memory. */
-char *plan_log_dir(const char *run_dir);
+char *order_log_dir(const char *run_dir);
 
 /* ---- sup_probe.c: is there a serving cell at this address? Never blocks. ---- */
 

@@ -173,7 +173,7 @@ static int write_cell(struct units *u, const struct config_cell *cell)
         return cli_error(u->cli, CLI_FAILED, NULL, "%s: cell '%s' has no command to run", u->config->path, cell->name);
     if (strncmp(cell->address, "unix:/", 6) != 0)
         return cli_error(u->cli, CLI_FAILED, NULL, "cell '%s' does not listen on a unix socket", cell->name);
-    if (plan_find_program(cell->command[0], &program, &e) < 0)
+    if (order_find_program(cell->command[0], &program, &e) < 0)
         return cli_error(u->cli, CLI_FAILED, "build or install it first", "cell '%s': %s", cell->name, e.text);
     /* As it was found: a link's name can matter to the program. Only "beside cell/../libexec" is not a name for a unit.
      */
@@ -224,7 +224,7 @@ static int write_all(struct units *u, char **names, int n)
 
     if (cell_mkdirs(u->output, &e) < 0)
         return cli_error(u->cli, CLI_FAILED, "choose a folder with --output", "%s", e.text);
-    if (plan_order(u->config, names, (size_t)n, &order, &count, &e) < 0)
+    if (order_cells(u->config, names, (size_t)n, &order, &count, &e) < 0)
         return cli_error(u->cli, CLI_FAILED, NULL, "%s", e.text);
     out_begin(&u->json, NULL, '{');
     out_begin(&u->json, "files", '[');

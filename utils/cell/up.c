@@ -350,12 +350,12 @@ int cmd_up(struct cli *cli, int argc, char **argv)
     struct cell_config *config = cli_config(cli, true);
     if (!config)
         return CLI_FAILED;
-    if (plan_check_config(config->path, &e) < 0)
+    if (order_check_config(config->path, &e) < 0)
         return cli_error(cli, CLI_FAILED, NULL, "%s", e.text);
     for (int i = 0; i < args.n; i++)
         if (!cli_config_cell(cli, args.items[i]))
             return CLI_FAILED;
-    if (plan_order(config, args.items, (size_t)args.n, &order, &count, &e) < 0)
+    if (order_cells(config, args.items, (size_t)args.n, &order, &count, &e) < 0)
         return cli_error(cli, CLI_FAILED, NULL, "%s", e.text);
     free(order);
     if (count == 0)

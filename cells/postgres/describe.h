@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What the database says of a statement, without executing it: query.h builds on it. */
+#ifndef CELLS_POSTGRES_DESCRIBE_H
+#define CELLS_POSTGRES_DESCRIBE_H
+
+#include "memory.h"
+#include "model.h"
+#include "nullable.h"
+#include "query.h"
+
+struct pg_described_type {
+    const char *name;       /* as format_type() prints it */
+    struct pg_type_use use; /* of a domain: the type that it is made of */
+    char kind;              /* pg_type.typtype of it, or of what an array has: 'b', 'e', 'c', 'p', … */
+    bool textual;           /* its binary form is its text: enums, citext, name */
+};
+
+struct pg_described_column {
+    const char *name; /* without `!` and `?` */
+    char override;    /* '!' or '?' that stood behind the name; 0 */
+    struct pg_described_type type;
+    bool never_null; /* before the override */
+};
+
+struct pg_described_scan {
+    const char *schema, *table;
+    double rows; /* by the planner's statistics; 0 until they were asked for */
+};
+
+/* Everything is in the arena. */
+struct pg_description {
+    struct pg_described_type *parameters;
+    uint32_t nparameters;
+    struct pg_described_column *columns;
+    uint32_t ncolumns;
+    struct null_statement statement;
+    struct pg_described_scan *scans; /* of whole tables, as asked for by pg_query_check.scan_rows */
+    uint32_t nscans;
+};
+
+/* How PostgreSQL refuses a statement. */
+struct pg_refusal {
+    char sqlstate[6];
+    const char *text, *detail, *hint; /* NULL = none */
+    const char *suggestion;           /* a name that may have been meant; NULL = none */
+    size_t at, length;                /* bytes in the statement */
+    bool positioned;
+};
+
+/*
+ * Describes `sql` in a transaction that is rolled back. `optional` has a value for each parameter that the text names.
+ * 1: *description is filled. 0: PostgreSQL refuses the statement, and *refusal says how. Negative: there is no answer,
+ * as pg_query_expand.
+ */
+int pg_describe(struct pg_arena *arena, PGconn *conn, const char *sql, const bool *optional, size_t noptional,
+                const struct pg_query_check *check, struct pg_description *description, struct pg_refusal *refusal,
+                struct pg_failure *f);
+
+/* describe_refusal.c: what `result` says; names that may have been meant are looked up on `conn`, if it is not NULL. */
+void pg_refusal_read(struct pg_arena *arena, PGconn *conn, const PGresult *result, const char *sql,
+                     struct pg_refusal *refusal);
+
+/* describe_plan.c */
+struct pg_plan_facts {
+    bool inner; /* no row is made by an outer join, a grouping set or a set operation */
+};
+/* Reads what EXPLAIN (VERBOSE, FORMAT JSON) has printed. False for what is no plan. Scans go into *description. */
+bool pg_plan_read(struct pg_arena *arena, const char *json, struct pg_description *description,
+                  struct pg_plan_facts *facts);
+
+#endif

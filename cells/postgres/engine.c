@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+#include "engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "transaction.h"
+
+#define DEFAULT_IDLE_MS 30000
+#define DEFAULT_PINNED 32
+
+struct pg_engine {
+    struct pg_pool *pool;
+    struct pg_transactions *transactions;
+};
+
+int pg_engine_open(const struct pg_engine_options *options, struct pg_engine **engine, struct pg_failure *f)
+{
+    struct pg_engine *made = calloc(1, sizeof(*made));
+    uint32_t pinned = options->pool.pinned ? options->pool.pinned : DEFAULT_PINNED;
+    uint32_t most = options->transactions ? options->transactions : (pinned + 1) / 2;
+    uint32_t of_one = options->transactions_per_uid ? options->transactions_per_uid : most * 3 / 4;
+
+    if (!made)
+        return pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    int r = pg_pool_open(&options->pool, &made->pool, f);
+    if (r >= 0) {
+        made->transactions =
+            pg_transactions_new(made->pool, most, of_one ? of_one : 1,
+                                options->transaction_idle_ms ? options->transaction_idle_ms : DEFAULT_IDLE_MS);
+        r = made->transactions ? CELL_OK : pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    }
+    if (r < 0) {
+        pg_engine_close(made);
+        return r;
+    }
+    *engine = made;
+    return CELL_OK;
+}
+
+void pg_engine_close(struct pg_engine *engine)
+{
+    if (!engine)
+        return;
+    pg_transactions_free(engine->transactions);
+    pg_pool_close(engine->pool);
+    free(engine);
+}
+
+struct pg_pool *pg_engine_pool(struct pg_engine *engine) { return engine->pool; }
+
+int pg_engine_bind(struct pg_engine *engine, cell_ctx *c, const struct cell_method *method, const char *binding,
+                   void **bound)
+{
+    struct pg_patience patience = pg_patience_of(c);
+    struct pg_statement *s = NULL;
+    struct pg_failure f;
+    int r = pg_statement_bind(engine->pool, method, binding, &patience, &s, &f);
+
+    if (r < 0)
+        return pg_answer_failure(c, &f);
+    *bound = s;
+    return CELL_OK;
+}
+
+static int get_transaction(struct pg_engine *engine, cell_ctx *c, cell_str token, struct pg_transaction **x,
+                           struct pg_failure *f)
+{
+    struct cell_caller caller = {0};
+
+    cell_ctx_caller(c, &caller);
+    return pg_transaction_get(engine->transactions, &caller, token, x, f);
+}
+
+/* In the caller's transaction. When its connection is gone, so is it. */
+static int invoke_within(struct pg_engine *engine, cell_ctx *c, cell_str token, struct pg_statement *s, const void *in,
+                         void *const *out, struct pg_failure *f)
+{
+    struct pg_transaction *x = NULL;
+    int r = get_transaction(engine, c, token, &x, f);
+
+    if (r < 0)
+        return r;
+    r = pg_statement_run(s, c, pg_transaction_link(x), in, out, f);
+    if (pg_link_is_alive(pg_transaction_link(x))) {
+        pg_transaction_put(engine->transactions, x);
+        return r;
+    }
+    pg_transaction_end(engine->transactions, x);
+    return r < 0 ? pg_fail(f, CELL_ABORTED, "the connection to the database was lost, and the transaction with it") : r;
+}
+
+int pg_engine_invoke(struct pg_engine *engine, cell_ctx *c, void *bound, const void *in, void *const *out)
+{
+    struct pg_failure f;
+    cell_str token;
+    int r = cell_ctx_metadata(c, "transaction", &token) >= 0 ? invoke_within(engine, c, token, bound, in, out, &f)
+                                                             : pg_statement_run(bound, c, NULL, in, out, &f);
+
+    return r < 0 ? pg_answer_failure(c, &f) : r;
+}
+
+void pg_engine_unbind(struct pg_engine *engine, void *bound)
+{
+    (void)engine;
+    pg_statement_free(bound);
+}
+
+int pg_engine_begin(struct pg_engine *engine, cell_ctx *c, uint32_t isolation, cell_str *token)
+{
+    static const char *const levels[] = {"", " ISOLATION LEVEL READ COMMITTED", " ISOLATION LEVEL REPEATABLE READ",
+                                         " ISOLATION LEVEL SERIALIZABLE"};
+    struct pg_patience patience = pg_patience_of(c);
+    struct cell_caller caller = {0};
+    struct pg_failure f;
+    char begin[96], made[PG_TOKEN_SIZE];
+
+    if ((isolation & ~(uint32_t)PG_READ_ONLY) >= sizeof(levels) / sizeof(levels[0]))
+        return cell_fail(c, CELL_INVALID_ARGUMENT, "%u is no isolation level", isolation);
+    cell_ctx_caller(c, &caller);
+    snprintf(begin, sizeof(begin), "BEGIN%s%s", levels[isolation & 3], isolation & PG_READ_ONLY ? " READ ONLY" : "");
+    int r = pg_transaction_begin(engine->transactions, &caller, begin, &patience, made, &f);
+    if (r < 0)
+        return pg_answer_failure(c, &f);
+    *token = cell_ctx_copy(c, cell_strz(made));
+    if (token->ptr)
+        return CELL_OK;
+    pg_engine_rollback(engine, c, cell_strz(made));
+    return cell_fail(c, CELL_NO_MEMORY, "out of memory");
+}
+
+/* COMMIT of a transaction that has failed is answered by ROLLBACK. */
+static int finish(struct pg_link *link, bool commit, const struct pg_patience *patience, struct pg_failure *f)
+{
+    PGresult *result = NULL;
+    int r = pg_link_exec(link, commit ? "COMMIT" : "ROLLBACK", patience, &result, f);
+
+    if (r >= 0 && commit && strcmp(PQcmdStatus(result), "COMMIT") != 0)
+        r = pg_fail(f, CELL_FAILED_PRECONDITION,
+                    "an earlier call of this transaction has failed: everything in it was rolled back");
+    PQclear(result);
+    if (r == CELL_UNAVAILABLE && commit)
+        r = pg_fail(f, CELL_UNKNOWN_OUTCOME, "the connection to the database was lost before it answered");
+    return r;
+}
+
+static int end(struct pg_engine *engine, cell_ctx *c, cell_str token, bool commit)
+{
+    struct pg_patience patience = pg_patience_of(c);
+    struct pg_transaction *x = NULL;
+    struct pg_failure f;
+    int r = get_transaction(engine, c, token, &x, &f);
+
+    if (r >= 0) {
+        r = finish(pg_transaction_link(x), commit, &patience, &f);
+        pg_transaction_end(engine->transactions, x);
+    }
+    return r < 0 ? pg_answer_failure(c, &f) : CELL_OK;
+}
+
+int pg_engine_commit(struct pg_engine *engine, cell_ctx *c, cell_str token) { return end(engine, c, token, true); }
+
+int pg_engine_rollback(struct pg_engine *engine, cell_ctx *c, cell_str token) { return end(engine, c, token, false); }

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+#include "expand.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "catalog.h"
+#include "expand_parts.h"
+#include "generate.h"
+#include "query.h"
+#include "sql.h"
+
+#define PATIENCE_MS 10000 /* for who has no deadline */
+
+int64_t pg_deadline_of(cell_ctx *c)
+{
+    uint64_t left_ns = cell_ctx_remaining_ns(c);
+
+    /* The answer is still to be written and sent. */
+    return pg_now_ms() + (left_ns == UINT64_MAX ? PATIENCE_MS : (int64_t)(left_ns / 1000000) * 9 / 10);
+}
+
+int pg_answer_json(cell_ctx *c, json_t *value, cell_str *text)
+{
+    char *bytes = value ? json_dumps(value, JSON_COMPACT) : NULL;
+
+    if (bytes)
+        *text = cell_ctx_copy(c, cell_strz(bytes));
+    json_decref(value);
+    bool done = bytes && text->ptr;
+    free(bytes);
+    return done ? CELL_OK : cell_fail(c, CELL_NO_MEMORY, "out of memory");
+}
+
+json_t *pg_read_request(cell_ctx *c, cell_str request)
+{
+    json_t *root = json_loadb(request.ptr, request.len, JSON_REJECT_DUPLICATES, NULL);
+
+    if (!json_is_object(root)) {
+        json_decref(root);
+        cell_fail(c, CELL_INVALID_ARGUMENT, "the request is no JSON object");
+        return NULL;
+    }
+    return root;
+}
+
+/* The tables of `request` and of what is pending before it; it is the last. */
+static int plan_with_pending(PGconn *conn, json_t *request, bool itself, int64_t deadline_ms, struct pg_unit *unit,
+                             struct pg_failure *f)
+{
+    json_t *pending = json_object_get(request, "pending");
+    size_t n = json_array_size(pending);
+    json_t **all = calloc(n + 1, sizeof(json_t *));
+
+    if (!all)
+        return pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    for (size_t i = 0; i < n; i++)
+        all[i] = json_array_get(pending, i);
+    all[n] = request;
+    int r = pg_unit_plan(conn, all, (uint32_t)(n + itself), deadline_ms, unit, f);
+    free(all);
+    return r;
+}
+
+static void append_diagnostics(json_t *document, const pg_diagnostics *from, uint32_t declared)
+{
+    json_t *list = pg_diagnostics_json(from, declared);
+
+    json_array_extend(json_object_get(document, "diagnostics"), list);
+    json_decref(list);
+}
+
+/* What the last of the unit's declarations is answered. NULL when memory is short. */
+static json_t *table_document(const struct pg_unit *u, json_t *request)
+{
+    json_t *document = json_pack("{ss, s[], s[], s[], s[]}", "expansion", "cell.expansion/1", "types", "constants",
+                                 "methods", "diagnostics");
+    uint32_t last = u->n - 1, nsteps;
+    const struct pg_declared *d = u->declared[last];
+    char id[33];
+
+    if (!document)
+        return NULL;
+    append_diagnostics(document, &d->diagnostics, UINT32_MAX);
+    append_diagnostics(document, &u->plan->diagnostics, last);
+    if (pg_unit_has_errors(u, last))
+        return document;
+    json_t *plan = pg_unit_plan_json(u, last, id, &nsteps);
+    if (plan)
+        json_object_set_new(document, "plan", plan);
+    if ((nsteps && !plan) ||
+        pg_generate_table(&u->plan->tables[last], json_object_get(request, "declaration"), !d->owned, document) < 0) {
+        json_decref(document);
+        return NULL;
+    }
+    return document;
+}
+
+static int expand_table(PGconn *conn, json_t *request, int64_t deadline_ms, json_t **document, struct pg_failure *f)
+{
+    struct pg_unit u = {0};
+    int r = plan_with_pending(conn, request, true, deadline_ms, &u, f);
+
+    if (r < 0)
+        return r;
+    *document = table_document(&u, request);
+    pg_unit_free(&u);
+    return *document ? CELL_OK : pg_fail(f, CELL_NO_MEMORY, "out of memory");
+}
+
+/* Makes a table that others have declared before a query, or what stands for its next form, in a transaction that is
+ * rolled back. Steps that make something new lock nothing that is there; a table that changes gets a stand-in. */
+static int show_pending(void *user, PGconn *conn, struct pg_failure *f)
+{
+    const struct pg_unit *u = user;
+    int r = CELL_OK;
+
+    for (uint32_t i = 0; r >= 0 && i < u->plan->nsteps; i++) {
+        const struct pg_step *s = &u->plan->steps[i];
+        if (s->kind == PG_STEP_CREATE_SCHEMA || s->kind == PG_STEP_CREATE_ENUM || s->kind == PG_STEP_CREATE_EXTENSION ||
+            s->kind == PG_STEP_CREATE_TABLE)
+            r = pg_run(conn, s->sql[0], f);
+    }
+    for (uint32_t i = 0; r >= 0 && i < u->n; i++) {
+        const struct pg_table *t = &u->plan->tables[i];
+        struct pg_arena arena = {0};
+        struct pg_text text = {.arena = &arena};
+        bool changes = false;
+        for (uint32_t k = 0; k < u->plan->nsteps; k++)
+            changes = changes || (u->plan->steps[k].declared == i && u->plan->steps[k].kind != PG_STEP_RECORD);
+        if (!changes || !t->columns || !pg_model_table(u->catalog, t->schema, t->name))
+            continue;
+        pg_sql_shadow_table(&text, t);
+        r = text.failed ? pg_fail(f, CELL_NO_MEMORY, "out of memory") : pg_run(conn, text.data, f);
+        pg_arena_free(&arena);
+    }
+    return r;
+}
+
+static int expand_query(const struct pg_service *s, PGconn *conn, json_t *request, int64_t deadline_ms,
+                        json_t **document, struct pg_failure *f)
+{
+    struct pg_query query;
+    struct pg_unit u = {0};
+    struct pg_query_check check = {.deadline_ms = deadline_ms, .scan_rows = s->scan_rows};
+    int r = pg_query_from_request(request, &query, f);
+
+    if (r >= 0 && json_array_size(json_object_get(request, "pending")) > 0) {
+        r = plan_with_pending(conn, request, false, deadline_ms, &u, f);
+        check.pending = show_pending;
+        check.user = &u;
+    }
+    if (r >= 0)
+        r = pg_query_expand(conn, &query, &check, document, f);
+    pg_unit_free(&u);
+    return r;
+}
+
+int pg_expand(cell_ctx *c, cell_str request, cell_str *document)
+{
+    struct pg_service *s = cell_ctx_user(c);
+    int64_t deadline_ms = pg_deadline_of(c);
+    json_t *root = pg_read_request(c, request), *answer = NULL;
+    PGconn *conn = NULL;
+    struct pg_failure f = {0};
+
+    if (!root)
+        return CELL_INVALID_ARGUMENT;
+    int r = pg_lease_take(&s->leases, deadline_ms, &conn, &f);
+    if (r >= 0 && pg_request_is_table(root))
+        r = expand_table(conn, root, deadline_ms, &answer, &f);
+    else if (r >= 0)
+        r = expand_query(s, conn, root, deadline_ms, &answer, &f);
+    pg_lease_give(&s->leases, conn);
+    json_decref(root);
+    return r < 0 ? pg_answer_failure(c, &f) : pg_answer_json(c, answer, document);
+}
+
+/* Answers depend on the catalog, and on what this cell may do. */
+int pg_state_token(struct pg_service *s, int64_t deadline_ms, char token[PG_TOKEN_SIZE], struct pg_failure *f)
+{
+    char state[PG_STATE_TOKEN_SIZE];
+    PGconn *conn = NULL;
+    int r = pg_lease_take(&s->leases, deadline_ms, &conn, f);
+
+    if (r >= 0)
+        r = pg_catalog_state(conn, !s->pooled, state, f);
+    pg_lease_give(&s->leases, conn);
+    if (r >= 0)
+        snprintf(token, PG_TOKEN_SIZE, "%s.%s", state, pg_policy_name(s->policy));
+    return r;
+}
+
+int pg_state(cell_ctx *c, cell_str *token)
+{
+    char text[PG_TOKEN_SIZE];
+    struct pg_failure f = {0};
+
+    if (pg_state_token(cell_ctx_user(c), pg_deadline_of(c), text, &f) < 0)
+        return pg_answer_failure(c, &f);
+    *token = cell_ctx_copy(c, cell_strz(text));
+    return token->ptr ? CELL_OK : cell_fail(c, CELL_NO_MEMORY, "out of memory");
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What the files that answer compilers share. */
+#ifndef CELLS_POSTGRES_EXPAND_PARTS_H
+#define CELLS_POSTGRES_EXPAND_PARTS_H
+
+#include "service.h"
+#include "unit.h"
+
+/* The end of the call that runs on `c`, of pg_now_ms, but for a tenth of what is left. */
+int64_t pg_deadline_of(cell_ctx *c);
+/* Gives `value` away as the text of a reply; NULL is the failure for want of memory. */
+int pg_answer_json(cell_ctx *c, json_t *value, cell_str *text);
+/* NULL after cell_fail. */
+json_t *pg_read_request(cell_ctx *c, cell_str request);
+
+#define PG_TOKEN_SIZE 48
+int pg_state_token(struct pg_service *s, int64_t deadline_ms, char token[PG_TOKEN_SIZE], struct pg_failure *f);
+
+#endif

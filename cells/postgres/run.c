@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Executing bound statements: parameters, rows, results. */
+#include "statement_impl.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+const void *pg_home_of(const struct pg_statement *s, const struct pg_part *part, const void *in, const void *record)
+{
+    if (part->home == PG_HOME_RECORD)
+        return record;
+    const struct cell_field *field = &s->method->in[part->parameter];
+    const char *slot = (const char *)in + field->offset;
+    if (!(field->flags & CELL_FIELD_REF))
+        return slot;
+    struct cell_ref ref;
+    memcpy(&ref, slot, sizeof(ref));
+    return ref.ptr;
+}
+
+int pg_parameters_make(const struct pg_statement *s, cell_ctx *c, struct pg_parameters *p, struct pg_failure *f)
+{
+    size_t n = (size_t)s->nin + 1;
+
+    *p = (struct pg_parameters){0};
+    char *memory = cell_ctx_alloc(c, n * (sizeof(*p->encoded) + sizeof(*p->values) + 2 * sizeof(*p->lengths)));
+    if (!memory)
+        return pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    p->encoded = (struct pg_encoded *)(void *)memory;
+    p->values = (const char **)(void *)(p->encoded + n);
+    p->lengths = (int *)(void *)(p->values + n);
+    p->formats = p->lengths + n;
+    for (uint32_t i = 0; i < s->nin; i++)
+        p->formats[i] = 1;
+    return CELL_OK;
+}
+
+int pg_parameters_fill(const struct pg_statement *s, struct pg_parameters *p, const void *in, const void *record,
+                       struct pg_failure *f)
+{
+    for (uint32_t i = 0; i < s->nin; i++) {
+        const struct pg_part *part = &s->in[i];
+        int r = pg_encode(&part->place, pg_home_of(s, part, in, record), &p->arena, &p->encoded[i], f);
+        if (r < 0)
+            return r;
+        p->values[i] = p->encoded[i].data;
+        p->lengths[i] = p->encoded[i].length;
+    }
+    return CELL_OK;
+}
+
+void pg_parameters_free(struct pg_parameters *p) { pg_arena_free(&p->arena); }
+
+int pg_check_columns(const struct pg_statement *s, const PGresult *result, struct pg_failure *f)
+{
+    bool same = PQnfields(result) == (int)s->nout;
+
+    for (uint32_t i = 0; same && i < s->nout; i++)
+        same = PQftype(result, (int)i) == s->out[i].place.oid && PQfformat(result, (int)i) == 1;
+    return same ? CELL_OK
+                : pg_fail(f, CELL_FAILED_PRECONDITION,
+                          "table '%s' was changed: build the program again, or run 'cell migrate'",
+                          s->table ? s->table : "?");
+}
+
+int pg_decode_row(const struct pg_statement *s, const PGresult *result, int row, void *const *out, void *record,
+                  const struct pg_sink *sink, struct pg_failure *f)
+{
+    for (uint32_t i = 0; i < s->nout; i++) {
+        const struct pg_part *part = &s->out[i];
+        bool null = PQgetisnull(result, row, (int)i);
+        int r = pg_decode(&part->place, null ? NULL : PQgetvalue(result, row, (int)i), PQgetlength(result, row, (int)i),
+                          record ? record : out[part->parameter], sink, f);
+        if (r < 0)
+            return r;
+    }
+    return CELL_OK;
+}
+
+int pg_affected(PGresult *result)
+{
+    unsigned long long n = strtoull(PQcmdTuples(result), NULL, 10);
+
+    return n > INT_MAX ? INT_MAX : (int)n;
+}
+
+static int not_found(const struct pg_statement *s, struct pg_failure *f)
+{
+    return s->table ? pg_fail(f, CELL_NOT_FOUND, "there is no such row in '%s'", s->table)
+                    : pg_fail(f, CELL_NOT_FOUND, "there is no such row");
+}
+
+static int take_row(struct pg_statement *s, cell_ctx *c, PGresult *result, void *const *out, struct pg_failure *f)
+{
+    const struct pg_sink sink = {.c = c};
+    int n = PQntuples(result), r = pg_check_columns(s, result, f);
+
+    if (r < 0)
+        return r;
+    if (n == 0)
+        return not_found(s, f);
+    if (n > 1)
+        return pg_fail(f, CELL_FAILED_PRECONDITION, "%d rows were found where at most one is expected", n);
+    return pg_decode_row(s, result, 0, out, NULL, &sink, f);
+}
+
+static int take_rows(struct pg_statement *s, cell_ctx *c, PGresult *result, void *const *out, struct pg_failure *f)
+{
+    const struct pg_sink sink = {.c = c};
+    size_t n = (size_t)PQntuples(result);
+    int r = pg_check_columns(s, result, f);
+    char *records = r < 0 ? NULL : cell_ctx_alloc(c, (n + (n == 0)) * s->record->size);
+
+    if (r >= 0 && !records)
+        return pg_fail(f, CELL_RESOURCE_EXHAUSTED, "%zu rows are more than a reply can hold", n);
+    for (size_t i = 0; r >= 0 && i < n; i++)
+        r = pg_decode_row(s, result, (int)i, NULL, records + i * s->record->size, &sink, f);
+    if (r < 0)
+        return r;
+    memcpy(out[s->list], &(cell_bytes){(const uint8_t *)records, n}, sizeof(cell_bytes));
+    return CELL_OK;
+}
+
+/* One number: into the out parameter, or as the result. */
+static int take_count(struct pg_statement *s, cell_ctx *c, PGresult *result, void *const *out, struct pg_failure *f)
+{
+    if (s->nout == 1)
+        return take_row(s, c, result, out, f);
+    return pg_affected(result);
+}
+
+static int take(struct pg_statement *s, cell_ctx *c, PGresult *result, void *const *out, struct pg_failure *f)
+{
+    switch (s->op) {
+    case PG_OP_ROW:
+        return take_row(s, c, result, out, f);
+    case PG_OP_ROWS:
+        return take_rows(s, c, result, out, f);
+    case PG_OP_COUNT:
+        return take_count(s, c, result, out, f);
+    default:
+        return s->must && pg_affected(result) == 0 ? not_found(s, f) : pg_affected(result);
+    }
+}
+
+static int run_one(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, void *const *out,
+                   const struct pg_patience *patience, struct pg_failure *f)
+{
+    struct pg_parameters p;
+    PGresult *result = NULL;
+    int r = pg_parameters_make(s, c, &p, f);
+
+    if (r >= 0)
+        r = pg_parameters_fill(s, &p, in, NULL, f);
+    if (r >= 0)
+        r = pg_pool_run(s->pool, link, s->prepared, &(struct pg_values){p.values, p.lengths, p.formats}, s->flags,
+                        patience, &result, f);
+    if (r >= 0)
+        r = take(s, c, result, out, f);
+    PQclear(result);
+    pg_parameters_free(&p);
+    return r;
+}
+
+/* Those that need a connection of their own. */
+static int run_pinned(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, struct pg_failure *f)
+{
+    switch (s->op) {
+    case PG_OP_STREAM:
+        return pg_run_stream(s, c, link, in, f);
+    case PG_OP_MANY:
+        return pg_run_many(s, c, link, in, f);
+    default:
+        return pg_run_load(s, c, link, in, f);
+    }
+}
+
+int pg_statement_run(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, void *const *out,
+                     struct pg_failure *f)
+{
+    struct pg_patience patience = pg_patience_of(c);
+    struct pg_link *own = NULL;
+
+    *f = (struct pg_failure){0};
+    if (s->op != PG_OP_STREAM && s->op != PG_OP_MANY && s->op != PG_OP_LOAD)
+        return run_one(s, c, link, in, out, &patience, f);
+    if (link)
+        return run_pinned(s, c, link, in, f);
+    int r = pg_pool_pin(s->pool, &patience, &own, f);
+    if (r < 0)
+        return r;
+    r = run_pinned(s, c, own, in, f);
+    pg_pool_unpin(s->pool, own, true);
+    return r;
+}

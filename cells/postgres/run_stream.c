@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * Rows as records of a stream, in bounded memory: libpq hands out one row at a time, and reads on only when it is
+ * asked; what the client does not take stays in the sockets, and in the end the server waits.
+ */
+#include "statement_impl.h"
+
+#include <string.h>
+
+#define BATCH 128                /* records that are put together at most */
+#define BATCH_BYTES (256 * 1024) /* of records, and of rows */
+
+struct stream {
+    struct pg_statement *s;
+    struct pg_link *link;
+    struct pg_patience patience;
+    struct cell_stream *to;
+    char *records;
+    PGresult *rows[BATCH]; /* the texts of the records are there */
+    uint32_t n, most;
+    size_t bytes;
+    struct pg_arena arena; /* of what else the records refer to */
+    bool checked;
+};
+
+static void forget_batch(struct stream *t)
+{
+    for (uint32_t i = 0; i < t->n; i++)
+        PQclear(t->rows[i]);
+    pg_arena_free(&t->arena);
+    t->n = 0;
+    t->bytes = 0;
+}
+
+static int put_batch(struct stream *t, struct pg_failure *f)
+{
+    int r = t->n > 0 ? cell_stream_put(t->to, t->records, t->n) : CELL_OK;
+
+    forget_batch(t);
+    return r < 0 ? pg_fail(f, r, "the client takes no more rows") : CELL_OK;
+}
+
+static int add_row(struct stream *t, PGresult *row, struct pg_failure *f)
+{
+    const struct pg_sink sink = {.arena = &t->arena, .borrow = true};
+    char *record = t->records + (size_t)t->n * t->s->record->size;
+    int r = t->checked ? CELL_OK : pg_check_columns(t->s, row, f);
+
+    t->checked = true;
+    t->rows[t->n++] = row; /* from here on it is the batch's */
+    memset(record, 0, t->s->record->size);
+    if (r >= 0)
+        r = pg_decode_row(t->s, row, 0, NULL, record, &sink, f);
+    for (uint32_t i = 0; i < t->s->nout; i++)
+        t->bytes += (size_t)PQgetlength(row, 0, (int)i);
+    if (r < 0)
+        return r;
+    /* What is here is sent before more is waited for. */
+    if (t->n == t->most || t->bytes > BATCH_BYTES || PQisBusy(pg_link_connection(t->link)))
+        return put_batch(t, f);
+    return CELL_OK;
+}
+
+/* All results up to the end of the statement. */
+static int take_all(struct stream *t, struct pg_failure *f)
+{
+    for (;;) {
+        PGresult *result = NULL;
+        int r = pg_link_result(t->link, &t->patience, &result, f);
+        if (r < 0 || !result)
+            return r < 0 ? r : put_batch(t, f);
+        if (PQresultStatus(result) == PGRES_SINGLE_TUPLE) {
+            r = add_row(t, result, f);
+            if (r < 0)
+                return r;
+            continue;
+        }
+        r = PQresultStatus(result) == PGRES_FATAL_ERROR ? pg_fail_result(f, result) : CELL_OK;
+        PQclear(result);
+        if (r < 0)
+            return r;
+    }
+}
+
+/* The statement's rest, which nobody wants. What it writes is not undone because its rows are not read. */
+static void drain(struct stream *t, bool write)
+{
+    struct pg_patience patience = {UINT64_MAX, NULL, NULL};
+    struct pg_failure ignored;
+    PGresult *result = NULL;
+
+    if (!write && PQtransactionStatus(pg_link_connection(t->link)) == PQTRANS_ACTIVE) {
+        PGcancel *cancel = PQgetCancel(pg_link_connection(t->link));
+        char error[256];
+        if (cancel)
+            PQcancel(cancel, error, sizeof(error));
+        PQfreeCancel(cancel);
+    }
+    while (pg_link_result(t->link, &patience, &result, &ignored) >= 0 && result)
+        PQclear(result);
+}
+
+static int run(struct stream *t, const void *in, cell_ctx *c, struct pg_failure *f)
+{
+    struct pg_statement *s = t->s;
+    PGconn *connection = pg_link_connection(t->link);
+    struct pg_parameters p;
+    Oid *types = cell_ctx_alloc(c, ((size_t)s->nin + 1) * sizeof(*types));
+    int r = types ? pg_parameters_make(s, c, &p, f) : pg_fail(f, CELL_NO_MEMORY, "out of memory");
+
+    if (r < 0)
+        return r;
+    r = pg_parameters_fill(s, &p, in, NULL, f);
+    for (uint32_t i = 0; i < s->nin; i++)
+        types[i] = s->in[i].place.oid;
+    if (r >= 0 && !PQsendQueryParams(connection, s->sql, (int)s->nin, types, p.values, p.lengths, p.formats, 1))
+        r = pg_fail_connection(f, connection, "asking the database");
+    pg_parameters_free(&p);
+    if (r < 0)
+        return r;
+    PQsetSingleRowMode(connection);
+    r = take_all(t, f);
+    forget_batch(t);
+    if (r < 0)
+        drain(t, s->flags & PG_RUN_WRITE);
+    return r;
+}
+
+int pg_run_stream(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, struct pg_failure *f)
+{
+    struct stream t = {.s = s, .link = link, .patience = pg_patience_of(c), .to = cell_ctx_stream(c)};
+    bool inside = PQtransactionStatus(pg_link_connection(link)) != PQTRANS_IDLE && !(s->flags & PG_RUN_WRITE);
+    struct pg_failure later;
+
+    t.most = (uint32_t)(BATCH_BYTES / s->record->size);
+    t.most = t.most < 1 ? 1 : t.most > BATCH ? BATCH : t.most;
+    t.records = cell_ctx_alloc(c, (size_t)t.most * s->record->size);
+    if (!t.records || !t.to)
+        return pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    /* A client that has seen enough must not lose its transaction by that. */
+    int r = inside ? pg_link_exec(link, "SAVEPOINT cell_stream", &t.patience, NULL, f) : CELL_OK;
+    if (r >= 0)
+        r = run(&t, in, c, f);
+    if (inside) {
+        struct pg_patience patience = {UINT64_MAX, NULL, NULL};
+        pg_link_exec(link, r < 0 ? "ROLLBACK TO cell_stream; RELEASE cell_stream" : "RELEASE cell_stream", &patience,
+                     NULL, &later);
+    }
+    return r;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Binding: the statement as the database understands it, compared with what the program was built for. */
+#include "statement_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sql.h"
+
+static const char *table_of(const struct pg_statement *s) { return s->table ? s->table : "?"; }
+
+/* The name that stands at character `position` of the statement: which one it is the message would only say in the
+ * server's language. */
+static const char *name_at(struct pg_statement *s, int position)
+{
+    size_t at = 0, length = strlen(s->sql);
+
+    for (int i = 1; i < position && at < length; i++)
+        do
+            at++;
+        while (at < length && ((unsigned char)s->sql[at] & 0xc0) == 0x80);
+    /* A column may be qualified: the last part counts. */
+    const char *name = NULL;
+    for (;;) {
+        struct pg_token t = pg_sql_token(s->sql, length, at);
+        if (t.kind != PG_TOKEN_NAME && t.kind != PG_TOKEN_QUOTED)
+            return name;
+        bool quoted = t.kind == PG_TOKEN_QUOTED;
+        name = pg_copy(&s->arena, s->sql + t.at + quoted, t.len - 2 * (size_t)quoted);
+        t = pg_sql_token(s->sql, length, t.at + t.len);
+        if (!name || t.kind != PG_TOKEN_PUNCT || s->sql[t.at] != '.')
+            return name;
+        at = t.at + t.len;
+    }
+}
+
+/* Whether the tables are behind the program. */
+static int explain(struct pg_statement *s, struct pg_failure *f)
+{
+    struct pg_failure said = *f;
+    const char *name = said.position > 0 ? name_at(s, said.position) : NULL;
+
+    if (strcmp(said.sqlstate, "42703") == 0)
+        pg_fail(f, CELL_FAILED_PRECONDITION,
+                "table '%s' has no column '%s': it is behind this program; run 'cell migrate'", table_of(s),
+                name ? name : "?");
+    else if (strcmp(said.sqlstate, "42P01") == 0)
+        pg_fail(f, CELL_FAILED_PRECONDITION,
+                "there is no table '%s': the database is behind this program; run 'cell "
+                "migrate'",
+                name ? name : table_of(s));
+    else
+        return f->status;
+    memcpy(f->sqlstate, said.sqlstate, sizeof(f->sqlstate));
+    return f->status;
+}
+
+static int changed(const struct pg_statement *s, const char *what, struct pg_failure *f)
+{
+    return pg_fail(f, CELL_FAILED_PRECONDITION,
+                   "table '%s': %s is of another type than the program was built for; build it again, or run 'cell "
+                   "migrate'",
+                   table_of(s), what);
+}
+
+/* Asks the catalog what a type that is not built in is called; sets the place's OIDs when it is the one that is meant.
+ */
+static int check_other_type(struct pg_statement *s, struct pg_link *link, Oid oid, struct pg_place *p,
+                            const struct pg_patience *patience, struct pg_failure *f)
+{
+    char sql[256];
+    PGresult *result = NULL;
+    struct pg_type_use is;
+
+    snprintf(
+        sql, sizeof(sql),
+        "SELECT pg_catalog.format_type(oid, NULL), typelem, typtype, typcategory FROM pg_catalog.pg_type WHERE oid "
+        "= %u",
+        oid);
+    int r = pg_link_exec(link, sql, patience, &result, f);
+    if (r < 0)
+        return r;
+    if (PQntuples(result) != 1 || pg_type_parse(&s->arena, PQgetvalue(result, 0, 0), &is, NULL) < 0) {
+        PQclear(result);
+        return changed(s, p->name, f);
+    }
+    const char kind = PQgetvalue(result, 0, 2)[0], category = PQgetvalue(result, 0, 3)[0];
+    p->element = is.array ? (Oid)strtoul(PQgetvalue(result, 0, 1), NULL, 10) : 0;
+    PQclear(result);
+    p->oid = oid;
+    is.modifier = is.scale = -1;
+    if (!pg_type_equal(&is, &p->in_database))
+        return changed(s, p->name, f);
+    /* Only of these is the binary format the text. */
+    if (p->in_database.base == PG_BASE_OTHER && !p->in_database.array && kind != 'e' && category != 'S')
+        return pg_fail(f, CELL_INVALID_ARGUMENT, "%s: a value of type %s needs a cast to text", p->name, is.name);
+    return CELL_OK;
+}
+
+static int check_type(struct pg_statement *s, struct pg_link *link, Oid oid, struct pg_place *p,
+                      const struct pg_patience *patience, struct pg_failure *f)
+{
+    if (p->oid != 0)
+        return oid == p->oid ? CELL_OK : changed(s, p->name, f);
+    return check_other_type(s, link, oid, p, patience, f);
+}
+
+static int check_described(struct pg_statement *s, struct pg_link *link, const PGresult *d,
+                           const struct pg_patience *patience, struct pg_failure *f)
+{
+    int r = CELL_OK;
+
+    if (PQnparams(d) != (int)s->nin || PQnfields(d) != (int)s->nout)
+        return pg_fail(f, CELL_INVALID_ARGUMENT,
+                       "the statement has %d parameters and %d columns, and the binding %u and %u", PQnparams(d),
+                       PQnfields(d), s->nin, s->nout);
+    for (uint32_t i = 0; r >= 0 && i < s->nin; i++)
+        r = check_type(s, link, PQparamtype(d, (int)i), &s->in[i].place, patience, f);
+    for (uint32_t i = 0; r >= 0 && i < s->nout; i++)
+        r = check_type(s, link, PQftype(d, (int)i), &s->out[i].place, patience, f);
+    return r;
+}
+
+/* The one result of what was sent. */
+static int one_result(struct pg_link *link, ExecStatusType wanted, const struct pg_patience *patience,
+                      PGresult **result, struct pg_failure *f)
+{
+    PGresult *got = NULL, *rest = NULL;
+    int r = pg_link_result(link, patience, &got, f);
+
+    while (r >= 0 && (r = pg_link_result(link, patience, &rest, f)) >= 0 && rest)
+        PQclear(rest);
+    if (r >= 0 && PQresultStatus(got) != wanted)
+        r = pg_fail_result(f, got);
+    if (r < 0) {
+        PQclear(got);
+        return r;
+    }
+    *result = got;
+    return CELL_OK;
+}
+
+static int describe(struct pg_statement *s, struct pg_link *link, const Oid *types, const struct pg_patience *patience,
+                    struct pg_failure *f)
+{
+    PGconn *connection = pg_link_connection(link);
+    PGresult *result = NULL;
+
+    if (!PQsendPrepare(connection, "", s->sql, (int)s->nin, types))
+        return pg_fail_connection(f, connection, "asking the database");
+    int r = one_result(link, PGRES_COMMAND_OK, patience, &result, f);
+    if (r < 0)
+        return explain(s, f);
+    PQclear(result);
+    if (!PQsendDescribePrepared(connection, ""))
+        return pg_fail_connection(f, connection, "asking the database");
+    r = one_result(link, PGRES_COMMAND_OK, patience, &result, f);
+    if (r < 0)
+        return r;
+    r = check_described(s, link, result, patience, f);
+    PQclear(result);
+    return r;
+}
+
+static int ask_database(struct pg_statement *s, const struct pg_patience *patience, struct pg_failure *f)
+{
+    struct pg_link *link = NULL;
+    Oid *types = pg_array(&s->arena, (size_t)s->nin + 1, sizeof(*types));
+    int r = types ? pg_pool_pin(s->pool, patience, &link, f) : pg_fail(f, CELL_NO_MEMORY, "out of memory");
+
+    if (r < 0)
+        return r;
+    for (uint32_t i = 0; i < s->nin; i++)
+        types[i] = s->in[i].place.oid;
+    r = describe(s, link, types, patience, f);
+    pg_pool_unpin(s->pool, link, true);
+    if (r < 0)
+        return r;
+    s->prepared = pg_prepared_new(s->pool, s->sql, types, (int)s->nin);
+    return s->prepared ? CELL_OK : pg_fail(f, CELL_NO_MEMORY, "out of memory");
+}
+
+int pg_statement_bind(struct pg_pool *pool, const struct cell_method *method, const char *binding,
+                      const struct pg_patience *patience, struct pg_statement **statement, struct pg_failure *f)
+{
+    struct pg_statement *s = calloc(1, sizeof(*s));
+
+    *f = (struct pg_failure){0};
+    if (!s)
+        return pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    s->pool = pool;
+    s->method = method;
+    int r = pg_binding_read(s, binding, f);
+    if (r >= 0)
+        r = ask_database(s, patience, f);
+    if (r < 0) {
+        pg_statement_free(s);
+        return r;
+    }
+    *statement = s;
+    return CELL_OK;
+}
+
+void pg_statement_free(struct pg_statement *s)
+{
+    if (!s)
+        return;
+    pg_prepared_free(s->prepared);
+    pg_arena_free(&s->arena);
+    free(s);
+}

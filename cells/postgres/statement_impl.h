@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What the parts of bound statements share: binding.c, statement.c, run.c, run_stream.c, run_copy.c. */
+#ifndef CELLS_POSTGRES_STATEMENT_IMPL_H
+#define CELLS_POSTGRES_STATEMENT_IMPL_H
+
+#include "codec.h"
+#include "statement.h"
+
+#define PG_MOST_PARAMETERS 1600 /* what a table can have of columns */
+
+enum pg_op { PG_OP_ROW, PG_OP_ROWS, PG_OP_STREAM, PG_OP_COUNT, PG_OP_EXEC, PG_OP_MANY, PG_OP_LOAD };
+
+/* Where the struct is in which a value is. */
+enum pg_home {
+    PG_HOME_PARAMETER, /* of the request struct, or out[parameter] */
+    PG_HOME_RECORD     /* an element of the list, or a record of the stream */
+};
+
+struct pg_part {
+    struct pg_place place;
+    enum pg_home home;
+    uint32_t parameter; /* in method->in or method->out */
+};
+
+struct pg_statement {
+    struct pg_arena arena; /* of everything here */
+    struct pg_pool *pool;
+    const struct cell_method *method;
+    enum pg_op op;
+    const char *sql, *copy, *table; /* copy, table: NULL = not said */
+    unsigned flags;                 /* enum pg_run_flags */
+    bool must;
+    struct pg_part *in, *out;
+    uint32_t nin, nout;
+    const struct cell_type *record; /* of rows, stream, many and load */
+    uint32_t list;                  /* of rows: in method->out; of many: in method->in */
+    struct pg_prepared *prepared;
+};
+
+/* binding.c: reads `binding`, and checks it against the descriptors of s->method. Jumps to the arena's `escape`. */
+int pg_binding_read(struct pg_statement *s, const char *binding, struct pg_failure *f);
+
+/* The struct that `part` is in: `in` is the request, `record` an element or record. */
+const void *pg_home_of(const struct pg_statement *s, const struct pg_part *part, const void *in, const void *record);
+
+/* Parameters of one execution, in memory of their arena. */
+struct pg_parameters {
+    struct pg_arena arena; /* what the values need */
+    const char **values;
+    int *lengths, *formats;
+    struct pg_encoded *encoded;
+};
+int pg_parameters_make(const struct pg_statement *s, cell_ctx *c, struct pg_parameters *p, struct pg_failure *f);
+int pg_parameters_fill(const struct pg_statement *s, struct pg_parameters *p, const void *in, const void *record,
+                       struct pg_failure *f);
+void pg_parameters_free(struct pg_parameters *p);
+
+/* run.c */
+/* CELL_FAILED_PRECONDITION when the columns are not those that were described: the table was changed since. */
+int pg_check_columns(const struct pg_statement *s, const PGresult *result, struct pg_failure *f);
+/* Row `row` of `result` into the out parameters (record NULL), or into a zeroed record. */
+int pg_decode_row(const struct pg_statement *s, const PGresult *result, int row, void *const *out, void *record,
+                  const struct pg_sink *sink, struct pg_failure *f);
+/* How many rows a command has affected, at most INT_MAX. */
+int pg_affected(PGresult *result);
+
+/* run_stream.c, run_copy.c; `link` is a pinned one */
+int pg_run_stream(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, struct pg_failure *f);
+int pg_run_many(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, struct pg_failure *f);
+int pg_run_load(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, struct pg_failure *f);
+
+#endif

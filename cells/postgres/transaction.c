@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+#include "transaction.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct pg_transaction {
+    struct pg_link *link; /* NULL = this place is free */
+    char token[PG_TOKEN_SIZE];
+    uint32_t uid;
+    int32_t pid;
+    int process; /* a pidfd; −1 when there is none */
+    bool used;   /* a call runs in it, or it is being made */
+    bool doomed; /* its process has ended: whoever uses it ends it */
+};
+
+struct pg_transactions {
+    struct pg_pool *pool;
+    uint32_t most, most_per_uid, idle_ms;
+    pthread_mutex_t lock; /* for what follows */
+    struct pg_transaction *all;
+    pthread_t watcher;
+    bool watching; /* the thread is there, and looks at everything again when it is woken */
+    bool started;  /* and has to be joined */
+    bool stop;
+    int wake; /* an eventfd */
+};
+
+struct pg_transactions *pg_transactions_new(struct pg_pool *pool, uint32_t most, uint32_t most_per_uid,
+                                            uint32_t idle_ms)
+{
+    struct pg_transactions *t = calloc(1, sizeof(*t));
+
+    if (!t)
+        return NULL;
+    *t = (struct pg_transactions){.pool = pool, .most = most, .most_per_uid = most_per_uid, .idle_ms = idle_ms};
+    t->all = calloc(most, sizeof(*t->all));
+    t->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pthread_mutex_init(&t->lock, NULL);
+    if (!t->all || t->wake < 0) {
+        pg_transactions_free(t);
+        return NULL;
+    }
+    return t;
+}
+
+/* With the lock. Its link is the caller's now, to be given back. */
+static struct pg_link *clear(struct pg_transaction *x)
+{
+    struct pg_link *link = x->link;
+
+    if (x->process >= 0)
+        close(x->process);
+    *x = (struct pg_transaction){.process = -1};
+    return link;
+}
+
+static void wake(struct pg_transactions *t)
+{
+    const uint64_t one = 1;
+
+    /* When it is full the thread is awake already. */
+    if (write(t->wake, &one, sizeof(one)) < 0 && errno != EAGAIN)
+        return;
+}
+
+void pg_transactions_free(struct pg_transactions *t)
+{
+    if (!t)
+        return;
+    pthread_mutex_lock(&t->lock);
+    t->stop = true;
+    bool join = t->started;
+    pthread_mutex_unlock(&t->lock);
+    if (join) {
+        wake(t);
+        pthread_join(t->watcher, NULL);
+    }
+    for (uint32_t i = 0; t->all && i < t->most; i++)
+        if (t->all[i].link)
+            pg_pool_unpin(t->pool, clear(&t->all[i]), false);
+    if (t->wake >= 0)
+        close(t->wake);
+    pthread_mutex_destroy(&t->lock);
+    free(t->all);
+    free(t);
+}
+
+/* With the lock: those whose process has ended. Without anything to look at the thread ends, and says so. */
+static nfds_t collect(struct pg_transactions *t, struct pollfd *fds, uint32_t *which)
+{
+    nfds_t n = 1;
+
+    fds[0] = (struct pollfd){.fd = t->wake, .events = POLLIN};
+    for (uint32_t i = 0; i < t->most; i++) {
+        if (!t->all[i].link || t->all[i].process < 0 || t->all[i].doomed)
+            continue;
+        which[n] = i;
+        fds[n++] = (struct pollfd){.fd = t->all[i].process, .events = POLLIN};
+    }
+    return n;
+}
+
+/* One whose process has ended. Closing the connection makes the server roll back. */
+static void reap(struct pg_transactions *t, uint32_t i, int process)
+{
+    struct pg_transaction *x = &t->all[i];
+    struct pg_link *link = NULL;
+
+    pthread_mutex_lock(&t->lock);
+    if (x->link && x->process == process) {
+        x->doomed = true;
+        if (!x->used)
+            link = clear(x);
+    }
+    pthread_mutex_unlock(&t->lock);
+    if (link)
+        pg_pool_unpin(t->pool, link, false);
+}
+
+static void *watch(void *argument)
+{
+    struct pg_transactions *t = argument;
+    struct pollfd *fds = calloc((size_t)t->most + 1, sizeof(*fds));
+    uint32_t *which = calloc((size_t)t->most + 1, sizeof(*which));
+    uint64_t ignored;
+
+    for (;;) {
+        pthread_mutex_lock(&t->lock);
+        nfds_t n = fds && which ? collect(t, fds, which) : 1;
+        if (t->stop || n == 1) {
+            t->watching = false;
+            pthread_mutex_unlock(&t->lock);
+            break;
+        }
+        pthread_mutex_unlock(&t->lock);
+        if (poll(fds, n, -1) < 0)
+            continue;
+        if (fds[0].revents && read(t->wake, &ignored, sizeof(ignored)) < 0 && errno != EAGAIN)
+            continue;
+        for (nfds_t k = 1; k < n; k++)
+            if (fds[k].revents)
+                reap(t, which[k], fds[k].fd);
+    }
+    free(fds);
+    free(which);
+    return NULL;
+}
+
+/* With the lock. */
+static void see_to_watcher(struct pg_transactions *t)
+{
+    if (t->watching) {
+        wake(t);
+        return;
+    }
+    if (t->started)
+        pthread_join(t->watcher, NULL); /* it has said that it ends, and takes no lock any more */
+    /* Without a thread the idle timeout remains. */
+    t->started = t->watching = pthread_create(&t->watcher, NULL, watch, t) == 0;
+}
+
+/* With the lock: a free place, which is taken. */
+static struct pg_transaction *take_place(struct pg_transactions *t, uint32_t uid, struct pg_failure *f)
+{
+    struct pg_transaction *free_one = NULL;
+    uint32_t own = 0;
+
+    for (uint32_t i = 0; i < t->most; i++) {
+        if (!t->all[i].link && !t->all[i].used)
+            free_one = &t->all[i];
+        else if (t->all[i].uid == uid)
+            own++;
+    }
+    if (!free_one || own >= t->most_per_uid) {
+        pg_fail(f, CELL_RESOURCE_EXHAUSTED, "%s",
+                free_one ? "this user has as many transactions as one may have"
+                         : "there are as many transactions as there may be");
+        return NULL;
+    }
+    *free_one = (struct pg_transaction){.uid = uid, .used = true, .process = -1};
+    return free_one;
+}
+
+static void make_token(char token[PG_TOKEN_SIZE])
+{
+    unsigned char bytes[16];
+
+    while (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+        continue;
+    for (unsigned i = 0; i < 16; i++)
+        snprintf(token + (size_t)2 * i, 3, "%02x", bytes[i]);
+}
+
+/* Ends those that PostgreSQL has ended, so that their places and connections are free. */
+static void sweep(struct pg_transactions *t)
+{
+    for (uint32_t i = 0; i < t->most; i++) {
+        struct pg_transaction *x = &t->all[i];
+        struct pg_link *link = NULL;
+        pthread_mutex_lock(&t->lock);
+        if (x->link && !x->used && !pg_link_is_alive(x->link))
+            link = clear(x);
+        pthread_mutex_unlock(&t->lock);
+        if (link)
+            pg_pool_unpin(t->pool, link, false);
+    }
+}
+
+static int begin_on(struct pg_transactions *t, struct pg_link *link, const char *begin,
+                    const struct pg_patience *patience, struct pg_failure *f)
+{
+    char sql[256];
+
+    snprintf(sql, sizeof(sql), "%s; SET LOCAL idle_in_transaction_session_timeout = %" PRIu32, begin, t->idle_ms);
+    return pg_link_exec(link, sql, patience, NULL, f);
+}
+
+int pg_transaction_begin(struct pg_transactions *t, const struct cell_caller *caller, const char *begin,
+                         const struct pg_patience *patience, char token[PG_TOKEN_SIZE], struct pg_failure *f)
+{
+    struct pg_link *link = NULL;
+
+    *f = (struct pg_failure){0};
+    sweep(t);
+    pthread_mutex_lock(&t->lock);
+    struct pg_transaction *x = take_place(t, caller->uid, f);
+    pthread_mutex_unlock(&t->lock);
+    if (!x)
+        return f->status;
+    int r = pg_pool_pin(t->pool, patience, &link, f);
+    if (r >= 0)
+        r = begin_on(t, link, begin, patience, f);
+    /* Where it is another process that has this number, or none can be seen, there is the idle timeout. */
+    int process = r < 0 || caller->pid <= 0 ? -1 : (int)syscall(SYS_pidfd_open, caller->pid, 0);
+    pthread_mutex_lock(&t->lock);
+    if (r < 0) {
+        *x = (struct pg_transaction){.process = -1};
+    } else {
+        x->link = link;
+        x->pid = caller->pid;
+        x->process = process;
+        x->used = false;
+        make_token(x->token);
+        memcpy(token, x->token, PG_TOKEN_SIZE);
+        if (process >= 0)
+            see_to_watcher(t);
+    }
+    pthread_mutex_unlock(&t->lock);
+    if (r < 0 && link)
+        pg_pool_unpin(t->pool, link, false);
+    return r;
+}
+
+/* Without telling by its time how much of a token is right. */
+static bool same_token(const char *a, cell_str b)
+{
+    unsigned different = b.len != PG_TOKEN_SIZE - 1;
+
+    for (uint64_t i = 0; i < b.len && i < PG_TOKEN_SIZE - 1; i++)
+        different |= (unsigned char)a[i] ^ (unsigned char)b.ptr[i];
+    return different == 0;
+}
+
+int pg_transaction_get(struct pg_transactions *t, const struct cell_caller *caller, cell_str token,
+                       struct pg_transaction **transaction, struct pg_failure *f)
+{
+    int r = CELL_NOT_FOUND;
+
+    pthread_mutex_lock(&t->lock);
+    for (uint32_t i = 0; i < t->most; i++) {
+        struct pg_transaction *x = &t->all[i];
+        if (!x->link || !same_token(x->token, token) || x->uid != caller->uid || x->pid != caller->pid)
+            continue;
+        r = x->used ? CELL_FAILED_PRECONDITION : CELL_OK;
+        if (r >= 0) {
+            x->used = true;
+            *transaction = x;
+        }
+        break;
+    }
+    pthread_mutex_unlock(&t->lock);
+    if (r == CELL_NOT_FOUND)
+        return pg_fail(f, r, "there is no such transaction of this program; it may have been idle for too long");
+    return r < 0 ? pg_fail(f, r, "another call of this transaction is still running") : CELL_OK;
+}
+
+struct pg_link *pg_transaction_link(struct pg_transaction *transaction) { return transaction->link; }
+
+void pg_transaction_put(struct pg_transactions *t, struct pg_transaction *transaction)
+{
+    struct pg_link *link = NULL;
+
+    pthread_mutex_lock(&t->lock);
+    transaction->used = false;
+    if (transaction->doomed)
+        link = clear(transaction);
+    pthread_mutex_unlock(&t->lock);
+    if (link)
+        pg_pool_unpin(t->pool, link, false);
+}
+
+void pg_transaction_end(struct pg_transactions *t, struct pg_transaction *transaction)
+{
+    pthread_mutex_lock(&t->lock);
+    struct pg_link *link = clear(transaction);
+    /* The thread has nothing to wait for when this was the last one. */
+    if (t->watching)
+        wake(t);
+    pthread_mutex_unlock(&t->lock);
+    pg_pool_unpin(t->pool, link, true);
+}

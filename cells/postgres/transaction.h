@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * Transactions of clients: each has a pinned connection and a token. PostgreSQL itself ends one that is idle for too
+ * long; a thread, which runs only while there are transactions, ends those of processes that have ended. Thread-safe.
+ */
+#ifndef CELLS_POSTGRES_TRANSACTION_H
+#define CELLS_POSTGRES_TRANSACTION_H
+
+#include "pool.h"
+
+#define PG_TOKEN_SIZE 33 /* 32 hex digits and a NUL */
+
+struct pg_transactions;
+struct pg_transaction;
+
+/* `most` at once, `most_per_uid` of one user; all at least 1. NULL when memory is short. */
+struct pg_transactions *pg_transactions_new(struct pg_pool *pool, uint32_t most, uint32_t most_per_uid,
+                                            uint32_t idle_ms);
+/* Rolls back what is open; nobody may use any. NULL is accepted. */
+void pg_transactions_free(struct pg_transactions *t);
+
+/* `begin` is the SQL that begins it. CELL_RESOURCE_EXHAUSTED, as pg_pool_pin and pg_link_exec. */
+int pg_transaction_begin(struct pg_transactions *t, const struct cell_caller *caller, const char *begin,
+                         const struct pg_patience *patience, char token[PG_TOKEN_SIZE], struct pg_failure *f);
+
+/*
+ * The one that `token` stands for, for one call; its link is used until pg_transaction_put. CELL_NOT_FOUND when there
+ * is none, or it is another process's; CELL_FAILED_PRECONDITION when another call runs in it.
+ */
+int pg_transaction_get(struct pg_transactions *t, const struct cell_caller *caller, cell_str token,
+                       struct pg_transaction **transaction, struct pg_failure *f);
+struct pg_link *pg_transaction_link(struct pg_transaction *transaction);
+void pg_transaction_put(struct pg_transactions *t, struct pg_transaction *transaction);
+/* In place of put: it is over, committed or rolled back, or is rolled back with its connection. */
+void pg_transaction_end(struct pg_transactions *t, struct pg_transaction *transaction);
+
+#endif

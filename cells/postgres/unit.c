@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+#include "unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "catalog.h"
+
+bool pg_request_is_table(const json_t *request)
+{
+    const char *verb = json_string_value(json_object_get(json_object_get(request, "annotation"), "verb"));
+
+    return verb && (strcmp(verb, "table") == 0 || strcmp(verb, "rows") == 0);
+}
+
+static void free_declared(struct pg_unit *u)
+{
+    for (uint32_t i = 0; i < u->n; i++)
+        pg_declared_free(u->declared[i]);
+    u->n = 0;
+}
+
+void pg_unit_free(struct pg_unit *u)
+{
+    free_declared(u);
+    free(u->declared);
+    free(u->request);
+    pg_model_free(u->catalog);
+    pg_plan_free(u->plan);
+    *u = (struct pg_unit){0};
+}
+
+static int declare_all(struct pg_unit *u, json_t *const *requests, uint32_t n, struct pg_failure *f)
+{
+    char why[256];
+
+    free_declared(u);
+    for (uint32_t i = 0; i < n; i++) {
+        if (!pg_request_is_table(requests[i]))
+            continue;
+        int r = pg_declare(requests[i], u->catalog, &u->declared[u->n], why);
+        if (r < 0)
+            return pg_fail(f, r, "%s", r == CELL_NO_MEMORY ? "out of memory" : why);
+        u->request[u->n++] = i;
+    }
+    return CELL_OK;
+}
+
+/* The tables that declarations name: their own, its former name, and those that foreign keys refer to. */
+static int read_catalog(PGconn *conn, struct pg_unit *u, int64_t deadline_ms, struct pg_failure *f)
+{
+    uint32_t room = 0, n = 0;
+
+    for (uint32_t i = 0; i < u->n; i++)
+        room += 2 + u->declared[i]->table.nforeign;
+    struct pg_wanted *wanted = calloc(room + 1u, sizeof(*wanted));
+    if (!wanted)
+        return pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < u->n; i++) {
+        const struct pg_declared *d = u->declared[i];
+        if (d->table.name)
+            wanted[n++] = (struct pg_wanted){d->table.schema, d->table.name};
+        if (d->renamed_from)
+            wanted[n++] = (struct pg_wanted){d->table.schema, d->renamed_from};
+        for (uint32_t k = 0; k < d->table.nforeign; k++)
+            if (d->table.foreign[k].to_table)
+                wanted[n++] = (struct pg_wanted){d->table.foreign[k].to_schema, d->table.foreign[k].to_table};
+    }
+    int r = pg_catalog_read(conn, wanted, n, deadline_ms, &u->catalog, f);
+    free(wanted);
+    return r;
+}
+
+int pg_unit_plan(PGconn *conn, json_t *const *requests, uint32_t n, int64_t deadline_ms, struct pg_unit *unit,
+                 struct pg_failure *f)
+{
+    struct pg_unit u = {.declared = calloc(n + 1u, sizeof(*u.declared)), .request = calloc(n + 1u, sizeof(*u.request))};
+    /* Twice: what a declaration is depends on the database's enums and version, and which tables matter on it. */
+    int r = u.declared && u.request ? declare_all(&u, requests, n, f) : pg_fail(f, CELL_NO_MEMORY, "out of memory");
+
+    if (r >= 0)
+        r = read_catalog(conn, &u, deadline_ms, f);
+    if (r >= 0)
+        r = declare_all(&u, requests, n, f);
+    if (r >= 0 && pg_diff(u.catalog, (const struct pg_declared *const *)u.declared, u.n, NULL, &u.plan) < 0)
+        r = pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    if (r < 0) {
+        pg_unit_free(&u);
+        return r;
+    }
+    *unit = u;
+    return CELL_OK;
+}
+
+bool pg_unit_has_errors(const struct pg_unit *u, uint32_t i)
+{
+    return pg_has_errors(&u->declared[i]->diagnostics, UINT32_MAX) || pg_has_errors(&u->plan->diagnostics, i);
+}
+
+/* The same id for the same steps, whatever else is planned. */
+static bool make_id(const struct pg_plan *p, char id[33])
+{
+    json_t *all = json_array();
+    char *text = NULL;
+
+    for (uint32_t i = 0; i < p->nsteps; i++)
+        for (uint32_t k = 0; k < p->steps[i].nsql; k++)
+            json_array_append_new(all, json_string(p->steps[i].sql[k]));
+    text = json_dumps(all, JSON_COMPACT);
+    json_decref(all);
+    if (text)
+        pg_hash(text, strlen(text), id);
+    free(text);
+    return text != NULL;
+}
+
+json_t *pg_unit_plan_json(const struct pg_unit *u, uint32_t i, char id[33], uint32_t *nsteps)
+{
+    struct pg_plan own = {.steps = calloc(u->plan->nsteps + 1u, sizeof(*own.steps))};
+    json_t *plan = NULL;
+
+    for (uint32_t k = 0; own.steps && k < u->plan->nsteps; k++)
+        if (u->plan->steps[k].declared == i)
+            own.steps[own.nsteps++] = u->plan->steps[k];
+    id[0] = '\0';
+    *nsteps = own.nsteps;
+    if (own.nsteps && make_id(&own, own.id)) {
+        memcpy(id, own.id, sizeof(own.id));
+        plan = pg_plan_json(&own);
+    }
+    free(own.steps);
+    return plan;
+}

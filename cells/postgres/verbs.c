@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The annotations that the cell answers. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "expand.h"
+#include "query.h"
+
+#define ARGS "\"args\": [{\"name\": \"name\", \"type\": \"string\", \"required\": true}], "
+
+static const char tables[] =
+    "{\"name\": \"rows\", \"on\": [\"struct\"], " ARGS
+    "\"doc\": \"Rows of a table or view that is somebody else's: it is checked and read, and never changed.\", "
+    "\"field_rules\": [\"column\", \"key\", \"sql_type\"], \"rules\": [\"schema\"]}, "
+    "{\"name\": \"table\", \"on\": [\"struct\"], " ARGS
+    "\"doc\": \"The struct is the table of that name: it is made or changed to be as the struct says.\", "
+    "\"field_rules\": [\"auto\", \"backfill\", \"check\", \"column\", \"default\", \"generated\", \"index\", \"key\", "
+    "\"length\", \"range\", \"references\", \"sql_type\", \"unique\"], "
+    "\"rules\": [\"check\", \"dropped\", \"foreign_key\", \"index\", \"primary_key\", \"retyped\", \"schema\", "
+    "\"step\", "
+    "\"table_renamed_from\", \"unique_index\"]}";
+
+static int by_name(const void *a, const void *b)
+{
+    json_t *const *x = a, *const *y = b;
+
+    return strcmp(json_string_value(json_object_get(*x, "name")), json_string_value(json_object_get(*y, "name")));
+}
+
+char *pg_verbs(void)
+{
+    char text[8192], *out;
+    json_t *sorted[16];
+
+    snprintf(text, sizeof(text), "[%s, %s]", pg_query_verbs, tables);
+    json_t *all = json_loads(text, 0, NULL), *list = json_array();
+    size_t n = json_array_size(all);
+    for (size_t i = 0; i < n && i < 16; i++)
+        sorted[i] = json_array_get(all, i);
+    qsort(sorted, n, sizeof(sorted[0]), by_name);
+    for (size_t i = 0; i < n && i < 16; i++)
+        json_array_append(list, sorted[i]);
+    out = json_dumps(list, JSON_COMPACT);
+    json_decref(list);
+    json_decref(all);
+    return out;
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * What a running cell answers to the questions of a project. A question may need what another one's plan will make,
+ * and nobody has kept in which order the sources have them: so all that have no plan are asked again for as long as
+ * others turn out to have one.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/json.h"
+#include "locks.h"
+#include "wire/frame.h"
+
+struct wanted {
+    const char *key;
+    char *question;   /* NULL: it is not there any more */
+    bool used;        /* by a recorded build */
+    bool planned;     /* its answer had a plan */
+    uint32_t pending; /* how many plans there were when it was asked last; UINT32_MAX = never */
+    char *document;   /* canonical; NULL: it is refused */
+    char *refusal;
+};
+
+struct asking {
+    struct lock_asker *a;
+    struct wanted *list;
+    size_t n;
+    struct cell_error *e;
+};
+
+static int no_memory(struct cell_error *e) { return cell_error_set(e, CELL_NO_MEMORY, "out of memory"); }
+
+/* ---- which questions ---- */
+
+/* The question of `key`, from the records or a lock; *used tells of the records. Caller frees. */
+static char *find_question(const struct lock_wanted *w, const char *name, const char *key, bool *used)
+{
+    char *question = NULL;
+    *used = false;
+    for (uint32_t i = 0; w->records && i < w->records->n; i++) {
+        const struct record_use *use = &w->records->uses[i];
+        if (use->key && strcmp(use->cell, name) == 0 && strcmp(use->key, key) == 0) {
+            *used = true;
+            question = cell_records_question(w->dir, use);
+        }
+    }
+    for (unsigned i = 0; !question && i < 2; i++) {
+        const struct lock_answer *old = w->locks[i] ? cell_lock_answer(w->locks[i], key) : NULL;
+        question = old ? strdup(old->question) : NULL;
+    }
+    return question;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    const char *x, *y;
+    memcpy(&x, a, sizeof(x));
+    memcpy(&y, b, sizeof(y));
+    return strcmp(x, y);
+}
+
+/* The keys that are asked for, sorted; some may come several times. NULL: memory was short. */
+static const char **wanted_keys(const struct lock_asker *a, const char *name, size_t *n)
+{
+    const struct lock_wanted *w = a->wanted;
+    size_t most = w->records ? w->records->n : 0, count = 0;
+    for (unsigned i = 0; i < 2; i++)
+        most += w->locks[i] ? w->locks[i]->nanswers : 0;
+    const char **keys = cell_arena_array(&a->live->lock.arena, most + 1, sizeof(*keys));
+    for (uint32_t i = 0; keys && w->records && i < w->records->n; i++)
+        if (w->records->uses[i].key && strcmp(w->records->uses[i].cell, name) == 0)
+            keys[count++] = w->records->uses[i].key;
+    for (unsigned l = 0; keys && !w->only_used && l < 2; l++)
+        for (uint32_t i = 0; w->locks[l] && i < w->locks[l]->nanswers; i++)
+            keys[count++] = w->locks[l]->answers[i].key;
+    if (keys && count)
+        qsort(keys, count, sizeof(*keys), compare_texts);
+    *n = count;
+    return keys;
+}
+
+static int list_wanted(struct asking *q, const char *name)
+{
+    size_t n = 0;
+    const char **keys = wanted_keys(q->a, name, &n);
+    q->list = keys ? calloc(n + 1, sizeof(*q->list)) : NULL;
+    if (!q->list)
+        return no_memory(q->e);
+    for (size_t i = 0; i < n; i++) {
+        if (i && strcmp(keys[i], keys[i - 1]) == 0)
+            continue;
+        struct wanted *w = &q->list[q->n++];
+        *w = (struct wanted){.key = keys[i], .pending = UINT32_MAX};
+        w->question = find_question(q->a->wanted, name, keys[i], &w->used);
+    }
+    return CELL_OK;
+}
+
+/* ---- asking ---- */
+
+static void put_pending(const struct lock_live *live, struct cell_buffer *out)
+{
+    for (uint32_t i = 0; i < live->nplans; i++) {
+        cell_buffer_puts(out, i ? "," : "{\"pending\":[");
+        cell_buffer_puts(out, live->plans[i].request);
+    }
+    if (live->nplans)
+        cell_buffer_puts(out, "],");
+}
+
+/* *x is the answer; *why is set when the cell refuses the declaration, or the answer is not valid. */
+static int check_answer(const char *sent, size_t sent_len, const char *reply, size_t len, struct cell_expansion **x,
+                        struct cell_error *why)
+{
+    struct cell_schema *declared = NULL;
+    int r = cell_request_declared(sent, sent_len, &declared, why);
+    if (r >= 0)
+        r = cell_expansion_parse(reply, len, declared, x, why);
+    cell_schema_free(declared);
+    for (uint32_t i = 0; r >= 0 && i < (*x)->ndiagnostics; i++)
+        if ((*x)->diagnostics[i].severity == EXPANSION_ERROR)
+            r = cell_error_set(why, CELL_FAILED_PRECONDITION, "%s", (*x)->diagnostics[i].text);
+    return r;
+}
+
+static int take_plan(struct asking *q, struct wanted *w, const struct cell_buffer *request, struct cell_expansion *x)
+{
+    struct lock_live *live = q->a->live;
+    struct cell_arena *arena = &live->lock.arena;
+    struct lock_plan *plan = &live->plans[live->nplans];
+    *plan = (struct lock_plan){.key = cell_arena_copy(arena, w->key, strlen(w->key)),
+                               .question = cell_arena_copy(arena, w->question, strlen(w->question)),
+                               .request = cell_arena_copy(arena, request->data, request->len)};
+    if (!plan->key || !plan->question || !plan->request)
+        return no_memory(q->e);
+    plan->x = x;
+    live->nplans++;
+    w->planned = true;
+    return CELL_OK;
+}
+
+/* One question, as it is refused or answered now. Negative: the cell cannot be asked any more. */
+static int ask_one(struct asking *q, struct wanted *w, struct cell_buffer *request, struct cell_buffer *sent,
+                   struct cell_buffer *document)
+{
+    struct cell_error why = {0};
+    struct cell_expansion *x = NULL;
+    const char *reply;
+    size_t len;
+    int r = cell_lock_request(w->question, strlen(w->question), CELL_LOCK_FOLDER "/", false, request, &why);
+    put_pending(q->a->live, sent);
+    if (r >= 0) {
+        size_t skip = q->a->live->nplans ? 1 : 0; /* the brace, which put_pending has opened */
+        cell_buffer_append(sent, request->data + skip, request->len - skip);
+        r = cell_buffer_ok(sent) ? locks_request(q->a, CELL_COMPILE_EXPAND, sent->data, sent->len, &reply, &len, &why)
+                                 : no_memory(&why);
+    }
+    if (r >= 0)
+        r = check_answer(request->data, request->len, reply, len, &x, &why);
+    if (r >= 0)
+        r = cell_lock_document(reply, len, document, &why);
+    w->pending = q->a->live->nplans;
+    free(w->document), free(w->refusal);
+    w->document = w->refusal = NULL;
+    bool lost = r == CELL_UNAVAILABLE || r == CELL_DEADLINE_EXCEEDED || r == CELL_NO_MEMORY;
+    if (lost)
+        r = cell_error_set(q->e, r, "%s", why.text);
+    else if (r < 0)
+        r = (w->refusal = strdup(why.text)) ? CELL_OK : no_memory(q->e);
+    else if (!(w->document = strdup(document->data)))
+        r = no_memory(q->e);
+    if (r >= 0 && w->document && x->plan.id) {
+        r = take_plan(q, w, request, x);
+        x = r >= 0 ? NULL : x;
+    }
+    cell_expansion_free(x);
+    return r;
+}
+
+static int ask(struct asking *q, struct wanted *w)
+{
+    struct cell_buffer request = {0}, sent = {0}, document = {0};
+    int r = ask_one(q, w, &request, &sent, &document);
+    cell_buffer_free(&request);
+    cell_buffer_free(&sent);
+    cell_buffer_free(&document);
+    return r;
+}
+
+/* Until no other plan turns up. What has one keeps the answer that it had. */
+static int ask_all(struct asking *q)
+{
+    struct lock_live *live = q->a->live;
+    int r = CELL_OK;
+    for (uint32_t before = UINT32_MAX; r >= 0 && before != live->nplans;) {
+        before = live->nplans;
+        for (size_t i = 0; i < q->n && r >= 0; i++) {
+            struct wanted *w = &q->list[i];
+            if (w->question && !w->planned && w->pending != live->nplans)
+                r = ask(q, w);
+        }
+    }
+    return r;
+}
+
+/* ---- what came of it ---- */
+
+static int keep_one(struct asking *q, const struct wanted *w)
+{
+    static const char gone[] = "its question is not in .cell any more; compile what uses it again";
+    struct cell_lock *lock = &q->a->live->lock;
+    struct cell_arena *arena = &lock->arena;
+    const char *key = cell_arena_copy(arena, w->key, strlen(w->key));
+    if (w->document) {
+        struct lock_answer made = {.key = key,
+                                   .question = cell_arena_copy(arena, w->question, strlen(w->question)),
+                                   .question_len = strlen(w->question),
+                                   .document = cell_arena_copy(arena, w->document, strlen(w->document)),
+                                   .document_len = strlen(w->document)};
+        lock->answers[lock->nanswers++] = made;
+        return key && made.question && made.document ? CELL_OK : no_memory(q->e);
+    }
+    const char *why = w->refusal ? w->refusal : gone;
+    struct lock_refusal refusal = {.key = key, .text = cell_arena_copy(arena, why, strlen(why)), .used = w->used};
+    q->a->live->refused[q->a->live->nrefused++] = refusal;
+    return key && refusal.text ? CELL_OK : no_memory(q->e);
+}
+
+static int keep(struct asking *q)
+{
+    int r = CELL_OK;
+    for (size_t i = 0; i < q->n && r >= 0; i++)
+        r = keep_one(q, &q->list[i]);
+    return r;
+}
+
+int locks_ask_answers(struct lock_asker *a, const char *name, struct cell_error *e)
+{
+    struct asking q = {.a = a, .e = e};
+    struct lock_live *live = a->live;
+    struct cell_arena *arena = &live->lock.arena;
+    int r = list_wanted(&q, name);
+    live->lock.answers = cell_arena_array(arena, q.n + 1, sizeof(*live->lock.answers));
+    live->refused = cell_arena_array(arena, q.n + 1, sizeof(*live->refused));
+    live->plans = cell_arena_array(arena, q.n + 1, sizeof(*live->plans));
+    if (r >= 0 && (!live->lock.answers || !live->refused || !live->plans))
+        r = no_memory(e);
+    if (r >= 0)
+        r = ask_all(&q);
+    if (r >= 0)
+        r = keep(&q);
+    for (size_t i = 0; i < q.n; i++) {
+        free(q.list[i].question);
+        free(q.list[i].document);
+        free(q.list[i].refusal);
+    }
+    free(q.list);
+    return r;
+}

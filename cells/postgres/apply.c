@@ -131,7 +131,7 @@ static bool is_done(const struct go *g, const struct pg_step *step)
     return done;
 }
 
-/* A step that is in no transaction. Its first statement is what may be interrupted, the others record it. */
+/* A step that is in no transaction: what an interrupted one has left is removed first. */
 static int run_outside(const struct go *g, const struct pg_step *step, struct pg_failure *f)
 {
     bool done = is_done(g, step);
@@ -140,7 +140,7 @@ static int run_outside(const struct go *g, const struct pg_step *step, struct pg
 
     for (uint32_t i = 0; r >= 0 && !done && i < step->nrepair; i++)
         r = run(g, step->repair[i], f);
-    for (uint32_t i = done ? 1 : 0; r >= 0 && i < step->nsql; i++)
+    for (uint32_t i = 0; r >= 0 && !done && i < step->nsql; i++)
         r = run(g, step->sql[i], f);
     if (r >= 0 && step->done && !is_done(g, step))
         r = pg_fail(f, CELL_ABORTED, "the step had no effect");

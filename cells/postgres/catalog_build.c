@@ -34,7 +34,8 @@ static json_t *json(const struct row *r, int column)
                       JSON_DECODE_ANY, NULL);
 }
 
-/* A list of names. The arena has no escape while JSON is held, so what is missing is noticed by its number. */
+/* A list of names; NULL when it is empty. The arena has no escape while JSON is held, so what is missing is noticed by
+ * its number. */
 static const char **names(const struct row *r, int column, uint32_t *n)
 {
     json_t *list = json(r, column), *entry;
@@ -42,9 +43,13 @@ static const char **names(const struct row *r, int column, uint32_t *n)
     bool complete = true;
     size_t i;
 
-    r->arena->escape = NULL;
-    const char **out = pg_array(r->arena, json_array_size(list) + 1, sizeof(*out));
     *n = (uint32_t)json_array_size(list);
+    if (*n == 0) {
+        json_decref(list);
+        return NULL;
+    }
+    r->arena->escape = NULL;
+    const char **out = pg_array(r->arena, *n, sizeof(*out));
     json_array_foreach(list, i, entry)
     {
         const char *name = out ? pg_strdup(r->arena, json_string_value(entry)) : NULL;

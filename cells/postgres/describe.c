@@ -58,7 +58,8 @@ static int fail_locked(struct describing *x)
         "SELECT c.relname, a.pid, coalesce(nullif(a.application_name, ''), 'no name'), a.state,"
         " extract(epoch FROM clock_timestamp() - a.xact_start)::int"
         " FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_stat_activity a ON a.pid = l.pid"
-        " WHERE l.granted AND l.pid <> pg_backend_pid() AND l.locktype = 'relation' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+        " WHERE l.granted AND l.pid <> pg_backend_pid() AND l.locktype = 'relation' AND c.relkind IN ('r', 'p', 'v', "
+        "'m', 'f')"
         "  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND c.oid > 16383"
         " ORDER BY l.mode = 'AccessExclusiveLock' DESC, position(lower(c.relname) IN lower($1)) > 0 DESC LIMIT 1";
     PGresult *result = NULL;
@@ -126,7 +127,8 @@ static int read_types(struct describing *x, const Oid *oids, uint32_t n, struct 
 {
     static const char sql[] =
         "WITH RECURSIVE wanted AS (SELECT o, i FROM unnest($1::oid[]) WITH ORDINALITY AS w (o, i)),"
-        " base (i, o) AS (SELECT i, o FROM wanted UNION SELECT b.i, t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.o"
+        " base (i, o) AS (SELECT i, o FROM wanted UNION SELECT b.i, t.typbasetype FROM base b JOIN pg_type t ON t.oid "
+        "= b.o"
         "  WHERE t.typtype = 'd')"
         " SELECT w.i, format_type(w.o, NULL), format_type(t.oid, NULL), coalesce(e.typtype, t.typtype),"
         "  coalesce(e.typtype, t.typtype) = 'e' OR coalesce(e.typcategory, t.typcategory) = 'S'"
@@ -212,7 +214,8 @@ static int trust_plan(struct describing *x)
     static const char sql[] =
         "WITH RECURSIVE kin (oid) AS (SELECT $1::oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN kin"
         " ON i.inhparent = kin.oid) SELECT bool_and(coalesce(b.attnotnull, false) AND c.relkind IN ('r', 'p')"
-        " AND NOT c.relhasrules) FROM kin JOIN pg_class c ON c.oid = kin.oid JOIN pg_attribute a ON a.attrelid = $1::oid"
+        " AND NOT c.relhasrules) FROM kin JOIN pg_class c ON c.oid = kin.oid JOIN pg_attribute a ON a.attrelid = "
+        "$1::oid"
         " AND a.attnum = $2::int LEFT JOIN pg_attribute b ON b.attrelid = kin.oid AND b.attname = a.attname";
     int r = 1;
 
@@ -240,8 +243,9 @@ static int measure_scans(struct describing *x)
     for (uint32_t i = 0; i < d->nscans; i++) {
         const char *params[] = {d->scans[i].schema, d->scans[i].table};
         PGresult *result = NULL;
-        int r = pg_query(x->conn, "SELECT reltuples FROM pg_class WHERE oid = to_regclass(quote_ident($1) || '.' || "
-                                  "quote_ident($2))",
+        int r = pg_query(x->conn,
+                         "SELECT reltuples FROM pg_class WHERE oid = to_regclass(quote_ident($1) || '.' || "
+                         "quote_ident($2))",
                          2, params, &result, x->f);
         if (r < 0)
             return r;
@@ -272,7 +276,8 @@ static int explain(struct describing *x)
         r = refused(x, result);
     else
         r = 1;
-    if (r == 1 && PQntuples(result) == 1 && pg_plan_read(x->arena, PQgetvalue(result, 0, 0), x->d, &facts) && facts.inner)
+    if (r == 1 && PQntuples(result) == 1 && pg_plan_read(x->arena, PQgetvalue(result, 0, 0), x->d, &facts) &&
+        facts.inner)
         r = trust_plan(x);
     PQclear(result);
     return r == 1 ? measure_scans(x) : r;
@@ -350,7 +355,8 @@ int pg_describe(struct pg_arena *arena, PGconn *conn, const char *sql, const boo
                 struct pg_failure *f)
 {
     struct pg_failure own;
-    struct describing x = {arena, conn, sql, check, check->deadline_ms, description, refusal, f ? f : &own, NULL, false};
+    struct describing x = {arena,       conn,    sql,          check, check->deadline_ms,
+                           description, refusal, f ? f : &own, NULL,  false};
 
     if (x.deadline_ms <= 0)
         x.deadline_ms = now_ms() + DEFAULT_MS;

@@ -8,11 +8,12 @@
 /* Nodes through which a column of a table arrives as it is, or its row does not. Not here: Append and its like (UNION),
  * SetOp, Recursive Union, Foreign Scan and Custom Scan, which may hide joins. */
 static const char *const transparent[] = {
-    "Seq Scan",         "Index Scan",   "Index Only Scan", "Bitmap Heap Scan", "Bitmap Index Scan", "BitmapAnd",
-    "BitmapOr",         "Tid Scan",     "Sample Scan",     "CTE Scan",         "Subquery Scan",     "Function Scan",
-    "Values Scan",      "Nested Loop",  "Hash Join",       "Merge Join",       "Hash",              "Materialize",
-    "Memoize",          "Sort",         "Incremental Sort", "Limit",           "Unique",            "LockRows",
-    "Aggregate",        "WindowAgg",    "Gather",          "Gather Merge",     "Result",            "ModifyTable",
+    "Seq Scan",         "Index Scan",    "Index Only Scan", "Bitmap Heap Scan", "Bitmap Index Scan",
+    "BitmapAnd",        "BitmapOr",      "Tid Scan",        "Sample Scan",      "CTE Scan",
+    "Subquery Scan",    "Function Scan", "Values Scan",     "Nested Loop",      "Hash Join",
+    "Merge Join",       "Hash",          "Materialize",     "Memoize",          "Sort",
+    "Incremental Sort", "Limit",         "Unique",          "LockRows",         "Aggregate",
+    "WindowAgg",        "Gather",        "Gather Merge",    "Result",           "ModifyTable",
     "Tid Range Scan",   "Group",
 };
 
@@ -50,8 +51,7 @@ static void walk(struct pg_arena *arena, const json_t *node, struct pg_descripti
 
     facts->inner = facts->inner && is_transparent(node);
     note_scan(arena, node, d);
-    json_array_foreach(plans, i, child)
-        walk(arena, child, d, facts);
+    json_array_foreach(plans, i, child) walk(arena, child, d, facts);
 }
 
 bool pg_plan_read(struct pg_arena *arena, const char *json, struct pg_description *description,

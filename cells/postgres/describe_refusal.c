@@ -105,9 +105,9 @@ static const char *names_of(struct pg_arena *arena, const char *sql)
 
 static const char *suggest(struct pg_arena *arena, PGconn *conn, const char *sql, size_t last, const char *state)
 {
-    static const char columns[] =
-        "SELECT DISTINCT a.attname FROM pg_attribute a JOIN unnest($1::text[]) w ON a.attrelid = to_regclass(quote_ident(w))"
-        " WHERE a.attnum > 0 AND NOT a.attisdropped LIMIT 4000";
+    static const char columns[] = "SELECT DISTINCT a.attname FROM pg_attribute a JOIN unnest($1::text[]) w ON "
+                                  "a.attrelid = to_regclass(quote_ident(w))"
+                                  " WHERE a.attnum > 0 AND NOT a.attisdropped LIMIT 4000";
     static const char tables[] = "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f')"
                                  " AND pg_table_is_visible(oid) AND relname !~ '^pg_' LIMIT 4000";
     static const char functions[] =

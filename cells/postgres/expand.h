@@ -10,7 +10,7 @@ int pg_expand(cell_ctx *c, cell_str request, cell_str *document);
 int pg_state(cell_ctx *c, cell_str *token);
 int pg_apply_requests(cell_ctx *c, cell_str request, cell_str *reply);
 
-/* JSON; static memory, made by the first call. */
-const char *pg_verbs(void);
+/* JSON, to be freed; NULL when memory is short. */
+char *pg_verbs(void);
 
 #endif

@@ -40,8 +40,9 @@ int main(int argc, char **argv)
         {"scan-rows", "N", "a remark for queries that read a whole table of so many\nrows; 0: none", PROGRAM_NUMBER,
          &o.scan_rows, 0, INT64_MAX},
     };
+    char *verbs = pg_verbs();
     struct cell_server_options server = {
-        .expand = pg_expand, .state = pg_state, .apply = pg_apply_requests, .verbs = pg_verbs()};
+        .expand = pg_expand, .state = pg_state, .apply = pg_apply_requests, .bound = &pg_bound_ops, .verbs = verbs};
     const struct program program = {"postgres", "PostgreSQL tables and queries for C programs.", options,
                                     sizeof(options) / sizeof(options[0]), &server};
     struct pg_service *service = NULL;
@@ -58,5 +59,6 @@ int main(int argc, char **argv)
     server.user = service;
     status = program_serve(&program);
     pg_service_close(service);
+    free(verbs);
     return status;
 }

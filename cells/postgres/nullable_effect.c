@@ -55,8 +55,7 @@ static bool walk(struct null_analysis *a, const json_t *tree)
 
     null_visit(a);
     if (json_is_array(tree))
-        json_array_foreach(tree, i, member)
-            harmless = harmless && walk(a, member);
+        json_array_foreach(tree, i, member) harmless = harmless && walk(a, member);
     if (!json_is_object(tree))
         return harmless;
     json_object_foreach((json_t *)(uintptr_t)tree, key, member)

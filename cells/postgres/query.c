@@ -8,7 +8,8 @@
 #include "sqltext.h"
 
 const char pg_query_verbs[] =
-    "{\"name\": \"query\", \"on\": [\"enum\"], \"doc\": \"A statement of SQL, checked by the database, as a function whose "
+    "{\"name\": \"query\", \"on\": [\"enum\"], \"doc\": \"A statement of SQL, checked by the database, as a function "
+    "whose "
     "rows are a stream.\", \"args\": [{\"name\": \"name\", \"type\": \"string\", \"required\": true}, "
     "{\"name\": \"sql\", \"type\": \"string\", \"required\": true}, "
     "{\"name\": \"parameters\", \"type\": \"string\", \"default\": \"\"}]}, "
@@ -74,8 +75,9 @@ static void say_refusal(struct query_answer *a, const struct pg_refusal *r)
     query_note(a, said, r->detail);
     query_note(a, said, r->hint);
     if (strcmp(r->sqlstate, "42P01") == 0 && !r->suggestion)
-        query_note(a, said, "a table is known here when its CELL_TABLE stands before the query in this file, or when it is "
-                            "in the database already (cell migrate)");
+        query_note(a, said,
+                   "a table is known here when its CELL_TABLE stands before the query in this file, or when it is "
+                   "in the database already (cell migrate)");
     if (strcmp(r->sqlstate, "42P18") == 0 || strcmp(r->sqlstate, "42P08") == 0)
         query_note(a, said, "say the parameter's type: $1::integer");
 }
@@ -89,8 +91,9 @@ static bool check_described(struct query_answer *a)
     bool reads = sql_is(&l, first, "select") || sql_is(&l, first, "table") || sql_is(&l, first, "values");
 
     if (d->nparameters != a->names.n) {
-        query_say(a, "error", "sql", SIZE_MAX, 0, "PostgreSQL counts %u parameters in this statement, and %u names are given",
-                  d->nparameters, a->names.n);
+        query_say(a, "error", "sql", SIZE_MAX, 0,
+                  "PostgreSQL counts %u parameters in this statement, and %u names are given", d->nparameters,
+                  a->names.n);
         return false;
     }
     if (d->statement.into || (d->ncolumns == 0 && reads)) {
@@ -105,8 +108,9 @@ static bool check_described(struct query_answer *a)
         return false;
     }
     if (a->query->one && d->ncolumns == 0) {
-        query_say(a, "error", "sql", first.at, first.length,
-                  "a query for one row has columns: add RETURNING, or use CELL_QUERY, whose result is the number of rows");
+        query_say(
+            a, "error", "sql", first.at, first.length,
+            "a query for one row has columns: add RETURNING, or use CELL_QUERY, whose result is the number of rows");
         return false;
     }
     return true;

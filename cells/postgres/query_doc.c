@@ -29,7 +29,10 @@ static void end_line(struct pg_text *t)
     while (t->len > 0 && t->data[t->len - 1] == ' ')
         t->data[--t->len] = '\0';
     size_t n = t->len;
-    if (n > 0 && (t->data[n - 1] == '\\' || (n > 2 && memcmp(t->data + n - 3, "?" "?/", 3) == 0)))
+    if (n > 0 && (t->data[n - 1] == '\\' || (n > 2 && memcmp(t->data + n - 3,
+                                                             "?"
+                                                             "?/",
+                                                             3) == 0)))
         pg_puts(t, " .");
 }
 

@@ -54,7 +54,8 @@ static size_t place_of_column(const char *sql, const struct pg_described_column 
 
     for (; t.kind != SQL_END; t = sql_next(&l)) {
         bool word = t.kind == SQL_WORD && t.length == n && strncasecmp(sql + t.at, c->name, n) == 0;
-        bool name = t.kind == SQL_NAME && t.length == n + 2 + (c->override != 0) && memcmp(sql + t.at + 1, c->name, n) == 0;
+        bool name =
+            t.kind == SQL_NAME && t.length == n + 2 + (c->override != 0) && memcmp(sql + t.at + 1, c->name, n) == 0;
         if (n > 0 && (word || name))
             found = t;
     }
@@ -80,14 +81,15 @@ static bool check_name(struct query_answer *a, uint32_t i)
         return false;
     }
     if (wrong) {
-        complain_of_column(a, i, pg_printf(a->arena, "column '%s' %s, and cannot be a field: write AS name behind it",
-                                           c->name, wrong));
+        complain_of_column(
+            a, i,
+            pg_printf(a->arena, "column '%s' %s, and cannot be a field: write AS name behind it", c->name, wrong));
         return false;
     }
     for (uint32_t k = 0; k < i; k++)
         if (strcmp(all[k].name, c->name) == 0) {
-            complain_of_column(a, i, pg_printf(a->arena, "two columns have the name '%s': write AS another_name behind one",
-                                               c->name));
+            complain_of_column(
+                a, i, pg_printf(a->arena, "two columns have the name '%s': write AS another_name behind one", c->name));
             return false;
         }
     return true;
@@ -124,9 +126,9 @@ static void build_row(struct query_answer *a, const char *row, json_t *out)
         }
         align = type.align > align ? type.align : align;
         if (json_array_append_new(fields, field_of(a, c, &type, &offset)) < 0 ||
-            json_array_append_new(out, json_pack("{s:s, s:s, s:b}", "to", pg_printf(a->arena, "%s.%s", row, c->name),
-                                                 "type", type.binding, "null", (int)(strncmp(type.text, "opt<", 4) == 0))) <
-                0)
+            json_array_append_new(out,
+                                  json_pack("{s:s, s:s, s:b}", "to", pg_printf(a->arena, "%s.%s", row, c->name), "type",
+                                            type.binding, "null", (int)(strncmp(type.text, "opt<", 4) == 0))) < 0)
             a->short_ = true;
     }
     const char *name = pg_printf(a->arena, "%s_row", a->query->name);
@@ -174,8 +176,8 @@ static const char *free_name(struct query_answer *a)
 static const char *binding_of(struct query_answer *a, const char *op, const char *sql, json_t *in, json_t *out)
 {
     bool repeatable = a->description.statement.repeatable;
-    json_t *binding = json_pack("{s:i, s:s, s:s, s:O, s:O, s:b, s:b}", "v", 1, "op", op, "sql", sql, "in", in, "out", out,
-                                "write", !repeatable, "retry", repeatable);
+    json_t *binding = json_pack("{s:i, s:s, s:s, s:O, s:O, s:b, s:b}", "v", 1, "op", op, "sql", sql, "in", in, "out",
+                                out, "write", !repeatable, "retry", repeatable);
     char *text = binding ? json_dumps(binding, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
     const char *copy = text ? pg_strdup(a->arena, text) : NULL;
 
@@ -193,9 +195,9 @@ static const char *binding_of(struct query_answer *a, const char *op, const char
 
 static const char *doc_of(struct query_answer *a, bool rows)
 {
-    const char *what = !rows            ? "The number of rows that it affected."
+    const char *what = !rows           ? "The number of rows that it affected."
                        : a->query->one ? "The row of this query, CELL_NOT_FOUND when there is none."
-                                        : "The rows of this query.";
+                                       : "The rows of this query.";
     return pg_printf(a->arena, "%s\n\n%s", what, query_doc_text(a->arena, a->sql));
 }
 
@@ -209,15 +211,15 @@ void query_build(struct query_answer *a)
     build_parameters(a, params, in, casts);
     if (rows) {
         build_row(a, row, out);
-        json_t *param = json_pack("{s:s, s:s, s:s, s:b}", "name", row, "type",
-                                  pg_printf(a->arena, "%s_row", a->query->name), "dir", "out",
-                                  a->query->one ? "pointer" : "stream", 1);
+        json_t *param =
+            json_pack("{s:s, s:s, s:s, s:b}", "name", row, "type", pg_printf(a->arena, "%s_row", a->query->name), "dir",
+                      "out", a->query->one ? "pointer" : "stream", 1);
         if (json_array_append_new(params, param) < 0)
             a->short_ = true;
     }
     const char *sql = query_names_replace(a->arena, a->sql, casts, a->names.n);
-    json_t *method = json_pack("{s:s, s:s, s:b, s:O, s:s}", "name", a->query->name, "doc", doc_of(a, rows), "idempotent",
-                               (int)a->description.statement.repeatable, "params", params, "binding",
+    json_t *method = json_pack("{s:s, s:s, s:b, s:O, s:s}", "name", a->query->name, "doc", doc_of(a, rows),
+                               "idempotent", (int)a->description.statement.repeatable, "params", params, "binding",
                                binding_of(a, op, sql, in, out));
     if (method && !a->description.statement.repeatable)
         json_object_del(method, "idempotent");

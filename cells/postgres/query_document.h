@@ -18,7 +18,8 @@ struct query_answer {
     bool short_; /* memory was short: the document is incomplete */
 };
 
-/* Appends a diagnostic; `at` is SIZE_MAX when no place in the argument is meant. Returns it, NULL when memory is short. */
+/* Appends a diagnostic; `at` is SIZE_MAX when no place in the argument is meant. Returns it, NULL when memory is short.
+ */
 json_t *query_say(struct query_answer *a, const char *severity, const char *field, size_t at, size_t length,
                   const char *format, ...) __attribute__((format(printf, 6, 7)));
 void query_note(struct query_answer *a, json_t *diagnostic, const char *text);
@@ -28,7 +29,7 @@ void query_build(struct query_answer *a);
 
 /* query_type.c: the C type of a parameter or column. */
 struct query_type {
-    const char *text;    /* "opt<i32>" */
+    const char *text; /* "opt<i32>" */
     uint32_t size, align;
     bool by_pointer;     /* a parameter of it is passed so */
     const char *cast;    /* of a parameter: "($1::text::interval)", what stands for it in the statement; else NULL */

@@ -25,7 +25,8 @@ struct query_complaint {
 };
 
 /* Reads "min_age, name?, ids". False with the complaint. */
-bool query_names_parse(struct pg_arena *arena, const char *text, struct query_names *names, struct query_complaint *why);
+bool query_names_parse(struct pg_arena *arena, const char *text, struct query_names *names,
+                       struct query_complaint *why);
 
 /* Each $n of the statement has a name, and each name is used. */
 bool query_names_match(const struct query_names *names, const char *sql, struct query_complaint *why);

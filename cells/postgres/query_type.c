@@ -7,9 +7,10 @@
 
 static uint32_t size_of(enum pg_ckind kind, uint32_t *align)
 {
-    static const unsigned char sizes[] = {[PG_C_BOOL] = 1, [PG_C_I8] = 1,  [PG_C_U8] = 1,   [PG_C_I16] = 2, [PG_C_U16] = 2,
-                                          [PG_C_I32] = 4,  [PG_C_U32] = 4, [PG_C_I64] = 8,  [PG_C_U64] = 8, [PG_C_F32] = 4,
-                                          [PG_C_F64] = 8,  [PG_C_STR] = 16, [PG_C_BYTES] = 16};
+    static const unsigned char sizes[] = {
+        [PG_C_BOOL] = 1, [PG_C_I8] = 1,   [PG_C_U8] = 1,    [PG_C_I16] = 2, [PG_C_U16] = 2,
+        [PG_C_I32] = 4,  [PG_C_U32] = 4,  [PG_C_I64] = 8,   [PG_C_U64] = 8, [PG_C_F32] = 4,
+        [PG_C_F64] = 8,  [PG_C_STR] = 16, [PG_C_BYTES] = 16};
     uint32_t size = kind <= PG_C_BYTES ? sizes[kind] : 16;
 
     *align = size > 8 ? 8 : size;
@@ -55,19 +56,21 @@ bool query_type_of_column(struct pg_arena *arena, const struct pg_described_colu
 
     *type = (struct query_type){0};
     if (strcmp(sql_type, "void") == 0) {
-        snprintf(why, 512, "column '%s' is of type void, which has no values: write SELECT 1 AS done FROM %s(…)", name, name);
+        snprintf(why, 512, "column '%s' is of type void, which has no values: write SELECT 1 AS done FROM %s(…)", name,
+                 name);
         return false;
     }
     if (column->type.kind == 'c' || column->type.kind == 'p') {
-        snprintf(why, 512, "column '%s' is of type %s, a row: select its fields one by one, as in (%s).field AS name", name,
-                 sql_type, name);
+        snprintf(why, 512, "column '%s' is of type %s, a row: select its fields one by one, as in (%s).field AS name",
+                 name, sql_type, name);
         return false;
     }
     if (nullable && column->type.use.array) {
-        snprintf(why, 512,
-                 "column '%s' (%s) can be NULL, and a list in C cannot: write coalesce(%s, '{}') AS %s, or AS \"%s!\" when "
-                 "it never is",
-                 name, sql_type, name, name, name);
+        snprintf(
+            why, 512,
+            "column '%s' (%s) can be NULL, and a list in C cannot: write coalesce(%s, '{}') AS %s, or AS \"%s!\" when "
+            "it never is",
+            name, sql_type, name, name, name);
         return false;
     }
     if (ctype_of(arena, &column->type, nullable, type, &c) == PG_CODEC_TEXT_FORM) {
@@ -85,9 +88,10 @@ bool query_type_of_parameter(struct pg_arena *arena, const struct pg_described_t
 
     *type = (struct query_type){0};
     if (name->optional && described->use.array) {
-        snprintf(why, 512,
-                 "parameter '%s' is a list (%s), which is never absent: leave out the `?`, and test cardinality($%u) = 0",
-                 name->name, described->name, number);
+        snprintf(
+            why, 512,
+            "parameter '%s' is a list (%s), which is never absent: leave out the `?`, and test cardinality($%u) = 0",
+            name->name, described->name, number);
         return false;
     }
     if (described->kind == 'p') {

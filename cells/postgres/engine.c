@@ -119,7 +119,7 @@ int pg_engine_begin(struct pg_engine *engine, cell_ctx *c, uint32_t isolation, c
     struct pg_patience patience = pg_patience_of(c);
     struct cell_caller caller = {0};
     struct pg_failure f;
-    char begin[96], made[PG_TOKEN_SIZE];
+    char begin[96], made[PG_TRANSACTION_TOKEN_SIZE];
 
     if ((isolation & ~(uint32_t)PG_READ_ONLY) >= sizeof(levels) / sizeof(levels[0]))
         return cell_fail(c, CELL_INVALID_ARGUMENT, "%u is no isolation level", isolation);

@@ -21,4 +21,18 @@ struct postgres_server {
 /// Where the database is.
 CELL_METHOD CELL_IDEMPOTENT int postgres_connection(cell_ctx *c, struct postgres_server *server);
 
+/// Begins a transaction of the calling process, for the calls that carry its token as metadata "transaction". Programs
+/// use cell_transaction, which does all of this. Fails with CELL_RESOURCE_EXHAUSTED when too many are open.
+/// \param isolation 0: the database's default; 1: read committed; 2: repeatable read; 3: serializable; 16 more: read
+/// only
+/// \param token 32 hex digits, a secret of this process
+CELL_METHOD int postgres_begin(cell_ctx *c, uint32_t isolation, cell_str *token);
+
+/// Commits it. Fails with CELL_ABORTED when it could not be serialised or was aborted before, CELL_NOT_FOUND for no
+/// transaction of this process.
+CELL_METHOD int postgres_commit(cell_ctx *c, cell_str token);
+
+/// Rolls it back. Fails with CELL_NOT_FOUND for no transaction of this process.
+CELL_METHOD int postgres_rollback(cell_ctx *c, cell_str token);
+
 #endif

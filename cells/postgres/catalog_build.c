@@ -34,7 +34,8 @@ static json_t *json(const struct row *r, int column)
                       JSON_DECODE_ANY, NULL);
 }
 
-/* A list of names; NULL when it is empty. The arena has no escape while JSON is held, so what is missing is noticed by its number. */
+/* A list of names; NULL when it is empty. The arena has no escape while JSON is held, so what is missing is noticed by
+ * its number. */
 static const char **names(const struct row *r, int column, uint32_t *n)
 {
     json_t *list = json(r, column), *entry;

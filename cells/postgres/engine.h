@@ -9,6 +9,7 @@
 #include "statement.h"
 
 struct pg_engine;
+struct pg_transaction;
 
 struct pg_engine_options {
     struct pg_pool_options pool;
@@ -28,6 +29,17 @@ int pg_engine_bind(struct pg_engine *engine, cell_ctx *c, const struct cell_meth
                    void **bound);
 int pg_engine_invoke(struct pg_engine *engine, cell_ctx *c, void *bound, const void *in, void *const *out);
 void pg_engine_unbind(struct pg_engine *engine, void *bound);
+
+/*
+ * The connection for a call that is not bound: that of the transaction that its metadata names, or a pinned one. To be
+ * given back with pg_engine_unlink; `reusable` as in pg_pool_unpin.
+ */
+struct pg_engine_link {
+    struct pg_link *link;
+    struct pg_transaction *transaction; /* NULL = none */
+};
+int pg_engine_link(struct pg_engine *engine, cell_ctx *c, struct pg_engine_link *link, struct pg_failure *f);
+void pg_engine_unlink(struct pg_engine *engine, struct pg_engine_link *link, bool reusable);
 
 /* `isolation` of a transaction. */
 enum pg_isolation {

@@ -42,7 +42,7 @@ int main(int argc, char **argv)
     };
     char *verbs = pg_verbs();
     struct cell_server_options server = {
-        .expand = pg_expand, .state = pg_state, .apply = pg_apply_requests, .verbs = verbs};
+        .expand = pg_expand, .state = pg_state, .apply = pg_apply_requests, .bound = &pg_bound_ops, .verbs = verbs};
     const struct program program = {"postgres", "PostgreSQL tables and queries for C programs.", options,
                                     sizeof(options) / sizeof(options[0]), &server};
     struct pg_service *service = NULL;
@@ -52,6 +52,7 @@ int main(int argc, char **argv)
     int status = program_parse(&program, argc, argv);
     if (status != PROGRAM_GO)
         return status;
+    o.listeners = server.max_threads / 2; /* the other half is for calls that end by themselves */
     if (pg_service_open(&o, &service, &f) < 0) {
         program_error("postgres", "%s", f.text);
         return 1;

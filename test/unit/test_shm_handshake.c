@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include "shm_peer.h"
+
 #include "temp_folder.h"
 
 /* A connection that stayed a plain one still carries frames both ways. */

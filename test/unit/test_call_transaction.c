@@ -43,6 +43,17 @@ static int other_cell(cell_ctx *c, void *user)
     return call_add_n(c, 1);
 }
 
+TEST(the_isolation_is_the_cells_affair)
+{
+    struct opened o;
+    struct asked a = {.n = 5};
+    bank_open(&o, false);
+    bank.abort_commits = 1;
+    CHECK(cell_transaction_isolated(o.c, "bank", 3, work, &a) == 0 && bank.isolation == 3 && a.runs == 2);
+    CHECK(cell_transaction(o.c, "bank", work, &a) == 0 && bank.isolation == 0);
+    bank_close(&o);
+}
+
 TEST(the_shortest_calls_carry_the_token_too)
 {
     struct opened o;

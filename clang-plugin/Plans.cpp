@@ -107,8 +107,9 @@ void cellIncludePlans(PluginState &state)
 
 void cellKeepIncluded(PluginState &state)
 {
-    cell_session *session = state.sessionIfAny();
-    if (session && !state.becomes.empty())
+    if (state.becomes.empty())
+        return;
+    if (cell_session *session = state.session(SourceLocation()))
         cell_session_keep_included(session, state.becomes.c_str());
 }
 

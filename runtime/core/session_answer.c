@@ -29,6 +29,22 @@ int cell_session_know_state(struct cell_session *s, struct known_cell *c, struct
     return CELL_OK;
 }
 
+int cell_session_state(struct cell_session *s, struct session_cell *cell, char token[CELL_STATE_MAX + 1],
+                       struct cell_error *e)
+{
+    struct known_cell *c = session_known(cell);
+    if (cell->status < 0)
+        return session_fail_again(cell, e);
+    if (s->mode == SESSION_MIRROR || cell->stale || cell->lock_path)
+        return cell_error_set(e, CELL_FAILED_PRECONDITION, "the cell is not asked here");
+    int r = cell_session_know_state(s, c, e);
+    if (r >= 0 && c->has_state == STATE_NONE)
+        r = cell_error_set(e, CELL_UNIMPLEMENTED, "%s: the cell has no state", session_place(c));
+    if (r >= 0)
+        memcpy(token, c->state, sizeof(c->state));
+    return r;
+}
+
 /* ---- questions ---- */
 
 void cell_session_hash_asked(const struct known_cell *c, struct asked *a)
@@ -38,6 +54,8 @@ void cell_session_hash_asked(const struct known_cell *c, struct asked *a)
     if (!a->question)
         return;
     cell_sha256_init(&h);
+    /* Where cell.json has another address for another environment, the state may look alike. */
+    cell_sha256_update(&h, c->pub.address, strlen(c->pub.address) + 1);
     cell_sha256_update(&h, a->question, strlen(a->question));
     for (const struct asked *p = c->planned; p && p != a; p = p->next_planned) {
         cell_sha256_update(&h, "\n", 1);

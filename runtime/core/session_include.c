@@ -20,8 +20,8 @@ static const char *include_path(struct cell_session *s, const char *path)
 
 static bool put_cell(const struct known_cell *c, bool first, struct cell_buffer *out)
 {
-    bool any = false;
-    for (const struct asked *a = c->asked; a; a = a->next) {
+    bool any = false, acts = c->has_state == STATE_KNOWN || c->planned;
+    for (const struct asked *a = acts ? c->asked : NULL; a; a = a->next) {
         if (!a->question)
             continue;
         if (!any)

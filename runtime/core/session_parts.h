@@ -37,7 +37,7 @@ struct asked {
     const char *request; /* as the caller has it */
     size_t len;
     const char *question; /* what of it an answer depends on, canonical; NULL = it is no request */
-    char hash[33];        /* of that, and of what is pending; "" = none */
+    char hash[33];        /* of that, of the cell's address, and of what is pending; "" = none */
     /* The answer, when the cell has given it in this compilation; NULL else. */
     const char *document;
     size_t document_len;

@@ -77,10 +77,14 @@ static json_t *request(const struct texts *t, bool more)
         json_t *third = json_array();
         json_array_append_new(third, rule("backfill", t->at[8], NULL));
         json_array_append_new(fields, json_pack("{s:s, s:s, s:o}", "name", "field_c", "type", "i32", "rules", third));
-        json_array_append_new(rules, rule("index", t->at[9], t->at[10]));
-        json_array_append_new(rules, rule("check", t->at[11], NULL));
-        json_array_append_new(rules, rule("step", t->at[12], t->at[13]));
-        json_array_append_new(rules, rule("dropped", t->at[14], NULL));
+        if (*t->at[9])
+            json_array_append_new(rules, rule("index", t->at[9], t->at[10]));
+        if (*t->at[11])
+            json_array_append_new(rules, rule("check", t->at[11], NULL));
+        if (*t->at[12])
+            json_array_append_new(rules, rule("step", t->at[12], t->at[13]));
+        if (*t->at[14])
+            json_array_append_new(rules, rule("dropped", t->at[14], NULL));
     }
     return json_pack("{s:{s:s, s:[s]}, s:{s:s, s:{s:s, s:o}, s:o}}", "annotation", "verb", "table", "args", t->at[0],
                      "declaration", "name", "user", "type", "doc", t->at[15], "fields", fields, "rules", rules);

@@ -125,13 +125,14 @@ static void add_column(struct diffing *s, const struct pg_field *f, const struct
     bool computed = want->identity || want->generated.sql;
     bool constant = want->standard.sql && pg_is_constant(want->standard.sql);
     bool filled = want->standard.sql || (f->backfill && !pg_sql_is_null(f->backfill));
+    bool empty = s->w->created; /* by another struct of this plan: there are no rows */
 
-    if (computed && !consent_to_rewrite(s, f, want))
+    if (computed && !empty && !consent_to_rewrite(s, f, want))
         return;
-    if (!computed && !want->nullable && !filled)
+    if (!computed && !want->nullable && !filled && !empty)
         need_value(s, f, want);
     /* A constant default costs nothing; everything else comes in small steps. */
-    bool at_once = computed || (constant && !f->backfill);
+    bool at_once = computed || empty || (constant && !f->backfill);
     struct pg_column c = at_once ? *want : bare(want);
     c.comment = NULL;
     struct step_builder b =
@@ -141,7 +142,7 @@ static void add_column(struct diffing *s, const struct pg_field *f, const struct
     pg_step_sql(s, &b, t.data);
     if (at_once)
         record_value(s, &b, want);
-    if (computed) {
+    if (computed && !empty) {
         pg_step_hazard(&b, want->generated.sql ? PG_RULE_GENERATED_ADDED : PG_RULE_RETYPE_REWRITES);
         b.step.consent = pg_printf(s->arena, "CELL_RETYPED(\"%s\")", want->name);
         pg_step_record(s, &b, "retyped", want->name, NULL);
@@ -154,7 +155,7 @@ static void add_column(struct diffing *s, const struct pg_field *f, const struct
 /* Columns that no struct has any more, of a new column's type and without consent: may be what is meant. */
 static bool may_be_renamed(struct diffing *s, const struct pg_field *f, const struct pg_column *want)
 {
-    if (f->renamed_from || f->backfill || want->standard.sql || want->identity || want->generated.sql)
+    if (f->renamed_from || f->backfill || want->standard.sql || want->identity || want->generated.sql || s->w->created)
         return false;
     for (uint32_t i = 0; i < s->w->now.ncolumns; i++) {
         const struct pg_column *old = &s->w->now.columns[i];

@@ -28,9 +28,10 @@ enum pg_phase {
 /* A table that is declared, as it is after the steps planned so far. */
 struct table_work {
     struct pg_table now;
-    bool exists;      /* in the catalog; `now` began as it */
-    bool created;     /* by a step of this plan */
-    uint32_t *owners; /* declarations (CELL_TABLE) of it */
+    bool exists;        /* in the catalog; `now` began as it */
+    bool created;       /* by a step of this plan */
+    const char *former; /* name that a step of this plan takes from it; NULL */
+    uint32_t *owners;   /* declarations (CELL_TABLE) of it */
     uint32_t nowners;
 };
 

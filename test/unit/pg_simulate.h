@@ -510,7 +510,7 @@ static inline void sim_alter_table(struct sim_text *x)
             sim_accept(x, "to");
             sim_rename(x, t, from, sim_name(x));
         } else if (sim_words(x, "add column"))
-            sim_column(x, t, true);
+            sim_column(x, t, t->rows != 0);
         else if (sim_words(x, "drop column"))
             sim_drop_column(x->s, t, sim_name(x));
         else if (sim_words(x, "alter column"))
@@ -783,6 +783,8 @@ static inline bool sim_apply(struct sim *s, const struct pg_plan *p, uint32_t st
                 return false;
             }
     }
+    for (uint32_t i = 0; i < s->m->ntables; i++)
+        s->m->tables[i].rows = 1; /* somebody uses it */
     return true;
 }
 

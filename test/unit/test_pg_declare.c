@@ -38,6 +38,7 @@ TEST(mistakes_on_fields_are_said_at_the_field)
         {"a i64 | column x\nb i64 | column x", "", "b", "fields 'a' and 'b' are both column 'x'"},
         {"a i64 | column a", "", "a", "has no effect: the field has this name"},
         {"a i64 | column " LONG, "", "a", "at most 63 bytes, '" LONG "' has 64"},
+        {"xmin i64", "", "xmin", "every table has a column 'xmin' of its own"},
         {"a thing", "", "a", "'thing' is no type"},
         {"a i64 | sql_type bigintt", "", "a", "did you mean 'bigint'?"},
         {"a i64 | sql_type text", "", "a", "cannot hold every value of type text: str can"},

@@ -140,6 +140,7 @@ TEST(values_of_expressions)
            {"SELECT extract(day FROM at), date_trunc('day', at), to_char(at, 'YYYY'), now() FROM t", "o!o!"},
            {"SELECT array_length(a, 1), cardinality(a), a[1], ARRAY[n], ARRAY(SELECT n FROM t) FROM t", "o!o!!"},
            {"SELECT maybe(id), replaces(n), p + p FROM t", "ooo"},
+           {"SELECT ARRAY['sad']::mood[], ARRAY[NULL]::mood[], id::text::mood FROM t WHERE false", "!!o"},
            {"SELECT concat(d), concat_ws(',', d), concat_ws(d, s), format('%s', d) FROM t", "!!o!"},
            {"SELECT substring(s FROM 'x(.)'), substr(s, 1), trim(s), position('a' IN s) FROM t", "o!!!"},
            {"SELECT current_user, current_date, current_schema, current_timestamp", "!!o!"},

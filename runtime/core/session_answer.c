@@ -76,12 +76,14 @@ int cell_session_add_asked(struct cell_session *s, struct known_cell *c, const c
     struct cell_buffer question = {0};
     struct asked *a = cell_arena_alloc(&s->arena, sizeof(*a));
     int r = a ? cell_lock_question(json, len, &question, &key, NULL) : CELL_NO_MEMORY;
-    if (r >= 0)
+    if (r >= 0) {
         a->question = cell_arena_copy(&s->arena, question.data, question.len);
+        a->key = cell_arena_copy(&s->arena, key, strlen(key));
+    }
     cell_buffer_free(&question);
     if (a)
         a->request = cell_arena_copy(&s->arena, json, len);
-    if (r == CELL_NO_MEMORY || !a->request || (r >= 0 && !a->question))
+    if (r == CELL_NO_MEMORY || !a->request || (r >= 0 && (!a->question || !a->key)))
         return session_no_memory(e);
     a->len = len;
     cell_session_hash_asked(c, a);

@@ -146,9 +146,12 @@ struct pg_step {
     /* A query of one boolean that is true when the step is done, NULL = the steps of a fresh diff say it. Ask before
      * and after a step that runs outside of transactions. */
     const char *done;
-    const char **repair; /* statements to run one by one before a step outside of transactions that is not done:
-                            they remove what an interrupted one has left */
+    /* Statements to run one by one before a step outside of transactions that is not done: they remove what an
+     * interrupted one has left. Only when `broken`, a query of one boolean, says so: the name may be another thing's.
+     */
+    const char **repair;
     uint32_t nrepair;
+    const char *broken;
     const char *hazard;  /* id of the rule that it touches; "" = none */
     const char *consent; /* macro that allowed it, as written: "CELL_DROPPED(\"email\")"; NULL = none was needed */
     const char *schema, *table; /* that it changes */

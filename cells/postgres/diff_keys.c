@@ -66,14 +66,16 @@ static struct pg_index index_of_key(struct diffing *s, const struct pg_key *k, c
     return x;
 }
 
-/* "Is index `name` there and valid?" */
-static const char *index_done(struct diffing *s, const char *name)
+/* "Is index `name` there, on this table, and valid?" Or invalid. */
+static const char *index_query(struct diffing *s, const char *name, bool valid)
 {
     struct pg_text t = {.arena = s->arena};
 
     pg_puts(&t, "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid "
                 "JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
-                "WHERE i.indisvalid AND i.indisready AND x.relname = ");
+                "WHERE ");
+    pg_puts(&t, valid ? "i.indisvalid AND i.indisready" : "NOT i.indisvalid");
+    pg_puts(&t, " AND x.relname = ");
     pg_sql_literal(&t, name);
     pg_puts(&t, " AND c.relname = ");
     pg_sql_literal(&t, s->w->now.name);
@@ -131,7 +133,8 @@ static void index_step(struct diffing *s, const struct pg_index *x, const char *
         repair[0] = pg_printf(s->arena, "DROP INDEX CONCURRENTLY IF EXISTS %s", qualified(s, x->name));
         b.step.repair = repair;
         b.step.nrepair = 1;
-        b.step.done = index_done(s, x->name);
+        b.step.done = index_query(s, x->name, true);
+        b.step.broken = index_query(s, x->name, false);
         pg_step_record(s, &b, "index", x->name, source);
         pg_step_flush(s, &b);
     }

@@ -82,6 +82,11 @@ static int invoke_within(struct pg_engine *engine, cell_ctx *c, cell_str token, 
 
     if (r < 0)
         return r;
+    if (!pg_link_is_alive(pg_transaction_link(x))) {
+        pg_transaction_end(engine->transactions, x);
+        return pg_fail(f, CELL_FAILED_PRECONDITION,
+                       "the transaction was ended by the database: it was idle for too long, or the server stopped");
+    }
     r = pg_statement_run(s, c, pg_transaction_link(x), in, out, f);
     if (pg_link_is_alive(pg_transaction_link(x))) {
         pg_transaction_put(engine->transactions, x);
@@ -101,6 +106,30 @@ int pg_engine_invoke(struct pg_engine *engine, cell_ctx *c, void *bound, const v
     return r < 0 ? pg_answer_failure(c, &f) : r;
 }
 
+int pg_engine_link(struct pg_engine *engine, cell_ctx *c, struct pg_engine_link *link, struct pg_failure *f)
+{
+    struct pg_patience patience = pg_patience_of(c);
+    cell_str token;
+
+    *link = (struct pg_engine_link){0};
+    if (cell_ctx_metadata(c, "transaction", &token) < 0)
+        return pg_pool_pin(engine->pool, &patience, &link->link, f);
+    int r = get_transaction(engine, c, token, &link->transaction, f);
+    if (r >= 0)
+        link->link = pg_transaction_link(link->transaction);
+    return r;
+}
+
+void pg_engine_unlink(struct pg_engine *engine, struct pg_engine_link *link, bool reusable)
+{
+    if (!link->transaction)
+        pg_pool_unpin(engine->pool, link->link, reusable);
+    else if (pg_link_is_alive(link->link))
+        pg_transaction_put(engine->transactions, link->transaction);
+    else
+        pg_transaction_end(engine->transactions, link->transaction);
+}
+
 void pg_engine_unbind(struct pg_engine *engine, void *bound)
 {
     (void)engine;
@@ -114,7 +143,7 @@ int pg_engine_begin(struct pg_engine *engine, cell_ctx *c, uint32_t isolation, c
     struct pg_patience patience = pg_patience_of(c);
     struct cell_caller caller = {0};
     struct pg_failure f;
-    char begin[96], made[PG_TOKEN_SIZE];
+    char begin[96], made[PG_TRANSACTION_TOKEN_SIZE];
 
     if ((isolation & ~(uint32_t)PG_READ_ONLY) >= sizeof(levels) / sizeof(levels[0]))
         return cell_fail(c, CELL_INVALID_ARGUMENT, "%u is no isolation level", isolation);

@@ -35,4 +35,60 @@ CELL_METHOD int postgres_commit(cell_ctx *c, cell_str token);
 /// Rolls it back. Fails with CELL_NOT_FOUND for no transaction of this process.
 CELL_METHOD int postgres_rollback(cell_ctx *c, cell_str token);
 
+/// A value, as PostgreSQL writes it.
+struct postgres_value {
+    bool is_null;
+    cell_str text; ///< Empty when it is NULL.
+};
+CELL_LIST(postgres_values, struct postgres_value);
+
+/// A column of a result.
+struct postgres_column {
+    cell_str name;
+    cell_str type; ///< As format_type() prints it: "integer", "character varying".
+};
+CELL_LIST(postgres_columns, struct postgres_column);
+
+/// What a statement has given.
+struct postgres_rows {
+    postgres_columns columns;
+    postgres_values values; ///< Row after row, one value for each column.
+    uint64_t count;         ///< Rows in `values`.
+    uint64_t affected;      ///< Rows that it has given, inserted, updated or deleted.
+    cell_str command;       ///< What it was: "SELECT", "INSERT", "CREATE TABLE".
+};
+
+/// Executes a statement that is known only at run time; one that is known when the program is written is better a
+/// CELL_QUERY. Values never become text of the statement: they are bound to $1, $2, … and take the types that those
+/// have there. Within cell_transaction() it belongs to the transaction. Fails with CELL_INVALID_ARGUMENT for more than
+/// one statement, and for BEGIN, SET, LISTEN, COPY and others that belong to a connection; CELL_TOO_LARGE for a result
+/// of more than 8 MiB; with the detail "postgres" (SQLSTATE) when PostgreSQL refuses it.
+/// \param sql one statement
+CELL_METHOD int postgres_execute(cell_ctx *c, cell_str sql, postgres_values parameters, struct postgres_rows *rows);
+
+/// What a listener is told.
+enum postgres_event {
+    POSTGRES_NOTIFICATION = 0, ///< Somebody has notified.
+    POSTGRES_LISTENING = 1,    ///< From here on all is heard: the first record, and again after a lost connection.
+    POSTGRES_OVERFLOW = 2      ///< Notifications are missing here, because they were not taken fast enough.
+};
+
+/// A notification, or that there may be a gap.
+struct postgres_notification {
+    enum postgres_event event;
+    int32_t pid;      ///< The server process that has notified; 0 of other events.
+    cell_str payload; ///< Empty of other events.
+};
+CELL_WRITER(postgres_notifications, struct postgres_notification);
+
+/// The notifications of a channel, from the first record on, which is POSTGRES_LISTENING: who has read it, and then
+/// reads what the notifications are about, misses nothing. The same is to be done whenever it comes again, and at
+/// POSTGRES_OVERFLOW. All listeners share one connection to the database. The stream ends when the client ends it.
+/// Fails with CELL_INVALID_ARGUMENT for a channel that has not 1 to 63 bytes, and CELL_RESOURCE_EXHAUSTED.
+CELL_METHOD int postgres_listen(cell_ctx *c, cell_str channel, postgres_notifications out);
+
+/// Notifies those that listen to the channel; within cell_transaction() when that commits.
+/// \param payload less than 8000 bytes
+CELL_METHOD int postgres_notify(cell_ctx *c, cell_str channel, cell_str payload);
+
 #endif

@@ -50,7 +50,7 @@ static bool run_step(const struct pg_step *step)
         return repeat(step->sql[0]);
     if (step->done && answers_true(step->done))
         return true;
-    for (uint32_t k = 0; k < step->nrepair; k++)
+    for (uint32_t k = 0; step->broken && answers_true(step->broken) && k < step->nrepair; k++)
         ok = ok && run(step->repair[k]);
     ok = ok && (outside || run("BEGIN"));
     for (uint32_t k = 0; k < step->nsql; k++)

@@ -242,7 +242,9 @@ RULE(INDEX_LOCK, indexes_are_made_beside_writers)
     REQUIRE(step && step->done);
     CHECK(step->mode == PG_OUTSIDE && step->nrepair == 1);
     HAS(step->text, "CREATE INDEX CONCURRENTLY \"users_name_idx\"");
-    HAS(step->done, "indisvalid");
+    HAS(step->done, "WHERE i.indisvalid");
+    HAS(step->broken, "WHERE NOT i.indisvalid");
+    HAS(step->broken, "c.relname = 'users'"); /* another table may have an index of the name */
     CHECK_STR(step->repair[0], "DROP INDEX CONCURRENTLY IF EXISTS \"public\".\"users_name_idx\"");
     end(&c);
 }

@@ -50,6 +50,10 @@ static void add_check(struct diffing *s, const struct pg_check *want, struct pg_
 
     if (!old)
         c.name = pg_free_name(s, want->name);
+    else if (old->made && !old->expr.source)
+        pg_plan_diagnose(s, PG_WARNING, PG_RULE_CHANGED_BY_HAND, pg_at_field(field),
+                         "check '%s' was changed by hand to %s: it is made again as declared", old->name,
+                         old->expr.sql);
     struct step_builder b = pg_step_begin(s, PG_STEP_ADD_CHECK, PG_TOGETHER, c.name, field);
     if (old)
         pg_putf(&t, "DROP CONSTRAINT %s, ", pg_quoted(s, old->name));

@@ -188,6 +188,10 @@ static void set_default(struct diffing *s, const struct pg_field *f, const struc
 {
     struct step_builder b = pg_step_begin(s, PG_STEP_SET_DEFAULT, PG_TOGETHER, want->name, f->name);
 
+    if (now->default_made && !now->standard.source && now->standard.sql)
+        pg_plan_diagnose(s, PG_WARNING, PG_RULE_CHANGED_BY_HAND, pg_at_field(f->name),
+                         "the default of '%s' was changed by hand to %s: it becomes %s again", want->name,
+                         now->standard.sql, want->standard.sql);
     pg_step_alter(s, &b, "ALTER COLUMN %s SET DEFAULT (%s)", pg_quoted(s, want->name), want->standard.sql);
     pg_step_record(s, &b, "default", want->name, want->standard.sql);
     pg_step_end(s, &b, PG_PHASE_COLUMN);

@@ -623,6 +623,23 @@ RULE(CONSENT_DONE, is_remarked_after_a_month)
     end(&c);
 }
 
+RULE(CHANGED_BY_HAND, warns)
+{
+    struct change c = given("id i64 | key\nage i32 | default 7 | check age > 0", "");
+    const char *fields = "id i64 | key\nage i32 | default 8 | check age > 1";
+    declare(&c, fields, ""); /* changed in the source: nothing to warn of */
+    CHECK(!errs(&c) && !pg_find_diagnostic(&c.p->diagnostics, PG_WARNING, "by hand"));
+    struct pg_table *t = pg_model_table(c.m, NULL, "users");
+    t->checks[0].expr = (struct pg_expr){"(age > 5)", NULL};
+    t->columns[1].standard = (struct pg_expr){"9", NULL};
+    declare(&c, fields, "");
+    CHECK(!errs(&c) && says(&c, PG_WARNING, PG_RULE_CHANGED_BY_HAND));
+    CHECK(
+        pg_find_diagnostic(&c.p->diagnostics, PG_WARNING, "check 'users_age_check' was changed by hand to (age > 5)"));
+    CHECK(pg_find_diagnostic(&c.p->diagnostics, PG_WARNING, "changed by hand to 9: it becomes 8 again"));
+    end(&c);
+}
+
 RULE(CHAR_TYPE, is_remarked)
 {
     struct change c = given("id i64 | key", "");

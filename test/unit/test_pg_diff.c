@@ -217,6 +217,22 @@ TEST(an_invalid_index_is_made_again)
     end(&u);
 }
 
+TEST(what_helped_a_column_to_become_not_null_does_not_stay)
+{
+    struct unit u = begin();
+    add(&u, "table", "users", "id i64 | key\nage opt<i32>", "");
+    REQUIRE(plan(&u) && apply(&u));
+    forget(&u);
+    add(&u, "table", "users", "id i64 | key\nage i32 | backfill 0", "");
+    REQUIRE(plan(&u) && u.p->nsteps == 4 && sim_apply(&u.s, u.p, 2));
+    CHECK(pg_model_table(u.m, NULL, "users")->nchecks == 1);
+    forget(&u); /* and then somebody thinks better of it */
+    add(&u, "table", "users", "id i64 | key\nage opt<i32>", "");
+    REQUIRE(plan(&u) && u.p->nsteps == 1 && u.p->steps[0].kind == PG_STEP_DROP_CONSTRAINT && apply(&u));
+    CHECK(pg_model_table(u.m, NULL, "users")->nchecks == 0 && plan(&u) && u.p->nsteps == 0);
+    end(&u);
+}
+
 TEST(constraints_that_were_not_validated_are)
 {
     struct unit u = begin();

@@ -60,6 +60,13 @@ RULE(RENAME_COLUMN, warns_and_names_programs)
     CHECK(!errs(&c) && says(&c, PG_WARNING, PG_RULE_RENAME_COLUMN));
     CHECK(pg_find_step(c.p, PG_STEP_RENAME_COLUMN, "email") && !pg_find_step(c.p, PG_STEP_ADD_COLUMN, NULL) &&
           !pg_find_step(c.p, PG_STEP_ADD_CHECK, NULL) && !pg_find_step(c.p, PG_STEP_CREATE_UNIQUE_INDEX, NULL));
+    struct change again = given("id i64 | key\nmail str | unique | check mail <> ''", "index lower(mail)");
+    const char *renamed = "id i64 | key\nemail str | unique | check email <> '' | renamed_from mail";
+    declare(&again, renamed, "index lower(email)");
+    CHECK(again.p->nsteps == 1 && sim_apply(&again.s, again.p, UINT32_MAX));
+    declare(&again, renamed, "index lower(email)"); /* what the catalog prints now was recorded anew */
+    CHECK(again.p->nsteps == 0);
+    end(&again);
     pg_plan_free(c.p);
     struct pg_use uses[] = {{"public", "users", "mail", "mailer 1.2"}};
     struct pg_diff_options options = {uses, 1};

@@ -175,12 +175,13 @@ static struct pg_index *find_index(struct pg_table *t, const char *name)
     return NULL;
 }
 
-/* `name`, if nothing has it or only what is to be replaced; else another one. */
+/* `name`, if nothing has it or only what is to be replaced; else another one. A rule that comes before others may give
+ * its name to another object. */
 static const char *index_name(struct diffing *s, const char *name)
 {
     struct pg_index *there = find_index(&s->w->now, name);
 
-    if (there && (there->made || !there->valid))
+    if (there && (!there->valid || (there->made && !pg_index_wanted(s, there))))
         take_name(s, name);
     return pg_free_name(s, name);
 }
@@ -348,7 +349,7 @@ static void drop_replaced(struct diffing *s, const struct pg_index *want)
 {
     struct pg_index *there = find_index(&s->w->now, want->name);
 
-    if (!there || !there->made || !there->valid)
+    if (!there || !there->made || !there->valid || pg_index_wanted(s, there))
         return;
     bool beside = s->w->now.kind != 'p';
     struct step_builder b = pg_step_begin(s, PG_STEP_DROP_INDEX, beside ? PG_OUTSIDE : PG_ALONE, there->name, NULL);

@@ -260,6 +260,38 @@ TEST(constraints_of_other_names_count)
     end(&u);
 }
 
+TEST(a_partial_unique_index_is_no_unique_column)
+{
+    struct unit u = begin();
+    add(&u, "table", "users", "id i64 | key\nname str", "unique_index name;where id > 5");
+    REQUIRE(plan(&u) && apply(&u));
+    forget(&u);
+    add(&u, "table", "users", "id i64 | key\nname str | unique", "unique_index name;where id > 5");
+    REQUIRE(plan(&u) && u.p->nsteps == 2 && apply(&u) && plan(&u) && u.p->nsteps == 0);
+    forget(&u);
+    add(&u, "table", "posts", "id i64 | key\nby str | references users;name", "");
+    REQUIRE(plan(&u) && apply(&u));
+    forget(&u);
+    pg_model_table(u.m, NULL, "users")->nuniques = 0; /* the partial index alone is nothing to refer to */
+    add(&u, "table", "other", "id i64 | key\nby str | references users;name", "");
+    CHECK(!plan(&u) && error(&u, "is not unique"));
+    end(&u);
+}
+
+TEST(a_rule_before_others_leaves_theirs_alone)
+{
+    struct unit u = begin();
+    add(&u, "table", "users", "id i64 | key\na i32 | check a > 1", "index a;where a > 1");
+    REQUIRE(plan(&u) && apply(&u));
+    forget(&u);
+    add(&u, "table", "users", "id i64 | key\na i32 | check a > 0 | check a > 1",
+        "index a;where a > 0\nindex a;where a > 1");
+    REQUIRE(plan(&u) && u.p->nsteps == 3 && apply(&u)); /* one check, its validation, one index */
+    CHECK(pg_model_table(u.m, NULL, "users")->nchecks == 2 && pg_model_table(u.m, NULL, "users")->nindexes == 2);
+    CHECK(plan(&u) && u.p->nsteps == 0);
+    end(&u);
+}
+
 TEST(a_name_that_something_else_has_is_not_taken)
 {
     struct unit u = begin();

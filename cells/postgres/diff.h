@@ -6,9 +6,8 @@
  *   CELL_DROPPED would do; so two branches can share a database. An undeclared column without default that may not be
  *   NULL is an error: inserts would fail.
  * - Every change that loses data, breaks other programs, rewrites or scans a table under a lock, or may fail on the
- * data that is there has a rule (PG_RULE_MAP; docs/postgres-rules.md). A rule of class ERROR is an error unless the
- * source consents; of class WARN a warning beside its step; of class AVOIDED the steps are such that it does not
- * happen.
+ *   data that is there has a rule (PG_RULE_MAP; docs/postgres-rules.md), whose class says whether it is an error, asks
+ * for consent, is said, or does not happen because the steps are made so.
  * - Every step leaves a state from which a new diff goes on.
  */
 #ifndef CELLS_POSTGRES_DIFF_H

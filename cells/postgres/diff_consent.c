@@ -78,7 +78,7 @@ static bool is_wanted(struct diffing *s, const char *name, bool wanted)
     return wanted;
 }
 
-static bool key_wanted(struct diffing *s, const struct pg_key *k)
+bool pg_key_wanted(struct diffing *s, const struct pg_key *k)
 {
     for (uint32_t o = 0; o < s->w->nowners; o++) {
         const struct pg_table *t = &s->declared[s->w->owners[o]]->table;
@@ -135,7 +135,7 @@ void pg_diff_drops(struct diffing *s)
 
     for (uint32_t i = t->nuniques; i-- > 0;)
         if (pg_consents(s, PG_CONSENT_DROPPED, t->uniques[i].name) &&
-            !is_wanted(s, t->uniques[i].name, key_wanted(s, &t->uniques[i]))) {
+            !is_wanted(s, t->uniques[i].name, pg_key_wanted(s, &t->uniques[i]))) {
             drop_constraint(s, t->uniques[i].name, "key", PG_RULE_DROP_CONSTRAINT);
             pg_take_out(t->uniques, &t->nuniques, sizeof(*t->uniques), i);
         }
@@ -157,7 +157,7 @@ void pg_diff_drops(struct diffing *s)
             pg_take_out(t->indexes, &t->nindexes, sizeof(*t->indexes), i);
         }
     if (t->primary && !s->d->table.primary && pg_consents(s, PG_CONSENT_DROPPED, t->primary->name) &&
-        !is_wanted(s, t->primary->name, key_wanted(s, t->primary))) {
+        !is_wanted(s, t->primary->name, pg_key_wanted(s, t->primary))) {
         drop_constraint(s, t->primary->name, "key", PG_RULE_DROP_CONSTRAINT);
         t->primary = NULL;
     }
@@ -176,7 +176,7 @@ static const char *near_undeclared(struct diffing *s, const char *name)
         if (!pg_is_declared(s, t->columns[i].name))
             names[n++] = t->columns[i].name;
     for (uint32_t i = 0; i < t->nuniques; i++)
-        if (!key_wanted(s, &t->uniques[i]))
+        if (!pg_key_wanted(s, &t->uniques[i]))
             names[n++] = t->uniques[i].name;
     for (uint32_t i = 0; i < t->nindexes; i++)
         if (!pg_index_wanted(s, &t->indexes[i]))

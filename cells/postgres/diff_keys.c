@@ -46,7 +46,7 @@ static bool is_plain_unique(const struct pg_index *x)
     return true;
 }
 
-static bool index_is_key(const struct pg_index *x, const struct pg_key *k)
+bool pg_index_is_key(const struct pg_index *x, const struct pg_key *k)
 {
     if (!is_plain_unique(x) || x->n != k->n)
         return false;
@@ -198,7 +198,7 @@ static void add_primary(struct diffing *s, const struct pg_key *want)
     const char *helper = pg_made_name(s->arena, key.name, NULL, "new");
     struct pg_index x = index_of_key(s, want, helper);
     const struct pg_index *there = find_index(now, helper);
-    if (beside && !(there && there->valid && index_is_key(there, want)))
+    if (beside && !(there && there->valid && pg_index_is_key(there, want)))
         index_step(s, &x, NULL);
     take_name(s, helper);
     struct step_builder b = pg_step_begin(s, PG_STEP_ADD_PRIMARY_KEY, PG_ALONE, key.name, NULL);
@@ -274,7 +274,7 @@ static bool key_is_there(const struct pg_table *t, const struct pg_key *k, const
         if (pg_key_equal(&t->uniques[i], k))
             return true;
     for (uint32_t i = 0; i < t->nindexes; i++)
-        if (t->indexes[i].valid && index_is_key(&t->indexes[i], k) && !is_named(t->indexes[i].name, apart_from))
+        if (t->indexes[i].valid && pg_index_is_key(&t->indexes[i], k) && !is_named(t->indexes[i].name, apart_from))
             return true;
     return false;
 }
@@ -304,7 +304,7 @@ static void add_unique(struct diffing *s, const struct pg_key *want)
     struct pg_index *there = find_index(now, want->name);
     struct pg_key key = *want;
 
-    if (there && there->made && there->valid && index_is_key(there, want))
+    if (there && there->made && there->valid && pg_index_is_key(there, want))
         take_name(s, want->name);
     else {
         key.name = index_name(s, want->name);
@@ -339,9 +339,9 @@ static bool index_is_there(const struct pg_table *t, const struct pg_index *want
         if (t->indexes[i].valid && pg_index_equal(&t->indexes[i], want))
             return true;
     for (uint32_t i = 0; i < t->nuniques; i++) /* the index of a constraint serves as well */
-        if (!want->nincluded && index_is_key(want, &t->uniques[i]))
+        if (!want->nincluded && pg_index_is_key(want, &t->uniques[i]))
             return true;
-    return t->primary && !want->nincluded && index_is_key(want, t->primary);
+    return t->primary && !want->nincluded && pg_index_is_key(want, t->primary);
 }
 
 /* An index of Cell's own that has the name and is another one now. */

@@ -256,7 +256,19 @@ TEST(constraints_of_other_names_count)
     t->indexes[0].name = "by_hand2";
     t->indexes[0].made = false;
     t->checks[0] = (struct pg_check){"by_hand3", {"(name <> ''::text)", NULL}, true, false};
-    REQUIRE(plan(&u) && u.p->nsteps == 0);
+    REQUIRE(plan(&u) && u.p->nsteps == 0 && u.p->diagnostics.n == 0);
+    end(&u);
+}
+
+TEST(a_unique_index_serves_as_a_unique_constraint)
+{
+    struct unit u = begin();
+    add(&u, "table", "users", "id i64 | key\nname str", "unique_index name");
+    REQUIRE(plan(&u) && apply(&u));
+    forget(&u);
+    pg_model_table(u.m, NULL, "users")->indexes[0].name = "by_hand";
+    add(&u, "table", "users", "id i64 | key\nname str | unique", "");
+    REQUIRE(plan(&u) && u.p->nsteps == 0 && u.p->diagnostics.n == 0);
     end(&u);
 }
 

@@ -231,7 +231,7 @@ RULE(UNDECLARED, stays_as_it_is)
     CHECK(!errs(&c) && c.p->nsteps == 0);
     const struct pg_diagnostic *d = says(&c, PG_REMARK, PG_RULE_UNDECLARED);
     REQUIRE(d);
-    HAS(d->text, "'name', 'age'");
+    HAS(d->text, "'name', 'age', 'users_name_idx', 'users_age_check'");
     end(&c);
 }
 

@@ -50,6 +50,10 @@ static void add_check(struct diffing *s, const struct pg_check *want, struct pg_
 
     if (!old)
         c.name = pg_free_name(s, want->name);
+    else if (old->made && !old->expr.source)
+        pg_plan_diagnose(s, PG_WARNING, PG_RULE_CHANGED_BY_HAND, pg_at_field(field),
+                         "check '%s' was changed by hand to %s: it is made again as declared", old->name,
+                         old->expr.sql);
     struct step_builder b = pg_step_begin(s, PG_STEP_ADD_CHECK, PG_TOGETHER, c.name, field);
     if (old)
         pg_putf(&t, "DROP CONSTRAINT %s, ", pg_quoted(s, old->name));
@@ -105,6 +109,8 @@ void pg_diff_checks(struct diffing *s)
     for (uint32_t i = 0; i < s->d->table.nchecks; i++) {
         const struct pg_check *want = &s->d->table.checks[i];
         struct pg_check *there = equal_check(&s->w->now, want), *named = named_check(&s->w->now, want->name);
+        if (named && pg_check_wanted(s, named))
+            named = NULL; /* a rule that comes before another one has taken its name */
         if (there && !there->valid) {
             validate_step(s, there->name, field_of_check(s, want), failing_rows(s, want), PG_RULE_CHECK_ADDED);
             there->valid = true;
@@ -265,10 +271,12 @@ static struct pg_foreign_key *equal_foreign(struct pg_table *t, const struct pg_
 }
 
 /* One of the name, made by Cell: it changes. Others stay beside the new one. */
-static struct pg_foreign_key *replaced(struct pg_table *t, const struct pg_foreign_key *want)
+static struct pg_foreign_key *replaced(struct diffing *s, const struct pg_foreign_key *want)
 {
+    struct pg_table *t = &s->w->now;
+
     for (uint32_t i = 0; i < t->nforeign; i++)
-        if (strcmp(t->foreign[i].name, want->name) == 0 && t->foreign[i].made)
+        if (strcmp(t->foreign[i].name, want->name) == 0 && t->foreign[i].made && !pg_foreign_wanted(s, &t->foreign[i]))
             return &t->foreign[i];
     return NULL;
 }
@@ -286,6 +294,6 @@ void pg_diff_foreign(struct diffing *s)
             validate_step(s, there->name, field, lost_rows(s, &want), PG_RULE_FOREIGN_KEY_ADDED);
             there->valid = true;
         } else if (!there)
-            add_foreign(s, &want, replaced(&s->w->now, &want), field);
+            add_foreign(s, &want, replaced(s, &want), field);
     }
 }

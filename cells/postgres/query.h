@@ -22,10 +22,10 @@
 #include <stdint.h>
 
 #include "failure.h"
+#include "query_names.h"
 
 /* Most bytes of a statement: with its binding it must fit into a method's (64 KiB). */
 #define PG_QUERY_MAX_SQL 49152
-#define PG_QUERY_MAX_PARAMETERS 60
 #define PG_QUERY_MAX_COLUMNS 1024
 
 /* A question: one annotation. All texts are borrowed. */

@@ -143,7 +143,8 @@ static const struct pg_table *referenced(struct diffing *s, const struct pg_fore
     pg_refuse(s, PG_NO_RULE, pg_at_field(field),
               near ? "there is no table '%s' to refer to; did you mean '%s'?"
                    : "there is no table '%s' to refer to: a struct before this one can declare it",
-              f->to_table, near);
+              f->to_table, near)
+        ->other_table = f->to_table;
     return NULL;
 }
 
@@ -175,7 +176,8 @@ static bool check_column(struct diffing *s, const struct pg_table *t, const stru
           from->type.base <= PG_BASE_INT8)) {
         pg_refuse(s, PG_NO_RULE, pg_at_field(field), "column '%s' is %s and refers to '%s.%s', which is %s",
                   f->columns[i], pg_type_name(s->arena, &from->type), t->name, to->name,
-                  pg_type_name(s->arena, &to->type));
+                  pg_type_name(s->arena, &to->type))
+            ->other_table = t->name;
         return false;
     }
     if (to)
@@ -185,7 +187,8 @@ static bool check_column(struct diffing *s, const struct pg_table *t, const stru
     const char *near = pg_suggest(f->to_columns[i], names, t->ncolumns);
     pg_refuse(s, PG_NO_RULE, pg_at_field(field),
               near ? "table '%s' has no column '%s'; did you mean '%s'?" : "table '%s' has no column '%s'", t->name,
-              f->to_columns[i], near);
+              f->to_columns[i], near)
+        ->other_table = t->name;
     return false;
 }
 
@@ -199,7 +202,8 @@ static bool resolve(struct diffing *s, struct pg_foreign_key *f, const char *fie
     if (!f->to_columns) {
         if (!t->primary || t->primary->n != f->n) {
             pg_refuse(s, PG_NO_RULE, pg_at_field(field), "table '%s' has no primary key of %u column%s to refer to",
-                      t->name, f->n, f->n == 1 ? "" : "s");
+                      t->name, f->n, f->n == 1 ? "" : "s")
+                ->other_table = t->name;
             return false;
         }
         f->to_columns = t->primary->columns;
@@ -212,7 +216,8 @@ static bool resolve(struct diffing *s, struct pg_foreign_key *f, const char *fie
     struct pg_text list = {.arena = s->arena};
     pg_sql_names(&list, f->to_columns, f->n);
     pg_refuse(s, PG_NO_RULE, pg_at_field(field),
-              "(%s) of table '%s' is not unique: a foreign key can refer to a key only", list.data, t->name);
+              "(%s) of table '%s' is not unique: a foreign key can refer to a key only", list.data, t->name)
+        ->other_table = t->name;
     return false;
 }
 

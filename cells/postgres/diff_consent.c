@@ -236,7 +236,8 @@ static void no_column(struct diffing *s, const struct pg_table *t, const struct 
     const char *near = pg_suggest(column, names, t->ncolumns);
     pg_refuse(s, PG_NO_RULE, pg_at_field(f->name),
               near ? "table '%s' has no column '%s'; did you mean '%s'?" : "table '%s' has no column '%s'", t->name,
-              column, near);
+              column, near)
+        ->other_table = t->name;
 }
 
 static void diff_row_field(struct diffing *s, const struct pg_table *t, const struct pg_field *f)
@@ -253,12 +254,14 @@ static void diff_row_field(struct diffing *s, const struct pg_table *t, const st
     }
     if (f->sql_type && !pg_type_equal(&f->mapping.type, &c->type))
         pg_refuse(s, PG_NO_RULE, pg_at_field(f->name), "column '%s' is %s, not %s", column,
-                  pg_type_name(s->arena, &c->type), f->sql_type);
+                  pg_type_name(s->arena, &c->type), f->sql_type)
+            ->other_table = t->name;
     else if (pg_map_existing(s->arena, &types, &f->c, &c->type, &codec, why) < 0)
-        pg_refuse(s, PG_NO_RULE, pg_at_field(f->name), "column '%s': %s", column, why);
+        pg_refuse(s, PG_NO_RULE, pg_at_field(f->name), "column '%s': %s", column, why)->other_table = t->name;
     else if (c->nullable && !f->c.optional)
         pg_refuse(s, PG_RULE_NULL_IN_PLAIN_FIELD, pg_at_field(f->name),
-                  "column '%s' may be NULL: the field has to be optional (cell_opt_…, CELL_OPT)", column);
+                  "column '%s' may be NULL: the field has to be optional (cell_opt_…, CELL_OPT)", column)
+            ->other_table = t->name;
 }
 
 void pg_diff_rows(struct diffing *s)
@@ -279,5 +282,6 @@ void pg_diff_rows(struct diffing *s)
     pg_refuse(s, PG_NO_RULE, PG_AT_ANNOTATION,
               near ? "there is no table '%s'; did you mean '%s'?"
                    : "there is no table '%s': a struct with CELL_TABLE before this one can declare it",
-              want->name, near);
+              want->name, near)
+        ->other_table = want->name;
 }

@@ -5,6 +5,8 @@
 #include "core/schema_impl.h"
 #include "core/session_parts.h"
 
+#define MAX_FAILED (64u << 10) /* bytes */
+
 static int expand_locked(struct cell_session *s, struct known_cell *c, const struct asked *a,
                          const struct cell_schema *declared, struct cell_expansion **x, struct cell_error *e)
 {
@@ -69,9 +71,18 @@ static int expand_asking(struct cell_session *s, struct known_cell *c, struct as
         return r;
     }
     r = cell_expansion_parse(a->document, a->document_len, declared, x, e);
+    if (r >= 0 && (*x)->depends && !c->failed.len) {
+        cell_expansion_free(*x);
+        *x = NULL;
+        r = cell_error_set(e, CELL_PROTOCOL_ERROR, "depends: nothing has failed before");
+    }
     if (r < 0) {
         a->document = NULL;
         return e ? cell_error_wrap(e, "%s: its answer is not valid", session_place(c)) : r;
+    }
+    if ((*x)->depends) {
+        a->document = NULL; /* good for this compilation only */
+        return CELL_OK;
     }
     c->pub.answer_differs = cell_session_answer_differs(s, c, a, a->document, a->document_len);
     take(c, a, *x);
@@ -115,6 +126,17 @@ int cell_session_expand(struct cell_session *s, struct session_cell *cell, const
     if (r < 0 && expand_stale(s, c, a, declared, x, e) >= 0)
         return CELL_OK;
     return r;
+}
+
+int cell_session_failed(struct session_cell *cell, const char *json, size_t len)
+{
+    struct cell_buffer *failed = &session_known(cell)->failed;
+    if (failed->len > MAX_FAILED)
+        return CELL_OK; /* who has so many knows what to do first */
+    if (failed->len)
+        cell_buffer_puts(failed, ",");
+    cell_buffer_append(failed, json, len);
+    return cell_buffer_ok(failed) ? CELL_OK : CELL_NO_MEMORY;
 }
 
 uint32_t cell_session_planned(const struct session_cell *cell)

@@ -29,6 +29,7 @@ struct known_cell {
     struct asked *asked, **asked_end;     /* all that it was asked to expand, in order */
     struct asked *planned, **planned_end; /* those whose answer had a plan, in order */
     uint32_t nplanned;
+    struct cell_buffer failed; /* requests that failed, with commas between */
     struct known_cell *next;
 };
 

@@ -19,7 +19,7 @@ int pg_policy_allows(enum pg_policy policy, const struct pg_step *step, struct p
 
     if (policy == PG_POLICY_APPLY || (policy == PG_POLICY_ADDITIVE && !hazard && pg_step_is_additive(step->kind)))
         return CELL_OK;
-    return pg_fail(f, CELL_PERMISSION_DENIED, "the policy of this cell is '%s', which does not allow%s%s%s: %.300s",
+    return pg_fail(f, CELL_PERMISSION_DENIED, "the policy is '%s', which does not allow%s%s%s: %.300s",
                    pg_policy_name(policy), policy == PG_POLICY_ADDITIVE ? " a step that is not additive" : " any step",
                    hazard ? " with the hazard " : "", hazard ? step->hazard : "", step->text);
 }

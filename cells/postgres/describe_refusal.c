@@ -138,11 +138,13 @@ void pg_refusal_read(struct pg_arena *arena, PGconn *conn, const PGresult *resul
     refusal->detail = field(arena, result, PG_DIAG_MESSAGE_DETAIL);
     refusal->hint = field(arena, result, PG_DIAG_MESSAGE_HINT);
     locate(result, sql, refusal, &last);
-    if (conn && refusal->positioned && refusal->length > 0 && !(refusal->hint && strstr(refusal->hint, "Perhaps")))
+    if (conn && refusal->positioned && refusal->length > 0)
         refusal->suggestion = suggest(arena, conn, sql, last, refusal->sqlstate);
     if (refusal->suggestion && strncmp(refusal->sqlstate, "42883", 5) == 0) {
         char *word = unquoted(arena, sql, last); /* the name is right, and its arguments are not */
         if (word && strcmp(word, refusal->suggestion) == 0)
             refusal->suggestion = NULL;
     }
+    if (refusal->suggestion && refusal->hint && strncmp(refusal->hint, "Perhaps you meant", 17) == 0)
+        refusal->hint = NULL; /* it says the same */
 }

@@ -106,6 +106,30 @@ int pg_engine_invoke(struct pg_engine *engine, cell_ctx *c, void *bound, const v
     return r < 0 ? pg_answer_failure(c, &f) : r;
 }
 
+int pg_engine_link(struct pg_engine *engine, cell_ctx *c, struct pg_engine_link *link, struct pg_failure *f)
+{
+    struct pg_patience patience = pg_patience_of(c);
+    cell_str token;
+
+    *link = (struct pg_engine_link){0};
+    if (cell_ctx_metadata(c, "transaction", &token) < 0)
+        return pg_pool_pin(engine->pool, &patience, &link->link, f);
+    int r = get_transaction(engine, c, token, &link->transaction, f);
+    if (r >= 0)
+        link->link = pg_transaction_link(link->transaction);
+    return r;
+}
+
+void pg_engine_unlink(struct pg_engine *engine, struct pg_engine_link *link, bool reusable)
+{
+    if (!link->transaction)
+        pg_pool_unpin(engine->pool, link->link, reusable);
+    else if (pg_link_is_alive(link->link))
+        pg_transaction_put(engine->transactions, link->transaction);
+    else
+        pg_transaction_end(engine->transactions, link->transaction);
+}
+
 void pg_engine_unbind(struct pg_engine *engine, void *bound)
 {
     (void)engine;

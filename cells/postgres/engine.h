@@ -9,6 +9,7 @@
 #include "statement.h"
 
 struct pg_engine;
+struct pg_transaction;
 
 struct pg_engine_options {
     struct pg_pool_options pool;
@@ -29,6 +30,17 @@ int pg_engine_bind(struct pg_engine *engine, cell_ctx *c, const struct cell_meth
 int pg_engine_invoke(struct pg_engine *engine, cell_ctx *c, void *bound, const void *in, void *const *out);
 void pg_engine_unbind(struct pg_engine *engine, void *bound);
 
+/*
+ * The connection for a call that is not bound: that of the transaction that its metadata names, or a pinned one. To be
+ * given back with pg_engine_unlink; `reusable` as in pg_pool_unpin.
+ */
+struct pg_engine_link {
+    struct pg_link *link;
+    struct pg_transaction *transaction; /* NULL = none */
+};
+int pg_engine_link(struct pg_engine *engine, cell_ctx *c, struct pg_engine_link *link, struct pg_failure *f);
+void pg_engine_unlink(struct pg_engine *engine, struct pg_engine_link *link, bool reusable);
+
 /* `isolation` of a transaction. */
 enum pg_isolation {
     PG_ISOLATION_DEFAULT = 0, /* the database's */
@@ -40,11 +52,11 @@ enum pg_isolation {
 
 /*
  * Transactions of the calling process. begin gives a token of 32 hex digits, which stands for the transaction in the
- * metadata `transaction` of calls by the same user and process, one at a time. It is rolled back when that process ends,
- * and when it was idle for too long. begin: CELL_INVALID_ARGUMENT, CELL_RESOURCE_EXHAUSTED, as pg_pool_pin. commit:
- * CELL_ABORTED when it could not be serialised, CELL_FAILED_PRECONDITION when an earlier call in it has failed (nothing
- * was stored), CELL_UNKNOWN_OUTCOME when the connection was lost meanwhile. commit and rollback: CELL_NOT_FOUND for a
- * token of no transaction of this caller. The token is used up in any case.
+ * metadata `transaction` of calls by the same user and process, one at a time. It is rolled back when that process
+ * ends, and when it was idle for too long. begin: CELL_INVALID_ARGUMENT, CELL_RESOURCE_EXHAUSTED, as pg_pool_pin.
+ * commit: CELL_ABORTED when it could not be serialised, CELL_FAILED_PRECONDITION when an earlier call in it has failed
+ * (nothing was stored), CELL_UNKNOWN_OUTCOME when the connection was lost meanwhile. commit and rollback:
+ * CELL_NOT_FOUND for a token of no transaction of this caller. The token is used up in any case.
  */
 int pg_engine_begin(struct pg_engine *engine, cell_ctx *c, uint32_t isolation, cell_str *token);
 int pg_engine_commit(struct pg_engine *engine, cell_ctx *c, cell_str token);

@@ -52,6 +52,7 @@ int main(int argc, char **argv)
     int status = program_parse(&program, argc, argv);
     if (status != PROGRAM_GO)
         return status;
+    o.listeners = server.max_threads / 2; /* the other half is for calls that end by themselves */
     if (pg_service_open(&o, &service, &f) < 0) {
         program_error("postgres", "%s", f.text);
         return 1;

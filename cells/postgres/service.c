@@ -84,6 +84,10 @@ int pg_service_open(const struct pg_service_options *options, struct pg_service 
     s->opened = true;
     const struct pg_engine_options engine = {.pool = {.conninfo = s->conninfo, .connections = options->connections}};
     r = pg_engine_open(&engine, &s->engine, f);
+    /* Directly, for a pooler in transaction mode delivers no notifications. */
+    s->listeners = pg_listeners_new(&s->migrations.target, options->listeners);
+    if (r >= 0 && !s->listeners)
+        r = pg_fail(f, CELL_NO_MEMORY, "out of memory");
     if (r < 0) {
         pg_service_close(s);
         return r;
@@ -96,6 +100,7 @@ void pg_service_close(struct pg_service *service)
 {
     if (!service)
         return;
+    pg_listeners_free(service->listeners);
     pg_engine_close(service->engine);
     if (service->opened) {
         pg_leases_close(&service->leases);

@@ -8,6 +8,7 @@
 #include "cluster.h"
 #include "engine.h"
 #include "lease.h"
+#include "listen.h"
 #include "policy.h"
 
 struct pg_service_options {
@@ -21,6 +22,7 @@ struct pg_service_options {
     const char *migrate_url; /* NULL = url: for migrations, where url goes through a pooler */
     uint32_t connections;    /* shared by calls of programs; 0 = 8 */
     int64_t scan_rows;       /* a remark for queries that read a whole table of so many rows; 0 = none */
+    uint32_t listeners;      /* calls of postgres_listen at once: each holds a thread of the server's */
     void (*progress)(void *user, const char *text); /* see cluster.h */
     void *user;
 };
@@ -38,6 +40,7 @@ struct pg_service {
     struct pg_leases leases; /* for questions of compilers */
     struct pg_leases migrations;
     struct pg_engine *engine; /* for calls of programs */
+    struct pg_listeners *listeners;
 };
 
 int pg_service_open(const struct pg_service_options *options, struct pg_service **service, struct pg_failure *f);

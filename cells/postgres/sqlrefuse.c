@@ -11,51 +11,52 @@ static const char *const queries[] = {"select", "insert", "update", "delete", "m
 
 static const struct {
     const char *word, *instead;
+    bool executable; /* by postgres_execute: it leaves nothing behind on its connection */
 } refused[] = {
-    {"begin", "a transaction is a cell_transaction() around the calls"},
-    {"start", "a transaction is a cell_transaction() around the calls"},
-    {"commit", "a transaction is a cell_transaction() around the calls"},
-    {"end", "a transaction is a cell_transaction() around the calls"},
-    {"rollback", "a transaction is a cell_transaction() around the calls"},
-    {"abort", "a transaction is a cell_transaction() around the calls"},
-    {"savepoint", "a transaction is a cell_transaction() around the calls"},
-    {"release", "a transaction is a cell_transaction() around the calls"},
-    {"prepare", "every query is prepared already"},
-    {"execute", "call the query's function"},
-    {"deallocate", "the cell looks after prepared statements"},
-    {"copy", "use the load and all functions of a CELL_TABLE"},
-    {"do", "make it a function of the database (CELL_STEP) and SELECT it"},
-    {"call", "make the procedure a function and SELECT it"},
-    {"listen", "use postgres_listen()"},
-    {"unlisten", "end the stream of postgres_listen()"},
-    {"notify", "use postgres_notify(), or SELECT pg_notify(channel, payload)"},
-    {"set", "the cell's connections are shared; use set_config(name, value, true) within a transaction"},
-    {"reset", "the cell's connections are shared"},
-    {"show", "use SELECT current_setting(name)"},
-    {"discard", "the cell's connections are shared"},
-    {"explain", "open psql with `cell psql`"},
-    {"declare", "a query is a stream already, and takes constant memory"},
-    {"fetch", "a query is a stream already, and takes constant memory"},
-    {"move", "a query is a stream already, and takes constant memory"},
-    {"close", "a query is a stream already, and takes constant memory"},
-    {"lock", "lock rows with SELECT … FOR UPDATE"},
-    {"create", "tables are declared with CELL_TABLE, other objects made with CELL_STEP"},
-    {"alter", "change the struct of the CELL_TABLE, or use CELL_STEP"},
-    {"drop", "change the struct of the CELL_TABLE, or use CELL_STEP"},
-    {"comment", "comments come from the struct's own; else use CELL_STEP"},
-    {"grant", "use CELL_STEP"},
-    {"revoke", "use CELL_STEP"},
-    {"truncate", "use DELETE, or CELL_STEP"},
-    {"vacuum", "maintenance is the server's own (autovacuum) or psql's"},
-    {"analyze", "maintenance is the server's own (autovacuum) or psql's"},
-    {"reindex", "maintenance is the server's own (autovacuum) or psql's"},
-    {"cluster", "maintenance is the server's own (autovacuum) or psql's"},
-    {"checkpoint", "maintenance is the server's own (autovacuum) or psql's"},
-    {"refresh", "use CELL_STEP, or psql"},
-    {"import", "use CELL_STEP"},
-    {"security", "use CELL_STEP"},
-    {"reassign", "use CELL_STEP"},
-    {"load", "use CELL_STEP"},
+    {"begin", "a transaction is a cell_transaction() around the calls", false},
+    {"start", "a transaction is a cell_transaction() around the calls", false},
+    {"commit", "a transaction is a cell_transaction() around the calls", false},
+    {"end", "a transaction is a cell_transaction() around the calls", false},
+    {"rollback", "a transaction is a cell_transaction() around the calls", false},
+    {"abort", "a transaction is a cell_transaction() around the calls", false},
+    {"savepoint", "a transaction is a cell_transaction() around the calls", false},
+    {"release", "a transaction is a cell_transaction() around the calls", false},
+    {"prepare", "every query is prepared already", false},
+    {"execute", "call the query's function", false},
+    {"deallocate", "the cell looks after prepared statements", false},
+    {"copy", "use the load and all functions of a CELL_TABLE", false},
+    {"do", "make it a function of the database (CELL_STEP) and SELECT it", true},
+    {"call", "make the procedure a function and SELECT it", true},
+    {"listen", "use postgres_listen()", false},
+    {"unlisten", "end the stream of postgres_listen()", false},
+    {"notify", "use postgres_notify(), or SELECT pg_notify(channel, payload)", true},
+    {"set", "the cell's connections are shared; use set_config(name, value, true) within a transaction", false},
+    {"reset", "the cell's connections are shared", false},
+    {"show", "use SELECT current_setting(name)", true},
+    {"discard", "the cell's connections are shared", false},
+    {"explain", "open psql with `cell psql`", true},
+    {"declare", "a query is a stream already, and takes constant memory", false},
+    {"fetch", "a query is a stream already, and takes constant memory", false},
+    {"move", "a query is a stream already, and takes constant memory", false},
+    {"close", "a query is a stream already, and takes constant memory", false},
+    {"lock", "lock rows with SELECT … FOR UPDATE", true},
+    {"create", "tables are declared with CELL_TABLE, other objects made with CELL_STEP", true},
+    {"alter", "change the struct of the CELL_TABLE, or use CELL_STEP", true},
+    {"drop", "change the struct of the CELL_TABLE, or use CELL_STEP", true},
+    {"comment", "comments come from the struct's own; else use CELL_STEP", true},
+    {"grant", "use CELL_STEP", true},
+    {"revoke", "use CELL_STEP", true},
+    {"truncate", "use DELETE, or CELL_STEP", true},
+    {"vacuum", "maintenance is the server's own (autovacuum) or psql's", true},
+    {"analyze", "maintenance is the server's own (autovacuum) or psql's", true},
+    {"reindex", "maintenance is the server's own (autovacuum) or psql's", true},
+    {"cluster", "maintenance is the server's own (autovacuum) or psql's", true},
+    {"checkpoint", "maintenance is the server's own (autovacuum) or psql's", true},
+    {"refresh", "use CELL_STEP, or psql", true},
+    {"import", "use CELL_STEP", true},
+    {"security", "use CELL_STEP", true},
+    {"reassign", "use CELL_STEP", true},
+    {"load", "use CELL_STEP", false},
 };
 
 static bool refuse(struct sql_refusal *why, struct sql_token t)
@@ -65,15 +66,18 @@ static bool refuse(struct sql_refusal *why, struct sql_token t)
     return false;
 }
 
-static bool check_first(const struct sql_lexer *l, struct sql_token t, struct sql_refusal *why)
+/* For a query, or for what is executed once. */
+static bool check_first(const struct sql_lexer *l, struct sql_token t, bool once, struct sql_refusal *why)
 {
     for (size_t i = 0; i < LENGTH(queries); i++)
         if (sql_is(l, t, queries[i]))
             return true;
     for (size_t i = 0; i < LENGTH(refused); i++)
         if (sql_is(l, t, refused[i].word)) {
-            snprintf(why->text, sizeof(why->text), "%.*s is no query: %s", (int)t.length, l->text + t.at,
-                     refused[i].instead);
+            if (once && refused[i].executable)
+                return true;
+            snprintf(why->text, sizeof(why->text), "%.*s is %s: %s", (int)t.length, l->text + t.at,
+                     once ? "not for a connection that others use as well" : "no query", refused[i].instead);
             return refuse(why, t);
         }
     snprintf(why->text, sizeof(why->text),
@@ -95,7 +99,7 @@ static bool check_end(struct sql_lexer *l, struct sql_token t, struct sql_refusa
     return refuse(why, t);
 }
 
-bool sql_acceptable(const char *text, size_t length, struct sql_refusal *why)
+static bool check(const char *text, size_t length, bool once, struct sql_refusal *why)
 {
     struct sql_lexer l = {text, length, 0};
     struct sql_token t = sql_next(&l);
@@ -107,7 +111,7 @@ bool sql_acceptable(const char *text, size_t length, struct sql_refusal *why)
         snprintf(why->text, sizeof(why->text), "the query is empty");
         return refuse(why, (struct sql_token){.at = length});
     }
-    if (t.kind != SQL_BROKEN && !check_first(&l, t, why))
+    if (t.kind != SQL_BROKEN && !check_first(&l, t, once, why))
         return false;
     for (; t.kind != SQL_END; t = sql_next(&l)) {
         if (t.kind == SQL_SYMBOL && text[t.at] == ';')
@@ -123,6 +127,13 @@ bool sql_acceptable(const char *text, size_t length, struct sql_refusal *why)
     }
     return true;
 }
+
+bool sql_acceptable(const char *text, size_t length, struct sql_refusal *why)
+{
+    return check(text, length, false, why);
+}
+
+bool sql_executable(const char *text, size_t length, struct sql_refusal *why) { return check(text, length, true, why); }
 
 /* C23 and C++23, with the spellings that Clang reserves beside them. */
 static const char *const keywords[] = {"alignas",

@@ -56,6 +56,9 @@ struct sql_refusal {
 /* True for one statement that may be prepared as a query; false with the reason. */
 bool sql_acceptable(const char *text, size_t length, struct sql_refusal *why);
 
+/* The same for one that is executed once: also other statements, but those that change their connection or need it. */
+bool sql_executable(const char *text, size_t length, struct sql_refusal *why);
+
 /* Without what may stand behind it: white space, comments, semicolons. */
 size_t sql_trimmed_length(const char *text, size_t length);
 

@@ -53,8 +53,8 @@ static const char *members(json_t *list, char out[1024])
     json_t *one;
 
     out[0] = '\0';
-    json_array_foreach(list, i, one)
-        n += (size_t)snprintf(out + n, n < 1024 ? 1024 - n : 0, "%s%s %s", i ? ", " : "", text(one, "name"), text(one, "type"));
+    json_array_foreach(list, i, one) n += (size_t)snprintf(out + n, n < 1024 ? 1024 - n : 0, "%s%s %s", i ? ", " : "",
+                                                           text(one, "name"), text(one, "type"));
     return out;
 }
 

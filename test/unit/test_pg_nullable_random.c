@@ -112,10 +112,20 @@ static void value(struct text *t, const struct scope *s, unsigned depth)
 
 static void condition(struct text *t, const struct scope *s, unsigned depth)
 {
-    static const char *const tests[] = {" IS NOT NULL", " IS NULL", " > 1", " <> 2", " BETWEEN 1 AND 3", " IN (1, 2, 3)",
-                                        " NOT IN (2, 4)", " = ANY ('{1,2,NULL}')", " <> ALL ('{}'::int[])",
-                                        " NOT BETWEEN 2 AND NULL", " IS DISTINCT FROM 1", " IS NOT DISTINCT FROM NULL",
-                                        " IN (SELECT k FROM x)", " NOT IN (SELECT k FROM empty)"};
+    static const char *const tests[] = {" IS NOT NULL",
+                                        " IS NULL",
+                                        " > 1",
+                                        " <> 2",
+                                        " BETWEEN 1 AND 3",
+                                        " IN (1, 2, 3)",
+                                        " NOT IN (2, 4)",
+                                        " = ANY ('{1,2,NULL}')",
+                                        " <> ALL ('{}'::int[])",
+                                        " NOT BETWEEN 2 AND NULL",
+                                        " IS DISTINCT FROM 1",
+                                        " IS NOT DISTINCT FROM NULL",
+                                        " IN (SELECT k FROM x)",
+                                        " NOT IN (SELECT k FROM empty)"};
     switch (depth ? below(8) : 0) {
     case 1:
     case 2:
@@ -156,8 +166,13 @@ static void leaf(struct text *t, struct scope *s, const struct scope *outer, uns
 {
     static const struct {
         const char *name, *columns[3];
-    } tables[] = {{"t", {"id", "n"}},         {"u", {"id", "t_id", "v"}},       {"x", {"k"}}, {"empty", {"k"}},
-                  {"plain", {"id", "n", "v"}}, {"of_view", {"one", "two"}}, {"parent", {"id", "v", "y"}}};
+    } tables[] = {{"t", {"id", "n"}},
+                  {"u", {"id", "t_id", "v"}},
+                  {"x", {"k"}},
+                  {"empty", {"k"}},
+                  {"plain", {"id", "n", "v"}},
+                  {"of_view", {"one", "two"}},
+                  {"parent", {"id", "v", "y"}}};
     char alias[16];
 
     snprintf(alias, sizeof(alias), "a%u", t->aliases++);

@@ -32,7 +32,8 @@ TEST(a_query_becomes_a_row_and_a_method_with_a_binding)
 
     CHECK(a.status == CELL_OK && json_array_size(json_object_get(a.document, "diagnostics")) == 0);
     CHECK_STR(text(row, "name"), "q_row");
-    CHECK(json_integer_value(json_object_get(row, "size")) == 32 && json_integer_value(json_object_get(row, "align")) == 8);
+    CHECK(json_integer_value(json_object_get(row, "size")) == 32 &&
+          json_integer_value(json_object_get(row, "align")) == 8);
     json_t *fields = json_object_get(row, "fields");
     CHECK(json_integer_value(json_object_get(json_array_get(fields, 1), "offset")) == 8);
     CHECK(json_integer_value(json_object_get(json_array_get(fields, 2), "offset")) == 24);
@@ -45,8 +46,9 @@ TEST(a_query_becomes_a_row_and_a_method_with_a_binding)
     char *in = json_dumps(json_object_get(bound, "in"), JSON_COMPACT);
     char *out = json_dumps(json_object_get(bound, "out"), JSON_COMPACT);
     CHECK_STR(in, "[{\"from\":\"min_id\",\"type\":\"integer\"}]");
-    CHECK_STR(out, "[{\"to\":\"rows.id\",\"type\":\"integer\",\"null\":false},{\"to\":\"rows.s\",\"type\":\"text\",\"null\":"
-                   "false},{\"to\":\"rows.n\",\"type\":\"integer\",\"null\":true}]");
+    CHECK_STR(out,
+              "[{\"to\":\"rows.id\",\"type\":\"integer\",\"null\":false},{\"to\":\"rows.s\",\"type\":\"text\",\"null\":"
+              "false},{\"to\":\"rows.n\",\"type\":\"integer\",\"null\":true}]");
     free(in);
     free(out);
     CHECK(json_is_false(json_object_get(bound, "write")) && json_is_true(json_object_get(bound, "retry")));
@@ -120,8 +122,7 @@ TEST(a_parameter_of_a_type_without_one_in_c_goes_as_text)
     struct answer a = ask("SELECT id FROM t WHERE at > now() - $1::interval AND '$1' <> s", "age");
     json_t *bound = binding(&a);
 
-    CHECK_STR(text(bound, "sql"),
-              "SELECT id FROM t WHERE at > now() - ($1::text::interval)::interval AND '$1' <> s");
+    CHECK_STR(text(bound, "sql"), "SELECT id FROM t WHERE at > now() - ($1::text::interval)::interval AND '$1' <> s");
     CHECK_STR(text(json_array_get(json_object_get(bound, "in"), 0), "type"), "text");
     CHECK_STR(text(json_array_get(json_object_get(at(&a, "methods", 0), "params"), 0), "type"), "str");
     json_decref(bound);
@@ -133,16 +134,13 @@ TEST(what_may_be_repeated_is_known)
     static const struct {
         const char *sql;
         bool repeatable;
-    } cases[] = {{"SELECT id, lower(s) AS l FROM t", true},
-                 {"SELECT gen_random_uuid() AS u, id FROM plain", true},
-                 {"SELECT nextval('counter') AS n", false},
-                 {"SELECT id FROM t WHERE id = (SELECT nextval('counter'))", false},
-                 {"SELECT replaces(id) AS r FROM t", false}, /* a function of unsaid volatility */
-                 {"SELECT maybe(id) AS r FROM t", true},
-                 {"SELECT id FROM t FOR UPDATE", false},
-                 {"SELECT n FROM counting", false},
-                 {"SELECT id FROM t WHERE EXISTS (SELECT FROM counting)", false},
-                 {"INSERT INTO x VALUES (1, 'a')", false}};
+    } cases[] = {
+        {"SELECT id, lower(s) AS l FROM t", true},  {"SELECT gen_random_uuid() AS u, id FROM plain", true},
+        {"SELECT nextval('counter') AS n", false},  {"SELECT id FROM t WHERE id = (SELECT nextval('counter'))", false},
+        {"SELECT replaces(id) AS r FROM t", false}, /* a function of unsaid volatility */
+        {"SELECT maybe(id) AS r FROM t", true},     {"SELECT id FROM t FOR UPDATE", false},
+        {"SELECT n FROM counting", false},          {"SELECT id FROM t WHERE EXISTS (SELECT FROM counting)", false},
+        {"INSERT INTO x VALUES (1, 'a')", false}};
 
     if (!null_connection() || !nullable_available())
         return;
@@ -161,7 +159,8 @@ TEST(what_may_be_repeated_is_known)
 TEST(without_a_parse_tree_the_plan_says_what_is_never_null)
 {
     static char sql[8192];
-    size_t n = (size_t)snprintf(sql, sizeof(sql), "SELECT t.id AS a, u.v AS b, t.n AS c FROM t JOIN u ON u.t_id = t.id WHERE ");
+    size_t n = (size_t)snprintf(sql, sizeof(sql),
+                                "SELECT t.id AS a, u.v AS b, t.n AS c FROM t JOIN u ON u.t_id = t.id WHERE ");
     char row[1024];
 
     if (!null_connection())
@@ -187,11 +186,13 @@ TEST(a_scan_of_a_large_table_is_remarked_when_asked_for)
 
     if (!null_connection())
         return;
-    PQclear(PQexec(null_connection(), "CREATE TABLE IF NOT EXISTS large AS SELECT i, i % 7 AS j FROM generate_series(1, "
-                                      "5000) i; ANALYZE large; CREATE INDEX ON large (i)"));
+    PQclear(PQexec(null_connection(),
+                   "CREATE TABLE IF NOT EXISTS large AS SELECT i, i % 7 AS j FROM generate_series(1, "
+                   "5000) i; ANALYZE large; CREATE INDEX ON large (i)"));
     struct answer a = ask_with(&check, "SELECT i FROM large WHERE j = $1", "j", false);
     CHECK_STR(text(at(&a, "diagnostics", 0), "severity"), "remark");
-    CHECK(strstr(text(at(&a, "diagnostics", 0), "text"), "table 'large' is read from end to end (about 5000 rows)") != NULL);
+    CHECK(strstr(text(at(&a, "diagnostics", 0), "text"), "table 'large' is read from end to end (about 5000 rows)") !=
+          NULL);
     CHECK(json_integer_value(json_object_get(at(&a, "diagnostics", 0), "at")) == 14);
     CHECK(json_array_size(json_object_get(a.document, "methods")) == 1);
     json_decref(a.document);
@@ -224,7 +225,8 @@ TEST(verbs_and_requests)
     json_t *verbs = json_loads(list, 0, NULL);
     CHECK(json_array_size(verbs) == 3);
     json_decref(verbs);
-    json_t *request = json_pack("{s:{s:s, s:[s, s, s]}}", "annotation", "verb", "query_one", "args", "adults", "SELECT 1", "a");
+    json_t *request =
+        json_pack("{s:{s:s, s:[s, s, s]}}", "annotation", "verb", "query_one", "args", "adults", "SELECT 1", "a");
     CHECK(pg_query_from_request(request, &query, &f) == CELL_OK && query.one && strcmp(query.sql, "SELECT 1") == 0);
     json_object_set_new(json_object_get(request, "annotation"), "verb", json_string("table"));
     CHECK(pg_query_from_request(request, &query, &f) == CELL_NOT_FOUND);

@@ -35,16 +35,21 @@ const struct cli_command cli_commands[] = {
     {"check", cmd_check, "--against NEWBINARY [PROGRAM…]",
      "Tell which programs a new version of a cell would break, and where",
      "  --against NEWBINARY the program of the cell as it would be deployed\n"
-     "  --registry DIR      where reported programs are recorded; default: .cell/consumers beside cell.json\n"
+     "  --registry DIR      a folder of reported programs, in place of what the cell knows\n"
      "\n"
      "Without programs, checks those that were reported (`cell report`). Exit code 1 when one would be refused as it\n"
      "runs, or would not compile.\n"},
-    {"report", cmd_report, "PROGRAM…", "Record what programs use of the cells that they import",
-     "  --registry DIR      where to record it; default: .cell/consumers beside cell.json\n"
+    {"report", cmd_report, "PROGRAM…", "Tell cells what programs use of them",
+     "  --as NAME           under this name, wherever it was built; default: the file's name and path\n"
+     "  --build             as a build does: to cells that run, silently, and never a failure\n"
+     "  --registry DIR      into a folder, and to no cell\n"
      "\n"
-     "A later report of a program of the same name replaces the earlier one.\n"},
+     "The cell keeps it; when it does not run, .cell/consumers beside cell.json does. A later report of the same\n"
+     "program replaces the earlier one.\n"},
     {"consumers", cmd_consumers, "[CELL]", "List the programs that were reported, and what they use",
-     "  --registry DIR      where they are recorded; default: .cell/consumers beside cell.json\n"},
+     "  --forget PROGRAM    forget it\n"
+     "  --path PATH         with --forget: only the one that was built there\n"
+     "  --registry DIR      a folder of reported programs, in place of what the cell knows\n"},
     {"call", cmd_call, "CELL.METHOD [NAME=VALUE…] [-H KEY=VALUE…] [--timeout MS] [--address ADDRESS]",
      "Call one method of a running cell",
      "  -H, --meta K=V      request metadata; may be repeated\n"

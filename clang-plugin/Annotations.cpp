@@ -311,6 +311,7 @@ void cellUnitEnds(PluginState &state)
     if (state.silenced)
         state.diags().setSuppressAllDiagnostics(false);
     finishUnit(state);
+    cellKeepIncluded(state);
     if (cell_session *session = state.sessionIfAny())
         cell_session_settle(session);
 }

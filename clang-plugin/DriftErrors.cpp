@@ -78,7 +78,6 @@ class DriftErrors : public DiagnosticConsumer
         switch (info.getID()) {
         case diag::err_no_member:
         case diag::err_no_member_suggest:
-            return findMember(info, found);
         case diag::err_field_designator_unknown:
         case diag::err_field_designator_unknown_suggest:
             return findMember(info, found);
@@ -148,19 +147,23 @@ class DriftErrors : public DiagnosticConsumer
                     continue;
                 found.drift = &entry.second;
                 found.change = &c;
-                found.now = newName(c, found.name);
+                found.now = newName(c, declared);
                 return true;
             }
         return false;
     }
 
-    /* Of a method also the name of its asynchronous form. */
-    static std::string newName(const diff_change &c, StringRef name)
+    /* Of a method also its other forms (NAME_async, NAME_begin, NAME_iter, …), those that it still has. */
+    static std::string newName(const diff_change &c, const NamedDecl *declared)
     {
         if (c.rule != DIFF_METHOD_RENAMED && c.rule != DIFF_CONSTANT_RENAMED && c.rule != DIFF_ENUM_VALUE_RENAMED)
             return "";
-        StringRef old = c.member ? c.member : c.owner;
-        return name == old ? c.now : name == (old + "_async").str() ? std::string(c.now) + "_async" : "";
+        StringRef form = declared->getName();
+        if (!form.consume_front(c.member ? c.member : c.owner))
+            return "";
+        std::string now = c.now + form.str();
+        IdentifierInfo &id = declared->getASTContext().Idents.get(now);
+        return declared->getDeclContext()->getRedeclContext()->lookup(&id).empty() ? "" : now;
     }
 
     /* Where the user wrote the name; invalid in the body of a macro, which others may use too. */

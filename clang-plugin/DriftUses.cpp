@@ -53,7 +53,7 @@ class Remarks
     void use(const ValueDecl *d, SourceLocation loc)
     {
         unsigned place = state.sources().getFileLoc(loc).getRawEncoding();
-        auto range = changes.equal_range(cellUsedName(d));
+        auto range = changes.equal_range(changedName(d));
         for (auto found = range.first; found != range.second; ++found) {
             const Changed &c = found->second;
             if (!said.insert({place, c.change}).second)
@@ -64,6 +64,17 @@ class Remarks
     }
 
   private:
+    /* What can have changed: of another form of a method (NAME_async, NAME_send, …) the method. */
+    std::string changedName(const ValueDecl *d) const
+    {
+        std::string name = cellUsedName(d);
+        if (isa<FunctionDecl>(d))
+            for (const auto &entry : state.drifts)
+                if (const schema_method *m = cell_schema_method_of(entry.second.now, name.c_str()))
+                    return m->name;
+        return name;
+    }
+
     PluginState &state;
     const Changes &changes;
     std::set<std::pair<unsigned, const diff_change *>> said; /* reached twice, or twice in a macro */

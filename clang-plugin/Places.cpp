@@ -91,7 +91,7 @@ SourceLocation Locator::endOf(uint32_t argument, uint32_t at)
 
 SourceLocation Locator::locate(const expansion_place &place, CharSourceRange &range)
 {
-    if (!place.field)
+    if (!place.field || !p.d)
         return p.loc();
     SourceLocation member = ofMember(place.field);
     if (member.isValid() && !place.has_at)
@@ -182,7 +182,7 @@ void cellSay(PluginState &state, const CellPlaces &places, const expansion_diagn
         report << cellPrintable(said.text);
         if (range.isValid())
             report << range;
-        if (said.fix.name)
+        if (said.fix.name && places.d)
             if (auto fix = fixOf(state, places, said))
                 report << *fix;
     }

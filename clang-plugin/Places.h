@@ -20,7 +20,7 @@ struct CellFile {
     unsigned skipped = 0; /* bytes before its text: a byte order mark */
 };
 
-/* An annotated declaration: valid as long as the unit. */
+/* An annotated declaration: valid as long as the unit. Without one (`d` NULL) it is in a precompiled header. */
 struct CellPlaces {
     const clang::NamedDecl *d = nullptr;
     const clang::AnnotateAttr *a = nullptr;
@@ -28,7 +28,7 @@ struct CellPlaces {
     std::vector<const clang::Expr *> given; /* the verb's arguments as written; NULL where one is left out */
     std::vector<CellFile> files;            /* by argument */
 
-    clang::SourceLocation loc() const { return a->getLocation(); }
+    clang::SourceLocation loc() const { return a ? a->getLocation() : clang::SourceLocation(); }
 };
 
 /* Shows one diagnostic, with its notes and the fix that it offers. `severity` false: it is an error. */

@@ -37,6 +37,18 @@ void tell(PluginState &state, const session_cell *cell, SourceLocation loc, cons
         cellReport(state.diags(), loc, CellDiag::PlanMoreNote) << plan.nsteps - mostSteps;
 }
 
+void remember(PluginState &state, const session_cell *cell, const CellPlaces &places)
+{
+    if (!state.plans)
+        state.plans = std::make_shared<CellPlans>();
+    for (CellPlans::OfCell &of : state.plans->cells)
+        if (of.name == cell->name) {
+            of.places.push_back(places);
+            return;
+        }
+    state.plans->cells.push_back({cell->name, {places}});
+}
+
 void reportFailure(PluginState &state, const session_cell *cell, const CellPlaces &places, int status,
                    const cell_error &e)
 {
@@ -75,14 +87,29 @@ void cellPlanned(PluginState &state, const session_cell *cell, const CellPlaces 
             tell(state, cell, places.loc(), plan);
         return;
     }
-    if (!state.plans)
-        state.plans = std::make_shared<CellPlans>();
-    for (CellPlans::OfCell &of : state.plans->cells)
-        if (of.name == cell->name) {
-            of.places.push_back(places);
-            return;
-        }
-    state.plans->cells.push_back({cell->name, {places}});
+    remember(state, cell, places);
+}
+
+void cellIncludePlans(PluginState &state)
+{
+    cell_session *session = state.session(SourceLocation());
+    cell_error e = {};
+    if (!session || state.includes.empty())
+        return;
+    int r = cell_session_ask_included(session, state.includes.c_str(), &e);
+    bool live = cell_session_mode(session) == SESSION_LIVE;
+    if (r < 0 && live)
+        cellReport(state.diags(), SourceLocation(), CellDiag::PlanIncluded) << state.includes << cellPrintable(e.text);
+    for (session_cell *cell = nullptr; live && cell_session_next(session, &cell);)
+        for (uint32_t i = 0; i < cell_session_planned(cell); i++)
+            remember(state, cell, CellPlaces());
+}
+
+void cellKeepIncluded(PluginState &state)
+{
+    cell_session *session = state.sessionIfAny();
+    if (session && !state.becomes.empty())
+        cell_session_keep_included(session, state.becomes.c_str());
 }
 
 void cellApplyPlans(PluginState &state)

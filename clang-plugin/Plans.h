@@ -8,6 +8,11 @@
 /* The answer for `places` had this plan. Says what a build would do, where this is none. */
 void cellPlanned(PluginState &state, const session_cell *cell, const CellPlaces &places, const expansion_plan &plan);
 
+/* At the beginning of a unit with a precompiled header, or a preamble: what was planned in there. */
+void cellIncludePlans(PluginState &state);
+/* At the end of the unit that makes one. */
+void cellKeepIncluded(PluginState &state);
+
 /* At the end of a unit without errors, before code is made from it: has each cell carry out its plans. What fails is an
  * error at the annotation that it belongs to. */
 void cellApplyPlans(PluginState &state);

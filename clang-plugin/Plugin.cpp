@@ -5,6 +5,7 @@
 #include "Editor.h"
 #include "Import.h"
 #include "Inject.h"
+#include "Plans.h"
 
 #include "clang/Frontend/CompilerInstance.h"
 #include "clang/Frontend/FrontendPluginRegistry.h"
@@ -41,7 +42,9 @@ class CellConsumer : public SemaConsumer
 {
   public:
     CellConsumer(CompilerInstance &ci, StringRef input)
-        : pp(ci.getPreprocessor()), preamble(!ci.getPreprocessorOpts().ImplicitPCHInclude.empty())
+        : pp(ci.getPreprocessor()), included(ci.getPreprocessorOpts().ImplicitPCHInclude),
+          makesPreamble(ci.getPreprocessorOpts().GeneratePreamble),
+          becomes(ci.getFrontendOpts().ProgramAction == frontend::GeneratePCH ? ci.getFrontendOpts().OutputFile : "")
     {
         cellRegisterCompilation(pp, modeOf(ci), input, ci.getFrontendOpts().OutputFile);
     }
@@ -49,8 +52,10 @@ class CellConsumer : public SemaConsumer
     /* An editor's preamble has the imports, and nothing of what the plugin knew when it met them. */
     void InitializeSema(Sema &) override
     {
-        if (preamble && cellEditorMs())
+        if (!included.empty() && cellEditorMs())
             cellDriftOfPreamble(cellState(pp));
+        if (!included.empty() && importsByPch())
+            cellIncludePlans(stateWithPaths());
     }
     void ForgetSema() override {}
     ~CellConsumer() override { cellStateRemove(pp); }
@@ -84,18 +89,31 @@ class CellConsumer : public SemaConsumer
         if (!state && importsByPch())
             state = &cellState(pp); /* for what it uses of them */
         if (state)
-            cellUnitEnds(*state);
+            cellUnitEnds(stateWithPaths());
     }
 
   private:
     /* Cell's header names this tag, for every import. */
-    bool importsByPch() const
+    bool importsByPch() const { return !included.empty() && pp.getIdentifierInfo("cell_import")->isFromAST(); }
+
+    /* An editor's preamble has no name that lasts, but there is one of a file only. */
+    PluginState &stateWithPaths()
     {
-        return !pp.getPreprocessorOpts().ImplicitPCHInclude.empty() && pp.getIdentifierInfo("cell_import")->isFromAST();
+        PluginState &state = cellState(pp);
+        std::string preamble = cellEditorMs() ? "preamble of " + cellMainFile(state) : "";
+        if (!included.empty())
+            state.includes = preamble.empty() ? cellAbsolutePath(state, included) : preamble;
+        if (makesPreamble)
+            state.becomes = preamble;
+        else if (!becomes.empty())
+            state.becomes = cellAbsolutePath(state, becomes);
+        return state;
     }
 
     Preprocessor &pp;
-    bool preamble;
+    std::string included;
+    bool makesPreamble;
+    std::string becomes;
 };
 
 class CellAction : public PluginASTAction

@@ -3,6 +3,7 @@
  * What a cell no longer has, or has under another name. It stays declared, unavailable, so that its use is an error
  * with our sentence and code that does not use it compiles.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "RenderText.h"
@@ -77,21 +78,28 @@ static bool tag_is_usable(const struct cell_schema *s, const struct schema_type 
     return !render_is_taken(s, old->name);
 }
 
+/* Those that go in, or those that come out; the stream is neither. */
+static void render_removed_params(struct render *r, const struct cell_schema *s, const struct schema_method *m, bool in,
+                                  bool out)
+{
+    for (uint32_t i = 0; i < m->nparams; i++) {
+        const struct schema_field *p = &m->params[i];
+        if (p->stream || !(p->out ? out : in))
+            continue;
+        render_put(r, ", ");
+        if (p->type.named && !tag_is_usable(s, p->type.named))
+            render_printf(r, "struct %scell_ref %s", r->scope, p->name);
+        else
+            render_param(r, p);
+    }
+}
+
 static void render_removed_function(struct render *r, const struct cell_schema *s, const struct schema_method *m,
                                     const char *name, const char *sentence)
 {
     render_doc(r, "", NULL, m->doc);
     render_printf(r, "int %s(%scell_ctx *", name, r->scope);
-    for (uint32_t i = 0; i < m->nparams; i++) {
-        bool at_end = m->params[i].out && cell_schema_stream(m); /* where the result is asked for */
-        if (m->params[i].stream || at_end)
-            continue;
-        render_put(r, ", ");
-        if (m->params[i].type.named && !tag_is_usable(s, m->params[i].type.named))
-            render_printf(r, "struct %scell_ref %s", r->scope, m->params[i].name);
-        else
-            render_param(r, &m->params[i]);
-    }
+    render_removed_params(r, s, m, true, true);
     render_put(r, ") ");
     render_unavailable(r, sentence);
     render_put(r, ";\n");
@@ -107,13 +115,106 @@ static void render_removed_helper(struct render *r, const char *returns, const c
     render_put(r, ";\n");
 }
 
+/* Whether all that a client declares for the method's stream can be declared. */
+static bool stream_is_free(const struct cell_schema *s, const struct schema_method *m,
+                           const struct schema_field *stream)
+{
+#define SUFFIX(suffix) suffix,
+    static const char *const reader[] = {CELL_STREAM_READER_NAMES(SUFFIX) NULL};
+    static const char *const writer[] = {CELL_STREAM_WRITER_NAMES(SUFFIX) NULL};
+#undef SUFFIX
+    char name[RENDER_FORM_NAME];
+    for (const char *const *suffix = stream->out ? reader : writer; *suffix; suffix++) {
+        snprintf(name, sizeof(name), "%s%s", m->name, *suffix);
+        if (render_is_taken(s, name))
+            return false;
+    }
+    return true;
+}
+
+/* A record's type by value: one that is gone has no size any more. */
+static bool record_is_usable(const struct cell_schema *s, const struct schema_ref *record)
+{
+    return !record->named || (cell_schema_type(s, record->named->name) && tag_is_usable(s, record->named));
+}
+
+static void render_removed_records(struct render *r, const struct cell_schema *s, const struct schema_field *stream,
+                                   const char *sentence)
+{
+    if (record_is_usable(s, &stream->type))
+        render_use(r, &stream->type);
+    else
+        render_put(r, "void");
+    render_printf(r, " *, %ssize_t) ", r->scope);
+    render_unavailable(r, sentence);
+    render_put(r, ";\n");
+}
+
+static void render_removed_steps(struct render *r, const struct cell_schema *s, const struct schema_method *m,
+                                 const struct schema_field *stream, const char *sentence)
+{
+    if (!stream->out) {
+        render_printf(r, "int %s_put(struct %s_writer *, const ", m->name, m->name);
+        render_removed_records(r, s, stream, sentence);
+        return;
+    }
+    render_printf(r, "%s %s_next(struct %s_iter *) ", r->cpp ? "bool" : "_Bool", m->name, m->name);
+    render_unavailable(r, sentence);
+    render_printf(r, ";\n%ssize_t %s_next_n(struct %s_iter *, ", r->scope, m->name, m->name);
+    render_removed_records(r, s, stream, sentence);
+}
+
+/* As RenderStream.c declares it. */
+static void render_removed_stream(struct render *r, const struct cell_schema *s, const struct schema_method *m,
+                                  const struct schema_field *stream, const char *sentence)
+{
+    const char *kind = stream->out ? "iter" : "writer";
+    if (render_is_taken(s, m->name))
+        return;
+    if (!stream_is_free(s, m, stream)) {
+        render_doc(r, "", NULL, m->doc);
+        render_printf(r, "int %s(%scell_ctx *", m->name, r->scope);
+        render_removed_params(r, s, m, true, false);
+        render_put(r, ") ");
+        render_unavailable(r, sentence);
+        render_put(r, ";\n");
+        return;
+    }
+    render_put(r, "struct ");
+    render_unavailable(r, sentence);
+    render_printf(r, " %s_%s {\n", m->name, kind);
+    if (stream->out && record_is_usable(s, &stream->type)) {
+        render_put(r, "    ");
+        render_member(r, &stream->type, "row");
+        render_put(r, ";\n");
+    }
+    render_printf(r, "    struct %scell_stream *stream;\n};\n", r->scope);
+    render_doc(r, "", NULL, m->doc);
+    render_printf(r, "struct %s_%s %s(%scell_ctx *", m->name, kind, m->name, r->scope);
+    render_removed_params(r, s, m, true, false);
+    render_put(r, ") ");
+    render_unavailable(r, sentence);
+    render_put(r, ";\n");
+    render_removed_steps(r, s, m, stream, sentence);
+    render_printf(r, "int %s_end(struct %s_%s *", m->name, m->name, kind);
+    render_removed_params(r, s, m, false, true);
+    render_put(r, ") ");
+    render_unavailable(r, sentence);
+    render_put(r, ";\n");
+}
+
 static void render_removed_method(struct render *r, const struct cell_schema *s, const struct cell_schema *old,
                                   const struct schema_method *m, const char *sentence)
 {
     char async[RENDER_FORM_NAME];
     struct render_in_place names;
+    const struct schema_field *stream = m ? cell_schema_stream(m) : NULL;
     if (!m)
         return;
+    if (stream) {
+        render_removed_stream(r, s, m, stream, sentence);
+        return;
+    }
     if (!render_is_taken(s, m->name))
         render_removed_function(r, s, m, m->name, sentence);
     if (render_async_name(old, m, async) && !render_is_taken(s, async))

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Types and their descriptors. */
+#include <stdlib.h>
+
 #include "RenderText.h"
 
 #include <string.h>
@@ -99,9 +101,25 @@ static void render_field_descriptor(struct render *r, const struct schema_field 
     render_printf(r, ", %u, %u, %u, 0},\n", offset, f->type.count, flags);
 }
 
+static void render_values_descriptor(struct render *r, const struct schema_type *t)
+{
+    render_printf(r, "static const struct %scell_field ", r->scope);
+    render_described_name(r, t, "values");
+    render_put(r, "[] = {\n");
+    for (uint32_t i = 0; i < t->nvalues; i++) {
+        const char *text = t->values[i].text;
+        uint64_t value = *text == '-' ? (uint64_t)strtoll(text, NULL, 10) : strtoull(text, NULL, 10);
+        render_printf(r, "    {\"%s\", 0, %uu, %uu, 0, 0},\n", t->values[i].name, (unsigned)value,
+                      (unsigned)(value >> 32));
+    }
+    render_put(r, "};\n");
+}
+
 void render_type_descriptor(struct render *r, const struct schema_type *t)
 {
     bool fields = t->kind == CELL_KIND_STRUCT;
+    if (t->kind == CELL_KIND_ENUM)
+        render_values_descriptor(r, t);
     if (fields) {
         render_printf(r, "static const struct %scell_field ", r->scope);
         render_described_name(r, t, "fields");
@@ -119,7 +137,13 @@ void render_type_descriptor(struct render *r, const struct schema_type *t)
         render_put(r, ", 0};\n");
         return;
     }
-    render_put(r, "0, 0, ");
+    if (t->kind == CELL_KIND_ENUM) {
+        render_printf(r, "%u, ", t->nvalues);
+        render_described_name(r, t, "values");
+        render_put(r, ", ");
+    } else {
+        render_put(r, "0, 0, ");
+    }
     render_descriptor_name(r, &t->elem);
     render_put(r, "};\n");
 }

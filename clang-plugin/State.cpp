@@ -39,15 +39,6 @@ Compilations &compilations()
     return *all;
 }
 
-/* Absolute in the compilation's own idea of the working directory (-working-directory, tools with virtual files). */
-std::string absolute(PluginState &state, StringRef path)
-{
-    SmallString<256> full(path);
-    state.sources().getFileManager().makeAbsolutePath(full);
-    llvm::sys::path::remove_dots(full, true);
-    return std::string(full.str());
-}
-
 /* The driver's temporary objects have another name each time: the source stands for them. */
 bool isTemporary(StringRef path)
 {
@@ -57,7 +48,18 @@ bool isTemporary(StringRef path)
     return llvm::sys::path::parent_path(path) == StringRef(folder);
 }
 
-std::string mainFile(PluginState &state)
+} // namespace
+
+/* Absolute in the compilation's own idea of the working directory (-working-directory, tools with virtual files). */
+std::string cellAbsolutePath(PluginState &state, StringRef path)
+{
+    SmallString<256> full(path);
+    state.sources().getFileManager().makeAbsolutePath(full);
+    llvm::sys::path::remove_dots(full, true);
+    return std::string(full.str());
+}
+
+std::string cellMainFile(PluginState &state)
 {
     StringRef name = state.input;
     SourceManager &sm = state.sources();
@@ -66,10 +68,8 @@ std::string mainFile(PluginState &state)
             name = entry->getName();
     if (name.empty() || name == "-" || name.front() == '<')
         name = "stdin";
-    return absolute(state, name);
+    return cellAbsolutePath(state, name);
 }
-
-} // namespace
 
 unsigned cellEditorMs()
 {
@@ -131,8 +131,8 @@ PluginState::~PluginState() { cellDriftEnd(*this); }
 
 std::unique_ptr<cell_session, CellSessionDelete> PluginState::open(session_mode sessionMode, cell_error &e)
 {
-    std::string object = output.empty() || output == "-" ? "" : absolute(*this, output);
-    std::string source = mainFile(*this);
+    std::string object = output.empty() || output == "-" ? "" : cellAbsolutePath(*this, output);
+    std::string source = cellMainFile(*this);
     if (isTemporary(object))
         object = source;
     cell_session *s = nullptr;
@@ -151,7 +151,7 @@ cell_session *PluginState::session(SourceLocation loc)
         theSession = open(mode, e);
         if (!theSession) {
             sessionFailed = true;
-            if (parser())
+            if (parser() || mode != SESSION_MIRROR)
                 cellReport(diags(), loc, CellDiag::Config) << cellPrintable(e.text);
         }
     }

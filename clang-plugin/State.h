@@ -72,7 +72,10 @@ struct PluginState {
 
     session_mode mode = SESSION_MIRROR; /* whom to ask: the cells, or (-E, -M, completion) only the disk */
     std::string input, output;          /* as the compiler was given them; empty = none */
-    unsigned editorMs = 0;              /* an editor waits (cellEditorMs) */
+    /* Under which path questions of a precompiled header (or an editor's preamble) are kept: of the one that this unit
+     * includes, and of the one that it becomes. Empty = none. */
+    std::string includes, becomes;
+    unsigned editorMs = 0; /* an editor waits (cellEditorMs) */
 
     /* The session, made with the first annotation that needs one. NULL when the configuration is unusable: that was
      * reported once, at `loc`. */
@@ -112,6 +115,11 @@ unsigned cellEditorMs();
 
 /* Tells what kind of compilation `pp` belongs to, before anything is known of annotations. */
 void cellRegisterCompilation(clang::Preprocessor &pp, session_mode mode, llvm::StringRef input, llvm::StringRef output);
+
+/* How a path of the compilation is called wherever it is compiled from. */
+std::string cellAbsolutePath(PluginState &state, llvm::StringRef path);
+/* The main file, absolute. */
+std::string cellMainFile(PluginState &state);
 
 /* The state of the translation unit that `pp` reads, made when there is none. Lives until the consumer (or, without
  * one, the preprocessor) goes. Thread-safe: several compilations may run in one process. */

@@ -40,11 +40,19 @@ def feature(name, present):
         lit_config.note(f"tests that need {name} are unsupported: it is not installed")
 
 
+def has_eglot():
+    """Emacs, from 29 on with eglot, before with the package of it."""
+    command = ["emacs", "--batch", "--eval", "(unless (locate-library \"eglot\") (package-initialize))",
+               "--eval", "(kill-emacs (if (locate-library \"eglot\") 0 1))"]
+    return shutil.which("emacs") and subprocess.run(command, capture_output=True).returncode == 0
+
+
 feature("clang-tidy", shutil.which(f"clang-tidy-{llvm}"))
 feature("clang-apply-replacements", shutil.which(f"clang-apply-replacements-{llvm}"))
 feature("clangd", shutil.which(f"clangd-{llvm}"))
 if llvm == config.cell_main_llvm:
     feature("neovim", shutil.which("nvim"))
+    feature("emacs", has_eglot())
 feature("gdb", shutil.which("gdb"))
 feature("strace", shutil.which("strace"))
 feature("git", shutil.which("git"))

@@ -19,8 +19,11 @@
 #define OPT_TYPE(id, S, element)                                                                                       \
     static const struct cell_type id = {#id, CELL_KIND_OPT, sizeof(S), _Alignof(S), 0, NULL, &(element)}
 
-static const struct cell_type color_type = {"color", CELL_KIND_ENUM, 4, 4, 0, NULL, &cell_type_i32};
-static const struct cell_type level_type = {"level", CELL_KIND_ENUM, 1, 1, 0, NULL, &cell_type_u8};
+static const struct cell_field color_values[] = {{"COLOR_RED", NULL, 0, 0, 0, 0},
+                                                 {"COLOR_NONE", NULL, UINT32_MAX, UINT32_MAX, 0, 0}};
+static const struct cell_type color_type = {"color", CELL_KIND_ENUM, 4, 4, 2, color_values, &cell_type_i32};
+static const struct cell_field level_values[] = {{"LEVEL_TOP", NULL, 255, 0, 0, 0}};
+static const struct cell_type level_type = {"level", CELL_KIND_ENUM, 1, 1, 1, level_values, &cell_type_u8};
 
 /* No padding: copied whole. */
 struct point {

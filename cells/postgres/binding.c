@@ -90,7 +90,7 @@ static const struct cell_field *find(const struct cell_field *fields, uint32_t n
     return NULL;
 }
 
-static void set_leaf(struct pg_place *p, const struct cell_type *type, uint32_t count)
+static void set_leaf(struct pg_slot *p, const struct cell_type *type, uint32_t count)
 {
     p->type = type;
     p->count = count;
@@ -107,7 +107,7 @@ static void set_leaf(struct pg_place *p, const struct cell_type *type, uint32_t 
 }
 
 /* Goes the rest of a path from a value of `type`; `rest` begins with '.' or is empty. */
-static bool descend(struct pg_place *p, const struct cell_type *type, uint32_t count, const char *rest)
+static bool descend(struct pg_slot *p, const struct cell_type *type, uint32_t count, const char *rest)
 {
     while (*rest == '.') {
         size_t length = strcspn(++rest, ".");
@@ -162,7 +162,7 @@ static bool resolve(struct pg_statement *s, struct pg_part *part, const char *pa
     return !(reading && (streams || lists)) && descend(&part->place, field->type, field->count, path + length);
 }
 
-static bool read_labels(struct pg_statement *s, const json_t *labels, struct pg_place *p)
+static bool read_labels(struct pg_statement *s, const json_t *labels, struct pg_slot *p)
 {
     const char *text;
     json_t *number;
@@ -243,6 +243,24 @@ static bool op_fits(const struct pg_statement *s)
     return false;
 }
 
+static int read_first(struct pg_statement *s, const json_t *first, struct pg_failure *f)
+{
+    if (!first)
+        return CELL_OK;
+    struct pg_statement *made = pg_alloc(&s->arena, sizeof(*made));
+    *made = *s;
+    made->arena = (struct pg_arena){0};
+    made->sql = text_of(s, first, "sql");
+    if (!made->sql || !is_plain_statement(made->sql) || s->op > PG_OP_COUNT || s->op == PG_OP_STREAM)
+        return refuse(f, "first");
+    made->in = NULL;
+    made->nin = 0;
+    /* Its parts are in the arena of the whole. */
+    int r = read_parts(s, json_object_get(first, "in"), false, &made->in, &made->nin, f);
+    s->first = made;
+    return r;
+}
+
 static int read_binding(struct pg_statement *s, const json_t *binding, struct pg_failure *f)
 {
     if (json_integer_value(json_object_get(binding, "v")) != 1)
@@ -269,7 +287,7 @@ static int read_binding(struct pg_statement *s, const json_t *binding, struct pg
         r = read_parts(s, json_object_get(binding, "out"), true, &s->out, &s->nout, f);
     if (r >= 0 && !op_fits(s))
         r = refuse(f, "op");
-    return r;
+    return r < 0 ? r : read_first(s, json_object_get(binding, "first"), f);
 }
 
 int pg_binding_read(struct pg_statement *s, const char *binding, struct pg_failure *f)

@@ -86,7 +86,7 @@ static bool choose_scalar(enum pg_base base, const struct cell_type *t, bool lab
 }
 
 /* What is several values in C and one in the database. */
-static bool choose_whole(const struct pg_place *p, enum pg_codec *codec)
+static bool choose_whole(const struct pg_slot *p, enum pg_codec *codec)
 {
     switch (p->in_database.base) {
     case PG_BASE_JSON:
@@ -103,8 +103,11 @@ static bool choose_whole(const struct pg_place *p, enum pg_codec *codec)
     }
 }
 
-int pg_codec_choose(struct pg_place *p, bool reading, struct pg_failure *f)
+int pg_codec_choose(struct pg_slot *p, bool reading, struct pg_failure *f)
 {
+    /* An array of one is how a number is passed by pointer. */
+    if (p->count == 1 && !p->in_database.array && p->type->kind < CELL_KIND_STR && p->in_database.base != PG_BASE_BYTEA)
+        p->count = 0;
     bool several = p->list || p->count > 0, ok;
 
     p->integer = p->type->kind == CELL_KIND_ENUM ? p->type->elem : p->type;

@@ -23,7 +23,7 @@ struct pg_label {
 };
 
 /* Everything in the arena of whoever made it. */
-struct pg_place {
+struct pg_slot {
     const char *name;                /* of the field or parameter, for sentences */
     uint32_t offset;                 /* of the value in its struct, or in what its parameter refers to */
     const struct cell_type *type;    /* of the value: of an optional what it may hold, of a list or array an element */
@@ -43,7 +43,7 @@ struct pg_place {
  * Sets `codec` for the type in the database and the one in C. CELL_INVALID_ARGUMENT when one cannot become the other;
  * `reading` when it goes from the database to C. A type that is not built in is taken for an enum, or one like text.
  */
-int pg_codec_choose(struct pg_place *p, bool reading, struct pg_failure *f);
+int pg_codec_choose(struct pg_slot *p, bool reading, struct pg_failure *f);
 
 /* The OID of a built-in type; 0 for others. */
 Oid pg_type_oid(const struct pg_type_use *type, Oid *element);
@@ -60,7 +60,7 @@ struct pg_encoded {
  * The value of `p` in the struct at `base`. CELL_INVALID_ARGUMENT, CELL_OUT_OF_RANGE, CELL_TOO_LARGE, CELL_NO_MEMORY;
  * all name the field.
  */
-int pg_encode(const struct pg_place *p, const void *base, struct pg_arena *arena, struct pg_encoded *value,
+int pg_encode(const struct pg_slot *p, const void *base, struct pg_arena *arena, struct pg_encoded *value,
               struct pg_failure *f);
 
 /* Where decoded texts and lists go: memory of `c`, or of `arena` when that is not NULL. With `borrow` texts stay where
@@ -74,7 +74,7 @@ void *pg_sink_alloc(const struct pg_sink *sink, size_t size);
 
 /* Fills in the value of `p` in the struct at `base`, zeroed before, from `length` bytes; `data` NULL is an SQL NULL.
  * CELL_DATA_LOSS, CELL_NO_MEMORY; all name the field. */
-int pg_decode(const struct pg_place *p, const char *data, int length, void *base, const struct pg_sink *sink,
+int pg_decode(const struct pg_slot *p, const char *data, int length, void *base, const struct pg_sink *sink,
               struct pg_failure *f);
 
 /* codec_number.c, codec_json.c: parts of the two. Lengths and ranges are checked there; texts of errors are here. */
@@ -84,7 +84,7 @@ int pg_numeric_to_text(const char *data, int length, const struct pg_sink *sink,
 int pg_numeric_to_integer(const char *data, int length, bool *negative, uint64_t *absolute);
 /* `n` values of `type` that lie one after the other, as a JSON array; n = UINT64_MAX: one, as itself. */
 int pg_json_write(const struct cell_type *type, const void *values, uint64_t n, struct pg_text *out);
-int pg_json_read(const struct pg_place *p, const char *text, size_t length, void *at, const struct pg_sink *sink);
+int pg_json_read(const struct pg_slot *p, const char *text, size_t length, void *at, const struct pg_sink *sink);
 
 /* Reads and writes integers of C; `type` is an integer, bool or enum type. store: false when it does not fit. */
 void pg_load_integer(const struct cell_type *type, const void *at, bool *negative, uint64_t *absolute);

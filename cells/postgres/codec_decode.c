@@ -11,12 +11,12 @@
 
 static int no_memory(struct pg_failure *f) { return pg_fail(f, CELL_NO_MEMORY, "the reply is larger than it may be"); }
 
-static int malformed(const struct pg_place *p, struct pg_failure *f)
+static int malformed(const struct pg_slot *p, struct pg_failure *f)
 {
     return pg_fail(f, CELL_DATA_LOSS, "%s: the database sent a value of another form than its type has", p->name);
 }
 
-static int does_not_fit(const struct pg_place *p, struct pg_failure *f)
+static int does_not_fit(const struct pg_slot *p, struct pg_failure *f)
 {
     return pg_fail(f, CELL_DATA_LOSS, "%s: the value in the database is out of the range of the field", p->name);
 }
@@ -37,7 +37,7 @@ static uint64_t get64(const char *data)
     return be64toh(wire);
 }
 
-static int decode_bool(const struct pg_place *p, const char *data, int length, void *at, struct pg_failure *f)
+static int decode_bool(const struct pg_slot *p, const char *data, int length, void *at, struct pg_failure *f)
 {
     if (length != 1 || (data[0] != 0 && data[0] != 1))
         return malformed(p, f);
@@ -45,7 +45,7 @@ static int decode_bool(const struct pg_place *p, const char *data, int length, v
     return CELL_OK;
 }
 
-static int decode_integer(const struct pg_place *p, const char *data, int length, void *at, struct pg_failure *f)
+static int decode_integer(const struct pg_slot *p, const char *data, int length, void *at, struct pg_failure *f)
 {
     int size = p->in_database.base == PG_BASE_INT2 ? 2 : p->in_database.base == PG_BASE_INT4 ? 4 : 8;
 
@@ -58,7 +58,7 @@ static int decode_integer(const struct pg_place *p, const char *data, int length
     return pg_store_integer(p->type, at, n < 0, absolute) ? CELL_OK : does_not_fit(p, f);
 }
 
-static int decode_float(const struct pg_place *p, const char *data, int length, void *at, struct pg_failure *f)
+static int decode_float(const struct pg_slot *p, const char *data, int length, void *at, struct pg_failure *f)
 {
     double d;
 
@@ -99,7 +99,7 @@ static int store_bytes(const char *data, size_t length, void *at, const struct p
     return CELL_OK;
 }
 
-static int decode_text(const struct pg_place *p, const char *data, int length, void *at, const struct pg_sink *sink,
+static int decode_text(const struct pg_slot *p, const char *data, int length, void *at, const struct pg_sink *sink,
                        struct pg_failure *f)
 {
     if (p->codec == PG_CODEC_JSONB_TEXT) {
@@ -113,7 +113,7 @@ static int decode_text(const struct pg_place *p, const char *data, int length, v
     return store_bytes(data, (size_t)length, at, sink, f);
 }
 
-static int decode_bytes(const struct pg_place *p, const char *data, int length, void *at, const struct pg_sink *sink,
+static int decode_bytes(const struct pg_slot *p, const char *data, int length, void *at, const struct pg_sink *sink,
                         struct pg_failure *f)
 {
     if (p->count == 0)
@@ -124,7 +124,7 @@ static int decode_bytes(const struct pg_place *p, const char *data, int length, 
     return CELL_OK;
 }
 
-static int decode_uuid(const struct pg_place *p, const char *data, int length, void *at, const struct pg_sink *sink,
+static int decode_uuid(const struct pg_slot *p, const char *data, int length, void *at, const struct pg_sink *sink,
                        struct pg_failure *f)
 {
     static const char digits[] = "0123456789abcdef";
@@ -150,7 +150,7 @@ static int decode_uuid(const struct pg_place *p, const char *data, int length, v
     return CELL_OK;
 }
 
-static int decode_date(const struct pg_place *p, const char *data, int length, void *at, struct pg_failure *f)
+static int decode_date(const struct pg_slot *p, const char *data, int length, void *at, struct pg_failure *f)
 {
     if (length != 4)
         return malformed(p, f);
@@ -163,7 +163,7 @@ static int decode_date(const struct pg_place *p, const char *data, int length, v
                : does_not_fit(p, f);
 }
 
-static int decode_time(const struct pg_place *p, const char *data, int length, void *at, struct pg_failure *f)
+static int decode_time(const struct pg_slot *p, const char *data, int length, void *at, struct pg_failure *f)
 {
     if (length != 8)
         return malformed(p, f);
@@ -178,7 +178,7 @@ static int decode_time(const struct pg_place *p, const char *data, int length, v
     return CELL_OK;
 }
 
-static int decode_label(const struct pg_place *p, const char *data, int length, void *at, struct pg_failure *f)
+static int decode_label(const struct pg_slot *p, const char *data, int length, void *at, struct pg_failure *f)
 {
     for (uint32_t i = 0; i < p->nlabels; i++) {
         int64_t n = p->labels[i].number;
@@ -191,7 +191,7 @@ static int decode_label(const struct pg_place *p, const char *data, int length, 
     return pg_fail(f, CELL_DATA_LOSS, "%s: the database has a value there that the program does not know", p->name);
 }
 
-static int decode_numeric(const struct pg_place *p, const char *data, int length, void *at, const struct pg_sink *sink,
+static int decode_numeric(const struct pg_slot *p, const char *data, int length, void *at, const struct pg_sink *sink,
                           struct pg_failure *f)
 {
     uint64_t absolute;
@@ -214,7 +214,7 @@ static int decode_numeric(const struct pg_place *p, const char *data, int length
                                     : CELL_OK;
 }
 
-static int decode_json(const struct pg_place *p, const char *data, int length, void *at, const struct pg_sink *sink,
+static int decode_json(const struct pg_slot *p, const char *data, int length, void *at, const struct pg_sink *sink,
                        struct pg_failure *f)
 {
     if (p->in_database.base == PG_BASE_JSONB) {
@@ -229,7 +229,7 @@ static int decode_json(const struct pg_place *p, const char *data, int length, v
                    : CELL_OK;
 }
 
-static int decode_one(const struct pg_place *p, const char *data, int length, void *at, const struct pg_sink *sink,
+static int decode_one(const struct pg_slot *p, const char *data, int length, void *at, const struct pg_sink *sink,
                       struct pg_failure *f)
 {
     switch (p->codec) {
@@ -267,7 +267,7 @@ static int decode_one(const struct pg_place *p, const char *data, int length, vo
 }
 
 /* Memory for `n` elements: the field itself, or a new list whose reference is stored in the field. */
-static int make_elements(const struct pg_place *p, uint32_t n, void *at, const struct pg_sink *sink, char **elements,
+static int make_elements(const struct pg_slot *p, uint32_t n, void *at, const struct pg_sink *sink, char **elements,
                          struct pg_failure *f)
 {
     if (!p->list) {
@@ -283,7 +283,7 @@ static int make_elements(const struct pg_place *p, uint32_t n, void *at, const s
     return CELL_OK;
 }
 
-static int decode_array(const struct pg_place *p, const char *data, int length, void *at, const struct pg_sink *sink,
+static int decode_array(const struct pg_slot *p, const char *data, int length, void *at, const struct pg_sink *sink,
                         struct pg_failure *f)
 {
     char *elements;
@@ -320,7 +320,7 @@ static int decode_array(const struct pg_place *p, const char *data, int length, 
     return r < 0 ? r : used == length ? CELL_OK : malformed(p, f);
 }
 
-static int decode_vector(const struct pg_place *p, const char *data, int length, void *at, const struct pg_sink *sink,
+static int decode_vector(const struct pg_slot *p, const char *data, int length, void *at, const struct pg_sink *sink,
                          struct pg_failure *f)
 {
     char *elements;
@@ -336,7 +336,7 @@ static int decode_vector(const struct pg_place *p, const char *data, int length,
     return r;
 }
 
-int pg_decode(const struct pg_place *p, const char *data, int length, void *base, const struct pg_sink *sink,
+int pg_decode(const struct pg_slot *p, const char *data, int length, void *base, const struct pg_sink *sink,
               struct pg_failure *f)
 {
     char *at = (char *)base + p->offset;

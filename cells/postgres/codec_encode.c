@@ -13,12 +13,12 @@
 
 static int no_memory(struct pg_failure *f) { return pg_fail(f, CELL_NO_MEMORY, "out of memory"); }
 
-static int out_of_range(const struct pg_place *p, struct pg_failure *f)
+static int out_of_range(const struct pg_slot *p, struct pg_failure *f)
 {
     return pg_fail(f, CELL_OUT_OF_RANGE, "%s is out of the range of its column", p->name);
 }
 
-static int too_large(const struct pg_place *p, struct pg_failure *f)
+static int too_large(const struct pg_slot *p, struct pg_failure *f)
 {
     return pg_fail(f, CELL_TOO_LARGE, "%s is too large", p->name);
 }
@@ -30,7 +30,7 @@ static void set_small(struct pg_encoded *value, const void *bytes, int length)
     value->length = length;
 }
 
-static int encode_integer(const struct pg_place *p, const void *at, struct pg_encoded *value, struct pg_failure *f)
+static int encode_integer(const struct pg_slot *p, const void *at, struct pg_encoded *value, struct pg_failure *f)
 {
     int size = p->in_database.base == PG_BASE_INT2 ? 2 : p->in_database.base == PG_BASE_INT4 ? 4 : 8;
     uint64_t absolute, most = (UINT64_C(1) << (size * 8 - 1)) - 1;
@@ -44,7 +44,7 @@ static int encode_integer(const struct pg_place *p, const void *at, struct pg_en
     return CELL_OK;
 }
 
-static int encode_float(const struct pg_place *p, const void *at, struct pg_encoded *value, struct pg_failure *f)
+static int encode_float(const struct pg_slot *p, const void *at, struct pg_encoded *value, struct pg_failure *f)
 {
     double d;
     float s = 0;
@@ -72,7 +72,7 @@ static int encode_float(const struct pg_place *p, const void *at, struct pg_enco
     return CELL_OK;
 }
 
-static int encode_text(const struct pg_place *p, const void *at, struct pg_arena *arena, struct pg_encoded *value,
+static int encode_text(const struct pg_slot *p, const void *at, struct pg_arena *arena, struct pg_encoded *value,
                        struct pg_failure *f)
 {
     cell_str s;
@@ -98,7 +98,7 @@ static int encode_text(const struct pg_place *p, const void *at, struct pg_arena
 }
 
 /* bytea of bytes, and of a list or array of u8. */
-static int encode_bytes(const struct pg_place *p, const void *at, struct pg_encoded *value, struct pg_failure *f)
+static int encode_bytes(const struct pg_slot *p, const void *at, struct pg_encoded *value, struct pg_failure *f)
 {
     cell_bytes b = {at, p->count};
 
@@ -119,7 +119,7 @@ static int hex(char c)
                                   : -1;
 }
 
-static int encode_uuid_text(const struct pg_place *p, const void *at, struct pg_encoded *value, struct pg_failure *f)
+static int encode_uuid_text(const struct pg_slot *p, const void *at, struct pg_encoded *value, struct pg_failure *f)
 {
     unsigned char bytes[16];
     cell_str s;
@@ -144,7 +144,7 @@ static int encode_uuid_text(const struct pg_place *p, const void *at, struct pg_
     return CELL_OK;
 }
 
-static int encode_date(const struct pg_place *p, const void *at, struct pg_encoded *value, struct pg_failure *f)
+static int encode_date(const struct pg_slot *p, const void *at, struct pg_encoded *value, struct pg_failure *f)
 {
     int64_t days = 0;
 
@@ -163,7 +163,7 @@ static int encode_date(const struct pg_place *p, const void *at, struct pg_encod
     return CELL_OK;
 }
 
-static int encode_time(const struct pg_place *p, const void *at, struct pg_encoded *value, struct pg_failure *f)
+static int encode_time(const struct pg_slot *p, const void *at, struct pg_encoded *value, struct pg_failure *f)
 {
     int64_t us;
 
@@ -177,7 +177,7 @@ static int encode_time(const struct pg_place *p, const void *at, struct pg_encod
     return CELL_OK;
 }
 
-static int encode_label(const struct pg_place *p, const void *at, struct pg_encoded *value, struct pg_failure *f)
+static int encode_label(const struct pg_slot *p, const void *at, struct pg_encoded *value, struct pg_failure *f)
 {
     uint64_t absolute;
     bool negative;
@@ -194,7 +194,7 @@ static int encode_label(const struct pg_place *p, const void *at, struct pg_enco
     return pg_fail(f, CELL_INVALID_ARGUMENT, "%s is none of its values", p->name);
 }
 
-static int encode_json(const struct pg_place *p, const void *at, struct pg_arena *arena, struct pg_encoded *value,
+static int encode_json(const struct pg_slot *p, const void *at, struct pg_arena *arena, struct pg_encoded *value,
                        struct pg_failure *f)
 {
     struct pg_text text = {.arena = arena};
@@ -221,7 +221,7 @@ static int encode_json(const struct pg_place *p, const void *at, struct pg_arena
     return CELL_OK;
 }
 
-static int encode_numeric(const struct pg_place *p, const void *at, struct pg_arena *arena, struct pg_encoded *value,
+static int encode_numeric(const struct pg_slot *p, const void *at, struct pg_arena *arena, struct pg_encoded *value,
                           struct pg_failure *f)
 {
     cell_str s;
@@ -240,7 +240,7 @@ static int encode_numeric(const struct pg_place *p, const void *at, struct pg_ar
 }
 
 /* One value, or one element of an array. */
-static int encode_one(const struct pg_place *p, const void *at, struct pg_arena *arena, struct pg_encoded *value,
+static int encode_one(const struct pg_slot *p, const void *at, struct pg_arena *arena, struct pg_encoded *value,
                       struct pg_failure *f)
 {
     switch (p->codec) {
@@ -281,7 +281,7 @@ static int encode_one(const struct pg_place *p, const void *at, struct pg_arena 
 }
 
 /* Where the elements of a list or array are. */
-static const char *elements_of(const struct pg_place *p, const void *at, uint64_t *n)
+static const char *elements_of(const struct pg_slot *p, const void *at, uint64_t *n)
 {
     cell_bytes list = {at, p->count};
 
@@ -300,7 +300,7 @@ static void put32(struct pg_text *t, uint32_t value)
 
 /* array_recv: dimensions, flags, element type; of each dimension length and lower bound; of each element length and
  * bytes. */
-static int encode_array(const struct pg_place *p, const void *at, struct pg_arena *arena, struct pg_encoded *value,
+static int encode_array(const struct pg_slot *p, const void *at, struct pg_arena *arena, struct pg_encoded *value,
                         struct pg_failure *f)
 {
     struct pg_text t = {.arena = arena};
@@ -334,7 +334,7 @@ static int encode_array(const struct pg_place *p, const void *at, struct pg_aren
 }
 
 /* vector_recv of pgvector: dimensions, 0, the floats. */
-static int encode_vector(const struct pg_place *p, const void *at, struct pg_arena *arena, struct pg_encoded *value,
+static int encode_vector(const struct pg_slot *p, const void *at, struct pg_arena *arena, struct pg_encoded *value,
                          struct pg_failure *f)
 {
     struct pg_text t = {.arena = arena};
@@ -356,7 +356,7 @@ static int encode_vector(const struct pg_place *p, const void *at, struct pg_are
     return CELL_OK;
 }
 
-int pg_encode(const struct pg_place *p, const void *base, struct pg_arena *arena, struct pg_encoded *value,
+int pg_encode(const struct pg_slot *p, const void *base, struct pg_arena *arena, struct pg_encoded *value,
               struct pg_failure *f)
 {
     const char *at = (const char *)base + p->offset;

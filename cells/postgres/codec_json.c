@@ -306,7 +306,7 @@ static int read_value(const struct cell_type *type, uint32_t count, const json_t
     }
 }
 
-int pg_json_read(const struct pg_place *p, const char *text, size_t length, void *at, const struct pg_sink *sink)
+int pg_json_read(const struct pg_slot *p, const char *text, size_t length, void *at, const struct pg_sink *sink)
 {
     json_error_t error;
     json_t *v = json_loadb(text, length, JSON_DECODE_ANY, &error);

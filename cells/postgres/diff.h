@@ -24,7 +24,8 @@
     X(DROP_SCHEMA, "DS101", REFUSED, "A schema is never dropped.")                                                     \
     X(DROP_COLUMN, "DS103", CONSENT, "Dropping a column loses its data.")                                              \
     X(UNIQUE_ADDED, "MF101", WARN, "A unique index fails when rows that are there have equal values.")                 \
-    X(UNIQUE_WIDENED, "MF102", WARN, "A unique constraint or index with other columns fails on equal values.")         \
+    X(INDEX_BECOMES_UNIQUE, "MF102", WARN,                                                                             \
+      "An index that becomes unique fails when rows that are there have equal values.")                                \
     X(NOT_NULL_ADDED, "MF103", CONSENT,                                                                                \
       "A new column that may not be NULL needs a value for the rows that are there.")                                  \
     X(NOT_NULL_TIGHTENED, "MF104", CONSENT, "A column that becomes NOT NULL needs a value where it is NULL.")          \
@@ -37,9 +38,9 @@
     X(PRIMARY_KEY_LOCK, "PG104", AVOIDED, "A primary key is added from an index that was made concurrently.")          \
     X(UNIQUE_LOCK, "PG105", AVOIDED, "A unique constraint is added from an index that was made concurrently.")         \
     X(COLUMN_ALIGNMENT, "PG110", REMARK, "Another order of the fields would leave less padding in each row.")          \
-    X(VOLATILE_DEFAULT, "PG301", AVOIDED,                                                                              \
+    X(VOLATILE_DEFAULT, "PG302", AVOIDED,                                                                              \
       "A column whose default differs from row to row is added without a rewrite.")                                    \
-    X(RETYPE_REWRITES, "PG302", CONSENT, "Another type of a column rewrites the table under a lock.")                  \
+    X(RETYPE_REWRITES, "PG301", CONSENT, "Another type of a column rewrites the table under a lock.")                  \
     X(NOT_NULL_SCANS, "PG303", AVOIDED, "A column becomes NOT NULL by a check that was validated beside writers.")     \
     X(PRIMARY_KEY_SCANS, "PG304", AVOIDED,                                                                             \
       "The columns of a new primary key are made NOT NULL first, by such checks.")                                     \
@@ -54,7 +55,7 @@
     X(UNDECLARED_REQUIRED, "undeclared-required", REFUSED, "Inserts fail without a column that may not be NULL.")      \
     X(UNDECLARED, "undeclared", REMARK, "What no struct mentions stays as it is.")                                     \
     X(NULL_IN_PLAIN_FIELD, "nullable-in-plain-field", REFUSED, "A column that may be NULL needs an optional field.")   \
-    X(NOT_NULL_DROPPED, "drop-not-null", WARN, "Programs that expect a value in each row may meet NULL.")              \
+    X(NOT_NULL_DROPPED, "ban-drop-not-null", WARN, "Programs that expect a value in each row may meet NULL.")          \
     X(DROP_CONSTRAINT, "drop-constraint", CONSENT, "Dropping a constraint ends a guarantee that others may rely on.")  \
     X(DROP_INDEX, "drop-index", CONSENT, "Queries that used an index become slow when it is dropped.")                 \
     X(CHECK_ADDED, "check-added", WARN, "A check fails when rows that are there do not satisfy it.")                   \
@@ -63,12 +64,11 @@
     X(STILL_USED, "still-used", CONSENT, "A column stays while programs that use it are recorded.")                    \
     X(NO_EFFECT, "no-effect", REFUSED, "A directive that finds nothing to act on is a mistake.")                       \
     X(CONSENT_DONE, "consent-done", REMARK, "A consent whose change was made long ago can be removed.")                \
-    X(CHAR_TYPE, "ban-char-field", WARN, "char(n) pads with spaces and is seldom meant.")                              \
-    X(TIMESTAMP_TYPE, "prefer-timestamp-tz", WARN, "timestamp has no time zone; timestamptz is seldom wrong.")         \
-    X(VARCHAR_TYPE, "prefer-text-field", WARN, "A length of varchar is hard to change later; a check is not.")         \
-    X(SMALL_KEY, "prefer-bigint", WARN, "An automatic key of 32 bits or less will run out.")                           \
-    X(SERIAL_TYPE, "prefer-identity", REMARK, "A column with a sequence of its own is not an identity column.")        \
-    X(LOCK_TIMEOUT, "require-timeout", AVOIDED, "Every step has a lock_timeout and is tried again.")
+    X(CHAR_TYPE, "ban-char-field", REMARK, "char(n) pads with spaces and is seldom meant.")                            \
+    X(TIMESTAMP_TYPE, "prefer-timestamp-tz", REMARK, "timestamp has no time zone; timestamptz is seldom wrong.")       \
+    X(VARCHAR_TYPE, "prefer-text-field", REMARK, "A length of varchar is hard to change later; a check is not.")       \
+    X(SMALL_KEY, "prefer-bigint-over-int", WARN, "An automatic key of 32 bits or less will run out.")                  \
+    X(SERIAL_TYPE, "prefer-identity", REMARK, "A column with a sequence of its own is not an identity column.")
 
 enum pg_rule {
 #define PG_RULE_ENUM(symbol, id, class, sentence) PG_RULE_##symbol,

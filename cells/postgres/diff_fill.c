@@ -251,14 +251,15 @@ bool pg_retype_keeps(const struct pg_type_use *from, const struct pg_type_use *t
 }
 
 static void retype_step(struct diffing *s, const struct pg_field *f, const struct pg_column *want,
-                        struct pg_column *now, bool rewrites)
+                        struct pg_column *now, bool rewrites, bool keeps)
 {
     const char *name = pg_quoted(s, now->name), *type = pg_type_name(s->arena, &want->type);
     struct step_builder b =
         pg_step_begin(s, PG_STEP_RETYPE_COLUMN, rewrites ? PG_ALONE : PG_TOGETHER, now->name, f->name);
-    const char *using = !rewrites     ? ""
-                        : f->backfill ? pg_printf(s->arena, " USING (%s)", f->backfill)
-                                      : pg_printf(s->arena, " USING (%s::%s)", name, type);
+    /* CELL_BACKFILL may be from when the column was new: what can be kept is. */
+    const char *using = !rewrites ? ""
+                        : keeps   ? pg_printf(s->arena, " USING (%s::%s)", name, type)
+                                  : pg_printf(s->arena, " USING (%s)", f->backfill);
 
     /* A default is converted by itself only where an assignment would be: it is set anew behind. */
     bool with_default = rewrites && now->standard.sql && !now->identity;
@@ -294,16 +295,17 @@ void pg_diff_retype(struct diffing *s, const struct pg_field *f, const struct pg
     bool rewrites, keeps = pg_retype_keeps(&now->type, &want->type, &rewrites);
 
     if (keeps && !rewrites) {
-        retype_step(s, f, want, now, false);
+        retype_step(s, f, want, now, false, true);
         return;
     }
     bool consent = pg_consents(s, PG_CONSENT_RETYPED, now->name);
-    if (!keeps && !(consent && f->backfill)) {
+    bool converts = f->backfill && strcmp(pg_sql_renamed(s->arena, f->backfill, now->name, ""), f->backfill) != 0;
+    if (!keeps && !(consent && converts)) {
         struct pg_diagnostic *d = pg_refuse(
             s, PG_RULE_RETYPE_LOSES, pg_at_field(f->name),
             "column '%s' is %s, and not every value of that is one of %s: CELL_RETYPED(\"%s\") on the struct and "
-            "CELL_BACKFILL(\"…\") on the field say what each becomes",
-            now->name, from, to, now->name);
+            "CELL_BACKFILL(\"…\") on the field, with an expression of '%s', say what each becomes",
+            now->name, from, to, now->name, now->name);
         pg_add_note(s->arena, d, f->name, "CELL_SQL_TYPE(\"%s\") keeps the type that the column has", from);
         return;
     }
@@ -320,5 +322,5 @@ void pg_diff_retype(struct diffing *s, const struct pg_field *f, const struct pg
     if (users)
         pg_plan_diagnose(s, PG_WARNING, PG_RULE_RETYPE_BREAKS, pg_at_field(f->name),
                          "column '%s' becomes %s: recorded programs use it as %s (%s)", now->name, to, from, users);
-    retype_step(s, f, want, now, true);
+    retype_step(s, f, want, now, true, keeps);
 }

@@ -104,6 +104,18 @@ static const char *equal_rows(struct diffing *s, const struct pg_index *x)
                      pg_this_table(s), where, list.data);
 }
 
+/* An index on the same columns that is not unique: it becomes so, in effect. */
+static enum pg_rule unique_rule(struct diffing *s, const struct pg_index *want)
+{
+    struct pg_index plain = *want;
+
+    plain.unique = false;
+    for (uint32_t i = 0; i < s->w->now.nindexes; i++)
+        if (pg_index_equal(&s->w->now.indexes[i], &plain))
+            return PG_RULE_INDEX_BECOMES_UNIQUE;
+    return PG_RULE_UNIQUE_ADDED;
+}
+
 /* An index on a table that has rows: beside writers, and so outside of transactions. It is recorded before it is made,
  * so that one that was interrupted is known as Cell's. */
 static void index_step(struct diffing *s, const struct pg_index *x, const char *field)
@@ -127,7 +139,7 @@ static void index_step(struct diffing *s, const struct pg_index *x, const char *
     pg_step_sql(s, &b, t.data);
     pg_step_record(s, &b, "index", x->name, source);
     if (x->unique) {
-        pg_step_hazard(&b, PG_RULE_UNIQUE_ADDED);
+        pg_step_hazard(&b, unique_rule(s, x));
         b.step.culprits = equal_rows(s, x);
     }
     b.step.text = pg_printf(s->arena, "%s", t.data);
@@ -295,7 +307,7 @@ static void add_unique(struct diffing *s, const struct pg_key *want)
         struct pg_index x = index_of_key(s, want, key.name);
         if (now->kind != 'p')
             index_step(s, &x, field);
-        pg_plan_diagnose(s, PG_WARNING, PG_RULE_UNIQUE_ADDED, pg_at_field(field),
+        pg_plan_diagnose(s, PG_WARNING, unique_rule(s, &x), pg_at_field(field),
                          "'%s' becomes unique in table '%s': this fails when rows have equal values", want->columns[0],
                          now->name);
     }
@@ -354,7 +366,7 @@ void pg_diff_indexes(struct diffing *s)
         x.name = index_name(s, x.name);
         index_step(s, &x, f ? f->name : NULL);
         if (x.unique)
-            pg_plan_diagnose(s, PG_WARNING, PG_RULE_UNIQUE_ADDED, pg_at_field(f ? f->name : NULL),
+            pg_plan_diagnose(s, PG_WARNING, unique_rule(s, &x), pg_at_field(f ? f->name : NULL),
                              "unique index '%s' is added to table '%s': this fails when rows have equal values", x.name,
                              s->w->now.name);
         add_index_to_now(s, &x);

@@ -82,6 +82,11 @@ static int invoke_within(struct pg_engine *engine, cell_ctx *c, cell_str token, 
 
     if (r < 0)
         return r;
+    if (!pg_link_is_alive(pg_transaction_link(x))) {
+        pg_transaction_end(engine->transactions, x);
+        return pg_fail(f, CELL_FAILED_PRECONDITION,
+                       "the transaction was ended by the database: it was idle for too long, or the server stopped");
+    }
     r = pg_statement_run(s, c, pg_transaction_link(x), in, out, f);
     if (pg_link_is_alive(pg_transaction_link(x))) {
         pg_transaction_put(engine->transactions, x);
@@ -138,7 +143,7 @@ int pg_engine_begin(struct pg_engine *engine, cell_ctx *c, uint32_t isolation, c
     struct pg_patience patience = pg_patience_of(c);
     struct cell_caller caller = {0};
     struct pg_failure f;
-    char begin[96], made[PG_TOKEN_SIZE];
+    char begin[96], made[PG_TRANSACTION_TOKEN_SIZE];
 
     if ((isolation & ~(uint32_t)PG_READ_ONLY) >= sizeof(levels) / sizeof(levels[0]))
         return cell_fail(c, CELL_INVALID_ARGUMENT, "%u is no isolation level", isolation);

@@ -91,7 +91,9 @@ static json_t *table_document(const struct pg_unit *u, json_t *request)
     if (plan)
         json_object_set_new(document, "plan", plan);
     if ((nsteps && !plan) ||
-        pg_generate_table(&u->plan->tables[last], json_object_get(request, "declaration"), !d->owned, document) < 0) {
+        pg_generate_table(d, &u->plan->tables[last], json_object_get(request, "declaration"), document) < 0 ||
+        pg_sort_by_name(json_object_get(document, "types")) < 0 ||
+        pg_sort_by_name(json_object_get(document, "methods")) < 0) {
         json_decref(document);
         return NULL;
     }

@@ -20,7 +20,6 @@
 
 struct pg_prepared {
     uint64_t id;
-    char name[POOL_NAME_SIZE];
     char *sql;
     Oid *types;
     int nparams;
@@ -66,10 +65,11 @@ struct flight {
     PGresult *result;
 };
 
-/* A statement that a connection has prepared. */
+/* A statement that a connection has prepared. Prepared anew, it gets a new name: the old one is still taken. */
 struct prepared_entry {
     uint64_t id; /* 0 = none */
     uint64_t used;
+    char name[POOL_NAME_SIZE];
 };
 
 struct pg_link {
@@ -79,7 +79,7 @@ struct pg_link {
     /* prepared statements: a hash table with linear probing */
     struct prepared_entry *prepared;
     uint32_t nprepared, prepared_mask;
-    uint64_t uses;
+    uint64_t uses, names; /* counted */
     bool pinned;
     bool broken;          /* pinned: must be closed */
     struct pg_link *next; /* pinned, in the list of those that are free */
@@ -139,8 +139,9 @@ int link_init(struct pg_link *link, struct pg_pool *pool, bool pinned);
 void link_destroy(struct pg_link *link);
 
 /* pool_prepared.c: the statements that a connection has prepared */
-bool link_has_prepared(struct pg_link *link, const struct pg_prepared *s);
-void link_add_prepared(struct pg_link *link, const struct pg_prepared *s);
+/* Its name there, until the table changes; NULL: it is not prepared. */
+const char *link_prepared(struct pg_link *link, const struct pg_prepared *s);
+const char *link_add_prepared(struct pg_link *link, const struct pg_prepared *s);
 void link_forget_prepared(struct pg_link *link, uint64_t id);
 void link_forget_all(struct pg_link *link);
 /* The name of the one to forget when there are too many, taken out of the table; false: there is room. */

@@ -243,7 +243,7 @@ static int prepare(struct pg_link *link, struct pg_request *r, const struct pg_p
 {
     char name[POOL_NAME_SIZE], sql[POOL_NAME_SIZE + 16];
 
-    if (link_has_prepared(link, r->s))
+    if (link_prepared(link, r->s))
         return CELL_OK;
     if (link_evict(link, name) && PQtransactionStatus(link->connection) != PQTRANS_INERROR) {
         snprintf(sql, sizeof(sql), "DEALLOCATE %s", name);
@@ -251,26 +251,27 @@ static int prepare(struct pg_link *link, struct pg_request *r, const struct pg_p
         if (status < 0)
             return status;
     }
-    if (!PQsendPrepare(link->connection, r->s->name, r->s->sql, r->s->nparams, r->s->types))
+    if (!PQsendPrepare(link->connection, link_add_prepared(link, r->s), r->s->sql, r->s->nparams, r->s->types))
         return lost(link, f);
     PGresult *result = NULL;
     int status = read_all(link, patience, &result, f);
     if (status >= 0 && PQresultStatus(result) != PGRES_COMMAND_OK)
         status = pg_fail_result(f, result);
     PQclear(status >= 0 || f->sqlstate[0] ? result : NULL);
-    if (status >= 0)
-        link_add_prepared(link, r->s);
+    if (status < 0)
+        link_forget_prepared(link, r->s->id);
     return status;
 }
 
-static bool send(struct pg_link *link, const struct pg_request *r)
+static bool send_statement(struct pg_link *link, const struct pg_request *r)
 {
     const struct pg_prepared *s = r->s;
     const struct pg_values *v = r->values;
 
     return atomic_load(&link->pool->unprepared)
                ? PQsendQueryParams(link->connection, s->sql, s->nparams, s->types, v->values, v->lengths, v->formats, 1)
-               : PQsendQueryPrepared(link->connection, s->name, s->nparams, v->values, v->lengths, v->formats, 1);
+               : PQsendQueryPrepared(link->connection, link_prepared(link, s), s->nparams, v->values, v->lengths,
+                                     v->formats, 1);
 }
 
 int link_run_pinned(struct pg_link *link, struct pg_request *r, const struct pg_patience *patience,
@@ -285,7 +286,7 @@ int link_run_pinned(struct pg_link *link, struct pg_request *r, const struct pg_
         return status;
     uint64_t begin = pool_now_ns();
     if (status >= 0) {
-        if (!send(link, r))
+        if (!send_statement(link, r))
             lost(link, f);
         else
             status = read_all(link, patience, &r->result, f);

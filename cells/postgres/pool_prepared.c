@@ -14,7 +14,6 @@ struct pg_prepared *pg_prepared_new(struct pg_pool *pool, const char *sql, const
     if (!s)
         return NULL;
     s->id = atomic_fetch_add(&pool->ids, 1) + 1;
-    snprintf(s->name, sizeof(s->name), "%s%" PRIu64, pool->prefix, s->id);
     s->sql = strdup(sql);
     s->types = calloc((size_t)nparams + 1, sizeof(Oid));
     s->nparams = nparams;
@@ -57,22 +56,27 @@ static uint32_t find(const struct pg_link *link, uint64_t id)
     return i;
 }
 
-bool link_has_prepared(struct pg_link *link, const struct pg_prepared *s)
+const char *link_prepared(struct pg_link *link, const struct pg_prepared *s)
 {
     struct prepared_entry *e = &link->prepared[find(link, s->id)];
 
-    e->used = e->id ? ++link->uses : 0;
-    return e->id != 0;
+    if (e->id == 0)
+        return NULL;
+    e->used = ++link->uses;
+    return e->name;
 }
 
-void link_add_prepared(struct pg_link *link, const struct pg_prepared *s)
+const char *link_add_prepared(struct pg_link *link, const struct pg_prepared *s)
 {
     struct prepared_entry *e = &link->prepared[find(link, s->id)];
 
     if (e->id == 0)
         link->nprepared++;
-    *e = (struct prepared_entry){s->id, ++link->uses};
+    e->id = s->id;
+    e->used = ++link->uses;
+    snprintf(e->name, sizeof(e->name), "%s%" PRIu64, link->pool->prefix, ++link->names);
     atomic_fetch_add_explicit(&link->pool->counters.prepares, 1, memory_order_relaxed);
+    return e->name;
 }
 
 static void take_out(struct pg_link *link, uint32_t i)
@@ -112,7 +116,7 @@ bool link_evict(struct pg_link *link, char name[POOL_NAME_SIZE])
     for (uint32_t i = 0; i <= link->prepared_mask; i++)
         if (link->prepared[i].id != 0 && (oldest == UINT32_MAX || link->prepared[i].used < link->prepared[oldest].used))
             oldest = i;
-    snprintf(name, POOL_NAME_SIZE, "%s%" PRIu64, link->pool->prefix, link->prepared[oldest].id);
+    memcpy(name, link->prepared[oldest].name, POOL_NAME_SIZE);
     take_out(link, oldest);
     atomic_fetch_add_explicit(&link->pool->counters.evictions, 1, memory_order_relaxed);
     return true;

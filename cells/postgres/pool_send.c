@@ -60,7 +60,7 @@ static bool make_room(struct pg_link *link)
 
 static bool needs_preparing(struct pg_link *link, const struct pg_request *r)
 {
-    return !atomic_load_explicit(&link->pool->unprepared, memory_order_relaxed) && !link_has_prepared(link, r->s);
+    return !atomic_load_explicit(&link->pool->unprepared, memory_order_relaxed) && !link_prepared(link, r->s);
 }
 
 static bool send_one(struct pg_link *link, struct pg_request *r, bool prepare)
@@ -76,13 +76,13 @@ static bool send_one(struct pg_link *link, struct pg_request *r, bool prepare)
         push(link, FLIGHT_QUERY, r);
         return true;
     }
+    const char *name = prepare ? link_add_prepared(link, s) : link_prepared(link, s);
     if (prepare) {
-        if (!PQsendPrepare(link->connection, s->name, s->sql, s->nparams, s->types))
+        if (!PQsendPrepare(link->connection, name, s->sql, s->nparams, s->types))
             return false;
         push(link, FLIGHT_PREPARE, r);
-        link_add_prepared(link, s);
     }
-    if (!PQsendQueryPrepared(link->connection, s->name, s->nparams, v->values, v->lengths, v->formats, 1))
+    if (!PQsendQueryPrepared(link->connection, name, s->nparams, v->values, v->lengths, v->formats, 1))
         return false;
     push(link, FLIGHT_QUERY, r);
     return true;

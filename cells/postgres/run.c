@@ -144,6 +144,28 @@ static int take(struct pg_statement *s, cell_ctx *c, PGresult *result, void *con
     }
 }
 
+/* Whether the optional parameters are absent, all of them. */
+static int is_from_start(const struct pg_statement *s, const void *in, bool *absent, struct pg_failure *f)
+{
+    uint32_t n = 0, missing = 0;
+    const char *name = NULL;
+
+    for (uint32_t i = 0; i < s->nin; i++) {
+        const struct pg_part *part = &s->in[i];
+        if (!part->place.optional)
+            continue;
+        n++;
+        if (*((const char *)pg_home_of(s, part, in, NULL) + part->place.offset))
+            name = part->place.name;
+        else
+            missing++;
+    }
+    if (missing > 0 && missing < n)
+        return pg_fail(f, CELL_INVALID_ARGUMENT, "%s is given, and others that belong to it are not", name);
+    *absent = missing > 0;
+    return CELL_OK;
+}
+
 static int run_one(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, void *const *out,
                    const struct pg_patience *patience, struct pg_failure *f)
 {
@@ -183,8 +205,11 @@ int pg_statement_run(struct pg_statement *s, cell_ctx *c, struct pg_link *link, 
     struct pg_link *own = NULL;
 
     *f = (struct pg_failure){0};
-    if (s->op != PG_OP_STREAM && s->op != PG_OP_MANY && s->op != PG_OP_LOAD)
-        return run_one(s, c, link, in, out, &patience, f);
+    if (s->op != PG_OP_STREAM && s->op != PG_OP_MANY && s->op != PG_OP_LOAD) {
+        bool from_start = false;
+        int status = s->first ? is_from_start(s, in, &from_start, f) : CELL_OK;
+        return status < 0 ? status : run_one(from_start ? s->first : s, c, link, in, out, &patience, f);
+    }
     if (link)
         return run_pinned(s, c, link, in, f);
     int r = pg_pool_pin(s->pool, &patience, &own, f);

@@ -66,7 +66,7 @@ static int changed(const struct pg_statement *s, const char *what, struct pg_fai
 
 /* Asks the catalog what a type that is not built in is called; sets the place's OIDs when it is the one that is meant.
  */
-static int check_other_type(struct pg_statement *s, struct pg_link *link, Oid oid, struct pg_place *p,
+static int check_other_type(struct pg_statement *s, struct pg_link *link, Oid oid, struct pg_slot *p,
                             const struct pg_patience *patience, struct pg_failure *f)
 {
     char sql[256];
@@ -98,7 +98,7 @@ static int check_other_type(struct pg_statement *s, struct pg_link *link, Oid oi
     return CELL_OK;
 }
 
-static int check_type(struct pg_statement *s, struct pg_link *link, Oid oid, struct pg_place *p,
+static int check_type(struct pg_statement *s, struct pg_link *link, Oid oid, struct pg_slot *p,
                       const struct pg_patience *patience, struct pg_failure *f)
 {
     if (p->oid != 0)
@@ -163,22 +163,34 @@ static int describe(struct pg_statement *s, struct pg_link *link, const Oid *typ
     return r;
 }
 
-static int ask_database(struct pg_statement *s, const struct pg_patience *patience, struct pg_failure *f)
+static int ask_about(struct pg_statement *s, struct pg_link *link, const struct pg_patience *patience,
+                     struct pg_failure *f)
 {
-    struct pg_link *link = NULL;
     Oid *types = pg_array(&s->arena, (size_t)s->nin + 1, sizeof(*types));
-    int r = types ? pg_pool_pin(s->pool, patience, &link, f) : pg_fail(f, CELL_NO_MEMORY, "out of memory");
 
-    if (r < 0)
-        return r;
+    if (!types)
+        return pg_fail(f, CELL_NO_MEMORY, "out of memory");
     for (uint32_t i = 0; i < s->nin; i++)
         types[i] = s->in[i].place.oid;
-    r = describe(s, link, types, patience, f);
-    pg_pool_unpin(s->pool, link, true);
+    int r = describe(s, link, types, patience, f);
     if (r < 0)
         return r;
     s->prepared = pg_prepared_new(s->pool, s->sql, types, (int)s->nin);
     return s->prepared ? CELL_OK : pg_fail(f, CELL_NO_MEMORY, "out of memory");
+}
+
+static int ask_database(struct pg_statement *s, const struct pg_patience *patience, struct pg_failure *f)
+{
+    struct pg_link *link = NULL;
+    int r = pg_pool_pin(s->pool, patience, &link, f);
+
+    if (r < 0)
+        return r;
+    r = ask_about(s, link, patience, f);
+    if (r >= 0 && s->first)
+        r = ask_about(s->first, link, patience, f);
+    pg_pool_unpin(s->pool, link, true);
+    return r;
 }
 
 int pg_statement_bind(struct pg_pool *pool, const struct cell_method *method, const char *binding,
@@ -206,6 +218,10 @@ void pg_statement_free(struct pg_statement *s)
 {
     if (!s)
         return;
+    if (s->first) {
+        pg_prepared_free(s->first->prepared);
+        pg_arena_free(&s->first->arena);
+    }
     pg_prepared_free(s->prepared);
     pg_arena_free(&s->arena);
     free(s);

@@ -17,7 +17,7 @@ enum pg_home {
 };
 
 struct pg_part {
-    struct pg_place place;
+    struct pg_slot place;
     enum pg_home home;
     uint32_t parameter; /* in method->in or method->out */
 };
@@ -35,6 +35,8 @@ struct pg_statement {
     const struct cell_type *record; /* of rows, stream, many and load */
     uint32_t list;                  /* of rows: in method->out; of many: in method->in */
     struct pg_prepared *prepared;
+    struct pg_statement *first; /* in place of this one when the optional parameters are absent; NULL = none. In the
+                                 * same arena, with `out` of this one */
 };
 
 /* binding.c: reads `binding`, and checks it against the descriptors of s->method. Jumps to the arena's `escape`. */

@@ -15,7 +15,7 @@
 
 struct pg_transaction {
     struct pg_link *link; /* NULL = this place is free */
-    char token[PG_TOKEN_SIZE];
+    char token[PG_TRANSACTION_TOKEN_SIZE];
     uint32_t uid;
     int32_t pid;
     int process; /* a pidfd; −1 when there is none */
@@ -191,7 +191,7 @@ static struct pg_transaction *take_place(struct pg_transactions *t, uint32_t uid
     return free_one;
 }
 
-static void make_token(char token[PG_TOKEN_SIZE])
+static void make_token(char token[PG_TRANSACTION_TOKEN_SIZE])
 {
     unsigned char bytes[16];
 
@@ -226,7 +226,8 @@ static int begin_on(struct pg_transactions *t, struct pg_link *link, const char 
 }
 
 int pg_transaction_begin(struct pg_transactions *t, const struct cell_caller *caller, const char *begin,
-                         const struct pg_patience *patience, char token[PG_TOKEN_SIZE], struct pg_failure *f)
+                         const struct pg_patience *patience, char token[PG_TRANSACTION_TOKEN_SIZE],
+                         struct pg_failure *f)
 {
     struct pg_link *link = NULL;
 
@@ -251,7 +252,7 @@ int pg_transaction_begin(struct pg_transactions *t, const struct cell_caller *ca
         x->process = process;
         x->used = false;
         make_token(x->token);
-        memcpy(token, x->token, PG_TOKEN_SIZE);
+        memcpy(token, x->token, PG_TRANSACTION_TOKEN_SIZE);
         if (process >= 0)
             see_to_watcher(t);
     }
@@ -264,9 +265,9 @@ int pg_transaction_begin(struct pg_transactions *t, const struct cell_caller *ca
 /* Without telling by its time how much of a token is right. */
 static bool same_token(const char *a, cell_str b)
 {
-    unsigned different = b.len != PG_TOKEN_SIZE - 1;
+    unsigned different = b.len != PG_TRANSACTION_TOKEN_SIZE - 1;
 
-    for (uint64_t i = 0; i < b.len && i < PG_TOKEN_SIZE - 1; i++)
+    for (uint64_t i = 0; i < b.len && i < PG_TRANSACTION_TOKEN_SIZE - 1; i++)
         different |= (unsigned char)a[i] ^ (unsigned char)b.ptr[i];
     return different == 0;
 }

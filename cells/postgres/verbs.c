@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "expand.h"
+#include "expand_parts.h"
 #include "query.h"
 
 #define ARGS "\"args\": [{\"name\": \"name\", \"type\": \"string\", \"required\": true}], "
@@ -29,21 +30,30 @@ static int by_name(const void *a, const void *b)
     return strcmp(json_string_value(json_object_get(*x, "name")), json_string_value(json_object_get(*y, "name")));
 }
 
+int pg_sort_by_name(json_t *array)
+{
+    size_t n = json_array_size(array);
+    json_t **sorted = calloc(n + 1, sizeof(json_t *));
+
+    if (!sorted)
+        return CELL_NO_MEMORY;
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = json_incref(json_array_get(array, i));
+    qsort(sorted, n, sizeof(json_t *), by_name);
+    json_array_clear(array);
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(array, sorted[i]);
+    free(sorted);
+    return json_array_size(array) == n ? CELL_OK : CELL_NO_MEMORY;
+}
+
 char *pg_verbs(void)
 {
-    char text[8192], *out;
-    json_t *sorted[16];
+    char text[8192];
 
     snprintf(text, sizeof(text), "[%s, %s]", pg_query_verbs, tables);
-    json_t *all = json_loads(text, 0, NULL), *list = json_array();
-    size_t n = json_array_size(all);
-    for (size_t i = 0; i < n && i < 16; i++)
-        sorted[i] = json_array_get(all, i);
-    qsort(sorted, n, sizeof(sorted[0]), by_name);
-    for (size_t i = 0; i < n && i < 16; i++)
-        json_array_append(list, sorted[i]);
-    out = json_dumps(list, JSON_COMPACT);
-    json_decref(list);
+    json_t *all = json_loads(text, 0, NULL);
+    char *out = pg_sort_by_name(all) < 0 ? NULL : json_dumps(all, JSON_COMPACT);
     json_decref(all);
     return out;
 }

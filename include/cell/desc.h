@@ -54,8 +54,8 @@ struct cell_type {
     uint32_t kind;                   /* enum cell_kind */
     uint32_t size;                   /* sizeof, bytes */
     uint32_t align;                  /* alignof, bytes */
-    uint32_t nfields;                /* STRUCT only */
-    const struct cell_field *fields; /* STRUCT: in offset order */
+    uint32_t nfields;                /* STRUCT, ENUM */
+    const struct cell_field *fields; /* STRUCT: in offset order; ENUM: its enumerators, for servers to compare */
     const struct cell_type *elem;    /* LIST, OPT: of what; ENUM: the integer type below it */
 };
 
@@ -67,7 +67,8 @@ enum cell_field_flags {
 /* A parameter that goes in and comes out again (a `struct T *` of a method with a binding) is one field of `in` and one
  * of `out`, of the same name, type and pointer. */
 
-/* One field of a struct or one parameter of a method. */
+/* One field of a struct or one parameter of a method. Of an enumerator `type` is NULL, and `offset` and `count` are the
+ * lower and the upper half of its value, as a number of 64 bits. */
 struct cell_field {
     const char *name;
     const struct cell_type *type;

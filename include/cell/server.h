@@ -62,6 +62,11 @@ struct cell_server_options {
      * server runs as), CELL_RESOURCE_EXHAUSTED. 0 = 256. */
     uint32_t max_streams;
     uint32_t reserved2; /* 0 */
+    /* Folder in which the cell keeps what programs use of it (docs/drift.md, "Consumers"), as they report it: its own,
+     * not another cell's. NULL = NAME.consumers, in $STATE_DIRECTORY (systemd's), else beside the socket, where that
+     * stands or would stand. "" = this cell keeps none. */
+    const char *consumers;
+    const struct cell_bound_ops *bound; /* for methods with a binding; NULL = there are none here. Borrowed */
     /*
      * What an answer of `expand` depends on beside schema and question, as a token of 1 to 64 letters, digits, '.', '_'
      * and '-': while it stays the same, so do all answers, and compilers keep them. A compilation asks for it once.
@@ -76,7 +81,6 @@ struct cell_server_options {
      * this cell's expansions have no plans.
      */
     int (*apply)(cell_ctx *c, cell_str request, cell_str *reply);
-    const struct cell_bound_ops *bound; /* for methods with a binding; NULL = there are none here. Borrowed */
 };
 
 /*
@@ -128,6 +132,40 @@ void *cell_ctx_lend(cell_ctx *c, size_t bytes);
 
 /* cell_server_options.user of the server that runs this handler. */
 void *cell_ctx_user(const cell_ctx *c);
+
+/* The server that runs this handler; NULL elsewhere. */
+struct cell_server *cell_ctx_server(const cell_ctx *c);
+
+/*
+ * Who uses what of the cell: what programs reported when they were built (docs/drift.md, "Consumers"), at most 1,000 of
+ * them. A program that nobody reported is not among them, and one that is gone is until somebody forgets it.
+ */
+enum cell_use_kind { CELL_USE_FIELD, CELL_USE_METHOD, CELL_USE_VALUE }; /* VALUE: a constant or an enumerator */
+
+/* One use at one place. The texts are UTF-8 without control characters, and live until the next call of next. */
+struct cell_consumer_use {
+    const char *program;     /* the name of the program's file */
+    const char *path;        /* of the file, absolute, where it was built; "" = it was reported under its name alone */
+    const char *build;       /* SHA-256 of the file, in hex; "" = unknown */
+    int64_t reported_s;      /* seconds since 1970, by this host's clock */
+    const char *fingerprint; /* of the schema that it was compiled against */
+    enum cell_use_kind kind;
+    const char *name; /* "auth_session.email", "auth_login", "auth_login_async", "AUTH_MAX" */
+    const char *file; /* source: below the program's project, or absolute */
+    uint32_t line;
+};
+struct cell_consumer_uses; /* by one thread at a time */
+
+/*
+ * The uses of `name`, and of its fields when it is a type's name; NULL = all. They are those of this moment; records
+ * are read from the disk one after the other, so this blocks. *uses is to be freed. CELL_UNIMPLEMENTED when the cell
+ * keeps none; CELL_IO_ERROR, CELL_NO_MEMORY. Thread-safe.
+ */
+int cell_server_consumers(struct cell_server *server, const char *name, struct cell_consumer_uses **uses);
+/* 1: *use is the next one. 0: there are no more. CELL_PROTOCOL_ERROR, CELL_IO_ERROR: a record cannot be read, and the
+ * next call goes on behind it; whoever must not miss a program stops here. CELL_NO_MEMORY. */
+int cell_consumer_uses_next(struct cell_consumer_uses *uses, struct cell_consumer_use *use);
+void cell_consumer_uses_free(struct cell_consumer_uses *uses); /* NULL is accepted */
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

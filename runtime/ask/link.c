@@ -24,7 +24,7 @@ struct cell_link {
 
 static uint32_t channel_limit(enum cell_channel channel)
 {
-    return channel == CELL_CHANNEL_OPS       ? CELL_MAX_OPS_REPLY
+    return channel == CELL_CHANNEL_OPS       ? CELL_MAX_OPS
            : channel == CELL_CHANNEL_COMPILE ? CELL_MAX_COMPILE_REPLY
                                              : CELL_MAX_MESSAGE;
 }

@@ -39,6 +39,7 @@ struct ctx_pair {
 /* What a handler's context knows of the call that it serves. Lives as long as the call. */
 struct ctx_origin {
     void *user;
+    struct cell_server *server; /* NULL: there is none */
     struct cell_caller caller;
     /* Looks, without waiting, whether the caller has cancelled or gone. NULL: nobody to ask. */
     bool (*gone)(struct ctx_origin *origin);

@@ -139,7 +139,10 @@ static bool wants_shm(void)
 static int shake_hands(cell_ctx *c, const struct cell_service *s, struct client_conn *conn, struct cell_error *e)
 {
     struct cell_greeting welcome = {0};
+    bool shm = cell_conn_may_offer_shm(conn->conn) && wants_shm();
     int r = send_hello(c, s, conn, e);
+    if (r >= 0 && shm)
+        cell_conn_prepare_shm(conn->conn); /* while the server wakes up */
     if (r >= 0)
         r = receive_welcome(c, s, conn, &welcome, e);
     if (r >= 0 && welcome.need_schema) {
@@ -156,7 +159,7 @@ static int shake_hands(cell_ctx *c, const struct cell_service *s, struct client_
     strcpy(conn->fingerprint, s->fingerprint);
     strcpy(conn->cell, s->name);
     /* When it fails the calls go over the socket as well. */
-    if (welcome.shm && cell_conn_may_offer_shm(conn->conn) && wants_shm())
+    if (welcome.shm && shm)
         cell_conn_offer_shm(conn->conn, NULL);
     return CELL_OK;
 }

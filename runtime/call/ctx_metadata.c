@@ -69,6 +69,8 @@ int cell_ctx_caller(const cell_ctx *c, struct cell_caller *caller)
     return CELL_OK;
 }
 
+struct cell_server *cell_ctx_server(const cell_ctx *c) { return c && c->origin ? c->origin->server : NULL; }
+
 void *cell_ctx_user(const cell_ctx *c) { return c && c->origin ? c->origin->user : NULL; }
 
 /* ---- blocks ---- */

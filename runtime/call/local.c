@@ -132,6 +132,7 @@ int cell_call_local(cell_ctx *c, struct client_call *k)
         return cell_fail(c, CELL_NO_MEMORY, "%s: out of memory", k->method->name);
     const char *program = program_invocation_short_name ? program_invocation_short_name : "";
     struct local_origin o = {{k->client->server ? cell_server_user(k->client->server) : NULL,
+                              k->client->server,
                               {getuid(), getgid(), getpid(), cell_strz(program)},
                               parent_gone,
                               c->origin ? c->origin->fd : -1,

@@ -8,6 +8,7 @@
  *   server_conn.c     a connection's frames; server_hello.c its handshake
  *   server_stream.c   records of a call's stream, while its handler runs
  *   server_answer.c   a request of the app channel; server_ops.c and server_compile.c those of the others
+ *   server_consumers.c what is known of the programs that use the cell
  *   server_schema.c   what is provided
  *   server_match.c    what clients of other schemas may call
  *   server_bound.c    methods that clients bring with them
@@ -139,6 +140,7 @@ void cell_server_delete(struct cell_server *s)
     free(s->layouts);
     free(s->methods);
     free(s->method_counters);
+    free(s->consumers);
     cell_buffer_free(&s->schema_json);
     cell_schema_free(s->schema);
     free(s);

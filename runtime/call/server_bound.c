@@ -72,7 +72,7 @@ static int wait_for_other(struct server_match *m, cell_ctx *c, const char *metho
 }
 
 /* This call's `bind`; no lock is held. */
-static int bind_now(struct bound_call *call, cell_ctx *c, unsigned epoch, struct bound_object **object)
+static int bind_now(struct bound_call *call, cell_ctx *c, struct bound_object **object)
 {
     struct cell_server *s = call->server;
     const struct cell_method *method = &call->match->described[call->id];
@@ -86,7 +86,6 @@ static int bind_now(struct bound_call *call, cell_ctx *c, unsigned epoch, struct
         return c->error.status == r ? r
                                     : cell_fail(c, r, "%s could not be bound: %s", method->name, cell_status_text(r));
     }
-    o->epoch = epoch;
     o->uses = 1;
     *object = o;
     return CELL_OK;
@@ -98,32 +97,27 @@ static int acquire(struct bound_call *call, cell_ctx *c, struct bound_object **o
     struct cell_server *s = call->server;
     struct server_match *m = call->match;
     struct bound_method *b = &m->bound[call->id];
-    struct bound_object *old = NULL;
     int r = CELL_OK;
     pthread_mutex_lock(&m->lock);
     while (r == CELL_OK && !b->object && b->binding)
         r = wait_for_other(m, c, m->described[call->id].name);
-    unsigned epoch = atomic_load(&s->bound_epoch);
-    if (r == CELL_OK && b->object && b->object->epoch != epoch)
-        old = give_up(b);
-    bool bound = r == CELL_OK && b->object;
-    if (bound) {
+    bool binds = r == CELL_OK && !b->object;
+    if (r == CELL_OK && b->object) {
         b->object->uses++;
         *object = b->object;
     }
-    bool binds = r == CELL_OK && !bound;
     b->binding |= binds;
     pthread_mutex_unlock(&m->lock);
-    unbind(s, old);
     if (!binds)
         return r;
-    r = bind_now(call, c, epoch, object);
+    unsigned epoch = atomic_load(&s->bound_epoch);
+    r = bind_now(call, c, object);
     pthread_mutex_lock(&m->lock);
     b->binding = false;
     if (r == CELL_OK && epoch == atomic_load(&s->bound_epoch))
         b->object = *object;
     else if (r == CELL_OK)
-        (*object)->given_up = true; /* it was made of what was before */
+        (*object)->given_up = true; /* it was made of what was before cell_server_unbind */
     pthread_cond_broadcast(&m->changed);
     pthread_mutex_unlock(&m->lock);
     return r;
@@ -138,8 +132,7 @@ static void unbind_match(struct cell_server *s, struct server_match *m)
         return;
     pthread_mutex_lock(&m->lock);
     for (uint32_t i = 0; i < m->n; i++) {
-        struct bound_object *o = m->bound[i].object;
-        o = o && o->epoch != atomic_load(&s->bound_epoch) ? give_up(&m->bound[i]) : NULL;
+        struct bound_object *o = give_up(&m->bound[i]);
         if (o) {
             o->next_over = over;
             over = o;

@@ -195,11 +195,11 @@ static int answer_other(struct cell_server *s, struct server_conn *conn, cell_ct
                         const struct cell_received *received, const struct cell_buffer **meta)
 {
     const struct cell_frame *f = &received->frame;
-    uint32_t limit = conn->channel == CELL_CHANNEL_OPS ? CELL_MAX_OPS_REPLY : CELL_MAX_COMPILE_REPLY;
+    uint32_t limit = conn->channel == CELL_CHANNEL_OPS ? CELL_MAX_OPS : CELL_MAX_COMPILE_REPLY;
     if (f->length > limit)
         return refuse_call(c, CELL_TOO_LARGE, "the request is larger than the channel's limit", meta);
     int code = conn->channel == CELL_CHANNEL_OPS
-                   ? cell_server_ops(s, c, f->code)
+                   ? cell_server_ops(s, c, f->code, received->message, received->message_len)
                    : cell_server_compile(s, c, f->code, received->message, received->message_len);
     if (code < 0) {
         cell_body_reset(c);
@@ -438,6 +438,15 @@ static bool serve_short(struct cell_server *s, struct server_conn *conn, cell_ct
     return true;
 }
 
+enum server_next cell_server_greet(struct cell_server *s, struct server_conn *conn)
+{
+    struct cell_received received;
+    enum server_next next;
+    if (!take_frame(s, conn, &received, 0, &next))
+        return next;
+    return cell_server_handshake(s, conn, &received) ? NEXT_IDLE : NEXT_OVER;
+}
+
 enum server_next cell_server_serve(struct cell_server *s, struct server_conn *conn, cell_ctx *c)
 {
     struct short_calls calls;
@@ -445,11 +454,12 @@ enum server_next cell_server_serve(struct cell_server *s, struct server_conn *co
     /* What the poller saw may be only the beginning of a frame: nobody waits for the rest here. */
     uint64_t deadline = 0;
     enum server_next next = NEXT_IDLE;
-    if (conn->admitted) {
+    bool admitted = conn->admitted, greeted = conn->greeted;
+    conn->greeted = false;
+    if (admitted)
         next = serve_admitted(s, conn, c);
-        if (next == NEXT_IDLE)
-            deadline = wait_until(s, conn, &stay, cell_now_ns());
-    }
+    if (next == NEXT_IDLE && (admitted || greeted))
+        deadline = wait_until(s, conn, &stay, cell_now_ns());
     while (next == NEXT_IDLE) {
         if (!take_frame(s, conn, &calls.received, deadline, &next)) {
             if (next == NEXT_IDLE && wait_again(s, conn, &stay)) {
@@ -476,8 +486,10 @@ void cell_server_conn_init(struct cell_server *s, struct server_conn *conn)
     cell_conn_peer(conn->conn, &peer);
     conn->server = s;
     conn->origin.user = s->options.user;
+    conn->origin.server = s;
     conn->origin.caller = (struct cell_caller){peer.uid, peer.gid, peer.pid, CELL_STR("")};
     conn->origin.gone = caller_gone;
     conn->origin.fd = -1;
     conn->origin.conn = conn->conn;
+    conn->conn->max_now = CELL_MAX_HELLO;
 }

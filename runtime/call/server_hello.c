@@ -9,7 +9,7 @@
 
 static uint32_t channel_limit(const struct cell_server *s, uint8_t channel)
 {
-    return channel == CELL_CHANNEL_OPS       ? CELL_MAX_OPS_REPLY
+    return channel == CELL_CHANNEL_OPS       ? CELL_MAX_OPS
            : channel == CELL_CHANNEL_COMPILE ? CELL_MAX_COMPILE_REPLY
                                              : s->options.max_message;
 }
@@ -77,6 +77,7 @@ static bool take_hello(struct cell_server *s, struct server_conn *conn, const st
         cell_server_refuse(conn, &e);
         return false;
     }
+    conn->conn->max_now = 0;
     memcpy(conn->program, hello.program, sizeof(conn->program));
     conn->origin.caller.program = cell_strz(conn->program);
     welcome.need_schema = f->channel == CELL_CHANNEL_APP && strcmp(hello.fingerprint, s->fingerprint) != 0;

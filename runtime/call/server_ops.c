@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* The operations channel: health and counters, as JSON; docs/protocol.md. Everything quoted here is an identifier or a
- * constant, so nothing needs escaping. */
+/* The operations channel: health and counters, as JSON; docs/protocol.md. Everything that is quoted here is an
+ * identifier or a constant, so nothing needs escaping. */
 #include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
@@ -101,7 +101,7 @@ static void locked_metrics(struct cell_server *s, struct cell_buffer *b)
     pthread_mutex_unlock(&s->lock);
 }
 
-int cell_server_ops(struct cell_server *s, cell_ctx *c, int32_t method)
+int cell_server_ops(struct cell_server *s, cell_ctx *c, int32_t method, const uint8_t *message, size_t len)
 {
     cell_body_reset(c);
     if (method == CELL_OPS_HEALTH)
@@ -109,6 +109,6 @@ int cell_server_ops(struct cell_server *s, cell_ctx *c, int32_t method)
     else if (method == CELL_OPS_METRICS)
         locked_metrics(s, &c->message);
     else
-        return cell_fail(c, CELL_UNIMPLEMENTED, "the operations channel has no method %d", (int)method);
+        return cell_server_ask_consumers(s, c, method, message, len);
     return cell_buffer_ok(&c->message) ? CELL_OK : cell_fail(c, CELL_NO_MEMORY, "out of memory");
 }

@@ -14,10 +14,9 @@ struct match_payer;
 
 /* What the cell has made of a binding. Under the match's lock. */
 struct bound_object {
-    void *bound;    /* the cell's */
-    unsigned epoch; /* of the server when it was begun */
-    uint32_t uses;  /* calls that run with it */
-    bool given_up;  /* nobody else finds it: the last of them unbinds it */
+    void *bound;   /* the cell's */
+    uint32_t uses; /* calls that run with it */
+    bool given_up; /* nobody else finds it: the last of them unbinds it */
     struct bound_object *next_over;
 };
 
@@ -112,6 +111,7 @@ int cell_bound_answer(struct cell_server *s, struct server_match *match, cell_ct
     X(connections_shm, "connections_shm")         /* became shared memory */                                           \
     X(memory_refused, "memory_refused")           /* requests, blobs and replies over the memory of their user */      \
     X(slow_clients_cut, "slow_clients_cut")       /* did not take their replies while many others did not either */    \
+    X(threads_most, "threads_most")               /* at once; no counter, but never falls either */                    \
     X(handshakes_refused, "handshakes_refused")                                                                        \
     X(protocol_errors, "protocol_errors")                                                                              \
     X(calls_waited, "calls_waited") /* for one of max_threads */                                                       \
@@ -234,6 +234,7 @@ struct server_conn {
     enum server_conn_state state;
     bool polled;  /* the poller has it, no thread */
     bool added;   /* it is in the epoll set */
+    bool greeted; /* its first call is to be waited for */
     bool refused; /* over the limit of its user: HELLO is answered with that */
     uint8_t channel;
     char program[64];
@@ -266,7 +267,7 @@ struct cell_server {
     struct bound_counters *bound_counters; /* grows, under matches.lock */
     uint32_t nbound_counters;
     struct server_matches matches;
-    atomic_uint bound_epoch; /* what was bound before it changed is bound anew */
+    atomic_uint bound_epoch; /* what is being bound when it changes is not kept */
     struct call_hooks hooks;
     struct cell_error error; /* of new and run */
     bool has_streams;        /* some method has one */
@@ -295,16 +296,17 @@ struct cell_server {
     struct caller_process *callers[CALLER_HASH];
     struct caller_uid *ready_first, **ready_last; /* with connections that wait for a thread */
     struct server_thread *threads;
-    uint32_t nready; /* of the processes in line */
-    uint32_t nthreads, nwaiting;
-    uint32_t nstreams;     /* calls with streams; each has a thread */
-    bool short_of_threads; /* something is in line, and no thread may be started for it now */
-    uint32_t max_served;   /* threads, without those that wait for a client to take its reply */
-    uint32_t max_parked;   /* threads that wait for the next call of their connection */
+    uint32_t nready;                        /* of the processes in line */
+    uint32_t nthreads, nwaiting, nstarting; /* all; those that wait for work; those that have yet to look for it */
+    uint32_t nstreams;                      /* calls with streams; each has a thread */
+    bool short_of_threads;                  /* something is in line, and no thread may be started for it now */
+    uint32_t max_served;                    /* threads, without those that wait for a client to take its reply */
+    uint32_t max_parked;                    /* threads that wait for the next call of their connection */
     atomic_uint parked;
     atomic_uint parking_refused; /* grows; who has parked long looks whether others want to */
     bool wants_room;             /* a client waits to be accepted and there is no room */
     bool abandoned;              /* run gave up waiting: the last thread frees the server */
+    char *consumers;             /* the folder; NULL = not looked for yet, "" = none. Never changes then */
 };
 
 const char *cell_server_cell(const struct cell_server *s);
@@ -332,7 +334,7 @@ uint64_t cell_server_counted(const struct cell_server *s, const struct method_co
                              size_t in_tally);
 
 /* server_ops.c, server_compile.c: the reply's message in c->message; its code. */
-int cell_server_ops(struct cell_server *s, cell_ctx *c, int32_t method);
+int cell_server_ops(struct cell_server *s, cell_ctx *c, int32_t method, const uint8_t *message, size_t len);
 int cell_server_compile(struct cell_server *s, cell_ctx *c, int32_t method, const uint8_t *message, size_t len);
 /* Counts an open connection for what carries it `now`, and no more for what did; NULL = none. `lock` is held. */
 void cell_server_count_open(struct cell_server *s, struct server_conn *conn, const struct cell_conn_ops *now);
@@ -345,6 +347,9 @@ enum server_next {
     NEXT_OVER,
     NEXT_AWAY /* its call waits at the gate: it is not the thread's any more */
 };
+/* Answers HELLO, if it has come. By the poller, before anybody else has the connection: a client says it when it has
+ * connected, and so waits for no thread. Of others no more is read than HELLO can have. */
+enum server_next cell_server_greet(struct cell_server *s, struct server_conn *conn);
 enum server_next cell_server_serve(struct cell_server *s, struct server_conn *conn, cell_ctx *c);
 /* Sends a reply; what it would hold is counted for the caller's user. False: the connection is over. */
 bool cell_server_send_reply(struct server_conn *conn, cell_ctx *c, uint64_t id, int code,
@@ -393,13 +398,21 @@ void cell_server_resume(struct cell_server *s, struct gate_waiter *admitted);
 void cell_server_handshake_over(struct cell_server *s, struct server_conn *conn); /* `lock` is held */
 void cell_server_dispatch(struct cell_server *s, struct server_conn *conn);       /* `lock` is held */
 void cell_server_conn_free(struct cell_server *s, struct server_conn *conn);      /* `lock` is held */
-void cell_server_watch(struct cell_server *s, struct server_conn *conn);          /* `lock` is held */
-void cell_server_unwatch(struct cell_server *s, struct server_conn *conn);        /* `lock` is held */
+/* The poller watches it; with `lock` held. The other one is the poller's own. */
+void cell_server_watch(struct cell_server *s, struct server_conn *conn);
+void cell_server_arm(struct cell_server *s, struct server_conn *conn);
+void cell_server_unwatch(struct cell_server *s, struct server_conn *conn); /* `lock` is held */
 void cell_server_wake(struct cell_server *s);
 void cell_server_delete(struct cell_server *s);
 
 /* server_run.c: waits for events, at most so long (-1 = for ever), and deals with them. */
 void cell_server_poll(struct cell_server *s, int timeout_ms);
+
+/* server_consumers.c */
+/* What the operations channel is asked about programs that use the cell; CELL_UNIMPLEMENTED for another method. */
+int cell_server_ask_consumers(struct cell_server *s, cell_ctx *c, int32_t method, const uint8_t *message, size_t len);
+/* Finds out where what is known of them is kept, by the environment as it is now. */
+void cell_server_find_consumers(struct cell_server *s);
 
 /* server_drain.c: after the loop; CELL_DEADLINE_EXCEEDED when handlers still run. */
 int cell_server_drain(struct cell_server *s);

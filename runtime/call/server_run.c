@@ -84,6 +84,22 @@ static void enlist(struct cell_server *s, struct server_conn *conn)
     s->late_last = conn;
 }
 
+/* A client says HELLO at once when it has connected: it waits for no thread then. The thread that is to wait for its
+ * first call is on its way meanwhile. `lock` is held, but not while the connection is the poller's own. */
+static void greet(struct cell_server *s, struct server_conn *conn)
+{
+    pthread_mutex_unlock(&s->lock);
+    enum server_next next = cell_server_greet(s, conn);
+    pthread_mutex_lock(&s->lock);
+    conn->greeted = conn->state == CONN_OPEN;
+    if (next == NEXT_OVER)
+        cell_server_conn_free(s, conn);
+    else if (conn->greeted)
+        cell_server_dispatch(s, conn);
+    else
+        cell_server_arm(s, conn); /* its time limit is looked at before the next sleep */
+}
+
 static bool accept_one(struct cell_server *s)
 {
     struct cell_conn *accepted = NULL;
@@ -109,7 +125,7 @@ static bool accept_one(struct cell_server *s)
         evict(s);
     enlist(s, conn);
     if (stays) {
-        cell_server_watch(s, conn);
+        greet(s, conn);
     } else {
         cell_error_set(&e, CELL_RESOURCE_EXHAUSTED, "user %u has too many connections to %s", conn->caller->uid->uid,
                        s->cell);
@@ -224,7 +240,10 @@ void cell_server_poll(struct cell_server *s, int timeout_ms)
             struct server_conn *conn = events[i].data.ptr;
             pthread_mutex_lock(&s->lock);
             cell_server_unwatch(s, conn);
-            cell_server_dispatch(s, conn);
+            if (conn->state == CONN_NEW)
+                greet(s, conn);
+            else
+                cell_server_dispatch(s, conn);
             pthread_mutex_unlock(&s->lock);
         }
     }
@@ -348,6 +367,7 @@ int cell_server_run(struct cell_server *s)
         return CELL_FAILED_PRECONDITION;
     int r = forget_last_run(s);
     cell_ticks_begin();
+    cell_server_find_consumers(s);
     s->started_ns = cell_now_ns();
     if (r >= 0)
         r = open_listener(s);

@@ -53,7 +53,7 @@ static void idle_remove(struct cell_server *s, struct server_conn *conn)
     s->nidle--;
 }
 
-void cell_server_watch(struct cell_server *s, struct server_conn *conn)
+void cell_server_arm(struct cell_server *s, struct server_conn *conn)
 {
     struct epoll_event ev = {.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, .data.ptr = conn};
     int fd = cell_conn_fd(conn->conn);
@@ -64,7 +64,13 @@ void cell_server_watch(struct cell_server *s, struct server_conn *conn)
     conn->added = conn->polled = true;
     if (conn->state == CONN_OPEN)
         idle_append(s, conn);
-    if (s->wants_room || conn->handshake_deadline_ns)
+}
+
+void cell_server_watch(struct cell_server *s, struct server_conn *conn)
+{
+    bool matters = s->wants_room || conn->handshake_deadline_ns;
+    cell_server_arm(s, conn);
+    if (matters)
         cell_server_wake(s); /* the poller's timeout was chosen without this connection */
 }
 
@@ -121,6 +127,8 @@ void cell_server_conn_free(struct cell_server *s, struct server_conn *conn)
 
 /* ---- threads ---- */
 
+static void wake_thread(struct cell_server *s);
+
 /* Waits for a connection; NULL = leave. `lock` is held. */
 static struct server_conn *wait_for_work(struct cell_server *s, struct server_thread *self)
 {
@@ -134,6 +142,8 @@ static struct server_conn *wait_for_work(struct cell_server *s, struct server_th
         r = pthread_cond_timedwait(&s->work, &s->lock, &until);
         s->nwaiting--;
     }
+    if (conn && s->nready && !s->short_of_threads) /* of what came in line together each has its thread */
+        wake_thread(s);
     return conn;
 }
 
@@ -164,6 +174,7 @@ static void *serve_connections(void *arg)
     cell_ctx *c = cell_ctx_open_handler(0);
     pthread_mutex_lock(&s->lock);
     enlist(s, &self);
+    s->nstarting--;
     while ((conn = wait_for_work(s, &self)) != NULL) {
         self.conn = conn;
         self.cut = false;
@@ -228,32 +239,47 @@ static struct server_thread *most_stuck(const struct cell_server *s)
     return worst;
 }
 
-/* Threads that wait for clients to take their replies. When there are too many, one of them is freed from its client.
+/* Threads that wait for clients to take their replies, and do not count as others for that. When there are too many,
+ * one is freed from its client, and counts from then on: until it has work again or has left, no other takes its place.
  */
 static uint32_t count_stuck(struct cell_server *s)
 {
-    uint32_t n = 0, cut = 0;
+    uint32_t n = 0;
     uint64_t now = cell_now_ns();
     for (struct caller_uid *u = s->uids; u; u = u->next)
         u->stuck = 0;
     for (struct server_thread *t = s->threads; t; t = t->next) {
         uint64_t since = atomic_load(&t->sending_ns);
-        bool sends = since && since + STUCK_NS <= now && !t->conn->stream;
-        n += sends;
-        cut += sends && t->cut;
-        if (sends && !t->cut)
-            t->conn->caller->uid->stuck++;
+        if (!since || since + STUCK_NS > now || t->cut || t->conn->stream)
+            continue;
+        n++;
+        t->conn->caller->uid->stuck++;
     }
-    struct server_thread *worst = n - cut > MAX_STUCK ? most_stuck(s) : NULL;
+    struct server_thread *worst = n > MAX_STUCK ? most_stuck(s) : NULL;
     if (worst) {
         worst->cut = true;
         cell_count(&s->counters.slow_clients_cut, 1);
         cell_conn_interrupt(worst->conn->conn);
     }
-    return n;
+    return n < MAX_STUCK ? n : MAX_STUCK;
 }
 
 /* ---- work for threads ---- */
+
+/* One more. False: the system has none. */
+static bool add_thread(struct cell_server *s)
+{
+    s->nthreads++;
+    s->nstarting++;
+    if (!start_thread(s)) {
+        s->nthreads--;
+        s->nstarting--;
+        return false;
+    }
+    if (s->nthreads > atomic_load_explicit(&s->counters.threads_most, memory_order_relaxed))
+        atomic_store_explicit(&s->counters.threads_most, s->nthreads, memory_order_relaxed);
+    return true;
+}
 
 static bool may_start_thread(struct cell_server *s)
 {
@@ -261,19 +287,19 @@ static bool may_start_thread(struct cell_server *s)
     return n < s->max_served || n - count_stuck(s) < s->max_served;
 }
 
+/* Something is in line for which no thread is on its way. */
+static bool lacks_threads(const struct cell_server *s) { return s->nready > s->nwaiting + s->nstarting; }
+
 /* There is work: a thread that waits takes it, or a new one. */
 static void wake_thread(struct cell_server *s)
 {
-    if (s->nready > s->nwaiting) {
+    if (lacks_threads(s)) {
         bool before = s->short_of_threads;
         s->short_of_threads = !may_start_thread(s);
         if (s->short_of_threads && !before)
             cell_server_wake(s); /* the poller looks again: threads may turn out to be stuck */
-        if (!s->short_of_threads) {
-            s->nthreads++;
-            if (!start_thread(s))
-                s->nthreads--;
-        }
+        if (!s->short_of_threads)
+            add_thread(s);
     }
     pthread_cond_signal(&s->work);
 }
@@ -282,7 +308,7 @@ uint64_t cell_server_find_threads(struct cell_server *s)
 {
     pthread_mutex_lock(&s->lock);
     if (s->short_of_threads) {
-        s->short_of_threads = s->nready > s->nwaiting;
+        s->short_of_threads = lacks_threads(s);
         wake_thread(s);
     }
     bool again = s->short_of_threads;
@@ -292,13 +318,9 @@ uint64_t cell_server_find_threads(struct cell_server *s)
 
 void cell_server_dispatch(struct cell_server *s, struct server_conn *conn)
 {
-    if (s->nthreads == 0) {
-        s->nthreads++;
-        if (!start_thread(s)) { /* nobody would ever come for it */
-            s->nthreads--;
-            cell_server_conn_free(s, conn);
-            return;
-        }
+    if (s->nthreads == 0 && !add_thread(s)) { /* nobody would ever come for it */
+        cell_server_conn_free(s, conn);
+        return;
     }
     cell_ready_put(s, conn);
     wake_thread(s);

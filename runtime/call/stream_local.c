@@ -296,6 +296,7 @@ static struct stream_local *new_local(cell_ctx *c, const struct client_call *k)
     l->last = &l->first;
     l->call = *k;
     l->origin = (struct ctx_origin){.user = k->client->server ? cell_server_user(k->client->server) : NULL,
+                                    .server = k->client->server,
                                     .caller = {getuid(), getgid(), getpid(), cell_strz(program)},
                                     .gone = client_gone,
                                     .fd = -1};

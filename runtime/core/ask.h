@@ -18,6 +18,7 @@
  *   .cell/requests/NAME-HASH.json  the questions of those answers, for `cell lock` to ask them again; HASH ends the key
  *   .cell/answers/NAME-HASH        what the cell answered last to one question, what was pending for it included, with
  *                                  the fingerprint and the state that this is true of, and a checksum
+ *   .cell/included/KEY.json        per precompiled header, and per preamble of an editor: the questions that it asked
  *   .cell/missing/NAME-HASH        an answer that a compilation wanted and the lock does not have
  *   .cell/used/FINGERPRINT         such a schema as objects have it (core/uses.h), and a checksum
  *   .cell/inject/NAME-HASH.h       the injected texts; the last line is a checksum in a comment
@@ -158,6 +159,18 @@ uint32_t cell_session_planned(const struct session_cell *cell);
  */
 int cell_session_apply(struct cell_session *s, struct session_cell *cell, struct cell_applied **applied,
                        struct cell_error *e);
+
+/*
+ * What is in a precompiled header was asked when that was made, where nothing is carried out. `keep` is for the end of
+ * that unit, and remembers its questions under `path`; `ask` is for the beginning of a unit that includes it, and asks
+ * them again, so that their plans are pending and are carried out with those of the unit. Without such a record nothing
+ * happens. Errors of `ask`: those of cell_session_cell and cell_session_expand.
+ */
+void cell_session_keep_included(struct cell_session *s, const char *path);
+int cell_session_ask_included(struct cell_session *s, const char *path, struct cell_error *e);
+
+/* The cells that were asked so far, with *cell = NULL to begin with; false at the end. */
+bool cell_session_next(struct cell_session *s, struct session_cell **cell);
 
 /* For the end of a unit, with errors or without: keeps the answers that cells gave, in .cell/answers. Those that were
  * given while the cell's state changed stand in for it in hurried sessions only. Failures are of no consequence. */

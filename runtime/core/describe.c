@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Descriptors for a schema that is learned at run time. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/describe_builtin.h"
@@ -63,6 +64,22 @@ static int describe_field(struct describe *d, const struct schema_field *f, uint
     return CELL_OK;
 }
 
+static int describe_values(struct describe *d, const struct schema_type *t, struct cell_type *to)
+{
+    struct cell_field *values = cell_arena_array(&d->schema->arena, t->nvalues, sizeof(*values));
+    if (!values)
+        return fail_memory(d);
+    for (uint32_t i = 0; i < t->nvalues; i++) {
+        const char *text = t->values[i].text;
+        uint64_t value = *text == '-' ? (uint64_t)strtoll(text, NULL, 10) : strtoull(text, NULL, 10);
+        values[i] =
+            (struct cell_field){.name = t->values[i].name, .offset = (uint32_t)value, .count = (uint32_t)(value >> 32)};
+    }
+    to->fields = values;
+    to->nfields = t->nvalues;
+    return CELL_OK;
+}
+
 static int describe_type(struct describe *d, const struct schema_type *t, struct cell_type *to)
 {
     to->name = t->name;
@@ -71,7 +88,9 @@ static int describe_type(struct describe *d, const struct schema_type *t, struct
     to->align = t->align;
     if (t->kind != CELL_KIND_STRUCT) {
         to->elem = describe_use(d, &t->elem);
-        return to->elem ? CELL_OK : cell_error_wrap(d->e, "type '%s'", t->name);
+        if (!to->elem)
+            return cell_error_wrap(d->e, "type '%s'", t->name);
+        return t->kind == CELL_KIND_ENUM ? describe_values(d, t, to) : CELL_OK;
     }
     struct cell_field *fields = cell_arena_array(&d->schema->arena, t->nfields, sizeof(*fields));
     if (!fields)

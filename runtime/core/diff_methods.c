@@ -106,7 +106,7 @@ static void diff_stream(struct diff_work *w, const char *method, const struct sc
     diff_add_as(w, DIFF_PARAM_CHANGED, breaks, "Records of stream '$m' of '$o' changed from '$b' to '$n' in $c", &c);
 }
 
-/* Returns whether it is in another order or of another type. */
+/* Returns whether messages have it in another place or of another type. */
 static bool diff_param(struct diff_work *w, const struct schema_method *before, const struct schema_method *after,
                        const struct diff_match *m, uint32_t i)
 {
@@ -131,10 +131,10 @@ static bool diff_param(struct diff_work *w, const struct schema_method *before, 
     if (breaks)
         add_place(w, before->name, old->name, breaks, "Parameter '$m' of '$o' has another place in $c", i + 1,
                   m->to[i] + 1);
-    return breaks != 0;
+    return (breaks & DIFF_WIRE) != 0;
 }
 
-/* With the same parameters in the same order: a value that has grown pushes those behind it away. */
+/* With the same parameters in the same order in messages: a value that has grown pushes those behind it away. */
 static void diff_slots(struct diff_work *w, const struct schema_method *before, const struct schema_method *after,
                        const struct diff_match *m)
 {

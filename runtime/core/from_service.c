@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The schema that descriptors stand for: what a client sends to a server that was built from another one. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,8 +84,10 @@ static bool same_type(const struct cell_type *a, const struct cell_type *b)
 {
     if (a->kind != b->kind || a->size != b->size || a->align != b->align)
         return false;
-    if (a->kind != CELL_KIND_STRUCT)
-        return same_use(a->elem, b->elem);
+    if (a->kind != CELL_KIND_STRUCT && !same_use(a->elem, b->elem))
+        return false;
+    if (a->kind != CELL_KIND_STRUCT && a->kind != CELL_KIND_ENUM)
+        return true;
     if (a->nfields != b->nfields)
         return false;
     for (uint32_t i = 0; i < a->nfields; i++) {
@@ -115,8 +118,23 @@ static int place(struct from *f, const struct cell_type *t)
 
 static int find_type(struct from *f, const struct cell_type *t, unsigned depth);
 
+static int check_values(struct from *f, const struct cell_type *t)
+{
+    if (t->nfields > MAX_ITEMS || (t->nfields && !t->fields))
+        return refuse(f, "its descriptor has no enumerators");
+    for (uint32_t i = 0; i < t->nfields; i++) {
+        const struct cell_field *value = &t->fields[i];
+        if (!value->name || !cell_is_identifier(value->name) || value->type || value->flags || value->reserved)
+            return refuse(f, "an enumerator's descriptor is damaged");
+    }
+    return CELL_OK;
+}
+
 static int find_parts(struct from *f, const struct cell_type *t, unsigned depth)
 {
+    int values = t->kind == CELL_KIND_ENUM ? check_values(f, t) : CELL_OK;
+    if (values < 0)
+        return values;
     if (t->kind != CELL_KIND_STRUCT)
         return find_type(f, t->elem, depth + 1);
     if (t->nfields > MAX_ITEMS || (t->nfields && !t->fields))
@@ -193,16 +211,21 @@ static int make_field(struct from *f, const struct cell_field *from, struct sche
 
 static bool is_taken(const struct from *f, const char *name)
 {
-    for (uint32_t i = 0; i < f->nfound; i++)
-        if (strcmp(f->found[i]->name, name) == 0)
+    for (uint32_t i = 0; i < f->nfound; i++) {
+        const struct cell_type *t = f->found[i];
+        if (strcmp(t->name, name) == 0)
             return true;
+        for (uint32_t k = 0; t->kind == CELL_KIND_ENUM && k < t->nfields; k++)
+            if (strcmp(t->fields[k].name, name) == 0)
+                return true;
+    }
     for (uint32_t i = 0; i < f->service->nmethods; i++)
         if (strcmp(f->service->methods[i].name, name) == 0)
             return true;
     return false;
 }
 
-/* A schema's enum has at least one value, and a descriptor tells none. */
+/* A schema's enum has at least one value; descriptors of an earlier Cell tell none. */
 static int make_placeholder(struct from *f, struct schema_type *to)
 {
     char name[32];
@@ -218,6 +241,25 @@ static int make_placeholder(struct from *f, struct schema_type *to)
     return to->values->name ? CELL_OK : fail_memory(f);
 }
 
+static int make_values(struct from *f, const struct cell_type *from, struct schema_type *to)
+{
+    enum cell_kind kind = (enum cell_kind)from->elem->kind;
+    bool has_sign = kind == CELL_KIND_I8 || kind == CELL_KIND_I16 || kind == CELL_KIND_I32 || kind == CELL_KIND_I64;
+    to->values = cell_arena_array(&f->schema->arena, from->nfields, sizeof(*to->values));
+    if (!to->values)
+        return fail_memory(f);
+    for (uint32_t i = 0; i < from->nfields; i++) {
+        uint64_t value = from->fields[i].offset | (uint64_t)from->fields[i].count << 32;
+        to->values[i].name = keep(f, from->fields[i].name);
+        to->values[i].text = has_sign ? cell_arena_printf(&f->schema->arena, "%" PRId64, (int64_t)value)
+                                      : cell_arena_printf(&f->schema->arena, "%" PRIu64, value);
+        if (!to->values[i].name || !to->values[i].text)
+            return fail_memory(f);
+    }
+    to->nvalues = from->nfields;
+    return CELL_OK;
+}
+
 static int make_type(struct from *f, const struct cell_type *from, struct schema_type *to)
 {
     to->name = keep(f, from->name);
@@ -228,7 +270,9 @@ static int make_type(struct from *f, const struct cell_type *from, struct schema
         return fail_memory(f);
     if (from->kind != CELL_KIND_STRUCT) {
         to->elem = make_ref(f, from->elem, 0);
-        return from->kind == CELL_KIND_ENUM ? make_placeholder(f, to) : CELL_OK;
+        return from->kind != CELL_KIND_ENUM ? CELL_OK
+               : from->nfields              ? make_values(f, from, to)
+                                            : make_placeholder(f, to);
     }
     to->nfields = from->nfields;
     to->fields = cell_arena_array(&f->schema->arena, from->nfields, sizeof(*to->fields));

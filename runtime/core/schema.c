@@ -136,6 +136,33 @@ const struct schema_field *cell_schema_stream(const struct schema_method *m)
     return NULL;
 }
 
+static bool has_form(const struct schema_method *m, const char *suffix)
+{
+    const struct schema_field *stream = cell_schema_stream(m);
+#define IS(form) || strcmp(suffix, form) == 0
+    return !stream       ? false CELL_METHOD_NAMES(IS)
+           : stream->out ? false CELL_STREAM_READER_NAMES(IS)
+                         : false CELL_STREAM_WRITER_NAMES(IS);
+#undef IS
+}
+
+const struct schema_method *cell_schema_method_of(const struct cell_schema *s, const char *function)
+{
+    char base[128]; /* no name is longer */
+    const struct schema_method *m = cell_schema_method(s, function);
+    /* "_next_n" begins at the last but one. */
+    for (size_t at = strlen(function); !m && at-- > 1;) {
+        if (function[at] != '_' || at >= sizeof(base))
+            continue;
+        memcpy(base, function, at);
+        base[at] = '\0';
+        m = cell_schema_method(s, base);
+        if (m && !has_form(m, function + at))
+            m = NULL;
+    }
+    return m;
+}
+
 const struct schema_verb *cell_schema_verb(const struct cell_schema *s, const char *name)
 {
     return find(s->verbs, s->nverbs, sizeof(*s->verbs), s->types_by_name != NULL, name);

@@ -174,9 +174,14 @@ const struct schema_field *cell_schema_stream(const struct schema_method *m);
  * whose stream it writes. */
 #define CELL_STREAM_READER_NAMES(X) X("_iter") X("_next") X("_next_n") X("_end")
 #define CELL_STREAM_WRITER_NAMES(X) X("_writer") X("_put") X("_end")
+/* And for one without. */
+#define CELL_METHOD_NAMES(X) X("_async") X("_begin") X("_send") X("_release")
 
 const struct schema_type *cell_schema_type(const struct cell_schema *s, const char *name);
 const struct schema_method *cell_schema_method(const struct cell_schema *s, const char *name);
+/* The method that a function of its client belongs to: NAME itself, or one of its forms, as NAME_async or NAME_next;
+ * NULL = none. Forms that a client leaves out, because the name is taken or for want of use, are not told apart. */
+const struct schema_method *cell_schema_method_of(const struct cell_schema *s, const char *function);
 const struct schema_verb *cell_schema_verb(const struct cell_schema *s, const char *name);
 
 /*
@@ -226,9 +231,9 @@ bool cell_is_reserved(const char *name);
 int cell_schema_describe(struct cell_schema *s, const struct cell_method **methods, struct cell_error *e);
 /* The other way: the schema that a client's descriptors stand for. They hold no docs, constants and former names, not
  * the order of in and out parameters among each other (ins come first, as far as those that do both allow, a stream
- * last), and no enumerators: each enum has one placeholder, "unnamed_N". CELL_FAILED_PRECONDITION for descriptors of
- * another version, CELL_INVALID_ARGUMENT for such as no renderer makes: methods not sorted, types of one name that
- * differ, recursion, layouts that are not LP64's. */
+ * last). An enum whose descriptor tells no enumerators has one placeholder, "unnamed_N". CELL_FAILED_PRECONDITION for
+ * descriptors of another version, CELL_INVALID_ARGUMENT for such as no renderer makes: methods not sorted, types of one
+ * name that differ, recursion, layouts that are not LP64's. */
 int cell_schema_from_service(const struct cell_service *service, struct cell_schema **schema, struct cell_error *e);
 
 /*

@@ -122,3 +122,10 @@ uint32_t cell_session_planned(const struct session_cell *cell)
 {
     return ((const struct known_cell *)(const void *)cell)->nplanned;
 }
+
+bool cell_session_next(struct cell_session *s, struct session_cell **cell)
+{
+    struct known_cell *next = *cell ? session_known(*cell)->next : s->cells;
+    *cell = next ? &next->pub : NULL;
+    return next != NULL;
+}

@@ -21,13 +21,15 @@
 #define CELL_MAX_PLACES 32u               /* of one use in one object */
 #define CELL_MAX_USES_SECTION (64u << 20) /* bytes */
 
+struct json_at;
+
 enum use_kind { USE_FIELD, USE_METHOD, USE_VALUE }; /* VALUE: a constant or an enumerator */
 
 /* One place of one use. */
 struct use {
     const char *cell, *fingerprint; /* of the schema that it was compiled against */
     enum use_kind kind;
-    const char *name; /* "auth_session.email", "auth_login" (also "auth_login_async"), "AUTH_MAX" */
+    const char *name; /* "auth_session.email", "auth_login" (and its forms, as "auth_login_async"), "AUTH_MAX" */
     const char *file; /* below the project's folder, or absolute */
     uint32_t line;
 };
@@ -57,13 +59,19 @@ int cell_uses_format(const struct cell_uses *u, struct cell_buffer *out);
 int cell_uses_record(const struct cell_uses *u, struct cell_buffer *out);
 /* One record of the section of schemas: `schema` without documentation. */
 int cell_used_schema_record(const struct cell_schema *schema, struct cell_buffer *out);
-/* The same of a schema that lost its documentation before: `fingerprint` is that of the whole document. */
+/* {"fingerprint", "schema"}, the same as a document. */
+void cell_used_schema_format(const struct cell_schema *schema, const char *fingerprint, struct cell_buffer *out);
+/* A record of a schema that lost its documentation before: `fingerprint` is that of the whole document. */
 int cell_used_schema_record_as(const struct cell_schema *schema, const char *fingerprint, struct cell_buffer *out);
 
 /* Reads what a program's two sections hold (NULL and 0: none), checked as what comes from outside is. Equal uses of
  * several objects become one. CELL_PROTOCOL_ERROR, CELL_TOO_LARGE, CELL_NO_MEMORY. */
 int cell_uses_read(const char *uses, size_t uses_len, const char *schemas, size_t schemas_len, struct cell_uses **u,
                    struct cell_error *e);
+/* The same of documents: what cell_uses_format writes, and an array (or a member that was absent) of what
+ * cell_used_schema_format does. */
+int cell_uses_read_documents(const struct json_at *uses, const struct json_at *schemas, struct cell_uses **u,
+                             struct cell_error *e);
 void cell_uses_free(struct cell_uses *u); /* NULL is accepted */
 
 /* What a change means to a program. */

@@ -19,20 +19,6 @@ struct check {
     bool **reached;   /* by method: the types that it reaches; NULL for one that is not called */
 };
 
-/* "auth_login" of "auth_login_async", unless the old schema has a method of that name. */
-static const struct schema_method *method_of(const struct cell_schema *s, const char *name)
-{
-    static const char suffix[] = "_async";
-    char base[256];
-    size_t len = strlen(name), tail = sizeof(suffix) - 1;
-    const struct schema_method *m = cell_schema_method(s, name);
-    if (m || len <= tail || len - tail >= sizeof(base) || strcmp(name + len - tail, suffix) != 0)
-        return m;
-    memcpy(base, name, len - tail);
-    base[len - tail] = '\0';
-    return cell_schema_method(s, base);
-}
-
 static bool is_field(const struct use *use, const char *owner, const char *member)
 {
     size_t len = strlen(owner);
@@ -59,7 +45,7 @@ static bool names(const struct check *c, const struct use *use, const struct dif
     case DIFF_PARAM_ADDED:
     case DIFF_PARAM_REMOVED:
     case DIFF_PARAM_CHANGED:
-        m = use->kind == USE_METHOD ? method_of(c->old, use->name) : NULL;
+        m = use->kind == USE_METHOD ? cell_schema_method_of(c->old, use->name) : NULL;
         return m && strcmp(m->name, change->owner) == 0;
     case DIFF_TYPE_REMOVED:
     case DIFF_TYPE_KIND_CHANGED:
@@ -179,7 +165,8 @@ static bool find_reached(struct check *c)
     if (!list || !c->method || !c->reached)
         return false;
     for (uint32_t i = 0; i < c->nmine; i++) {
-        const struct schema_method *m = c->mine[i]->kind == USE_METHOD ? method_of(c->old, c->mine[i]->name) : NULL;
+        const struct schema_method *m =
+            c->mine[i]->kind == USE_METHOD ? cell_schema_method_of(c->old, c->mine[i]->name) : NULL;
         c->method[i] = m ? (uint32_t)(m - c->old->methods) : DIFF_NONE;
         if (!m || c->reached[c->method[i]])
             continue;

@@ -22,6 +22,7 @@
 #define CELL_TRANSPORT_SHM_H
 
 #include <pthread.h>
+#include <sys/socket.h>
 
 #include "transport/ring.h"
 #include "transport/shm_slot.h"
@@ -116,6 +117,13 @@ static inline bool cell_shm_is_foreign(const struct cell_shm *s)
 
 /* ---- shm_control.c: frames about shared memory, over the socket ---- */
 
+/* Room for one descriptor beside a message, and what puts it there. */
+struct cell_shm_descriptor {
+    _Alignas(struct cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(int))];
+};
+void cell_shm_attach(struct msghdr *m, struct cell_shm_descriptor *d, int fd);
+/* The bytes of one; how many they are, CELL_FRAME_HEADER + CELL_MAX_CONTROL at most. */
+size_t cell_shm_put_control(uint8_t *bytes, uint8_t kind, const void *payload, uint32_t len);
 /* Sends one, in one piece; fd -1 = none. Blocks while there is no room. */
 int cell_shm_send_control(struct unix_conn *c, uint8_t kind, const void *payload, uint32_t len, int fd,
                           uint64_t deadline_ns, struct cell_error *e);
@@ -139,8 +147,13 @@ static inline void cell_shm_wake(struct unix_conn *c)
 
 /* ---- shm_handshake.c ---- */
 
-/* Offers shared memory on a new connection. Negative: it could not; nothing was sent. */
-int cell_shm_offer(struct unix_conn *c, struct cell_error *e);
+/* Makes what an offer needs, ahead of it; when it cannot, the offer will say so. */
+void cell_shm_prepare(struct unix_conn *c);
+/* Offers shared memory on a new connection, with the next frame that is sent or, with `now`, at once. Negative: it
+ * could not; nothing was sent. */
+int cell_shm_offer(struct unix_conn *c, bool now, struct cell_error *e);
+/* An offer that was kept back was sent. */
+void cell_shm_offered(struct unix_conn *c);
 /* Handles the handshake's frame that is next on the socket. `stage` says afterwards how receiving goes on. */
 int cell_shm_handshake(struct unix_conn *c, struct cell_error *e);
 /* Sends what the sender has to say before its next frame. */

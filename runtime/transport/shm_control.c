@@ -10,7 +10,17 @@
 /* A peer that sends such frames without end must not keep the receiver from looking at the clock. */
 #define MOST_AT_ONCE 64
 
-static size_t put_together(uint8_t *bytes, uint8_t kind, const void *payload, uint32_t len)
+void cell_shm_attach(struct msghdr *m, struct cell_shm_descriptor *d, int fd)
+{
+    memset(d, 0, sizeof(*d));
+    m->msg_control = d->bytes;
+    m->msg_controllen = sizeof(d->bytes);
+    struct cmsghdr *h = CMSG_FIRSTHDR(m);
+    *h = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(h), &fd, sizeof(fd));
+}
+
+size_t cell_shm_put_control(uint8_t *bytes, uint8_t kind, const void *payload, uint32_t len)
 {
     const struct cell_frame f = {.kind = kind, .length = len};
     cell_frame_encode(&f, bytes);
@@ -23,16 +33,11 @@ int cell_shm_send_control(struct unix_conn *c, uint8_t kind, const void *payload
                           uint64_t deadline_ns, struct cell_error *e)
 {
     uint8_t bytes[CELL_FRAME_HEADER + CELL_MAX_CONTROL];
-    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(int))] = {0};
-    struct iovec part = {bytes, put_together(bytes, kind, payload, len)};
+    struct cell_shm_descriptor descriptor;
+    struct iovec part = {bytes, cell_shm_put_control(bytes, kind, payload, len)};
     struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
-    if (fd >= 0) {
-        m.msg_control = control;
-        m.msg_controllen = sizeof(control);
-        struct cmsghdr *h = CMSG_FIRSTHDR(&m);
-        *h = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-        memcpy(CMSG_DATA(h), &fd, sizeof(fd));
-    }
+    if (fd >= 0)
+        cell_shm_attach(&m, &descriptor, fd);
     for (;;) {
         ssize_t n = sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n == (ssize_t)part.iov_len)
@@ -50,7 +55,7 @@ int cell_shm_send_control(struct unix_conn *c, uint8_t kind, const void *payload
 bool cell_shm_try_control(struct unix_conn *c, uint8_t kind, const void *payload, uint32_t len)
 {
     uint8_t bytes[CELL_FRAME_HEADER + CELL_MAX_CONTROL];
-    size_t size = put_together(bytes, kind, payload, len);
+    size_t size = cell_shm_put_control(bytes, kind, payload, len);
     return send(c->fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)size;
 }
 

@@ -37,12 +37,13 @@ static uint32_t find_only_cpu(void)
     return cpu + 1;
 }
 
-/* Spinning is only in the way of a peer that has to run on the same CPU. */
+/* Spinning is only in the way of a peer that has to run on the same CPU. With one CPU in the machine it is the only one
+ * of both. */
 static bool may_spin(const struct cell_shm *s)
 {
     uint32_t own = atomic_load_explicit(only_cpu(s->own), memory_order_relaxed);
     uint32_t other = atomic_load_explicit(only_cpu(s->other), memory_order_relaxed);
-    return sysconf(_SC_NPROCESSORS_ONLN) > 1 && (own == 0 || own != other);
+    return own == 0 || own != other;
 }
 
 /* Without regions yet. */
@@ -154,28 +155,61 @@ static void switch_receiving(struct unix_conn *c)
 
 /* ---- the client ---- */
 
-int cell_shm_offer(struct unix_conn *c, struct cell_error *e)
+static int prepare(struct unix_conn *c, struct cell_shm **shm, struct cell_error *e)
 {
-    const struct open_payload o = {CELL_SHM_VERSION, sizeof(struct cell_ring_region), c->max_payload, 0};
     struct cell_shm *s;
-    if (c->max_payload < CELL_MAX_CONTROL)
-        return cell_error_set(e, CELL_INVALID_ARGUMENT, "shared memory needs frames of %u bytes", CELL_MAX_CONTROL);
     int r = shm_new(c, &s, e);
     if (r < 0)
         return r;
     r = make_region(s, e);
-    if (r < 0) {
+    if (r < 0)
         cell_shm_free(s);
-        return r;
-    }
-    r = cell_shm_send_control(c, CELL_FRAME_SHM_OPEN, &o, sizeof(o), s->own_fd, 0, e);
-    close_own_fd(s);
-    if (r < 0) {
+    else
+        *shm = s;
+    return r;
+}
+
+void cell_shm_prepare(struct unix_conn *c)
+{
+    if (!c->prepared && !c->shm)
+        prepare(c, &c->prepared, NULL);
+}
+
+void cell_shm_offered(struct unix_conn *c)
+{
+    close_own_fd(c->shm);
+    c->kept_offer = false;
+}
+
+static int send_offer(struct unix_conn *c, const struct open_payload *o, struct cell_error *e)
+{
+    int r = cell_shm_send_control(c, CELL_FRAME_SHM_OPEN, o, sizeof(*o), c->shm->own_fd, 0, e);
+    close_own_fd(c->shm);
+    if (r < 0)
         c->dead = false;
-        cell_shm_free(s);
-        return r == CELL_UNAVAILABLE ? CELL_OK : r; /* closed by the peer; what it sent before is to be received */
+    return r;
+}
+
+int cell_shm_offer(struct unix_conn *c, bool now, struct cell_error *e)
+{
+    const struct open_payload o = {CELL_SHM_VERSION, sizeof(struct cell_ring_region), c->max_payload, 0};
+    uint8_t bytes[CELL_FRAME_HEADER + CELL_MAX_CONTROL];
+    if (c->max_payload < CELL_MAX_CONTROL)
+        return cell_error_set(e, CELL_INVALID_ARGUMENT, "shared memory needs frames of %u bytes", CELL_MAX_CONTROL);
+    int r = c->prepared ? CELL_OK : prepare(c, &c->prepared, e);
+    if (r < 0)
+        return r;
+    c->shm = c->prepared;
+    c->prepared = NULL;
+    size_t len = cell_shm_put_control(bytes, CELL_FRAME_SHM_OPEN, &o, sizeof(o));
+    if (now || !cell_unix_keep_offer(c, bytes, len)) {
+        r = send_offer(c, &o, e);
+        if (r < 0) {
+            cell_shm_free(c->shm);
+            c->shm = NULL;
+            return r == CELL_UNAVAILABLE ? CELL_OK : r; /* closed by the peer; what it sent before is to be received */
+        }
     }
-    c->shm = s;
     c->stage = UNIX_STAGE_OFFERED;
     atomic_store_explicit(&c->out, UNIX_OUT_OFFERED, memory_order_release);
     return CELL_OK;

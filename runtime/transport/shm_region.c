@@ -15,6 +15,10 @@
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008u
 #endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
 #define NEEDED (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE)
 #define KNOWN (NEEDED | F_SEAL_WRITE) /* newer kernels add others, which do no harm */
 
@@ -63,7 +67,7 @@ static int fail_memory(const char *what, struct cell_error *e)
     return cell_error_errno(e, none ? CELL_NO_MEMORY : CELL_IO_ERROR, cause, "%s", what);
 }
 
-/* fallocate without the interruptions. */
+/* Makes the file as large, with all its pages; fallocate without the interruptions. */
 static int allocate(int fd, size_t size)
 {
     int r;
@@ -73,12 +77,19 @@ static int allocate(int fd, size_t size)
     return r;
 }
 
+/* What is mapped with one system call; the rest, page by page, when it is used: of a region the data area, without
+ * which most connections do. */
+static size_t always_used(size_t size)
+{
+    return size == sizeof(struct cell_ring_region) ? offsetof(struct cell_ring_region, data) : size;
+}
+
 int cell_shm_memory_new(size_t size, void **mapping, int *fd, struct cell_error *e)
 {
     CELL_CLEANUP(cell_cleanup_fd) int made = make_memfd();
-    if (made < 0 || ftruncate(made, (off_t)size) < 0 || allocate(made, size) < 0)
+    if (made < 0 || allocate(made, size) < 0)
         return fail_memory("cannot make shared memory", e);
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, made, 0);
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, made, 0);
     if (p == MAP_FAILED)
         return fail_memory("cannot map shared memory", e);
     if (madvise(p, size, MADV_DONTFORK) < 0 || fcntl(made, F_ADD_SEALS, NEEDED) < 0) {
@@ -86,6 +97,7 @@ int cell_shm_memory_new(size_t size, void **mapping, int *fd, struct cell_error 
         munmap(p, size);
         return r;
     }
+    madvise(p, always_used(size), MADV_POPULATE_WRITE); /* when it fails, pages come when used */
     *mapping = p;
     *fd = made;
     made = -1;
@@ -106,7 +118,7 @@ int cell_shm_memory_map(int fd, size_t size, uint32_t owner_uid, const void **ma
     if (st.st_size != (off_t)size || (uint64_t)st.st_blocks * 512 < size)
         return cell_error_set(e, CELL_PERMISSION_DENIED, "shared memory of %lld bytes, %lld of them there; not %zu",
                               (long long)st.st_size, (long long)st.st_blocks * 512, size);
-    void *p = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+    void *p = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
     if (p == MAP_FAILED)
         return fail_memory("cannot map shared memory", e);
     if (madvise(p, size, MADV_DONTFORK) < 0) {
@@ -114,6 +126,7 @@ int cell_shm_memory_map(int fd, size_t size, uint32_t owner_uid, const void **ma
         munmap(p, size);
         return r;
     }
+    madvise(p, always_used(size), MADV_POPULATE_READ);
     *mapping = p;
     return CELL_OK;
 }

@@ -114,9 +114,13 @@ struct cell_conn_ops {
     /* send takes from `memory` what it holds until the peer has taken it; then it may return CELL_RESOURCE_EXHAUSTED,
      * when nothing was sent and the connection goes on. */
     bool counts_sent;
-    /* Offers shared memory to a peer that is known to understand that, before the first CALL. The connection goes on as
-     * it is until the peer agrees, or for good. NULL: it is one already, or cannot be. A failure changes nothing. */
+    /* Offers shared memory to a peer that is known to understand that, before the first CALL, with the next frame that
+     * is sent. The connection goes on as it is until the peer agrees, or for good. NULL: it is one already, or cannot
+     * be. A failure changes nothing. */
     int (*offer_shm)(struct cell_conn *c, struct cell_error *e);
+    /* Makes what offer_shm is going to need, while there is nothing else to do; what fails fails there. NULL as that.
+     */
+    void (*prepare_shm)(struct cell_conn *c);
     /* Reserves memory of at least `bytes` bytes, aligned to a page, in which the payload of one frame can be put
      * together, and is not copied any more when it is sent. A send of which at least one buffer that is not empty lies
      * where it belongs, at *memory and as many bytes behind that as there are before it in the payload, is carried out
@@ -173,6 +177,8 @@ int cell_memory_fail(const struct cell_memory *m, struct cell_error *e);
 struct cell_conn {
     const struct cell_conn_ops *_Atomic ops;
     struct cell_memory *memory; /* NULL = no limit; set by the connection's user before its first recv, for its life */
+    uint32_t
+        max_now; /* bytes of payload of frames that are received now, when fewer than else; 0 = no. The receiver's */
 };
 
 struct cell_connect_options {
@@ -260,6 +266,12 @@ static inline bool cell_conn_may_offer_shm(const struct cell_conn *c) { return c
 static inline int cell_conn_offer_shm(struct cell_conn *c, struct cell_error *e)
 {
     return cell_conn_ops(c)->offer_shm(c, e);
+}
+static inline void cell_conn_prepare_shm(struct cell_conn *c)
+{
+    const struct cell_conn_ops *ops = cell_conn_ops(c);
+    if (ops->prepare_shm)
+        ops->prepare_shm(c);
 }
 static inline void cell_conn_close(struct cell_conn *c) /* NULL is accepted */
 {

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,6 +18,8 @@
 #define FIRST_BUFFER 4096u
 /* A buffer larger than this is given back as soon as its frame was taken. */
 #define KEPT_BUFFER (256u << 10)
+/* For so long a new connection is looked at before its client sleeps: twice what being woken takes at worst. */
+#define AWAKE_NS (UINT64_C(100) * 1000)
 
 static const struct cell_conn_ops unix_ops;
 
@@ -168,6 +171,20 @@ void cell_unix_drop_buffer(struct unix_conn *c)
     release_buffer(c);
 }
 
+/* Looks for a while without sleeping: whoever has just connected is answered in less time than being woken takes. */
+static ssize_t receive_awake(struct unix_conn *c, void *bytes, size_t room, int how)
+{
+    uint64_t end = cell_now_ns() + AWAKE_NS;
+    ssize_t n;
+    do {
+        n = recv(c->fd, bytes, room, how | MSG_DONTWAIT);
+        if (n >= 0 || errno != EAGAIN)
+            break;
+        sched_yield();
+    } while (cell_now_ns() < end && !atomic_load_explicit(&c->interrupted, memory_order_relaxed));
+    return n;
+}
+
 /* Receives at least one byte, or looks at it with MSG_PEEK. Returns how many. */
 static ssize_t receive(struct unix_conn *c, void *bytes, size_t room, int how, uint64_t deadline_ns,
                        struct cell_error *e)
@@ -176,7 +193,10 @@ static ssize_t receive(struct unix_conn *c, void *bytes, size_t room, int how, u
         int flags = prepare_wait(c, deadline_ns);
         if (flags < 0)
             return cell_unix_fail(c, errno, "cannot set a timeout", e);
-        ssize_t n = recv(c->fd, bytes, room, how | flags);
+        ssize_t n;
+        bool awake = c->awake && flags == 0;
+        c->awake -= awake;
+        n = awake ? receive_awake(c, bytes, room, how) : recv(c->fd, bytes, room, how | flags);
         if (n > 0)
             return n;
         if (n == 0)
@@ -210,12 +230,17 @@ static int fill(struct unix_conn *c, uint64_t deadline_ns, struct cell_error *e)
     return CELL_OK;
 }
 
+static uint32_t max_payload(const struct unix_conn *c)
+{
+    return c->base.max_now && c->base.max_now < c->max_payload ? c->base.max_now : c->max_payload;
+}
+
 /* 1 = a whole frame is in the buffer; 0 = more is needed; negative = it is broken. */
 static int look(struct unix_conn *c, struct cell_frame *f, struct cell_error *e)
 {
     if (c->len == 0 || c->len < c->wanted)
         return 0;
-    int r = cell_frame_decode(c->buffer, c->len, c->max_payload, f, e);
+    int r = cell_frame_decode(c->buffer, c->len, max_payload(c), f, e);
     if (r <= 0)
         return r;
     c->wanted = (size_t)CELL_FRAME_HEADER + f->length;
@@ -324,7 +349,7 @@ static bool unix_readable(struct cell_conn *conn)
         return true;
     size_t left = c->len - c->taken;
     if (left) {
-        int r = cell_frame_decode(c->buffer + c->taken, left, c->max_payload, &f, NULL);
+        int r = cell_frame_decode(c->buffer + c->taken, left, max_payload(c), &f, NULL);
         if (r < 0 || (r > 0 && left >= (size_t)CELL_FRAME_HEADER + f.length))
             return true;
     } else {
@@ -356,6 +381,7 @@ void cell_unix_close(struct cell_conn *conn)
         shutdown(c->fd, SHUT_RDWR);
     close(c->fd);
     cell_shm_free(c->shm);
+    cell_shm_free(c->prepared);
     free(c->failure);
     cell_unix_drop_kept(c);
     cell_unix_drop_buffer(c);
@@ -364,8 +390,10 @@ void cell_unix_close(struct cell_conn *conn)
 
 static int unix_offer_shm(struct cell_conn *conn, struct cell_error *e)
 {
-    return cell_shm_offer((struct unix_conn *)conn, e);
+    return cell_shm_offer((struct unix_conn *)conn, false, e);
 }
+
+static void unix_prepare_shm(struct cell_conn *conn) { cell_shm_prepare((struct unix_conn *)conn); }
 
 static const struct cell_conn_ops unix_ops = {
     .name = "unix",
@@ -380,6 +408,7 @@ static const struct cell_conn_ops unix_ops = {
     .close = cell_unix_close,
     .room = cell_unix_room,
     .offer_shm = unix_offer_shm,
+    .prepare_shm = unix_prepare_shm,
 };
 
 const struct cell_transport cell_transport_unix = {

@@ -34,11 +34,13 @@ struct unix_conn {
     uint32_t max_payload;
     uint8_t *buffer; /* NULL while nothing is in it */
     size_t capacity, len;
-    size_t taken;  /* bytes of the frame that the last recv returned */
-    size_t wanted; /* bytes of the frame that is being received; 0 = its header is not complete */
-    uint8_t *kept; /* the sender's: whole frames that are sent with the next; NULL: none */
+    size_t taken;    /* bytes of the frame that the last recv returned */
+    size_t wanted;   /* bytes of the frame that is being received; 0 = its header is not complete */
+    uint8_t *kept;   /* the sender's: whole frames that are sent with the next; NULL: none */
+    bool kept_offer; /* the first of them is SHM_OPEN, and goes with its descriptor */
     size_t kept_len;
     uint32_t receive_ms; /* the socket's timeout; 0 = none */
+    uint32_t awake;      /* times that receiving looks for a while before it sleeps */
     atomic_bool dead;    /* set by whoever sends or receives */
     bool broken;         /* what the peer sends is no frame: nothing more is received, but it may be told */
     bool insists;        /* on shared memory */
@@ -48,6 +50,7 @@ struct unix_conn {
     struct cell_peer peer;
     struct cell_error *failure; /* found by readable, for the next recv; NULL */
     struct cell_shm *shm;       /* once offered; for the sender as of UNIX_OUT_OFFERED */
+    struct cell_shm *prepared;  /* to be offered; NULL */
 };
 
 /* A connection over a connected, blocking stream socket, which it owns from here on, also when this fails. */
@@ -87,6 +90,8 @@ int cell_unix_flush(struct cell_conn *conn, uint64_t deadline_ns, struct cell_er
 /* Sends what is kept back for the socket, alone. */
 int cell_unix_send_kept(struct unix_conn *c, uint64_t deadline_ns, struct cell_error *e);
 void cell_unix_drop_kept(struct unix_conn *c);
+/* Keeps an offer back, which goes with the next frame: false when there is no memory for that. */
+bool cell_unix_keep_offer(struct unix_conn *c, const uint8_t *bytes, size_t len);
 
 /* ---- unix_address.c ---- */
 

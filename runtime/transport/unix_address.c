@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,8 @@
 #define LOCK_TRIES 400
 #define LOCK_PAUSE_NS 5000000L
 #define ALIAS_TRIES 100u
+/* Those of WELCOME and the first reply. */
+#define AWAKE_TIMES 2u
 
 struct cell_listener {
     int fd;
@@ -152,6 +155,19 @@ static int fail_connect(const char *path, int cause, struct cell_error *e)
     return fail_look(path, cause, e);
 }
 
+/* Looking without sleeping is only in the way of a peer that has to run on the same CPU. */
+static bool may_look(const struct cell_peer *peer)
+{
+    cpu_set_t own, other;
+    CPU_ZERO(&own);
+    CPU_ZERO(&other);
+    if (sched_getaffinity(0, sizeof(own), &own) < 0 || peer->pid <= 0 ||
+        sched_getaffinity(peer->pid, sizeof(other), &other) < 0)
+        return false;
+    CPU_OR(&own, &own, &other);
+    return CPU_COUNT(&own) > 1;
+}
+
 static int connect_path(const char *path, const struct cell_connect_options *options, struct cell_conn **conn,
                         struct cell_error *e)
 {
@@ -179,6 +195,7 @@ static int connect_path(const char *path, const struct cell_connect_options *opt
         cell_conn_close(c);
         return fail_owner(path, peer.uid, e);
     }
+    ((struct unix_conn *)c)->awake = may_look(&peer) ? AWAKE_TIMES : 0;
     *conn = c;
     return CELL_OK;
 }
@@ -189,7 +206,7 @@ int cell_unix_connect(const char *address, const struct cell_connect_options *op
     const char *path = path_of(address, UNIX, e);
     int r = path ? connect_path(path, options, conn, e) : CELL_INVALID_ARGUMENT;
     if (r == CELL_OK && options->shm)
-        cell_shm_offer((struct unix_conn *)*conn, NULL); /* when it cannot, frames go over the socket */
+        cell_shm_offer((struct unix_conn *)*conn, true, NULL); /* when it cannot, frames go over the socket */
     return r;
 }
 
@@ -202,7 +219,7 @@ int cell_shm_connect(const char *address, const struct cell_connect_options *opt
     if (r < 0)
         return r;
     ((struct unix_conn *)c)->insists = true;
-    r = cell_shm_offer((struct unix_conn *)c, e);
+    r = cell_shm_offer((struct unix_conn *)c, true, e);
     if (r < 0)
         cell_conn_close(c);
     else

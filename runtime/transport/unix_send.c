@@ -48,9 +48,14 @@ int cell_unix_wait_to_send(struct unix_conn *c, uint64_t deadline_ns, struct cel
 
 static int send_parts(struct unix_conn *c, struct iovec *parts, int n, uint64_t deadline_ns, struct cell_error *e)
 {
+    struct cell_shm_descriptor descriptor;
     while (n > 0) {
         struct msghdr m = {.msg_iov = parts, .msg_iovlen = (size_t)n};
+        if (c->kept_offer)
+            cell_shm_attach(&m, &descriptor, c->shm->own_fd);
         ssize_t sent = sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent >= 0 && c->kept_offer)
+            cell_shm_offered(c);
         if (sent >= 0)
             advance(&parts, &n, (size_t)sent);
         else if (errno != EAGAIN && errno != EINTR)
@@ -98,6 +103,20 @@ void cell_unix_drop_kept(struct unix_conn *c)
     free(c->kept);
     c->kept = NULL;
     c->kept_len = 0;
+    c->kept_offer = false;
+}
+
+bool cell_unix_keep_offer(struct unix_conn *c, const uint8_t *bytes, size_t len)
+{
+    if (c->kept) /* it has to be the first */
+        return false;
+    c->kept = malloc(KEPT_FRAMES);
+    if (!c->kept)
+        return false;
+    memcpy(c->kept, bytes, len);
+    c->kept_len = len;
+    c->kept_offer = true;
+    return true;
 }
 
 int cell_unix_send_kept(struct unix_conn *c, uint64_t deadline_ns, struct cell_error *e)

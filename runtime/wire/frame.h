@@ -47,7 +47,14 @@ static inline bool cell_frame_is_internal(uint8_t kind)
 enum cell_channel { CELL_CHANNEL_APP = 0, CELL_CHANNEL_OPS = 1, CELL_CHANNEL_COMPILE = 2 };
 
 /* Method ids on the fixed channels. */
-enum cell_ops_method { CELL_OPS_HEALTH = 0, CELL_OPS_METRICS = 1 };
+enum cell_ops_method {
+    CELL_OPS_HEALTH = 0,
+    CELL_OPS_METRICS = 1,
+    CELL_OPS_REPORT = 2,
+    CELL_OPS_CONSUMERS = 3,
+    CELL_OPS_CONSUMER = 4,
+    CELL_OPS_FORGET = 5
+};
 enum cell_compile_method {
     CELL_COMPILE_SCHEMA = 0,
     CELL_COMPILE_EXPAND = 1,

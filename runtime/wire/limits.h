@@ -7,7 +7,8 @@
 #define CELL_MAX_HELLO (4096u)            /* payload of HELLO and WELCOME */
 #define CELL_MAX_CONTROL (256u)           /* payload of the frames about shared memory */
 #define CELL_MAX_COMPILE_REPLY (4u << 20) /* payload on the compile channel */
-#define CELL_MAX_OPS_REPLY (256u << 10)   /* payload on the operations channel */
+#define CELL_MAX_OPS (4u << 20)           /* payload on the operations channel */
+#define CELL_MAX_OPS_REPLY (256u << 10)   /* of health and metrics */
 #define CELL_MAX_META_BYTES (16u << 10)   /* metadata block, with error texts and details */
 #define CELL_MAX_META_PAIRS 128u
 #define CELL_MAX_JSON_DEPTH 64u

@@ -19,10 +19,9 @@ METHODS = {"hover": "textDocument/hover", "definition": "textDocument/definition
 
 
 class Server:
-    def __init__(self, clangd, plugin):
-        self.process = subprocess.Popen([clangd, "--log=error", "--background-index=false", "--clang-tidy=false"],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        env=dict(os.environ, LD_PRELOAD=plugin))
+    def __init__(self, command, **environment):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        env=dict(os.environ, **environment))
         self.messages, self.id, self.diagnostics = queue.Queue(), 0, {}
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -78,7 +77,7 @@ def show(kind, result):
 
 def main():
     clangd, plugin, path, questions = sys.argv[1], sys.argv[2], os.path.abspath(sys.argv[3]), sys.argv[4:]
-    server = Server(clangd, plugin)
+    server = Server([clangd, "--log=error", "--background-index=false", "--clang-tidy=false"], LD_PRELOAD=plugin)
     server.request("initialize", {"processId": None, "rootUri": "file://" + os.path.dirname(path),
                                   "capabilities": {"textDocument": {"hover": {"contentFormat": ["plaintext"]}}}})
     server.send("initialized", {})

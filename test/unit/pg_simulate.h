@@ -450,9 +450,12 @@ static inline void sim_drop_column(struct sim *s, struct pg_table *t, const char
 /* A valid check that says it. */
 static inline bool sim_proven_not_null(struct sim *s, struct pg_table *t, const char *column)
 {
-    const char *says = pg_printf(&s->m->arena, "printed(\"%s\" IS NOT NULL)", column);
+    struct pg_text says = {.arena = &s->m->arena};
+    pg_puts(&says, "printed(");
+    pg_sql_name(&says, column);
+    pg_puts(&says, " IS NOT NULL)");
     for (uint32_t i = 0; i < t->nchecks; i++)
-        if (t->checks[i].valid && strcmp(t->checks[i].expr.sql, says) == 0)
+        if (t->checks[i].valid && strcmp(t->checks[i].expr.sql, says.data) == 0)
             return true;
     return false;
 }

@@ -81,15 +81,15 @@ static int fake_request(void *link, uint32_t method, const char *json, size_t le
 {
     int status = fake.request_status;
     fake.requests++;
-    fake.expands += method == 1;
+    fake.expands += method == CELL_COMPILE_EXPAND;
+    fake.states += method == CELL_COMPILE_STATE;
+    fake.applies += method == CELL_COMPILE_APPLY;
     CHECK(len == strlen(json));
     if (fake.fails_once)
         fake.request_status = 0;
     int r = fake_fail(status, "request", deadline_ns, e);
     if (r < 0)
         return r;
-    fake.states += method == CELL_COMPILE_STATE;
-    fake.applies += method == CELL_COMPILE_APPLY;
     if (method == CELL_COMPILE_STATE) {
         if (!fake.state)
             return cell_error_set(e, CELL_UNIMPLEMENTED, "%s: no state", fake.address);

@@ -218,6 +218,10 @@ TEST(a_call_that_waits_for_anothers_binding_can_be_cancelled)
     cell_ctx_set_timeout_ms(c, 30);
     CHECK(call_insert(c, &row) == CELL_DEADLINE_EXCEEDED);
     CHECK(atomic_load(&seen.binds) == 0);
+    struct method_counters *n = &d.server->bound_counters->counters; /* of row_insert, which alone was called */
+    for (int i = 0; i < 20000 && atomic_load(&n->done) == 0; i++)
+        usleep(1000);
+    CHECK(atomic_load(&n->calls) == 2 && atomic_load(&n->done) == 1); /* it holds no thread any more */
     atomic_store(&seen.hold_bind, 0);
     pthread_join(first.thread, NULL);
     CHECK(first.result == 3 && atomic_load(&seen.binds) == 1);

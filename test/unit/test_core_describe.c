@@ -15,10 +15,10 @@ static struct cell_service service_of(const struct cell_method *methods, uint32_
 }
 
 static const char rich_text[] =
-    "struct point_type i16:x i16:y f32:z ; list point_list_type point_type ; enum level u8 unnamed_1=0 ;"
+    "struct point_type i16:x i16:y f32:z ; list point_list_type point_type ; enum level u8 LEVEL_TOP=255 ;"
     "struct padded_type u8:a i64:b level:level bool:c ; list padded_list_type padded_type ;"
     "opt padded_opt_type padded_type ; struct tag_type str:key bytes:value opt<str>:note ;"
-    "list tag_list_type tag_type ; enum color i32 unnamed_0=0 ;"
+    "list tag_list_type tag_type ; enum color i32 COLOR_RED=0 COLOR_NONE=-1 ;"
     "struct account_type i64:id str:email tag_list_type:tags point_list_type:track point_type[2]:corners"
     "  tag_type[2]:main_tags padded_opt_type:limits opt<i32>:age opt<f64>:score list<bool>:flags color:color"
     "  bool[3]:bits ;"
@@ -38,7 +38,9 @@ static void check_field(const struct cell_field *f, const struct cell_field *wan
 {
     CHECK_STR(f->name, wanted->name);
     CHECK(f->offset == wanted->offset && f->count == wanted->count && f->flags == wanted->flags && f->reserved == 0);
-    check_type(f->type, wanted->type);
+    CHECK(!f->type == !wanted->type); /* enumerators have none */
+    if (f->type && wanted->type)
+        check_type(f->type, wanted->type);
 }
 
 static void check_type(const struct cell_type *t, const struct cell_type *wanted)
@@ -177,17 +179,23 @@ TEST(random_schemas_come_back_from_their_descriptors)
 
 TEST(placeholders_of_enumerators_have_free_names)
 {
-    struct cell_schema *s = build_schema("enum unnamed_0 i32 A=0 ; enum auth_b u8 B=0 ;"
-                                         "method unnamed_2 unnamed_0:x auth_b:y ;");
+    const struct cell_field value = {"unnamed_4", NULL, 0, 0, 0, 0};
+    const struct cell_type types[] = {{"unnamed_0", CELL_KIND_ENUM, 4, 4, 0, NULL, &cell_type_i32},
+                                      {"auth_b", CELL_KIND_ENUM, 1, 1, 0, NULL, &cell_type_u8},
+                                      {"auth_c", CELL_KIND_ENUM, 4, 4, 1, &value, &cell_type_i32},
+                                      {"auth_d", CELL_KIND_ENUM, 4, 4, 0, NULL, &cell_type_i32}};
+    const struct cell_field params[] = {{"x", &types[0], 0, 0, 0, 0},
+                                        {"y", &types[1], 4, 0, 0, 0},
+                                        {"z", &types[2], 8, 0, 0, 0},
+                                        {"w", &types[3], 12, 0, 0, 0}};
+    const struct cell_method method = {"unnamed_2", params, NULL, 4, 0, 16, 0, NULL, NULL};
     struct cell_schema *back = NULL;
-    const struct cell_method *methods = NULL;
-    REQUIRE(cell_schema_describe(s, &methods, NULL) == CELL_OK);
-    struct cell_service service = service_of(methods, 1);
+    struct cell_service service = service_of(&method, 1);
     REQUIRE(cell_schema_from_service(&service, &back, NULL) == CELL_OK);
     CHECK_STR(back->types[0].values[0].name, "unnamed_1");
     CHECK_STR(back->types[1].values[0].name, "unnamed_3");
+    CHECK_STR(back->types[3].values[0].name, "unnamed_5");
     CHECK(back->types[0].elem.kind == CELL_KIND_I32 && back->types[1].elem.kind == CELL_KIND_U8);
-    cell_schema_free(s);
     cell_schema_free(back);
 }
 
@@ -399,6 +407,52 @@ TEST(one_type_described_twice_is_one_type)
     check_refused(&service, CELL_INVALID_ARGUMENT, other);
     two = (struct cell_type){"t", CELL_KIND_ENUM, 4, 4, 0, NULL, &cell_type_u32};
     check_refused(&service, CELL_INVALID_ARGUMENT, other);
+}
+
+TEST(enumerators_come_back_with_their_values)
+{
+    struct cell_schema *s = build_schema("enum t i64 A=-9223372036854775808 B=4294967297 C=0 ; enum u u64 "
+                                         "D=18446744073709551615 ; method auth_m t:x u:y ;");
+    const struct cell_method *methods = NULL;
+    struct cell_schema *back = NULL;
+    REQUIRE(cell_schema_describe(s, &methods, NULL) == CELL_OK);
+    struct cell_service service = service_of(methods, 1);
+    REQUIRE(cell_schema_from_service(&service, &back, NULL) == CELL_OK && back->ntypes == 2);
+    CHECK(back->types[0].nvalues == 3 && back->types[1].nvalues == 1);
+    CHECK_STR(back->types[0].values[0].text, "-9223372036854775808");
+    CHECK_STR(back->types[0].values[1].name, "B");
+    CHECK_STR(back->types[0].values[1].text, "4294967297");
+    CHECK_STR(back->types[1].values[0].text, "18446744073709551615");
+    cell_schema_free(back);
+    cell_schema_free(s);
+}
+
+TEST(enum_without_enumerators_has_a_placeholder)
+{
+    struct cell_field value = {"A", NULL, 1, 0, 0, 0};
+    struct cell_type t = {"t", CELL_KIND_ENUM, 4, 4, 0, NULL, &cell_type_u32}, u = t;
+    struct cell_field params[] = {{"x", &t, 0, 0, 0, 0}, {"y", &u, 4, 0, 0, 0}};
+    struct cell_method m = {"auth_m", params, NULL, 2, 0, 8, 0, NULL, NULL};
+    struct cell_service service = service_of(&m, 1);
+    struct cell_schema *s = NULL;
+    REQUIRE(cell_schema_from_service(&service, &s, NULL) == CELL_OK);
+    CHECK(s->types[0].nvalues == 1);
+    CHECK_STR(s->types[0].values[0].name, "unnamed_0");
+    cell_schema_free(s);
+    static const char damaged[] = "method 'auth_m': parameter 'x': type 't': an enumerator's descriptor is damaged";
+    t.nfields = 1;
+    check_refused(&service, CELL_INVALID_ARGUMENT,
+                  "method 'auth_m': parameter 'x': type 't': its descriptor has no enumerators");
+    t.fields = &value;
+    check_refused(&service, CELL_INVALID_ARGUMENT,
+                  "method 'auth_m': parameter 'y': type 't': two different types have this name");
+    value.type = &cell_type_i32;
+    check_refused(&service, CELL_INVALID_ARGUMENT, damaged);
+    value = (struct cell_field){"a b", NULL, 1, 0, 0, 0};
+    check_refused(&service, CELL_INVALID_ARGUMENT, damaged);
+    value = (struct cell_field){"A", NULL, 1, 1, 0, 0}; /* does not fit */
+    u = t;
+    CHECK(cell_schema_from_service(&service, &s, NULL) == CELL_INVALID_ARGUMENT);
 }
 
 /* What sealing checks is refused here as well. */

@@ -159,10 +159,11 @@ static void expect_slots(struct pair *p, const struct model_item *old)
 {
     const struct model_item *now = item_of(p->now_model->methods, p->now_model->nmethods, old->id);
     const struct schema_method *m = cell_schema_method(p->old, old->name), *n = cell_schema_method(p->now, now->name);
+    unsigned k;
     for (unsigned i = 0; i < old->n; i++)
-        if (!m->params[i].out)
+        if (!m->params[i].out && part_of(now, old->parts[i].id, &k))
             add_numbers(&p->expected, "RPC_SAME_PARAM_TYPE", old->name, old->parts[i].name, m->params[i].offset,
-                        n->params[i].offset);
+                        n->params[k].offset);
 }
 
 static unsigned travels_at(const struct model_item *method, unsigned place)
@@ -205,7 +206,7 @@ static void expect_method(struct pair *p, const struct model_item *old)
             add(&p->expected, "RPC_SAME_PARAM_NAME", old->name, x->name, NULL, y->name);
         else if (old->n == now->n)
             expect_place(p, old, i, now, k);
-        same = same && k == i;
+        same = same && y && travels_at(old, i) == travels_at(now, k);
     }
     for (unsigned i = 0; i < now->n; i++)
         if (!part_of(old, now->parts[i].id, &k))

@@ -7,9 +7,11 @@
 
 #define OLD                                                                                                            \
     "enum auth_role i32 AUTH_USER=0 AUTH_ROOT=1 ; struct auth_session str:email u64:expires auth_role:role ;"          \
-    "const AUTH_MAX i64 3 ; method auth_login str:email >auth_session*:out ; method auth_ping u32:n ;"
+    "const AUTH_MAX i64 3 ; method auth_login str:email >auth_session*:out ; method auth_ping u32:n ;"                 \
+    "method auth_tail >str+:out ;"
 
 static char fingerprint[65];
+static const char *const *extra; /* two more methods that the program uses; NULL = none */
 
 static void add(struct cell_uses *u, enum use_kind kind, const char *name, const char *file, uint32_t line)
 {
@@ -27,6 +29,8 @@ static void fill(struct cell_uses *u, const struct cell_schema *old)
     add(u, USE_FIELD, "auth_session.email", "a.c", 5);
     add(u, USE_FIELD, "auth_session.email", "b.c", 30);
     add(u, USE_VALUE, "AUTH_MAX", "b.c", 7);
+    for (uint32_t i = 0; extra && i < 2; i++)
+        add(u, USE_METHOD, extra[i], "c.c", i + 1);
     cell_uses_sort(u);
 }
 
@@ -67,7 +71,7 @@ TEST(uses_are_sorted_written_and_read_back)
     REQUIRE(r->nschemas == 1);
     CHECK_STR(r->schemas[0].fingerprint, old->fingerprint);
     CHECK_STR(r->schemas[0].cell, "auth");
-    CHECK(r->schemas[0].schema->nmethods == 2);
+    CHECK(r->schemas[0].schema->nmethods == 3);
     cell_uses_free(r);
     cell_buffer_free(&json);
     cell_buffer_free(&again);
@@ -241,4 +245,26 @@ TEST(other_values_and_parameters)
                               "method auth_login str:email u32:n >auth_session*:out ; method auth_ping u64:n ;",
                  "-- Constant 'AUTH_MAX' changed from 3 to 4 in Auth Cell: b.c:7\n"
                  "CR Parameter 'n' of 'auth_login' is new in Auth Cell: b.c:12\n");
+}
+
+TEST(forms_of_a_method_are_uses_of_it)
+{
+    static const char *const forms[] = {"auth_login_async", "auth_login_begin", "auth_login_send",
+                                        "auth_login_release"};
+    struct cell_schema *old = build_schema(OLD);
+    for (unsigned i = 0; i < 4; i++)
+        CHECK(cell_schema_method_of(old, forms[i]) == cell_schema_method(old, "auth_login"));
+    CHECK(cell_schema_method_of(old, "auth_tail_next_n") == cell_schema_method(old, "auth_tail"));
+    CHECK(cell_schema_method_of(old, "auth_tail_end") == cell_schema_method(old, "auth_tail"));
+    CHECK(!cell_schema_method_of(old, "auth_tail_put") && !cell_schema_method_of(old, "auth_tail_async"));
+    CHECK(!cell_schema_method_of(old, "auth_login_next") && !cell_schema_method_of(old, "auth_login_") &&
+          !cell_schema_method_of(old, "_") && !cell_schema_method_of(old, ""));
+    cell_schema_free(old);
+
+    static const char *const used[] = {"auth_login_send", "auth_tail_next"};
+    extra = used;
+    CHECK_BREAKS(ROLE SESSION "const AUTH_MAX i64 3 ; method auth_ping u32:n ;",
+                 "CR Method 'auth_login' no longer exists in Auth Cell: b.c:12 c.c:1\n"
+                 "CR Method 'auth_tail' no longer exists in Auth Cell: c.c:2\n");
+    extra = NULL;
 }

@@ -157,9 +157,8 @@ TEST(what_cell_made_is_marked_until_it_is_changed_by_hand)
     run(conn, "CREATE TABLE made (a int DEFAULT 1 + 1, b int, CONSTRAINT b_ok CHECK (b < 5))");
     struct pg_arena arena = {0};
     const struct pg_table table = {.schema = "public", .name = "made"};
-    run(conn, pg_sql_record(&arena, &table, "default", "a", "1+1"));
-    run(conn, pg_sql_record(&arena, &table, "check", "b_ok", "b<5"));
-    run(conn, pg_sql_record(&arena, &table, "dropped", "old", NULL));
+    const struct pg_record records[] = {{"default", "a", "1+1"}, {"check", "b_ok", "b<5"}, {"dropped", "old", NULL}};
+    run(conn, pg_sql_record(&arena, &table, records, 3));
     pg_arena_free(&arena);
     struct pg_model *m = read_model(conn, &(struct pg_wanted){NULL, "made"}, 1);
     REQUIRE(m && m->ntables == 1);

@@ -151,7 +151,8 @@ TEST(client_descriptors_hold_slots_flags_and_counts)
     CHECK(has(c, "{\"auth_ping\", 0, 0, 0, 0, 0, 1, 0, 0, 0}"));
     CHECK(has(c, "{\"auth_session\", 14, 40, 8, 4, cellgen_auth_session_fields, 0}"));
     CHECK(has(c, "{\"auth_session_list\", 16, 16, 8, 0, 0, &cellgen_auth_session_type}"));
-    CHECK(has(c, "{\"auth_role\", 15, 4, 4, 0, 0, &cell_type_u32}"));
+    CHECK(has(c, "{\"AUTH_USER\", 0, 0u, 0u, 0, 0},\n"));
+    CHECK(has(c, "{\"auth_role\", 15, 4, 4, 2, cellgen_auth_role_values, &cell_type_u32}"));
     CHECK(has(c, "{\"age\", &cell_type_opt_i32, 24, 0, 0, 0}"));
     free(c);
 }
@@ -539,10 +540,19 @@ TEST(a_method_with_a_stream_has_an_iterator_and_no_asynchronous_form)
 TEST(a_removed_method_with_a_stream_stays_declared_as_it_was_opened)
 {
     char *c = drifted(DOCUMENT("", "", TAIL), DOCUMENT("", "", PING));
-    CHECK(has(c, "int auth_tail(cell_ctx *, uint64_t iter) __attribute__((unavailable("));
+    CHECK(has(c, " auth_tail_iter {\n    cell_str row;\n    struct cell_stream *stream;\n};\n"));
+    CHECK(has(c, "struct auth_tail_iter auth_tail(cell_ctx *, uint64_t iter) __attribute__((unavailable("));
+    CHECK(has(c, "_Bool auth_tail_next(struct auth_tail_iter *) __attribute__((unavailable("));
+    CHECK(has(c, "size_t auth_tail_next_n(struct auth_tail_iter *, cell_str *, size_t) __attribute__((unavailable("));
+    CHECK(has(c, "int auth_tail_end(struct auth_tail_iter *, cell_str *outs) __attribute__((unavailable("));
     free(c);
     /* What has its names now is not declared twice. */
     c = drifted(DOCUMENT("", "", "{\"name\":\"auth_tail_next\",\"params\":[]}"), DOCUMENT("", "", TAIL));
     CHECK(!has(c, "int auth_tail_next(cell_ctx *)"));
+    free(c);
+    /* And what has one of them does not take the others. */
+    c = drifted(DOCUMENT("", "", TAIL), DOCUMENT("", "", "{\"name\":\"auth_tail_next\",\"params\":[]}"));
+    CHECK(has(c, "int auth_tail(cell_ctx *, uint64_t iter) __attribute__((unavailable("));
+    CHECK(!has(c, "auth_tail_iter"));
     free(c);
 }

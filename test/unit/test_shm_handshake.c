@@ -287,7 +287,7 @@ static bool open_client(struct peer *p)
     struct open_payload o;
     int fd = -1;
     const void *m = NULL;
-    if (!peer_open(p, UNIX_STAGE_NONE) || cell_shm_offer((struct unix_conn *)p->conn, &e) < 0 ||
+    if (!peer_open(p, UNIX_STAGE_NONE) || cell_shm_offer((struct unix_conn *)p->conn, true, &e) < 0 ||
         !peer_recv(p, CELL_FRAME_SHM_OPEN, &o, sizeof(o), &fd))
         return false;
     CHECK(memcmp(&o, &good_open, sizeof(o)) == 0);

@@ -278,7 +278,7 @@ static bool upgrade_client(struct peer *p)
     uint8_t token[CELL_SHM_TOKEN];
     const void *m = NULL;
     int fd = -1;
-    if (!peer_open(p, UNIX_STAGE_NONE) || cell_shm_offer((struct unix_conn *)p->conn, &e) < 0 ||
+    if (!peer_open(p, UNIX_STAGE_NONE) || cell_shm_offer((struct unix_conn *)p->conn, true, &e) < 0 ||
         !peer_recv(p, CELL_FRAME_SHM_OPEN, &o, sizeof(o), &fd))
         return false;
     CHECK(cell_shm_memory_map(fd, REGION, geteuid(), &m, &e) == CELL_OK);

@@ -102,7 +102,9 @@ static const char *words(const struct verdict *v)
                                     : "does not use it";
 }
 
-static int check_uses(struct checking *c, const char *program, const struct cell_uses *u, struct cell_error *e)
+/* `path`: where a program that was reported was built; NULL or "" = it is not known. */
+static int check_uses(struct checking *c, const char *program, const char *path, const struct cell_uses *u,
+                      struct cell_error *e)
 {
     struct verdict v = {.uses = false};
     struct cell_buffer lines = {0};
@@ -111,6 +113,8 @@ static int check_uses(struct checking *c, const char *program, const struct cell
 
     out_begin(&c->j, NULL, '{');
     out_str(&c->j, "program", program);
+    if (path)
+        out_str(&c->j, "path", path);
     out_begin(&c->j, "changes", '[');
     for (uint32_t i = 0; r >= 0 && u && i < u->n; i++) {
         const struct use *x = &u->uses[i];
@@ -126,7 +130,10 @@ static int check_uses(struct checking *c, const char *program, const struct cell
     out_bool(&c->j, "compiles", !v.compile);
     out_bool(&c->j, "refused", v.running);
     out_end(&c->j, '}');
-    cell_buffer_printf(&c->text, "%s: %s\n", program, words(&v));
+    cell_buffer_puts(&c->text, program);
+    if (path && *path)
+        cell_buffer_printf(&c->text, " (%s)", path);
+    cell_buffer_printf(&c->text, ": %s\n", words(&v));
     cell_buffer_append(&c->text, lines.data ? lines.data : "", lines.len);
     cell_buffer_free(&lines);
     c->broken += v.compile || v.running;
@@ -142,34 +149,30 @@ static int check_program(struct checking *c, const char *program)
     if (r == CELL_NOT_FOUND && strstr(e.text, "uses no cell"))
         r = CELL_OK;
     if (r >= 0)
-        r = check_uses(c, program, u, &e);
+        r = check_uses(c, program, NULL, u, &e);
     cell_uses_free(u);
     return r < 0 ? cli_error(c->cli, CLI_FAILED, NULL, "%s: %s", program, e.text) : CLI_OK;
 }
 
 static int check_recorded(struct checking *c, const char *registry)
 {
-    struct consumer_list list = {0};
+    struct consumer_set set;
     struct cell_error e = {0};
-    char *dir = consumers_dir(c->cli, registry);
-    int r = CLI_OK;
+    int r = consumers_gather(c->cli, c->now->cell, registry, false, &set);
 
-    if (!dir)
-        return CLI_FAILED;
-    if (consumers_list(dir, c->now->cell, &list, &e) < 0)
-        r = cli_error(c->cli, CLI_FAILED, NULL, "%s", e.text);
-    else if (list.n == 0)
-        r = cli_error(c->cli, CLI_FAILED, "name programs, or record them with `cell report PROGRAM`",
+    if (r != CLI_OK)
+        return r;
+    if (set.n == 0)
+        r = cli_error(c->cli, CLI_FAILED, "name programs, or report them with `cell report PROGRAM`",
                       "no program that uses %s was reported", c->now->cell);
-    for (size_t i = 0; r == CLI_OK && i < list.n; i++) {
-        struct cell_uses *u = NULL;
+    for (size_t i = 0; r == CLI_OK && i < set.n; i++) {
+        const struct cell_consumer *consumer = set.items[i].consumer;
 
-        if (consumers_read(list.items[i].path, &u, &e) < 0 || check_uses(c, list.items[i].program, u, &e) < 0)
-            r = cli_error(c->cli, CLI_FAILED, NULL, "%s: %s", list.items[i].path, e.text);
-        cell_uses_free(u);
+        if (check_uses(c, consumer->program, consumer->path, consumer->uses, &e) < 0)
+            r = cli_error(c->cli, CLI_FAILED, "build and report it again, or forget it: `cell consumers --forget`",
+                          "%s: %s", consumer->program, e.text);
     }
-    consumers_free(&list);
-    free(dir);
+    consumers_free(&set);
     return r;
 }
 

@@ -36,7 +36,8 @@ _cell_options()
     schema) options+=" --mirror" ;;
     inspect) options+=" --uses" ;;
     check) options+=" --against --registry" ;;
-    report | consumers) options+=" --registry" ;;
+    report) options+=" --as --build --registry" ;;
+    consumers) options+=" --forget --path --registry" ;;
     call) options+=" --meta --timeout --address" ;;
     lock) options+=" --check --prune" ;;
     diff) options+=" --since --locked" ;;
@@ -74,7 +75,7 @@ _cell()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
         -C) _cell_dir=(-C "${COMP_WORDS[++i]}") ;;
-        -H | --meta | --timeout | --address | --output | --since | --against | --registry)
+        -H | --meta | --timeout | --address | --output | --since | --against | --registry | --as | --forget | --path)
             ((i++))
             [[ ${COMP_WORDS[i]} == "=" ]] && ((i++))
             [[ ${COMP_WORDS[i+1]} == "=" ]] && ((i += 2))
@@ -92,8 +93,8 @@ _cell()
     COMPREPLY=()
     case $previous in
     -C | --output | --registry) _cell_paths -d; return ;;
-    --against) _cell_paths -f; return ;;
-    -H | --meta | --timeout | --address) return ;;
+    --against | --path) _cell_paths -f; return ;;
+    -H | --meta | --timeout | --address | --as | --forget) return ;;
     --since) _cell_offer "$(git for-each-ref --format='%(refname:short)' 2>/dev/null)"; return ;;
     esac
     if [[ -z $command ]]; then

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* `cell report` records what programs use; `cell consumers` lists it. */
+/* `cell consumers`: who uses a cell, and what of it. */
 #include "consumers.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "inspect.h"
 
-#define RECORD_MAGIC "CELLCON1" /* then the size of the uses as u64 little-endian, the uses, the schemas */
+#define ASK_MS 5000u
 
 char *consumers_dir(struct cli *cli, const char *registry)
 {
@@ -32,238 +30,110 @@ char *consumers_dir(struct cli *cli, const char *registry)
     return NULL;
 }
 
-void consumers_free(struct consumer_list *list)
+/* ---- the set ---- */
+
+void consumers_free(struct consumer_set *set)
 {
-    for (size_t i = 0; i < list->n; i++) {
-        free(list->items[i].program);
-        free(list->items[i].path);
-    }
-    free(list->items);
-    *list = (struct consumer_list){0};
+    for (size_t i = 0; i < set->n; i++)
+        cell_consumer_free(set->items[i].consumer);
+    free(set->items);
+    *set = (struct consumer_set){0};
 }
 
-/* A program's name as that of a file: what cannot be part of one, and what begins as a hidden file does, becomes '_'.
- */
-static void file_name(const char *program, char out[128])
+int consumers_add(struct consumer_set *set, struct cell_consumer *c, bool in_cell, struct cell_error *e)
 {
-    const char *slash = strrchr(program, '/');
-    const char *base = slash ? slash + 1 : program;
-    size_t n = 0;
+    struct known_consumer *grown = realloc(set->items, (set->n + 1) * sizeof(*grown));
 
-    for (; base[n] && n < 120; n++) {
-        unsigned char c = (unsigned char)base[n];
-        out[n] = c > ' ' && c < 0x7f && !(n == 0 && c == '.') ? (char)c : '_';
+    if (!grown) {
+        cell_consumer_free(c);
+        return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
     }
-    out[n] = '\0';
-}
-
-static int compare_consumers(const void *a, const void *b)
-{
-    const struct consumer *x = a, *y = b;
-
-    return strcmp(x->program, y->program);
-}
-
-static int add_consumer(struct consumer_list *list, const char *folder, const char *name)
-{
-    struct cell_buffer path = {0};
-    struct stat st;
-
-    cell_buffer_printf(&path, "%s/%s", folder, name);
-    if (!cell_buffer_ok(&path) || stat(path.data, &st) < 0 || !S_ISREG(st.st_mode)) {
-        int r = cell_buffer_ok(&path) ? CELL_OK : CELL_NO_MEMORY;
-        cell_buffer_free(&path);
-        return r; /* it has gone meanwhile, or is something else */
-    }
-    struct consumer *grown = realloc(list->items, (list->n + 1) * sizeof(*grown));
-    char *program = strdup(name);
-    if (grown)
-        list->items = grown;
-    if (!grown || !program) {
-        free(program);
-        cell_buffer_free(&path);
-        return CELL_NO_MEMORY;
-    }
-    list->items[list->n++] = (struct consumer){program, path.data, (int64_t)st.st_mtime};
+    set->items = grown;
+    set->items[set->n++] = (struct known_consumer){c, in_cell};
     return CELL_OK;
 }
 
-int consumers_list(const char *dir, const char *cell, struct consumer_list *list, struct cell_error *e)
+static int compare(const void *a, const void *b)
 {
-    struct cell_buffer folder = {0};
-    int r = CELL_OK;
+    const struct known_consumer *x = a, *y = b;
+    int r = strcmp(x->consumer->program, y->consumer->program);
 
-    *list = (struct consumer_list){0};
-    cell_buffer_printf(&folder, "%s/%s", dir, cell);
-    if (!cell_buffer_ok(&folder))
-        return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
-    DIR *open = opendir(folder.data);
-    if (!open && errno != ENOENT)
-        r = cell_error_errno(e, CELL_IO_ERROR, errno, "cannot read %s", folder.data);
-    for (struct dirent *d; open && r >= 0 && (d = readdir(open)) != NULL;)
-        if (d->d_name[0] != '.' && !strchr(d->d_name, '~') && list->n < CONSUMERS_MAX &&
-            add_consumer(list, folder.data, d->d_name) < 0)
-            r = cell_error_set(e, CELL_NO_MEMORY, "out of memory");
-    if (open)
-        closedir(open);
-    cell_buffer_free(&folder);
-    if (r < 0)
-        consumers_free(list);
-    else if (list->n > 1)
-        qsort(list->items, list->n, sizeof(*list->items), compare_consumers);
-    return r;
+    return r ? r : strcmp(x->consumer->path, y->consumer->path);
 }
 
-int consumers_read(const char *path, struct cell_uses **uses, struct cell_error *e)
+static bool is_known(const struct consumer_set *set, const struct cell_consumer *c)
 {
-    char *data = NULL;
-    size_t len = 0;
-    uint64_t size = 0;
-    int r = cell_file_read(path, CONSUMERS_MAX_BYTES, &data, &len, e);
-
-    if (r < 0)
-        return r;
-    for (unsigned i = 0; len >= 16 && i < 8; i++)
-        size |= (uint64_t)(unsigned char)data[8 + i] << (8 * i);
-    if (len < 16 || memcmp(data, RECORD_MAGIC, 8) != 0 || size > len - 16)
-        r = cell_error_set(e, CELL_PROTOCOL_ERROR, "it is no record of a program; remove it and report again");
-    else
-        r = cell_uses_read(data + 16, (size_t)size, data + 16 + size, len - 16 - (size_t)size, uses, e);
-    free(data);
-    return r;
-}
-
-/* ---- report ---- */
-
-/* Of all uses those of one cell, as a record. */
-static int format_record(const struct cell_uses *all, const char *cell, struct cell_buffer *out)
-{
-    struct cell_uses mine = {.truncated = all->truncated};
-    struct cell_buffer uses = {0}, schemas = {0};
-    int r = CELL_OK;
-
-    for (uint32_t i = 0; r >= 0 && i < all->n; i++)
-        if (strcmp(all->uses[i].cell, cell) == 0)
-            r = cell_uses_add(&mine, &all->uses[i]);
-    if (r >= 0)
-        r = cell_uses_record(&mine, &uses);
-    for (uint32_t i = 0; r >= 0 && i < all->nschemas; i++)
-        if (strcmp(all->schemas[i].cell, cell) == 0)
-            r = cell_used_schema_record_as(all->schemas[i].schema, all->schemas[i].fingerprint, &schemas);
-    uint64_t size = uses.len;
-    unsigned char bytes[8];
-    for (unsigned i = 0; i < 8; i++)
-        bytes[i] = (unsigned char)(size >> (8 * i));
-    cell_buffer_append(out, RECORD_MAGIC, 8);
-    cell_buffer_append(out, bytes, 8);
-    cell_buffer_append(out, uses.data, uses.len);
-    cell_buffer_append(out, schemas.data ? schemas.data : "", schemas.len);
-    cell_buffer_free(&uses);
-    cell_buffer_free(&schemas);
-    free(mine.uses);
-    cell_arena_free(&mine.arena);
-    return r < 0 || !cell_buffer_ok(out) ? CELL_NO_MEMORY : CELL_OK;
-}
-
-static bool is_recorded(const struct consumer_list *list, const char *name)
-{
-    for (size_t i = 0; i < list->n; i++)
-        if (strcmp(list->items[i].program, name) == 0)
+    for (size_t i = 0; i < set->n; i++)
+        if (strcmp(set->items[i].consumer->program, c->program) == 0 &&
+            strcmp(set->items[i].consumer->path, c->path) == 0)
             return true;
     return false;
 }
 
-static int record(const char *dir, const char *program, const struct cell_uses *uses, const char *cell,
-                  struct cell_error *e)
+static int add_folder(const char *dir, const char *cell, struct consumer_set *set, struct cell_error *e)
 {
-    struct cell_buffer path = {0}, data = {0};
-    struct consumer_list list;
-    char name[128];
-    int r = consumers_list(dir, cell, &list, e);
+    struct cell_buffer folder = {0};
+    struct cell_consumer_list list = {0};
 
-    if (r < 0)
-        return r;
-    file_name(program, name);
-    if (list.n >= CONSUMERS_MAX && !is_recorded(&list, name))
-        r = cell_error_set(e, CELL_RESOURCE_EXHAUSTED,
-                           "%s/%s holds %u programs, which is the limit; remove those that are gone", dir, cell,
-                           CONSUMERS_MAX);
-    consumers_free(&list);
-    cell_buffer_printf(&path, "%s/%s", dir, cell);
-    if (r >= 0 && (!cell_buffer_ok(&path) || format_record(uses, cell, &data) < 0))
-        r = cell_error_set(e, CELL_NO_MEMORY, "out of memory");
-    if (r >= 0 && data.len > CONSUMERS_MAX_BYTES)
-        r = cell_error_set(e, CELL_TOO_LARGE, "its record takes %zu bytes, %u is the limit", data.len,
-                           CONSUMERS_MAX_BYTES);
-    if (r >= 0)
-        r = cell_mkdirs(path.data, e);
-    cell_buffer_printf(&path, "/%s", name);
-    if (r >= 0)
-        r = cell_buffer_ok(&path) ? cell_file_replace(path.data, data.data, data.len, e)
-                                  : cell_error_set(e, CELL_NO_MEMORY, "out of memory");
-    cell_buffer_free(&path);
-    cell_buffer_free(&data);
-    return r;
-}
+    cell_buffer_printf(&folder, "%s/%s", dir, cell);
+    int r = cell_buffer_ok(&folder) ? cell_consumers_list(folder.data, &list, e)
+                                    : cell_error_set(e, CELL_NO_MEMORY, "out of memory");
+    for (size_t i = 0; r >= 0 && i < list.n; i++) {
+        struct cell_consumer *c = NULL;
 
-static int report_program(struct cli *cli, const char *dir, const char *program, struct cli_json *j)
-{
-    struct cell_uses *uses = NULL;
-    struct cell_error e = {0};
-    char name[128];
-    const char *before = NULL;
-    int r = inspect_read(program, NULL, &uses, &e);
-
-    file_name(program, name);
-    out_begin(j, NULL, '{');
-    out_str(j, "program", name);
-    out_begin(j, "cells", '[');
-    for (uint32_t i = 0; r >= 0 && i < uses->n; i++) {
-        const char *cell = uses->uses[i].cell;
-
-        if (before && strcmp(before, cell) == 0)
-            continue;
-        before = cell;
-        r = record(dir, program, uses, cell, &e);
-        out_str(j, NULL, cell);
-        if (r >= 0)
-            cli_say(cli, "%s uses %s", name, cell);
+        r = cell_consumers_read(folder.data, list.files[i], &c, e);
+        if (r < 0 || is_known(set, c) || strcmp(c->cell, cell) != 0)
+            cell_consumer_free(c);
+        else
+            r = consumers_add(set, c, false, e);
+        if (r == CELL_NOT_FOUND)
+            r = CELL_OK; /* it has gone meanwhile */
     }
-    out_end(j, ']');
-    out_end(j, '}');
-    cell_uses_free(uses);
-    return r < 0 ? cli_error(cli, CLI_FAILED, NULL, "%s: %s", program, e.text) : CLI_OK;
-}
-
-int cmd_report(struct cli *cli, int argc, char **argv)
-{
-    const char *registry = NULL;
-    const struct cli_option options[] = {{.name = "registry", .value = &registry}};
-    struct cli_json j = {0};
-    struct cli_args args;
-    int r = cli_parse(cli, argc, argv, options, 1, &args);
-
-    if (r != 0)
-        return r;
-    if (args.n == 0)
-        return cli_error(cli, CLI_USAGE, "run `cell help report`", "report takes the programs to record");
-    char *dir = consumers_dir(cli, registry);
-    if (!dir)
-        return CLI_FAILED;
-    out_begin(&j, NULL, '{');
-    out_begin(&j, "programs", '[');
-    for (int i = 0; r == CLI_OK && i < args.n; i++)
-        r = report_program(cli, dir, args.items[i], &j);
-    out_end(&j, ']');
-    out_end(&j, '}');
-    free(dir);
-    if (r == CLI_OK && cli->json)
-        return out_print(cli, &j);
-    cell_buffer_free(&j.b);
+    cell_consumers_list_free(&list);
+    cell_buffer_free(&folder);
     return r;
 }
 
-/* ---- consumers ---- */
+static int add_cell(struct cli *cli, const char *cell, bool quiet, struct consumer_set *set, struct cell_error *e)
+{
+    const struct consumer_link from = {cell_config_address(cli->config, cell), cell, cli->config->trust_any_owner,
+                                       ASK_MS};
+    int r = from.address ? link_consumers(&from, set, e) : cell_error_set(e, CELL_NO_MEMORY, "out of memory");
+
+    if (r >= 0 || !link_keeps_none(r))
+        return r;
+    if (!quiet)
+        cli_warn(cli, "%s cannot be asked: %s; only what .cell/consumers holds is known", cell, e->text);
+    return CELL_OK;
+}
+
+int consumers_gather(struct cli *cli, const char *cell, const char *registry, bool quiet, struct consumer_set *set)
+{
+    struct cell_error e = {0};
+    int r = CELL_OK;
+
+    *set = (struct consumer_set){0};
+    if (!registry) {
+        if (!cli_config(cli, false))
+            return CLI_FAILED;
+        r = add_cell(cli, cell, quiet, set, &e);
+    }
+    if (r >= 0 && (registry || cli->config->dir)) {
+        char *dir = consumers_dir(cli, registry);
+
+        r = dir ? add_folder(dir, cell, set, &e) : cell_error_set(&e, CELL_NO_MEMORY, "out of memory");
+        free(dir);
+    }
+    if (r < 0) {
+        consumers_free(set);
+        return cli_error(cli, cli_exit_of(r), NULL, "%s: %s", cell, e.text);
+    }
+    if (set->n > 1)
+        qsort(set->items, set->n, sizeof(*set->items), compare);
+    return CLI_OK;
+}
+
+/* ---- of one cell ---- */
 
 static const char *day(int64_t seconds, char text[32])
 {
@@ -276,58 +146,186 @@ static const char *day(int64_t seconds, char text[32])
     return text;
 }
 
-static int show_consumer(struct cli *cli, const struct consumer *c, struct cli_json *j, struct cell_buffer *text)
+static void show_consumer(const struct known_consumer *known, struct cli_json *j, struct cell_buffer *text)
 {
-    struct cell_uses *uses = NULL;
-    struct cell_error e = {0};
+    const struct cell_consumer *c = known->consumer;
     struct cell_buffer json = {0};
     char when[32];
-    int r = consumers_read(c->path, &uses, &e);
 
-    if (r < 0)
-        return cli_error(cli, CLI_FAILED, NULL, "%s: %s", c->path, e.text);
     out_begin(j, NULL, '{');
     out_str(j, "program", c->program);
+    out_str(j, "path", c->path);
+    out_str(j, "build", c->build);
     out_int(j, "reported", c->reported);
-    cell_uses_format(uses, &json);
+    out_str(j, "kept_by", known->in_cell ? "cell" : "folder");
+    cell_uses_format(c->uses, &json);
     if (json.data)
         out_raw(j, "uses", json.data, json.len);
     out_end(j, '}');
-    cell_buffer_printf(text, "%s%s, reported on %s\n", text->len ? "\n" : "", c->program, day(c->reported, when));
-    uses_text(text, uses);
+    cell_buffer_printf(text, "%s%s", text->len ? "\n" : "", c->program);
+    if (*c->path)
+        cell_buffer_printf(text, " (%s)", c->path);
+    cell_buffer_printf(text, ", reported on %s%s\n", day(c->reported, when), known->in_cell ? "" : ", not to the cell");
+    uses_text(text, c->uses);
     cell_buffer_free(&json);
-    cell_uses_free(uses);
+}
+
+static int show_all(struct cli *cli, const char *cell, const char *registry)
+{
+    struct consumer_set set;
+    struct cli_json j = {0};
+    struct cell_buffer text = {0}, safe = {0};
+    int r = consumers_gather(cli, cell, registry, false, &set);
+
+    if (r != CLI_OK)
+        return r;
+    out_begin(&j, NULL, '{');
+    out_str(&j, "cell", cell);
+    out_begin(&j, "programs", '[');
+    for (size_t i = 0; i < set.n; i++)
+        show_consumer(&set.items[i], &j, &text);
+    out_end(&j, ']');
+    out_end(&j, '}');
+    if (!cli->json && text.len) {
+        cli_safe(&safe, text.data, text.len);
+        cli_write(safe.data ? safe.data : "", safe.len);
+    }
+    if (set.n == 0)
+        cli_say(cli, "no program that uses %s was reported: run `cell report PROGRAM`", cell);
+    cell_buffer_free(&text);
+    cell_buffer_free(&safe);
+    consumers_free(&set);
+    if (cli->json)
+        return out_print(cli, &j);
+    cell_buffer_free(&j.b);
+    return r;
+}
+
+/* ---- of all ---- */
+
+/* Cells of cell.json and those of which the folder knows something, each once, sorted. */
+struct names {
+    char **items;
+    size_t n;
+};
+
+static bool add_name(struct names *names, const char *name)
+{
+    char **grown = realloc(names->items, (names->n + 1) * sizeof(*grown));
+
+    if (!grown)
+        return false;
+    names->items = grown;
+    names->items[names->n] = strdup(name);
+    return names->items[names->n] && ++names->n;
+}
+
+static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+static bool find_names(struct cli *cli, const char *registry, struct names *names)
+{
+    char *dir = consumers_dir(cli, registry);
+    DIR *open = dir ? opendir(dir) : NULL;
+    bool good = true;
+
+    for (uint32_t i = 0; good && !registry && i < cli->config->ncells; i++)
+        good = add_name(names, cli->config->cells[i].name);
+    for (const struct dirent *d; good && open && (d = readdir(open)) != NULL;)
+        if (cell_is_identifier(d->d_name))
+            good = add_name(names, d->d_name);
+    if (open)
+        closedir(open);
+    free(dir);
+    if (names->n > 1)
+        qsort(names->items, names->n, sizeof(*names->items), compare_names);
+    return good;
+}
+
+static int show_cell(struct cli *cli, const char *cell, const char *registry, struct cli_json *j)
+{
+    struct consumer_set set;
+    char line[200];
+    int r = consumers_gather(cli, cell, registry, true, &set);
+
+    if (r != CLI_OK || set.n == 0)
+        return r;
+    out_begin(j, NULL, '{');
+    out_str(j, "cell", cell);
+    out_uint(j, "programs", set.n);
+    out_end(j, '}');
+    int len = snprintf(line, sizeof(line), "%s: %zu program%s\n", cell, set.n, set.n == 1 ? "" : "s");
+    if (!cli->json)
+        cli_write(line, (size_t)len);
+    consumers_free(&set);
     return CLI_OK;
 }
 
-/* The names of the folders in the registry. */
-static int show_cells(struct cli *cli, const char *dir)
+static int show_cells(struct cli *cli, const char *registry)
 {
-    struct dirent **found = NULL;
+    struct names names = {0};
     struct cli_json j = {0};
-    int n = scandir(dir, &found, NULL, alphasort);
+    int r = CLI_OK;
 
+    if (!registry && !cli_config(cli, true))
+        return CLI_FAILED;
+    if (!find_names(cli, registry, &names))
+        r = cli_error(cli, CLI_FAILED, NULL, "out of memory");
     out_begin(&j, NULL, '{');
     out_begin(&j, "cells", '[');
-    for (int i = 0; i < n; i++) {
-        struct consumer_list list = {0};
-        char line[200];
-
-        if (cell_is_identifier(found[i]->d_name) && consumers_list(dir, found[i]->d_name, &list, NULL) >= 0) {
-            out_begin(&j, NULL, '{');
-            out_str(&j, "cell", found[i]->d_name);
-            out_uint(&j, "programs", list.n);
-            out_end(&j, '}');
-            int len =
-                snprintf(line, sizeof(line), "%s: %zu program%s\n", found[i]->d_name, list.n, list.n == 1 ? "" : "s");
-            if (!cli->json)
-                cli_write(line, (size_t)len);
-            consumers_free(&list);
-        }
-        free(found[i]);
-    }
-    free(found);
+    for (size_t i = 0; r == CLI_OK && i < names.n; i++)
+        if (i == 0 || strcmp(names.items[i - 1], names.items[i]) != 0)
+            r = show_cell(cli, names.items[i], registry, &j);
     out_end(&j, ']');
+    out_end(&j, '}');
+    for (size_t i = 0; i < names.n; i++)
+        free(names.items[i]);
+    free(names.items);
+    if (r == CLI_OK && cli->json)
+        return out_print(cli, &j);
+    cell_buffer_free(&j.b);
+    return r;
+}
+
+/* ---- forgetting ---- */
+
+static int forget(struct cli *cli, const char *cell, const char *registry, const char *program, const char *path)
+{
+    struct cell_buffer folder = {0};
+    struct cli_json j = {0};
+    struct cell_error e = {0};
+    uint32_t in_cell = 0, in_folder = 0;
+    char name[CELL_MAX_NAME + 1];
+    int r = CELL_OK;
+
+    cell_consumer_name(program, name);
+    if (!registry) {
+        if (!cli_config(cli, false))
+            return CLI_FAILED;
+        const struct consumer_link from = {cell_config_address(cli->config, cell), cell, cli->config->trust_any_owner,
+                                           ASK_MS};
+        r = from.address ? link_forget(&from, name, path, &in_cell, &e) : CELL_NO_MEMORY;
+        if (link_keeps_none(r)) {
+            cli_warn(cli, "%s cannot be asked: %s; only .cell/consumers is cleared of it", cell, e.text);
+            r = CELL_OK;
+        }
+    }
+    if (r >= 0 && (registry || cli->config->dir)) {
+        char *dir = consumers_dir(cli, registry);
+
+        cell_buffer_printf(&folder, "%s/%s", dir ? dir : "", cell);
+        free(dir);
+        r = dir && cell_buffer_ok(&folder) ? cell_consumers_forget(folder.data, name, path, &in_folder, &e)
+                                           : cell_error_set(&e, CELL_NO_MEMORY, "out of memory");
+        cell_buffer_free(&folder);
+    }
+    if (r < 0)
+        return cli_error(cli, cli_exit_of(r), NULL, "%s: %s", cell, e.text);
+    if (in_cell + in_folder == 0)
+        return cli_error(cli, CLI_FAILED, "`cell consumers` lists them", "no program '%s' that uses %s was reported",
+                         name, cell);
+    out_begin(&j, NULL, '{');
+    out_str(&j, "cell", cell);
+    out_uint(&j, "forgotten", in_cell + in_folder);
     out_end(&j, '}');
     if (cli->json)
         return out_print(cli, &j);
@@ -335,53 +333,23 @@ static int show_cells(struct cli *cli, const char *dir)
     return CLI_OK;
 }
 
-static int show_all(struct cli *cli, const char *dir, const char *cell)
-{
-    struct consumer_list list;
-    struct cell_error e = {0};
-    struct cli_json j = {0};
-    struct cell_buffer text = {0}, safe = {0};
-    int r = CLI_OK;
-
-    if (consumers_list(dir, cell, &list, &e) < 0)
-        return cli_error(cli, CLI_FAILED, NULL, "%s", e.text);
-    out_begin(&j, NULL, '{');
-    out_str(&j, "cell", cell);
-    out_begin(&j, "programs", '[');
-    for (size_t i = 0; r == CLI_OK && i < list.n; i++)
-        r = show_consumer(cli, &list.items[i], &j, &text);
-    out_end(&j, ']');
-    out_end(&j, '}');
-    if (r == CLI_OK && !cli->json && text.len) {
-        cli_safe(&safe, text.data, text.len);
-        cli_write(safe.data ? safe.data : "", safe.len);
-    }
-    if (r == CLI_OK && list.n == 0)
-        cli_say(cli, "no program that uses %s was reported: run `cell report PROGRAM`", cell);
-    cell_buffer_free(&text);
-    cell_buffer_free(&safe);
-    consumers_free(&list);
-    if (r == CLI_OK && cli->json)
-        return out_print(cli, &j);
-    cell_buffer_free(&j.b);
-    return r;
-}
-
 int cmd_consumers(struct cli *cli, int argc, char **argv)
 {
-    const char *registry = NULL;
-    const struct cli_option options[] = {{.name = "registry", .value = &registry}};
+    const char *registry = NULL, *program = NULL, *path = NULL;
+    const struct cli_option options[] = {{.name = "registry", .value = &registry},
+                                         {.name = "forget", .value = &program},
+                                         {.name = "path", .value = &path}};
     struct cli_args args;
-    int r = cli_parse(cli, argc, argv, options, 1, &args);
+    int r = cli_parse(cli, argc, argv, options, 3, &args);
 
     if (r != 0)
         return r;
     if (args.n > 1 || (args.n && !cell_is_identifier(args.items[0])))
         return cli_error(cli, CLI_USAGE, "run `cell help consumers`", "consumers takes the name of one cell");
-    char *dir = consumers_dir(cli, registry);
-    if (!dir)
-        return CLI_FAILED;
-    r = args.n ? show_all(cli, dir, args.items[0]) : show_cells(cli, dir);
-    free(dir);
-    return r;
+    if ((program && !args.n) || (path && !program))
+        return cli_error(cli, CLI_USAGE, "run `cell help consumers`", "%s",
+                         path ? "--path says which program --forget means" : "--forget needs the name of the cell");
+    if (program)
+        return forget(cli, args.items[0], registry, program, path);
+    return args.n ? show_all(cli, args.items[0], registry) : show_cells(cli, registry);
 }

@@ -1,33 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * The record of programs that use a cell: one file a program, DIR/CELL/PROGRAM, which holds its two sections
- * (core/uses.h) as far as they are about that cell. DIR may be any folder that those who build programs and those who
- * own the cell share: files are replaced by renaming, and need no server.
+ * Programs that use a cell, as they were reported. The cell keeps them (ask with link_…). Where it does not run they
+ * are in a folder, DIR/CELL, which may also be one that those who build programs and those who own the cell share.
  */
 #ifndef CELL_CLI_CONSUMERS_H
 #define CELL_CLI_CONSUMERS_H
 
 #include "cli.h"
-#include "core/uses.h"
+#include "core/consumer.h"
 
-#define CONSUMERS_MAX 1000u            /* programs of one cell */
-#define CONSUMERS_MAX_BYTES (8u << 20) /* of one program's record */
-
-struct consumer {
-    char *program;    /* the name under which it was reported */
-    char *path;       /* of its record */
-    int64_t reported; /* seconds since 1970 */
+struct known_consumer {
+    struct cell_consumer *consumer;
+    bool in_cell; /* false: only the folder has it */
 };
-struct consumer_list {
-    struct consumer *items;
+struct consumer_set {
+    struct known_consumer *items; /* sorted by program and path */
     size_t n;
 };
 
-/* Where the records are: `registry`, or .cell/consumers beside cell.json. NULL after reporting. The caller frees it. */
+/* Where the folder is: `registry`, or .cell/consumers beside cell.json. NULL after reporting. The caller frees it. */
 char *consumers_dir(struct cli *cli, const char *registry);
-/* The programs that were reported for `cell`, sorted by name; none when there is no such folder. */
-int consumers_list(const char *dir, const char *cell, struct consumer_list *list, struct cell_error *e);
-void consumers_free(struct consumer_list *list);
-int consumers_read(const char *path, struct cell_uses **uses, struct cell_error *e);
+
+/* All that is known of `cell`: what it says itself, and what only the folder has. With `registry`, what that holds. A
+ * cell that does not answer is said on stderr unless `quiet`. CLI_OK, or what was reported. */
+int consumers_gather(struct cli *cli, const char *cell, const char *registry, bool quiet, struct consumer_set *set);
+void consumers_free(struct consumer_set *set);
+
+/* ---- link_consumers.c: what the cell keeps; errors as of cell_link_open, and what the cell answers ---- */
+
+struct consumer_link {
+    const char *address, *cell;
+    bool any_owner;
+    uint32_t ms; /* for everything together */
+};
+int link_report(const struct consumer_link *to, const struct cell_consumer *c, struct cell_error *e);
+/* Appends them. */
+int link_consumers(const struct consumer_link *to, struct consumer_set *set, struct cell_error *e);
+/* `path` NULL = of all paths. */
+int link_forget(const struct consumer_link *to, const char *program, const char *path, uint32_t *n,
+                struct cell_error *e);
+/* True when the cell is not there to be asked, or keeps no such records: then the folder is the place. */
+bool link_keeps_none(int status);
+
+/* Takes `c` over, also when it fails. CELL_NO_MEMORY. */
+int consumers_add(struct consumer_set *set, struct cell_consumer *c, bool in_cell, struct cell_error *e);
 
 #endif

@@ -134,6 +134,34 @@ static void check_compiler(struct doctor *d)
         check_plugin_loads(d, &t);
 }
 
+/* What `cell clangd` would start. Only editors need it, so that nothing here is a failure. */
+static void check_clangd(struct doctor *d)
+{
+    struct toolchain t;
+    struct cell_error e = {0};
+    char fix[200];
+
+    if (toolchain_find_clangd(&t, &e) >= 0) {
+        report(d, VERDICT_OK, "clangd", NULL, "%s (LLVM %u, linked dynamically) loads %s", t.clang, t.version,
+               t.plugin);
+        return;
+    }
+    const char *export =
+        "use the distribution's clangd, as apt install clangd-19, or `cell export headers` for this one";
+    if (!t.clang[0]) {
+        report(d, VERDICT_WARN, "clangd", "apt install clangd-19; only `cell clangd` needs it", "%s", e.text);
+    } else if (!t.plugin[0]) {
+        snprintf(fix, sizeof(fix), "build it: cmake -DCELL_LLVM_VERSIONS=%u; or install another clangd", t.version);
+        report(d, VERDICT_WARN, "clangd", t.version ? fix : "CELL_CLANGD must name a clangd", "%s", e.text);
+    } else if (toolchain_linkage(t.clang) == LINKAGE_STATIC) {
+        report(d, VERDICT_WARN, "clangd", export, "%s (LLVM %u) is linked statically, so that it cannot load %s",
+               t.clang, t.version, t.plugin);
+    } else {
+        report(d, VERDICT_WARN, "clangd", export, "%s (LLVM %u) does not run with %s in it: another build of LLVM",
+               t.clang, t.version, t.plugin);
+    }
+}
+
 /* The library that programs will load, by the loader's own search, must be the one that this program belongs to. */
 static void check_runtime(struct doctor *d)
 {
@@ -313,6 +341,7 @@ int cmd_doctor(struct cli *cli, int argc, char **argv)
     out_begin(&d.json, NULL, '{');
     out_begin(&d.json, "checks", '[');
     check_compiler(&d);
+    check_clangd(&d);
     check_runtime(&d);
     check_project(&d);
     out_end(&d.json, ']');

@@ -35,16 +35,21 @@ const struct cli_command cli_commands[] = {
     {"check", cmd_check, "--against NEWBINARY [PROGRAM…]",
      "Tell which programs a new version of a cell would break, and where",
      "  --against NEWBINARY the program of the cell as it would be deployed\n"
-     "  --registry DIR      where reported programs are recorded; default: .cell/consumers beside cell.json\n"
+     "  --registry DIR      a folder of reported programs, in place of what the cell knows\n"
      "\n"
      "Without programs, checks those that were reported (`cell report`). Exit code 1 when one would be refused as it\n"
      "runs, or would not compile.\n"},
-    {"report", cmd_report, "PROGRAM…", "Record what programs use of the cells that they import",
-     "  --registry DIR      where to record it; default: .cell/consumers beside cell.json\n"
+    {"report", cmd_report, "PROGRAM…", "Tell cells what programs use of them",
+     "  --as NAME           under this name, wherever it was built; default: the file's name and path\n"
+     "  --build             as a build does: to cells that run, silently, and never a failure\n"
+     "  --registry DIR      into a folder, and to no cell\n"
      "\n"
-     "A later report of a program of the same name replaces the earlier one.\n"},
+     "The cell keeps it; when it does not run, .cell/consumers beside cell.json does. A later report of the same\n"
+     "program replaces the earlier one.\n"},
     {"consumers", cmd_consumers, "[CELL]", "List the programs that were reported, and what they use",
-     "  --registry DIR      where they are recorded; default: .cell/consumers beside cell.json\n"},
+     "  --forget PROGRAM    forget it\n"
+     "  --path PATH         with --forget: only the one that was built there\n"
+     "  --registry DIR      a folder of reported programs, in place of what the cell knows\n"},
     {"call", cmd_call, "CELL.METHOD [NAME=VALUE…] [-H KEY=VALUE…] [--timeout MS] [--address ADDRESS]",
      "Call one method of a running cell",
      "  -H, --meta K=V      request metadata; may be repeated\n"
@@ -82,6 +87,31 @@ const struct cli_command cli_commands[] = {
      "  --yes, -y           do not ask before\n"
      "\n"
      "Waits for as long as a step takes. What was done stays done when a later step fails, and is not done again.\n"},
+    {"history", cmd_history, "[CELL] [--table NAME] [--limit N]", "Show what plans have done to the database of a cell",
+     "  --table NAME        only to this table\n"
+     "  --limit N           at most so many steps, the latest ones (20)\n"
+     "\n"
+     "CELL is postgres by default. A step that was interrupted says so; a later one has finished it.\n"},
+    {"drift", cmd_drift, "[CELL] [TABLE [NAME]] [--adopt | --revert | --ignore] [--loses-data]",
+     "Show what was changed by hand in the database of a cell, or settle it",
+     "  --adopt             it is right so, and from now on what is compared with\n"
+     "  --revert            change the database back\n"
+     "  --ignore            leave it, and report it no more as long as it stays as it is\n"
+     "  --loses-data        with --revert: also what loses data, such as dropping a column that was added\n"
+     "\n"
+     "TABLE and NAME (of a column, constraint or index) limit both. CELL is postgres by default. Exit code 0 when\n"
+     "nothing was changed or all was settled or is ignored, 1 otherwise.\n"},
+    {"psql", cmd_psql, "[CELL] [-- PSQL-ARGUMENTS…]", "Open psql on the database of a cell",
+     "The cell tells where the database is, and never a password: what psql needs of that comes from PGPASSWORD or\n"
+     "~/.pgpass. CELL is postgres by default.\n"},
+    {"dump", cmd_dump, "[CELL] [--output FILE] [-- PG_DUMP-ARGUMENTS…]", "Back up the database of a cell with pg_dump",
+     "  --output FILE       write an archive for `cell restore` there; default: SQL on standard output\n"},
+    {"restore", cmd_restore, "FILE [CELL] [--clean]", "Bring a backup into the database of a cell, all or nothing",
+     "  --clean             drop what is there of it before\n"
+     "\n"
+     "FILE is an archive of `cell dump --output`, or SQL.\n"},
+    {"upgrade", cmd_upgrade, "[CELL]", "Bring a cell's own PostgreSQL server to a newer version",
+     "The cell must not run, and both versions must be installed. The old cluster is kept beside the new one.\n"},
     {"test-db", cmd_test_db, "[--source NAME] [--cell NAME] -- COMMAND…", "Run a command with a database of its own",
      "  --source NAME       a copy of this database, to which nobody may be connected; default: the schema of the\n"
      "                      cell's own database, without rows\n"

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "elf_file.h"
 #include "toolchain.h"
 
 #define PLUGIN_NAME "libcellplugin.so"
@@ -221,41 +222,64 @@ int toolchain_find(struct toolchain *t, struct cell_error *e)
                        : cell_error_set(e, CELL_NOT_FOUND, "there is no clang in PATH");
 }
 
-/* One candidate: true when it can be used. `why` says what is wrong with it. */
-static bool try_clangd(const char *clangd, unsigned version, struct toolchain *t, struct cell_error *why)
+enum toolchain_linkage toolchain_linkage(const char *program)
+{
+    static const struct elf_wanted names = {".dynstr", "names of libraries", 1, 64u << 20};
+    static const char *const libraries[] = {"libclang-cpp.so", "libLLVM"};
+    struct cell_buffer text = {0};
+    struct elf_file f;
+    enum toolchain_linkage found = LINKAGE_UNKNOWN;
+
+    if (elf_open(program, &f, NULL) < 0)
+        return found;
+    int r = elf_read(&f, &names, &text, NULL);
+    if (r >= 0 || r == CELL_NOT_FOUND)
+        found = LINKAGE_STATIC;
+    for (size_t i = 0; r >= 0 && i < sizeof(libraries) / sizeof(libraries[0]); i++)
+        if (memmem(text.data, text.len, libraries[i], strlen(libraries[i])))
+            found = LINKAGE_DYNAMIC;
+    cell_buffer_free(&text);
+    elf_close(&f);
+    return found;
+}
+
+/* One candidate: true when it can be used, else `e` says what is wrong with it. `t` becomes this one, or stays what was
+ * looked at first. */
+static bool try_clangd(const char *clangd, unsigned version, struct toolchain *t, struct cell_error *e)
 {
     char plugin[4096];
+    bool known = find_plugin(version, plugin), first = !t->clang[0];
 
-    if (!find_plugin(version, plugin)) {
-        cell_error_set(why, CELL_NOT_FOUND, "there is no plugin for %s (LLVM %u)", clangd, version);
-        return false;
-    }
     simplify(plugin);
-    if (!can_preload(clangd, plugin)) {
-        cell_error_set(why, CELL_NOT_FOUND,
+    bool good = known && can_preload(clangd, plugin);
+    if (good || first) {
+        snprintf(t->clang, sizeof(t->clang), "%s", clangd);
+        memcpy(t->plugin, plugin, sizeof(plugin));
+        t->version = version;
+    }
+    if (good || !first)
+        return good;
+    if (!known) {
+        t->plugin[0] = '\0';
+        cell_error_set(e, CELL_NOT_FOUND, "there is no plugin for %s (LLVM %u)", clangd, version);
+    } else {
+        cell_error_set(e, CELL_NOT_FOUND,
                        "%s cannot load %s: it is linked statically, or of another LLVM; use `cell export headers`",
                        clangd, plugin);
-        return false;
     }
-    snprintf(t->clang, sizeof(t->clang), "%s", clangd);
-    memcpy(t->plugin, plugin, sizeof(plugin));
-    t->version = version;
-    return true;
+    return false;
 }
 
 int toolchain_find_clangd(struct toolchain *t, struct cell_error *e)
 {
     const char *named = getenv("CELL_CLANGD");
-    struct cell_error why = {0}, first = {0};
     char clangd[4096], name[32];
 
     *t = (struct toolchain){.version = 0};
     if (named && named[0]) {
         if (!find_program(named, clangd))
             return cell_error_set(e, CELL_NOT_FOUND, "CELL_CLANGD names %s, which is no program", named);
-        return try_clangd(clangd, ask_clangd_version(clangd), t, &why)
-                   ? CELL_OK
-                   : cell_error_set(e, CELL_NOT_FOUND, "%s", why.text);
+        return try_clangd(clangd, ask_clangd_version(clangd), t, e) ? CELL_OK : CELL_NOT_FOUND;
     }
     for (unsigned version = NEWEST_CLANG; version + 1 >= OLDEST_CLANG; version--) {
         bool plain = version < OLDEST_CLANG;
@@ -264,11 +288,8 @@ int toolchain_find_clangd(struct toolchain *t, struct cell_error *e)
         if (!find_program(name, clangd))
             continue;
         unsigned number = plain || getenv("CELL_PLUGIN") ? ask_clangd_version(clangd) : version;
-        if (try_clangd(clangd, number, t, &why))
+        if (try_clangd(clangd, number, t, e))
             return CELL_OK;
-        if (!first.text[0])
-            first = why;
     }
-    return first.text[0] ? cell_error_set(e, CELL_NOT_FOUND, "%s", first.text)
-                         : cell_error_set(e, CELL_NOT_FOUND, "there is no clangd in PATH");
+    return t->clang[0] ? CELL_NOT_FOUND : cell_error_set(e, CELL_NOT_FOUND, "there is no clangd in PATH");
 }

@@ -17,8 +17,13 @@ struct toolchain {
 int toolchain_find(struct toolchain *t, struct cell_error *e);
 
 /* The clangd that has a plugin, in `clang`: CELL_CLANGD and CELL_PLUGIN win; else the newest in PATH that can load its
- * plugin, which one that is linked statically cannot. CELL_NOT_FOUND says what is missing. */
+ * plugin, which one that is linked statically cannot. CELL_NOT_FOUND says what is missing; `clang`, `version` and
+ * `plugin` are then those of the first that was looked at, as far as it has them. */
 int toolchain_find_clangd(struct toolchain *t, struct cell_error *e);
+
+/* Whether a program loads LLVM as a library, which a plugin can be preloaded beside. */
+enum toolchain_linkage { LINKAGE_UNKNOWN, LINKAGE_DYNAMIC, LINKAGE_STATIC }; /* UNKNOWN: a script, for one */
+enum toolchain_linkage toolchain_linkage(const char *program);
 
 /* A template for mkstemp or mkdtemp: "$TMPDIR/cell-NAME-XXXXXX", or in /tmp. */
 void toolchain_temporary(const char *name, char *path, size_t size);

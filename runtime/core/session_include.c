@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * Questions of what a unit includes as a precompiled header: its compilation had them, and carries nothing out. A
+ * record is {"auth": [question, …]}, in the order in which they were asked, under the hash of a path.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/session_parts.h"
+
+#define MAX_RECORD (16u << 20)
+
+static const char *include_path(struct cell_session *s, const char *path)
+{
+    char key[CELL_FINGERPRINT_LEN + 1];
+    cell_sha256_hex(path, strlen(path), key);
+    key[32] = '\0';
+    return cell_store_path(&s->store, "included", key, ".json");
+}
+
+static bool put_cell(const struct known_cell *c, bool first, struct cell_buffer *out)
+{
+    bool any = false;
+    for (const struct asked *a = c->asked; a; a = a->next) {
+        if (!a->question)
+            continue;
+        if (!any)
+            cell_buffer_printf(out, "%s\"%s\":[", first ? "" : ",", c->pub.name);
+        cell_buffer_puts(out, any ? "," : "");
+        cell_buffer_puts(out, a->question);
+        any = true;
+    }
+    cell_buffer_puts(out, any ? "]" : "");
+    return any;
+}
+
+void cell_session_keep_included(struct cell_session *s, const char *path)
+{
+    struct cell_buffer b = {0};
+    const char *file = include_path(s, path);
+    bool any = false;
+    cell_buffer_puts(&b, "{");
+    for (const struct known_cell *c = s->cells; c; c = c->next)
+        any |= put_cell(c, !any, &b);
+    cell_buffer_puts(&b, "}");
+    if (file && any && cell_buffer_ok(&b))
+        cell_store_write(&s->store, file, b.data, b.len, NULL);
+    else if (file && cell_store_check(&s->store, NULL) >= 0)
+        unlink(file);
+    cell_buffer_free(&b);
+}
+
+static int ask_one(struct cell_session *s, struct session_cell *cell, const struct json_at *question, const char *path,
+                   struct cell_error *e)
+{
+    struct cell_buffer text = {0}, request = {0};
+    struct cell_schema *declared = NULL;
+    struct cell_expansion *x = NULL;
+    cell_json_put(&text, question);
+    int r = cell_buffer_ok(&text) ? cell_lock_request(text.data, text.len, path, s->mode == SESSION_LIVE, &request, e)
+                                  : session_no_memory(e);
+    if (r >= 0)
+        r = cell_request_declared(request.data, request.len, &declared, e);
+    if (r >= 0)
+        r = cell_session_expand(s, cell, request.data, request.len, declared, &x, e);
+    cell_expansion_free(x);
+    cell_schema_free(declared);
+    cell_buffer_free(&text);
+    cell_buffer_free(&request);
+    return r;
+}
+
+static int ask_cell(struct cell_session *s, const char *name, const struct json_at *questions, const char *path,
+                    struct cell_error *e)
+{
+    struct session_cell *cell = NULL;
+    struct json_at question;
+    int r = cell_session_cell(s, name, &cell);
+    if (r < 0)
+        return cell ? session_fail_again(cell, e) : session_no_memory(e);
+    for (size_t i = 0; r >= 0 && i < cell_json_count(questions); i++) {
+        r = cell_json_item_object(questions, i, &question, e);
+        if (r >= 0)
+            r = ask_one(s, cell, &question, path, e);
+    }
+    return r;
+}
+
+int cell_session_ask_included(struct cell_session *s, const char *path, struct cell_error *e)
+{
+    CELL_CLEANUP(cell_json_free) struct cell_json doc = {0};
+    CELL_CLEANUP(cell_cleanup_free) char *text = NULL;
+    const char *file = include_path(s, path), *name;
+    void *iterator = NULL;
+    size_t len;
+    int r = file ? cell_store_check(&s->store, e) : session_no_memory(e);
+    if (r < 0 || cell_file_read(file, MAX_RECORD, &text, &len, NULL) < 0 ||
+        cell_json_load(text, len, CELL_DATA_LOSS, &doc, NULL) < 0 || text[0] != '{')
+        return r < 0 ? r : CELL_OK;
+    while (r >= 0 && (name = cell_json_next(&doc.root, &iterator))) {
+        struct json_at questions;
+        if (cell_json_array(&doc.root, name, JSON_REQUIRED, &questions, NULL) >= 0)
+            r = ask_cell(s, name, &questions, path, e);
+    }
+    return r;
+}

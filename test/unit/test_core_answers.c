@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Answers that are kept, what is pending, and what is carried out at the end of a compilation. */
+#include "session_fixture.h"
+
+#include "core/store.h"
+
+#define ANSWER(n)                                                                                                      \
+    "{\"constants\":[{\"name\":\"N\",\"type\":\"i64\",\"value\":\"" n "\"}],\"expansion\":\"cell.expansion/1\"}"
+#define PLANNED(n)                                                                                                     \
+    "{\"constants\":[{\"name\":\"N\",\"type\":\"i64\",\"value\":\"" n                                                  \
+    "\"}],\"expansion\":\"cell.expansion/1\",\"plan\":"                                                                \
+    "{\"id\":\"ab\",\"steps\":[{\"text\":\"t\",\"kind\":\"k\"}]}}"
+#define DONE "{\"applied\":[{\"id\":\"ab\",\"steps\":1}],\"state\":\"after\"}"
+
+/* A request as a compiler makes it. */
+static const char *request_of(const char *name, const char *mode)
+{
+    static char json[512];
+    snprintf(
+        json, sizeof(json),
+        "{\"annotation\":{\"verb\":\"table\",\"args\":[\"%ss\"],\"location\":\"a.c:%zu:1\"},\"declaration\":{\"kind\":"
+        "\"struct\",\"name\":\"%s\",\"type\":{\"name\":\"%s\",\"kind\":\"struct\",\"size\":4,\"align\":4,\"fields\":[{"
+        "\"name\":\"x\",\"type\":\"i32\",\"offset\":0}]},\"types\":[]},\"language\":\"c\",\"abi\":\"lp64-le\",\"mode\":"
+        "\"%s\"}",
+        name, (size_t)rand() % 1000, name, name, mode);
+    return json;
+}
+
+/* The answer's constant, "" when there was none. */
+static const char *expand_as(const char *name, const char *mode, int expected)
+{
+    static char value[32];
+    struct cell_expansion *x = NULL;
+    const char *json = request_of(name, mode);
+    struct session_cell *cell = ask_unchecked("auth", CELL_OK);
+    error = (struct cell_error){0};
+    int r = cell_session_expand(session, cell, json, strlen(json), NULL, &x, &error);
+    if (r != expected)
+        printf("expand %s: %d %s\n", name, r, error.text);
+    CHECK(r == expected);
+    snprintf(value, sizeof(value), "%s", x ? x->content->constants[0].text : "");
+    cell_expansion_free(x);
+    return value;
+}
+
+static const char *expand(const char *name) { return expand_as(name, "live", CELL_OK); }
+
+static void begin_asking(enum session_mode mode)
+{
+    session_begin(mode);
+    fake.states = fake.expands = fake.applies = 0;
+}
+
+static void end_unit(void)
+{
+    cell_session_settle(session);
+    session_done();
+}
+
+static void project_with(const char *state, const char *expansion)
+{
+    project_make();
+    fake.state = state;
+    fake.expansion = expansion;
+}
+
+/* One whole compilation of one question in plan mode, as in an editor or with -fsyntax-only. */
+static void learn(const char *state, const char *expansion)
+{
+    fake.state = state;
+    fake.expansion = expansion;
+    begin_asking(SESSION_PLAN);
+    expand("user");
+    end_unit();
+}
+
+TEST(an_answer_is_kept_while_the_state_is_the_same)
+{
+    project_with("one", ANSWER("1"));
+    begin_asking(SESSION_LIVE);
+    CHECK_STR(expand("user"), "1");
+    CHECK_STR(expand("user"), "1"); /* twice in one unit: not kept yet */
+    CHECK(fake.states == 1 && fake.expands == 2);
+    end_unit();
+    CHECK(fake.states == 2 && count_files(".cell/answers") == 1);
+
+    fake.expansion = ANSWER("2");
+    begin_asking(SESSION_PLAN);
+    CHECK_STR(expand_as("user", "plan", CELL_OK), "1");
+    CHECK_STR(expand("user"), "1");
+    CHECK(fake.states == 1 && fake.expands == 0);
+    end_unit();
+    CHECK(fake.states == 1);
+
+    fake.state = "two";
+    begin_asking(SESSION_LIVE);
+    CHECK_STR(expand("user"), "2");
+    CHECK(fake.expands == 1);
+    end_unit();
+    fake.version = "another";
+    fake.expansion = ANSWER("3");
+    begin_asking(SESSION_LIVE);
+    CHECK_STR(expand("user"), "3");
+    end_unit();
+    CHECK(count_files(".cell/answers") == 1);
+    project_remove();
+}
+
+TEST(an_answer_from_between_two_states_is_not_kept_for_builds)
+{
+    project_with("one", ANSWER("1"));
+    begin_asking(SESSION_LIVE);
+    expand("user");
+    fake.state = "two";
+    end_unit();
+    fake.state = "one";
+    fake.expansion = ANSWER("2");
+    begin_asking(SESSION_LIVE);
+    CHECK_STR(expand("user"), "2");
+    project_remove();
+}
+
+TEST(what_is_damaged_is_asked_for_again)
+{
+    project_with("one", ANSWER("1"));
+    learn("one", ANSWER("1"));
+    const char *path = only_file(".cell/answers");
+    char kept[256], *good;
+    snprintf(kept, sizeof(kept), "%s", path);
+    good = temp_read(kept);
+    REQUIRE(good);
+    const size_t len = strlen(good);
+    for (size_t cut = 0; cut < len; cut++) {
+        char *bad = strdup(good);
+        bad[cut] = (char)(bad[cut] ^ 1);
+        if (bad[cut])
+            temp_write(kept, bad);
+        free(bad);
+        fake.expansion = ANSWER("2");
+        begin_asking(SESSION_PLAN);
+        CHECK_STR(expand("user"), "2");
+        bad = strdup(good);
+        bad[cut] = '\0';
+        temp_write(kept, bad);
+        free(bad);
+        CHECK_STR(expand("user"), "2");
+    }
+    temp_write(kept, good);
+    begin_asking(SESSION_PLAN);
+    CHECK_STR(expand("user"), "1");
+    free(good);
+    project_remove();
+}
+
+TEST(a_cell_without_a_state_is_asked_each_time)
+{
+    project_with(NULL, ANSWER("1"));
+    for (int i = 0; i < 2; i++) {
+        begin_asking(SESSION_LIVE);
+        CHECK_STR(expand("user"), "1");
+        CHECK_STR(expand("other"), "1");
+        end_unit();
+        CHECK(fake.states == 1 && fake.expands == 2);
+    }
+    CHECK(fake.opens == 2); /* to be told that there is none is no failure of the connection */
+    project_remove();
+}
+
+TEST(who_imports_only_asks_for_no_state)
+{
+    project_with("one", ANSWER("1"));
+    begin_asking(SESSION_LIVE);
+    ask("auth", CELL_OK);
+    end_unit();
+    CHECK(fake.states == 0);
+    project_remove();
+}
+
+/* ---- editors ---- */
+
+static void begin_hurried(enum session_mode mode)
+{
+    session_begin(mode);
+    cell_session_hurry(session, 50);
+    fake.states = fake.expands = 0;
+}
+
+TEST(in_a_hurry_an_old_answer_is_better_than_none)
+{
+    project_with("one", ANSWER("1"));
+    learn("one", ANSWER("1"));
+    fake.state = "two";
+    fake.request_status = CELL_DEADLINE_EXCEEDED;
+    begin_hurried(SESSION_PLAN);
+    struct session_cell *cell = ask("auth", CELL_OK);
+    CHECK_STR(expand("user"), "1");
+    CHECK(cell->answer_stale && cell->answer_error.status == CELL_DEADLINE_EXCEEDED && cell->answer_error.text[0]);
+    CHECK_STR(expand_as("other", "plan", CELL_DEADLINE_EXCEEDED), "");
+    CHECK(!cell->answer_stale);
+    end_unit();
+    begin_asking(SESSION_LIVE); /* a build fails */
+    expand_as("user", "live", CELL_DEADLINE_EXCEEDED);
+    end_unit();
+
+    fake.request_status = 0;
+    fake.open_status = CELL_UNAVAILABLE;
+    begin_hurried(SESSION_PLAN);
+    CHECK_STR(expand("user"), "1");
+    CHECK(ask_unchecked("auth", CELL_OK)->answer_stale);
+    end_unit();
+
+    /* Completion asks nobody. */
+    begin_hurried(SESSION_MIRROR);
+    CHECK_STR(expand("user"), "1");
+    CHECK(fake.states == 0 && fake.expands == 0);
+    end_unit();
+    session_begin(SESSION_MIRROR);
+    expand_as("user", "plan", CELL_FAILED_PRECONDITION);
+    project_remove();
+}
+
+TEST(an_editor_knows_answers_of_cells_without_states_too)
+{
+    project_with(NULL, ANSWER("1"));
+    learn(NULL, ANSWER("1"));
+    fake.open_status = CELL_UNAVAILABLE;
+    begin_hurried(SESSION_PLAN);
+    CHECK_STR(expand("user"), "1");
+    project_remove();
+}
+
+/* ---- plans ---- */
+
+TEST(what_has_a_plan_is_pending_for_what_follows)
+{
+    project_with("one", ANSWER("1"));
+    begin_asking(SESSION_LIVE);
+    expand("plain");
+    fake.expansion = PLANNED("2");
+    expand("user");
+    CHECK(!strstr(fake_last, "pending"));
+    expand("other");
+    CHECK(strncmp(fake_last, "{\"pending\":[{\"annotation\"", 25) == 0 && strstr(fake_last, "\"name\":\"user\""));
+    CHECK(!strstr(fake_last, "\"name\":\"plain\""));
+    fake.expansion = ANSWER("3");
+    expand("query");
+    CHECK(strstr(fake_last, "\"name\":\"user\"") && strstr(fake_last, "\"name\":\"other\""));
+    CHECK(cell_session_planned(ask("auth", CELL_OK)) == 2);
+    end_unit();
+
+    /* Kept with what was pending. */
+    fake.expansion = ANSWER("9");
+    begin_asking(SESSION_PLAN);
+    expand("plain");
+    expand("user");
+    expand("other");
+    CHECK_STR(expand("query"), "3");
+    CHECK(fake.expands == 0);
+    end_unit();
+    begin_asking(SESSION_PLAN);
+    CHECK_STR(expand("query"), "9");
+    CHECK(fake.expands == 1);
+    project_remove();
+}
+
+static struct cell_applied *apply(int expected)
+{
+    struct cell_applied *applied = NULL;
+    error = (struct cell_error){0};
+    int r = cell_session_apply(session, ask_unchecked("auth", CELL_OK), &applied, &error);
+    if (r != expected)
+        printf("apply: %d %s\n", r, error.text);
+    CHECK(r == expected && (r >= 0 || error.text[0]));
+    return applied;
+}
+
+TEST(plans_are_carried_out_once_and_what_follows_is_learnt)
+{
+    project_with("one", PLANNED("1"));
+    begin_asking(SESSION_LIVE);
+    expand("user");
+    fake.applied = DONE;
+    fake.expansion = ANSWER("2");
+    expand("query");
+    struct cell_applied *applied = apply(CELL_OK);
+    REQUIRE(applied);
+    CHECK(applied->ndone == 1 && applied->done[0].steps == 1);
+    cell_applied_free(applied);
+    CHECK(fake.applies == 1 && fake.expands == 4); /* both again, with nothing pending */
+    CHECK(!strstr(fake_last, "pending"));
+    CHECK(!apply(CELL_OK));
+    CHECK(fake.applies == 1);
+    fake.state = "after";
+    end_unit();
+
+    begin_asking(SESSION_LIVE);
+    CHECK_STR(expand("user"), "2");
+    CHECK_STR(expand("query"), "2");
+    CHECK(fake.states == 1 && fake.expands == 0 && !apply(CELL_OK));
+    end_unit();
+    CHECK(fake.states == 1);
+    project_remove();
+}
+
+TEST(only_what_makes_an_object_carries_out_anything)
+{
+    project_with("one", PLANNED("1"));
+    fake.applied = DONE;
+    for (int mode = SESSION_LIVE; mode <= SESSION_PLAN; mode++) {
+        begin_asking(mode);
+        expand("user");
+        cell_applied_free(apply(CELL_OK));
+        CHECK(fake.applies == (mode == SESSION_LIVE));
+        end_unit();
+        temp_write("cell.json", "{ \"run_dir\": \"run\", \"timeout_ms\": 200, \"cells\": { \"auth\": {} } }");
+    }
+    temp_write("cell.json", "{ \"run_dir\": \"run\", \"mode\": \"plan\", \"cells\": { \"auth\": {} } }");
+    begin_asking(SESSION_LIVE);
+    expand("user");
+    CHECK(!apply(CELL_OK) && fake.applies == 0);
+    project_remove();
+}
+
+TEST(an_apply_that_fails_leaves_nothing_kept)
+{
+    static const struct {
+        const char *reply;
+        int status, expected;
+    } bad[] = {{"{}", 0, CELL_PROTOCOL_ERROR},
+               {DONE, CELL_UNAVAILABLE, CELL_UNAVAILABLE},
+               {DONE, CELL_DEADLINE_EXCEEDED, CELL_DEADLINE_EXCEEDED},
+               {"{\"applied\":[],\"failed\":{\"request\":0,\"text\":\"no\"},\"state\":\"one\"}", 0, CELL_OK}};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        project_with("one", PLANNED("1"));
+        begin_asking(SESSION_LIVE);
+        expand("user");
+        fake.applied = bad[i].reply;
+        fake.request_status = bad[i].status;
+        struct cell_applied *applied = apply(bad[i].expected);
+        CHECK(!applied == (bad[i].expected < 0) && (!applied || applied->failed));
+        cell_applied_free(applied);
+        fake.request_status = 0;
+        CHECK(fake.expands == 1);
+        end_unit();
+        begin_asking(SESSION_LIVE);
+        expand("user");
+        CHECK(fake.expands == 1);
+        project_remove();
+    }
+}
+
+/* ---- the folder ---- */
+
+TEST(answers_do_not_grow_without_bound)
+{
+    struct cell_arena arena = {0};
+    struct cell_store store;
+    char name[64], print[CELL_FINGERPRINT_LEN + 1];
+    bool added = false;
+    memset(print, 'a', CELL_FINGERPRINT_LEN);
+    print[CELL_FINGERPRINT_LEN] = '\0';
+    temp_folder_make();
+    REQUIRE(cell_store_init(&store, &arena, temp_folder) == CELL_OK);
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof(name), "%032d", i);
+        cell_store_keep_answer(&store, "db", name, print, "s", "{}", 2, &added);
+        CHECK(added);
+        snprintf(name, sizeof(name), ".cell/answers/db-%032d", i);
+        const struct timeval then[2] = {{1000000000 + i, 0}, {1000000000 + i, 0}};
+        CHECK(utimes(temp_path(name), then) == 0);
+    }
+    cell_store_prune_answers(&store, 20, 1 << 20);
+    CHECK(count_files(".cell/answers") == 20);
+    /* The oldest is in use. */
+    size_t len = 0;
+    snprintf(name, sizeof(name), "%032d", 0);
+    char *text = cell_store_answer(&store, "db", name, print, "s", &len);
+    CHECK(text && len == 2 && strcmp(text, "{}") == 0);
+    free(text);
+    cell_store_prune_answers(&store, 16, 1 << 20);
+    CHECK(count_files(".cell/answers") == 12);
+    CHECK(access(temp_path(".cell/answers/db-00000000000000000000000000000000"), F_OK) == 0);
+    CHECK(access(temp_path(".cell/answers/db-00000000000000000000000000000001"), F_OK) < 0);
+    CHECK(access(temp_path(".cell/answers/db-00000000000000000000000000000019"), F_OK) == 0);
+    cell_store_prune_answers(&store, 16, 400);
+    CHECK(count_files(".cell/answers") > 0 && count_files(".cell/answers") < 5);
+    cell_store_prune_answers(&store, 16, 0);
+    CHECK(count_files(".cell/answers") == 0);
+
+    added = false;
+    snprintf(name, sizeof(name), "%032d", 3);
+    cell_store_keep_answer(&store, "db", name, print, NULL, "{}", 2, &added);
+    CHECK(added && !cell_store_answer(&store, "db", name, print, NULL, &len));
+    text = cell_store_answer(&store, "db", name, NULL, NULL, &len);
+    CHECK(text);
+    free(text);
+    added = false;
+    cell_store_keep_answer(&store, "db", name, print, "s", "{}", 2, &added);
+    CHECK(!added);
+    cell_arena_free(&arena);
+    temp_folder_remove();
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Carrying out plans: policy, locks, time, history. */
+// LIBS: cell_postgres_sanitized
+#include "pg_migrate.h"
+
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define USERS "id i64 | key | auto\nemail str | unique\nage opt<i32> | range 0;150"
+
+static json_t *request(const char *table, const char *fields, const char *rules)
+{
+    json_t *r = pg_build_request("table", table, fields, rules);
+
+    json_object_set_new(json_object_get(r, "annotation"), "location", json_string("src/users.c:7:8"));
+    return r;
+}
+
+static bool server(void)
+{
+    static int there = -1;
+
+    if (there < 0)
+        there = pg_fixture(NULL) != NULL;
+    return there;
+}
+
+static struct migration one(json_t *r) { return (struct migration){.requests = {r}, .n = 1}; }
+
+TEST(a_plan_is_carried_out_once_and_its_steps_are_in_the_history)
+{
+    if (!server())
+        return;
+    json_t *r = request("once", USERS, "");
+    struct migration m = one(r);
+    struct pg_origin origin = {"src/users.c:7:8", "abc"};
+    PGconn *conn = migration_connect();
+
+    m.options.who = "ada (uid 1000), clang";
+    m.options.origins = &origin;
+    m.options.norigins = 1;
+    CHECK(migrate(conn, &m) == CELL_OK && m.nsteps == 1);
+    CHECK(migrate(conn, &m) == CELL_OK && m.nsteps == 0);
+    CHECK(migration_left(conn, &m) == 0);
+    CHECK(
+        strcmp(migration_value(conn, "SELECT concat_ws('|', step, kind, hazard, table_name, fingerprint, who, source, "
+                                     "done >= began, role) FROM cell.history WHERE table_name = 'once'"),
+               "1|create-table||once|abc|ada (uid 1000), clang|src/users.c:7:8|t|postgres") == 0 ||
+        strcmp(migration_value(conn, "SELECT concat_ws('|', step, kind, hazard, table_name, fingerprint, who, source, "
+                                     "done >= began, role) FROM cell.history WHERE table_name = 'once'"),
+               "1|create-table|once|abc|ada (uid 1000), clang|src/users.c:7:8|t|postgres") == 0);
+    PQfinish(conn);
+    json_decref(r);
+}
+
+TEST(the_policy_decides_before_anything_is_done)
+{
+    if (!server())
+        return;
+    json_t *r = request("policy", USERS, ""),
+           *drop = request("policy", "id i64 | key | auto\nemail str | unique", "dropped age");
+    struct migration m = one(r), d = one(drop);
+    PGconn *conn = migration_connect();
+
+    CHECK(pg_migration_begin(conn, &(struct pg_migration_options){.policy = PG_POLICY_PLAN, .deadline_ms = INT64_MAX},
+                             NULL) == CELL_PERMISSION_DENIED);
+    m.options.policy = PG_POLICY_ADDITIVE;
+    CHECK(migrate(conn, &m) == CELL_OK && m.nsteps == 1);
+    migration_sql(conn, "INSERT INTO policy (email, age) VALUES ('a', 3)");
+    d.options.policy = PG_POLICY_ADDITIVE;
+    CHECK(migrate(conn, &d) == CELL_PERMISSION_DENIED && d.nsteps == 0);
+    CHECK(strstr(d.text, "'additive'") && strstr(d.text, "DS103"));
+    CHECK(strcmp(migration_value(conn, "SELECT age FROM policy"), "3") == 0);
+    d.options.policy = PG_POLICY_APPLY;
+    CHECK(migrate(conn, &d) == CELL_OK && d.nsteps >= 1);
+    PQfinish(conn);
+    json_decref(r);
+    json_decref(drop);
+}
+
+static void count_boundary(void *user) { ++*(int *)user; }
+
+TEST(a_table_that_somebody_holds_costs_the_time_and_is_named_with_its_holder)
+{
+    if (!server())
+        return;
+    json_t *r = request("held", USERS, ""), *more = request("held", USERS "\nname str | default ''", "");
+    struct migration m = one(r), next = one(more);
+    PGconn *conn = migration_connect(), *other = migration_connect();
+
+    CHECK(migrate(conn, &m) == CELL_OK);
+    migration_sql(other, "SET application_name = 'somebody'; BEGIN; SELECT count(*) FROM held");
+    int tries = 0;
+    next.options.deadline_ms = pg_now_ms() + 700;
+    next.options.lock_timeout_ms = 50;
+    next.options.boundary = count_boundary;
+    next.options.user = &tries;
+    CHECK(migrate(conn, &next) == CELL_DEADLINE_EXCEEDED && next.nsteps == 0);
+    CHECK(tries > 8); /* it tries again until the time is over: BEGIN and ALTER TABLE are four boundaries */
+    CHECK(strstr(next.text, "somebody") && strstr(next.text, "held"));
+    CHECK(PQtransactionStatus(conn) == PQTRANS_IDLE);
+    migration_sql(other, "COMMIT");
+    next.options.deadline_ms = 0;
+    CHECK(migrate(conn, &next) == CELL_OK && next.nsteps == 1);
+    PQfinish(conn);
+    PQfinish(other);
+    json_decref(r);
+    json_decref(more);
+}
+
+/* Reads the table until it is told to stop. */
+struct reader {
+    pthread_t thread;
+    volatile bool stop;
+    volatile int64_t reads, first; /* first: how many there were when the migration began to try */
+};
+
+static void *read_on(void *user)
+{
+    struct reader *reader = user;
+    PGconn *conn = migration_connect();
+
+    while (!reader->stop) {
+        PQclear(PQexec(conn, "SELECT count(*) FROM busy"));
+        reader->reads++;
+    }
+    PQfinish(conn);
+    return NULL;
+}
+
+static void note_reads(void *user)
+{
+    struct reader *reader = user;
+
+    while (reader->reads == 0)
+        continue;
+    if (reader->first == 0)
+        reader->first = reader->reads;
+}
+
+TEST(a_migration_that_waits_for_a_lock_lets_other_readers_pass)
+{
+    if (!server())
+        return;
+    json_t *r = request("busy", USERS, ""), *more = request("busy", USERS "\nname str | default ''", "");
+    struct migration m = one(r), next = one(more);
+    PGconn *conn = migration_connect(), *other = migration_connect();
+    struct reader reader = {0};
+
+    CHECK(migrate(conn, &m) == CELL_OK);
+    migration_sql(other, "BEGIN; SELECT count(*) FROM busy"); /* a long SELECT */
+    REQUIRE(pthread_create(&reader.thread, NULL, read_on, &reader) == 0);
+    next.options = (struct pg_migration_options){
+        .deadline_ms = pg_now_ms() + 1500, .lock_timeout_ms = 100, .boundary = note_reads, .user = &reader};
+    CHECK(migrate(conn, &next) == CELL_DEADLINE_EXCEEDED);
+    int64_t meanwhile = reader.reads - reader.first;
+    reader.stop = true;
+    pthread_join(reader.thread, NULL);
+    /* Without a lock_timeout they would have waited behind the migration for all of its time. */
+    CHECK(meanwhile > 5);
+    PQfinish(conn);
+    PQfinish(other);
+    json_decref(r);
+    json_decref(more);
+}
+
+TEST(one_migrates_at_a_time_and_who_waits_says_for_whom)
+{
+    if (!server())
+        return;
+    PGconn *conn = migration_connect(), *other = migration_connect();
+    struct pg_migration_options options = {.policy = PG_POLICY_APPLY, .deadline_ms = pg_now_ms() + 10000};
+    struct pg_failure f;
+
+    REQUIRE(pg_migration_begin(conn, &options, &f) == CELL_OK);
+    options.deadline_ms = pg_now_ms() + 100;
+    CHECK(pg_migration_begin(other, &options, &f) == CELL_DEADLINE_EXCEEDED);
+    CHECK(strstr(f.text, "migrator") != NULL);
+    pg_migration_end(conn);
+    options.deadline_ms = pg_now_ms() + 10000;
+    CHECK(pg_migration_begin(other, &options, &f) == CELL_OK);
+    PQfinish(other); /* which gives the lock back as well */
+    CHECK(pg_migration_begin(conn, &options, &f) == CELL_OK);
+    pg_migration_end(conn);
+    PQfinish(conn);
+}
+
+TEST(a_database_that_only_reads_is_refused)
+{
+    if (!server())
+        return;
+    PGconn *conn = migration_connect();
+    struct pg_migration_options options = {.policy = PG_POLICY_APPLY, .deadline_ms = pg_now_ms() + 10000};
+    struct pg_failure f;
+
+    migration_sql(conn, "SET default_transaction_read_only = on");
+    CHECK(pg_migration_begin(conn, &options, &f) == CELL_FAILED_PRECONDITION && strstr(f.text, "read-only"));
+    PQfinish(conn);
+}
+
+TEST(rows_that_are_in_the_way_are_shown)
+{
+    if (!server())
+        return;
+    json_t *r = request("dup", "id i64 | key | auto\nemail str", ""), *unique = request("dup", USERS, "");
+    struct migration m = one(r), next = one(unique);
+    PGconn *conn = migration_connect();
+
+    CHECK(migrate(conn, &m) == CELL_OK);
+    migration_sql(conn, "INSERT INTO dup (email) VALUES ('ada@x'), ('ada@x'), ('bob@x')");
+    CHECK(migrate(conn, &next) < 0);
+    CHECK(strstr(next.text, "ada@x") && !strstr(next.text, "bob@x"));
+    migration_sql(conn, "DELETE FROM dup WHERE id = 1");
+    CHECK(migrate(conn, &next) == CELL_OK);
+    CHECK(migration_left(conn, &next) == 0);
+    PQfinish(conn);
+    json_decref(r);
+    json_decref(unique);
+}
+
+static _Noreturn void race(int number)
+{
+    json_t *requests[] = {request("race_a", USERS, "index age"), request("race_b",
+                                                                         "id i64 | key | auto\na i64 | "
+                                                                         "references race_a;id",
+                                                                         "")};
+    struct migration m = {.requests = {requests[0], requests[1]}, .n = 2};
+    PGconn *conn = migration_connect();
+    int r = migrate(conn, &m);
+
+    if (r < 0)
+        printf("racer %d: %s\n", number, m.text);
+    fflush(stdout);
+    _exit(r < 0 ? 100 : (int)m.nsteps);
+}
+
+TEST(sixteen_racers_on_an_empty_database_apply_each_step_once)
+{
+    if (!server())
+        return;
+    int total = 0, status;
+    pid_t pids[16];
+
+    fflush(stdout);
+    for (int i = 0; i < 16; i++)
+        if ((pids[i] = fork()) == 0)
+            race(i);
+    for (int i = 0; i < 16; i++) {
+        REQUIRE(waitpid(pids[i], &status, 0) == pids[i] && WIFEXITED(status));
+        CHECK(WEXITSTATUS(status) < 100);
+        total += WEXITSTATUS(status);
+    }
+    PGconn *conn = migration_connect();
+    char steps[16];
+    snprintf(steps, sizeof(steps), "%d", total);
+    CHECK(total >= 3);
+    CHECK(strcmp(migration_value(conn, "SELECT count(*) FROM cell.history WHERE table_name LIKE 'race%'"), steps) == 0);
+    CHECK(strcmp(migration_value(conn, "SELECT count(*) FROM (SELECT FROM cell.history WHERE table_name LIKE 'race%' "
+                                       "GROUP BY text HAVING count(*) > 1) x"),
+                 "0") == 0);
+    PQfinish(conn);
+}

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "apply_parts.h"
+#include "drift.h"
 
 #define LOCK_TIMEOUT_MS 200
 #define RETRY_PAUSE_MS 100
@@ -277,6 +278,9 @@ int pg_apply(PGconn *conn, const struct pg_plan *plan, const struct pg_migration
             applied->failed = &plan->steps[i];
             return r;
         }
+    r = pg_baseline_before(conn, plan, f);
+    if (r < 0)
+        return r;
     for (uint32_t first = 0, last; first < plan->nsteps; first = last) {
         last = first + 1;
         while (plan->steps[first].mode == PG_TOGETHER && last < plan->nsteps && plan->steps[last].mode == PG_TOGETHER)
@@ -287,5 +291,5 @@ int pg_apply(PGconn *conn, const struct pg_plan *plan, const struct pg_migration
         applied->nsteps = last;
     }
     applied->failed = NULL;
-    return CELL_OK;
+    return pg_baseline_after(conn, f);
 }

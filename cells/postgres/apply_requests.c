@@ -26,7 +26,7 @@ struct work {
     json_t *failed; /* "failed" of the reply; NULL = none */
 };
 
-static void describe_caller(cell_ctx *c, char *text, size_t size)
+const char *pg_describe_caller(cell_ctx *c, char text[PG_WHO_SIZE])
 {
     struct cell_caller caller = {0};
     struct passwd entry, *found = NULL;
@@ -34,11 +34,12 @@ static void describe_caller(cell_ctx *c, char *text, size_t size)
 
     text[0] = '\0';
     if (cell_ctx_caller(c, &caller) < 0)
-        return;
+        return text;
     getpwuid_r(caller.uid, &entry, buffer, sizeof(buffer), &found);
-    snprintf(text, size, "%s%s%u%s, %.*s", found ? found->pw_name : "", found ? " (uid " : "uid ", caller.uid,
+    snprintf(text, PG_WHO_SIZE, "%s%s%u%s, %.*s", found ? found->pw_name : "", found ? " (uid " : "uid ", caller.uid,
              found ? ")" : "", (int)(caller.program.len < 64 ? caller.program.len : 64),
              caller.program.ptr ? caller.program.ptr : "");
+    return text;
 }
 
 static const char *location_of(const json_t *request)
@@ -247,13 +248,12 @@ int pg_apply_requests(cell_ctx *c, cell_str request, cell_str *reply)
 {
     struct work w = {.service = cell_ctx_user(c)};
     struct pg_failure f = {0};
-    char who[256];
+    char who[PG_WHO_SIZE];
     json_t *root = pg_read_request(c, request);
     int r = root ? collect(c, root, &w) : CELL_INVALID_ARGUMENT;
 
-    describe_caller(c, who, sizeof(who));
     w.options = (struct pg_migration_options){
-        .policy = w.service->policy, .deadline_ms = pg_deadline_of(c), .who = who[0] ? who : NULL};
+        .policy = w.service->policy, .deadline_ms = pg_deadline_of(c), .who = pg_describe_caller(c, who)};
     if (r >= 0) {
         r = work_on(&w, &f);
         r = r < 0 ? pg_answer_failure(c, &f) : pg_answer_json(c, make_reply(&w), reply);

@@ -149,6 +149,8 @@ void pg_state_clean(const struct pg_state *s)
         close(fd);
 }
 
+void pg_state_remove(const struct pg_state *s, const char *name) { remove_tree(s->folder, name); }
+
 /* A folder of the server's user. */
 static int make_part(const struct pg_state *s, const char *name, struct pg_failure *f)
 {

@@ -22,6 +22,9 @@ int pg_state_version(const struct pg_state *state, struct pg_failure *f);
 /* Removes what a cell that was killed has left half made. */
 void pg_state_clean(const struct pg_state *state);
 
+/* Removes a folder in the state folder, with all that is in it. */
+void pg_state_remove(const struct pg_state *state, const char *name);
+
 /* Makes the cluster: in a folder of another name, which gets its own when it is complete and on the disk. */
 int pg_state_init(struct pg_state *state, const struct pg_programs *programs, struct pg_failure *f);
 

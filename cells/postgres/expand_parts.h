@@ -16,6 +16,10 @@ json_t *pg_read_request(cell_ctx *c, cell_str request);
 /* Orders a list of objects by their "name", as schemas and documents have them. */
 int pg_sort_by_name(json_t *array);
 
+/* "ada (uid 1000), clang": who asks, as the kernel and the program itself say; in `text`, which it returns. */
+#define PG_WHO_SIZE 256
+const char *pg_describe_caller(cell_ctx *c, char text[PG_WHO_SIZE]);
+
 #define PG_TOKEN_SIZE 48
 int pg_state_token(struct pg_service *s, int64_t deadline_ms, char token[PG_TOKEN_SIZE], struct pg_failure *f);
 

@@ -8,6 +8,7 @@
 
 #include "apply.h"
 #include "apply_parts.h"
+#include "drift.h"
 #include "sql.h"
 
 /* The two numbers of the advisory lock: "cell", and 1 for migrations. */
@@ -125,7 +126,7 @@ static int take_lock(PGconn *conn, int64_t deadline_ms, struct pg_failure *f)
 static int make_schema(PGconn *conn, struct pg_failure *f)
 {
     bool there = false;
-    int r = ask(conn, "SELECT pg_catalog.to_regclass('cell.history') IS NOT NULL", &there, f);
+    int r = ask(conn, "SELECT pg_catalog.to_regclass('cell.baseline') IS NOT NULL", &there, f);
 
     if (r < 0 || there)
         return r;
@@ -134,10 +135,21 @@ static int make_schema(PGconn *conn, struct pg_failure *f)
         r = pg_run(conn, *sql, f);
     for (const char *const *sql = history_tables; r >= 0 && *sql; sql++)
         r = pg_run(conn, *sql, f);
+    for (const char *const *sql = pg_drift_tables; r >= 0 && *sql; sql++)
+        r = pg_run(conn, *sql, f);
     if (r >= 0)
         return pg_run(conn, "COMMIT", f);
     pg_run(conn, "ROLLBACK", NULL);
     return pg_fail_context(f, r, "making the schema \"cell\", in which is recorded what Cell makes");
+}
+
+/* What a migration has done that did not come to its end is no drift. */
+static int settle_interrupted(PGconn *conn, struct pg_failure *f)
+{
+    bool interrupted = false;
+    int r = ask(conn, "SELECT EXISTS (SELECT FROM cell.before)", &interrupted, f);
+
+    return r >= 0 && interrupted ? pg_baseline_after(conn, f) : r;
 }
 
 int pg_migration_begin(PGconn *conn, const struct pg_migration_options *o, struct pg_failure *f)
@@ -151,6 +163,8 @@ int pg_migration_begin(PGconn *conn, const struct pg_migration_options *o, struc
         return r;
     pg_boundary(o);
     r = make_schema(conn, f);
+    if (r >= 0)
+        r = settle_interrupted(conn, f);
     if (r < 0)
         pg_migration_end(conn);
     return r;

@@ -106,4 +106,66 @@ CELL_METHOD int postgres_listen(cell_ctx *c, cell_str channel, postgres_notifica
 /// \param payload less than 8000 bytes
 CELL_METHOD int postgres_notify(cell_ctx *c, cell_str channel, cell_str payload);
 
+/// A step that was carried out, or begun.
+struct postgres_step {
+    uint64_t id;          ///< In the order of time.
+    cell_str plan;        ///< The plan's id.
+    int32_t position;     ///< Of the step in its plan, from 1.
+    cell_str kind;        ///< "create-table", "add-column", …
+    cell_str text;        ///< The SQL, or what it does.
+    cell_str hazard;      ///< The rule that it touched; empty when none.
+    cell_str consent;     ///< The macro that allowed it; empty when none was needed.
+    cell_str schema;      ///< Of the table.
+    cell_str table;       ///< Empty when it was about none.
+    cell_str fingerprint; ///< Of the declaration that wanted it.
+    cell_str source;      ///< Where that stands: "src/users.c:12:8".
+    cell_str who;         ///< Unix user and program that asked for it.
+    cell_str role;        ///< The database's user who did it.
+    int64_t began_us;     ///< Microseconds since 1970-01-01 UTC.
+    int64_t done_us;      ///< Likewise; 0: it was interrupted, and a later step has finished it.
+};
+CELL_LIST(postgres_steps, struct postgres_step);
+
+/// The steps that were carried out in this database, the latest first.
+/// \param table only those of this table; empty: of all
+/// \param limit at most so many; 0: 100
+CELL_METHOD CELL_IDEMPOTENT int postgres_history(cell_ctx *c, cell_str table, uint32_t limit, postgres_steps *steps);
+
+/// How an object differs from what the last plan has made.
+enum postgres_change {
+    POSTGRES_ADDED = 0,   ///< It was not there.
+    POSTGRES_REMOVED = 1, ///< It is gone.
+    POSTGRES_CHANGED = 2  ///< Its definition is another one.
+};
+
+/// An object that was changed by hand.
+struct postgres_drifted {
+    cell_str schema, table;
+    cell_str kind; ///< "table", "column", "constraint" or "index".
+    cell_str name; ///< Empty for the table itself.
+    enum postgres_change change;
+    cell_str was; ///< Its definition when the last plan was carried out; empty when it was not there.
+    cell_str is;  ///< And now; empty when it is gone.
+    bool ignored; ///< Somebody has settled that it is right so.
+};
+CELL_LIST(postgres_drift_list, struct postgres_drifted);
+
+/// What was changed by hand in tables that plans have made or changed.
+CELL_METHOD CELL_IDEMPOTENT int postgres_drift(cell_ctx *c, postgres_drift_list *drift);
+
+/// What to do about it.
+enum postgres_settlement {
+    POSTGRES_ADOPT = 0,  ///< It is right so, and from now on what is compared with.
+    POSTGRES_REVERT = 1, ///< The database is changed back.
+    POSTGRES_IGNORE = 2  ///< It stays, and is not reported as long as it stays as it is.
+};
+
+/// Settles what was changed by hand, and returns how many objects that were. Fails with CELL_PERMISSION_DENIED when the
+/// policy does not allow it, CELL_NOT_FOUND when nothing was changed there, CELL_FAILED_PRECONDITION for a revert that
+/// needs `loses`, CELL_DEADLINE_EXCEEDED when a table is locked. What was settled before a failure stays so.
+/// \param table its name, or schema and name with a dot between; empty: all tables
+/// \param name of the column, constraint or index; empty: all
+/// \param loses a revert may lose data: what is in a column that was added, or what another type cannot hold
+CELL_METHOD int postgres_settle(cell_ctx *c, cell_str table, cell_str name, enum postgres_settlement how, bool loses);
+
 #endif

@@ -226,7 +226,8 @@ static int begin_on(struct pg_transactions *t, struct pg_link *link, const char 
 }
 
 int pg_transaction_begin(struct pg_transactions *t, const struct cell_caller *caller, const char *begin,
-                         const struct pg_patience *patience, char token[PG_TRANSACTION_TOKEN_SIZE], struct pg_failure *f)
+                         const struct pg_patience *patience, char token[PG_TRANSACTION_TOKEN_SIZE],
+                         struct pg_failure *f)
 {
     struct pg_link *link = NULL;
 

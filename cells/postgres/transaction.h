@@ -21,7 +21,8 @@ void pg_transactions_free(struct pg_transactions *t);
 
 /* `begin` is the SQL that begins it. CELL_RESOURCE_EXHAUSTED, as pg_pool_pin and pg_link_exec. */
 int pg_transaction_begin(struct pg_transactions *t, const struct cell_caller *caller, const char *begin,
-                         const struct pg_patience *patience, char token[PG_TRANSACTION_TOKEN_SIZE], struct pg_failure *f);
+                         const struct pg_patience *patience, char token[PG_TRANSACTION_TOKEN_SIZE],
+                         struct pg_failure *f);
 
 /*
  * The one that `token` stands for, for one call; its link is used until pg_transaction_put. CELL_NOT_FOUND when there

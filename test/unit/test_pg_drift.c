@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What was changed by hand: found, adopted, reverted, ignored. */
+// LIBS: cell_postgres_sanitized
+#include "pg_migrate.h"
+#include "postgres/drift.h"
+
+#define FIELDS "id i64 | key | auto\nemail str | unique\nname str | default 'x' | index\nage opt<i32> | range 0;150"
+
+static PGconn *conn;
+static struct pg_arena arena;
+
+static bool server(void)
+{
+    if (!conn && pg_fixture(NULL))
+        conn = migration_connect();
+    return conn != NULL;
+}
+
+static void make(const char *table, const char *fields)
+{
+    json_t *r = pg_build_request("table", table, fields, "");
+    struct migration m = {.requests = {r}, .n = 1};
+
+    if (migrate(conn, &m) < 0) {
+        printf("%s\n", m.text);
+        test_failures++;
+    }
+    json_decref(r);
+}
+
+/* The differences of one table. */
+static pg_drifts drift_of(const char *table)
+{
+    pg_drifts all = {0}, own = {0};
+    struct pg_failure f;
+
+    pg_arena_free(&arena);
+    if (pg_drift_read(conn, &arena, &all, &f) < 0) {
+        printf("%s\n", f.text);
+        test_failures++;
+    }
+    for (uint32_t i = 0; i < all.n; i++)
+        if (strcmp(all.at[i].table, table) == 0)
+            *(struct pg_drift *)pg_push(&arena, &own) = all.at[i];
+    return own;
+}
+
+static bool is(const struct pg_drift *d, const char *kind, const char *name, enum pg_change change)
+{
+    return strcmp(d->kind, kind) == 0 && strcmp(d->name, name) == 0 && d->change == change;
+}
+
+static int settle(const struct pg_drift *d, enum pg_settlement how, bool loses, struct pg_failure *f)
+{
+    struct pg_migration_options o = {.policy = PG_POLICY_APPLY, .deadline_ms = pg_now_ms() + 10000};
+    int r = pg_migration_begin(conn, &o, f);
+
+    if (r < 0)
+        return r;
+    r = pg_drift_settle(conn, d, how, loses, &o, f);
+    pg_migration_end(conn);
+    return r;
+}
+
+TEST(what_plans_do_is_no_drift)
+{
+    if (!server())
+        return;
+    make("calm", FIELDS);
+    CHECK(drift_of("calm").n == 0);
+    make("calm", FIELDS "\nmore i32 | default 3");
+    CHECK(drift_of("calm").n == 0);
+}
+
+TEST(each_change_by_hand_is_found)
+{
+    if (!server())
+        return;
+    make("hand", FIELDS);
+    migration_sql(conn, "ALTER TABLE hand ADD nick text, ALTER age TYPE bigint, ALTER name DROP DEFAULT;"
+                        "ALTER TABLE hand DROP CONSTRAINT hand_age_range; DROP INDEX hand_name_idx;"
+                        "CREATE INDEX other ON hand (age)");
+    pg_drifts d = drift_of("hand");
+    REQUIRE(d.n == 6);
+    CHECK(is(&d.at[0], "column", "age", PG_CHANGE_CHANGED) && strcmp(d.at[0].was, "integer") == 0 &&
+          strcmp(d.at[0].is, "bigint") == 0);
+    CHECK(is(&d.at[1], "column", "name", PG_CHANGE_CHANGED));
+    CHECK(is(&d.at[2], "column", "nick", PG_CHANGE_ADDED) && !d.at[2].was);
+    CHECK(is(&d.at[3], "constraint", "hand_age_range", PG_CHANGE_REMOVED) && !d.at[3].is);
+    CHECK(is(&d.at[4], "index", "hand_name_idx", PG_CHANGE_REMOVED));
+    CHECK(is(&d.at[5], "index", "other", PG_CHANGE_ADDED));
+}
+
+TEST(a_plan_does_not_adopt_what_was_changed_by_hand_before_it)
+{
+    if (!server())
+        return;
+    make("mixed", FIELDS);
+    migration_sql(conn, "ALTER TABLE mixed ADD nick text");
+    make("mixed", FIELDS "\nmore i32 | default 3");
+    pg_drifts d = drift_of("mixed");
+    CHECK(d.n == 1 && is(&d.at[0], "column", "nick", PG_CHANGE_ADDED));
+}
+
+TEST(an_interrupted_plan_is_no_drift)
+{
+    if (!server())
+        return;
+    make("cut", FIELDS);
+    struct pg_arena own = {0};
+    struct pg_step step = {.schema = "public", .table = "cut"};
+    struct pg_plan plan = {.steps = &step, .nsteps = 1};
+    struct pg_failure f;
+    CHECK(pg_baseline_before(conn, &plan, &f) >= 0);
+    migration_sql(conn, "ALTER TABLE cut ADD planned int"); /* and then it was killed */
+    CHECK(drift_of("cut").n == 0);
+    make("next_one", FIELDS); /* the next migration */
+    CHECK(drift_of("cut").n == 0);
+    CHECK(strcmp(migration_value(conn, "SELECT count(*) FROM cell.before"), "0") == 0);
+    pg_arena_free(&own);
+}
+
+TEST(what_is_adopted_is_no_drift_any_more_and_what_is_ignored_is_marked_until_it_changes)
+{
+    if (!server())
+        return;
+    struct pg_failure f;
+    make("keep", FIELDS);
+    migration_sql(conn, "ALTER TABLE keep ADD nick text; DROP INDEX keep_name_idx");
+    pg_drifts d = drift_of("keep");
+    REQUIRE(d.n == 2);
+    CHECK(settle(&d.at[0], PG_ADOPT, false, &f) == CELL_OK);
+    d = drift_of("keep");
+    REQUIRE(d.n == 1 && is(&d.at[0], "index", "keep_name_idx", PG_CHANGE_REMOVED) && !d.at[0].ignored);
+    CHECK(settle(&d.at[0], PG_IGNORE, false, &f) == CELL_OK);
+    d = drift_of("keep");
+    REQUIRE(d.n == 1 && d.at[0].ignored);
+    migration_sql(conn, "CREATE INDEX keep_name_idx ON keep (lower(name))");
+    d = drift_of("keep");
+    REQUIRE(d.n == 1 && !d.at[0].ignored && d.at[0].change == PG_CHANGE_CHANGED);
+    CHECK(settle(&d.at[0], PG_ADOPT, false, &f) == CELL_OK);
+    migration_sql(conn, "DROP INDEX keep_name_idx");
+    d = drift_of("keep");
+    REQUIRE(d.n == 1);
+    CHECK(settle(&d.at[0], PG_ADOPT, false, &f) == CELL_OK);
+    CHECK(drift_of("keep").n == 0);
+}
+
+TEST(what_is_reverted_is_as_it_was)
+{
+    if (!server())
+        return;
+    struct pg_failure f;
+    make("back", FIELDS);
+    migration_sql(conn, "INSERT INTO back (email, age) VALUES ('a', 3);"
+                        "ALTER TABLE back ADD nick text, ALTER age TYPE bigint, ALTER name DROP DEFAULT;"
+                        "ALTER TABLE back DROP CONSTRAINT back_age_range, ADD CONSTRAINT x CHECK (age < 9);"
+                        "DROP INDEX back_name_idx; CREATE INDEX back_other ON back (age)");
+    for (pg_drifts d = drift_of("back"); d.n > 0; d = drift_of("back")) {
+        if (is(&d.at[0], "column", "nick", PG_CHANGE_ADDED) || strcmp(d.at[0].name, "age") == 0) {
+            CHECK(settle(&d.at[0], PG_REVERT, false, &f) == CELL_FAILED_PRECONDITION);
+            d = drift_of("back");
+        }
+        if (settle(&d.at[0], PG_REVERT, true, &f) < 0) {
+            printf("%s %s: %s\n", d.at[0].kind, d.at[0].name, f.text);
+            CHECK(false);
+            break;
+        }
+    }
+    json_t *r = pg_build_request("table", "back", FIELDS, "");
+    struct migration m = {.requests = {r}, .n = 1};
+    CHECK(migration_left(conn, &m) == 0);
+    json_decref(r);
+    CHECK(strcmp(migration_value(conn, "SELECT age FROM back"), "3") == 0);
+    CHECK(strcmp(migration_value(conn, "SELECT count(*) FROM cell.history WHERE table_name = 'back' AND "
+                                       "consent = 'cell drift --revert'"),
+                 "7") == 0);
+}
+
+TEST(a_table_that_is_gone_is_said_once_and_can_be_adopted)
+{
+    if (!server())
+        return;
+    struct pg_failure f;
+    make("gone", FIELDS);
+    migration_sql(conn, "DROP TABLE gone");
+    pg_drifts d = drift_of("gone");
+    REQUIRE(d.n == 1 && is(&d.at[0], "table", "", PG_CHANGE_REMOVED));
+    CHECK(settle(&d.at[0], PG_REVERT, true, &f) == CELL_FAILED_PRECONDITION);
+    CHECK(settle(&d.at[0], PG_ADOPT, false, &f) == CELL_OK);
+    CHECK(drift_of("gone").n == 0);
+    pg_arena_free(&arena);
+    PQfinish(conn); /* the last test */
+}

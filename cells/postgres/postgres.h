@@ -35,6 +35,21 @@ CELL_METHOD int postgres_commit(cell_ctx *c, cell_str token);
 /// Rolls it back. Fails with CELL_NOT_FOUND for no transaction of this process.
 CELL_METHOD int postgres_rollback(cell_ctx *c, cell_str token);
 
+/// A schema of the database as declarations of C.
+struct postgres_header {
+    cell_str text;      ///< The header: a struct with CELL_TABLE for each table.
+    uint32_t tables;    ///< How many it declares.
+    cell_list_str lost; ///< What it could not say, a sentence each; it stands in the header too.
+};
+
+/// Writes the header of tables that exist, for a program that adopts them: compiled against this database it changes
+/// nothing. Fails with CELL_NOT_FOUND for a schema or a table that is not there.
+/// \param schema empty: the default one
+/// \param tables only these; empty: all of the schema
+/// \param rows the structs only read (CELL_ROWS)
+CELL_METHOD CELL_IDEMPOTENT int postgres_import(cell_ctx *c, cell_str schema, cell_list_str tables, bool rows,
+                                                struct postgres_header *header);
+
 /// A value, as PostgreSQL writes it.
 struct postgres_value {
     bool is_null;

@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #define STARTING_MS 50 /* between two attempts while the database says that it is starting */
@@ -166,14 +165,15 @@ void link_disconnect(struct pg_link *link)
 
 bool link_seems_alive(struct pg_link *link)
 {
-    char byte;
-    ssize_t n = recv(PQsocket(link->connection), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    struct pollfd p = {PQsocket(link->connection), POLLIN | POLLRDHUP, 0};
+    int n = poll(&p, 1, 0);
 
-    if (n < 0)
-        return errno == EAGAIN || errno == EWOULDBLOCK;
+    if (n <= 0)
+        return n == 0;
+    if (p.revents & (POLLRDHUP | POLLHUP | POLLERR))
+        return false;
     /* Something to read: a notice, or the reason of the end. */
-    return n > 0 && PQconsumeInput(link->connection) && PQstatus(link->connection) == CONNECTION_OK &&
-           recv(PQsocket(link->connection), &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0;
+    return PQconsumeInput(link->connection) && PQstatus(link->connection) == CONNECTION_OK;
 }
 
 void link_cancel(struct pg_pool *pool, PGcancel *cancel)

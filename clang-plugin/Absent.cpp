@@ -9,6 +9,7 @@
 #include "clang/Lex/Preprocessor.h"
 #include "clang/Sema/ExternalSemaSource.h"
 #include "clang/Sema/Lookup.h"
+#include "clang/Sema/TypoCorrection.h"
 
 using namespace clang;
 
@@ -39,7 +40,7 @@ namespace
 class AbsentSource : public ExternalSemaSource
 {
   public:
-    explicit AbsentSource(PluginState &plugin) : state(plugin) {}
+    explicit AbsentSource(PluginState &plugin) : state(plugin), noGuesses(plugin.sema().DisableTypoCorrection) {}
 
     bool LookupUnqualified(LookupResult &r, Scope *) override
     {
@@ -47,7 +48,9 @@ class AbsentSource : public ExternalSemaSource
         if (!id || r.getLookupKind() != Sema::LookupOrdinaryName || r.isForRedeclaration() ||
             !state.diags().hasErrorOccurred() || !state.absent->has(id->getName()))
             return false;
-        follow(r.getNameLoc());
+        /* The parser goes on better when it knows no such type than after a variable. */
+        if (follow(r.getNameLoc()))
+            return false;
         VarDecl *&standIn = state.absent->standIns[id];
         if (!standIn) {
             ASTContext &ctx = state.sema().getASTContext();
@@ -61,20 +64,33 @@ class AbsentSource : public ExternalSemaSource
         return true;
     }
 
+    /* Another type that is called alike would be the cause of more errors. Sema asks here first, and guesses then. */
+    TypoCorrection CorrectTypo(const DeclarationNameInfo &typo, int, Scope *, CXXScopeSpec *,
+                               CorrectionCandidateCallback &, DeclContext *, bool,
+                               const ObjCObjectPointerType *) override
+    {
+        const IdentifierInfo *name = typo.getName().getAsIdentifierInfo();
+        state.sema().DisableTypoCorrection = noGuesses || (name && state.absent->has(name->getName()));
+        return TypoCorrection();
+    }
+
   private:
     /* `note_rows page = …`, `note_rows *p;`: what it declares will not be there either. */
-    void follow(SourceLocation loc)
+    bool follow(SourceLocation loc)
     {
         SourceManager &sm = state.sources();
         const LangOptions &lang = state.pp.getLangOpts();
         auto next = Lexer::findNextToken(sm.getSpellingLoc(loc), sm, lang);
         while (next && next->is(tok::star))
             next = Lexer::findNextToken(next->getLocation(), sm, lang);
-        if (next && next->is(tok::raw_identifier))
-            state.absent->followers.insert(next->getRawIdentifier().str());
+        if (!next || !next->is(tok::raw_identifier))
+            return false;
+        state.absent->followers.insert(next->getRawIdentifier().str());
+        return true;
     }
 
     PluginState &state;
+    const bool noGuesses; /* at all */
 };
 
 CellAbsent &absentOf(PluginState &state)

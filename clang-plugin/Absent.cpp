@@ -75,17 +75,33 @@ class AbsentSource : public ExternalSemaSource
     }
 
   private:
-    /* `note_rows page = …`, `note_rows *p;`: what it declares will not be there either. */
+    std::optional<Token> after(SourceLocation loc) const
+    {
+        auto next = Lexer::findNextToken(loc, state.sources(), state.pp.getLangOpts());
+        return next && next->isNot(tok::eof) ? std::optional<Token>(*next) : std::nullopt;
+    }
+
+    /* `note_rows page = …, *other;`: what it declares will not be there either. False when it declares nothing. */
     bool follow(SourceLocation loc)
     {
-        SourceManager &sm = state.sources();
-        const LangOptions &lang = state.pp.getLangOpts();
-        auto next = Lexer::findNextToken(sm.getSpellingLoc(loc), sm, lang);
+        auto next = after(state.sources().getSpellingLoc(loc));
         while (next && next->is(tok::star))
-            next = Lexer::findNextToken(next->getLocation(), sm, lang);
+            next = after(next->getLocation());
         if (!next || !next->is(tok::raw_identifier))
             return false;
         state.absent->followers.insert(next->getRawIdentifier().str());
+        int depth = 0;
+        bool begins = false; /* the next declarator */
+        for (next = after(next->getLocation()); next && next->isNot(tok::semi) && depth >= 0;) {
+            auto token = *next;
+            next = after(token.getLocation());
+            depth += token.isOneOf(tok::l_paren, tok::l_brace, tok::l_square);
+            depth -= token.isOneOf(tok::r_paren, tok::r_brace, tok::r_square);
+            if (begins && token.is(tok::raw_identifier) && next &&
+                next->isOneOf(tok::equal, tok::comma, tok::semi, tok::l_square))
+                state.absent->followers.insert(token.getRawIdentifier().str());
+            begins = depth == 0 && (token.is(tok::comma) || (begins && token.is(tok::star)));
+        }
         return true;
     }
 

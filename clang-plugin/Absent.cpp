@@ -9,6 +9,7 @@
 #include "clang/Lex/Preprocessor.h"
 #include "clang/Sema/ExternalSemaSource.h"
 #include "clang/Sema/Lookup.h"
+#include "clang/Sema/TypoCorrection.h"
 
 using namespace clang;
 
@@ -39,7 +40,7 @@ namespace
 class AbsentSource : public ExternalSemaSource
 {
   public:
-    explicit AbsentSource(PluginState &plugin) : state(plugin) {}
+    explicit AbsentSource(PluginState &plugin) : state(plugin), noGuesses(plugin.sema().DisableTypoCorrection) {}
 
     bool LookupUnqualified(LookupResult &r, Scope *) override
     {
@@ -47,7 +48,9 @@ class AbsentSource : public ExternalSemaSource
         if (!id || r.getLookupKind() != Sema::LookupOrdinaryName || r.isForRedeclaration() ||
             !state.diags().hasErrorOccurred() || !state.absent->has(id->getName()))
             return false;
-        follow(r.getNameLoc());
+        /* The parser goes on better when it knows no such type than after a variable. */
+        if (follow(r.getNameLoc()))
+            return false;
         VarDecl *&standIn = state.absent->standIns[id];
         if (!standIn) {
             ASTContext &ctx = state.sema().getASTContext();
@@ -61,20 +64,49 @@ class AbsentSource : public ExternalSemaSource
         return true;
     }
 
-  private:
-    /* `note_rows page = …`, `note_rows *p;`: what it declares will not be there either. */
-    void follow(SourceLocation loc)
+    /* Another type that is called alike would be the cause of more errors. Sema asks here first, and guesses then. */
+    TypoCorrection CorrectTypo(const DeclarationNameInfo &typo, int, Scope *, CXXScopeSpec *,
+                               CorrectionCandidateCallback &, DeclContext *, bool,
+                               const ObjCObjectPointerType *) override
     {
-        SourceManager &sm = state.sources();
-        const LangOptions &lang = state.pp.getLangOpts();
-        auto next = Lexer::findNextToken(sm.getSpellingLoc(loc), sm, lang);
+        const IdentifierInfo *name = typo.getName().getAsIdentifierInfo();
+        state.sema().DisableTypoCorrection = noGuesses || (name && state.absent->has(name->getName()));
+        return TypoCorrection();
+    }
+
+  private:
+    std::optional<Token> after(SourceLocation loc) const
+    {
+        auto next = Lexer::findNextToken(loc, state.sources(), state.pp.getLangOpts());
+        return next && next->isNot(tok::eof) ? std::optional<Token>(*next) : std::nullopt;
+    }
+
+    /* `note_rows page = …, *other;`: what it declares will not be there either. False when it declares nothing. */
+    bool follow(SourceLocation loc)
+    {
+        auto next = after(state.sources().getSpellingLoc(loc));
         while (next && next->is(tok::star))
-            next = Lexer::findNextToken(next->getLocation(), sm, lang);
-        if (next && next->is(tok::raw_identifier))
-            state.absent->followers.insert(next->getRawIdentifier().str());
+            next = after(next->getLocation());
+        if (!next || !next->is(tok::raw_identifier))
+            return false;
+        state.absent->followers.insert(next->getRawIdentifier().str());
+        int depth = 0;
+        bool begins = false; /* the next declarator */
+        for (next = after(next->getLocation()); next && next->isNot(tok::semi) && depth >= 0;) {
+            auto token = *next;
+            next = after(token.getLocation());
+            depth += token.isOneOf(tok::l_paren, tok::l_brace, tok::l_square);
+            depth -= token.isOneOf(tok::r_paren, tok::r_brace, tok::r_square);
+            if (begins && token.is(tok::raw_identifier) && next &&
+                next->isOneOf(tok::equal, tok::comma, tok::semi, tok::l_square))
+                state.absent->followers.insert(token.getRawIdentifier().str());
+            begins = depth == 0 && (token.is(tok::comma) || (begins && token.is(tok::star)));
+        }
+        return true;
     }
 
     PluginState &state;
+    const bool noGuesses; /* at all */
 };
 
 CellAbsent &absentOf(PluginState &state)

@@ -45,18 +45,26 @@ class DriftErrors : public DiagnosticConsumer
         inner = diags.getClient();
         if (diags.ownsClient())
             owned = diags.takeClient();
-        NumErrors = inner->getNumErrors();
-        NumWarnings = inner->getNumWarnings();
+        failed = diags.hasErrorOccurred();
+        count();
     }
 
     void clear() override
     {
-        DiagnosticConsumer::clear();
         inner->clear();
+        count();
     }
     void BeginSourceFile(const LangOptions &lang, const Preprocessor *pp) override { inner->BeginSourceFile(lang, pp); }
-    void EndSourceFile() override { inner->EndSourceFile(); }
-    void finish() override { inner->finish(); }
+    void EndSourceFile() override
+    {
+        inner->EndSourceFile();
+        count();
+    }
+    void finish() override
+    {
+        inner->finish();
+        count();
+    }
     bool IncludeInDiagnosticCounts() const override { return inner->IncludeInDiagnosticCounts(); }
 
     void HandleDiagnostic(DiagnosticsEngine::Level level, const Diagnostic &info) override
@@ -65,7 +73,7 @@ class DriftErrors : public DiagnosticConsumer
             return;
         Found found;
         if (level != DiagnosticsEngine::Note)
-            leftOut = NumErrors && link->state && cellIsEcho(*link->state, level, info);
+            leftOut = failed && link->state && cellIsEcho(*link->state, level, info);
         if (leftOut) {
             if (level >= DiagnosticsEngine::Error)
                 moreErrors();
@@ -77,11 +85,19 @@ class DriftErrors : public DiagnosticConsumer
                 report(found);
             return;
         }
-        DiagnosticConsumer::HandleDiagnostic(level, info);
+        failed |= level >= DiagnosticsEngine::Error;
         inner->HandleDiagnostic(level, info);
+        count();
     }
 
   private:
+    /* What the compilation's own makes of it: some expect errors. */
+    void count()
+    {
+        NumErrors = inner->getNumErrors();
+        NumWarnings = inner->getNumWarnings();
+    }
+
     /* The engine has counted one that nobody saw: those that are seen may be as many as ever. */
     void moreErrors()
     {
@@ -200,7 +216,7 @@ class DriftErrors : public DiagnosticConsumer
         DiagnosticsEngine ours(diags.getDiagnosticIDs(), &diags.getDiagnosticOptions(), inner, false);
         ours.setSourceManager(&state.sources());
         found.drift->reported.insert(place(found.loc));
-        NumErrors++;
+        failed = true;
         {
             SourceLocation at = found.now.empty() ? SourceLocation() : written(found.loc);
             DiagnosticBuilder error = cellReport(ours, found.loc, CellDiag::DriftGone);
@@ -211,12 +227,14 @@ class DriftErrors : public DiagnosticConsumer
                 error << FixItHint::CreateReplacement(CharSourceRange::getTokenRange(at), found.now);
         }
         cellDriftNote(ours, *found.drift);
+        count();
     }
 
     std::shared_ptr<DriftErrorsLink> link;
     DiagnosticConsumer *inner;
     std::unique_ptr<DiagnosticConsumer> owned;
     bool replaced = false, leftOut = false;                  /* the last that was no note */
+    bool failed;                                             /* an error has been passed on */
     unsigned uncounted = 0;                                  /* errors that were left out */
     std::set<std::pair<unsigned, const diff_change *>> said; /* a macro may use its argument more than once */
 };

@@ -41,6 +41,7 @@ class Recorder
 
     void run()
     {
+        declareIncluded();
         cellVisitUses(state, [&](const ValueDecl *d, SourceLocation loc) { use(d, loc); });
         /* What is declared for a cell is used, whether the program names it or not. */
         for (const auto &entry : state.declared)
@@ -99,8 +100,52 @@ class Recorder
         return text.str().str();
     }
 
+    /* A struct of a precompiled header that was declared for cells when that was made. */
+    void declareFor(const RecordDecl *record)
+    {
+        cell_session *session = state.sessionIfAny();
+        if (!session || !record->isFromASTFile() || state.declared.count(record))
+            return;
+        for (const auto *a : record->specific_attrs<AnnotateAttr>()) {
+            StringRef text = a->getAnnotation();
+            session_cell *cell = nullptr;
+            if (text.consume_front("cell:") && text.contains('.') && !a->isInherited() &&
+                cell_session_cell(session, text.split('.').first.str().c_str(), &cell) >= 0)
+                state.declared.insert({record, cell});
+        }
+    }
+
+    /* The questions that were asked then name those of the outermost scope; looking at each declaration would load all
+     * of the header. */
+    void declareIncluded()
+    {
+        cell_session *session = state.includes.empty() ? nullptr : state.sessionIfAny();
+        for (session_cell *cell = nullptr; session && cell_session_next(session, &cell);)
+            for (uint32_t i = 0; const char *question = cell_session_asked(cell, i); i++)
+                if (auto request = llvm::json::parse(question))
+                    declareNamed(*request);
+                else
+                    llvm::consumeError(request.takeError());
+    }
+
+    void declareNamed(const llvm::json::Value &request)
+    {
+        const llvm::json::Object *root = request.getAsObject();
+        const llvm::json::Object *declaration = root ? root->getObject("declaration") : nullptr;
+        auto name = declaration ? declaration->getString("name") : std::nullopt;
+        if (!name || declaration->getString("kind") != StringRef("struct"))
+            return;
+        const auto *scope = sema.getASTContext().getTranslationUnitDecl();
+        for (const NamedDecl *found : scope->lookup(&state.pp.getIdentifierTable().get(*name)))
+            if (const auto *record = dyn_cast<RecordDecl>(found))
+                if (const RecordDecl *definition = record->getDefinition())
+                    declareFor(definition);
+    }
+
     void use(const ValueDecl *d, SourceLocation loc)
     {
+        if (const auto *field = dyn_cast<FieldDecl>(d))
+            declareFor(field->getParent());
         if (cellIsDeclaredFor(state, d)) {
             auto cells = state.declared.equal_range(cast<FieldDecl>(d)->getParent());
             for (auto found = cells.first; found != cells.second; ++found)

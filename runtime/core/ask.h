@@ -156,6 +156,9 @@ int cell_session_failed(struct session_cell *cell, const char *json, size_t len)
 int cell_session_state(struct cell_session *s, struct session_cell *cell, char token[CELL_STATE_MAX + 1],
                        struct cell_error *e);
 
+/* Question number `i` to the cell in this session, as it was given; NULL behind the last. */
+const char *cell_session_asked(const struct session_cell *cell, uint32_t i);
+
 /* How many questions to the cell had an answer with a plan so far. */
 uint32_t cell_session_planned(const struct session_cell *cell);
 

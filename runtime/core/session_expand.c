@@ -144,6 +144,14 @@ uint32_t cell_session_planned(const struct session_cell *cell)
     return ((const struct known_cell *)(const void *)cell)->nplanned;
 }
 
+const char *cell_session_asked(const struct session_cell *cell, uint32_t i)
+{
+    const struct asked *a = ((const struct known_cell *)(const void *)cell)->asked;
+    while (a && i--)
+        a = a->next;
+    return a ? a->request : NULL;
+}
+
 bool cell_session_next(struct cell_session *s, struct session_cell **cell)
 {
     struct known_cell *next = *cell ? session_known(*cell)->next : s->cells;

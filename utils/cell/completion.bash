@@ -43,6 +43,7 @@ _cell_options()
     diff) options+=" --since --locked" ;;
     plan) options+=" --locked" ;;
     migrate) options+=" --locked --yes" ;;
+    test-db) options+=" --source --cell" ;;
     history) options+=" --table --limit" ;;
     drift) options+=" --adopt --revert --ignore --loses-data" ;;
     dump) options+=" --output" ;;
@@ -70,7 +71,7 @@ _cell_call()
 _cell()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command= first= i
-    local commands="up down status list schema inspect check report consumers call expand sync lock diff plan migrate"
+    local commands="up down status list schema inspect check report consumers call expand sync lock diff plan migrate test-db"
     commands+=" history drift psql dump restore upgrade clangd export doctor systemd completion help"
     local -a _cell_dir=()
 

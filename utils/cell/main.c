@@ -112,6 +112,13 @@ const struct cli_command cli_commands[] = {
      "FILE is an archive of `cell dump --output`, or SQL.\n"},
     {"upgrade", cmd_upgrade, "[CELL]", "Bring a cell's own PostgreSQL server to a newer version",
      "The cell must not run, and both versions must be installed. The old cluster is kept beside the new one.\n"},
+    {"test-db", cmd_test_db, "[--source NAME] [--cell NAME] -- COMMAND…", "Run a command with a database of its own",
+     "  --source NAME       a copy of this database, to which nobody may be connected; default: the schema of the\n"
+     "                      cell's own database, without rows\n"
+     "  --cell NAME         the cell that makes it (postgres)\n"
+     "\n"
+     "The command finds it in PGHOST, PGPORT, PGUSER and PGDATABASE, and as a connection string in\n"
+     "CELL_TEST_CONNINFO. When the command ends, the database is dropped. The exit code is the command's.\n"},
     {"clangd", cmd_clangd, "[CLANGD-OPTIONS…]",
      "The language server for editors: clangd that knows the project's cells",
      "Speaks LSP on standard input and output; docs/editors.md has the settings of editors. Options go to clangd, "

@@ -8,6 +8,7 @@
 """
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -34,9 +35,10 @@ class Database:
         return self.psql("-c", text)
 
     def schema(self):
-        """Everything but the rows."""
-        return subprocess.run([os.path.join(self.server.bindir, "pg_dump"), "--schema-only", "-d", self.url],
-                              stdout=subprocess.PIPE, text=True, check=True).stdout
+        """Everything but the rows. (Some versions of pg_dump write a random word after \\restrict.)"""
+        done = subprocess.run([os.path.join(self.server.bindir, "pg_dump"), "--schema-only", "-d", self.url],
+                              stdout=subprocess.PIPE, text=True, check=True)
+        return re.sub(r"(?m)^\\(un)?restrict .*", "", done.stdout)
 
     def history(self):
         """The steps that were carried out, as they were written."""

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply_parts.h"
 #include "catalog.h"
 #include "expand_parts.h"
 #include "failed.h"
@@ -14,6 +15,8 @@
 #include "sql.h"
 
 #define PATIENCE_MS 10000 /* for who has no deadline */
+#define MOST_TRIES 20
+#define RETRY_PAUSE_MS 50
 
 int64_t pg_deadline_of(cell_ctx *c)
 {
@@ -171,25 +174,57 @@ static int show_pending(void *user, PGconn *conn, struct pg_failure *f)
     return r;
 }
 
+static int check_query(PGconn *conn, const struct pg_query *query, json_t *request, struct pg_query_check *check,
+                       json_t **document, struct pg_failure *f)
+{
+    struct pg_unit u = {0};
+    int r = CELL_OK;
+
+    if (json_array_size(json_object_get(request, "pending")) > 0) {
+        r = plan_with_pending(conn, request, false, check->deadline_ms, &u, f);
+        check->pending = show_pending;
+        check->user = &u;
+    }
+    if (r >= 0)
+        r = pg_query_expand(conn, query, check, document, f);
+    pg_unit_free(&u);
+    return r;
+}
+
+/* What is planned is shown to a query by doing it, and somebody else may do the same at that moment, for good. */
+static bool was_overtaken(const struct pg_failure *f)
+{
+    static const char *const states[] = {
+        "23505",                   /* unique_violation, in a catalog */
+        "42P06", "42P07", "42710", /* duplicate_schema, _table, _object */
+        "40P01", "55P03",          /* deadlock_detected, lock_not_available */
+        "XX000",                   /* tuple concurrently updated */
+    };
+    bool known = false;
+
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+        known = known || strcmp(f->sqlstate, states[i]) == 0;
+    return known;
+}
+
 static int expand_query(const struct pg_service *s, PGconn *conn, json_t *request, int64_t deadline_ms,
                         json_t **document, struct pg_failure *f)
 {
     struct pg_query query;
-    struct pg_unit u = {0};
     struct pg_query_check check = {.deadline_ms = deadline_ms, .scan_rows = s->scan_rows};
     int r = pg_query_from_request(request, &query, f);
 
+    if (r < 0)
+        return r;
     check.failed = json_object_get(request, "failed");
-
-    if (r >= 0 && json_array_size(json_object_get(request, "pending")) > 0) {
-        r = plan_with_pending(conn, request, false, deadline_ms, &u, f);
-        check.pending = show_pending;
-        check.user = &u;
+    for (int tries = 1;; tries++) {
+        r = check_query(conn, &query, request, &check, document, f);
+        int64_t pause = pg_jitter(RETRY_PAUSE_MS);
+        if (r >= 0 || !check.pending || tries == MOST_TRIES || !was_overtaken(f) || PQstatus(conn) != CONNECTION_OK ||
+            deadline_ms - pg_now_ms() <= pause)
+            return r;
+        pg_pause(pause);
     }
-    if (r >= 0)
-        r = pg_query_expand(conn, &query, &check, document, f);
-    pg_unit_free(&u);
-    return r;
 }
 
 int pg_expand(cell_ctx *c, cell_str request, cell_str *document)

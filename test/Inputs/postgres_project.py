@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""A project on a database of its own, for the tests of what compilations do to it.
+
+    # RUN: %python %s %cell %t %inputs %plugin %include %llvm %builddir
+    import sys; sys.path.insert(0, sys.argv[3])
+    from postgres_project import PostgresProject
+    with PostgresProject() as p, p.database() as db, p.postgres(db): …
+"""
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pg_cluster
+import run_with_cell
+from lock_project import LockProject, contains, lacks  # noqa: F401 (for the tests)
+
+HEAD = "#include <cell/cell.h>\n"
+
+
+class Database:
+    def __init__(self, server):
+        self.server, self.url = server, server.url()
+
+    def psql(self, *args):
+        command = [os.path.join(self.server.bindir, "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", self.url]
+        done = subprocess.run(command + list(args), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+        return done.stdout.strip()
+
+    def sql(self, text):
+        return self.psql("-c", text)
+
+    def schema(self):
+        """Everything but the rows. (Some versions of pg_dump write a random word after \\restrict.)"""
+        done = subprocess.run([os.path.join(self.server.bindir, "pg_dump"), "--schema-only", "-d", self.url],
+                              stdout=subprocess.PIPE, text=True, check=True)
+        return re.sub(r"(?m)^\\(un)?restrict .*", "", done.stdout)
+
+    def history(self):
+        """The steps that were carried out, as they were written."""
+        return self.sql("SELECT text FROM cell.history ORDER BY id").splitlines()
+
+    @contextlib.contextmanager
+    def locked(self, table):
+        """Somebody else has the table for itself."""
+        command = [os.path.join(self.server.bindir, "psql"), "-X", "-q", "-A", "-t", "-d", self.url]
+        holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            holder.stdin.write(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT 'locked';\n")
+            holder.stdin.flush()
+            assert holder.stdout.readline().strip() == "locked"
+            yield holder
+        finally:
+            holder.stdin.close()
+            holder.wait()
+
+
+class PostgresProject(LockProject):
+    def __init__(self, name="project"):
+        super().__init__(name)
+        self.build = sys.argv[7]
+        self.policy(cells={"postgres": {}})
+        self.env["CELL_RUN_DIR"] = self.run_dir
+
+    def database(self):
+        """A context manager: a fresh server, and its empty database."""
+        @contextlib.contextmanager
+        def manager():
+            with pg_cluster.running(os.path.join(self.build, "test", "pg-template")) as server:
+                yield Database(server)
+        return manager()
+
+    @contextlib.contextmanager
+    def postgres(self, db, *options):
+        """The cell, on the database."""
+        path = os.path.join(self.run_dir, "postgres.sock")
+        command = [os.path.join(self.build, "bin", "postgres"), "--address", f"unix:{path}", "--url", db.url, "--policy",
+                   "apply", *options]
+        process = run_with_cell.start(path, command, os.path.join(self.folder, "postgres.log"))
+        try:
+            yield process
+        finally:
+            run_with_cell.stop(process)
+
+    def command(self, name, output):
+        return [f"clang-{self.llvm}", f"-fplugin={self.plugin}", f"-I{self.include}", "-c", name, "-o", output]
+
+    def start_compile(self, name, output):
+        return subprocess.Popen(self.command(name, output), cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def forget(self):
+        """What earlier compilations have left, but for the sources."""
+        shutil.rmtree(os.path.join(self.folder, ".cell"), ignore_errors=True)

@@ -67,10 +67,11 @@ int pg_engine_bind(struct pg_engine *engine, cell_ctx *c, const struct cell_meth
 static int get_transaction(struct pg_engine *engine, cell_ctx *c, cell_str token, struct pg_transaction **x,
                            struct pg_failure *f)
 {
+    struct pg_patience patience = pg_patience_of(c);
     struct cell_caller caller = {0};
 
     cell_ctx_caller(c, &caller);
-    return pg_transaction_get(engine->transactions, &caller, token, x, f);
+    return pg_transaction_get(engine->transactions, &caller, token, &patience, x, f);
 }
 
 /* In the caller's transaction. When its connection is gone, so is it. */

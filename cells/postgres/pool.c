@@ -34,6 +34,24 @@ int pool_slice_ms(const struct pg_patience *patience)
     return ms < POOL_SLICE_MS ? (int)ms : POOL_SLICE_MS;
 }
 
+void pool_init_cond(pthread_cond_t *cond)
+{
+    pthread_condattr_t monotonic;
+
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+void pool_wait_cond(pthread_cond_t *cond, pthread_mutex_t *lock, const struct pg_patience *patience)
+{
+    uint64_t until_ns = pool_now_ns() + (uint64_t)pool_slice_ms(patience) * 1000000;
+    const struct timespec until = {(time_t)(until_ns / 1000000000), (long)(until_ns % 1000000000)};
+
+    pthread_cond_timedwait(cond, lock, &until);
+}
+
 int pool_check_patience(const struct pg_patience *patience, struct pg_failure *f)
 {
     if (patience->until_ns != UINT64_MAX && pool_now_ns() >= patience->until_ns) {
@@ -106,11 +124,7 @@ int pg_pool_open(const struct pg_pool_options *options, struct pg_pool **pool, s
         random = pool_now_ns() ^ ((uint64_t)getpid() << 32);
     snprintf(made->prefix, sizeof(made->prefix), "c%016" PRIx64 "_", random);
     pthread_mutex_init(&made->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&made->freed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pool_init_cond(&made->freed);
     made->conninfo = strdup(options->conninfo ? options->conninfo : "");
     if (!made->conninfo || init_shared(made) < 0) {
         pg_pool_close(made);

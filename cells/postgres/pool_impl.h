@@ -127,6 +127,9 @@ uint64_t pool_now_ns(void);
 struct pg_patience pool_wait_ns(uint64_t ns);
 /* Milliseconds for poll: what `patience` leaves, at most POOL_SLICE_MS. */
 int pool_slice_ms(const struct pg_patience *patience);
+/* A condition of CLOCK_MONOTONIC, and waiting on it as long as poll would. */
+void pool_init_cond(pthread_cond_t *cond);
+void pool_wait_cond(pthread_cond_t *cond, pthread_mutex_t *lock, const struct pg_patience *patience);
 /* CELL_OK, or CELL_DEADLINE_EXCEEDED or CELL_CANCELLED in *f. */
 int pool_check_patience(const struct pg_patience *patience, struct pg_failure *f);
 

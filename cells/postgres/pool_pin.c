@@ -15,12 +15,7 @@
 static int wait_for_place(struct pg_pool *pool, const struct pg_patience *patience, struct pg_failure *f)
 {
     while (pool->npinned >= pool->options.pinned) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        uint64_t ns = (uint64_t)until.tv_nsec + (uint64_t)pool_slice_ms(patience) * 1000000;
-        until.tv_sec += (time_t)(ns / 1000000000);
-        until.tv_nsec = (long)(ns % 1000000000);
-        pthread_cond_timedwait(&pool->freed, &pool->lock, &until);
+        pool_wait_cond(&pool->freed, &pool->lock, patience);
         if (pool->npinned < pool->options.pinned)
             break;
         int r = pool_check_patience(patience, f);

@@ -13,6 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "pool_impl.h"
+
 struct pg_transaction {
     struct pg_link *link; /* NULL = this place is free */
     char token[PG_TRANSACTION_TOKEN_SIZE];
@@ -27,6 +29,7 @@ struct pg_transactions {
     struct pg_pool *pool;
     uint32_t most, most_per_uid, idle_ms;
     pthread_mutex_t lock; /* for what follows */
+    pthread_cond_t put;   /* one is not used any more */
     struct pg_transaction *all;
     pthread_t watcher;
     bool watching; /* the thread is there, and looks at everything again when it is woken */
@@ -46,6 +49,7 @@ struct pg_transactions *pg_transactions_new(struct pg_pool *pool, uint32_t most,
     t->all = calloc(most, sizeof(*t->all));
     t->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&t->lock, NULL);
+    pool_init_cond(&t->put);
     if (!t->all || t->wake < 0) {
         pg_transactions_free(t);
         return NULL;
@@ -90,6 +94,7 @@ void pg_transactions_free(struct pg_transactions *t)
             pg_pool_unpin(t->pool, clear(&t->all[i]), false);
     if (t->wake >= 0)
         close(t->wake);
+    pthread_cond_destroy(&t->put);
     pthread_mutex_destroy(&t->lock);
     free(t->all);
     free(t);
@@ -272,27 +277,37 @@ static bool same_token(const char *a, cell_str b)
     return different == 0;
 }
 
-int pg_transaction_get(struct pg_transactions *t, const struct cell_caller *caller, cell_str token,
-                       struct pg_transaction **transaction, struct pg_failure *f)
+/* With the lock. */
+static struct pg_transaction *find(struct pg_transactions *t, const struct cell_caller *caller, cell_str token)
 {
-    int r = CELL_NOT_FOUND;
-
-    pthread_mutex_lock(&t->lock);
     for (uint32_t i = 0; i < t->most; i++) {
         struct pg_transaction *x = &t->all[i];
-        if (!x->link || !same_token(x->token, token) || x->uid != caller->uid || x->pid != caller->pid)
-            continue;
-        r = x->used ? CELL_FAILED_PRECONDITION : CELL_OK;
-        if (r >= 0) {
-            x->used = true;
-            *transaction = x;
-        }
-        break;
+        if (x->link && same_token(x->token, token) && x->uid == caller->uid && x->pid == caller->pid)
+            return x;
+    }
+    return NULL;
+}
+
+int pg_transaction_get(struct pg_transactions *t, const struct cell_caller *caller, cell_str token,
+                       const struct pg_patience *patience, struct pg_transaction **transaction, struct pg_failure *f)
+{
+    struct pg_transaction *x;
+    int r = CELL_OK;
+
+    pthread_mutex_lock(&t->lock);
+    while ((x = find(t, caller, token)) && x->used && r >= 0) {
+        pool_wait_cond(&t->put, &t->lock, patience);
+        r = pool_check_patience(patience, f);
+    }
+    if (x && r >= 0) {
+        x->used = true;
+        *transaction = x;
     }
     pthread_mutex_unlock(&t->lock);
-    if (r == CELL_NOT_FOUND)
-        return pg_fail(f, r, "there is no such transaction of this program; it may have been idle for too long");
-    return r < 0 ? pg_fail(f, r, "another call of this transaction is still running") : CELL_OK;
+    if (!x)
+        return pg_fail(f, CELL_NOT_FOUND,
+                       "there is no such transaction of this program; it may have been idle for too long");
+    return r;
 }
 
 struct pg_link *pg_transaction_link(struct pg_transaction *transaction) { return transaction->link; }
@@ -305,6 +320,7 @@ void pg_transaction_put(struct pg_transactions *t, struct pg_transaction *transa
     transaction->used = false;
     if (transaction->doomed)
         link = clear(transaction);
+    pthread_cond_broadcast(&t->put);
     pthread_mutex_unlock(&t->lock);
     if (link)
         pg_pool_unpin(t->pool, link, false);
@@ -317,6 +333,7 @@ void pg_transaction_end(struct pg_transactions *t, struct pg_transaction *transa
     /* The thread has nothing to wait for when this was the last one. */
     if (t->watching)
         wake(t);
+    pthread_cond_broadcast(&t->put);
     pthread_mutex_unlock(&t->lock);
     pg_pool_unpin(t->pool, link, true);
 }

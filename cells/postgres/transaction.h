@@ -25,11 +25,12 @@ int pg_transaction_begin(struct pg_transactions *t, const struct cell_caller *ca
                          struct pg_failure *f);
 
 /*
- * The one that `token` stands for, for one call; its link is used until pg_transaction_put. CELL_NOT_FOUND when there
- * is none, or it is another process's; CELL_FAILED_PRECONDITION when another call runs in it.
+ * The one that `token` stands for, for one call; its link is used until pg_transaction_put. Waits while another call
+ * runs in it: a stream that the client has left ends a little later than the client knows. CELL_NOT_FOUND when there is
+ * none, or it is another process's; CELL_DEADLINE_EXCEEDED, CELL_CANCELLED.
  */
 int pg_transaction_get(struct pg_transactions *t, const struct cell_caller *caller, cell_str token,
-                       struct pg_transaction **transaction, struct pg_failure *f);
+                       const struct pg_patience *patience, struct pg_transaction **transaction, struct pg_failure *f);
 struct pg_link *pg_transaction_link(struct pg_transaction *transaction);
 void pg_transaction_put(struct pg_transactions *t, struct pg_transaction *transaction);
 /* In place of put: it is over, committed or rolled back, or is rolled back with its connection. */

@@ -2,7 +2,7 @@
 /*
  * The cell's connections without the cell: 32 threads of one process over 8 shared connections, against 8 and 32
  * connections of libpq. Usage: bench-postgres-pool get|insert|shared ROUNDS MS; answers "crowd POOL-32 DIRECT-8
- * DIRECT-32", a second.
+ * DIRECT-32", a second, and how they were sent.
  */
 #include <endian.h>
 #include <stdio.h>
@@ -85,6 +85,10 @@ int main(int argc, char **argv)
         printf("crowd %.0f %.0f %.0f\n", of[0], of[1], of[2]);
         execute(connection, "TRUNCATE bench_points");
     }
+    struct pg_pool_counters n;
+    pg_pool_count(pool, &n);
+    printf("pool %llu statements in %llu sends over %u connections\n", (unsigned long long)n.runs,
+           (unsigned long long)n.sends, n.open);
     pg_prepared_free(get);
     pg_prepared_free(insert);
     pg_pool_close(pool);

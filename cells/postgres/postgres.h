@@ -175,8 +175,8 @@ struct postgres_test {
 };
 CELL_WRITER(postgres_tests, struct postgres_test);
 
-/// Makes a database for a test, which is the only record, and drops it when the stream ends, in whatever way. It has the
-/// schema of the cell's own database and no rows, or is a copy of the database `source`. Fails with
+/// Makes a database for a test, which is the only record, and drops it when the stream ends, in whatever way. It has
+/// the schema of the cell's own database and no rows, or is a copy of the database `source`. Fails with
 /// CELL_PERMISSION_DENIED without the right to create databases, CELL_NOT_FOUND, and CELL_FAILED_PRECONDITION.
 /// \param source empty, or a database that nobody is connected to
 CELL_METHOD int postgres_test_database(cell_ctx *c, cell_str source, postgres_tests out);

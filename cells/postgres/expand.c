@@ -255,7 +255,7 @@ int pg_state_token(struct pg_service *s, int64_t deadline_ms, char token[PG_TOKE
     int r = pg_lease_take(&s->leases, deadline_ms, &conn, f);
 
     if (r >= 0)
-        r = pg_catalog_state(conn, !s->pooled, state, f);
+        r = pg_catalog_state(conn, state, f);
     pg_lease_give(&s->leases, conn);
     if (r >= 0)
         snprintf(token, PG_TOKEN_SIZE, "%s.%s", state, pg_policy_name(s->policy));

@@ -45,7 +45,7 @@ _cell_options()
     migrate) options+=" --locked --yes" ;;
     test-db) options+=" --source --cell" ;;
     history) options+=" --table --limit" ;;
-    drift) options+=" --adopt --revert --ignore --loses-data" ;;
+    drift) options+=" --adopt --revert --ignore --lossy" ;;
     dump) options+=" --output" ;;
     restore) options+=" --clean" ;;
     systemd) options+=" --user --system --output" ;;

@@ -199,7 +199,7 @@ int cmd_drift(struct cli *cli, int argc, char **argv)
     const struct cli_option options[] = {{.name = "adopt", .flag = &adopt},
                                          {.name = "revert", .flag = &revert},
                                          {.name = "ignore", .flag = &ignore},
-                                         {.name = "loses-data", .flag = &loses}};
+                                         {.name = "lossy", .flag = &loses}};
     struct cli_args args;
     int r = cli_parse(cli, argc, argv, options, 4, &args);
 
@@ -208,7 +208,7 @@ int cmd_drift(struct cli *cli, int argc, char **argv)
     if (adopt + revert + ignore > 1)
         return cli_error(cli, CLI_USAGE, NULL, "--adopt, --revert and --ignore exclude each other");
     if (loses && !revert)
-        return cli_error(cli, CLI_USAGE, NULL, "--loses-data belongs to --revert");
+        return cli_error(cli, CLI_USAGE, NULL, "--lossy belongs to --revert");
     if (!cli_config(cli, false))
         return CLI_FAILED;
     /* The first operand is a cell's name when there is one of that name; a table of that name is written SCHEMA.NAME.

@@ -92,12 +92,12 @@ const struct cli_command cli_commands[] = {
      "  --limit N           at most so many steps, the latest ones (20)\n"
      "\n"
      "CELL is postgres by default. A step that was interrupted says so; a later one has finished it.\n"},
-    {"drift", cmd_drift, "[CELL] [TABLE [NAME]] [--adopt | --revert | --ignore] [--loses-data]",
+    {"drift", cmd_drift, "[CELL] [TABLE [NAME]] [--adopt | --revert | --ignore] [--lossy]",
      "Show what was changed by hand in the database of a cell, or settle it",
      "  --adopt             it is right so, and from now on what is compared with\n"
      "  --revert            change the database back\n"
      "  --ignore            leave it, and report it no more as long as it stays as it is\n"
-     "  --loses-data        with --revert: also what loses data, such as dropping a column that was added\n"
+     "  --lossy        with --revert: also what loses data, such as dropping a column that was added\n"
      "\n"
      "TABLE and NAME (of a column, constraint or index) limit both. CELL is postgres by default. Exit code 0 when\n"
      "nothing was changed or all was settled or is ignored, 1 otherwise.\n"},
@@ -109,7 +109,7 @@ const struct cli_command cli_commands[] = {
     {"restore", cmd_restore, "FILE [CELL] [--clean]", "Bring a backup into the database of a cell, all or nothing",
      "  --clean             drop what is there of it before\n"
      "\n"
-     "FILE is an archive of `cell dump --output`, or SQL.\n"},
+     "FILE is an archive that `cell dump` has written, or SQL.\n"},
     {"upgrade", cmd_upgrade, "[CELL]", "Bring a cell's own PostgreSQL server to a newer version",
      "The cell must not run, and both versions must be installed. The old cluster is kept beside the new one.\n"},
     {"test-db", cmd_test_db, "[--source NAME] [--cell NAME] -- COMMAND…", "Run a command with a database of its own",

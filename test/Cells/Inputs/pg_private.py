@@ -4,6 +4,7 @@
 
 usage: pg_private.py CELL-PROGRAM CELL FOLDER PGBIN SCENARIO…       one after the other on the same cluster
 """
+import atexit
 import ctypes
 import os
 import shutil
@@ -35,9 +36,22 @@ def wait_for(condition, text, seconds=60):
         time.sleep(0.01)
 
 
+started = []
+
+
+@atexit.register
+def kill_all():
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
 def start(*options, at=socket, where=state):
     with open(log, "ab") as out:
-        return subprocess.Popen([program, "--address", f"unix:{at}", "--state", where, *options], stdout=out, stderr=out)
+        started.append(subprocess.Popen([program, "--address", f"unix:{at}", "--state", where, *options],
+                                        stdout=out, stderr=out))
+    return started[-1]
 
 
 def ask(sql):
@@ -167,8 +181,12 @@ def halfway():
     stop(process)
 
 
-def versions():
+def missing():
     fails("PostgreSQL's server programs, of version 13 to 17, are not in", "--bindir", folder)
+
+
+def versions():
+    fails("whose programs are not in", "--bindir", folder)
     process = start()
     serves(process)
     stop(process)

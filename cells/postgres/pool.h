@@ -27,6 +27,7 @@ struct pg_pool_options {
     uint32_t pinned;      /* pinned ones at once at most; 0 = 32 */
     uint32_t slow_ms;     /* what takes longer on average runs on a connection of its own; 0 = 20 */
     uint32_t statements;  /* prepared statements a connection keeps; 0 = 256 */
+    bool share_commits;   /* heed PG_RUN_SHARED */
     bool unprepared;      /* no prepared statements and one statement at a time on a connection, as a pooler in
                              transaction mode needs it; a pooler that is found does the same */
 };
@@ -66,8 +67,8 @@ enum pg_run_flags {
     PG_RUN_WRITE = 1, /* it changes something: CELL_UNKNOWN_OUTCOME when its connection is lost */
     PG_RUN_RETRY = 2, /* it may be executed twice: after a lost connection it is, once. With others that have this flag
                          it may share a transaction, so that it must not matter what now() is */
-    PG_RUN_SHARED = 4 /* with WRITE: it may share its transaction, and so its commit, with those of other callers. When
-                         one of them fails, each is executed again by itself */
+    PG_RUN_SHARED = 4 /* with WRITE, and pg_pool_options.share_commits: it may share its transaction, and so its commit,
+                         with those of other callers. When one of them fails, each is executed again by itself */
 };
 
 /*

@@ -89,12 +89,12 @@ static bool send_one(struct pg_link *link, struct pg_request *r, bool prepare)
 }
 
 /* Statements with the same class, but for 0, may be in one segment. */
-static unsigned class_of(const struct pg_request *r)
+static unsigned class_of(const struct pg_link *link, const struct pg_request *r)
 {
     if (r->alone)
         return 0;
     if (r->flags & PG_RUN_WRITE)
-        return r->flags & PG_RUN_SHARED ? PG_RUN_SHARED : 0;
+        return link->pool->options.share_commits ? r->flags & PG_RUN_SHARED : 0;
     return r->flags & PG_RUN_RETRY;
 }
 
@@ -107,7 +107,7 @@ static bool send_batch(struct pg_link *link)
 
     for (uint32_t n = 0; n < POOL_BATCH && link->first; n++) {
         bool prepare = needs_preparing(link, link->first);
-        unsigned own = class_of(link->first);
+        unsigned own = class_of(link, link->first);
         /* Preparing a statement may fail: only its own thread is to notice. */
         if (in_segment && (own == 0 || own != class || prepare)) {
             if (!end_segment(link))

@@ -82,7 +82,9 @@ int pg_service_open(const struct pg_service_options *options, struct pg_service 
     pg_leases_init(&s->leases, &s->target);
     pg_leases_init(&s->migrations, options->migrate_url ? &(struct pg_target){options->migrate_url, NULL} : &s->target);
     s->opened = true;
-    const struct pg_engine_options engine = {.pool = {.conninfo = s->conninfo, .connections = options->connections}};
+    const struct pg_engine_options engine = {.pool = {.conninfo = s->conninfo,
+                                                      .connections = options->connections,
+                                                      .share_commits = options->shared_commit != 0}};
     r = pg_engine_open(&engine, &s->engine, f);
     /* Directly, for a pooler in transaction mode delivers no notifications. */
     s->listeners = pg_listeners_new(&s->migrations.target, options->listeners);

@@ -24,7 +24,8 @@ static const char *url(void)
 
 static struct pg_pool *open_pool(uint32_t connections)
 {
-    const struct pg_pool_options options = {.conninfo = url(), .connections = connections, .statements = 16};
+    const struct pg_pool_options options = {
+        .conninfo = url(), .connections = connections, .statements = 16, .share_commits = true};
     struct pg_failure f;
     struct pg_pool *pool = NULL;
 

@@ -26,7 +26,7 @@ class Bench:
         if add_options:
             add_options(parser)
         self.options = parser.parse_args()
-        self.rows, self.figures, self.skipped, self.samples = [], [], [], {}
+        self.rows, self.notes, self.figures, self.skipped, self.samples = [], [], [], [], {}
 
     def path(self, *parts):
         return os.path.join(self.options.build, *parts)
@@ -56,6 +56,10 @@ class Bench:
         good = OPERATORS[op](value, float(bound[len(op):]))
         self.figures.append((name, value, unit, bound, good))
 
+    def note(self, text):
+        """What was measured and has no bound."""
+        self.notes.append(text)
+
     def skip(self, name, reason):
         """What was not measured, and why. Never left out silently."""
         self.skipped.append((name, reason))
@@ -66,6 +70,8 @@ class Bench:
             for name, base, other, high, ratio, unit in self.rows:
                 print(f"| {name} | {base:.3f} {unit} | {other:.3f} {unit} | {high:.3f} {unit} | {ratio:.3f} |")
             print()
+        for text in self.notes:
+            print(f"- {text}")
         for name, reason in self.skipped:
             print(f"skipped {name}: {reason}")
         for name, value, unit, bound, good in self.figures:

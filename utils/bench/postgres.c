@@ -7,11 +7,15 @@
 
 #include <endian.h>
 #include <endian.h>
-#include <errno.h>
 #include <inttypes.h>
+#include <linux/futex.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -112,34 +116,46 @@ static void run_pairs(bool inserts, int rounds, int n, int pause_us)
     PQfinish(p.connection);
 }
 
-/* A bare wake-up: a byte there and back between two processes that sleep, halved. */
+/* What Cell's own wake-ups are made of: a futex in memory of two processes. */
+static void wake(_Atomic uint32_t *word)
+{
+    atomic_fetch_add(word, 1);
+    syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+static void sleep_while(_Atomic uint32_t *word, uint32_t value)
+{
+    while (atomic_load(word) == value)
+        syscall(SYS_futex, word, FUTEX_WAIT, value, NULL, NULL, 0);
+}
+
+/* A bare wake-up: there and back between two processes that sleep, halved. */
 static void run_wakes(int rounds, int n, int pause_us)
 {
-    int there[2], back[2];
-    char byte = 0;
+    static uint64_t samples[100000];
+    _Atomic uint32_t *words = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    _Atomic uint32_t *there = words, *back = words + 64;
+    uint32_t total = (uint32_t)(rounds * n);
 
-    if (pipe(there) < 0 || pipe(back) < 0)
-        die("pipe", strerror(errno));
     pid_t child = fork();
     if (child == 0) {
-        close(there[1]);
-        while (read(there[0], &byte, 1) == 1 && write(back[1], &byte, 1) == 1)
-            continue;
+        for (uint32_t i = 0; i < total; i++) {
+            sleep_while(there, i);
+            wake(back);
+        }
         _exit(0);
     }
-    for (int i = 0; i < rounds; i++) {
-        static uint64_t samples[100000];
-        for (int k = 0; k < n; k++) {
-            nanosleep(&(struct timespec){.tv_nsec = (long)pause_us * 1000}, NULL);
-            uint64_t begin = now_ns();
-            if (write(there[1], &byte, 1) != 1 || read(back[0], &byte, 1) != 1)
-                die("wake", strerror(errno));
-            samples[k] = now_ns() - begin;
-        }
+    for (uint32_t i = 0; i < total; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = (long)pause_us * 1000}, NULL);
+        uint64_t begin = now_ns();
+        wake(there);
+        sleep_while(back, i);
+        samples[i % (uint32_t)n] = now_ns() - begin;
+        if (i % (uint32_t)n != (uint32_t)n - 1)
+            continue;
         qsort(samples, (size_t)n, sizeof(samples[0]), compare);
         printf("wake %" PRIu64 "\n", samples[n / 2] / 2);
     }
-    close(there[1]);
     waitpid(child, NULL, 0);
 }
 
@@ -284,7 +300,10 @@ static void run_stream(int64_t n)
         die("stream", cell_ctx_message(c));
     if ((int64_t)seen != n || sum != (uint64_t)n * ((uint64_t)n + 1) / 2)
         die("stream", "rows are missing");
-    printf("stream %" PRIu64 " %" PRIu64 "\n", seen, now_ns() - begin);
+    struct rusage usage;
+    uint64_t ns = now_ns() - begin;
+    getrusage(RUSAGE_SELF, &usage);
+    printf("stream %" PRIu64 " %" PRIu64 " %ld\n", seen, ns, usage.ru_maxrss);
     execute(connection, "TRUNCATE bench_points");
     PQfinish(connection);
 }

@@ -57,7 +57,7 @@ int main(int argc, char **argv)
 {
     const char *mode = argc > 3 ? argv[1] : "";
     const struct crowd gets = {begin, get_once, end, NULL, false}, inserts = {begin, insert_once, end, NULL, true};
-    const struct pg_pool_options options = {.conninfo = getenv("PG_URL")};
+    const struct pg_pool_options options = {.conninfo = getenv("PG_URL"), .share_commits = true};
     bool is_get = strcmp(mode, "get") == 0;
     struct pg_failure f;
     PGconn *connection = connect_directly();

@@ -93,6 +93,9 @@ class PostgresProject(LockProject):
         return subprocess.Popen(self.command(name, output), cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
+    def remove(self, name):
+        os.unlink(os.path.join(self.folder, name))
+
     def forget(self):
         """What earlier compilations have left, but for the sources."""
         shutil.rmtree(os.path.join(self.folder, ".cell"), ignore_errors=True)

@@ -43,6 +43,7 @@ _cell_options()
     diff) options+=" --since --locked" ;;
     plan) options+=" --locked" ;;
     migrate) options+=" --locked --yes" ;;
+    import) options+=" --table --rows --output" ;;
     systemd) options+=" --user --system --output" ;;
     esac
     _cell_offer "$options"
@@ -67,14 +68,14 @@ _cell()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command= first= i
     local commands="up down status list schema inspect check report consumers call expand sync lock diff plan migrate"
-    commands+=" clangd export doctor systemd completion help"
+    commands+=" import clangd export doctor systemd completion help"
     local -a _cell_dir=()
 
     # The line is split at '=' and ':' as well; only the part behind them is replaced.
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
         -C) _cell_dir=(-C "${COMP_WORDS[++i]}") ;;
-        -H | --meta | --timeout | --address | --output | --since | --against | --registry | --as | --forget | --path)
+        -H | --meta | --timeout | --address | --since | --against | --registry | --as | --forget | --path | --table | --output)
             ((i++))
             [[ ${COMP_WORDS[i]} == "=" ]] && ((i++))
             [[ ${COMP_WORDS[i+1]} == "=" ]] && ((i += 2))
@@ -93,7 +94,7 @@ _cell()
     case $previous in
     -C | --output | --registry) _cell_paths -d; return ;;
     --against | --path) _cell_paths -f; return ;;
-    -H | --meta | --timeout | --address | --as | --forget) return ;;
+    -H | --meta | --timeout | --address | --as | --forget | --table) return ;;
     --since) _cell_offer "$(git for-each-ref --format='%(refname:short)' 2>/dev/null)"; return ;;
     esac
     if [[ -z $command ]]; then
@@ -102,7 +103,7 @@ _cell()
         _cell_options
     else
         case $command in
-        up | down | status | sync | lock | diff | plan | migrate | systemd) _cell_offer "$(_cell_cells)" ;;
+        up | down | status | sync | lock | diff | plan | migrate | systemd | import) _cell_offer "$(_cell_cells)" ;;
         schema | consumers) [[ -n $first ]] || _cell_offer "$(_cell_cells)" ;;
         inspect | expand | check | report) _cell_paths -f ;;
         completion) _cell_offer bash ;;

@@ -112,6 +112,14 @@ const struct cli_command cli_commands[] = {
      "FILE is an archive of `cell dump --output`, or SQL.\n"},
     {"upgrade", cmd_upgrade, "[CELL]", "Bring a cell's own PostgreSQL server to a newer version",
      "The cell must not run, and both versions must be installed. The old cluster is kept beside the new one.\n"},
+    {"import", cmd_import, "CELL [SCHEMA] [--table TABLE]… [--rows] [--output FILE]",
+     "Write the declarations of tables that a database has",
+     "  --table, -t TABLE   only this one; may be repeated\n"
+     "  --rows              structs that only read (CELL_ROWS)\n"
+     "  --output, -o FILE   replace this file; default: standard output\n"
+     "\n"
+     "CELL is postgres. The header is C with annotations; compiled against the same database it changes nothing. What\n"
+     "it cannot say is said on standard error, and in comments. Nothing changes in the database.\n"},
     {"clangd", cmd_clangd, "[CLANGD-OPTIONS…]",
      "The language server for editors: clangd that knows the project's cells",
      "Speaks LSP on standard input and output; docs/editors.md has the settings of editors. Options go to clangd, "

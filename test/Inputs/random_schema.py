@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""A random schema of PostgreSQL that annotations can say whole. Usage: random_schema.py SEED"""
+"""A random schema of PostgreSQL that annotations can say whole. Usage: random_schema.py SEED
+
+There is no IN list of varchar in it: PostgreSQL prints that one otherwise each time that it is made from what it printed.
+"""
 import random
 import sys
 
@@ -8,7 +11,7 @@ TYPES = {
     "smallint": ("7", "{} > -5"), "integer": ("3 + 4", "{} BETWEEN 1 AND 9"), "bigint": ("-1", "{} <> 5"),
     "real": ("0.5", "{} > 0"), "double precision": ("1e3", "{} >= 0 OR {} < -1"), "boolean": ("false", "{}"),
     "numeric": ("1.50", "{} > 0"), "numeric(12,2)": ("0", "{} < 1e6"), "text": ("'it''s \"so\" \\ ??='", "{} <> ''"),
-    "varchar(20)": ("'x'", "{} IN ('x', 'y')"), "char(3)": ("'abc'", "{} = 'abc'"), "bytea": ("'\\x00'", None),
+    "varchar(20)": ("'x'", "{} <> 'y'"), "char(3)": ("'abc'", "{} = 'abc'"), "bytea": ("'\\x00'", None),
     "uuid": ("gen_random_uuid()", None), "date": ("CURRENT_DATE", "{} > '2000-01-01'"), "time": ("'12:00'", None),
     "timestamptz": ("now()", None), "timestamp(3)": ("now()", None), "interval": ("'1 day'", None),
     "jsonb": ("'{\"a\": 1}'", "{} ? 'a'"), "json": ("'[]'", None), "inet": ("'::1'", None),

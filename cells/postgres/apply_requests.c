@@ -202,7 +202,9 @@ static int work_on(struct work *w, struct pg_failure *f)
         pg_lease_give(&w->service->migrations, w->conn);
         return r;
     }
-    r = pg_migration_begin(w->conn, &w->options, f);
+    r = pg_policy_of_database(w->conn, &w->options.policy, f);
+    if (r >= 0)
+        r = pg_migration_begin(w->conn, &w->options, f);
     if (r >= 0) {
         r = do_all(w, f);
         pg_migration_end(w->conn);

@@ -120,6 +120,14 @@ void pg_diff_comments(struct diffing *s);
 void pg_diff_enums(struct diffing *s);
 void pg_diff_rows(struct diffing *s);
 
+/* True when a declaration of the table at hand has an equal one, under whatever name. */
+/* A unique index on the columns of the key, without condition: as good as a constraint. */
+bool pg_index_is_key(const struct pg_index *x, const struct pg_key *k);
+bool pg_key_wanted(struct diffing *s, const struct pg_key *k);
+bool pg_index_wanted(struct diffing *s, const struct pg_index *x);
+bool pg_check_wanted(struct diffing *s, const struct pg_check *c);
+bool pg_foreign_wanted(struct diffing *s, const struct pg_foreign_key *f);
+
 /* The field of the declaration at hand that is this column; NULL. */
 const struct pg_field *pg_field_of(const struct pg_declared *d, const char *column);
 /* Name of the check that helps a column to become NOT NULL. */

@@ -196,16 +196,22 @@ static void describe_foreign_key(struct pg_failure *f, const char *detail)
         say(f, "a row that '%s' asks for does not exist", f->constraint);
 }
 
-/* The column of a check that PostgreSQL has named itself: TABLE_COLUMN_check. */
+/* The column of a check that belongs to one: TABLE_COLUMN_check as PostgreSQL names it, and the kinds of ours. */
 static void check_column(struct pg_failure *f)
 {
+    static const char *const ends[] = {"_check", "_range", "_length", "_values", "_size"};
     size_t t = strlen(f->table), n = strlen(f->constraint);
 
-    if (t == 0 || n <= t + 7 || strncmp(f->constraint, f->table, t) != 0 || f->constraint[t] != '_' ||
-        strcmp(f->constraint + n - 6, "_check") != 0)
+    if (t == 0 || n <= t || strncmp(f->constraint, f->table, t) != 0 || f->constraint[t] != '_')
         return;
-    memcpy(f->column, f->constraint + t + 1, n - t - 7);
-    f->column[n - t - 7] = '\0';
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        size_t end = strlen(ends[i]);
+        if (n <= t + 1 + end || strcmp(f->constraint + n - end, ends[i]) != 0)
+            continue;
+        memcpy(f->column, f->constraint + t + 1, n - t - 1 - end);
+        f->column[n - t - 1 - end] = '\0';
+        return;
+    }
 }
 
 static void describe(struct pg_failure *f, const char *primary, const char *detail)

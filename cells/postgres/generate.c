@@ -113,6 +113,18 @@ static const char *binding_text(struct gen_method *m, const char *op, bool write
     return kept;
 }
 
+/* A document has its methods in the order of their names. */
+static void insert_method(struct gen *g, const char *name, json_t *method)
+{
+    json_t *all = json_object_get(g->document, "methods");
+    size_t i = json_array_size(all);
+
+    while (i > 0 && strcmp(json_string_value(json_object_get(json_array_get(all, i - 1), "name")), name) > 0)
+        i--;
+    if (json_array_insert_new(all, i, method) < 0)
+        no_memory(g);
+}
+
 void gen_end(struct gen_method *m, const char *op, bool writes, json_t *more)
 {
     struct gen *g = m->g;
@@ -130,7 +142,7 @@ void gen_end(struct gen_method *m, const char *op, bool writes, json_t *more)
         json_pack("{ss, ss, so, ss}", "name", m->name, "doc", m->doc.data, "params", m->params, "binding", binding);
     if (!writes && !streams)
         json_object_set_new(method, "idempotent", json_true());
-    gen_append(g, json_object_get(g->document, "methods"), method);
+    insert_method(g, m->name, method);
 }
 
 void gen_param(struct gen_method *m, const char *name, const char *type, const char *dir, bool pointer)

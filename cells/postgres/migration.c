@@ -155,7 +155,7 @@ static int settle_interrupted(PGconn *conn, struct pg_failure *f)
 int pg_migration_begin(PGconn *conn, const struct pg_migration_options *o, struct pg_failure *f)
 {
     if (o->policy == PG_POLICY_PLAN)
-        return pg_fail(f, CELL_PERMISSION_DENIED, "the policy of this cell is 'plan': nothing is changed");
+        return pg_fail(f, CELL_PERMISSION_DENIED, "the policy is 'plan': nothing is changed here");
     int r = check_connection(conn, f);
     if (r >= 0)
         r = take_lock(conn, o->deadline_ms, f);

@@ -125,7 +125,7 @@ static int connect_once(struct pg_link *link, const struct pg_patience *patience
 /* A database that is starting is there soon. */
 static bool is_starting(const struct pg_failure *f) { return strstr(f->text, "starting up") != NULL; }
 
-int link_connect(struct pg_link *link, const struct pg_patience *patience, struct pg_failure *f)
+int link_connect(struct pg_link *link, const struct pg_patience *patience, PGconn **connection, struct pg_failure *f)
 {
     struct pg_pool *pool = link->pool;
     const struct timespec pause = {.tv_nsec = STARTING_MS * 1000000};
@@ -141,15 +141,20 @@ int link_connect(struct pg_link *link, const struct pg_patience *patience, struc
     }
     if (r < 0)
         return r;
-    link->connection = made;
-    link->used_ns = pool_now_ns();
-    link->broken = false;
-    link_forget_all(link);
     const char *host = PQhost(made);
     atomic_store(&pool->local, !host || host[0] == '/' || host[0] == '@' || host[0] == '\0');
     atomic_fetch_add(&pool->counters.connects, 1);
-    atomic_store(&link->open, true);
+    *connection = made;
     return CELL_OK;
+}
+
+void link_adopt(struct pg_link *link, PGconn *connection)
+{
+    link->connection = connection;
+    link->used_ns = pool_now_ns();
+    link->broken = false;
+    link_forget_all(link);
+    atomic_store(&link->open, true);
 }
 
 void link_disconnect(struct pg_link *link)

@@ -131,7 +131,9 @@ int pool_slice_ms(const struct pg_patience *patience);
 int pool_check_patience(const struct pg_patience *patience, struct pg_failure *f);
 
 /* pool_connect.c */
-int link_connect(struct pg_link *link, const struct pg_patience *patience, struct pg_failure *f);
+/* A new connection for the link; and the link gets it, with its lock. */
+int link_connect(struct pg_link *link, const struct pg_patience *patience, PGconn **connection, struct pg_failure *f);
+void link_adopt(struct pg_link *link, PGconn *connection);
 void link_disconnect(struct pg_link *link);
 bool link_seems_alive(struct pg_link *link);              /* of an idle one */
 void link_cancel(struct pg_pool *pool, PGcancel *cancel); /* may block until it is connected; frees it */

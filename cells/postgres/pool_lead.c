@@ -128,10 +128,13 @@ static bool be_connected(struct pg_link *link, struct pg_request *r, const struc
     if (link->connection)
         return true;
     pthread_mutex_unlock(&link->lock);
-    int status = link_connect(link, patience, f);
+    PGconn *made = NULL;
+    int status = link_connect(link, patience, &made, f);
     pthread_mutex_lock(&link->lock);
-    if (status >= 0)
+    if (status >= 0) {
+        link_adopt(link, made);
         return true;
+    }
     /* The others have a patience of their own, and try by themselves; a database that is down is so for all. */
     for (struct pg_request *p = link->first; p && status == CELL_UNAVAILABLE; p = p->next)
         p->failure = *f;

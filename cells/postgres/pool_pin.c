@@ -64,9 +64,12 @@ int pg_pool_pin(struct pg_pool *pool, const struct pg_patience *patience, struct
         made = NULL;
     }
     if (!made) {
+        PGconn *connection = NULL;
         made = malloc(sizeof(*made));
-        r = made && link_init(made, pool, true) >= 0 ? link_connect(made, patience, f)
+        r = made && link_init(made, pool, true) >= 0 ? link_connect(made, patience, &connection, f)
                                                      : pg_fail(f, CELL_NO_MEMORY, "out of memory");
+        if (r >= 0)
+            link_adopt(made, connection);
     }
     if (r < 0) {
         if (made)

@@ -168,4 +168,17 @@ enum postgres_settlement {
 /// \param loses a revert may lose data: what is in a column that was added, or what another type cannot hold
 CELL_METHOD int postgres_settle(cell_ctx *c, cell_str table, cell_str name, enum postgres_settlement how, bool loses);
 
+/// A database for a test.
+struct postgres_test {
+    cell_str name;
+    cell_str conninfo; ///< As libpq reads it, without a password.
+};
+CELL_WRITER(postgres_tests, struct postgres_test);
+
+/// Makes a database for a test, which is the only record, and drops it when the stream ends, in whatever way. It has the
+/// schema of the cell's own database and no rows, or is a copy of the database `source`. Fails with
+/// CELL_PERMISSION_DENIED without the right to create databases, CELL_NOT_FOUND, and CELL_FAILED_PRECONDITION.
+/// \param source empty, or a database that nobody is connected to
+CELL_METHOD int postgres_test_database(cell_ctx *c, cell_str source, postgres_tests out);
+
 #endif

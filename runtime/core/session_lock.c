@@ -141,25 +141,22 @@ static void note_missing(struct cell_session *s, const struct known_cell *c, con
         cell_store_write(&s->store, path, key, strlen(key), NULL);
 }
 
-int cell_session_locked_answer(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
+int cell_session_locked_answer(struct cell_session *s, struct known_cell *c, const struct asked *a,
                                const struct lock_answer **answer, struct cell_error *e)
 {
-    CELL_CLEANUP(cell_cleanup_free) char *key = NULL;
-    struct cell_buffer question = {0};
     if (!cell_session_lock(s, c))
         return lock_failure(s, c, e);
-    int r = cell_lock_question(json, len, &question, &key, e);
-    const struct lock_answer *found = r >= 0 ? cell_lock_answer(c->lock, key) : NULL;
-    if (r >= 0 && !found) {
-        note_missing(s, c, key, question.data);
-        r = cell_error_set(e, CELL_NOT_FOUND,
-                           "%s has no answer '%.*s' for it; run 'cell lock %s' where the cell runs, which adds it",
-                           c->pub.lock_path, (int)strcspn(key, " "), key, c->pub.name);
+    if (!a->question)
+        return cell_error_set(e, CELL_INVALID_ARGUMENT, "it is no request for an expansion");
+    const struct lock_answer *found = cell_lock_answer(c->lock, a->key);
+    if (!found) {
+        note_missing(s, c, a->key, a->question);
+        return cell_error_set(e, CELL_NOT_FOUND,
+                              "%s has no answer '%.*s' for it; run 'cell lock %s' where the cell runs, which adds it",
+                              c->pub.lock_path, (int)strcspn(a->key, " "), a->key, c->pub.name);
     }
-    cell_buffer_free(&question);
-    if (found)
-        *answer = found;
-    return r;
+    *answer = found;
+    return CELL_OK;
 }
 
 /* What a document declares, canonical. */
@@ -179,50 +176,33 @@ static bool put_declared(const char *json, size_t len, struct cell_buffer *out)
     return cell_buffer_ok(out);
 }
 
-bool cell_session_answer_differs(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
-                                 const char *reply, size_t reply_len)
+bool cell_session_answer_differs(struct cell_session *s, struct known_cell *c, const struct asked *a, const char *reply,
+                                 size_t reply_len)
 {
-    CELL_CLEANUP(cell_cleanup_free) char *key = NULL;
-    struct cell_buffer question = {0}, then = {0}, now = {0};
-    const struct cell_lock *lock = cell_session_lock(s, c);
-    const struct lock_answer *old = NULL;
-    if (lock && lock->nanswers && cell_lock_question(json, len, &question, &key, NULL) >= 0)
-        old = cell_lock_answer(lock, key);
+    struct cell_buffer then = {0}, now = {0};
+    const struct cell_lock *lock = a->question ? cell_session_lock(s, c) : NULL;
+    const struct lock_answer *old = lock ? cell_lock_answer(lock, a->key) : NULL;
     bool differs = old && put_declared(old->document, old->document_len, &then) &&
                    put_declared(reply, reply_len, &now) &&
                    (then.len != now.len || memcmp(then.data, now.data, now.len) != 0);
-    cell_buffer_free(&question);
     cell_buffer_free(&then);
     cell_buffer_free(&now);
     return differs;
 }
 
-int cell_session_used_answer(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
-                             struct cell_error *e)
+int cell_session_used_answer(struct cell_session *s, struct known_cell *c, const struct asked *a, struct cell_error *e)
 {
-    CELL_CLEANUP(cell_cleanup_free) char *key = NULL;
-    struct cell_buffer question = {0};
     struct used_answer **at = &c->answers;
-    int r = cell_lock_question(json, len, &question, &key, e);
-    if (r == CELL_INVALID_ARGUMENT) {
-        cell_buffer_free(&question);
+    if (!a->question)
         return CELL_OK;
-    }
-    while (r >= 0 && *at && strcmp((*at)->key, key) < 0)
+    while (*at && strcmp((*at)->key, a->key) < 0)
         at = &(*at)->next;
-    if (r >= 0 && (!*at || strcmp((*at)->key, key) != 0)) {
-        struct used_answer *a = cell_arena_alloc(&s->arena, sizeof(*a));
-        if (a) {
-            a->key = cell_arena_copy(&s->arena, key, strlen(key));
-            a->question = cell_arena_copy(&s->arena, question.data, question.len);
-        }
-        if (!a || !a->key || !a->question) {
-            r = session_no_memory(e);
-        } else {
-            a->next = *at;
-            *at = a;
-        }
-    }
-    cell_buffer_free(&question);
-    return r;
+    if (*at && strcmp((*at)->key, a->key) == 0)
+        return CELL_OK;
+    struct used_answer *used = cell_arena_alloc(&s->arena, sizeof(*used));
+    if (!used)
+        return session_no_memory(e);
+    *used = (struct used_answer){.key = a->key, .question = a->question, .next = *at};
+    *at = used;
+    return CELL_OK;
 }

@@ -163,6 +163,8 @@ static void check_plan(const struct pg_plan *p, const struct pg_declared *d)
             json_decref(parse(step->repair[k], kind_of(step->repair[k]), false));
         if (step->done)
             json_decref(parse(step->done, "SelectStmt", false));
+        if (step->broken)
+            json_decref(parse(step->broken, "SelectStmt", false));
         if (step->culprits)
             json_decref(parse(step->culprits, "SelectStmt", true));
     }

@@ -206,6 +206,20 @@ TEST(a_struct_becomes_a_table)
     pg_declared_free(d);
 }
 
+TEST(ranges_within_the_type_take_the_place_of_its_own)
+{
+    struct pg_declared *d = pg_build(NULL, "table", "t",
+                                     "a i32 | range -5;5\nb u8 | range 0;255\nc u64 | range 0;18446744073709551615\n"
+                                     "d f64 | range -0.5;1e3\ne i64 | range -9223372036854775808;-1\nf u8",
+                                     "");
+    pg_print_diagnostics(&d->diagnostics);
+    REQUIRE(d->table.nchecks == 6);
+    CHECK_STR(d->table.checks[0].expr.sql, "\"a\" BETWEEN -5 AND 5");
+    CHECK_STR(d->table.checks[3].expr.sql, "\"d\" BETWEEN -0.5 AND 1e3");
+    CHECK_STR(d->table.checks[5].expr.sql, "\"f\" BETWEEN 0 AND 255");
+    pg_declared_free(d);
+}
+
 TEST(names_of_constraints_differ)
 {
     struct pg_declared *d = pg_build(NULL, "table", "t", "a i32 | check a > 1 | check a > 2\na_b i32\nb i32",

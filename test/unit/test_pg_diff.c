@@ -217,6 +217,22 @@ TEST(an_invalid_index_is_made_again)
     end(&u);
 }
 
+TEST(what_helped_a_column_to_become_not_null_does_not_stay)
+{
+    struct unit u = begin();
+    add(&u, "table", "users", "id i64 | key\nage opt<i32>", "");
+    REQUIRE(plan(&u) && apply(&u));
+    forget(&u);
+    add(&u, "table", "users", "id i64 | key\nage i32 | backfill 0", "");
+    REQUIRE(plan(&u) && u.p->nsteps == 4 && sim_apply(&u.s, u.p, 2));
+    CHECK(pg_model_table(u.m, NULL, "users")->nchecks == 1);
+    forget(&u); /* and then somebody thinks better of it */
+    add(&u, "table", "users", "id i64 | key\nage opt<i32>", "");
+    REQUIRE(plan(&u) && u.p->nsteps == 1 && u.p->steps[0].kind == PG_STEP_DROP_CONSTRAINT && apply(&u));
+    CHECK(pg_model_table(u.m, NULL, "users")->nchecks == 0 && plan(&u) && u.p->nsteps == 0);
+    end(&u);
+}
+
 TEST(constraints_that_were_not_validated_are)
 {
     struct unit u = begin();
@@ -240,7 +256,51 @@ TEST(constraints_of_other_names_count)
     t->indexes[0].name = "by_hand2";
     t->indexes[0].made = false;
     t->checks[0] = (struct pg_check){"by_hand3", {"(name <> ''::text)", NULL}, true, false};
-    REQUIRE(plan(&u) && u.p->nsteps == 0);
+    REQUIRE(plan(&u) && u.p->nsteps == 0 && u.p->diagnostics.n == 0);
+    end(&u);
+}
+
+TEST(a_unique_index_serves_as_a_unique_constraint)
+{
+    struct unit u = begin();
+    add(&u, "table", "users", "id i64 | key\nname str", "unique_index name");
+    REQUIRE(plan(&u) && apply(&u));
+    forget(&u);
+    pg_model_table(u.m, NULL, "users")->indexes[0].name = "by_hand";
+    add(&u, "table", "users", "id i64 | key\nname str | unique", "");
+    REQUIRE(plan(&u) && u.p->nsteps == 0 && u.p->diagnostics.n == 0);
+    end(&u);
+}
+
+TEST(a_partial_unique_index_is_no_unique_column)
+{
+    struct unit u = begin();
+    add(&u, "table", "users", "id i64 | key\nname str", "unique_index name;where id > 5");
+    REQUIRE(plan(&u) && apply(&u));
+    forget(&u);
+    add(&u, "table", "users", "id i64 | key\nname str | unique", "unique_index name;where id > 5");
+    REQUIRE(plan(&u) && u.p->nsteps == 2 && apply(&u) && plan(&u) && u.p->nsteps == 0);
+    forget(&u);
+    add(&u, "table", "posts", "id i64 | key\nby str | references users;name", "");
+    REQUIRE(plan(&u) && apply(&u));
+    forget(&u);
+    pg_model_table(u.m, NULL, "users")->nuniques = 0; /* the partial index alone is nothing to refer to */
+    add(&u, "table", "other", "id i64 | key\nby str | references users;name", "");
+    CHECK(!plan(&u) && error(&u, "is not unique"));
+    end(&u);
+}
+
+TEST(a_rule_before_others_leaves_theirs_alone)
+{
+    struct unit u = begin();
+    add(&u, "table", "users", "id i64 | key\na i32 | check a > 1", "index a;where a > 1");
+    REQUIRE(plan(&u) && apply(&u));
+    forget(&u);
+    add(&u, "table", "users", "id i64 | key\na i32 | check a > 0 | check a > 1",
+        "index a;where a > 0\nindex a;where a > 1");
+    REQUIRE(plan(&u) && u.p->nsteps == 3 && apply(&u)); /* one check, its validation, one index */
+    CHECK(pg_model_table(u.m, NULL, "users")->nchecks == 2 && pg_model_table(u.m, NULL, "users")->nindexes == 2);
+    CHECK(plan(&u) && u.p->nsteps == 0);
     end(&u);
 }
 

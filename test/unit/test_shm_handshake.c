@@ -5,7 +5,6 @@
 #include <sched.h>
 
 #include "shm_peer.h"
-
 #include "temp_folder.h"
 
 /* A connection that stayed a plain one still carries frames both ways. */

@@ -120,6 +120,13 @@ const struct cli_command cli_commands[] = {
      "\n"
      "CELL is postgres. The header is C with annotations; compiled against the same database it changes nothing. What\n"
      "it cannot say is said on standard error, and in comments. Nothing changes in the database.\n"},
+    {"test-db", cmd_test_db, "[--source NAME] [--cell NAME] -- COMMAND…", "Run a command with a database of its own",
+     "  --source NAME       a copy of this database, to which nobody may be connected; default: the schema of the\n"
+     "                      cell's own database, without rows\n"
+     "  --cell NAME         the cell that makes it (postgres)\n"
+     "\n"
+     "The command finds it in PGHOST, PGPORT, PGUSER and PGDATABASE, and as a connection string in\n"
+     "CELL_TEST_CONNINFO. When the command ends, the database is dropped. The exit code is the command's.\n"},
     {"clangd", cmd_clangd, "[CLANGD-OPTIONS…]",
      "The language server for editors: clangd that knows the project's cells",
      "Speaks LSP on standard input and output; docs/editors.md has the settings of editors. Options go to clangd, "

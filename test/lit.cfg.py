@@ -67,6 +67,8 @@ feature("sqlite-source", bool(config.cell_sqlite_source))
 pg_cluster = f"{sys.executable} {inputs}/pg_cluster.py"
 # Without libpq there is no cell; without initdb nothing to run it on.
 postgres = subprocess.run(f"{pg_cluster} --find", shell=True, capture_output=True, text=True).stdout.strip()
+prelude_schema = "/usr/share/libpreludedb/classic/pgsql.sql"
+feature("prelude-schema", os.path.exists(prelude_schema))
 feature("postgres", postgres and os.path.exists(os.path.join(config.cell_build, "bin", "postgres")))
 if os.geteuid() == 0:
     config.available_features.add("root")
@@ -92,6 +94,7 @@ for key, value in [
     # A server for one test, and one with the postgres cell on it (--socket PATH must follow); see pg_cluster.py
     ("%pgcluster", f"{pg_cluster} --template {config.cell_build}/test/pg-template"),
     ("%pgcell", f"{pg_cluster} --template {config.cell_build}/test/pg-template --cell {config.cell_build}/bin/postgres"),
+    ("%prelude_schema", prelude_schema),
     ("%pgbin", postgres or "/nonexistent"),
     ("%sqlite_source", config.cell_sqlite_source or "/nonexistent"),
     ("%llvm", llvm),

@@ -164,12 +164,44 @@ static void rule_primary_key(const struct rule *r)
     *t->primary = key;
 }
 
+/* The first `word` of a text at or behind `from`; its length when there is none. What is in quotes does not count. */
+static size_t find_token(const char *text, size_t from, const char *word)
+{
+    size_t len = strlen(text);
+    struct pg_token t = pg_sql_token(text, len, from);
+
+    while (t.kind != PG_TOKEN_END && !pg_token_is(text, t, word))
+        t = pg_sql_token(text, len, t.at + (t.len ? t.len : 1));
+    return t.kind == PG_TOKEN_END ? len : t.at;
+}
+
+/* "team, name" between the parentheses: names of columns of the other table, which only the database knows. NULL with a
+ * diagnostic when they are not `n`. */
+static const char **referred_columns(const struct rule *r, const char *list, uint32_t n)
+{
+    struct declaring *s = r->s;
+    struct pg_token parts[PG_INDEX_PARTS_MAX];
+    uint32_t nto = 0;
+
+    if (pg_sql_parts(list, parts, PG_INDEX_PARTS_MAX, &nto, (char[128]){0}, NULL) < 0)
+        nto = 0;
+    const char **to = pg_array(s->arena, nto + 1, sizeof(*to));
+    for (uint32_t i = 0; i < nto; i++) {
+        struct pg_token t = pg_sql_token(list, strlen(list), parts[i].at);
+        to[i] = pg_token_name(s->arena, list, t);
+    }
+    if (nto == n)
+        return to;
+    pg_mistake(s, at_arg(r, 1), "%u column%s refer to %u", n, n == 1 ? "" : "s", nto);
+    return NULL;
+}
+
 /* "roles(team, name) on delete cascade" */
 static void rule_foreign_key(const struct rule *r)
 {
     struct declaring *s = r->s;
     const char *text = r->args[1], **columns, **to = NULL;
-    uint32_t n = pg_declare_columns(s, r->args[0], &columns, at_arg(r, 0)), nto = 0;
+    uint32_t n = pg_declare_columns(s, r->args[0], &columns, at_arg(r, 0));
 
     if (!n)
         return;
@@ -177,27 +209,16 @@ static void rule_foreign_key(const struct rule *r)
         pg_mistake(s, at_arg(r, 1), "CELL_FOREIGN_KEY needs a table");
         return;
     }
-    size_t open = strcspn(text, "("), close = open + strcspn(text + open, ")");
+    size_t open = find_token(text, 0, "("), close = find_token(text, open, ")");
     if (text[open] && !text[close]) {
         pg_mistake(s, at_arg(r, 1), "a '(' has no ')'");
         return;
     }
     const char *behind = text[open] ? text + close + 1 : "", *table = pg_copy(s->arena, text, open);
     if (text[open]) {
-        /* names of columns of the other table, which only the database knows */
-        const char *list = pg_copy(s->arena, text + open + 1, close - open - 1);
-        struct pg_token parts[PG_INDEX_PARTS_MAX];
-        if (pg_sql_parts(list, parts, PG_INDEX_PARTS_MAX, &nto, (char[128]){0}, NULL) < 0)
-            nto = 0;
-        to = pg_array(s->arena, nto, sizeof(*to));
-        for (uint32_t i = 0; i < nto; i++) {
-            struct pg_token t = pg_sql_token(list, strlen(list), parts[i].at);
-            to[i] = pg_token_name(s->arena, list, t);
-        }
-        if (nto != n) {
-            pg_mistake(s, at_arg(r, 1), "%u column%s refer to %u", n, n == 1 ? "" : "s", nto);
+        to = referred_columns(r, pg_copy(s->arena, text + open + 1, close - open - 1), n);
+        if (!to)
             return;
-        }
     } else {
         /* without columns the actions follow the name */
         struct pg_token t = pg_sql_token(text, open, 0);

@@ -192,22 +192,24 @@ static bool check_column(struct diffing *s, const struct pg_table *t, const stru
     return false;
 }
 
-/* Fills in the columns that are meant, and checks that the database will take it. */
-static bool resolve(struct diffing *s, struct pg_foreign_key *f, const char *field)
+/* Fills in the columns that are meant. */
+static bool resolve(struct diffing *s, struct pg_foreign_key *f, const struct pg_table *t, const char *field)
 {
-    const struct pg_table *t = referenced(s, f, field);
-
-    if (!t)
+    if (f->to_columns)
+        return true;
+    if (!t->primary || t->primary->n != f->n) {
+        pg_refuse(s, PG_NO_RULE, pg_at_field(field), "table '%s' has no primary key of %u column%s to refer to",
+                  t->name, f->n, f->n == 1 ? "" : "s")
+            ->other_table = t->name;
         return false;
-    if (!f->to_columns) {
-        if (!t->primary || t->primary->n != f->n) {
-            pg_refuse(s, PG_NO_RULE, pg_at_field(field), "table '%s' has no primary key of %u column%s to refer to",
-                      t->name, f->n, f->n == 1 ? "" : "s")
-                ->other_table = t->name;
-            return false;
-        }
-        f->to_columns = t->primary->columns;
     }
+    f->to_columns = t->primary->columns;
+    return true;
+}
+
+/* Whether the database will take it. */
+static bool is_possible(struct diffing *s, const struct pg_foreign_key *f, const struct pg_table *t, const char *field)
+{
     for (uint32_t i = 0; i < f->n; i++)
         if (!check_column(s, t, f, i, field))
             return false;
@@ -292,13 +294,14 @@ void pg_diff_foreign(struct diffing *s)
         struct pg_foreign_key want = s->d->table.foreign[i];
         const struct pg_field *f = want.n == 1 ? pg_field_of(s->d, want.columns[0]) : NULL;
         const char *field = f ? f->name : NULL;
-        if (!resolve(s, &want, field))
+        const struct pg_table *to = referenced(s, &want, field);
+        if (!to || !resolve(s, &want, to, field))
             continue;
         struct pg_foreign_key *there = equal_foreign(&s->w->now, &want);
         if (there && !there->valid) {
             validate_step(s, there->name, field, lost_rows(s, &want), PG_RULE_FOREIGN_KEY_ADDED);
             there->valid = true;
-        } else if (!there)
+        } else if (!there && is_possible(s, &want, to, field))
             add_foreign(s, &want, replaced(s, &want), field);
     }
 }

@@ -18,7 +18,7 @@ void gen_append(struct gen *g, json_t *array, json_t *value)
         no_memory(g);
 }
 
-void gen_say(struct gen *g, const char *format, ...)
+void gen_say(struct gen *g, const char *severity, const char *format, ...)
 {
     va_list args;
 
@@ -26,7 +26,7 @@ void gen_say(struct gen *g, const char *format, ...)
     const char *text = pg_vprintf(&g->arena, format, args);
     va_end(args);
     gen_append(g, json_object_get(g->document, "diagnostics"),
-               json_pack("{ss, ss}", "severity", "error", "text", text));
+               json_pack("{ss, ss}", "severity", severity, "text", text));
 }
 
 static bool is_name_of(const json_t *type, const char *name)
@@ -64,7 +64,8 @@ static bool take_name(struct gen *g, const char *name)
 {
     if (is_name_of(json_object_get(g->declaration, "type"), name) ||
         has_name(json_object_get(g->declaration, "types"), name)) {
-        gen_say(g, "the program has a '%s' of its own already, which is the name of a function for this table", name);
+        gen_say(g, "error", "the program has a '%s' of its own already, which is the name of a function for this table",
+                name);
         return false;
     }
     return !has_name(json_object_get(g->document, "methods"), name) &&
@@ -76,7 +77,7 @@ bool gen_begin(struct gen *g, const char *name, struct gen_method *m)
     *m = (struct gen_method){.g = g, .sql = {.arena = &g->arena}, .doc = {.arena = &g->arena}};
     m->name = pg_printf(&g->arena, "%s_%s", g->declared->tag, name);
     if (strlen(m->name) > 120) {
-        gen_say(g, "the name '%s' of a function is too long", m->name);
+        gen_say(g, "remark", "there is no function %s: its name would be too long", m->name);
         return false;
     }
     if (!take_name(g, m->name))
@@ -132,7 +133,7 @@ void gen_end(struct gen_method *m, const char *op, bool writes, json_t *more)
 
     if (strlen(binding) > CELL_MAX_BINDING) {
         json_decref(m->params);
-        gen_say(g, "the table has too many columns for %s: its binding has more than %u bytes", m->name,
+        gen_say(g, "error", "the table has too many columns for %s: its binding has more than %u bytes", m->name,
                 CELL_MAX_BINDING);
         return;
     }

@@ -65,7 +65,7 @@ struct gen_field *gen_find(struct gen *g, const char *column);
 json_t *gen_part(struct gen *g, const char *key, const char *path, const struct gen_field *f);
 const char *gen_rows_type(struct gen *g);
 
-void gen_say(struct gen *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void gen_say(struct gen *g, const char *severity, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* json_array_append_new that jumps when memory is short. */
 void gen_append(struct gen *g, json_t *array, json_t *value);
 

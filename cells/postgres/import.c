@@ -49,8 +49,8 @@ static void collect(struct importing *s)
             continue;
         struct import_table t = {.from = from, .notes = {.arena = s->arena}};
         if (why) {
-            import_note(s, &t, NULL, "table '%s': %s", from->name, why);
-            pg_putf(&s->left_out, "%s", t.notes.data);
+            import_comment(&s->left_out, "", pg_printf(s->arena, "Not here: table '%s': %s.", from->name, why));
+            import_lose(s, from->name, pg_printf(s->arena, "the table: %s", why));
             continue;
         }
         t.owned = !s->options->rows && (from->kind == 'r' || from->kind == 'p');
@@ -105,6 +105,20 @@ static void write_table(struct importing *s, const struct import_table *t)
     pg_puts(&s->text, "};\n");
 }
 
+/* Whether a field of that enum makes the type. */
+static bool is_made(const struct importing *s, const char *type)
+{
+    for (uint32_t i = 0; i < s->enums.n; i++) {
+        const struct pg_enum *e = s->enums.at[i].from;
+        const struct pg_type_use bare = {PG_BASE_OTHER, NULL, e->name, -1, -1, false};
+        const struct pg_type_use whole = {PG_BASE_OTHER, e->schema, e->name, -1, -1, false};
+        if (s->enums.at[i].used &&
+            (strcmp(pg_type_name(s->arena, &bare), type) == 0 || strcmp(pg_type_name(s->arena, &whole), type) == 0))
+            return true;
+    }
+    return false;
+}
+
 static void write_head(struct importing *s)
 {
     struct pg_text types = {.arena = s->arena};
@@ -117,14 +131,14 @@ static void write_head(struct importing *s)
                   "database as it is.",
                   s->schema));
     for (uint32_t i = 0; i < s->types.n; i++)
-        pg_putf(&types, "%s%s", i ? ", " : "", s->types.at[i]);
+        if (!is_made(s, s->types.at[i]))
+            pg_putf(&types, "%s%s", types.len ? ", " : "", s->types.at[i]);
     if (types.len) {
         pg_puts(&s->text, "//\n");
         import_comment(&s->text, "",
                        pg_printf(s->arena, "Not here: the types %s, which have to be in a database before its tables.",
                                  types.data));
-        *pg_push(s->arena, &s->lost) =
-            pg_printf(s->arena, "the types %s: a database needs them before its tables", types.data);
+        import_lose(s, NULL, pg_printf(s->arena, "the types %s: a database needs them before its tables", types.data));
     }
     pg_puts(&s->text, "#pragma once\n\n#include <stdbool.h>\n#include <stdint.h>\n\n#include <cell/cell.h>\n");
 }
@@ -165,8 +179,7 @@ static int import_all(struct importing *s, char why[256])
         pg_putf(&s->text, "\n%s", s->left_out.data);
     s->out->header = s->text.data;
     s->out->ntables = s->tables.n;
-    s->out->lost = s->lost.at;
-    s->out->nlost = s->lost.n;
+    import_list_lost(s);
     return CELL_OK;
 }
 

@@ -25,13 +25,15 @@ struct pg_import_options {
     bool rows; /* CELL_ROWS in place of CELL_TABLE */
     const struct pg_import_fact *facts;
     uint32_t nfacts;
+    const char *const *types; /* types that are not PostgreSQL's own, as format_type() prints them */
+    uint32_t ntypes;
 };
 
 struct pg_import {
     struct pg_arena arena;
     const char *header; /* C; UTF-8 */
     uint32_t ntables;   /* that it declares */
-    const char **lost;  /* what it could not say, "table 'a', column 'b': …"; each stands in the header too */
+    const char **lost;  /* what it could not say, "its COMPRESSION (users.name, notes.text)"; stands in it too */
     uint32_t nlost;
 };
 

@@ -8,6 +8,10 @@
 #include "catalog.h"
 #include "import_sql.h"
 
+struct findings {
+    PGresult *facts, *types;
+};
+
 /* The rows of a query as facts; `facts` is freed with free(), its texts belong to the result. */
 static struct pg_import_fact *read_facts(const PGresult *result)
 {
@@ -38,18 +42,24 @@ static int no_schema(const struct pg_model *model, const char *schema, struct pg
                    name, near);
 }
 
-static int write_header(const struct pg_model *model, const PGresult *found, struct pg_import_options *options,
+static int write_header(const struct pg_model *model, const struct findings *found, struct pg_import_options *options,
                         struct pg_import **import, struct pg_failure *f)
 {
-    struct pg_import_fact *facts = read_facts(found);
-    char why[256];
+    struct pg_import_fact *facts = read_facts(found->facts);
+    int ntypes = PQntuples(found->types), r = CELL_NO_MEMORY;
+    const char **types = calloc((size_t)ntypes + 1, sizeof(*types));
+    char why[256] = "out of memory";
 
-    if (!facts)
-        return pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    for (int i = 0; types && i < ntypes; i++)
+        types[i] = PQgetvalue(found->types, i, 0);
     options->facts = facts;
-    options->nfacts = (uint32_t)PQntuples(found);
-    int r = pg_import_tables(model, options, import, why);
+    options->nfacts = (uint32_t)PQntuples(found->facts);
+    options->types = types;
+    options->ntypes = (uint32_t)ntypes;
+    if (facts && types)
+        r = pg_import_tables(model, options, import, why);
     free(facts);
+    free(types);
     return r < 0 ? pg_fail(f, r, "%s", why) : CELL_OK;
 }
 
@@ -60,16 +70,19 @@ int pg_import_schema(PGconn *conn, const char *schema, const char *const *tables
     struct pg_import_options options = {
         .schema = schema, .tables = ntables ? tables : NULL, .ntables = ntables, .rows = rows};
     struct pg_model *model = NULL;
-    PGresult *facts = NULL;
+    struct findings found = {NULL, NULL};
     int r = pg_catalog_read(conn, &wanted, 1, deadline_ms, &model, f);
 
     if (r >= 0 && !has_schema(model, schema))
         r = no_schema(model, schema, f);
     if (r >= 0)
-        r = pg_query(conn, SQL_FACTS, 1, &schema, &facts, f);
+        r = pg_query(conn, SQL_FACTS, 1, &schema, &found.facts, f);
     if (r >= 0)
-        r = write_header(model, facts, &options, import, f);
-    PQclear(facts);
+        r = pg_query(conn, SQL_TYPES, 1, &schema, &found.types, f);
+    if (r >= 0)
+        r = write_header(model, &found, &options, import, f);
+    PQclear(found.facts);
+    PQclear(found.types);
     pg_model_free(model);
     return r;
 }

@@ -84,7 +84,7 @@ void import_write_enums(struct importing *s)
 {
     for (uint32_t i = 0; i < s->enums.n; i++) {
         const struct import_enum *e = &s->enums.at[i];
-        if (!e->tag)
+        if (!e->tag || !e->used)
             continue;
         pg_putf(&s->text, "\nenum %s {\n", e->tag);
         for (uint32_t k = 0; k < e->from->n; k++)

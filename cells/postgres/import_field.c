@@ -75,24 +75,26 @@ static const char *scalar(enum pg_ckind kind)
     }
 }
 
-/* A type that the header names and does not make. */
+/* A type that the header names and, unless it is an enum that it also has, does not make. */
 static void need_type(struct importing *s, const struct pg_type_use *type)
 {
     struct pg_type_use one = *type;
+    bool own = true;
 
-    if (type->base != PG_BASE_OTHER && type->base != PG_BASE_VECTOR)
-        return;
     one.array = false;
     one.modifier = one.scale = -1;
     const char *name = pg_type_name(s->arena, &one);
-    for (uint32_t i = 0; i < s->types.n; i++)
-        if (strcmp(s->types.at[i], name) == 0)
-            return;
-    *pg_push(s->arena, &s->types) = name;
+    for (uint32_t i = 0; i < s->options->ntypes; i++)
+        own = own && strcmp(s->options->types[i], name) != 0;
+    for (uint32_t i = 0; i < s->types.n && !own; i++)
+        own = strcmp(s->types.at[i], name) == 0;
+    if (!own)
+        *pg_push(s->arena, &s->types) = name;
 }
 
 static const char *enum_declarator(struct importing *s, struct import_enum *e, const struct import_field *f)
 {
+    e->used = true;
     if (!f->column->nullable)
         return pg_printf(s->arena, "enum %s %s", e->tag, f->name);
     for (unsigned i = 1; !e->optional; i++) {

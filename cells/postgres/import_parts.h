@@ -10,6 +10,7 @@
 struct import_enum {
     const struct pg_enum *from;
     const char *tag;
+    bool used;            /* by a field: a declaration makes it */
     const char *optional; /* name of its CELL_OPT type; NULL = not needed */
     const char **names;   /* of the enumerators, one for each label */
 };
@@ -32,6 +33,13 @@ struct import_table {
     struct pg_text notes;
 };
 
+/* The same thing that several places cannot say. */
+struct import_lost {
+    const char *text;
+    struct pg_text places; /* "users, users.id": the first ones */
+    uint32_t n;
+};
+
 struct importing {
     struct pg_import *out;
     struct pg_arena *arena; /* of it */
@@ -41,8 +49,8 @@ struct importing {
     PG_LIST(struct import_table) tables; /* in the order of the header */
     PG_LIST(struct import_enum) enums;
     PG_LIST(const char *) names; /* identifiers of the header's file scope */
-    PG_LIST(const char *) lost;
-    PG_LIST(const char *) types; /* that no declaration makes: domains, those of extensions */
+    PG_LIST(struct import_lost) lost;
+    PG_LIST(const char *) types; /* that fields name and no declaration makes: domains, those of extensions */
     struct pg_text left_out;     /* comments about tables that are not declared */
     struct pg_text text;
 };
@@ -78,6 +86,10 @@ void import_comment(struct pg_text *t, const char *indent, const char *text);
 /* Something that the header cannot say: a comment at the field, or at the table when `f` is NULL, and in the list. */
 void import_note(struct importing *s, struct import_table *t, struct import_field *f, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same without a comment: for what is about no table that is declared. `place` NULL = the header as a whole. */
+void import_lose(struct importing *s, const char *place, const char *text);
+/* What was lost, as sentences. */
+void import_list_lost(struct importing *s);
 
 /* ---- import_order.c ---- */
 

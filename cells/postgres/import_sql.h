@@ -87,12 +87,22 @@
     "OR (attidentity <> '' AND format_type(seqtypid, NULL) <> kind) " \
     "UNION ALL SELECT relname, attname, 'COLLATE ' || attcollation::regcollation::text, false FROM a " \
     "WHERE attcollation <> typcollation " \
-    "UNION ALL SELECT relname, attname, 'its STORAGE', false FROM a WHERE attstorage <> typstorage " \
-    "UNION ALL SELECT relname, attname, 'its COMPRESSION', false FROM a " \
+    "UNION ALL SELECT relname, attname, 'STORAGE ' || CASE attstorage WHEN 'p' THEN 'PLAIN' " \
+    "WHEN 'e' THEN 'EXTERNAL' WHEN 'x' THEN 'EXTENDED' ELSE 'MAIN' END, false FROM a WHERE attstorage <> typstorage " \
+    "UNION ALL SELECT relname, attname, 'COMPRESSION ' || CASE to_jsonb(a) ->> 'attcompression' " \
+    "WHEN 'l' THEN 'lz4' ELSE 'pglz' END, false FROM a " \
     "WHERE coalesce(to_jsonb(a) ->> 'attcompression', '') <> '' " \
     "UNION ALL SELECT relname, attname, 'WITH (' || array_to_string(attoptions, ', ') || ')', false FROM a " \
     "WHERE attoptions IS NOT NULL) " \
     "SELECT * FROM facts ORDER BY tab, col NULLS FIRST, fact"
+
+/* $1: as above. The types of columns, or of the elements of their arrays, that are not PostgreSQL's own. */
+#define SQL_TYPES \
+    "SELECT DISTINCT format_type(coalesce(nullif(y.typelem, 0), y.oid), NULL) FROM pg_class c " \
+    "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped " \
+    "JOIN pg_type y ON y.oid = a.atttypid WHERE c.relnamespace = " \
+    "(SELECT oid FROM pg_namespace WHERE nspname = coalesce($1, current_schema())) " \
+    "AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND y.typnamespace <> 'pg_catalog'::regnamespace ORDER BY 1"
 
 /* clang-format on */
 

@@ -161,7 +161,36 @@ void import_note(struct importing *s, struct import_table *t, struct import_fiel
     const char *text = pg_vprintf(s->arena, format, args);
     va_end(args);
     import_comment(f ? &f->notes : &t->notes, f ? "    " : "", pg_printf(s->arena, "Not here: %s.", text));
-    const char *place = f ? pg_printf(s->arena, "table '%s', column '%s'", t->from->name, f->column->name)
-                          : pg_printf(s->arena, "table '%s'", t->from->name);
-    *pg_push(s->arena, &s->lost) = one_line(s->arena, pg_printf(s->arena, "%s: %s", place, text));
+    import_lose(s, f ? pg_printf(s->arena, "%s.%s", t->from->name, f->column->name) : t->from->name, text);
+}
+
+#define PLACES 12 /* that are named */
+
+void import_lose(struct importing *s, const char *place, const char *text)
+{
+    struct import_lost *l = NULL;
+
+    for (uint32_t i = 0; i < s->lost.n && !l; i++)
+        l = strcmp(s->lost.at[i].text, text) == 0 ? &s->lost.at[i] : NULL;
+    if (!l) {
+        l = pg_push(s->arena, &s->lost);
+        l->text = text;
+        l->places.arena = s->arena;
+    }
+    if (place && l->n++ < PLACES)
+        pg_putf(&l->places, "%s%s", l->n > 1 ? ", " : "", place);
+}
+
+void import_list_lost(struct importing *s)
+{
+    const char **lost = pg_array(s->arena, s->lost.n + 1, sizeof(*lost));
+
+    for (uint32_t i = 0; i < s->lost.n; i++) {
+        const struct import_lost *l = &s->lost.at[i];
+        const char *more = l->n > PLACES ? pg_printf(s->arena, " and %u more", l->n - PLACES) : "";
+        lost[i] = l->n ? pg_printf(s->arena, "%s (%s%s)", l->text, l->places.data, more) : l->text;
+        lost[i] = one_line(s->arena, lost[i]);
+    }
+    s->out->lost = lost;
+    s->out->nlost = s->lost.n;
 }

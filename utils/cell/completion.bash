@@ -43,6 +43,7 @@ _cell_options()
     diff) options+=" --since --locked" ;;
     plan) options+=" --locked" ;;
     migrate) options+=" --locked --yes" ;;
+    import) options+=" --table --rows --output" ;;
     test-db) options+=" --source --cell" ;;
     history) options+=" --table --limit" ;;
     drift) options+=" --adopt --revert --ignore --lossy" ;;
@@ -72,7 +73,7 @@ _cell()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command= first= i
     local commands="up down status list schema inspect check report consumers call expand sync lock diff plan migrate test-db"
-    commands+=" history drift psql dump restore upgrade clangd export doctor systemd completion help"
+    commands+=" history drift psql dump restore upgrade import clangd export doctor systemd completion help"
     local -a _cell_dir=()
 
     # The line is split at '=' and ':' as well; only the part behind them is replaced.
@@ -108,7 +109,7 @@ _cell()
     else
         case $command in
         up | down | status | sync | lock | diff | plan | migrate | systemd) _cell_offer "$(_cell_cells)" ;;
-        schema | consumers | history | drift | psql | dump | upgrade) [[ -n $first ]] || _cell_offer "$(_cell_cells)" ;;
+        schema | consumers | history | drift | psql | dump | upgrade | import) [[ -n $first ]] || _cell_offer "$(_cell_cells)" ;;
         inspect | expand | check | report | restore) _cell_paths -f ;;
         completion) _cell_offer bash ;;
         export) if [[ -z $first ]]; then _cell_offer headers; else _cell_paths -d; fi ;;

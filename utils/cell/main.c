@@ -112,6 +112,14 @@ const struct cli_command cli_commands[] = {
      "FILE is an archive that `cell dump` has written, or SQL.\n"},
     {"upgrade", cmd_upgrade, "[CELL]", "Bring a cell's own PostgreSQL server to a newer version",
      "The cell must not run, and both versions must be installed. The old cluster is kept beside the new one.\n"},
+    {"import", cmd_import, "CELL [SCHEMA] [--table TABLE]… [--rows] [--output FILE]",
+     "Write the declarations of tables that a database has",
+     "  --table, -t TABLE   only this one; may be repeated\n"
+     "  --rows              structs that only read (CELL_ROWS)\n"
+     "  --output, -o FILE   replace this file; default: standard output\n"
+     "\n"
+     "CELL is postgres. The header is C with annotations; compiled against the same database it changes nothing. What\n"
+     "it cannot say is said on standard error, and in comments. Nothing changes in the database.\n"},
     {"test-db", cmd_test_db, "[--source NAME] [--cell NAME] -- COMMAND…", "Run a command with a database of its own",
      "  --source NAME       a copy of this database, to which nobody may be connected; default: the schema of the\n"
      "                      cell's own database, without rows\n"

@@ -159,6 +159,9 @@ static int run_repeated(const struct go *g, const struct pg_step *step, struct p
         pg_boundary(g->o);
         if (left_ms(g) <= 0)
             return pg_fail(f, CELL_DEADLINE_EXCEEDED, "the time is over; what was done so far stays done");
+        r = pg_still_wanted(g->o, f);
+        if (r < 0)
+            break;
         r = pg_query(g->conn, step->sql[0], 0, NULL, &result, f);
         bool none = r >= 0 && strcmp(PQcmdTuples(result), "0") == 0;
         PQclear(result);
@@ -255,8 +258,12 @@ static int explain(const struct go *g, int r, struct pg_failure *f)
 /* Tries a group of steps until it is done, fails, or the time is over. */
 static int try_steps(const struct go *g, uint32_t first, uint32_t last, struct pg_failure *f)
 {
+    g->applied->failed = &g->plan->steps[first];
     for (;;) {
-        int r = run_steps(g, first, last, f);
+        int r = pg_still_wanted(g->o, f);
+        if (r < 0)
+            return r;
+        r = run_steps(g, first, last, f);
         if (r >= 0 || !is_busy(f) || PQstatus(g->conn) != CONNECTION_OK)
             return r;
         int64_t pause = pg_jitter(RETRY_PAUSE_MS);

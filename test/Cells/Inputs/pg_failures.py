@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A postgres cell on databases that refuse. Usage: pg_failures.py CELL-PROGRAM CELL FOLDER COMPILER (in pg_cluster.py)"""
+import atexit
 import os
 import shutil
 import signal
@@ -44,14 +45,14 @@ def psql(sql, url=os.environ["PG_URL"]):
 
 
 class Cell:
-    def __init__(self, url, policy="apply", **env):
-        self.url, self.policy, self.env = url, policy, env
+    def __init__(self, url, policy="apply", *options, **env):
+        self.url, self.policy, self.options, self.env = url, policy, options, env
 
     def __enter__(self):
         os.environ.update(self.env)
         open(log, "w", encoding="ascii").close()
         self.process = run_with_cell.start(socket, [program, "--address", f"unix:{socket}", "--url", self.url, "--policy",
-                                                    self.policy], log)
+                                                    self.policy, *self.options], log)
         for name in self.env:
             del os.environ[name]
 
@@ -147,6 +148,43 @@ with Cell(os.environ["PG_URL"]):
     psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'cell%'")
     status, out = compile_it("-fsyntax-only")
     check(status == 0, "connections are made anew", out)
+
+# A pooler in transaction mode: what is there can be used, and migrations are told to go around it.
+if bouncer := shutil.which("pgbouncer", path=os.environ["PATH"] + ":/usr/sbin"):
+    pool = os.path.join(HOST, "pool")
+    os.mkdir(pool)
+    owner = os.stat(os.path.join(HOST, "data"))
+    with open(os.path.join(pool, "users"), "w", encoding="ascii") as f:
+        f.write('"postgres" ""\n')
+    with open(os.path.join(pool, "ini"), "w", encoding="ascii") as f:
+        f.write(f"[databases]\ntest = host={HOST} port=5432 user=postgres\n[pgbouncer]\nlisten_addr =\n"
+                f"listen_port = 6432\nunix_socket_dir = {pool}\nauth_type = any\nauth_file = {pool}/users\n"
+                "pool_mode = transaction\n")
+    os.chown(pool, owner.st_uid, owner.st_gid)
+
+    def become():
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setgid(owner.st_gid)
+            os.setuid(owner.st_uid)
+
+    process = subprocess.Popen([bouncer, os.path.join(pool, "ini")], preexec_fn=become, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    atexit.register(process.kill)
+    while not os.path.exists(os.path.join(pool, ".s.PGSQL.6432")):
+        check(process.poll() is None, "pgbouncer does not start")
+        time.sleep(0.01)
+    pooled = f"host={pool} port=6432 dbname=test user=postgres"
+    with Cell(pooled):
+        status, out = compile_it()
+        check(status == 0, "what is there already needs no migration", out)
+    source(table="pooled")
+    refused(pooled, "a connection pooler stands before the database", "--migrate-url")
+    with Cell(pooled, "apply", "--migrate-url", os.environ["PG_URL"]):
+        status, out = compile_it()
+        check(status == 0, "around the pooler", out)
+    process.terminate()
+    process.wait()
 
 
 # A server that is too old: it says so itself when it greets.

@@ -103,6 +103,8 @@ class Expander
     bool showDiagnostics(const cell_expansion *x);
     void tellStale();
     std::string unitName();
+    std::string textKey(const cell_schema *content, const std::string &unit);
+    bool render(const cell_schema *content, const std::string &unit, const std::string &path);
     bool inject(cell_expansion *x, InjectAt at);
     SourceLocation loc() const { return a->getLocation(); }
 
@@ -255,6 +257,36 @@ std::string Expander::unitName()
     return unit;
 }
 
+/* Everything that the text depends on. When a text of that key exists, none is made. */
+std::string Expander::textKey(const cell_schema *content, const std::string &unit)
+{
+    std::string key = "expansion " CELL_RENDER_VERSION "\n" + unit + "\n" + content->fingerprint + "\n" +
+                      (request.cplusplus ? "c++\n" : "c\n") + request.location + "\n";
+    for (uint32_t i = 0; i < content->ntypes && content->types[i].declared; i++)
+        key += std::string(content->types[i].name) + "\n"; /* not in its fingerprint */
+    return key;
+}
+
+/* Makes the text, at `path`. */
+bool Expander::render(const cell_schema *content, const std::string &unit, const std::string &path)
+{
+    render_options options = {};
+    options.unit = unit.c_str();
+    options.cplusplus = request.cplusplus;
+    options.location = request.location.c_str();
+    cell_error e = {};
+    cell_buffer text = {};
+    int r = cell_render_client(content, &options, &text, &e);
+    bool rendered = r >= 0;
+    if (rendered)
+        r = cell_session_put(state.session(loc()), path.c_str(), text.data, text.len, &e);
+    cell_buffer_free(&text);
+    if (r < 0)
+        cellReport(state.diags(), loc(), rendered ? CellDiag::InjectStore : CellDiag::ExpandFailed)
+            << cell->name << cellPrintable(e.text[0] ? e.text : cell_status_text(r));
+    return r >= 0;
+}
+
 bool Expander::inject(cell_expansion *x, InjectAt at)
 {
     cell_schema *content = x->content;
@@ -264,19 +296,17 @@ bool Expander::inject(cell_expansion *x, InjectAt at)
     if (!own)
         return true;
     std::string unit = unitName();
-    render_options options = {};
-    options.unit = unit.c_str();
-    options.cplusplus = request.cplusplus;
-    options.location = request.location.c_str();
     content->cell = cell->name;
-    cell_error e = {};
-    cell_buffer text = {};
-    int r = cell_render_client(content, &options, &text, &e);
-    bool good = r >= 0 && cellInjectText(state, cell->name, StringRef(text.data, text.len), loc(), at);
-    cell_buffer_free(&text);
+    char *found = nullptr;
+    bool exists = false;
+    int r = cell_session_inject_path(state.session(loc()), cell->name, textKey(content, unit).c_str(), &found, &exists);
+    std::string path = r < 0 ? "" : found;
+    free(found);
+    if (r >= 0 && !exists && !render(content, unit, path))
+        return false;
     if (r < 0)
-        cellReport(state.diags(), loc(), CellDiag::ExpandFailed) << cell->name << cellPrintable(e.text);
-    return good;
+        cellReport(state.diags(), loc(), CellDiag::InjectStore) << cell->name << cell_status_text(r);
+    return r >= 0 && cellInjectFile(state, cell->name, path, loc(), at);
 }
 
 void Expander::begin(StringRef verbName)

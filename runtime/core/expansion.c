@@ -22,11 +22,13 @@ static int read_format(const struct json_at *root, struct cell_error *e)
                           cell_json_quote(format, quoted, sizeof(quoted)));
 }
 
-/* The same document over other types means other messages: connections of the two must not be mixed up. */
+/* The same document over other types means other messages: connections of the two must not be mixed up. What is said
+ * beside the content, as what would be done and was, is no part of it: the program is the same before and after. */
 static int take_fingerprint(const struct json_at *root, struct cell_schema *content, struct cell_error *e)
 {
+    static const char *const beside[] = {"diagnostics", "plan", NULL};
     struct cell_buffer out = {0};
-    cell_json_put(&out, root);
+    cell_json_put_without(&out, root, beside);
     for (uint32_t i = 0, n = cell_declared_count(content); i < n; i++)
         cell_buffer_append(&out, content->types[i].fingerprint, CELL_FINGERPRINT_LEN);
     bool ok = cell_buffer_ok(&out);

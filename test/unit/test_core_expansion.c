@@ -189,6 +189,23 @@ TEST(the_same_document_over_other_types_has_another_fingerprint)
     cell_expansion_free(x);
 }
 
+TEST(what_is_said_beside_the_content_does_not_change_its_fingerprint)
+{
+    static const char plain[] = WITH("\"constants\":[{\"name\":\"N\",\"type\":\"i64\",\"value\":\"1\"}]"),
+                      more[] = WITH("\"constants\":[{\"name\":\"N\",\"type\":\"i64\",\"value\":\"1\"}],"
+                                    "\"diagnostics\":[{\"severity\":\"remark\",\"text\":\"one column less\"}],"
+                                    "\"plan\":{\"id\":\"a1\",\"steps\":[{\"text\":\"ADD\",\"kind\":\"add\"}]}"),
+                      other[] = WITH("\"constants\":[{\"name\":\"N\",\"type\":\"i64\",\"value\":\"2\"}]");
+    struct cell_expansion *x = parse(plain), *y = parse(more), *z = parse(other);
+
+    REQUIRE(x && y && z && y->plan.id && y->ndiagnostics == 1);
+    CHECK_STR(x->content->fingerprint, y->content->fingerprint);
+    CHECK(strcmp(x->content->fingerprint, z->content->fingerprint) != 0);
+    cell_expansion_free(x);
+    cell_expansion_free(y);
+    cell_expansion_free(z);
+}
+
 TEST(an_expansion_of_a_declaration_may_hold_nothing)
 {
     struct declared d;

@@ -363,3 +363,18 @@ TEST(a_bad_request_says_where)
     CHECK(cell_request_declared(large, strlen(large), &declared, &error) == CELL_INVALID_ARGUMENT && !declared);
     CHECK_STR(error.text, "declaration.types[0].size: the size is 24, but the layout gives 16");
 }
+
+TEST(what_depends_on_others_declares_nothing)
+{
+    struct cell_expansion *x = parse("{\"expansion\":\"cell.expansion/1\",\"depends\":true}");
+    REQUIRE(x);
+    CHECK(x->depends);
+    cell_expansion_free(x);
+    x = parse("{\"expansion\":\"cell.expansion/1\"}");
+    REQUIRE(x);
+    CHECK(!x->depends);
+    cell_expansion_free(x);
+    CHECK(!parse("{\"expansion\":\"cell.expansion/1\",\"depends\":true,\"types\":[" POINT "],\"methods\":[" FIND "]}"));
+    CHECK(strstr(error.text, "depends: an answer that depends on others declares nothing") != NULL);
+    CHECK(!parse("{\"expansion\":\"cell.expansion/1\",\"depends\":1}"));
+}

@@ -300,6 +300,24 @@ TEST(an_expansion_uses_the_types_of_the_declaration_that_was_sent)
     project_remove();
 }
 
+TEST(a_cell_learns_what_failed_and_only_then_an_answer_may_depend_on_it)
+{
+    project_make();
+    fake.expansion = "{\"expansion\":\"cell.expansion/1\",\"depends\":true}";
+    session_begin(SESSION_LIVE);
+    struct session_cell *cell = ask("auth", CELL_OK);
+    struct cell_expansion *x = NULL;
+    CHECK(cell_session_expand(session, cell, "{\"a\":1}", 7, NULL, &x, &error) == CELL_PROTOCOL_ERROR && !x);
+    CHECK(strstr(error.text, "depends: nothing has failed before") != NULL);
+    CHECK(cell_session_failed(cell, "{\"b\":1}", 7) == CELL_OK && cell_session_failed(cell, "{\"b\":2}", 7) == CELL_OK);
+    error = (struct cell_error){0};
+    REQUIRE(cell_session_expand(session, cell, "{\"a\":1}", 7, NULL, &x, &error) == CELL_OK);
+    CHECK(x->depends);
+    CHECK_STR(fake_last, "{\"failed\":[{\"b\":1},{\"b\":2}],\"a\":1}");
+    cell_expansion_free(x);
+    project_remove();
+}
+
 TEST(a_connection_that_was_closed_meanwhile_is_made_again_once)
 {
     project_make();

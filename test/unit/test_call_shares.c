@@ -28,10 +28,15 @@ static void note_pause(int who)
         atomic_store(&ticks->pause_ns[who], pause);
 }
 
-/* `in` is the number of an honest client, or negative. */
+#define A_HOSTILE_ONE (-1)
+#define ARRIVES (-2) /* an honest one, whose connection is made then */
+
+/* `in` is the number of an honest client, or one of those. */
 static int take_a_tick(cell_ctx *c, const void *in, void *const *out)
 {
     int who = *(const int32_t *)in, now = atomic_load(&ticks->tick);
+    if (who == ARRIVES)
+        return 0;
     atomic_int *running = who < 0 ? &ticks->hostile_running : &ticks->honest_running;
     (void)c, (void)out;
     if (who >= 0)
@@ -61,7 +66,7 @@ static void *hostile_thread(void *arg)
     cell_ctx_set_timeout_ms(c, UINT32_MAX);
     atomic_fetch_add(&ticks->ready, 1);
     while (!atomic_load(&ticks->over))
-        call_block(c, -1);
+        call_block(c, A_HOSTILE_ONE);
     cell_ctx_close(c);
     cell_client_close(client);
     return arg;
@@ -94,7 +99,9 @@ static pid_t fork_honest(int number)
     wait_for_ready(HOSTILE_THREADS);
     cell_ctx *c = demo_ctx(&client);
     cell_ctx_set_timeout_ms(c, UINT32_MAX);
-    int failed = 0;
+    int failed = call_block(c, ARRIVES) != 0;
+    atomic_store(&ticks->ended_ns[number], cell_now_ns());
+    atomic_fetch_add(&ticks->ready, 1);
     for (int i = 0; i < TURNS; i++)
         failed += call_block(c, number) != 0;
     cell_ctx_close(c);
@@ -149,27 +156,40 @@ static int honest_left(void)
     return n;
 }
 
-/* What became of the handlers' time. False: on this machine an honest client did not get to call for so long that the
- * gate rightly gave its share away, and the contest says nothing. */
+/* A call takes a whole tick: nothing goes on before all that ran have ended. */
+static void end_tick(void)
+{
+    /* Done first, so that nobody is counted twice. */
+    int honest = honest_done(), hostile = atomic_load(&ticks->hostile_done);
+    honest += atomic_load(&ticks->honest_running);
+    hostile += atomic_load(&ticks->hostile_running);
+    atomic_fetch_add(&ticks->tick, 1);
+    while (honest_done() < honest || atomic_load(&ticks->hostile_done) < hostile)
+        usleep(200);
+}
+
+/* What became of the handlers' time from when all clients were there: what the hostile one got while it was alone took
+ * nothing away. False: on this machine an honest client did not get to call for so long that the gate rightly gave its
+ * share away, and the contest says nothing. */
 static bool hold_contest(int *honest, int *hostile)
 {
     struct contest k = {0};
     bool busy = false;
     contest_begin(&k);
-    wait_for_ready(HOSTILE_THREADS);
+    while (atomic_load(&ticks->ready) < HOSTILE_THREADS + HONEST) {
+        end_tick();
+        usleep(200);
+    }
+    int before = atomic_load(&ticks->hostile_done);
     while (honest_left() == HONEST) {
         /* A tick ends when all honest clients are being served, or none can be any more. */
         while (atomic_load(&ticks->honest_running) < HONEST && honest_left() == HONEST &&
                atomic_load(&ticks->honest_running) + atomic_load(&ticks->hostile_running) < 16)
             usleep(200);
-        int expected = honest_done(); /* first, so that nobody is counted twice */
-        expected += atomic_load(&ticks->honest_running);
-        atomic_fetch_add(&ticks->tick, 1);
-        while (honest_done() < expected)
-            usleep(200);
+        end_tick();
     }
     *honest = honest_done();
-    *hostile = atomic_load(&ticks->hostile_done);
+    *hostile = atomic_load(&ticks->hostile_done) - before;
     for (int i = 0; i < HONEST; i++)
         busy |= atomic_load(&ticks->pause_ns[i]) >= GATE_RECENT_NS;
     contest_end(&k);

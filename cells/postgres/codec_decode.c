@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "codec.h"
 
-#include <arpa/inet.h>
 #include <endian.h>
 #include <math.h>
 #include <string.h>
@@ -26,7 +25,7 @@ static uint32_t get32(const char *data)
     uint32_t wire;
 
     memcpy(&wire, data, 4);
-    return ntohl(wire);
+    return be32toh(wire);
 }
 
 static uint64_t get64(const char *data)

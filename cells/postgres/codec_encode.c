@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "codec.h"
 
-#include <arpa/inet.h>
 #include <endian.h>
 #include <limits.h>
 #include <math.h>
@@ -67,7 +66,7 @@ static int encode_float(const struct pg_slot *p, const void *at, struct pg_encod
     s = (float)d;
     uint32_t bits;
     memcpy(&bits, &s, sizeof(bits));
-    bits = htonl(bits);
+    bits = htobe32(bits);
     set_small(value, &bits, 4);
     return CELL_OK;
 }
@@ -158,7 +157,7 @@ static int encode_date(const struct pg_slot *p, const void *at, struct pg_encode
     /* Both ends of the range mean infinity. */
     if (days <= INT32_MIN + (int64_t)EPOCH_DAYS || days >= INT32_MAX + (int64_t)EPOCH_DAYS)
         return out_of_range(p, f);
-    uint32_t wire = htonl((uint32_t)(int32_t)(days - EPOCH_DAYS));
+    uint32_t wire = htobe32((uint32_t)(int32_t)(days - EPOCH_DAYS));
     set_small(value, &wire, 4);
     return CELL_OK;
 }
@@ -293,7 +292,7 @@ static const char *elements_of(const struct pg_slot *p, const void *at, uint64_t
 
 static void put32(struct pg_text *t, uint32_t value)
 {
-    uint32_t wire = htonl(value);
+    uint32_t wire = htobe32(value);
 
     pg_append(t, &wire, 4);
 }

@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #define STARTING_MS 50 /* between two attempts while the database says that it is starting */
@@ -166,14 +165,15 @@ void link_disconnect(struct pg_link *link)
 
 bool link_seems_alive(struct pg_link *link)
 {
-    char byte;
-    ssize_t n = recv(PQsocket(link->connection), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-
-    if (n < 0)
-        return errno == EAGAIN || errno == EWOULDBLOCK;
-    /* Something to read: a notice, or the reason of the end. */
-    return n > 0 && PQconsumeInput(link->connection) && PQstatus(link->connection) == CONNECTION_OK &&
-           recv(PQsocket(link->connection), &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0;
+    /* A notice, or the reason of the end and then the end. */
+    for (int i = 0; i < 8; i++) {
+        struct pollfd p = {PQsocket(link->connection), POLLIN, 0};
+        if (poll(&p, 1, 0) == 0)
+            return true;
+        if (!PQconsumeInput(link->connection) || PQstatus(link->connection) != CONNECTION_OK)
+            return false;
+    }
+    return false;
 }
 
 void link_cancel(struct pg_pool *pool, PGcancel *cancel)

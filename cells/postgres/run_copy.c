@@ -2,7 +2,7 @@
 /* Many rows at once: through binary COPY (https://www.postgresql.org/docs/15/sql-copy.html), or one by one. */
 #include "statement_impl.h"
 
-#include <arpa/inet.h>
+#include <endian.h>
 #include <limits.h>
 #include <string.h>
 
@@ -72,14 +72,14 @@ static int put_text(struct copy *k, struct pg_failure *f)
 
 static void put16(struct pg_text *t, int value)
 {
-    uint16_t wire = htons((uint16_t)value);
+    uint16_t wire = htobe16((uint16_t)value);
 
     pg_append(t, &wire, 2);
 }
 
 static void put32(struct pg_text *t, int value)
 {
-    uint32_t wire = htonl((uint32_t)value);
+    uint32_t wire = htobe32((uint32_t)value);
 
     pg_append(t, &wire, 4);
 }

@@ -5,7 +5,6 @@
  */
 #include <cell/cell.h>
 
-#include <arpa/inet.h>
 #include <endian.h>
 #include <inttypes.h>
 #include <linux/futex.h>
@@ -204,7 +203,7 @@ static void append(char **at, const void *bytes, size_t n)
 
 static void append_value(char **at, const void *bytes, uint32_t n)
 {
-    uint32_t length = htonl(n);
+    uint32_t length = htobe32(n);
 
     append(at, &length, 4);
     append(at, bytes, n);
@@ -215,7 +214,7 @@ static void copy_directly(PGconn *connection, const struct point *points, int n)
 {
     static char buffer[65536];
     char *at = buffer;
-    uint16_t fields = htons(4), end = 0xffff;
+    uint16_t fields = htobe16(4), end = 0xffff;
     PGresult *r = PQexec(connection, "COPY bench_points (id, stamp, value, label) FROM STDIN (FORMAT binary)");
 
     if (PQresultStatus(r) != PGRES_COPY_IN)

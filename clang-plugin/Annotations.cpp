@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "Annotations.h"
+#include "Absent.h"
 #include "ClangCompat.h"
 #include "Diagnostics.h"
 #include "Drift.h"
@@ -142,9 +143,22 @@ bool hasVerb(const Decl *d)
     return false;
 }
 
+/* The expansions of a declaration that Clang has refused fail with it. */
+void absent(PluginState &state, NamedDecl *d)
+{
+    for (const auto *a : d->specific_attrs<AnnotateAttr>())
+        if (kindOf(a) == Kind::Cell && !a->isInherited() && a->getAnnotation().contains('.') &&
+            state.handled.insert(a).second) {
+            auto parts = a->getAnnotation().drop_front(5).split('.');
+            cellExpandNothing(state, d, a, parts.first, parts.second);
+        }
+}
+
 /* All "cell:…" annotations of `d`, each once. `at` absent: nothing can follow the declaration here. */
 void handle(PluginState &state, Decl *d, const InjectAt *at)
 {
+    if (d->isInvalidDecl() && isa<NamedDecl>(d))
+        absent(state, cast<NamedDecl>(d));
     if (d->isInvalidDecl() || !isa<NamedDecl>(d))
         return;
     /* Acting on one may add declarations, never attributes to this one. */
@@ -308,8 +322,7 @@ static void finishUnit(PluginState &state)
 
 void cellUnitEnds(PluginState &state)
 {
-    if (state.silenced)
-        state.diags().setSuppressAllDiagnostics(false);
+    cellAbsentEnd(state);
     finishUnit(state);
     cellKeepIncluded(state);
     if (cell_session *session = state.sessionIfAny())

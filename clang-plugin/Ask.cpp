@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Asking the cell behind an annotation, and what to say when it does not answer. */
+#include "Absent.h"
 #include "Diagnostics.h"
 #include "Import.h"
 
@@ -108,12 +109,9 @@ void reportStale(PluginState &state, const session_cell *cell, SourceLocation lo
 void reportUnreachable(PluginState &state, cell_session *session, session_cell *cell, SourceLocation loc,
                        StringRef annotation)
 {
-    DiagnosticsEngine &diags = state.diags();
-    if (state.silenced)
-        diags.setSuppressAllDiagnostics(false);
     explainUnreachable(state, session, cell, loc, annotation);
-    if (state.silenced || !hasMirror(state, cell->name))
-        cellSilence(state);
+    if (!hasMirror(state, cell->name))
+        cellImportAbsent(state);
 }
 
 /* What a user must know of the lock of a cell that was found. */
@@ -140,15 +138,6 @@ SourceLocation cellInMainFile(PluginState &state, SourceLocation loc)
     for (SourceLocation from; !sm.isInMainFile(loc) && (from = sm.getIncludeLoc(sm.getFileID(loc))).isValid();)
         loc = from;
     return loc;
-}
-
-void cellSilence(PluginState &state)
-{
-    DiagnosticsEngine &diags = state.diags();
-    if (state.mode != SESSION_LIVE || diags.getSuppressAllDiagnostics())
-        return;
-    diags.setSuppressAllDiagnostics(true);
-    state.silenced = true;
 }
 
 session_cell *cellAsk(PluginState &state, StringRef name, SourceLocation loc, StringRef annotation)

@@ -116,7 +116,7 @@ const CellDrift *cellDriftOf(PluginState &state, session_cell *cell, SourceLocat
     if (!state.driftSource && state.parser()) {
         state.driftSource = true;
         state.sema().addExternalSource(new DriftSource(state));
-        cellDriftWatch(state);
+        cellWatchErrors(state);
     }
     return &drift;
 }

@@ -16,8 +16,8 @@ const diff_change *cellDriftField(PluginState &state, const clang::RecordDecl *r
 bool cellIsInjected(PluginState &state, const clang::Decl *d);
 /* Since when, and what was there before: once a cell. */
 void cellDriftNote(clang::DiagnosticsEngine &diags, CellDrift &drift);
-/* From here on Clang's errors about what is gone are ours; until the state goes. */
-void cellDriftWatch(PluginState &state);
+/* From here on Clang's errors about what is gone are ours, and echoes (Absent.h) are left out; until the state goes. */
+void cellWatchErrors(PluginState &state);
 void cellDriftEnd(PluginState &state);
 
 /* Remarks at the uses of what has another type or value now: they compile, but not to the same. For the end of the

@@ -5,7 +5,11 @@
  * sake of its sentence. This consumer stands before the compilation's own: such an error becomes ours, with a fix-it
  * when it was a renaming, and what Clang notes about its own is left out. Errors that Sema only tries (SFINAE) never
  * come here. The number of errors stays what it was.
+ *
+ * It leaves out what is only said because something else failed (Absent.h). That counts as no error; one that counts
+ * came before.
  */
+#include "Absent.h"
 #include "ClangCompat.h"
 #include "Diagnostics.h"
 #include "Drift.h"
@@ -60,6 +64,13 @@ class DriftErrors : public DiagnosticConsumer
         if (level == DiagnosticsEngine::Note && replaced)
             return;
         Found found;
+        if (level != DiagnosticsEngine::Note)
+            leftOut = NumErrors && link->state && cellIsEcho(*link->state, level, info);
+        if (leftOut) {
+            if (level >= DiagnosticsEngine::Error)
+                moreErrors();
+            return;
+        }
         replaced = level >= DiagnosticsEngine::Error && link->state && find(info, found);
         if (replaced) {
             if (said.insert({place(found.loc), found.change}).second)
@@ -71,6 +82,14 @@ class DriftErrors : public DiagnosticConsumer
     }
 
   private:
+    /* The engine has counted one that nobody saw: those that are seen may be as many as ever. */
+    void moreErrors()
+    {
+        DiagnosticsEngine &diags = link->state->diags();
+        if (unsigned limit = diags.getDiagnosticOptions().ErrorLimit)
+            diags.setErrorLimit(limit + ++uncounted);
+    }
+
     unsigned place(SourceLocation loc) const { return link->state->sources().getFileLoc(loc).getRawEncoding(); }
 
     bool find(const Diagnostic &info, Found &found)
@@ -197,13 +216,14 @@ class DriftErrors : public DiagnosticConsumer
     std::shared_ptr<DriftErrorsLink> link;
     DiagnosticConsumer *inner;
     std::unique_ptr<DiagnosticConsumer> owned;
-    bool replaced = false;                                   /* the last error */
+    bool replaced = false, leftOut = false;                  /* the last that was no note */
+    unsigned uncounted = 0;                                  /* errors that were left out */
     std::set<std::pair<unsigned, const diff_change *>> said; /* a macro may use its argument more than once */
 };
 
 } // namespace
 
-void cellDriftWatch(PluginState &state)
+void cellWatchErrors(PluginState &state)
 {
     if (state.driftErrors)
         return;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "Expand.h"
+#include "Absent.h"
 #include "Arguments.h"
 #include "ClangCompat.h"
 #include "Collisions.h"
@@ -49,6 +50,24 @@ unsigned countVerbs(const Decl *d)
     return n;
 }
 
+/* The arguments as far as they are texts, for when they were not understood. */
+std::vector<std::optional<std::string>> writtenTexts(const AnnotateAttr *a)
+{
+    std::vector<std::optional<std::string>> texts;
+    for (const Expr *arg : a->args()) {
+        const StringLiteral *literal = cellLiteralOf(arg);
+        texts.push_back(literal && literal->getCharByteWidth() == 1 ? std::optional(literal->getString().str())
+                                                                    : std::nullopt);
+    }
+    return texts;
+}
+
+std::string firstText(const AnnotateAttr *a)
+{
+    auto texts = writtenTexts(a);
+    return texts.empty() ? "" : texts[0].value_or("");
+}
+
 const char *const kindNames[] = {"struct", "enum", "function", "variable", ""};
 
 class Expander
@@ -59,9 +78,23 @@ class Expander
     {
     }
 
-    void expand(StringRef verbName, InjectAt at);
+    void expand(StringRef verbName, InjectAt at)
+    {
+        begin(verbName);
+        if (!answered(verbName, at))
+            fail();
+    }
+    /* Without asking. */
+    void expandNothing(StringRef verbName)
+    {
+        begin(verbName);
+        fail();
+    }
 
   private:
+    void begin(StringRef verbName);
+    bool answered(StringRef verbName, InjectAt at);
+    void fail();
     const schema_verb *findVerb(const cell_schema *schema, StringRef name);
     bool checkTarget(const schema_verb *verb);
     bool read(const schema_verb *verb, DeclReader &reader);
@@ -246,42 +279,65 @@ bool Expander::inject(cell_expansion *x, InjectAt at)
     return good;
 }
 
-void Expander::expand(StringRef verbName, InjectAt at)
+void Expander::begin(StringRef verbName)
+{
+    request.verb = verbName.str();
+    request.location = cellLocationText(state, loc());
+    request.kind = kindNames[static_cast<int>(targetOf(d))];
+    request.name = d->getNameAsString();
+    request.cplusplus = state.pp.getLangOpts().CPlusPlus;
+    request.live = cell_session_mode(state.session(loc())) == SESSION_LIVE;
+}
+
+/* What follows from that is not said: neither by the cell, which is told with the next questions, nor by Clang. */
+void Expander::fail()
+{
+    ExpandRequest known;
+    known.verb = request.verb;
+    known.location = request.location;
+    known.kind = request.kind;
+    known.name = request.name;
+    known.cplusplus = request.cplusplus;
+    known.live = request.live;
+    known.args = std::move(request.args);
+    if (known.args.empty())
+        known.args = writtenTexts(a);
+    std::string json = cellRequestJson(known);
+    if (cell && cell_session_failed(cell, json.data(), json.size()) < 0)
+        llvm::report_bad_alloc_error("cell: out of memory");
+    cellExpansionAbsent(state, d, known.args.empty() ? "" : known.args[0].value_or(""));
+}
+
+/* False when nothing was injected for a reason that was reported, or for what failed before. */
+bool Expander::answered(StringRef verbName, InjectAt at)
 {
     cell_session *session = state.session(loc());
     cell_error e = {};
     const cell_schema *schema = cell_session_schema(session, cell, &e);
     if (!schema) {
         cellReport(state.diags(), loc(), CellDiag::SchemaUnusable) << cell->name << cellPrintable(e.text);
-        return;
+        return false;
     }
-    request.verb = verbName.str();
-    request.location = cellLocationText(state, loc());
-    request.kind = kindNames[static_cast<int>(targetOf(d))];
-    request.name = d->getNameAsString();
-    request.cplusplus = state.pp.getLangOpts().CPlusPlus;
-    request.live = cell_session_mode(session) == SESSION_LIVE;
-
     const schema_verb *verb = findVerb(schema, verbName);
     if (!verb || !checkTarget(verb))
-        return;
+        return false;
     places.d = d;
     places.a = a;
     places.verb = verb;
     if (!cellVerbArguments(state, places, request.args))
-        return;
+        return false;
     std::unique_ptr<cell_schema, CellSchemaDelete> own(cell_schema_new());
     DeclReader reader(state.sema(), own.get());
     bool good = own && read(verb, reader);
     if (!readRules(verb) || !good)
-        return;
+        return false;
     std::string json = cellRequestJson(request);
     reader.finish(); /* now `own` holds the types that the answer may use */
     cell_expansion *answer = nullptr;
     uint32_t planned = cell_session_planned(cell);
     if (cell_session_expand(session, cell, json.data(), json.size(), own.get(), &answer, &e) < 0) {
         cellReport(state.diags(), loc(), CellDiag::ExpandFailed) << cell->name << cellPrintable(e.text);
-        return;
+        return false;
     }
     Expansion x(answer);
     tellStale();
@@ -290,8 +346,11 @@ void Expander::expand(StringRef verbName, InjectAt at)
     good = showDiagnostics(x.get());
     if (cell_session_planned(cell) > planned)
         cellPlanned(state, cell, places, x->plan);
-    if (good)
-        inject(x.get(), at);
+    if (!good || x->depends || !inject(x.get(), at))
+        return false;
+    if (const auto *record = dyn_cast<RecordDecl>(d))
+        state.declared.insert({record, cell});
+    return true;
 }
 
 } // namespace
@@ -301,6 +360,19 @@ void cellExpand(PluginState &state, NamedDecl *d, const AnnotateAttr *a, StringR
     /* Without a connection nobody can answer; an editor has asked before. */
     if (state.mode == SESSION_MIRROR && !state.editorMs)
         return;
-    if (session_cell *cell = cellAsk(state, name, a->getLocation(), a->getAnnotation().drop_front(5)))
+    session_cell *cell = cellAsk(state, name, a->getLocation(), a->getAnnotation().drop_front(5));
+    if (cell)
         Expander(state, d, a, cell).expand(verb, at);
+    else
+        cellExpansionAbsent(state, d, firstText(a));
+}
+
+void cellExpandNothing(PluginState &state, NamedDecl *d, const AnnotateAttr *a, StringRef name, StringRef verb)
+{
+    if (state.mode == SESSION_MIRROR && !state.editorMs)
+        return;
+    if (session_cell *cell = cellAsk(state, name, a->getLocation(), a->getAnnotation().drop_front(5)))
+        Expander(state, d, a, cell).expandNothing(verb);
+    else
+        cellExpansionAbsent(state, d, firstText(a));
 }

@@ -12,4 +12,8 @@
 void cellExpand(PluginState &state, clang::NamedDecl *d, const clang::AnnotateAttr *a, llvm::StringRef cell,
                 llvm::StringRef verb, InjectAt at);
 
+/* The same for a declaration that cannot be sent, which was reported. */
+void cellExpandNothing(PluginState &state, clang::NamedDecl *d, const clang::AnnotateAttr *a, llvm::StringRef cell,
+                       llvm::StringRef verb);
+
 #endif

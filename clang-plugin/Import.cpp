@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "Import.h"
+#include "Absent.h"
 #include "Collisions.h"
 #include "DeclReader.h"
 #include "Diagnostics.h"
@@ -166,7 +167,7 @@ void cellImport(PluginState &state, StringRef name, SourceLocation loc, InjectAt
         return;
     state.failed.insert({name.str(), scope});
     if (!cellFindMarker(state, ("cellgen_" + name + "_fingerprint").str()))
-        cellSilence(state);
+        cellImportAbsent(state);
 }
 
 bool cellIsImported(PluginState &state, DeclContext *scope, StringRef name)

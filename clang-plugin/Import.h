@@ -18,10 +18,6 @@ void cellImport(PluginState &state, llvm::StringRef name, clang::SourceLocation 
  * reported; `annotation` is the text behind "cell:", "" for a pragma. */
 session_cell *cellAsk(PluginState &state, llvm::StringRef name, clang::SourceLocation loc, llvm::StringRef annotation);
 
-/* What follows in a file whose cell is unknown would only be the echo of that error, as after a header that is missing:
- * so nothing but the failure of other cells is said from now on. Editors get the rest all the same. */
-void cellSilence(PluginState &state);
-
 /* True when `scope` has an import of cell `name`, or when that failed and was reported. */
 bool cellIsImported(PluginState &state, clang::DeclContext *scope, llvm::StringRef name);
 

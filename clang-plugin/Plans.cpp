@@ -83,7 +83,8 @@ void applyOf(PluginState &state, cell_session *session, const CellPlans::OfCell 
 void cellPlanned(PluginState &state, const session_cell *cell, const CellPlaces &places, const expansion_plan &plan)
 {
     if (cell_session_mode(state.sessionIfAny()) != SESSION_LIVE) {
-        if (state.mode != SESSION_MIRROR)
+        /* clangd takes a remark for a note to whatever it has shown before. */
+        if (state.mode != SESSION_MIRROR && !state.editorMs)
             tell(state, cell, places.loc(), plan);
         return;
     }
@@ -107,8 +108,9 @@ void cellIncludePlans(PluginState &state)
 
 void cellKeepIncluded(PluginState &state)
 {
-    cell_session *session = state.sessionIfAny();
-    if (session && !state.becomes.empty())
+    if (state.becomes.empty())
+        return;
+    if (cell_session *session = state.session(SourceLocation()))
         cell_session_keep_included(session, state.becomes.c_str());
 }
 

@@ -5,7 +5,7 @@
 
 #include "Places.h"
 
-/* The answer for `places` had this plan. Says what a build would do, where this is none. */
+/* The answer for `places` had this plan. Says what a build would do, unless this is one, or an editor. */
 void cellPlanned(PluginState &state, const session_cell *cell, const CellPlaces &places, const expansion_plan &plan);
 
 /* At the beginning of a unit with a precompiled header, or a preamble: what was planned in there. */

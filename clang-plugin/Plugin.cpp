@@ -86,8 +86,8 @@ class CellConsumer : public SemaConsumer
     void HandleTranslationUnit(ASTContext &) override
     {
         PluginState *state = cellStateIfAny(pp);
-        if (!state && importsByPch())
-            state = &cellState(pp); /* for what it uses of them */
+        if (!state && (importsByPch() || isIncluded()))
+            state = &cellState(pp); /* for what it uses of them; for those who include it */
         if (state)
             cellUnitEnds(stateWithPaths());
     }
@@ -95,6 +95,13 @@ class CellConsumer : public SemaConsumer
   private:
     /* Cell's header names this tag, for every import. */
     bool importsByPch() const { return !included.empty() && pp.getIdentifierInfo("cell_import")->isFromAST(); }
+
+    /* A precompiled header, or preamble, with Cell's header in it. That it asks nothing must be known, too. */
+    bool isIncluded() const
+    {
+        const IdentifierTable &known = pp.getIdentifierTable();
+        return (makesPreamble || !becomes.empty()) && known.find("cell_import") != known.end();
+    }
 
     /* An editor's preamble has no name that lasts, but there is one of a file only. */
     PluginState &stateWithPaths()

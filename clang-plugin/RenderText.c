@@ -108,18 +108,21 @@ void render_field_doc(struct render *r, const char *indent, const char *lead, co
     cell_buffer_free(&text);
 }
 
+void render_literal_byte(struct render *r, unsigned char byte, bool ascii)
+{
+    if (byte < ' ' || byte == 0x7f || (ascii && byte > 0x7f))
+        render_printf(r, "\\%03o", byte);
+    else if (strchr("\"\\?", byte)) /* `?` so that no trigraph is formed */
+        render_printf(r, "\\%c", byte);
+    else
+        cell_buffer_append(r->out, &byte, 1);
+}
+
 void render_string(struct render *r, const char *text)
 {
     render_put(r, "\"");
-    for (const char *p = text; *p; p++) {
-        unsigned char byte = (unsigned char)*p;
-        if (byte < ' ' || byte == 0x7f)
-            render_printf(r, "\\%03o", byte);
-        else if (strchr("\"\\?", byte)) /* `?` so that no trigraph is formed */
-            render_printf(r, "\\%c", byte);
-        else
-            cell_buffer_append(r->out, p, 1);
-    }
+    for (const char *p = text; *p; p++)
+        render_literal_byte(r, (unsigned char)*p, false);
     render_put(r, "\"");
 }
 

@@ -23,6 +23,8 @@ void render_doc(struct render *r, const char *indent, const char *lead, const ch
 void render_named_doc(struct render *r, const char *indent, const char *doc, const char *former);
 /* A field's documentation with `since`, former name and rules. */
 void render_field_doc(struct render *r, const char *indent, const char *lead, const struct schema_field *f);
+/* One byte of a string literal; `ascii`: any other is written in octal. */
+void render_literal_byte(struct render *r, unsigned char byte, bool ascii);
 /* A string literal. */
 void render_string(struct render *r, const char *text);
 /* A decimal number as a literal of at least its own width. */

@@ -4,8 +4,6 @@
 
 #include "RenderText.h"
 
-#include <string.h>
-
 #define BINDING_LINE 100u /* bytes of a binding on a line */
 
 /* What C chooses for an enum without a fixed type; anything else is written out. C++ always gets it: without a fixed
@@ -174,17 +172,11 @@ void render_binding(struct render *r, const struct schema_method *m)
         return;
     render_printf(r, "static const char cellgen_%s_binding[] = \"", m->name);
     for (const char *p = m->binding; *p; p++) {
-        unsigned char byte = (unsigned char)*p;
         if (line++ == BINDING_LINE) {
             render_put(r, "\"\n    \"");
             line = 1;
         }
-        if (byte < ' ' || byte >= 0x7f)
-            render_printf(r, "\\%03o", byte);
-        else if (strchr("\"\\?", byte)) /* `?` so that no trigraph is formed */
-            render_printf(r, "\\%c", byte);
-        else
-            cell_buffer_append(r->out, p, 1);
+        render_literal_byte(r, (unsigned char)*p, true);
     }
     render_put(r, "\";\n");
 }

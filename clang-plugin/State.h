@@ -94,10 +94,11 @@ struct PluginState {
     std::shared_ptr<struct CellPlans> plans;                              /* Plans.cpp's own */
     std::set<std::string> staleAnswers;                                   /* cells of which that was said */
     std::set<std::string> expansions;                                     /* what expansions call their own */
+    std::multimap<const clang::RecordDecl *, session_cell *> declared;    /* structs that cells have expanded */
     unsigned printing = 0;                                                /* pragmas being printed under -E */
-    bool silenced = false;                                                /* no diagnostics but failed cells */
-    std::shared_ptr<struct DriftErrorsLink> driftErrors;                  /* DriftErrors.cpp's own */
-    bool driftSource = false;                                             /* Drift.h's typo source is installed */
+    std::shared_ptr<struct CellAbsent> absent;           /* Absent.cpp's own; none while all is there */
+    std::shared_ptr<struct DriftErrorsLink> driftErrors; /* DriftErrors.cpp's own */
+    bool driftSource = false;                            /* Drift.h's typo source is installed */
 
     ProvideStatePtr provide;                    /* Provide.h's own */
     std::shared_ptr<VerbWatchers> verbWatchers; /* none before there is one to watch for */

@@ -42,6 +42,11 @@ class Recorder
     void run()
     {
         cellVisitUses(state, [&](const ValueDecl *d, SourceLocation loc) { use(d, loc); });
+        /* What is declared for a cell is used, whether the program names it or not. */
+        for (const auto &entry : state.declared)
+            for (const FieldDecl *field : entry.first->fields())
+                if (field->getIdentifier())
+                    add(field, entry.second->name, entry.second->fingerprint, field->getLocation());
         if (uses.n == 0)
             return;
         cell_uses_sort(&uses);
@@ -96,10 +101,20 @@ class Recorder
 
     void use(const ValueDecl *d, SourceLocation loc)
     {
-        std::string cell = ownerOf(d).str();
-        if (cell.empty() || (isa<VarDecl>(d) && !isa<EnumConstantDecl>(d)))
+        if (cellIsDeclaredFor(state, d)) {
+            auto cells = state.declared.equal_range(cast<FieldDecl>(d)->getParent());
+            for (auto found = cells.first; found != cells.second; ++found)
+                add(d, found->second->name, found->second->fingerprint, loc);
             return;
-        std::string fingerprint = fingerprintOf(d, cell), name = cellUsedName(d);
+        }
+        std::string cell = ownerOf(d).str();
+        if (!cell.empty() && (!isa<VarDecl>(d) || isa<EnumConstantDecl>(d)))
+            add(d, cell, fingerprintOf(d, cell), loc);
+    }
+
+    void add(const ValueDecl *d, const std::string &cell, const std::string &fingerprint, SourceLocation loc)
+    {
+        std::string name = cellUsedName(d);
         std::string place = cellLocationText(state, loc);
         auto [file, line] = StringRef(place).rsplit(':').first.rsplit(':'); /* without the column */
         unsigned number = 0;

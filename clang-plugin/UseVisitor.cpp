@@ -115,7 +115,8 @@ class Visitor
     void use(const ValueDecl *d, SourceLocation loc)
     {
         const auto *variable = dyn_cast_or_null<VarDecl>(d);
-        if (d && d->getIdentifier() && !(variable && variable->isLocalVarDeclOrParm()) && cellIsInjected(state, d))
+        if (d && d->getIdentifier() && !(variable && variable->isLocalVarDeclOrParm()) &&
+            (cellIsInjected(state, d) || cellIsDeclaredFor(state, d)))
             report(d, loc);
     }
 
@@ -124,6 +125,12 @@ class Visitor
 };
 
 } // namespace
+
+bool cellIsDeclaredFor(const PluginState &state, const ValueDecl *d)
+{
+    const auto *field = dyn_cast<FieldDecl>(d);
+    return field && state.declared.count(field->getParent());
+}
 
 std::string cellUsedName(const ValueDecl *d)
 {

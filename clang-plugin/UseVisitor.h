@@ -10,9 +10,12 @@
 /* "auth_session.email" for a field, else the declaration's name. */
 std::string cellUsedName(const clang::ValueDecl *d);
 
-/* Calls `use` for each use of a field, function or enumerator that an import or expansion declared, in the code of this
- * unit: what came out of a precompiled header or a module was seen when that was built. A place in a template is met in
- * the template and in each of its instances. */
+/* True for a field of a struct that the program declares and a cell has expanded. */
+bool cellIsDeclaredFor(const PluginState &state, const clang::ValueDecl *d);
+
+/* Calls `use` for each use of a field, function or enumerator that an import or expansion declared, and of a field for
+ * which cellIsDeclaredFor is true, in the code of this unit: what came out of a precompiled header or a module was seen
+ * when that was built. A place in a template is met in the template and in each of its instances. */
 void cellVisitUses(PluginState &state, llvm::function_ref<void(const clang::ValueDecl *, clang::SourceLocation)> use);
 
 #endif

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +86,10 @@ static int store_value(const struct program *p, const struct program_option *o, 
 {
     int64_t n = 0;
 
+    if (o->kind == PROGRAM_FLAG) {
+        memcpy(o->into, &(bool){true}, sizeof(bool));
+        return PROGRAM_GO;
+    }
     if (o->kind == PROGRAM_TEXT) {
         if (value[0] == '\0')
             return usage_error(p, o->name, "must not be empty", value);
@@ -104,6 +109,8 @@ static void print_default(const struct program_option *o)
     int64_t n;
     char duration[32];
 
+    if (o->kind == PROGRAM_FLAG)
+        return;
     if (o->kind == PROGRAM_TEXT) {
         memcpy(&text, o->into, sizeof(text));
         if (text)
@@ -171,7 +178,8 @@ static int parse(const struct program *p, const struct program_option *options, 
     int i, r;
 
     for (size_t k = 0; k < n; k++)
-        table[k] = (struct option){options[k].name, required_argument, NULL, 0};
+        table[k] = (struct option){options[k].name, options[k].kind == PROGRAM_FLAG ? no_argument : required_argument,
+                                   NULL, 0};
     table[n] = (struct option){"help", no_argument, NULL, 'h'};
     table[n + 1] = (struct option){"version", no_argument, NULL, 'v'};
     opterr = 1;

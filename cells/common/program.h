@@ -9,9 +9,10 @@
 #include <cell/server.h>
 
 enum program_option_kind {
-    PROGRAM_TEXT,    /* into: const char ** */
-    PROGRAM_NUMBER,  /* into: int64_t *, min to max */
-    PROGRAM_DURATION /* into: int64_t *, milliseconds, min to max; written 500ms, 30s, 15m, 12h, 7d */
+    PROGRAM_TEXT,     /* into: const char ** */
+    PROGRAM_NUMBER,   /* into: int64_t *, min to max */
+    PROGRAM_DURATION, /* into: int64_t *, milliseconds, min to max; written 500ms, 30s, 15m, 12h, 7d */
+    PROGRAM_FLAG      /* into: bool *; it takes no value, and `value` is "" */
 };
 
 struct program_option {

@@ -19,7 +19,7 @@ int pg_policy_allows(enum pg_policy policy, const struct pg_step *step, struct p
 
     if (policy == PG_POLICY_APPLY || (policy == PG_POLICY_ADDITIVE && !hazard && pg_step_is_additive(step->kind)))
         return CELL_OK;
-    return pg_fail(f, CELL_PERMISSION_DENIED, "the policy of this cell is '%s', which does not allow%s%s%s: %.300s",
+    return pg_fail(f, CELL_PERMISSION_DENIED, "the policy is '%s', which does not allow%s%s%s: %.300s",
                    pg_policy_name(policy), policy == PG_POLICY_ADDITIVE ? " a step that is not additive" : " any step",
                    hazard ? " with the hazard " : "", hazard ? step->hazard : "", step->text);
 }
@@ -121,29 +121,29 @@ static int run_together(const struct go *g, uint32_t first, uint32_t last, struc
 }
 
 /* False too when the question cannot be answered, which its step will then find out. */
-static bool is_done(const struct go *g, const struct pg_step *step)
+static bool is_true(const struct go *g, const char *query)
 {
     PGresult *result = NULL;
-    bool done = false;
+    bool yes = false;
 
-    if (step->done && pg_query(g->conn, step->done, 0, NULL, &result, NULL) >= 0)
-        done = PQntuples(result) == 1 && strcmp(PQgetvalue(result, 0, 0), "t") == 0;
+    if (query && pg_query(g->conn, query, 0, NULL, &result, NULL) >= 0)
+        yes = PQntuples(result) == 1 && strcmp(PQgetvalue(result, 0, 0), "t") == 0;
     PQclear(result);
-    return done;
+    return yes;
 }
 
 /* A step that is in no transaction: what an interrupted one has left is removed first. */
 static int run_outside(const struct go *g, const struct pg_step *step, struct pg_failure *f)
 {
-    bool done = is_done(g, step);
+    bool done = is_true(g, step->done), broken = !done && is_true(g, step->broken);
     char id[24];
     int r = pg_history_begin(g->conn, g->plan, step, false, g->o, id, f);
 
-    for (uint32_t i = 0; r >= 0 && !done && i < step->nrepair; i++)
+    for (uint32_t i = 0; r >= 0 && broken && i < step->nrepair; i++)
         r = run(g, step->repair[i], f);
     for (uint32_t i = 0; r >= 0 && !done && i < step->nsql; i++)
         r = run(g, step->sql[i], f);
-    if (r >= 0 && step->done && !is_done(g, step))
+    if (r >= 0 && step->done && !is_true(g, step->done))
         r = pg_fail(f, CELL_ABORTED, "the step had no effect");
     return r < 0 ? r : pg_history_done(g->conn, id, f);
 }
@@ -159,6 +159,9 @@ static int run_repeated(const struct go *g, const struct pg_step *step, struct p
         pg_boundary(g->o);
         if (left_ms(g) <= 0)
             return pg_fail(f, CELL_DEADLINE_EXCEEDED, "the time is over; what was done so far stays done");
+        r = pg_still_wanted(g->o, f);
+        if (r < 0)
+            break;
         r = pg_query(g->conn, step->sql[0], 0, NULL, &result, f);
         bool none = r >= 0 && strcmp(PQcmdTuples(result), "0") == 0;
         PQclear(result);
@@ -255,8 +258,12 @@ static int explain(const struct go *g, int r, struct pg_failure *f)
 /* Tries a group of steps until it is done, fails, or the time is over. */
 static int try_steps(const struct go *g, uint32_t first, uint32_t last, struct pg_failure *f)
 {
+    g->applied->failed = &g->plan->steps[first];
     for (;;) {
-        int r = run_steps(g, first, last, f);
+        int r = pg_still_wanted(g->o, f);
+        if (r < 0)
+            return r;
+        r = run_steps(g, first, last, f);
         if (r >= 0 || !is_busy(f) || PQstatus(g->conn) != CONNECTION_OK)
             return r;
         int64_t pause = pg_jitter(RETRY_PAUSE_MS);

@@ -26,6 +26,7 @@ struct pg_migration_options {
     const char *who;                 /* "ada (uid 1000), clang" */
     const struct pg_origin *origins; /* by pg_step.declared; NULL = none */
     uint32_t norigins;
+    cell_ctx *call; /* whose caller may give up, which is looked for between steps and tries; NULL = nobody's */
     /* Called before and after everything that the database is told to do; for tests, which end the process or the
      * backend there. NULL = nobody. */
     void (*boundary)(void *user);

@@ -8,6 +8,8 @@
 void pg_pause(int64_t ms);
 /* Half of it to one and a half. */
 int64_t pg_jitter(int64_t ms);
+/* CELL_CANCELLED when the caller has given up. */
+int pg_still_wanted(const struct pg_migration_options *o, struct pg_failure *f);
 void pg_boundary(const struct pg_migration_options *o);
 
 /* Records a step as begun, and, when `done`, as done; *id is its row. */

@@ -202,7 +202,9 @@ static int work_on(struct work *w, struct pg_failure *f)
         pg_lease_give(&w->service->migrations, w->conn);
         return r;
     }
-    r = pg_migration_begin(w->conn, &w->options, f);
+    r = pg_policy_of_database(w->conn, &w->options.policy, f);
+    if (r >= 0)
+        r = pg_migration_begin(w->conn, &w->options, f);
     if (r >= 0) {
         r = do_all(w, f);
         pg_migration_end(w->conn);
@@ -244,6 +246,14 @@ static int collect(cell_ctx *c, json_t *root, struct work *w)
     return CELL_OK;
 }
 
+/* `cell migrate` has none, and waits for as long as a step takes. */
+#define LONG_MS (INT64_C(7) * 24 * 3600 * 1000)
+
+static int64_t migration_deadline(cell_ctx *c)
+{
+    return cell_ctx_remaining_ns(c) == UINT64_MAX ? pg_now_ms() + LONG_MS : pg_deadline_of(c);
+}
+
 int pg_apply_requests(cell_ctx *c, cell_str request, cell_str *reply)
 {
     struct work w = {.service = cell_ctx_user(c)};
@@ -252,8 +262,10 @@ int pg_apply_requests(cell_ctx *c, cell_str request, cell_str *reply)
     json_t *root = pg_read_request(c, request);
     int r = root ? collect(c, root, &w) : CELL_INVALID_ARGUMENT;
 
-    w.options = (struct pg_migration_options){
-        .policy = w.service->policy, .deadline_ms = pg_deadline_of(c), .who = pg_describe_caller(c, who)};
+    w.options = (struct pg_migration_options){.policy = w.service->policy,
+                                              .deadline_ms = migration_deadline(c),
+                                              .call = c,
+                                              .who = pg_describe_caller(c, who)};
     if (r >= 0) {
         r = work_on(&w, &f);
         r = r < 0 ? pg_answer_failure(c, &f) : pg_answer_json(c, make_reply(&w), reply);

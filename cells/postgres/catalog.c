@@ -215,20 +215,35 @@ int pg_catalog_read(PGconn *conn, const struct pg_wanted *wanted, uint32_t n, in
     return r;
 }
 
-int pg_catalog_state(PGconn *conn, bool prepared, char token[PG_STATE_TOKEN_SIZE], struct pg_failure *f)
+static bool is_unknown(const PGresult *result)
 {
-    PGresult *result = prepared ? PQexecPrepared(conn, "cell_state", 0, NULL, NULL, NULL, 0) : NULL;
     const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
 
-    /* The first time on this connection. */
-    if (prepared && state && strcmp(state, "26000") == 0) {
-        PQclear(result);
-        PQclear(PQprepare(conn, "cell_state", SQL_STATE, 0, NULL));
-        result = PQexecPrepared(conn, "cell_state", 0, NULL, NULL, NULL, 0);
-    } else if (!prepared) {
-        result = PQexecParams(conn, SQL_STATE, 0, NULL, NULL, NULL, NULL, 0);
-    }
+    return state && strcmp(state, "26000") == 0;
+}
+
+/* Prepared, as it is asked often. Behind a pooler the next statement may run on another of its connections, where this
+ * one is not prepared, or is already. */
+static PGresult *ask_state(PGconn *conn)
+{
+    PGresult *result = PQexecPrepared(conn, "cell_state", 0, NULL, NULL, NULL, 0);
+
+    if (!is_unknown(result))
+        return result;
+    PQclear(result);
+    PQclear(PQprepare(conn, "cell_state", SQL_STATE, 0, NULL));
+    result = PQexecPrepared(conn, "cell_state", 0, NULL, NULL, NULL, 0);
+    if (!is_unknown(result))
+        return result;
+    PQclear(result);
+    return PQexecParams(conn, SQL_STATE, 0, NULL, NULL, NULL, NULL, 0);
+}
+
+int pg_catalog_state(PGconn *conn, char token[PG_STATE_TOKEN_SIZE], struct pg_failure *f)
+{
+    PGresult *result = ask_state(conn);
     int r = CELL_OK;
+
     if (PQresultStatus(result) != PGRES_TUPLES_OK)
         r = result && PQresultErrorField(result, PG_DIAG_SQLSTATE)
                 ? pg_fail_result(f, result)

@@ -24,10 +24,10 @@ int pg_catalog_read(PGconn *conn, const struct pg_wanted *wanted, uint32_t n, in
 
 /*
  * A token that changes whenever a table, column, index, constraint, type, view, function, operator, comment or schema
- * outside PostgreSQL's own does, or a plan is carried out: one cheap query, prepared when `prepared` says so. Equal
+ * outside PostgreSQL's own does, or a plan is carried out: one cheap query. Equal
  * tokens mean an equal catalog. 32 hex digits and a NUL.
  */
-int pg_catalog_state(PGconn *conn, bool prepared, char token[PG_STATE_TOKEN_SIZE], struct pg_failure *f);
+int pg_catalog_state(PGconn *conn, char token[PG_STATE_TOKEN_SIZE], struct pg_failure *f);
 
 /* An array of texts as the server reads it: {"a","b",NULL}. NULL when memory is short. For parameters of queries. */
 char *pg_array_text(const char *const *texts, size_t n);

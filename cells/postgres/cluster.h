@@ -34,6 +34,14 @@ int pg_cluster_start(const struct pg_cluster_options *options, struct pg_cluster
 /* Stops the server (fast shutdown, with a checkpoint; immediately after 30 s) and unlocks. NULL is accepted. */
 void pg_cluster_stop(struct pg_cluster *cluster);
 
+/*
+ * Moves the cluster in `state`, which no cell may be using, to the newest supported PostgreSQL that is installed, or to
+ * the one in `bindir`: by a dump from a server of its version, which must be installed too, into a new cluster, which
+ * takes its place when it is complete. The old one stays as STATE/data.VERSION. CELL_FAILED_PRECONDITION when there is
+ * nothing to upgrade.
+ */
+int pg_cluster_upgrade(const struct pg_cluster_options *options, struct pg_failure *f);
+
 /* How to connect, and where its programs are. Lives as long as the cluster. */
 const char *pg_cluster_conninfo(const struct pg_cluster *cluster);
 const char *pg_cluster_bindir(const struct pg_cluster *cluster);

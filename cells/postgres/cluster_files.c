@@ -141,13 +141,17 @@ void pg_state_clean(const struct pg_state *s)
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 
     for (struct dirent *e; dir && (e = readdir(dir));)
-        if (strncmp(e->d_name, NEW_PREFIX, strlen(NEW_PREFIX)) == 0)
+        if (strncmp(e->d_name, NEW_PREFIX, strlen(NEW_PREFIX)) == 0) {
+            pg_state_end_in(s, e->d_name);
             remove_tree(s->folder, e->d_name);
+        }
     if (dir)
         closedir(dir);
     else if (fd >= 0)
         close(fd);
 }
+
+void pg_state_remove(const struct pg_state *s, const char *name) { remove_tree(s->folder, name); }
 
 /* A folder of the server's user. */
 static int make_part(const struct pg_state *s, const char *name, struct pg_failure *f)
@@ -225,7 +229,8 @@ static int run_initdb(const struct pg_state *s, int data, const struct pg_progra
                                 "-A",
                                 "peer",
                                 NULL};
-    const struct pg_spawn spawn = {argv, &s->account, -1, -1, data, -1, SIGTERM};
+    /* Not a signal that initdb would wait with: what it has begun is removed in any case. */
+    const struct pg_spawn spawn = {argv, &s->account, -1, -1, data, -1, SIGKILL};
 
     if (utf8)
         freelocale(utf8);

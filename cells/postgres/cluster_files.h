@@ -22,6 +22,9 @@ int pg_state_version(const struct pg_state *state, struct pg_failure *f);
 /* Removes what a cell that was killed has left half made. */
 void pg_state_clean(const struct pg_state *state);
 
+/* Removes a folder in the state folder, with all that is in it. */
+void pg_state_remove(const struct pg_state *state, const char *name);
+
 /* Makes the cluster: in a folder of another name, which gets its own when it is complete and on the disk. */
 int pg_state_init(struct pg_state *state, const struct pg_programs *programs, struct pg_failure *f);
 
@@ -31,8 +34,11 @@ int pg_state_open_parts(struct pg_state *state, struct pg_failure *f);
 /* Opens the server's log for appending; begins a new one when it is large. */
 int pg_state_open_log(const struct pg_state *state, struct pg_failure *f);
 
-/* The processes that work in the data folder: stores up to `n` ids, and returns how many there are. */
-size_t pg_state_processes(const struct pg_state *state, pid_t *pids, size_t n);
+/* The processes that work in a folder, such as "data": stores up to `n` ids, and returns how many there are. */
+size_t pg_state_processes(const struct pg_state *state, const char *name, pid_t *pids, size_t n);
+
+/* Kills those, which are a cluster's that nobody will use. */
+void pg_state_end_in(const struct pg_state *state, const char *name);
 
 /* Ends what an earlier cell has left running in the data folder, and removes a pid file that nobody stands behind. */
 int pg_state_end_others(const struct pg_state *state, void (*progress)(void *user, const char *text), void *user,

@@ -27,13 +27,13 @@ static bool works_in(pid_t pid, const struct stat *folder)
     return stat(path, &s) == 0 && s.st_dev == folder->st_dev && s.st_ino == folder->st_ino;
 }
 
-size_t pg_state_processes(const struct pg_state *s, pid_t *pids, size_t n)
+size_t pg_state_processes(const struct pg_state *s, const char *name, pid_t *pids, size_t n)
 {
     DIR *proc = opendir("/proc");
     struct stat folder;
     size_t found = 0;
 
-    if (fstatat(s->folder, "data", &folder, AT_SYMLINK_NOFOLLOW) < 0) {
+    if (fstatat(s->folder, name, &folder, AT_SYMLINK_NOFOLLOW) < 0) {
         if (proc)
             closedir(proc);
         return 0;
@@ -67,6 +67,22 @@ static pid_t named_pid(const struct pg_state *s)
     return (pid_t)strtol(text, NULL, 10);
 }
 
+void pg_state_end_in(const struct pg_state *s, const char *name)
+{
+    const struct timespec pause = {.tv_nsec = STEP_MS * 1000000};
+    pid_t pids[64];
+    size_t n;
+
+    for (int64_t waited = 0; waited < FORCED_MS; waited += STEP_MS) {
+        n = pg_state_processes(s, name, pids, sizeof(pids) / sizeof(pids[0]));
+        if (n == 0)
+            return;
+        for (size_t i = 0; i < n && i < sizeof(pids) / sizeof(pids[0]); i++)
+            kill(pids[i], SIGKILL);
+        nanosleep(&pause, NULL);
+    }
+}
+
 /* Asks the one that leads, or all of them, to end, and waits until none is left. Without a leader the others end soon
  * by themselves. */
 static bool end_all(const struct pg_state *s, int sig, bool all, int64_t ms)
@@ -76,7 +92,7 @@ static bool end_all(const struct pg_state *s, int sig, bool all, int64_t ms)
     bool sent = false, led = all;
 
     for (int64_t waited = 0; waited < (led ? ms : ALONE_MS); waited += STEP_MS) {
-        size_t n = pg_state_processes(s, pids, sizeof(pids) / sizeof(pids[0]));
+        size_t n = pg_state_processes(s, "data", pids, sizeof(pids) / sizeof(pids[0]));
         if (n == 0)
             return true;
         for (size_t i = 0; !sent && i < n && i < sizeof(pids) / sizeof(pids[0]); i++)
@@ -91,7 +107,7 @@ static bool end_all(const struct pg_state *s, int sig, bool all, int64_t ms)
 int pg_state_end_others(const struct pg_state *s, void (*progress)(void *user, const char *text), void *user,
                         struct pg_failure *f)
 {
-    if (pg_state_processes(s, NULL, 0) > 0) {
+    if (pg_state_processes(s, "data", NULL, 0) > 0) {
         if (progress)
             progress(user, "stopping the server that an earlier cell has left");
         if (!end_all(s, SIGINT, false, FAST_MS) && !end_all(s, SIGQUIT, false, FORCED_MS) &&

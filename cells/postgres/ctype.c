@@ -47,26 +47,26 @@ static const json_t *find(const json_t *types, const char *name)
 
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
 
-/* Labels of a native enum: what the enumerators do not have in common, up to an underscore. */
-static void make_labels(struct pg_arena *arena, struct pg_ctype *c)
+/* What the enumerators do not have in common, up to an underscore. */
+void pg_enum_labels(struct pg_arena *arena, struct pg_cvalue *values, uint32_t n)
 {
-    size_t shared = c->nvalues > 1 ? strlen(c->values[0].name) : 0, prefix = 0;
+    size_t shared = n > 1 ? strlen(values[0].name) : 0, prefix = 0;
 
-    for (uint32_t i = 1; i < c->nvalues; i++)
+    for (uint32_t i = 1; i < n; i++)
         for (size_t k = 0; k < shared; k++)
-            if (c->values[i].name[k] != c->values[0].name[k])
+            if (values[i].name[k] != values[0].name[k])
                 shared = k;
     for (size_t k = 0; k < shared; k++)
-        if (c->values[0].name[k] == '_')
+        if (values[0].name[k] == '_')
             prefix = k + 1;
-    for (uint32_t i = 0; i < c->nvalues; i++) /* none may be left empty */
-        if (c->values[i].name[prefix] == '\0')
+    for (uint32_t i = 0; i < n; i++) /* none may be left empty */
+        if (values[i].name[prefix] == '\0')
             prefix = 0;
-    for (uint32_t i = 0; i < c->nvalues; i++) {
-        char *label = pg_strdup(arena, c->values[i].name + prefix);
+    for (uint32_t i = 0; i < n; i++) {
+        char *label = pg_strdup(arena, values[i].name + prefix);
         for (char *p = label; *p; p++)
             *p = lower(*p);
-        c->values[i].label = label;
+        values[i].label = label;
     }
 }
 
@@ -88,7 +88,7 @@ static int take_enum(struct pg_arena *arena, const json_t *entry, struct pg_ctyp
         if (!*digits || digits[strspn(digits, "0123456789")] != '\0')
             return CELL_INVALID_ARGUMENT;
     }
-    make_labels(arena, c);
+    pg_enum_labels(arena, c->values, c->nvalues);
     return c->nvalues ? CELL_OK : CELL_INVALID_ARGUMENT;
 }
 

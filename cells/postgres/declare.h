@@ -31,7 +31,8 @@ struct pg_diagnostic {
     const char *fix_args[2]; /* NULL = no (further) argument */
     struct pg_note *notes;
     uint32_t nnotes;
-    uint32_t declared; /* which of the tables of a request list it is about */
+    uint32_t declared;       /* which of the tables of a request list it is about */
+    const char *other_table; /* what is wrong is that this one is not as it should be; NULL = what is declared itself */
 };
 typedef PG_LIST(struct pg_diagnostic) pg_diagnostics;
 

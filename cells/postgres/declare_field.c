@@ -242,12 +242,20 @@ static bool declare_type(struct declaring *s, const json_t *field, const char *c
     return true;
 }
 
+static const char *const system_columns[] = {"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"};
+
 static bool name_column(struct declaring *s, const char *name, const char *column, struct pg_place place)
 {
     if (!pg_name_fits(column)) {
         pg_mistake(s, place, "the name of a column has at most 63 bytes, '%s' has %zu", column, strlen(column));
         return false;
     }
+    for (size_t i = 0; i < sizeof(system_columns) / sizeof(system_columns[0]); i++)
+        if (strcmp(system_columns[i], column) == 0) {
+            pg_mistake(s, place, "every table has a column '%s' of its own: CELL_COLUMN(\"…\") gives another name",
+                       column);
+            return false;
+        }
     for (uint32_t i = 0; i < s->columns.n; i++)
         if (strcmp(s->columns.at[i].name, column) == 0) {
             pg_mistake(s, place, "fields '%s' and '%s' are both column '%s'", s->fields.at[i].name, name, column);

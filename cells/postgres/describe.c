@@ -151,6 +151,7 @@ static int read_types(struct describing *x, const Oid *oids, uint32_t n, struct 
         int row = (int)i;
         const char *base = pg_strdup(x->arena, PQgetvalue(result, row, 2));
         t->name = pg_strdup(x->arena, PQgetvalue(result, row, 1));
+        t->base = base;
         t->kind = PQgetvalue(result, row, 3)[0];
         t->textual = PQgetvalue(result, row, 4)[0] == 't';
         if (pg_type_parse(x->arena, base, &t->use, why) < 0)

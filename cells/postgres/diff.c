@@ -45,13 +45,13 @@ static void rename_step(struct diffing *s, const char *from, const struct pg_dec
 }
 
 /* References of other tables to one that has another name now. */
-static void refer_to_renamed(struct diffing *s, const char *from)
+static void refer_to_renamed(struct diffing *s, const struct table_work *renamed)
 {
     for (uint32_t i = 0; i < s->works.n; i++)
         for (uint32_t k = 0; k < s->works.at[i]->now.nforeign; k++) {
             struct pg_foreign_key *f = &s->works.at[i]->now.foreign[k];
-            if (strcmp(f->to_table, from) == 0 && strcmp(f->to_schema, s->w->now.schema) == 0)
-                f->to_table = s->w->now.name;
+            if (strcmp(f->to_table, renamed->former) == 0 && strcmp(f->to_schema, renamed->now.schema) == 0)
+                f->to_table = renamed->now.name;
         }
 }
 
@@ -80,7 +80,7 @@ static struct table_work *begin_work(struct diffing *s, const struct pg_declared
                   "tables '%s' and '%s' both exist: it cannot be renamed", d->renamed_from, d->table.name);
     else if (former) {
         rename_step(s, former->name, d);
-        refer_to_renamed(s, former->name);
+        w->former = former->name;
     }
     return w;
 }
@@ -207,6 +207,9 @@ static void begin_all(struct diffing *s)
         owners[w->nowners - 1] = s->current;
         w->owners = owners;
     }
+    for (uint32_t i = 0; i < s->works.n; i++)
+        if (s->works.at[i]->former)
+            refer_to_renamed(s, s->works.at[i]);
 }
 
 static bool select_owned(struct diffing *s)

@@ -6,9 +6,8 @@
  *   CELL_DROPPED would do; so two branches can share a database. An undeclared column without default that may not be
  *   NULL is an error: inserts would fail.
  * - Every change that loses data, breaks other programs, rewrites or scans a table under a lock, or may fail on the
- * data that is there has a rule (PG_RULE_MAP; docs/postgres-rules.md). A rule of class ERROR is an error unless the
- * source consents; of class WARN a warning beside its step; of class AVOIDED the steps are such that it does not
- * happen.
+ *   data that is there has a rule (PG_RULE_MAP; docs/postgres-rules.md), whose class says whether it is an error, asks
+ * for consent, is said, or does not happen because the steps are made so.
  * - Every step leaves a state from which a new diff goes on.
  */
 #ifndef CELLS_POSTGRES_DIFF_H
@@ -64,6 +63,7 @@
     X(STILL_USED, "still-used", CONSENT, "A column stays while programs that use it are recorded.")                    \
     X(NO_EFFECT, "no-effect", REFUSED, "A directive that finds nothing to act on is a mistake.")                       \
     X(CONSENT_DONE, "consent-done", REMARK, "A consent whose change was made long ago can be removed.")                \
+    X(CHANGED_BY_HAND, "changed-by-hand", WARN, "What was changed by hand becomes what is declared again.")            \
     X(CHAR_TYPE, "ban-char-field", REMARK, "char(n) pads with spaces and is seldom meant.")                            \
     X(TIMESTAMP_TYPE, "prefer-timestamp-tz", REMARK, "timestamp has no time zone; timestamptz is seldom wrong.")       \
     X(VARCHAR_TYPE, "prefer-text-field", REMARK, "A length of varchar is hard to change later; a check is not.")       \
@@ -146,9 +146,12 @@ struct pg_step {
     /* A query of one boolean that is true when the step is done, NULL = the steps of a fresh diff say it. Ask before
      * and after a step that runs outside of transactions. */
     const char *done;
-    const char **repair; /* statements to run one by one before a step outside of transactions that is not done:
-                            they remove what an interrupted one has left */
+    /* Statements to run one by one before a step outside of transactions that is not done: they remove what an
+     * interrupted one has left. Only when `broken`, a query of one boolean, says so: the name may be another thing's.
+     */
+    const char **repair;
     uint32_t nrepair;
+    const char *broken;
     const char *hazard;  /* id of the rule that it touches; "" = none */
     const char *consent; /* macro that allowed it, as written: "CELL_DROPPED(\"email\")"; NULL = none was needed */
     const char *schema, *table; /* that it changes */

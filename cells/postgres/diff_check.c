@@ -50,6 +50,10 @@ static void add_check(struct diffing *s, const struct pg_check *want, struct pg_
 
     if (!old)
         c.name = pg_free_name(s, want->name);
+    else if (old->made && !old->expr.source)
+        pg_plan_diagnose(s, PG_WARNING, PG_RULE_CHANGED_BY_HAND, pg_at_field(field),
+                         "check '%s' was changed by hand to %s: it is made again as declared", old->name,
+                         old->expr.sql);
     struct step_builder b = pg_step_begin(s, PG_STEP_ADD_CHECK, PG_TOGETHER, c.name, field);
     if (old)
         pg_putf(&t, "DROP CONSTRAINT %s, ", pg_quoted(s, old->name));
@@ -105,6 +109,8 @@ void pg_diff_checks(struct diffing *s)
     for (uint32_t i = 0; i < s->d->table.nchecks; i++) {
         const struct pg_check *want = &s->d->table.checks[i];
         struct pg_check *there = equal_check(&s->w->now, want), *named = named_check(&s->w->now, want->name);
+        if (named && pg_check_wanted(s, named))
+            named = NULL; /* a rule that comes before another one has taken its name */
         if (there && !there->valid) {
             validate_step(s, there->name, field_of_check(s, want), failing_rows(s, want), PG_RULE_CHECK_ADDED);
             there->valid = true;
@@ -137,7 +143,8 @@ static const struct pg_table *referenced(struct diffing *s, const struct pg_fore
     pg_refuse(s, PG_NO_RULE, pg_at_field(field),
               near ? "there is no table '%s' to refer to; did you mean '%s'?"
                    : "there is no table '%s' to refer to: a struct before this one can declare it",
-              f->to_table, near);
+              f->to_table, near)
+        ->other_table = f->to_table;
     return NULL;
 }
 
@@ -169,7 +176,8 @@ static bool check_column(struct diffing *s, const struct pg_table *t, const stru
           from->type.base <= PG_BASE_INT8)) {
         pg_refuse(s, PG_NO_RULE, pg_at_field(field), "column '%s' is %s and refers to '%s.%s', which is %s",
                   f->columns[i], pg_type_name(s->arena, &from->type), t->name, to->name,
-                  pg_type_name(s->arena, &to->type));
+                  pg_type_name(s->arena, &to->type))
+            ->other_table = t->name;
         return false;
     }
     if (to)
@@ -179,7 +187,8 @@ static bool check_column(struct diffing *s, const struct pg_table *t, const stru
     const char *near = pg_suggest(f->to_columns[i], names, t->ncolumns);
     pg_refuse(s, PG_NO_RULE, pg_at_field(field),
               near ? "table '%s' has no column '%s'; did you mean '%s'?" : "table '%s' has no column '%s'", t->name,
-              f->to_columns[i], near);
+              f->to_columns[i], near)
+        ->other_table = t->name;
     return false;
 }
 
@@ -193,7 +202,8 @@ static bool resolve(struct diffing *s, struct pg_foreign_key *f, const char *fie
     if (!f->to_columns) {
         if (!t->primary || t->primary->n != f->n) {
             pg_refuse(s, PG_NO_RULE, pg_at_field(field), "table '%s' has no primary key of %u column%s to refer to",
-                      t->name, f->n, f->n == 1 ? "" : "s");
+                      t->name, f->n, f->n == 1 ? "" : "s")
+                ->other_table = t->name;
             return false;
         }
         f->to_columns = t->primary->columns;
@@ -206,7 +216,8 @@ static bool resolve(struct diffing *s, struct pg_foreign_key *f, const char *fie
     struct pg_text list = {.arena = s->arena};
     pg_sql_names(&list, f->to_columns, f->n);
     pg_refuse(s, PG_NO_RULE, pg_at_field(field),
-              "(%s) of table '%s' is not unique: a foreign key can refer to a key only", list.data, t->name);
+              "(%s) of table '%s' is not unique: a foreign key can refer to a key only", list.data, t->name)
+        ->other_table = t->name;
     return false;
 }
 
@@ -265,10 +276,12 @@ static struct pg_foreign_key *equal_foreign(struct pg_table *t, const struct pg_
 }
 
 /* One of the name, made by Cell: it changes. Others stay beside the new one. */
-static struct pg_foreign_key *replaced(struct pg_table *t, const struct pg_foreign_key *want)
+static struct pg_foreign_key *replaced(struct diffing *s, const struct pg_foreign_key *want)
 {
+    struct pg_table *t = &s->w->now;
+
     for (uint32_t i = 0; i < t->nforeign; i++)
-        if (strcmp(t->foreign[i].name, want->name) == 0 && t->foreign[i].made)
+        if (strcmp(t->foreign[i].name, want->name) == 0 && t->foreign[i].made && !pg_foreign_wanted(s, &t->foreign[i]))
             return &t->foreign[i];
     return NULL;
 }
@@ -286,6 +299,6 @@ void pg_diff_foreign(struct diffing *s)
             validate_step(s, there->name, field, lost_rows(s, &want), PG_RULE_FOREIGN_KEY_ADDED);
             there->valid = true;
         } else if (!there)
-            add_foreign(s, &want, replaced(&s->w->now, &want), field);
+            add_foreign(s, &want, replaced(s, &want), field);
     }
 }

@@ -125,13 +125,14 @@ static void add_column(struct diffing *s, const struct pg_field *f, const struct
     bool computed = want->identity || want->generated.sql;
     bool constant = want->standard.sql && pg_is_constant(want->standard.sql);
     bool filled = want->standard.sql || (f->backfill && !pg_sql_is_null(f->backfill));
+    bool empty = s->w->created; /* by another struct of this plan: there are no rows */
 
-    if (computed && !consent_to_rewrite(s, f, want))
+    if (computed && !empty && !consent_to_rewrite(s, f, want))
         return;
-    if (!computed && !want->nullable && !filled)
+    if (!computed && !want->nullable && !filled && !empty)
         need_value(s, f, want);
     /* A constant default costs nothing; everything else comes in small steps. */
-    bool at_once = computed || (constant && !f->backfill);
+    bool at_once = computed || empty || (constant && !f->backfill);
     struct pg_column c = at_once ? *want : bare(want);
     c.comment = NULL;
     struct step_builder b =
@@ -141,7 +142,7 @@ static void add_column(struct diffing *s, const struct pg_field *f, const struct
     pg_step_sql(s, &b, t.data);
     if (at_once)
         record_value(s, &b, want);
-    if (computed) {
+    if (computed && !empty) {
         pg_step_hazard(&b, want->generated.sql ? PG_RULE_GENERATED_ADDED : PG_RULE_RETYPE_REWRITES);
         b.step.consent = pg_printf(s->arena, "CELL_RETYPED(\"%s\")", want->name);
         pg_step_record(s, &b, "retyped", want->name, NULL);
@@ -154,7 +155,7 @@ static void add_column(struct diffing *s, const struct pg_field *f, const struct
 /* Columns that no struct has any more, of a new column's type and without consent: may be what is meant. */
 static bool may_be_renamed(struct diffing *s, const struct pg_field *f, const struct pg_column *want)
 {
-    if (f->renamed_from || f->backfill || want->standard.sql || want->identity || want->generated.sql)
+    if (f->renamed_from || f->backfill || want->standard.sql || want->identity || want->generated.sql || s->w->created)
         return false;
     for (uint32_t i = 0; i < s->w->now.ncolumns; i++) {
         const struct pg_column *old = &s->w->now.columns[i];
@@ -187,6 +188,10 @@ static void set_default(struct diffing *s, const struct pg_field *f, const struc
 {
     struct step_builder b = pg_step_begin(s, PG_STEP_SET_DEFAULT, PG_TOGETHER, want->name, f->name);
 
+    if (now->default_made && !now->standard.source && now->standard.sql)
+        pg_plan_diagnose(s, PG_WARNING, PG_RULE_CHANGED_BY_HAND, pg_at_field(f->name),
+                         "the default of '%s' was changed by hand to %s: it becomes %s again", want->name,
+                         now->standard.sql, want->standard.sql);
     pg_step_alter(s, &b, "ALTER COLUMN %s SET DEFAULT (%s)", pg_quoted(s, want->name), want->standard.sql);
     pg_step_record(s, &b, "default", want->name, want->standard.sql);
     pg_step_end(s, &b, PG_PHASE_COLUMN);
@@ -399,6 +404,33 @@ static void drop_column(struct diffing *s, struct pg_column *c)
 
 static void list_name(struct pg_text *t, const char *name) { pg_putf(t, "%s'%s'", t->len ? ", " : "", name); }
 
+/* Whether the index stands for a unique constraint that the declaration at hand has. */
+static bool serves(struct diffing *s, const struct pg_index *x)
+{
+    for (uint32_t i = 0; i < s->d->table.nuniques; i++)
+        if (pg_index_is_key(x, &s->d->table.uniques[i]))
+            return true;
+    return false;
+}
+
+static void list_objects(struct diffing *s, struct pg_text *names)
+{
+    struct pg_table *t = &s->w->now;
+
+    for (uint32_t i = 0; i < t->nuniques; i++)
+        if (!pg_key_wanted(s, &t->uniques[i]))
+            list_name(names, t->uniques[i].name);
+    for (uint32_t i = 0; i < t->nindexes; i++)
+        if (!pg_index_wanted(s, &t->indexes[i]) && !serves(s, &t->indexes[i]))
+            list_name(names, t->indexes[i].name);
+    for (uint32_t i = 0; i < t->nforeign; i++)
+        if (!pg_foreign_wanted(s, &t->foreign[i]))
+            list_name(names, t->foreign[i].name);
+    for (uint32_t i = 0; i < t->nchecks; i++)
+        if (!pg_check_wanted(s, &t->checks[i]))
+            list_name(names, t->checks[i].name);
+}
+
 void pg_diff_undeclared(struct diffing *s)
 {
     struct pg_table *t = &s->w->now;
@@ -421,6 +453,7 @@ void pg_diff_undeclared(struct diffing *s)
                       "Declare it, or drop it with CELL_DROPPED(\"%s\")",
                       c->name, t->name, c->name);
     }
+    list_objects(s, &names);
     if (names.len)
         pg_plan_diagnose(s, PG_REMARK, PG_RULE_UNDECLARED, PG_AT_ANNOTATION,
                          "table '%s' also has %s; what no struct mentions stays as it is, CELL_DROPPED(\"…\") drops it",

@@ -78,7 +78,7 @@ static bool is_wanted(struct diffing *s, const char *name, bool wanted)
     return wanted;
 }
 
-static bool key_wanted(struct diffing *s, const struct pg_key *k)
+bool pg_key_wanted(struct diffing *s, const struct pg_key *k)
 {
     for (uint32_t o = 0; o < s->w->nowners; o++) {
         const struct pg_table *t = &s->declared[s->w->owners[o]]->table;
@@ -91,7 +91,7 @@ static bool key_wanted(struct diffing *s, const struct pg_key *k)
     return false;
 }
 
-static bool index_wanted(struct diffing *s, const struct pg_index *x)
+bool pg_index_wanted(struct diffing *s, const struct pg_index *x)
 {
     for (uint32_t o = 0; o < s->w->nowners; o++) {
         const struct pg_table *t = &s->declared[s->w->owners[o]]->table;
@@ -102,7 +102,7 @@ static bool index_wanted(struct diffing *s, const struct pg_index *x)
     return false;
 }
 
-static bool check_wanted(struct diffing *s, const struct pg_check *c)
+bool pg_check_wanted(struct diffing *s, const struct pg_check *c)
 {
     for (uint32_t o = 0; o < s->w->nowners; o++) {
         const struct pg_table *t = &s->declared[s->w->owners[o]]->table;
@@ -113,7 +113,7 @@ static bool check_wanted(struct diffing *s, const struct pg_check *c)
     return false;
 }
 
-static bool foreign_wanted(struct diffing *s, const struct pg_foreign_key *f)
+bool pg_foreign_wanted(struct diffing *s, const struct pg_foreign_key *f)
 {
     for (uint32_t o = 0; o < s->w->nowners; o++) {
         const struct pg_table *t = &s->declared[s->w->owners[o]]->table;
@@ -135,29 +135,29 @@ void pg_diff_drops(struct diffing *s)
 
     for (uint32_t i = t->nuniques; i-- > 0;)
         if (pg_consents(s, PG_CONSENT_DROPPED, t->uniques[i].name) &&
-            !is_wanted(s, t->uniques[i].name, key_wanted(s, &t->uniques[i]))) {
+            !is_wanted(s, t->uniques[i].name, pg_key_wanted(s, &t->uniques[i]))) {
             drop_constraint(s, t->uniques[i].name, "key", PG_RULE_DROP_CONSTRAINT);
             pg_take_out(t->uniques, &t->nuniques, sizeof(*t->uniques), i);
         }
     for (uint32_t i = t->nchecks; i-- > 0;)
-        if (!check_wanted(s, &t->checks[i]) && pg_consents(s, PG_CONSENT_DROPPED, t->checks[i].name)) {
+        if (!pg_check_wanted(s, &t->checks[i]) && pg_consents(s, PG_CONSENT_DROPPED, t->checks[i].name)) {
             drop_constraint(s, t->checks[i].name, "check", PG_RULE_DROP_CONSTRAINT);
             pg_take_out(t->checks, &t->nchecks, sizeof(*t->checks), i);
         }
     for (uint32_t i = t->nforeign; i-- > 0;)
         if (pg_consents(s, PG_CONSENT_DROPPED, t->foreign[i].name) &&
-            !is_wanted(s, t->foreign[i].name, foreign_wanted(s, &t->foreign[i]))) {
+            !is_wanted(s, t->foreign[i].name, pg_foreign_wanted(s, &t->foreign[i]))) {
             drop_constraint(s, t->foreign[i].name, "foreign", PG_RULE_DROP_FOREIGN_KEY);
             pg_take_out(t->foreign, &t->nforeign, sizeof(*t->foreign), i);
         }
     for (uint32_t i = t->nindexes; i-- > 0;)
         if (pg_consents(s, PG_CONSENT_DROPPED, t->indexes[i].name) &&
-            !is_wanted(s, t->indexes[i].name, index_wanted(s, &t->indexes[i]))) {
+            !is_wanted(s, t->indexes[i].name, pg_index_wanted(s, &t->indexes[i]))) {
             drop_index(s, t->indexes[i].name);
             pg_take_out(t->indexes, &t->nindexes, sizeof(*t->indexes), i);
         }
     if (t->primary && !s->d->table.primary && pg_consents(s, PG_CONSENT_DROPPED, t->primary->name) &&
-        !is_wanted(s, t->primary->name, key_wanted(s, t->primary))) {
+        !is_wanted(s, t->primary->name, pg_key_wanted(s, t->primary))) {
         drop_constraint(s, t->primary->name, "key", PG_RULE_DROP_CONSTRAINT);
         t->primary = NULL;
     }
@@ -176,16 +176,16 @@ static const char *near_undeclared(struct diffing *s, const char *name)
         if (!pg_is_declared(s, t->columns[i].name))
             names[n++] = t->columns[i].name;
     for (uint32_t i = 0; i < t->nuniques; i++)
-        if (!key_wanted(s, &t->uniques[i]))
+        if (!pg_key_wanted(s, &t->uniques[i]))
             names[n++] = t->uniques[i].name;
     for (uint32_t i = 0; i < t->nindexes; i++)
-        if (!index_wanted(s, &t->indexes[i]))
+        if (!pg_index_wanted(s, &t->indexes[i]))
             names[n++] = t->indexes[i].name;
     for (uint32_t i = 0; i < t->nforeign; i++)
-        if (!foreign_wanted(s, &t->foreign[i]))
+        if (!pg_foreign_wanted(s, &t->foreign[i]))
             names[n++] = t->foreign[i].name;
     for (uint32_t i = 0; i < t->nchecks; i++)
-        if (!check_wanted(s, &t->checks[i]))
+        if (!pg_check_wanted(s, &t->checks[i]))
             names[n++] = t->checks[i].name;
     return pg_suggest(name, names, n);
 }
@@ -236,7 +236,8 @@ static void no_column(struct diffing *s, const struct pg_table *t, const struct 
     const char *near = pg_suggest(column, names, t->ncolumns);
     pg_refuse(s, PG_NO_RULE, pg_at_field(f->name),
               near ? "table '%s' has no column '%s'; did you mean '%s'?" : "table '%s' has no column '%s'", t->name,
-              column, near);
+              column, near)
+        ->other_table = t->name;
 }
 
 static void diff_row_field(struct diffing *s, const struct pg_table *t, const struct pg_field *f)
@@ -253,12 +254,14 @@ static void diff_row_field(struct diffing *s, const struct pg_table *t, const st
     }
     if (f->sql_type && !pg_type_equal(&f->mapping.type, &c->type))
         pg_refuse(s, PG_NO_RULE, pg_at_field(f->name), "column '%s' is %s, not %s", column,
-                  pg_type_name(s->arena, &c->type), f->sql_type);
+                  pg_type_name(s->arena, &c->type), f->sql_type)
+            ->other_table = t->name;
     else if (pg_map_existing(s->arena, &types, &f->c, &c->type, &codec, why) < 0)
-        pg_refuse(s, PG_NO_RULE, pg_at_field(f->name), "column '%s': %s", column, why);
+        pg_refuse(s, PG_NO_RULE, pg_at_field(f->name), "column '%s': %s", column, why)->other_table = t->name;
     else if (c->nullable && !f->c.optional)
         pg_refuse(s, PG_RULE_NULL_IN_PLAIN_FIELD, pg_at_field(f->name),
-                  "column '%s' may be NULL: the field has to be optional (cell_opt_…, CELL_OPT)", column);
+                  "column '%s' may be NULL: the field has to be optional (cell_opt_…, CELL_OPT)", column)
+            ->other_table = t->name;
 }
 
 void pg_diff_rows(struct diffing *s)
@@ -279,5 +282,6 @@ void pg_diff_rows(struct diffing *s)
     pg_refuse(s, PG_NO_RULE, PG_AT_ANNOTATION,
               near ? "there is no table '%s'; did you mean '%s'?"
                    : "there is no table '%s': a struct with CELL_TABLE before this one can declare it",
-              want->name, near);
+              want->name, near)
+        ->other_table = want->name;
 }

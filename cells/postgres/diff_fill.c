@@ -317,6 +317,7 @@ void pg_diff_retype(struct diffing *s, const struct pg_field *f, const struct pg
             now->name, from, to, s->w->now.name, now->name);
         d->fix_rule = "retyped";
         d->fix_args[0] = pg_strdup(s->arena, now->name);
+        pg_add_note(s->arena, d, f->name, "CELL_SQL_TYPE(\"%s\") keeps the type that the column has", from);
         return;
     }
     if (users)

@@ -46,7 +46,7 @@ static bool is_plain_unique(const struct pg_index *x)
     return true;
 }
 
-static bool index_is_key(const struct pg_index *x, const struct pg_key *k)
+bool pg_index_is_key(const struct pg_index *x, const struct pg_key *k)
 {
     if (!is_plain_unique(x) || x->n != k->n)
         return false;
@@ -66,14 +66,16 @@ static struct pg_index index_of_key(struct diffing *s, const struct pg_key *k, c
     return x;
 }
 
-/* "Is index `name` there and valid?" */
-static const char *index_done(struct diffing *s, const char *name)
+/* "Is index `name` there, on this table, and valid?" Or invalid. */
+static const char *index_query(struct diffing *s, const char *name, bool valid)
 {
     struct pg_text t = {.arena = s->arena};
 
     pg_puts(&t, "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid "
                 "JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
-                "WHERE i.indisvalid AND i.indisready AND x.relname = ");
+                "WHERE ");
+    pg_puts(&t, valid ? "i.indisvalid AND i.indisready" : "NOT i.indisvalid");
+    pg_puts(&t, " AND x.relname = ");
     pg_sql_literal(&t, name);
     pg_puts(&t, " AND c.relname = ");
     pg_sql_literal(&t, s->w->now.name);
@@ -131,7 +133,8 @@ static void index_step(struct diffing *s, const struct pg_index *x, const char *
         repair[0] = pg_printf(s->arena, "DROP INDEX CONCURRENTLY IF EXISTS %s", qualified(s, x->name));
         b.step.repair = repair;
         b.step.nrepair = 1;
-        b.step.done = index_done(s, x->name);
+        b.step.done = index_query(s, x->name, true);
+        b.step.broken = index_query(s, x->name, false);
         pg_step_record(s, &b, "index", x->name, source);
         pg_step_flush(s, &b);
     }
@@ -172,12 +175,13 @@ static struct pg_index *find_index(struct pg_table *t, const char *name)
     return NULL;
 }
 
-/* `name`, if nothing has it or only what is to be replaced; else another one. */
+/* `name`, if nothing has it or only what is to be replaced; else another one. A rule that comes before others may give
+ * its name to another object. */
 static const char *index_name(struct diffing *s, const char *name)
 {
     struct pg_index *there = find_index(&s->w->now, name);
 
-    if (there && (there->made || !there->valid))
+    if (there && (!there->valid || (there->made && !pg_index_wanted(s, there))))
         take_name(s, name);
     return pg_free_name(s, name);
 }
@@ -194,7 +198,7 @@ static void add_primary(struct diffing *s, const struct pg_key *want)
     const char *helper = pg_made_name(s->arena, key.name, NULL, "new");
     struct pg_index x = index_of_key(s, want, helper);
     const struct pg_index *there = find_index(now, helper);
-    if (beside && !(there && there->valid && index_is_key(there, want)))
+    if (beside && !(there && there->valid && pg_index_is_key(there, want)))
         index_step(s, &x, NULL);
     take_name(s, helper);
     struct step_builder b = pg_step_begin(s, PG_STEP_ADD_PRIMARY_KEY, PG_ALONE, key.name, NULL);
@@ -270,7 +274,7 @@ static bool key_is_there(const struct pg_table *t, const struct pg_key *k, const
         if (pg_key_equal(&t->uniques[i], k))
             return true;
     for (uint32_t i = 0; i < t->nindexes; i++)
-        if (t->indexes[i].valid && index_is_key(&t->indexes[i], k) && !is_named(t->indexes[i].name, apart_from))
+        if (t->indexes[i].valid && pg_index_is_key(&t->indexes[i], k) && !is_named(t->indexes[i].name, apart_from))
             return true;
     return false;
 }
@@ -300,7 +304,7 @@ static void add_unique(struct diffing *s, const struct pg_key *want)
     struct pg_index *there = find_index(now, want->name);
     struct pg_key key = *want;
 
-    if (there && there->made && there->valid && index_is_key(there, want))
+    if (there && there->made && there->valid && pg_index_is_key(there, want))
         take_name(s, want->name);
     else {
         key.name = index_name(s, want->name);
@@ -335,9 +339,9 @@ static bool index_is_there(const struct pg_table *t, const struct pg_index *want
         if (t->indexes[i].valid && pg_index_equal(&t->indexes[i], want))
             return true;
     for (uint32_t i = 0; i < t->nuniques; i++) /* the index of a constraint serves as well */
-        if (!want->nincluded && index_is_key(want, &t->uniques[i]))
+        if (!want->nincluded && pg_index_is_key(want, &t->uniques[i]))
             return true;
-    return t->primary && !want->nincluded && index_is_key(want, t->primary);
+    return t->primary && !want->nincluded && pg_index_is_key(want, t->primary);
 }
 
 /* An index of Cell's own that has the name and is another one now. */
@@ -345,7 +349,7 @@ static void drop_replaced(struct diffing *s, const struct pg_index *want)
 {
     struct pg_index *there = find_index(&s->w->now, want->name);
 
-    if (!there || !there->made || !there->valid)
+    if (!there || !there->made || !there->valid || pg_index_wanted(s, there))
         return;
     bool beside = s->w->now.kind != 'p';
     struct step_builder b = pg_step_begin(s, PG_STEP_DROP_INDEX, beside ? PG_OUTSIDE : PG_ALONE, there->name, NULL);

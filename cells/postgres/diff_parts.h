@@ -28,9 +28,10 @@ enum pg_phase {
 /* A table that is declared, as it is after the steps planned so far. */
 struct table_work {
     struct pg_table now;
-    bool exists;      /* in the catalog; `now` began as it */
-    bool created;     /* by a step of this plan */
-    uint32_t *owners; /* declarations (CELL_TABLE) of it */
+    bool exists;        /* in the catalog; `now` began as it */
+    bool created;       /* by a step of this plan */
+    const char *former; /* name that a step of this plan takes from it; NULL */
+    uint32_t *owners;   /* declarations (CELL_TABLE) of it */
     uint32_t nowners;
 };
 
@@ -118,6 +119,14 @@ void pg_diff_drops(struct diffing *s);
 void pg_diff_comments(struct diffing *s);
 void pg_diff_enums(struct diffing *s);
 void pg_diff_rows(struct diffing *s);
+
+/* True when a declaration of the table at hand has an equal one, under whatever name. */
+/* A unique index on the columns of the key, without condition: as good as a constraint. */
+bool pg_index_is_key(const struct pg_index *x, const struct pg_key *k);
+bool pg_key_wanted(struct diffing *s, const struct pg_key *k);
+bool pg_index_wanted(struct diffing *s, const struct pg_index *x);
+bool pg_check_wanted(struct diffing *s, const struct pg_check *c);
+bool pg_foreign_wanted(struct diffing *s, const struct pg_foreign_key *f);
 
 /* The field of the declaration at hand that is this column; NULL. */
 const struct pg_field *pg_field_of(const struct pg_declared *d, const char *column);

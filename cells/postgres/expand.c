@@ -8,6 +8,7 @@
 
 #include "catalog.h"
 #include "expand_parts.h"
+#include "failed.h"
 #include "generate.h"
 #include "query.h"
 #include "sql.h"
@@ -72,6 +73,31 @@ static void append_diagnostics(json_t *document, const pg_diagnostics *from, uin
     json_decref(list);
 }
 
+/* True for an error about another table, whose own declaration has failed. */
+static bool follows(const struct pg_diagnostic *d, const json_t *failed)
+{
+    return d->severity == PG_ERROR && d->other_table &&
+           pg_failed_table(failed, d->other_table, strlen(d->other_table), true);
+}
+
+/* What the plan has to say of declaration number `last`; true when that is less than there is. */
+static bool append_plan_diagnostics(json_t *document, const struct pg_plan *plan, uint32_t last, const json_t *failed)
+{
+    bool left_out = false;
+
+    for (uint32_t i = 0; i < plan->diagnostics.n; i++) {
+        struct pg_diagnostic *d = &plan->diagnostics.at[i];
+        const pg_diagnostics one = {.at = d, .n = 1};
+        if (d->declared != last)
+            continue;
+        if (follows(d, failed))
+            left_out = true;
+        else
+            append_diagnostics(document, &one, UINT32_MAX);
+    }
+    return left_out;
+}
+
 /* What the last of the unit's declarations is answered. NULL when memory is short. */
 static json_t *table_document(const struct pg_unit *u, json_t *request)
 {
@@ -84,7 +110,11 @@ static json_t *table_document(const struct pg_unit *u, json_t *request)
     if (!document)
         return NULL;
     append_diagnostics(document, &d->diagnostics, UINT32_MAX);
-    append_diagnostics(document, &u->plan->diagnostics, last);
+    bool depends = append_plan_diagnostics(document, u->plan, last, json_object_get(request, "failed"));
+    if (depends && json_object_set_new(document, "depends", json_true()) < 0) {
+        json_decref(document);
+        return NULL;
+    }
     if (pg_unit_has_errors(u, last))
         return document;
     json_t *plan = pg_unit_plan_json(u, last, id, &nsteps);
@@ -149,6 +179,8 @@ static int expand_query(const struct pg_service *s, PGconn *conn, json_t *reques
     struct pg_query_check check = {.deadline_ms = deadline_ms, .scan_rows = s->scan_rows};
     int r = pg_query_from_request(request, &query, f);
 
+    check.failed = json_object_get(request, "failed");
+
     if (r >= 0 && json_array_size(json_object_get(request, "pending")) > 0) {
         r = plan_with_pending(conn, request, false, deadline_ms, &u, f);
         check.pending = show_pending;
@@ -188,7 +220,7 @@ int pg_state_token(struct pg_service *s, int64_t deadline_ms, char token[PG_TOKE
     int r = pg_lease_take(&s->leases, deadline_ms, &conn, f);
 
     if (r >= 0)
-        r = pg_catalog_state(conn, !s->pooled, state, f);
+        r = pg_catalog_state(conn, state, f);
     pg_lease_give(&s->leases, conn);
     if (r >= 0)
         snprintf(token, PG_TOKEN_SIZE, "%s.%s", state, pg_policy_name(s->policy));

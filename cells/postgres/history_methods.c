@@ -161,15 +161,16 @@ int postgres_settle(cell_ctx *c, cell_str table, cell_str name, enum postgres_se
     char who[PG_WHO_SIZE];
     PGconn *conn = NULL;
     struct pg_failure f = {0};
-    const struct pg_migration_options o = {
+    struct pg_migration_options o = {
         .policy = s->policy, .deadline_ms = pg_deadline_of(c), .who = pg_describe_caller(c, who)};
 
     if ((unsigned)how > POSTGRES_IGNORE)
         return cell_fail(c, CELL_INVALID_ARGUMENT, "how: adopt, revert or ignore");
-    if (how == POSTGRES_REVERT && s->policy != PG_POLICY_APPLY)
-        return cell_fail(c, CELL_PERMISSION_DENIED, "the policy of this cell is '%s': nothing is reverted",
-                         pg_policy_name(s->policy));
     int r = pg_lease_take(&s->migrations, o.deadline_ms, &conn, &f);
+    if (r >= 0)
+        r = pg_policy_of_database(conn, &o.policy, &f);
+    if (r >= 0 && how == POSTGRES_REVERT && o.policy != PG_POLICY_APPLY)
+        r = pg_fail(&f, CELL_PERMISSION_DENIED, "the policy is '%s': nothing is reverted", pg_policy_name(o.policy));
     if (r >= 0)
         r = pg_migration_begin(conn, &o, &f);
     if (r >= 0) {

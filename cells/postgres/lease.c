@@ -3,6 +3,8 @@
 
 #include <poll.h>
 
+#define CONNECT_MS 10000
+
 void pg_leases_init(struct pg_leases *l, const struct pg_target *target)
 {
     *l = (struct pg_leases){.target = *target};
@@ -41,7 +43,7 @@ int pg_lease_take(struct pg_leases *l, int64_t deadline_ms, PGconn **conn, struc
     int64_t left = deadline_ms - pg_now_ms();
     if (left <= 0)
         return pg_fail(f, CELL_DEADLINE_EXCEEDED, "the time is over");
-    return pg_connect(&l->target, left, conn, f);
+    return pg_connect(&l->target, left < CONNECT_MS ? left : CONNECT_MS, conn, f);
 }
 
 void pg_lease_give(struct pg_leases *l, PGconn *conn)

@@ -19,6 +19,7 @@ static void progress(void *user, const char *text)
 int main(int argc, char **argv)
 {
     struct pg_service_options o = {.state = ".cell/postgres", .environment = getenv("CELL_ENV"), .progress = progress};
+    bool upgrade = false;
     const struct program_option options[] = {
         {"url", "URL",
          "the database, as libpq reads it (postgresql://host/name)\nwithout a password: that comes from "
@@ -28,6 +29,10 @@ int main(int argc, char **argv)
         {"migrate-url", "URL", "for migrations, which need a direct connection, when --url\ngoes through a pooler",
          PROGRAM_TEXT, &o.migrate_url, 0, 0},
         {"state", "DIR", "folder of the private server; made when it is missing", PROGRAM_TEXT, &o.state, 0, 0},
+        {"upgrade", "",
+         "bring the private server's cluster to the newest PostgreSQL\nthat is installed (or the one of --bindir), and "
+         "end",
+         PROGRAM_FLAG, &upgrade, 0, 0},
         {"bindir", "DIR", "PostgreSQL's programs; default: searched", PROGRAM_TEXT, &o.bindir, 0, 0},
         {"policy", "POLICY",
          "what compilations may do: apply, additive (nothing with a\nhazard) or plan (nothing); "
@@ -58,6 +63,14 @@ int main(int argc, char **argv)
     if (status != PROGRAM_GO)
         return status;
     o.listeners = server.max_threads / 2; /* the other half is for calls that end by themselves */
+    if (upgrade) {
+        const struct pg_cluster_options cluster = {o.state, o.bindir, o.progress, o.user};
+        status = pg_cluster_upgrade(&cluster, &f) < 0;
+        if (status)
+            program_error("postgres", "%s", f.text);
+        free(verbs);
+        return status;
+    }
     if (pg_service_open(&o, &service, &f) < 0) {
         program_error("postgres", "%s", f.text);
         return 1;

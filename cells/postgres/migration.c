@@ -44,6 +44,12 @@ int64_t pg_jitter(int64_t ms)
     return ms / 2 + (int64_t)(x % (uint64_t)(ms > 0 ? ms : 1));
 }
 
+int pg_still_wanted(const struct pg_migration_options *o, struct pg_failure *f)
+{
+    return o->call && cell_ctx_cancelled(o->call) ? pg_fail(f, CELL_CANCELLED, "nobody waits for it any more")
+                                                  : CELL_OK;
+}
+
 void pg_boundary(const struct pg_migration_options *o)
 {
     if (o->boundary)
@@ -101,7 +107,7 @@ static void find_migrator(PGconn *conn, char *text, size_t size)
     PQclear(result);
 }
 
-static int take_lock(PGconn *conn, int64_t deadline_ms, struct pg_failure *f)
+static int take_lock(PGconn *conn, const struct pg_migration_options *o, struct pg_failure *f)
 {
     int64_t pause = LOCK_FIRST_PAUSE_MS;
     char holder[128];
@@ -111,9 +117,12 @@ static int take_lock(PGconn *conn, int64_t deadline_ms, struct pg_failure *f)
         int r = ask(conn, "SELECT pg_catalog.pg_try_advisory_lock(" LOCK ")", &taken, f);
         if (r < 0 || taken)
             return r;
-        int64_t left = deadline_ms - pg_now_ms();
+        int64_t left = o->deadline_ms - pg_now_ms();
         if (left <= 0)
             break;
+        r = pg_still_wanted(o, f);
+        if (r < 0)
+            return r;
         int64_t next = pg_jitter(pause);
         pg_pause(next < left ? next : left);
         pause = pause * 2 < LOCK_LONGEST_PAUSE_MS ? pause * 2 : LOCK_LONGEST_PAUSE_MS;
@@ -155,10 +164,10 @@ static int settle_interrupted(PGconn *conn, struct pg_failure *f)
 int pg_migration_begin(PGconn *conn, const struct pg_migration_options *o, struct pg_failure *f)
 {
     if (o->policy == PG_POLICY_PLAN)
-        return pg_fail(f, CELL_PERMISSION_DENIED, "the policy of this cell is 'plan': nothing is changed");
+        return pg_fail(f, CELL_PERMISSION_DENIED, "the policy is 'plan': nothing is changed here");
     int r = check_connection(conn, f);
     if (r >= 0)
-        r = take_lock(conn, o->deadline_ms, f);
+        r = take_lock(conn, o, f);
     if (r < 0)
         return r;
     pg_boundary(o);

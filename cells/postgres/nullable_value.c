@@ -216,8 +216,9 @@ static struct null_value cast(struct null_analysis *a, struct null_level *level,
     struct null_value v = null_eval(a, level, arg);
     char category = 0;
 
-    /* A literal is read as the type, and a parameter comes as one. */
-    bool direct = null_is(n, "A_Const") || null_is(n, "ParamRef");
+    /* A literal is read as the type, a parameter comes as one, and of an array the elements are cast. */
+    bool array = json_array_size(json_object_get(json_object_get(body, "typeName"), "arrayBounds")) > 0;
+    bool direct = null_is(n, "A_Const") || null_is(n, "ParamRef") || (null_is(n, "A_ArrayExpr") && array);
     if (!null_is_builtin_type(json_object_get(body, "typeName"), &category))
         category = 'X';
     return (struct null_value){v.not_null && (direct || null_cast_is_safe(body, v.category)), category};

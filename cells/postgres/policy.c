@@ -111,13 +111,21 @@ int pg_policy_read(const char *path, const char *environment, enum pg_policy *po
 int pg_policy_of_database(PGconn *conn, enum pg_policy *policy, struct pg_failure *f)
 {
     PGresult *result = NULL;
-    int r = pg_query(conn, "SELECT pg_catalog.current_setting('cell.policy', true)", 0, NULL, &result, f);
+    /* As it is in the catalog: a session keeps what it was when it began. */
+    int r =
+        pg_query(conn,
+                 "SELECT pg_catalog.split_part(s, '=', 2) FROM pg_catalog.pg_db_role_setting, "
+                 "pg_catalog.unnest(setconfig) s WHERE s LIKE 'cell.policy=%' "
+                 "AND setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())) "
+                 "AND setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user))",
+                 0, NULL, &result, f);
 
-    if (r < 0)
-        return r;
-    const char *name = PQgetvalue(result, 0, 0);
-    if (name && name[0])
-        r = pg_policy_parse(name, policy, f);
+    for (int i = 0; r >= 0 && i < PQntuples(result); i++) {
+        enum pg_policy own;
+        r = pg_policy_parse(PQgetvalue(result, i, 0), &own, f);
+        if (r >= 0)
+            *policy = pg_policy_stricter(*policy, own);
+    }
     PQclear(result);
     return r < 0 ? pg_fail_context(f, r, "the setting cell.policy of the database") : CELL_OK;
 }

@@ -30,8 +30,8 @@ int pg_policy_read(const char *path, const char *environment, enum pg_policy *po
 enum pg_policy pg_policy_stricter(enum pg_policy a, enum pg_policy b);
 
 /*
- * What the database says of itself: ALTER DATABASE … SET cell.policy = 'plan', or ALTER ROLE. Leaves *policy alone when
- * it says nothing.
+ * What the database says of itself: ALTER DATABASE … SET cell.policy = 'plan', or ALTER ROLE. Makes *policy stricter
+ * when it is.
  */
 int pg_policy_of_database(PGconn *conn, enum pg_policy *policy, struct pg_failure *f);
 

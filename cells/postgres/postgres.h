@@ -35,6 +35,21 @@ CELL_METHOD int postgres_commit(cell_ctx *c, cell_str token);
 /// Rolls it back. Fails with CELL_NOT_FOUND for no transaction of this process.
 CELL_METHOD int postgres_rollback(cell_ctx *c, cell_str token);
 
+/// A schema of the database as declarations of C.
+struct postgres_header {
+    cell_str text;      ///< The header: a struct with CELL_TABLE for each table.
+    uint32_t tables;    ///< How many it declares.
+    cell_list_str lost; ///< What it could not say, a sentence each; it stands in the header too.
+};
+
+/// Writes the header of tables that exist, for a program that adopts them: compiled against this database it changes
+/// nothing. Fails with CELL_NOT_FOUND for a schema or a table that is not there.
+/// \param schema empty: the default one
+/// \param tables only these; empty: all of the schema
+/// \param rows the structs only read (CELL_ROWS)
+CELL_METHOD CELL_IDEMPOTENT int postgres_import(cell_ctx *c, cell_str schema, cell_list_str tables, bool rows,
+                                                struct postgres_header *header);
+
 /// A value, as PostgreSQL writes it.
 struct postgres_value {
     bool is_null;
@@ -152,5 +167,18 @@ enum postgres_settlement {
 /// \param name of the column, constraint or index; empty: all
 /// \param loses a revert may lose data: what is in a column that was added, or what another type cannot hold
 CELL_METHOD int postgres_settle(cell_ctx *c, cell_str table, cell_str name, enum postgres_settlement how, bool loses);
+
+/// A database for a test.
+struct postgres_test {
+    cell_str name;
+    cell_str conninfo; ///< As libpq reads it, without a password.
+};
+CELL_WRITER(postgres_tests, struct postgres_test);
+
+/// Makes a database for a test, which is the only record, and drops it when the stream ends, in whatever way. It has
+/// the schema of the cell's own database and no rows, or is a copy of the database `source`. Fails with
+/// CELL_PERMISSION_DENIED without the right to create databases, CELL_NOT_FOUND, and CELL_FAILED_PRECONDITION.
+/// \param source empty, or a database that nobody is connected to
+CELL_METHOD int postgres_test_database(cell_ctx *c, cell_str source, postgres_tests out);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "failed.h"
 #include "query_document.h"
 #include "sqltext.h"
 
@@ -82,6 +83,24 @@ static void say_refusal(struct query_answer *a, const struct pg_refusal *r)
         query_note(a, said, "say the parameter's type: $1::integer");
 }
 
+/* The error may be no other than that a table is missing, or is not as its declaration has it: it failed. What is no
+ * SQL is wrong in any case. */
+static bool may_follow(const struct query_answer *a, const struct pg_refusal *r, const json_t *failed)
+{
+    struct sql_lexer l = {a->sql, strlen(a->sql), 0};
+    struct sql_token t;
+
+    if (strncmp(r->sqlstate, "42", 2) != 0 || strcmp(r->sqlstate, "42601") == 0)
+        return false;
+    while ((t = sql_next(&l)).kind != SQL_END) {
+        bool quoted = t.kind == SQL_NAME && t.length >= 2;
+        if ((quoted || t.kind == SQL_WORD) &&
+            pg_failed_table(failed, a->sql + t.at + quoted, t.length - 2 * (size_t)quoted, quoted))
+            return true;
+    }
+    return false;
+}
+
 /* The server has prepared it; some such statements are none that can be a query. */
 static bool check_described(struct query_answer *a)
 {
@@ -147,6 +166,10 @@ static int answer(struct query_answer *a, PGconn *conn, const struct pg_query_ch
     int r = pg_describe(a->arena, conn, a->sql, optional, a->names.n, check, &a->description, &refusal, f);
     if (r < 0)
         return r;
+    if (r == 0 && may_follow(a, &refusal, check->failed))
+        return json_object_set_new(a->document, "depends", json_true()) < 0
+                   ? pg_fail(f, CELL_NO_MEMORY, "out of memory")
+                   : CELL_OK;
     if (r == 0) {
         say_refusal(a, &refusal);
         return CELL_OK;

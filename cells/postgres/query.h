@@ -22,10 +22,10 @@
 #include <stdint.h>
 
 #include "failure.h"
+#include "query_names.h"
 
 /* Most bytes of a statement: with its binding it must fit into a method's (64 KiB). */
 #define PG_QUERY_MAX_SQL 49152
-#define PG_QUERY_MAX_PARAMETERS 60
 #define PG_QUERY_MAX_COLUMNS 1024
 
 /* A question: one annotation. All texts are borrowed. */
@@ -44,6 +44,10 @@ struct pg_query_check {
      * steps, in order. NULL = nothing is pending. A negative result is reported as the failure of a pending step. */
     int (*pending)(void *user, PGconn *conn, struct pg_failure *f);
     void *user;
+    /* Requests that failed in the same compilation (borrowed), NULL = none: what PostgreSQL cannot find in a statement
+     * that names one of their tables would be there, or not, once they are put right. The document says "depends" then,
+     * and nothing else. */
+    const json_t *failed;
     /* A remark when the generic plan reads a whole table of at least so many rows (by the planner's statistics); 0 = no
      * remarks. */
     int64_t scan_rows;

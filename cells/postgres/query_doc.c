@@ -2,7 +2,7 @@
 /* SQL within documentation: it is to be read, and must not end the comment that it comes to stand in. */
 #include <string.h>
 
-#include "query_document.h"
+#include "query_names.h"
 
 #define MAX_DOC 4000
 
@@ -19,9 +19,14 @@ static bool is_forbidden(const unsigned char *s)
                             (s[1] == 0x81 && s[2] >= 0xA6 && s[2] <= 0xA9));
 }
 
+/* With the bytes that continue it, whatever they are: nothing of ASCII is among them. */
 static size_t character_length(const unsigned char *s)
 {
-    return s[0] < 0xC0 ? 1 : s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : 4;
+    size_t n = 1;
+
+    while ((s[n] & 0xC0) == 0x80 && n < 4)
+        n++;
+    return n;
 }
 
 static void end_line(struct pg_text *t)
@@ -45,7 +50,6 @@ const char *query_doc_text(struct pg_arena *arena, const char *sql)
     pg_puts(&t, "    ");
     for (size_t i = 0, n; i < length && t.len < MAX_DOC; i += n) {
         n = character_length(s + i);
-        n = n > length - i ? length - i : n;
         if (s[i] == '\n') {
             end_line(&t);
             pg_puts(&t, "\n    ");

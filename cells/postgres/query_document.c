@@ -151,7 +151,10 @@ static void build_parameters(struct query_answer *a, json_t *params, json_t *in,
             continue;
         }
         casts[i] = type.cast;
-        json_t *param = json_pack("{s:s, s:s, s:s}", "name", name->name, "type", type.text, "dir", "in");
+        const char *doc = pg_printf(a->arena, "$%u, %s%s", i + 1, a->description.parameters[i].name,
+                                    name->optional ? "; absent: NULL" : "");
+        json_t *param =
+            json_pack("{s:s, s:s, s:s, s:s}", "name", name->name, "type", type.text, "dir", "in", "doc", doc);
         if (type.by_pointer && json_object_set_new(param, "pointer", json_true()) < 0)
             a->short_ = true;
         if (json_array_append_new(params, param) < 0 ||

@@ -41,7 +41,4 @@ bool query_type_of_column(struct pg_arena *arena, const struct pg_described_colu
 bool query_type_of_parameter(struct pg_arena *arena, const struct pg_described_type *described,
                              const struct query_name *name, uint32_t number, struct query_type *type, char why[512]);
 
-/* A text that may stand in documentation. */
-const char *query_doc_text(struct pg_arena *arena, const char *sql);
-
 #endif

@@ -3,8 +3,13 @@
 #ifndef CELLS_POSTGRES_QUERY_NAMES_H
 #define CELLS_POSTGRES_QUERY_NAMES_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "memory.h"
-#include "query.h"
+
+#define PG_QUERY_MAX_PARAMETERS 60
 
 struct query_name {
     const char *name;
@@ -33,5 +38,8 @@ bool query_names_match(const struct query_names *names, const char *sql, struct 
 
 /* The statement with `$n` replaced by replacements[n - 1], where that is not NULL. */
 const char *query_names_replace(struct pg_arena *arena, const char *sql, const char *const *replacements, uint32_t n);
+
+/* The statement as documentation of what was made from it: indented, and with nothing that would end the comment. */
+const char *query_doc_text(struct pg_arena *arena, const char *sql);
 
 #endif

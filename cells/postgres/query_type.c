@@ -102,6 +102,10 @@ bool query_type_of_parameter(struct pg_arena *arena, const struct pg_described_t
     if (ctype_of(arena, described, name->optional, type, &c) == PG_CODEC_TEXT_FORM) {
         type->cast = pg_printf(arena, "($%u::text::%s)", number, described->name);
         type->binding = "text";
+    } else if (strcmp(described->name, described->base) != 0) {
+        /* A value travels as what the domain is made of, and is checked when it is cast. */
+        type->cast = pg_printf(arena, "($%u::%s::%s)", number, described->base, described->name);
+        type->binding = described->base;
     }
     return true;
 }

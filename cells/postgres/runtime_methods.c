@@ -3,10 +3,12 @@
 #include "postgres.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "execute.h"
 #include "listen.h"
 #include "service.h"
+#include "testdb.h"
 
 /* How long a listener waits before it looks whether its client is still there. */
 #define SLICE_MS 100
@@ -80,5 +82,26 @@ int postgres_listen(cell_ctx *c, cell_str channel, postgres_notifications out)
         free(notice.payload);
     }
     pg_unlisten(listener);
+    return r < 0 ? r : CELL_CANCELLED;
+}
+
+int postgres_test_database(cell_ctx *c, cell_str source, postgres_tests out)
+{
+    const struct pg_service *s = service_of(c);
+    cell_str name = cell_ctx_copy(c, source);
+    const struct pg_testdb_options options = {&s->migrations.target, s->bindir, name.ptr};
+    const struct timespec slice = {.tv_nsec = SLICE_MS * 1000000L};
+    struct pg_testdb *db = NULL;
+    struct pg_failure f;
+
+    if (!name.ptr)
+        return no_memory(c);
+    if (pg_testdb_create(&options, &db, &f) < 0)
+        return pg_answer_failure(c, &f);
+    const struct postgres_test record = {cell_strz(pg_testdb_name(db)), cell_strz(pg_testdb_conninfo(db))};
+    int r = postgres_tests_put(out, &record, 1);
+    while (r >= 0 && !cell_ctx_cancelled(c))
+        nanosleep(&slice, NULL);
+    pg_testdb_drop(db);
     return r < 0 ? r : CELL_CANCELLED;
 }

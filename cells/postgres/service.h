@@ -36,7 +36,6 @@ struct pg_service {
     char *bindir;      /* "" when it is not known */
     const char *state; /* of the cluster */
     int64_t scan_rows;
-    bool pooled;             /* a pooler in transaction mode: nothing is kept on connections */
     bool opened;             /* the following are there */
     struct pg_leases leases; /* for questions of compilers */
     struct pg_leases migrations;

@@ -58,7 +58,8 @@ struct pg_token pg_sql_token(const char *sql, size_t len, size_t from);
 int pg_sql_check(const char *sql, char why[128], size_t *at);
 /*
  * Takes apart at the semicolons; comments are left out. CELL_INVALID_ARGUMENT for text that is unbalanced or has no
- * statement, and for statements that begin or end transactions or that read from the client (COPY … FROM STDIN).
+ * statement, and for statements that begin or end transactions or that read from the client (COPY … FROM STDIN). The
+ * body of a function belongs into quotes: semicolons within BEGIN ATOMIC … END would end the statement.
  */
 int pg_sql_split(struct pg_arena *arena, const char *sql, const char ***statements, uint32_t *n, char why[128],
                  size_t *at);

@@ -93,9 +93,8 @@ static bool check_end(struct sql_lexer *l, struct sql_token t, struct sql_refusa
         t = sql_next(l);
     if (t.kind == SQL_END)
         return true;
-    snprintf(
-        why->text, sizeof(why->text),
-        "a query is one statement, and a second one begins here: write another CELL_QUERY, or join them with WITH");
+    snprintf(why->text, sizeof(why->text),
+             "this is one statement, and a second one begins here: make two of them, or join them with WITH");
     return refuse(why, t);
 }
 

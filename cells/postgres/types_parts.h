@@ -18,4 +18,7 @@ struct pg_integer_range pg_integer_range(enum pg_ckind kind);
 /* Of smallint, integer, bigint; base is PG_BASE_NONE for others. */
 struct pg_integer_range pg_base_range(enum pg_base base);
 
+/* Gives the values of an enum the labels that their names stand for (pg_cvalue.label). */
+void pg_enum_labels(struct pg_arena *arena, struct pg_cvalue *values, uint32_t n);
+
 #endif

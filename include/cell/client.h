@@ -27,9 +27,9 @@ void cell_client_close(struct cell_client *client);
 
 /*
  * A client without a cell: every call arrives at `answer` with the decoded request struct and the out pointers, which
- * it fills as a handler would (memory from `c`). A method with a stream puts and takes its records with
- * cell_ctx_stream(c), in a thread of its own. `method` is the function's name. Returns as a handler. `user` is
- * passed through and must outlive the client.
+ * it fills as a handler would (memory from `c`); one that is in `in` as well begins as it came in. A method with a
+ * stream puts and takes its records with cell_ctx_stream(c), in a thread of its own. `method` is the function's name.
+ * Returns as a handler. `user` is passed through and must outlive the client.
  */
 typedef int cell_fake_fn(cell_ctx *c, const char *method, const void *in, void *const *out, void *user);
 int cell_client_fake(cell_fake_fn *answer, void *user, struct cell_client **client);

@@ -52,10 +52,10 @@ CELL_BOOL_TYPE cell_ctx_cancelled(cell_ctx *c);
 /*
  * Asynchronous calls. Each client function NAME has a form NAME_async, which sends the request and returns a ticket.
  * The out parameters are filled in by cell_wait, whose result is the call's. The calls of one context to one cell are
- * carried out one after the other in the order in which they were sent; calls to several cells, and of several
- * contexts, run at the same time. Each has its own deadline, counted from when it was sent. A call that is lost with
- * its connection is not made again, and is CELL_UNKNOWN_OUTCOME. Up to 1,024 calls of a context may be outstanding; a
- * synchronous call in between is independent of them.
+ * carried out one after the other in the order in which they were sent; calls to several cells, of methods that several
+ * annotations have brought, and of several contexts, run at the same time. Each has its own deadline, counted from when
+ * it was sent. A call that is lost with its connection is not made again, and is CELL_UNKNOWN_OUTCOME. Up to 1,024
+ * calls of a context may be outstanding; a synchronous call in between is independent of them.
  *
  * cell_wait waits for one call, in any order; each ticket is good for one time, and a negative one is returned as it
  * is, so that cell_wait(c, f_async(c, …)) is f(c, …). CELL_INVALID_ARGUMENT for a ticket of another context, or used
@@ -113,6 +113,8 @@ cell_str cell_ctx_printf(cell_ctx *c, const char *format, ...) __attribute__((fo
  */
 typedef int cell_transaction_fn(cell_ctx *c, void *user);
 int cell_transaction(cell_ctx *c, const char *cell, cell_transaction_fn *body, void *user);
+/* The same with an isolation level, a number of the cell's; 0 = its default, as above. */
+int cell_transaction_isolated(cell_ctx *c, const char *cell, uint32_t isolation, cell_transaction_fn *body, void *user);
 
 /*
  * Metadata: up to 64 pairs, 8 KiB together; keys are lower-case [a-z0-9._-]+, values any bytes. Clients set request

@@ -9,14 +9,14 @@
 
 #define LONGEST_WORD 255u
 
-uint64_t cell_now_ns(void)
+CELL_HOT uint64_t cell_now_ns(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
 }
 
-uint64_t cell_coarse_ns(void)
+CELL_HOT uint64_t cell_coarse_ns(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC_COARSE, &t);

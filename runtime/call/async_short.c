@@ -13,9 +13,9 @@ static struct ctx_lane *usable_lane(const cell_ctx *c, const struct cell_service
     if (!meant && service->slot)
         meant = __atomic_load_n(service->slot, __ATOMIC_ACQUIRE);
     bool good = l && l->service == service && l->client == meant && l->conn && !l->leaving &&
-                l->forks == l->client->forks && l->conn->service == service && l->client->hooks.n == 0 && !cell_ctx_sends_other(c) &&
-                c->meta.len == 0 && c->async.ntickets < CELL_MOST_TICKETS && c->async.unused &&
-                !atomic_load_explicit(&c->cancelled, memory_order_relaxed);
+                l->forks == l->client->forks && l->conn->service == service && l->client->hooks.n == 0 &&
+                !cell_ctx_sends_other(c) && c->meta.len == 0 && c->async.ntickets < CELL_MOST_TICKETS &&
+                c->async.unused && !atomic_load_explicit(&c->cancelled, memory_order_relaxed);
     return good ? l : NULL;
 }
 

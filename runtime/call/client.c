@@ -212,7 +212,8 @@ int cell_carry_out_call(cell_ctx *c, struct client_call *k)
     return r;
 }
 
-int cell_call(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in, void *const *out)
+CELL_HOT int cell_call(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in,
+                       void *const *out)
 {
     struct client_call k;
     struct short_rest rest;

@@ -86,7 +86,7 @@ static void drop_outstanding(cell_ctx *c)
         cell_streams_drop(c);
 }
 
-void cell_ctx_reset(cell_ctx *c)
+CELL_HOT void cell_ctx_reset(cell_ctx *c)
 {
     if (c && (c->origin || c->intercepted))
         forget_error(c); /* what the handler or interceptor was given, and out parameters, live in the rest */
@@ -104,14 +104,15 @@ void cell_ctx_begin_handler(cell_ctx *c, struct ctx_origin *origin, uint64_t dea
     c->deadline_ns = deadline_ns;
 }
 
-void cell_ctx_begin_handler_at(cell_ctx *c, struct ctx_origin *origin, uint64_t arrived_ticks, uint32_t timeout_ms)
+CELL_HOT void cell_ctx_begin_handler_at(cell_ctx *c, struct ctx_origin *origin, uint64_t arrived_ticks,
+                                        uint32_t timeout_ms)
 {
     c->origin = origin;
     c->arrived_ticks = arrived_ticks;
     c->due_ms = timeout_ms;
 }
 
-void cell_ctx_end_handler(cell_ctx *c)
+CELL_HOT void cell_ctx_end_handler(cell_ctx *c)
 {
     drop_outstanding(c);
     if (c->reply.memory)
@@ -252,7 +253,7 @@ void cell_ctx_enter(cell_ctx *c)
     atomic_store(&c->waiting, true);
 }
 
-void cell_ctx_leave(cell_ctx *c) { atomic_store_explicit(&c->waiting, false, memory_order_release); }
+CELL_HOT void cell_ctx_leave(cell_ctx *c) { atomic_store_explicit(&c->waiting, false, memory_order_release); }
 
 bool cell_ctx_take_cancel(cell_ctx *c)
 {

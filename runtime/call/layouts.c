@@ -57,6 +57,7 @@ static int add(struct cell_client *client, const struct cell_service *service, u
             s->service = service;
             s->next = atomic_load_explicit(&client->services, memory_order_relaxed);
             atomic_store_explicit(&client->services, s, memory_order_release);
+            client->nservices++;
         }
     }
     if (s)

@@ -64,14 +64,14 @@ static int new_match(struct cell_client *client, const struct cell_service *serv
 
 void cell_client_forget_matches(struct cell_client *client)
 {
-    for (struct local_match *m = client->matches, *next; m; m = next) {
-        next = m->next;
+    while (client->matches) {
+        struct local_match *m = client->matches;
+        client->matches = m->next;
         cell_server_match_give(client->server, m->match, NULL);
         free(m);
     }
-    if (client->matches)
+    if (client->server)
         cell_server_reap(client->server);
-    client->matches = NULL;
 }
 
 /* *match stays NULL when the schema of this service is the server's own. */

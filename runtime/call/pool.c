@@ -195,19 +195,36 @@ void cell_pool_drop(cell_ctx *c)
         cell_pool_close(c->lessor, conn);
 }
 
+static uint32_t most_idle(const struct cell_client *client)
+{
+    uint32_t most = client->nservices < CELL_MOST_IDLE ? CELL_IDLE_PER_SERVICE * client->nservices : CELL_MOST_IDLE;
+    return most < CELL_MAX_IDLE ? CELL_MAX_IDLE : most < CELL_MOST_IDLE ? most : CELL_MOST_IDLE;
+}
+
+/* The last of the stack. */
+static struct client_conn *unlink_longest_idle(struct cell_client *client)
+{
+    struct client_conn **last = &client->idle, *conn;
+    while ((*last)->next_idle)
+        last = &(*last)->next_idle;
+    conn = *last;
+    *last = NULL;
+    client->nidle--;
+    return conn;
+}
+
 static void make_idle(struct cell_client *client, struct client_conn *conn)
 {
+    struct client_conn *over = NULL;
     cell_conn_release(conn->conn, true);
     pthread_mutex_lock(&client->lock);
-    bool keep = client->nidle < CELL_MAX_IDLE;
-    if (keep) {
-        conn->next_idle = client->idle;
-        client->idle = conn;
-        client->nidle++;
-    }
+    conn->next_idle = client->idle;
+    client->idle = conn;
+    if (++client->nidle > most_idle(client))
+        over = unlink_longest_idle(client);
     pthread_mutex_unlock(&client->lock);
-    if (!keep)
-        cell_pool_close(client, conn);
+    if (over)
+        cell_pool_close(client, over);
 }
 
 void cell_pool_return(cell_ctx *c)

@@ -5,8 +5,11 @@
 
 #include "call.h"
 
-/* Idle connections beyond these are closed. */
+/* Idle connections beyond these are closed, the longest idle first. A client of many services, of which each needs its
+ * own, keeps so many of each, up to a bound. */
 #define CELL_MAX_IDLE 32u
+#define CELL_IDLE_PER_SERVICE 2u
+#define CELL_MOST_IDLE 256u
 /* Contexts that keep the connection of their last call; with more of them each gives it back after the call. */
 #define CELL_MAX_LEASES 128u
 
@@ -50,6 +53,7 @@ struct cell_client {
     struct local_match *matches; /* …'s views of the schemas that were used; under `lock` */
 
     _Atomic(struct client_service *) services; /* added under `lock`, read without */
+    uint32_t nservices;                        /* under `lock` */
 
     pthread_mutex_t lock;
     struct client_conn *idle, *all;

@@ -39,7 +39,7 @@ uint64_t cell_server_counted(const struct cell_server *s, const struct method_co
     return sum;
 }
 
-struct tally *cell_server_tally(struct cell_server *s, struct server_thread *t, uint32_t id)
+CELL_HOT struct tally *cell_server_tally(struct cell_server *s, struct server_thread *t, uint32_t id)
 {
     struct tally *y = &t->tallies[id % TALLIES];
     if (y->method != &s->method_counters[id]) {

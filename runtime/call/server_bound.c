@@ -198,18 +198,17 @@ static int prepare(struct bound_call *call, const struct method_layouts **layout
 {
     struct server_match *m = call->match;
     struct bound_method *b = &m->bound[call->id];
-    int r = CELL_OK;
-    pthread_mutex_lock(&m->lock);
-    if (!b->layouts)
-        r = cell_method_layouts_new(&m->described[call->id], &b->layouts);
-    if (r == CELL_OK && !b->counters)
-        b->counters = counters_of(call->server, m->described[call->id].name);
-    if (!b->counters)
-        r = CELL_NO_MEMORY;
+    struct method_counters *n = atomic_load_explicit(&b->counters, memory_order_acquire);
+    if (!n) {
+        pthread_mutex_lock(&m->lock);
+        if (b->layouts || cell_method_layouts_new(&m->described[call->id], &b->layouts) == CELL_OK)
+            n = counters_of(call->server, m->described[call->id].name);
+        atomic_store_explicit(&b->counters, n, memory_order_release);
+        pthread_mutex_unlock(&m->lock);
+    }
     *layouts = b->layouts;
-    *counters = b->counters;
-    pthread_mutex_unlock(&m->lock);
-    return r;
+    *counters = n;
+    return n ? CELL_OK : CELL_NO_MEMORY;
 }
 
 static int run(cell_ctx *c, const char *method, const void *in, void *const *out, void *user)

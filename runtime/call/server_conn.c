@@ -447,7 +447,7 @@ enum server_next cell_server_greet(struct cell_server *s, struct server_conn *co
     return cell_server_handshake(s, conn, &received) ? NEXT_IDLE : NEXT_OVER;
 }
 
-enum server_next cell_server_serve(struct cell_server *s, struct server_conn *conn, cell_ctx *c)
+CELL_HOT enum server_next cell_server_serve(struct cell_server *s, struct server_conn *conn, cell_ctx *c)
 {
     struct short_calls calls;
     struct stay stay = {0};

@@ -151,7 +151,7 @@ static int list(const char *folder, struct cell_buffer *out, struct cell_error *
         cell_buffer_puts(out, n++ ? "," : "");
         cell_buffer_append(out, one.data, one.len);
     }
-    cell_buffer_printf(out, "],\"unreadable\":%u}", left_out);
+    cell_buffer_printf(out, "],\"left_out\":%u}", left_out);
     out->failed |= one.failed;
     cell_buffer_free(&one);
     cell_consumers_list_free(&found);

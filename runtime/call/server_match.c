@@ -230,6 +230,7 @@ int cell_server_match(struct cell_server *s, struct cell_schema *client, struct 
     pthread_mutex_unlock(&s->matches.lock);
     if (known)
         free_match(s, made);
+    cell_server_reap(s);
     *match = known ? known : made;
     return CELL_OK;
 }
@@ -246,6 +247,8 @@ int cell_server_match_pay(struct cell_server *s, struct server_match *match, str
                           struct cell_error *e)
 {
     int r = CELL_OK;
+    if (!memory)
+        return CELL_OK;
     pthread_mutex_lock(&s->matches.lock);
     struct match_payer *p = *find_payer(match, memory);
     if (p) {
@@ -281,6 +284,8 @@ void cell_server_match_give(struct cell_server *s, struct server_match *match, s
 
 void cell_server_reap(struct cell_server *s)
 {
+    if (!atomic_load_explicit(&s->matches.any_over, memory_order_relaxed))
+        return;
     pthread_mutex_lock(&s->matches.lock);
     struct server_match *over = s->matches.over, *next;
     s->matches.over = NULL;

@@ -24,9 +24,9 @@ struct bound_object {
 struct bound_method {
     struct bound_object *object; /* NULL: the next call binds it */
     bool binding;                /* a call does */
-    /* Made with the first call, then constant: */
+    /* Made with the first call, then constant; who sees the counters sees the layouts. */
     struct method_layouts *layouts;
-    struct method_counters *counters;
+    _Atomic(struct method_counters *) counters;
 };
 
 /* A client's schema, for all connections with it. But for what is said, constant once others can see it. */

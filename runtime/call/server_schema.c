@@ -144,6 +144,8 @@ int cell_server_take_schema(struct cell_server *s, const struct cell_provided *p
                               p->abi, CELL_DESC_ABI);
     if (!p->schema || !p->name || strlen(p->name) > CELL_MAX_CELL_NAME)
         return fail(s, s->cell, "it has no name or no schema");
+    if (s->options.bound && (!s->options.bound->bind || !s->options.bound->invoke))
+        return fail(s, s->cell, "its functions for methods with bindings are not complete");
     int r = take_document(s, p);
     if (r >= 0 && strcmp(s->schema->cell, p->name) != 0)
         r = cell_error_set(&s->error, CELL_FAILED_PRECONDITION, "%s: its embedded schema is that of '%s'", p->name,

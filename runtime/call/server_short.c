@@ -145,8 +145,8 @@ static bool serve_taken(struct short_serving *v, const struct cell_received *rec
     return good;
 }
 
-enum server_next cell_server_serve_short(struct cell_server *s, struct server_conn *conn, cell_ctx *c, uint32_t most,
-                                         struct short_calls *calls)
+CELL_HOT enum server_next cell_server_serve_short(struct cell_server *s, struct server_conn *conn, cell_ctx *c,
+                                                  uint32_t most, struct short_calls *calls)
 {
     const struct cell_conn_ops *ops = cell_conn_ops(conn->conn);
     struct short_serving v; /* not initialised as a whole: it is big */

@@ -25,8 +25,9 @@ static struct client_conn *usable(const cell_ctx *c, const struct cell_service *
     return plain ? conn : NULL;
 }
 
-const struct method_layouts *cell_short_layouts(const struct client_conn *conn, const struct cell_service *service,
-                                                uint32_t method, void *const *out)
+CELL_HOT const struct method_layouts *cell_short_layouts(const struct client_conn *conn,
+                                                         const struct cell_service *service, uint32_t method,
+                                                         void *const *out)
 {
     if (!conn->known || method >= service->nmethods)
         return NULL;
@@ -39,8 +40,9 @@ const struct method_layouts *cell_short_layouts(const struct client_conn *conn, 
     return layouts;
 }
 
-bool cell_short_put_request(const cell_ctx *c, const struct client_conn *conn, const struct method_layouts *layouts,
-                            uint32_t method, const void *in, struct short_request *q)
+CELL_HOT bool cell_short_put_request(const cell_ctx *c, const struct client_conn *conn,
+                                     const struct method_layouts *layouts, uint32_t method, const void *in,
+                                     struct short_request *q)
 {
     uint32_t ms = c->timeout_ms ? c->timeout_ms : CELL_DEFAULT_TIMEOUT_MS;
     q->ops = cell_conn_ops(conn->conn);
@@ -70,8 +72,8 @@ static bool send_short(cell_ctx *c, struct client_conn *conn, const struct metho
     return true;
 }
 
-bool cell_take_short_reply(cell_ctx *c, const struct method_layouts *layouts, uint64_t id,
-                           const struct cell_received *r, void *const *out, int *result)
+CELL_HOT bool cell_take_short_reply(cell_ctx *c, const struct method_layouts *layouts, uint64_t id,
+                                    const struct cell_received *r, void *const *out, int *result)
 {
     const struct cell_frame *f = &r->frame;
     if (f->kind != CELL_FRAME_REPLY || f->id != id || f->channel != CELL_CHANNEL_APP || f->meta_len || f->code < 0 ||
@@ -90,8 +92,8 @@ static int wait_long(const cell_ctx *c, const struct client_conn *conn, struct s
     return cell_conn_recv(conn->conn, &rest->received, deadline, &rest->error);
 }
 
-enum short_call cell_call_short(cell_ctx *c, const struct cell_service *service, uint32_t method, const void *in,
-                                void *const *out, int *result, struct short_rest *rest)
+CELL_HOT enum short_call cell_call_short(cell_ctx *c, const struct cell_service *service, uint32_t method,
+                                         const void *in, void *const *out, int *result, struct short_rest *rest)
 {
     struct client_conn *conn = usable(c, service);
     const struct method_layouts *layouts = conn ? cell_short_layouts(conn, service, method, out) : NULL;

@@ -84,12 +84,20 @@ static int find_service(const char *cell, const struct cell_service **service)
 
 /* ---- its steps ---- */
 
-static int begin(cell_ctx *c, const struct cell_service *s, struct ctx_transaction *t)
+/* What is done, as often as it takes. */
+struct work {
+    const struct cell_service *service;
+    uint32_t isolation;
+    cell_transaction_fn *body;
+    void *user;
+};
+
+static int begin(cell_ctx *c, const struct work *w, struct ctx_transaction *t)
 {
-    const uint32_t isolation = 0; /* the cell's default */
+    const struct cell_service *s = w->service;
     cell_str token = {NULL, 0};
     void *const out[] = {&token};
-    int r = cell_call(c, s, BEGIN, &isolation, out);
+    int r = cell_call(c, s, BEGIN, &w->isolation, out);
     if (r >= 0 && (token.len == 0 || token.len > CELL_MAX_TOKEN || strlen(token.ptr) != token.len))
         r = cell_fail(c, CELL_PROTOCOL_ERROR, "%s: the token is empty, too long or no text", s->methods[BEGIN].name);
     if (r < 0)
@@ -136,18 +144,19 @@ static uint32_t count_unfinished(const cell_ctx *c)
 }
 
 /* One attempt. *again: it may succeed when it is made again. */
-static int attempt(cell_ctx *c, const struct cell_service *s, cell_transaction_fn *body, void *user, bool *again)
+static int attempt(cell_ctx *c, const struct work *w, bool *again)
 {
+    const struct cell_service *s = w->service;
     struct ctx_transaction t;
     uint32_t before = count_unfinished(c), after;
     *again = false;
-    int r = begin(c, s, &t);
+    int r = begin(c, w, &t);
     if (r < 0)
         return r;
     c->error.status = CELL_OK; /* so that it tells of this attempt */
     c->error.text[0] = '\0';
     c->transaction = &t;
-    r = body(c, user);
+    r = w->body(c, w->user);
     c->transaction = NULL;
     after = count_unfinished(c);
     if (r >= 0 && after > before)
@@ -189,26 +198,31 @@ static bool pause_before(cell_ctx *c, unsigned attempts, uint64_t deadline_ns)
     return cell_now_ns() < deadline_ns && !cell_ctx_cancelled(c);
 }
 
-static int run(cell_ctx *c, const struct cell_service *s, cell_transaction_fn *body, void *user)
+static int run(cell_ctx *c, const struct work *w)
 {
     uint32_t ignored;
     uint64_t deadline_ns = cell_ctx_call_deadline(c, &ignored, cell_now_ns());
     bool again = false;
     for (unsigned attempts = 1;; attempts++) {
-        int r = attempt(c, s, body, user, &again);
+        int r = attempt(c, w, &again);
         if (!again)
             return r;
         if (attempts == MOST_ATTEMPTS || !pause_before(c, attempts, deadline_ns)) {
             if (cell_ctx_take_cancel(c))
                 return cell_fail(c, CELL_CANCELLED, "%s", cell_status_text(CELL_CANCELLED));
-            return cell_trail(c, r, "a transaction with '%s', %u times", s->name, attempts);
+            return cell_trail(c, r, "a transaction with '%s', %u times", w->service->name, attempts);
         }
     }
 }
 
 int cell_transaction(cell_ctx *c, const char *cell, cell_transaction_fn *body, void *user)
 {
-    const struct cell_service *s = NULL;
+    return cell_transaction_isolated(c, cell, 0, body, user);
+}
+
+int cell_transaction_isolated(cell_ctx *c, const char *cell, uint32_t isolation, cell_transaction_fn *body, void *user)
+{
+    struct work w = {NULL, isolation, body, user};
     if (!c)
         return CELL_NO_MEMORY;
     if (!cell || !cell_is_identifier(cell) || strlen(cell) > CELL_MAX_CELL_NAME || !body)
@@ -216,6 +230,6 @@ int cell_transaction(cell_ctx *c, const char *cell, cell_transaction_fn *body, v
     if (c->transaction)
         return cell_fail(c, CELL_FAILED_PRECONDITION, "'%s': a transaction with '%s' runs already", cell,
                          c->transaction->cell);
-    int r = find_service(cell, &s);
-    return r < 0 ? cell_fail(c, r, "a transaction with '%s': %s", cell, cell_status_text(r)) : run(c, s, body, user);
+    int r = find_service(cell, &w.service);
+    return r < 0 ? cell_fail(c, r, "a transaction with '%s': %s", cell, cell_status_text(r)) : run(c, &w);
 }

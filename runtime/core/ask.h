@@ -148,6 +148,14 @@ int cell_session_check_lock(struct cell_session *s, struct session_cell *cell, s
 int cell_session_expand(struct cell_session *s, struct session_cell *cell, const char *json, size_t len,
                         const struct cell_schema *declared, struct cell_expansion **x, struct cell_error *e);
 
+/* Tells the cell with its next questions that this one failed: an expansion request, or the part of one that is known.
+ * An answer may say then that it depends on that (cell_expansion.depends); such an answer is not kept. */
+int cell_session_failed(struct session_cell *cell, const char *json, size_t len);
+
+/* The state of the cell's answers, asked once a session. CELL_UNIMPLEMENTED: it has none. */
+int cell_session_state(struct cell_session *s, struct session_cell *cell, char token[CELL_STATE_MAX + 1],
+                       struct cell_error *e);
+
 /* How many questions to the cell had an answer with a plan so far. */
 uint32_t cell_session_planned(const struct session_cell *cell);
 

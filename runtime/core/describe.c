@@ -37,9 +37,9 @@ static int fail_memory(struct describe *d)
 static const struct cell_type *describe_use(struct describe *d, const struct schema_ref *r)
 {
     if (r->named) {
-        for (uint32_t i = 0; i < d->schema->ntypes; i++)
-            if (r->named == &d->schema->types[i])
-                return &d->types[i];
+        uintptr_t begin = (uintptr_t)d->schema->types, here = (uintptr_t)r->named;
+        if (here >= begin && here < begin + d->schema->ntypes * sizeof(*r->named))
+            return &d->types[(here - begin) / sizeof(*r->named)];
         cell_error_set(d->e, CELL_INVALID_ARGUMENT, "type '%s' belongs to another schema", r->named->name);
         return NULL;
     }

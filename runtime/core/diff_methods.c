@@ -15,8 +15,9 @@ bool diff_same_shape(const struct schema_field *a, const struct schema_field *b)
 static void param_format(const struct schema_field *p, char text[DIFF_TEXT])
 {
     char type[DIFF_TEXT - 8];
+    const char *direction = p->inout ? "inout " : "out ";
     cell_schema_ref_format(&p->type, type, sizeof(type));
-    snprintf(text, DIFF_TEXT, "%s%s%s", p->inout ? "inout " : p->out ? "out " : "", type, p->by_pointer && !p->type.count ? " *" : "");
+    snprintf(text, DIFF_TEXT, "%s%s%s", p->out ? direction : "", type, p->by_pointer && !p->type.count ? " *" : "");
 }
 
 /* Those of the request, those of the reply, and streams do. */

@@ -50,6 +50,10 @@ static int parse_into(const struct json_at *root, const struct cell_schema *decl
         r = cell_diagnostics_read(root, x, e);
     if (r == CELL_OK)
         r = cell_plan_read(root, &x->content->arena, &x->plan, e);
+    if (r == CELL_OK && (r = cell_json_bool(root, "depends", JSON_OPTIONAL, &x->depends, e)) > 0)
+        r = CELL_OK;
+    if (r == CELL_OK && x->depends && (x->plan.id || x->content->nmethods || x->content->nconstants))
+        r = cell_json_fail(root, "depends", e, "an answer that depends on others declares nothing");
     return r == CELL_OK ? take_fingerprint(root, x->content, e) : r;
 }
 

@@ -376,17 +376,19 @@ int lock_no_link(const char *path, struct cell_error *e)
                           path);
 }
 
+int lock_no_links(const char *path, struct cell_error *e)
+{
+    CELL_CLEANUP(cell_cleanup_free) char *folder = strndup(path, (size_t)(strrchr(path, '/') - path));
+    int r = folder ? lock_no_link(folder, e) : no_memory(e);
+    return r < 0 ? r : lock_no_link(path, e);
+}
+
 int cell_lock_read(const char *dir, const char *name, struct cell_lock **lock, struct cell_error *e)
 {
     CELL_CLEANUP(cell_cleanup_free) char *path = cell_lock_path(dir, name);
-    CELL_CLEANUP(cell_cleanup_free) char *folder = path ? strndup(path, (size_t)(strrchr(path, '/') - path)) : NULL;
     CELL_CLEANUP(cell_cleanup_free) char *text = NULL;
     size_t len = 0;
-    if (!folder)
-        return no_memory(e);
-    int r = lock_no_link(folder, e);
-    if (r >= 0)
-        r = lock_no_link(path, e);
+    int r = path ? lock_no_links(path, e) : no_memory(e);
     if (r >= 0)
         r = cell_file_read(path, CELL_LOCK_MAX_BYTES, &text, &len, e);
     if (r < 0)

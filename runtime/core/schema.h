@@ -274,6 +274,7 @@ struct cell_expansion {
     struct expansion_diagnostic *diagnostics;
     uint32_t ndiagnostics;
     struct expansion_plan plan;
+    bool depends; /* nothing can be said before what failed earlier in the compilation is put right */
 };
 /*
  * `declared` (NULL = none) holds the types of the annotated declaration in dependency order, sealed or not; nothing

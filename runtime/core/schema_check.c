@@ -299,8 +299,6 @@ static int check_inout(const struct checker *c, const struct json_at *at, const 
 {
     if (!m->binding)
         return cell_json_fail(at, "dir", c->e, "only a method with a binding has \"inout\" parameters");
-    if (!p->out || !p->by_pointer)
-        return cell_json_fail(at, "pointer", c->e, "an inout parameter is a pointer");
     if (p->type.count || p->type.kind != CELL_KIND_STRUCT)
         return cell_json_fail(at, "type", c->e, "an inout parameter points to one struct");
     return CELL_OK;

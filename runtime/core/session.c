@@ -117,6 +117,7 @@ void cell_session_free(struct cell_session *s)
         cell_schema_free(c->schema);
         cell_schema_free(c->baseline);
         cell_lock_free(c->lock);
+        cell_buffer_free(&c->failed);
     }
     cell_json_free(&s->record_doc);
     free(s->record);

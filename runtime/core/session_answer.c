@@ -29,6 +29,22 @@ int cell_session_know_state(struct cell_session *s, struct known_cell *c, struct
     return CELL_OK;
 }
 
+int cell_session_state(struct cell_session *s, struct session_cell *cell, char token[CELL_STATE_MAX + 1],
+                       struct cell_error *e)
+{
+    struct known_cell *c = session_known(cell);
+    if (cell->status < 0)
+        return session_fail_again(cell, e);
+    if (s->mode == SESSION_MIRROR || cell->stale || cell->lock_path)
+        return cell_error_set(e, CELL_FAILED_PRECONDITION, "the cell is not asked here");
+    int r = cell_session_know_state(s, c, e);
+    if (r >= 0 && c->has_state == STATE_NONE)
+        r = cell_error_set(e, CELL_UNIMPLEMENTED, "%s: the cell has no state", session_place(c));
+    if (r >= 0)
+        memcpy(token, c->state, sizeof(c->state));
+    return r;
+}
+
 /* ---- questions ---- */
 
 void cell_session_hash_asked(const struct known_cell *c, struct asked *a)
@@ -38,6 +54,8 @@ void cell_session_hash_asked(const struct known_cell *c, struct asked *a)
     if (!a->question)
         return;
     cell_sha256_init(&h);
+    /* Where cell.json has another address for another environment, the state may look alike. */
+    cell_sha256_update(&h, c->pub.address, strlen(c->pub.address) + 1);
     cell_sha256_update(&h, a->question, strlen(a->question));
     for (const struct asked *p = c->planned; p && p != a; p = p->next_planned) {
         cell_sha256_update(&h, "\n", 1);
@@ -58,12 +76,14 @@ int cell_session_add_asked(struct cell_session *s, struct known_cell *c, const c
     struct cell_buffer question = {0};
     struct asked *a = cell_arena_alloc(&s->arena, sizeof(*a));
     int r = a ? cell_lock_question(json, len, &question, &key, NULL) : CELL_NO_MEMORY;
-    if (r >= 0)
+    if (r >= 0) {
         a->question = cell_arena_copy(&s->arena, question.data, question.len);
+        a->key = cell_arena_copy(&s->arena, key, strlen(key));
+    }
     cell_buffer_free(&question);
     if (a)
         a->request = cell_arena_copy(&s->arena, json, len);
-    if (r == CELL_NO_MEMORY || !a->request || (r >= 0 && !a->question))
+    if (r == CELL_NO_MEMORY || !a->request || (r >= 0 && (!a->question || !a->key)))
         return session_no_memory(e);
     a->len = len;
     cell_session_hash_asked(c, a);
@@ -75,18 +95,25 @@ int cell_session_add_asked(struct cell_session *s, struct known_cell *c, const c
     return CELL_OK;
 }
 
-/* The request with what is pending, as its first member. */
+/* The request with what is pending and what has failed, as its first members. */
 static void put_request(const struct known_cell *c, const struct asked *a, struct cell_buffer *out)
 {
-    if (!c->planned || a->len < 2 || a->request[0] != '{') {
+    const struct asked *first = c->planned != a ? c->planned : NULL;
+    if ((!first && !c->failed.len) || a->len < 2 || a->request[0] != '{') {
         cell_buffer_append(out, a->request, a->len);
         return;
     }
-    for (const struct asked *p = c->planned; p && p != a; p = p->next_planned) {
-        cell_buffer_puts(out, p == c->planned ? "{\"pending\":[" : ",");
+    cell_buffer_puts(out, "{");
+    for (const struct asked *p = first; p && p != a; p = p->next_planned) {
+        cell_buffer_puts(out, p == first ? "\"pending\":[" : ",");
         cell_buffer_append(out, p->request, p->len);
     }
-    cell_buffer_puts(out, "],");
+    cell_buffer_puts(out, first ? "]," : "");
+    if (c->failed.len) {
+        cell_buffer_puts(out, "\"failed\":[");
+        cell_buffer_append(out, c->failed.data, c->failed.len);
+        cell_buffer_puts(out, "],");
+    }
     cell_buffer_append(out, a->request + 1, a->len - 1);
 }
 

@@ -5,11 +5,13 @@
 #include "core/schema_impl.h"
 #include "core/session_parts.h"
 
-static int expand_locked(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
+#define MAX_FAILED (64u << 10) /* bytes */
+
+static int expand_locked(struct cell_session *s, struct known_cell *c, const struct asked *a,
                          const struct cell_schema *declared, struct cell_expansion **x, struct cell_error *e)
 {
     const struct lock_answer *answer = NULL;
-    int r = cell_session_locked_answer(s, c, json, len, &answer, e);
+    int r = cell_session_locked_answer(s, c, a, &answer, e);
     if (r < 0)
         return r;
     r = cell_expansion_parse(answer->document, answer->document_len, declared, x, e);
@@ -50,7 +52,7 @@ static bool expand_kept(struct cell_session *s, struct known_cell *c, struct ask
     CELL_CLEANUP(cell_cleanup_free) char *document = cell_session_kept(s, c, a, false, &len);
     if (!document || cell_expansion_parse(document, len, declared, x, NULL) < 0)
         return false;
-    c->pub.answer_differs = cell_session_answer_differs(s, c, a->request, a->len, document, len);
+    c->pub.answer_differs = cell_session_answer_differs(s, c, a, document, len);
     take(c, a, *x);
     return true;
 }
@@ -69,11 +71,20 @@ static int expand_asking(struct cell_session *s, struct known_cell *c, struct as
         return r;
     }
     r = cell_expansion_parse(a->document, a->document_len, declared, x, e);
+    if (r >= 0 && (*x)->depends && !c->failed.len) {
+        cell_expansion_free(*x);
+        *x = NULL;
+        r = cell_error_set(e, CELL_PROTOCOL_ERROR, "depends: nothing has failed before");
+    }
     if (r < 0) {
         a->document = NULL;
         return e ? cell_error_wrap(e, "%s: its answer is not valid", session_place(c)) : r;
     }
-    c->pub.answer_differs = cell_session_answer_differs(s, c, a->request, a->len, a->document, a->document_len);
+    if ((*x)->depends) {
+        a->document = NULL; /* good for this compilation only */
+        return CELL_OK;
+    }
+    c->pub.answer_differs = cell_session_answer_differs(s, c, a, a->document, a->document_len);
     take(c, a, *x);
     return CELL_OK;
 }
@@ -101,21 +112,31 @@ int cell_session_expand(struct cell_session *s, struct session_cell *cell, const
     if (cell->status < 0)
         return session_fail_again(cell, e);
     int r = cell_declared_check(declared, e);
+    if (r >= 0)
+        r = cell_session_add_asked(s, c, json, len, &a, e);
     if (r >= 0 && s->begun == SESSION_LIVE)
-        r = cell_session_used_answer(s, c, json, len, e);
+        r = cell_session_used_answer(s, c, a, e);
     if (r < 0)
         return r;
     if (cell->lock_path)
-        return expand_locked(s, c, json, len, declared, x, e);
-    r = cell_session_add_asked(s, c, json, len, &a, e);
-    if (r < 0)
-        return r;
+        return expand_locked(s, c, a, declared, x, e);
     r = check_asking(s, cell, e);
     if (r >= 0)
         r = expand_asking(s, c, a, declared, x, e);
     if (r < 0 && expand_stale(s, c, a, declared, x, e) >= 0)
         return CELL_OK;
     return r;
+}
+
+int cell_session_failed(struct session_cell *cell, const char *json, size_t len)
+{
+    struct cell_buffer *failed = &session_known(cell)->failed;
+    if (failed->len > MAX_FAILED)
+        return CELL_OK; /* who has so many knows what to do first */
+    if (failed->len)
+        cell_buffer_puts(failed, ",");
+    cell_buffer_append(failed, json, len);
+    return cell_buffer_ok(failed) ? CELL_OK : CELL_NO_MEMORY;
 }
 
 uint32_t cell_session_planned(const struct session_cell *cell)

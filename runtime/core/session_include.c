@@ -20,8 +20,8 @@ static const char *include_path(struct cell_session *s, const char *path)
 
 static bool put_cell(const struct known_cell *c, bool first, struct cell_buffer *out)
 {
-    bool any = false;
-    for (const struct asked *a = c->asked; a; a = a->next) {
+    bool any = false, acts = c->has_state == STATE_KNOWN || c->planned;
+    for (const struct asked *a = acts ? c->asked : NULL; a; a = a->next) {
         if (!a->question)
             continue;
         if (!any)
@@ -93,6 +93,8 @@ int cell_session_ask_included(struct cell_session *s, const char *path, struct c
     const char *file = include_path(s, path), *name;
     void *iterator = NULL;
     size_t len;
+    if (file && access(file, F_OK) < 0)
+        return CELL_OK;
     int r = file ? cell_store_check(&s->store, e) : session_no_memory(e);
     if (r < 0 || cell_file_read(file, MAX_RECORD, &text, &len, NULL) < 0 ||
         cell_json_load(text, len, CELL_DATA_LOSS, &doc, NULL) < 0 || text[0] != '{')

@@ -1,23 +1,71 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The lock in a compilation: in place of the cell, or as what its schema is compared with. */
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "core/lock_parts.h"
 #include "core/session_parts.h"
+
+/* A file that has changed later than so long before it is read may change again and keep its stamps: those of file
+ * systems go in steps. */
+#define SETTLED_MS 50
+
+/* What tells a lock's state, before it is read; false when that cannot be relied on. */
+static bool stamp(const char *path, struct stat *st)
+{
+    struct timespec now;
+    if (lstat(path, st) < 0 || clock_gettime(CLOCK_REALTIME, &now) < 0)
+        return false;
+    int64_t age_ms = ((int64_t)now.tv_sec - st->st_ctim.tv_sec) * 1000 + (now.tv_nsec - st->st_ctim.tv_nsec) / 1000000;
+    return age_ms >= SETTLED_MS;
+}
+
+/* As a mirror is known (store.h), for a lock that was found good. */
+static void learn(struct cell_session *s, const struct known_cell *c, const char *path, const struct stat *before)
+{
+    const char *note = cell_arena_printf(&s->arena, "%s.lock", c->pub.name);
+    struct store_file file = {.st = *before};
+    struct stat after;
+    file.stable = note && lstat(path, &after) == 0 && before->st_ino == after.st_ino &&
+                  before->st_dev == after.st_dev && before->st_size == after.st_size &&
+                  before->st_ctim.tv_sec == after.st_ctim.tv_sec && before->st_ctim.tv_nsec == after.st_ctim.tv_nsec;
+    memcpy(file.sha256, c->lock->fingerprint, sizeof(file.sha256));
+    if (file.stable)
+        cell_store_learn(&s->store, note, &file);
+}
 
 const struct cell_lock *cell_session_lock(struct cell_session *s, struct known_cell *c)
 {
     if (!c->lock_sought) {
+        CELL_CLEANUP(cell_cleanup_free) char *path = cell_lock_path(s->dir, c->pub.name);
+        struct stat before;
+        bool settled = path && stamp(path, &before);
         c->lock_sought = true;
-        cell_lock_read(s->dir, c->pub.name, &c->lock, &c->lock_error);
+        if (cell_lock_read(s->dir, c->pub.name, &c->lock, &c->lock_error) >= 0 && settled)
+            learn(s, c, path, &before);
     }
     return c->lock;
+}
+
+bool cell_session_locked_as(struct cell_session *s, struct known_cell *c, char fingerprint[CELL_FINGERPRINT_LEN + 1])
+{
+    if (c->lock_sought) {
+        if (c->lock)
+            memcpy(fingerprint, c->lock->fingerprint, CELL_FINGERPRINT_LEN + 1);
+        return c->lock != NULL;
+    }
+    CELL_CLEANUP(cell_cleanup_free) char *path = cell_lock_path(s->dir, c->pub.name);
+    const char *note = cell_arena_printf(&s->arena, "%s.lock", c->pub.name);
+    return path && note && lock_no_links(path, NULL) >= 0 && cell_store_known(&s->store, note, path, fingerprint);
 }
 
 int cell_session_check_lock(struct cell_session *s, struct session_cell *cell, struct cell_error *e)
 {
     struct known_cell *c = session_known(cell);
-    if (cell->status < 0 || cell_session_lock(s, c) || c->lock_error.status == CELL_NOT_FOUND)
+    char locked[CELL_FINGERPRINT_LEN + 1];
+    if (cell->status < 0 || cell_session_locked_as(s, c, locked) || cell_session_lock(s, c) ||
+        c->lock_error.status == CELL_NOT_FOUND)
         return CELL_OK;
     return cell_error_set(e, c->lock_error.status, "%s", c->lock_error.text);
 }
@@ -33,18 +81,21 @@ static int lock_failure(const struct cell_session *s, struct known_cell *c, stru
 
 int cell_session_use_lock(struct cell_session *s, struct known_cell *c, struct cell_error *e)
 {
-    char known[CELL_FINGERPRINT_LEN + 1];
+    char known[CELL_FINGERPRINT_LEN + 1], locked[CELL_FINGERPRINT_LEN + 1];
     CELL_CLEANUP(cell_cleanup_free) char *path = cell_lock_path(s->dir, c->pub.name);
-    const struct cell_lock *lock = cell_session_lock(s, c);
-    if (!lock)
-        return lock_failure(s, c, e);
+    if (!cell_session_locked_as(s, c, locked)) {
+        const struct cell_lock *lock = cell_session_lock(s, c);
+        if (!lock)
+            return lock_failure(s, c, e);
+        memcpy(locked, lock->fingerprint, sizeof(locked));
+    }
     const char *kept = path ? cell_arena_copy(&s->arena, path, strlen(path)) : NULL;
     if (!kept)
         return session_no_memory(e);
-    memcpy(c->pub.fingerprint, lock->fingerprint, sizeof(c->pub.fingerprint));
+    memcpy(c->pub.fingerprint, locked, sizeof(c->pub.fingerprint));
     c->pub.lock_path = kept;
     /* What is known as the mirror was parsed before. */
-    if (cell_store_known(&s->store, c->pub.name, c->pub.mirror_path, known) && strcmp(known, lock->fingerprint) == 0)
+    if (cell_store_known(&s->store, c->pub.name, c->pub.mirror_path, known) && strcmp(known, locked) == 0)
         return CELL_OK;
     return cell_session_take_lock(s, c, e);
 }
@@ -90,23 +141,22 @@ static void note_missing(struct cell_session *s, const struct known_cell *c, con
         cell_store_write(&s->store, path, key, strlen(key), NULL);
 }
 
-int cell_session_locked_answer(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
+int cell_session_locked_answer(struct cell_session *s, struct known_cell *c, const struct asked *a,
                                const struct lock_answer **answer, struct cell_error *e)
 {
-    CELL_CLEANUP(cell_cleanup_free) char *key = NULL;
-    struct cell_buffer question = {0};
-    int r = cell_lock_question(json, len, &question, &key, e);
-    const struct lock_answer *found = r >= 0 ? cell_lock_answer(c->lock, key) : NULL;
-    if (r >= 0 && !found) {
-        note_missing(s, c, key, question.data);
-        r = cell_error_set(e, CELL_NOT_FOUND,
-                           "%s has no answer '%.*s' for it; run 'cell lock %s' where the cell runs, which adds it",
-                           c->pub.lock_path, (int)strcspn(key, " "), key, c->pub.name);
+    if (!cell_session_lock(s, c))
+        return lock_failure(s, c, e);
+    if (!a->question)
+        return cell_error_set(e, CELL_INVALID_ARGUMENT, "it is no request for an expansion");
+    const struct lock_answer *found = cell_lock_answer(c->lock, a->key);
+    if (!found) {
+        note_missing(s, c, a->key, a->question);
+        return cell_error_set(e, CELL_NOT_FOUND,
+                              "%s has no answer '%.*s' for it; run 'cell lock %s' where the cell runs, which adds it",
+                              c->pub.lock_path, (int)strcspn(a->key, " "), a->key, c->pub.name);
     }
-    cell_buffer_free(&question);
-    if (found)
-        *answer = found;
-    return r;
+    *answer = found;
+    return CELL_OK;
 }
 
 /* What a document declares, canonical. */
@@ -126,50 +176,33 @@ static bool put_declared(const char *json, size_t len, struct cell_buffer *out)
     return cell_buffer_ok(out);
 }
 
-bool cell_session_answer_differs(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
-                                 const char *reply, size_t reply_len)
+bool cell_session_answer_differs(struct cell_session *s, struct known_cell *c, const struct asked *a, const char *reply,
+                                 size_t reply_len)
 {
-    CELL_CLEANUP(cell_cleanup_free) char *key = NULL;
-    struct cell_buffer question = {0}, then = {0}, now = {0};
-    const struct cell_lock *lock = cell_session_lock(s, c);
-    const struct lock_answer *old = NULL;
-    if (lock && lock->nanswers && cell_lock_question(json, len, &question, &key, NULL) >= 0)
-        old = cell_lock_answer(lock, key);
+    struct cell_buffer then = {0}, now = {0};
+    const struct cell_lock *lock = a->question ? cell_session_lock(s, c) : NULL;
+    const struct lock_answer *old = lock ? cell_lock_answer(lock, a->key) : NULL;
     bool differs = old && put_declared(old->document, old->document_len, &then) &&
                    put_declared(reply, reply_len, &now) &&
                    (then.len != now.len || memcmp(then.data, now.data, now.len) != 0);
-    cell_buffer_free(&question);
     cell_buffer_free(&then);
     cell_buffer_free(&now);
     return differs;
 }
 
-int cell_session_used_answer(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
-                             struct cell_error *e)
+int cell_session_used_answer(struct cell_session *s, struct known_cell *c, const struct asked *a, struct cell_error *e)
 {
-    CELL_CLEANUP(cell_cleanup_free) char *key = NULL;
-    struct cell_buffer question = {0};
     struct used_answer **at = &c->answers;
-    int r = cell_lock_question(json, len, &question, &key, e);
-    if (r == CELL_INVALID_ARGUMENT) {
-        cell_buffer_free(&question);
+    if (!a->question)
         return CELL_OK;
-    }
-    while (r >= 0 && *at && strcmp((*at)->key, key) < 0)
+    while (*at && strcmp((*at)->key, a->key) < 0)
         at = &(*at)->next;
-    if (r >= 0 && (!*at || strcmp((*at)->key, key) != 0)) {
-        struct used_answer *a = cell_arena_alloc(&s->arena, sizeof(*a));
-        if (a) {
-            a->key = cell_arena_copy(&s->arena, key, strlen(key));
-            a->question = cell_arena_copy(&s->arena, question.data, question.len);
-        }
-        if (!a || !a->key || !a->question) {
-            r = session_no_memory(e);
-        } else {
-            a->next = *at;
-            *at = a;
-        }
-    }
-    cell_buffer_free(&question);
-    return r;
+    if (*at && strcmp((*at)->key, a->key) == 0)
+        return CELL_OK;
+    struct used_answer *used = cell_arena_alloc(&s->arena, sizeof(*used));
+    if (!used)
+        return session_no_memory(e);
+    *used = (struct used_answer){.key = a->key, .question = a->question, .next = *at};
+    *at = used;
+    return CELL_OK;
 }

@@ -29,6 +29,7 @@ struct known_cell {
     struct asked *asked, **asked_end;     /* all that it was asked to expand, in order */
     struct asked *planned, **planned_end; /* those whose answer had a plan, in order */
     uint32_t nplanned;
+    struct cell_buffer failed; /* requests that failed, with commas between */
     struct known_cell *next;
 };
 
@@ -36,8 +37,9 @@ struct known_cell {
 struct asked {
     const char *request; /* as the caller has it */
     size_t len;
-    const char *question; /* what of it an answer depends on, canonical; NULL = it is no request */
-    char hash[33];        /* of that, and of what is pending; "" = none */
+    /* What of it an answer depends on, canonical, and its key in a lock; NULL = it is no request. */
+    const char *question, *key;
+    char hash[33]; /* of that, of the cell's address, and of what is pending; "" = none */
     /* The answer, when the cell has given it in this compilation; NULL else. */
     const char *document;
     size_t document_len;
@@ -123,16 +125,18 @@ int cell_session_ask_expand(struct cell_session *s, struct known_cell *c, struct
 const struct cell_lock *cell_session_lock(struct cell_session *s, struct known_cell *c);
 /* Sets the fingerprint of the schema that is locked, and makes the mirror hold it if that can be written. */
 int cell_session_use_lock(struct cell_session *s, struct known_cell *c, struct cell_error *e);
-/* The locked answer to a request. */
-int cell_session_locked_answer(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
+/* True when the fingerprint of the schema that is locked is known, be it that the lock was read before and has not
+ * changed since: then it is of use, and need not be read for this. */
+bool cell_session_locked_as(struct cell_session *s, struct known_cell *c, char fingerprint[CELL_FINGERPRINT_LEN + 1]);
+/* The locked answer to a question. */
+int cell_session_locked_answer(struct cell_session *s, struct known_cell *c, const struct asked *a,
                                const struct lock_answer **answer, struct cell_error *e);
-/* True when the lock has an answer to the request that declares something else than `reply`. What is said beside, as
+/* True when the lock has an answer to the question that declares something else than `reply`. What is said beside, as
  * what would be done and was, is not compared. */
-bool cell_session_answer_differs(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
-                                 const char *reply, size_t reply_len);
-/* Remembers that the answer to a request is used; nothing for what is no request. */
-int cell_session_used_answer(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
-                             struct cell_error *e);
+bool cell_session_answer_differs(struct cell_session *s, struct known_cell *c, const struct asked *a, const char *reply,
+                                 size_t reply_len);
+/* Remembers that the answer to a question is used; nothing for what is no request. */
+int cell_session_used_answer(struct cell_session *s, struct known_cell *c, const struct asked *a, struct cell_error *e);
 /* Makes .cell/requests hold the questions of what was used. */
 int cell_session_keep_questions(struct cell_session *s, const struct known_cell *c, struct cell_error *e);
 

@@ -72,10 +72,12 @@ const struct cell_schema *cell_session_baseline(struct cell_session *s, struct s
     struct known_cell *c = session_known(cell);
     if (cell->status >= 0 && !c->baseline_sought) {
         c->baseline_sought = true;
-        const struct cell_lock *lock = cell_session_lock(s, c);
-        cell->baseline_is_lock = lock != NULL;
-        c->baseline = lock ? locked_schema(lock, cell) : recorded_schema(s, cell);
-        cell->baseline_time = lock ? 0 : written_at(s->record_path);
+        char locked[CELL_FINGERPRINT_LEN + 1];
+        bool same = cell_session_locked_as(s, c, locked) && strcmp(locked, cell->fingerprint) == 0;
+        const struct cell_lock *lock = same ? NULL : cell_session_lock(s, c);
+        cell->baseline_is_lock = same || lock;
+        c->baseline = same ? NULL : lock ? locked_schema(lock, cell) : recorded_schema(s, cell);
+        cell->baseline_time = cell->baseline_is_lock ? 0 : written_at(s->record_path);
         cell->schema_time = written_at(cell->mirror_path);
     }
     return c->baseline;

@@ -81,7 +81,10 @@ int cell_session_update_mirror(struct cell_session *s, struct known_cell *c, str
 
 int cell_session_take_lock(struct cell_session *s, struct known_cell *c, struct cell_error *e)
 {
-    int r = c->schema ? CELL_OK : take_schema(c, c->lock->schema, c->lock->schema_len, c->pub.lock_path, e);
+    const struct cell_lock *lock = c->schema ? NULL : cell_session_lock(s, c);
+    int r = c->schema ? CELL_OK
+            : lock    ? take_schema(c, lock->schema, lock->schema_len, c->pub.lock_path, e)
+                      : cell_error_set(e, c->lock_error.status, "%s", c->lock_error.text);
     if (r >= 0 && !holds(s, c, c->pub.mirror_path, true) && write_schema(s, c, c->pub.mirror_path, NULL) >= 0)
         holds(s, c, c->pub.mirror_path, true);
     return r;
@@ -148,7 +151,7 @@ int cell_session_keep_schema(struct cell_session *s, struct known_cell *c, struc
     if (!path)
         return session_no_memory(e);
     /* Its name is its content, so the size tells whether it is whole. */
-    off_t size = c->pub.lock_path                         ? (off_t)c->lock->schema_len
+    off_t size = c->lock && c->pub.lock_path              ? (off_t)c->lock->schema_len
                  : stat(c->pub.mirror_path, &mirror) == 0 ? mirror.st_size
                                                           : -1;
     if (stat(path, &kept) == 0 && S_ISREG(kept.st_mode) && kept.st_size == size)

@@ -39,7 +39,8 @@ int cell_store_write(struct cell_store *s, const char *path, const void *data, s
 
 /*
  * A mirror's fingerprint without reading it: .cell/known/NAME holds it with the size, times and inode of the file that
- * it was true of, as an index of source files does. (Hashing 100 KiB takes 0.3 ms, looking that up 0.01 ms.)
+ * it was true of, as an index of source files does. (Hashing 100 KiB takes 0.3 ms, looking that up 0.01 ms.) The same
+ * of any other file under another name.
  */
 bool cell_store_known(struct cell_store *s, const char *name, const char *mirror,
                       char fingerprint[CELL_FINGERPRINT_LEN + 1]);

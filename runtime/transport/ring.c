@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/util.h"
 
 #define SLOT_MASK (CELL_RING_SLOTS - 1)
 #define SLEEP_MODE 3u
@@ -77,14 +78,14 @@ static bool wake(struct cell_ring_region *own, uint32_t word, uint32_t *woken)
     return false;
 }
 
-void cell_ring_bell(struct cell_ring_region *own)
+CELL_HOT void cell_ring_bell(struct cell_ring_region *own)
 {
     /* Sender and receiver of this side may be two threads. */
     atomic_fetch_add_explicit(&own->bell, 1, memory_order_release);
     syscall(SYS_futex, &own->bell, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
-void cell_ring_wait(const struct cell_ring_region *other, uint32_t bell, uint64_t timeout_ns)
+CELL_HOT void cell_ring_wait(const struct cell_ring_region *other, uint32_t bell, uint64_t timeout_ns)
 {
     struct timespec t = {.tv_sec = (time_t)(timeout_ns / 1000000000), .tv_nsec = (long)(timeout_ns % 1000000000)};
     syscall(SYS_futex, &other->bell, FUTEX_WAIT, bell, timeout_ns == UINT64_MAX ? NULL : &t, NULL, 0);
@@ -165,7 +166,7 @@ int cell_ring_is_released(struct cell_ring_producer *p, uint32_t number)
     return r < 0 ? r : number - p->head >= p->next - p->head;
 }
 
-bool cell_ring_wake_receiver(struct cell_ring_producer *p)
+CELL_HOT bool cell_ring_wake_receiver(struct cell_ring_producer *p)
 {
     full_fence();
     return wake(p->own, atomic_load_explicit(&p->other->receiver_sleeps, memory_order_relaxed), &p->woken_receiver);
@@ -223,7 +224,7 @@ void cell_ring_sender_end_sleep(struct cell_ring_producer *p)
 
 /* ---- consuming ---- */
 
-bool cell_ring_release(struct cell_ring_consumer *c)
+CELL_HOT bool cell_ring_release(struct cell_ring_consumer *c)
 {
     uint32_t word;
     if (c->released == c->next)
@@ -243,7 +244,7 @@ bool cell_ring_wake_sender(struct cell_ring_consumer *c)
     return wake(c->own, atomic_load_explicit(&c->other->sender_sleeps, memory_order_relaxed), &c->woken_sender);
 }
 
-bool cell_ring_receiver_begin_sleep(struct cell_ring_consumer *c, enum cell_ring_sleep how, uint32_t *bell)
+CELL_HOT bool cell_ring_receiver_begin_sleep(struct cell_ring_consumer *c, enum cell_ring_sleep how, uint32_t *bell)
 {
     uint32_t rung = atomic_load_explicit(&c->other->bell, memory_order_acquire);
     c->sleeps += SLEEP_COUNT;
@@ -262,7 +263,7 @@ bool cell_ring_receiver_begin_sleep(struct cell_ring_consumer *c, enum cell_ring
     return true;
 }
 
-void cell_ring_receiver_end_sleep(struct cell_ring_consumer *c)
+CELL_HOT void cell_ring_receiver_end_sleep(struct cell_ring_consumer *c)
 {
     atomic_store_explicit(&c->own->receiver_sleeps, CELL_RING_AWAKE, memory_order_relaxed);
 }

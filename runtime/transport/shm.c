@@ -61,7 +61,7 @@ static int reserve(struct unix_conn *c, uint32_t data, uint8_t **slot, uint8_t *
     }
 }
 
-static void commit(struct unix_conn *c, const struct cell_frame *f)
+CELL_HOT static void commit(struct unix_conn *c, const struct cell_frame *f)
 {
     struct cell_shm *s = c->shm;
     cell_ring_commit(&s->out);
@@ -167,7 +167,7 @@ static uint32_t fixed_in_slot(const struct cell_frame *f, uint32_t fixed)
     return f->length > CELL_SHM_MESSAGE_HEADER ? fixed : CELL_SHM_UNKNOWN_FIXED;
 }
 
-static uint8_t *shm_place(struct cell_conn *conn, const struct cell_frame *f, uint32_t fixed)
+CELL_HOT static uint8_t *shm_place(struct cell_conn *conn, const struct cell_frame *f, uint32_t fixed)
 {
     struct unix_conn *c = of(conn);
     struct cell_shm *s = c->shm;
@@ -178,7 +178,8 @@ static uint8_t *shm_place(struct cell_conn *conn, const struct cell_frame *f, ui
     return slot ? slot + CELL_SHM_COMPACT_HEADER : NULL;
 }
 
-static void shm_commit(struct cell_conn *conn, uint8_t *place, const struct cell_frame *f, uint32_t fixed, bool more)
+CELL_HOT static void shm_commit(struct cell_conn *conn, uint8_t *place, const struct cell_frame *f, uint32_t fixed,
+                                bool more)
 {
     const uint32_t header[2] = {CELL_SHM_MESSAGE_HEADER, 0};
     if (f->length == CELL_SHM_MESSAGE_HEADER)
@@ -305,7 +306,8 @@ static void disarm(struct cell_shm *s)
     }
 }
 
-static int shm_recv(struct cell_conn *conn, struct cell_received *received, uint64_t deadline_ns, struct cell_error *e)
+CELL_HOT static int shm_recv(struct cell_conn *conn, struct cell_received *received, uint64_t deadline_ns,
+                             struct cell_error *e)
 {
     struct unix_conn *c = of(conn);
     struct cell_shm *s = c->shm;
@@ -330,8 +332,8 @@ static int shm_recv(struct cell_conn *conn, struct cell_received *received, uint
     return r;
 }
 
-static bool shm_recv_brief(struct cell_conn *conn, struct cell_received *received,
-                           uint64_t small[CELL_SMALL_MESSAGE / 8])
+CELL_HOT static bool shm_recv_brief(struct cell_conn *conn, struct cell_received *received,
+                                    uint64_t small[CELL_SMALL_MESSAGE / 8])
 {
     struct unix_conn *c = of(conn);
     struct cell_shm *s = c->shm;
@@ -361,7 +363,7 @@ static bool shm_recv_brief(struct cell_conn *conn, struct cell_received *receive
     return false;
 }
 
-static bool shm_readable(struct cell_conn *conn)
+CELL_HOT static bool shm_readable(struct cell_conn *conn)
 {
     struct unix_conn *c = of(conn);
     struct cell_shm *s = c->shm;
@@ -370,12 +372,13 @@ static bool shm_readable(struct cell_conn *conn)
     if (c->dead || c->broken || cell_shm_is_foreign(s) || atomic_load(&c->interrupted))
         return true;
     disarm(s);
-    if (cell_ring_peek(&s->in))
+    bool there = cell_ring_peek(&s->in);
+    if (there && s->in_blob_bytes == 0) /* else the peer may have taken memory back, which only the socket tells */
         return true;
     int r = s->hung ? 1 : cell_shm_drain(c, &e);
     if (r < 0)
         cell_unix_keep_failure(c, &e);
-    if (r != 0)
+    if (there || r != 0)
         return true;
     /* A message; or a sender waits for what the last message holds, which recv gives back. */
     s->armed = cell_ring_receiver_begin_sleep(&s->in, CELL_RING_POLL, &bell);

@@ -4,6 +4,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/util.h"
+
 #define WORDS (CELL_SHM_FULL_HEADER / 4)
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a slot's numbers are read as they lie in memory");
@@ -93,8 +95,8 @@ static int read_compact(const uint8_t *slot, uint32_t first, const struct cell_s
     return cell_frame_check(&s->frame, max_payload, e);
 }
 
-int cell_shm_slot_read(const uint8_t *slot, struct cell_shm_order *o, uint32_t max_payload, struct cell_shm_slot *s,
-                       struct cell_error *e)
+CELL_HOT int cell_shm_slot_read(const uint8_t *slot, struct cell_shm_order *o, uint32_t max_payload,
+                                struct cell_shm_slot *s, struct cell_error *e)
 {
     struct cell_shm_slot read;
     uint32_t first = cell_shm_slot_word(slot, 0);

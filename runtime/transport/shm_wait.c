@@ -128,8 +128,8 @@ static int end_idle(struct unix_conn *c, const uint8_t **slot, struct cell_error
     return CELL_OK;
 }
 
-static int sleep_until_message(struct unix_conn *c, const uint8_t **slot, uint64_t began_ns, uint64_t deadline_ns,
-                               struct cell_error *e)
+CELL_HOT static int sleep_until_message(struct unix_conn *c, const uint8_t **slot, uint64_t began_ns,
+                                        uint64_t deadline_ns, struct cell_error *e)
 {
     struct cell_shm *s = c->shm;
     uint64_t now = began_ns;
@@ -162,7 +162,7 @@ static int sleep_until_message(struct unix_conn *c, const uint8_t **slot, uint64
     }
 }
 
-const uint8_t *cell_shm_wait_brief(struct unix_conn *c)
+CELL_HOT const uint8_t *cell_shm_wait_brief(struct unix_conn *c)
 {
     struct cell_shm *s = c->shm;
     if (!s->may_spin || s->hung)
@@ -173,7 +173,8 @@ const uint8_t *cell_shm_wait_brief(struct unix_conn *c)
     return found;
 }
 
-int cell_shm_wait_message(struct unix_conn *c, const uint8_t **slot, uint64_t deadline_ns, struct cell_error *e)
+CELL_HOT int cell_shm_wait_message(struct unix_conn *c, const uint8_t **slot, uint64_t deadline_ns,
+                                   struct cell_error *e)
 {
     struct cell_shm *s = c->shm;
     const uint8_t *found = cell_shm_wait_brief(c);

@@ -2,6 +2,7 @@
 /* Short messages of plain values. A call of a few words costs less than the calls of memcpy for them would. */
 #include <string.h>
 
+#include "base/util.h"
 #include "wire/message.h"
 #include "wire/walk.h"
 
@@ -35,7 +36,7 @@ static inline void zero(uint8_t *to, uint32_t n)
 static inline uint32_t round8(uint32_t n) { return (n + 7) & ~7u; }
 static inline uint32_t round16(uint32_t n) { return (n + 15) & ~15u; }
 
-bool cell_short_put(const struct cell_layout *layout, const void *in, uint8_t *to)
+CELL_HOT bool cell_short_put(const struct cell_layout *layout, const void *in, uint8_t *to)
 {
     const uint8_t *from = in;
     uint8_t *message = to - CELL_MESSAGE_HEADER; /* where it would begin */
@@ -75,7 +76,7 @@ static inline bool is_usual(const struct cell_layout *layout, const uint8_t *byt
     return true;
 }
 
-bool cell_short_take(const struct cell_layout *layout, uint64_t *message, size_t len)
+CELL_HOT bool cell_short_take(const struct cell_layout *layout, uint64_t *message, size_t len)
 {
     uint8_t *bytes = (uint8_t *)message;
     if (!is_usual(layout, bytes, len))
@@ -90,7 +91,7 @@ bool cell_short_take(const struct cell_layout *layout, uint64_t *message, size_t
     return true;
 }
 
-bool cell_short_take_to(const struct cell_layout *layout, const uint8_t *bytes, size_t len, void *const *out)
+CELL_HOT bool cell_short_take_to(const struct cell_layout *layout, const uint8_t *bytes, size_t len, void *const *out)
 {
     if (!layout->all_plain || !is_usual(layout, bytes, len))
         return false;
@@ -99,7 +100,7 @@ bool cell_short_take_to(const struct cell_layout *layout, const uint8_t *bytes, 
     return true;
 }
 
-void cell_short_places(const struct cell_layout *layout, struct cell_short *s, void **out)
+CELL_HOT void cell_short_places(const struct cell_layout *layout, struct cell_short *s, void **out)
 {
     uint8_t *value = s->values;
     for (uint32_t i = 0; i < layout->nsteps; i++) {

@@ -22,6 +22,7 @@ Its exit status is the one of this program.
 As root everything of the server's runs as the user postgres, for PostgreSQL refuses root.
 """
 import argparse
+import contextlib
 import ctypes
 import fcntl
 import glob
@@ -205,6 +206,27 @@ class Server:
         run([os.path.join(self.bindir, "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.url(database), "-c", text])
 
 
+@contextlib.contextmanager
+def running(template_folder, settings=None):
+    """A fresh server, with an empty database `test`. Gone with the context."""
+    bindir = find()
+    source = template(bindir, template_folder)
+    folder = temporary()
+    server = None
+    try:
+        data = os.path.join(folder, "data")
+        run(["cp", "-r", "--reflink=auto", source, data])
+        os.chmod(data, 0o700)
+        own(folder)
+        server = Server(bindir, folder, data, settings or {})
+        server.start()
+        yield server
+    finally:
+        if server:
+            server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def standby_of(primary, folder):
     data = os.path.join(folder, "standby")
     run([os.path.join(primary.bindir, "pg_basebackup"), "-D", data, "-d", primary.url("postgres"), "-R", "--no-sync",
@@ -270,25 +292,16 @@ def main():
     if not bindir:
         sys.exit("pg_cluster: PostgreSQL's server programs are not installed")
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    source = template(bindir, options.template)
-    folder = temporary()
-    servers = []
-    try:
-        data = os.path.join(folder, "data")
-        run(["cp", "-r", "--reflink=auto", source, data])
-        os.chmod(data, 0o700)
-        own(folder)
-        servers.append(Server(bindir, folder, data, options.settings))
-        servers[0].start()
+    with running(options.template, options.settings) as server:
         for text in options.sql:
-            servers[0].sql("test", text)
-        if options.standby:
-            servers.append(standby_of(servers[0], folder))
-        return serve(options, servers[0], servers[1] if options.standby else None, command)
-    finally:
-        for server in reversed(servers):
-            server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+            server.sql("test", text)
+        if not options.standby:
+            return serve(options, server, None, command)
+        standby = standby_of(server, server.folder)
+        try:
+            return serve(options, server, standby, command)
+        finally:
+            standby.stop()
 
 
 if __name__ == "__main__":

@@ -68,19 +68,23 @@ static json_t *request(const struct texts *t, bool more)
     if (*t->at[4])
         json_array_append_new(second, rule("check", t->at[4], NULL));
     json_array_append_new(
-        fields, json_pack("{s:s, s:s, s:s, s:o}", "name", "a", "type", "i64", "doc", t->at[5], "rules", first));
+        fields, json_pack("{s:s, s:s, s:s, s:o}", "name", "field_a", "type", "i64", "doc", t->at[5], "rules", first));
     json_array_append_new(
-        fields, json_pack("{s:s, s:s, s:s, s:o}", "name", "b", "type", "str", "doc", t->at[6], "rules", second));
+        fields, json_pack("{s:s, s:s, s:s, s:o}", "name", "field_b", "type", "str", "doc", t->at[6], "rules", second));
     if (*t->at[7])
         json_array_append_new(rules, rule("schema", t->at[7], NULL));
     if (more) {
         json_t *third = json_array();
         json_array_append_new(third, rule("backfill", t->at[8], NULL));
-        json_array_append_new(fields, json_pack("{s:s, s:s, s:o}", "name", "c", "type", "i32", "rules", third));
-        json_array_append_new(rules, rule("index", t->at[9], t->at[10]));
-        json_array_append_new(rules, rule("check", t->at[11], NULL));
-        json_array_append_new(rules, rule("step", t->at[12], t->at[13]));
-        json_array_append_new(rules, rule("dropped", t->at[14], NULL));
+        json_array_append_new(fields, json_pack("{s:s, s:s, s:o}", "name", "field_c", "type", "i32", "rules", third));
+        if (*t->at[9])
+            json_array_append_new(rules, rule("index", t->at[9], t->at[10]));
+        if (*t->at[11])
+            json_array_append_new(rules, rule("check", t->at[11], NULL));
+        if (*t->at[12])
+            json_array_append_new(rules, rule("step", t->at[12], t->at[13]));
+        if (*t->at[14])
+            json_array_append_new(rules, rule("dropped", t->at[14], NULL));
     }
     return json_pack("{s:{s:s, s:[s]}, s:{s:s, s:{s:s, s:o}, s:o}}", "annotation", "verb", "table", "args", t->at[0],
                      "declaration", "name", "user", "type", "doc", t->at[15], "fields", fields, "rules", rules);
@@ -159,6 +163,8 @@ static void check_plan(const struct pg_plan *p, const struct pg_declared *d)
             json_decref(parse(step->repair[k], kind_of(step->repair[k]), false));
         if (step->done)
             json_decref(parse(step->done, "SelectStmt", false));
+        if (step->broken)
+            json_decref(parse(step->broken, "SelectStmt", false));
         if (step->culprits)
             json_decref(parse(step->culprits, "SelectStmt", true));
     }

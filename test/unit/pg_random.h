@@ -205,10 +205,8 @@ static inline void edit(struct random_table *t)
                 f->standard = (int)below(t, 4);
             break;
         case 6:
-            if (f) {
-                f->unique = below(t, 2);
-                f->index = !f->unique && below(t, 2);
-            }
+            if (f)
+                f->unique = below(t, 2), f->index = !f->unique && below(t, 2);
             break;
         case 7:
             if (f) {

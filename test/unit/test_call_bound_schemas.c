@@ -131,6 +131,23 @@ TEST(a_server_that_takes_none_refuses_them_by_name_and_serves_the_others)
     demo_teardown();
 }
 
+TEST(functions_that_are_missing_are_seen_before_a_call)
+{
+    static const struct cell_bound_ops ops[] = {{bind_row, NULL, unbind_row}, {NULL, invoke_row, unbind_row}};
+    struct demo_server d = {0};
+    demo_setup();
+    demo_new(&d);
+    for (int i = 0; i < 2; i++) {
+        const struct cell_server_options options = {.bound = &ops[i]};
+        struct cell_server *server = NULL;
+        CHECK(cell_server_new_from(&d.provided, &options, &server) == CELL_FAILED_PRECONDITION);
+        CHECK_STR(cell_server_message(server), "demo: its functions for methods with bindings are not complete");
+        cell_server_free(server);
+    }
+    demo_free(&d);
+    demo_teardown();
+}
+
 /* ---- how long they are kept ---- */
 
 TEST(who_comes_back_finds_what_was_bound)
@@ -180,6 +197,33 @@ TEST(connections_that_come_and_go_with_ever_new_schemas_leave_nothing_behind)
     for (int i = 0; i < 20000 && atomic_load(&seen.alive) > 64; i++)
         usleep(1000); /* the server sees the end of a connection somewhat later */
     CHECK(atomic_load(&seen.alive) <= 64);
+    bound_teardown(&d, true);
+}
+
+#define MANY 100u
+
+TEST(a_program_with_many_schemas_keeps_a_connection_for_each)
+{
+    struct demo_server d = {0};
+    struct program programs[MANY];
+    struct cell_client *client = NULL;
+    bound_setup(&d, true);
+    cell_ctx *c = demo_ctx(&client);
+    for (int round = 0; round < 3; round++)
+        for (unsigned i = 0; i < MANY; i++) {
+            if (round == 0) {
+                begin_numbered(&programs[i], i);
+                free(embed_schema(&programs[i].service, programs[i].fingerprint));
+                programs[i].c = c;
+            }
+            CHECK(insert(&programs[i]) == 3);
+        }
+    CHECK(atomic_load(&d.server->counters.connections) == MANY);
+    CHECK(atomic_load(&seen.binds) == (int)MANY);
+    cell_ctx_close(c);
+    cell_client_close(client);
+    for (unsigned i = 0; i < MANY; i++)
+        end_program(&programs[i]);
     bound_teardown(&d, true);
 }
 

@@ -105,7 +105,7 @@ TEST(record_that_cannot_be_read_is_an_error_that_ends_nothing)
     CHECK(cell_consumer_uses_next(uses, &use) == 1 && cell_consumer_uses_next(uses, &use) == 0);
     cell_consumer_uses_free(uses);
     CHECK(ask(CELL_OPS_CONSUMERS, "", text) == CELL_OK);
-    CHECK(strstr(text, "\"program\":\"b\"") && strstr(text, "\"unreadable\":1"));
+    CHECK(strstr(text, "\"program\":\"b\"") && strstr(text, "\"left_out\":1"));
     demo_stop(&d);
     demo_teardown();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Clients written by hand: the handshake's refusals, broken frames, cancellation, silence and noise. */
 #include "call_fixture.h"
+#include "wire/limits.h"
 
 /* Connects, shakes hands on `channel`, expects success. */
 static int opened(uint8_t channel)
@@ -117,6 +118,10 @@ TEST(bytes_that_are_no_frame_are_answered_and_the_connection_ends)
     fd = raw_connect();
     CHECK(call_raw(fd, CELL_CHANNEL_APP, 0, 1, NULL, 0, add_message, sizeof(add_message)));
     refused(fd, CELL_PROTOCOL_ERROR, "not HELLO");
+    fd = raw_connect(); /* and what is too large for HELLO is not waited for */
+    cell_frame_encode(&(struct cell_frame){.kind = CELL_FRAME_CALL, .length = CELL_MAX_HELLO + 1, .id = 1}, header);
+    CHECK(send(fd, header, sizeof(header), 0) == sizeof(header));
+    refused(fd, CELL_TOO_LARGE, "limit");
     fd = opened(CELL_CHANNEL_APP); /* after the handshake as well */
     CHECK(send(fd, "garbage", 7, 0) == 7);
     refused(fd, CELL_PROTOCOL_ERROR, "not a Cell frame");

@@ -349,6 +349,63 @@ TEST(an_apply_that_fails_leaves_nothing_kept)
     }
 }
 
+/* ---- precompiled headers ---- */
+
+TEST(what_a_precompiled_header_asked_is_asked_again_by_who_includes_it)
+{
+    project_with("one", PLANNED("1"));
+    begin_asking(SESSION_PLAN);
+    expand("user");
+    fake.expansion = ANSWER("2");
+    expand("plain");
+    cell_session_keep_included(session, "/x/pre.pch");
+    end_unit();
+    CHECK(count_files(".cell/included") == 1);
+
+    fake.expansion = PLANNED("3");
+    begin_asking(SESSION_LIVE);
+    CHECK(cell_session_ask_included(session, "/x/other.pch", &error) == CELL_OK);
+    CHECK(fake.states == 0 && fake.expands == 0);
+    CHECK(cell_session_ask_included(session, "/x/pre.pch", &error) == CELL_OK);
+    CHECK(fake.states == 1 && fake.expands == 0); /* both are kept */
+    struct session_cell *cell = NULL;
+    REQUIRE(cell_session_next(session, &cell));
+    CHECK_STR(cell->name, "auth");
+    CHECK(cell_session_planned(cell) == 1 && !cell_session_next(session, &cell));
+    fake.expansion = ANSWER("4");
+    expand("query");
+    CHECK(strstr(fake_last, "{\"pending\":[{\"abi\"") && strstr(fake_last, "\"location\":\"/x/pre.pch\""));
+    fake.applied = DONE;
+    struct cell_applied *applied = apply(CELL_OK);
+    CHECK(applied && fake.applies == 1);
+    cell_applied_free(applied);
+    CHECK(cell_session_commit(session, &error) == CELL_OK);
+    end_unit();
+    CHECK(count_files(".cell/requests") == 3); /* the object needs them all */
+
+    /* Without the cell it cannot be known; damaged, there is none. */
+    fake.open_status = CELL_UNAVAILABLE;
+    session_begin(SESSION_LIVE);
+    CHECK(cell_session_ask_included(session, "/x/pre.pch", &error) == CELL_UNAVAILABLE && error.text[0]);
+    static const char *const bad[] = {"", "{", "[1]", "{\"auth\":1}", "{\"auth\":[]}"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char path[256];
+        snprintf(path, sizeof(path), "%s", only_file(".cell/included"));
+        temp_write(path, bad[i]);
+        session_begin(SESSION_LIVE);
+        int r = cell_session_ask_included(session, "/x/pre.pch", &error);
+        CHECK(r == (i == 4 ? CELL_UNAVAILABLE : CELL_OK));
+    }
+    fake.open_status = 0;
+
+    /* One that asks nothing any more leaves none. */
+    begin_asking(SESSION_PLAN);
+    ask("auth", CELL_OK);
+    cell_session_keep_included(session, "/x/pre.pch");
+    CHECK(count_files(".cell/included") == 0);
+    project_remove();
+}
+
 /* ---- the folder ---- */
 
 TEST(answers_do_not_grow_without_bound)

@@ -261,3 +261,23 @@ TEST(sixteen_racers_on_an_empty_database_apply_each_step_once)
                  "0") == 0);
     PQfinish(conn);
 }
+
+TEST(who_waits_no_longer_does_not_go_on)
+{
+    if (!server())
+        return;
+    json_t *r = request("unwanted", USERS, "");
+    struct migration m = one(r);
+    PGconn *conn = migration_connect();
+    struct cell_ctx_options options = {.timeout_ms = 1000};
+
+    m.options.call = cell_ctx_open(&options);
+    cell_ctx_cancel(m.options.call);
+    CHECK(migrate(conn, &m) == CELL_CANCELLED && m.nsteps == 0);
+    CHECK(strcmp(migration_value(conn, "SELECT to_regclass('unwanted') IS NULL"), "t") == 0);
+    cell_ctx_close(m.options.call);
+    m.options.call = NULL;
+    CHECK(migrate(conn, &m) == CELL_OK && m.nsteps == 1);
+    PQfinish(conn);
+    json_decref(r);
+}

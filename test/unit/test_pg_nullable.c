@@ -140,6 +140,7 @@ TEST(values_of_expressions)
            {"SELECT extract(day FROM at), date_trunc('day', at), to_char(at, 'YYYY'), now() FROM t", "o!o!"},
            {"SELECT array_length(a, 1), cardinality(a), a[1], ARRAY[n], ARRAY(SELECT n FROM t) FROM t", "o!o!!"},
            {"SELECT maybe(id), replaces(n), p + p FROM t", "ooo"},
+           {"SELECT ARRAY['sad']::mood[], ARRAY[NULL]::mood[], id::text::mood FROM t WHERE false", "!!o"},
            {"SELECT concat(d), concat_ws(',', d), concat_ws(d, s), format('%s', d) FROM t", "!!o!"},
            {"SELECT substring(s FROM 'x(.)'), substr(s, 1), trim(s), position('a' IN s) FROM t", "o!!!"},
            {"SELECT current_user, current_date, current_schema, current_timestamp", "!!o!"},
@@ -270,4 +271,78 @@ TEST(what_a_statement_does_is_known)
     CHECK(s.understood && !s.writes && s.locks);
     null_columns_of(conn, "SELECT id INTO other FROM t", NULL, columns, &s);
     CHECK(s.into);
+}
+
+/* ---- bounds, without a server ---- */
+
+static bool no_relation(void *user, const char *schema, const char *name, struct null_relation *out)
+{
+    (void)user, (void)schema, (void)name, (void)out;
+    return false;
+}
+
+static bool any_function(void *user, const char *schema, const char *name, int nargs, struct null_callable *out)
+{
+    (void)user, (void)schema, (void)name, (void)nargs;
+    *out = (struct null_callable){true, true, true, true, false, false};
+    return true;
+}
+
+static bool any_operator(void *user, const char *name, int nargs, struct null_callable *out)
+{
+    return any_function(user, NULL, name, nargs, out);
+}
+
+/* `before`, then n times `open`, `middle`, n times `close`, `after`: nothing but an answer is expected. */
+static void analyse_nested(const char *before, const char *open, const char *middle, const char *close,
+                           const char *after, size_t n)
+{
+    const struct null_catalog catalog = {no_relation, any_function, any_operator, NULL};
+    struct null_statement statement;
+    bool never[1] = {true};
+    struct pg_arena arena = {0};
+    struct pg_text text = {.arena = &arena};
+
+    pg_puts(&text, before);
+    for (size_t i = 0; i < n; i++)
+        pg_puts(&text, open);
+    pg_puts(&text, middle);
+    for (size_t i = 0; i < n; i++)
+        pg_puts(&text, close);
+    pg_puts(&text, after);
+    nullable_analyse(text.data, &catalog, NULL, 0, never, 1, &statement);
+    CHECK(statement.understood || !never[0]);
+    pg_arena_free(&arena);
+}
+
+TEST(statements_of_any_depth_and_width_are_answered)
+{
+    static const size_t sizes[] = {10, 200, 400, 5000};
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        size_t n = sizes[i];
+        analyse_nested("SELECT ", "NOT ", "true", "", "", n);
+        analyse_nested("SELECT 1", "+1", "", "", "", n);
+        analyse_nested("SELECT ", "(", "1", ")", "", n);
+        analyse_nested("SELECT ", "coalesce(", "1", ")", "", n);
+        analyse_nested("SELECT ", "(SELECT ", "1", ")", "", n);
+        analyse_nested("SELECT * FROM ", "(SELECT * FROM ", "t", ") q", "", n);
+        analyse_nested("SELECT 1 FROM t", " LEFT JOIN t USING (a)", "", "", "", n);
+        analyse_nested("SELECT 1 FROM ", "t LEFT JOIN (", "t", ") ON true", "", n);
+        analyse_nested("SELECT 1", " UNION SELECT 1", "", "", "", n);
+        analyse_nested("SELECT 1 FROM t", ", t", "", "", "", n);
+        analyse_nested("WITH RECURSIVE a AS (SELECT 1)", ", a AS (SELECT 1 UNION SELECT * FROM a)", "", "", " SELECT 1",
+                       n);
+        analyse_nested("WITH a AS (SELECT 1 AS x)", ", a AS (SELECT * FROM a, a b)", "", "", " SELECT * FROM a", n);
+        analyse_nested("SELECT 1 WHERE true", " AND x = 1", "", "", "", n);
+        analyse_nested("VALUES (1)", ", (1)", "", "", "", n);
+        analyse_nested("SELECT 1", ", 1", "", "", "", n);
+    }
+}
+
+/* Each has two of the one within it: twice as much to do for each level, if nothing were counted. */
+TEST(recursion_within_recursion_is_given_up)
+{
+    analyse_nested("", "WITH RECURSIVE a (x, y, z) AS (SELECT 1, 2, 3 UNION SELECT y, z, (", "SELECT 1",
+                   ") FROM a) SELECT x FROM a", "", 12);
 }

@@ -45,12 +45,13 @@ TEST(a_query_may_use_what_is_only_planned_and_nothing_is_changed)
     if (!null_connection())
         return;
     char *before = dump();
-    struct answer a =
-        ask_with(&check, "SELECT l.id, l.name, t.extra, x.k FROM later l, t LEFT JOIN empty x ON x.k = t.id", "", false);
+    struct answer a = ask_with(
+        &check, "SELECT l.id, l.name, t.extra, x.k FROM later l, t LEFT JOIN empty x ON x.k = t.id", "", false);
     CHECK(a.status != CELL_OK); /* there is no such sequence */
     CHECK(strstr(a.failure.text, "what is planned before the query") != NULL);
     *strstr(plan, "; SELECT nextval") = '\0';
-    a = ask_with(&check, "SELECT l.id, l.name, t.extra, x.k FROM later l, t LEFT JOIN empty x ON x.k = t.id", "", false);
+    a = ask_with(&check, "SELECT l.id, l.name, t.extra, x.k FROM later l, t LEFT JOIN empty x ON x.k = t.id", "",
+                 false);
     CHECK_STR(a.failure.text, "");
     CHECK(a.status == CELL_OK);
     CHECK_STR(members(json_object_get(at(&a, "types", 0), "fields"), row), "id i64, name str, extra i32, k opt<i64>");

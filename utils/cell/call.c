@@ -178,7 +178,7 @@ static int succeeded(struct call *c, const struct cell_link_reply *reply)
         .fields = d->out, .n = d->nout, .size = d->nout * (uint32_t)sizeof(struct cell_ref)};
     struct cell_ref *outs = cell_arena_array(&c->arena, d->nout + 1, sizeof(*outs));
     struct cell_error e = {0};
-    bool json = c->cli->json;
+    bool json = c->cli->json || c->into;
     struct cli_json j = {.text = !json};
 
     if (!outs)
@@ -201,7 +201,10 @@ static int succeeded(struct call *c, const struct cell_link_reply *reply)
         out_metadata(&j, reply, false);
     }
     out_end(&j, '}');
-    return out_print(c->cli, &j);
+    if (!c->into)
+        return out_print(c->cli, &j);
+    *c->into = j.b;
+    return cell_buffer_ok(c->into) ? CLI_OK : cli_error(c->cli, CLI_FAILED, NULL, "out of memory");
 }
 
 static int add_metadata(struct call *c, const struct cli_list *list, struct cell_buffer *meta)
@@ -296,6 +299,29 @@ static int perform(struct call *c, const struct cli_args *args, const struct cli
         r = send_call(c, &meta, &message, timeout_ms);
     cell_buffer_free(&meta);
     cell_buffer_free(&message);
+    return r;
+}
+
+int call_method(struct cli *cli, const char *cell, const char *method, char **operands, int n, uint64_t timeout_ms,
+                struct cell_buffer *reply)
+{
+    char *items[16] = {NULL}, name[256];
+    struct cli_args args = {items, 1, 0};
+    const struct cli_list no_metadata = {0};
+    struct call c = {.cli = cli, .cell = cell, .into = reply};
+    int r = CLI_FAILED;
+
+    snprintf(name, sizeof(name), "%s.%s", cell, method);
+    items[0] = name;
+    for (; args.n <= n && args.n < 16; args.n++)
+        items[args.n] = operands[args.n - 1];
+    if (!cli_config(cli, false))
+        return CLI_FAILED;
+    c.any_owner = cli->config->trust_any_owner;
+    c.address = cell_config_address(cli->config, cell);
+    r = c.address ? perform(&c, &args, &no_metadata, timeout_ms) : cli_error(cli, CLI_FAILED, NULL, "out of memory");
+    cell_schema_free(c.schema);
+    cell_arena_free(&c.arena);
     return r;
 }
 

@@ -18,6 +18,7 @@ struct call {
     void *request; /* the request struct */
     bool *given;   /* which of its parameters have a value */
     bool stdin_read;
+    struct cell_buffer *into; /* where the reply goes, as JSON; NULL = it is printed */
 };
 
 /* call_stream.c: opens the stream of a method that has one, and prints its records or sends what standard input holds.
@@ -26,6 +27,13 @@ int call_stream(struct call *c, struct cell_link *l, const struct cell_buffer *m
                 uint64_t timeout_ms, struct cell_link_reply *reply, bool *replied);
 /* The call failed, here (`reply` NULL) or in the cell. Reported; returns an enum cli_exit. */
 int call_failed(struct call *c, int status, const char *message, const struct cell_link_reply *reply);
+
+/*
+ * Calls a method as `cell call` does, with operands "NAME=VALUE" (at most 15), and gives its reply as the document that
+ * `cell call --json` prints. enum cli_exit, reported; *reply is set with CLI_OK, and is to be freed.
+ */
+int call_method(struct cli *cli, const char *cell, const char *method, char **operands, int n, uint64_t timeout_ms,
+                struct cell_buffer *reply);
 
 /* Reads the operands "NAME=VALUE" into c->request, which it makes. enum cli_exit, reported. */
 int call_read_arguments(struct call *c, char **operands, int n);

@@ -43,6 +43,11 @@ _cell_options()
     diff) options+=" --since --locked" ;;
     plan) options+=" --locked" ;;
     migrate) options+=" --locked --yes" ;;
+    test-db) options+=" --source --cell" ;;
+    history) options+=" --table --limit" ;;
+    drift) options+=" --adopt --revert --ignore --lossy" ;;
+    dump) options+=" --output" ;;
+    restore) options+=" --clean" ;;
     systemd) options+=" --user --system --output" ;;
     esac
     _cell_offer "$options"
@@ -66,15 +71,15 @@ _cell_call()
 _cell()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command= first= i
-    local commands="up down status list schema inspect check report consumers call expand sync lock diff plan migrate"
-    commands+=" clangd export doctor systemd completion help"
+    local commands="up down status list schema inspect check report consumers call expand sync lock diff plan migrate test-db"
+    commands+=" history drift psql dump restore upgrade clangd export doctor systemd completion help"
     local -a _cell_dir=()
 
     # The line is split at '=' and ':' as well; only the part behind them is replaced.
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
         -C) _cell_dir=(-C "${COMP_WORDS[++i]}") ;;
-        -H | --meta | --timeout | --address | --output | --since | --against | --registry | --as | --forget | --path)
+        -H | --meta | --timeout | --address | --output | --since | --against | --registry | --as | --forget | --path | --table | --limit)
             ((i++))
             [[ ${COMP_WORDS[i]} == "=" ]] && ((i++))
             [[ ${COMP_WORDS[i+1]} == "=" ]] && ((i += 2))
@@ -93,7 +98,7 @@ _cell()
     case $previous in
     -C | --output | --registry) _cell_paths -d; return ;;
     --against | --path) _cell_paths -f; return ;;
-    -H | --meta | --timeout | --address | --as | --forget) return ;;
+    -H | --meta | --timeout | --address | --as | --forget | --table | --limit) return ;;
     --since) _cell_offer "$(git for-each-ref --format='%(refname:short)' 2>/dev/null)"; return ;;
     esac
     if [[ -z $command ]]; then
@@ -103,8 +108,8 @@ _cell()
     else
         case $command in
         up | down | status | sync | lock | diff | plan | migrate | systemd) _cell_offer "$(_cell_cells)" ;;
-        schema | consumers) [[ -n $first ]] || _cell_offer "$(_cell_cells)" ;;
-        inspect | expand | check | report) _cell_paths -f ;;
+        schema | consumers | history | drift | psql | dump | upgrade) [[ -n $first ]] || _cell_offer "$(_cell_cells)" ;;
+        inspect | expand | check | report | restore) _cell_paths -f ;;
         completion) _cell_offer bash ;;
         export) if [[ -z $first ]]; then _cell_offer headers; else _cell_paths -d; fi ;;
         help) _cell_offer "$commands" ;;

@@ -100,7 +100,7 @@ static int add_cell(struct cli *cli, const char *cell, bool quiet, struct consum
                                        ASK_MS};
     int r = from.address ? link_consumers(&from, set, e) : cell_error_set(e, CELL_NO_MEMORY, "out of memory");
 
-    if (r >= 0 || !link_keeps_none(r))
+    if (r >= 0 || !link_is_closed(r))
         return r;
     if (!quiet)
         cli_warn(cli, "%s cannot be asked: %s; only what .cell/consumers holds is known", cell, e->text);
@@ -128,6 +128,8 @@ int consumers_gather(struct cli *cli, const char *cell, const char *registry, bo
         consumers_free(set);
         return cli_error(cli, cli_exit_of(r), NULL, "%s: %s", cell, e.text);
     }
+    if (set->left_out)
+        cli_warn(cli, "%s: %" PRIu64 " of its records cannot be read", cell, set->left_out);
     if (set->n > 1)
         qsort(set->items, set->n, sizeof(*set->items), compare);
     return CLI_OK;
@@ -304,7 +306,7 @@ static int forget(struct cli *cli, const char *cell, const char *registry, const
         const struct consumer_link from = {cell_config_address(cli->config, cell), cell, cli->config->trust_any_owner,
                                            ASK_MS};
         r = from.address ? link_forget(&from, name, path, &in_cell, &e) : CELL_NO_MEMORY;
-        if (link_keeps_none(r)) {
+        if (link_is_closed(r)) {
             cli_warn(cli, "%s cannot be asked: %s; only .cell/consumers is cleared of it", cell, e.text);
             r = CELL_OK;
         }

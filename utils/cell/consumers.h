@@ -16,6 +16,7 @@ struct known_consumer {
 struct consumer_set {
     struct known_consumer *items; /* sorted by program and path */
     size_t n;
+    uint64_t left_out; /* records that the cell has and cannot tell */
 };
 
 /* Where the folder is: `registry`, or .cell/consumers beside cell.json. NULL after reporting. The caller frees it. */
@@ -39,8 +40,10 @@ int link_consumers(const struct consumer_link *to, struct consumer_set *set, str
 /* `path` NULL = of all paths. */
 int link_forget(const struct consumer_link *to, const char *program, const char *path, uint32_t *n,
                 struct cell_error *e);
-/* True when the cell is not there to be asked, or keeps no such records: then the folder is the place. */
-bool link_keeps_none(int status);
+/* True when the cell is not there to be asked, keeps no such records, or not for this user: then the folder is the
+ * place.
+ */
+bool link_is_closed(int status);
 
 /* Takes `c` over, also when it fails. CELL_NO_MEMORY. */
 int consumers_add(struct consumer_set *set, struct cell_consumer *c, bool in_cell, struct cell_error *e);

@@ -172,7 +172,8 @@ static int export_entry(struct export *x)
             "is imported. */\n"
             "#ifndef CELL_CELL_H\n#define CELL_CELL_H\n#pragma GCC system_header\n\n"
             "#include <cell/attrs.h> // IWYU pragma: export\n"
-            "#include <cell/ctx.h>   // IWYU pragma: export\n\n"
+            "#include <cell/ctx.h>   // IWYU pragma: export\n"
+            "#include <cell/sql.h>   // IWYU pragma: export\n\n"
             "#undef CELL_ANNOTATE\n#define CELL_ANNOTATE(...)\n#undef CELL_PRAGMA\n#define CELL_PRAGMA(text)\n\n");
     for (size_t i = 0; i < x->n; i++)
         cell_buffer_printf(&b, "#include \"clients/%s.h\" // IWYU pragma: export\n", x->names[i]);

@@ -8,7 +8,10 @@
 #include "core/json.h"
 #include "wire/frame.h"
 
-bool link_keeps_none(int status) { return status == CELL_UNAVAILABLE || status == CELL_UNIMPLEMENTED; }
+bool link_is_closed(int status)
+{
+    return status == CELL_UNAVAILABLE || status == CELL_UNIMPLEMENTED || status == CELL_PERMISSION_DENIED;
+}
 
 static int request(struct cell_link *l, int32_t method, const struct cell_buffer *message, uint64_t deadline_ns,
                    struct cell_link_reply *reply, struct cell_error *e)
@@ -98,6 +101,8 @@ int link_consumers(const struct consumer_link *to, struct consumer_set *set, str
         r = cell_json_load((const char *)reply.message, reply.message_len, CELL_PROTOCOL_ERROR, &doc, e);
     if (r >= 0)
         r = cell_json_array(&doc.root, "consumers", JSON_REQUIRED, &list, e);
+    if (r >= 0)
+        r = cell_json_uint(&doc.root, "left_out", JSON_OPTIONAL, 0, UINT32_MAX, &set->left_out, e);
     if (r >= 0 && cell_json_count(&list) > CELL_MAX_CONSUMERS)
         r = cell_error_set(e, CELL_TOO_LARGE, "it tells of more than %u consumers", CELL_MAX_CONSUMERS);
     for (size_t i = 0; r >= 0 && i < cell_json_count(&list); i++) {

@@ -30,6 +30,8 @@ struct seen {
     char name[CELL_MAX_CELL_NAME + 1];
     char fingerprint[CELL_FINGERPRINT_LEN + 1]; /* of its mirror */
     bool answers;
+    char state[CELL_STATE_MAX + 1]; /* of its answers to annotations; "" = not known */
+    bool stateless;                 /* it has none */
 };
 
 struct project {
@@ -102,6 +104,25 @@ static size_t list_cells(const struct project *p, struct seen *cells)
     return n;
 }
 
+static struct seen *find_seen(const struct project *p, const char *name)
+{
+    for (size_t i = 0; i < p->ncells; i++)
+        if (strcmp(p->cells[i].name, name) == 0)
+            return &p->cells[i];
+    return NULL;
+}
+
+/* Whether answers to annotations may have changed; a cell without a state was asked for it once. */
+static void look_at_state(const struct project *p, struct cell_session *session, struct session_cell *cell,
+                          struct seen *now)
+{
+    const struct seen *before = find_seen(p, now->name);
+
+    now->stateless = before && before->stateless && strcmp(before->fingerprint, cell->fingerprint) == 0;
+    if (!now->stateless && cell->status >= 0 && !cell->stale && !cell->lock_path)
+        now->stateless = cell_session_state(session, cell, now->state, NULL) == CELL_UNIMPLEMENTED;
+}
+
 /* Asks every cell, or with MIRROR looks only at the disk: what is there goes into `cells`. */
 static void look(const struct project *p, enum session_mode mode, struct seen *cells, size_t n)
 {
@@ -113,20 +134,15 @@ static void look(const struct project *p, enum session_mode mode, struct seen *c
     for (size_t i = 0; i < n; i++) {
         struct session_cell *cell = NULL;
         int r = cell_session_cell(session, cells[i].name, &cell);
-        if (mode != SESSION_MIRROR)
+        if (mode == SESSION_MIRROR) {
+            if (r >= 0)
+                memcpy(cells[i].fingerprint, cell->fingerprint, sizeof(cells[i].fingerprint));
+        } else if (cell) {
             cells[i].answers = r >= 0 && !cell->stale;
-        else if (r >= 0)
-            memcpy(cells[i].fingerprint, cell->fingerprint, sizeof(cells[i].fingerprint));
+            look_at_state(p, session, cell, &cells[i]);
+        }
     }
     cell_session_free(session);
-}
-
-static struct seen *find_seen(const struct project *p, const char *name)
-{
-    for (size_t i = 0; i < p->ncells; i++)
-        if (strcmp(p->cells[i].name, name) == 0)
-            return &p->cells[i];
-    return NULL;
 }
 
 /* True when an open file of the project may show something else now. */
@@ -149,8 +165,9 @@ static bool look_at(struct project *p)
         const struct seen *before = find_seen(p, now[i].name);
         /* Of a cell that is new to us, what the disk has said is what open files show, or are about to. */
         const char *shown = before ? before->fingerprint : disk[i].fingerprint;
-        changed |=
-            (shown[0] && strcmp(shown, now[i].fingerprint) != 0) || (before && before->answers != now[i].answers);
+        changed |= (shown[0] && strcmp(shown, now[i].fingerprint) != 0) ||
+                   (before && before->answers != now[i].answers) ||
+                   (before && before->state[0] && now[i].state[0] && strcmp(before->state, now[i].state) != 0);
     }
     free(disk);
     free(p->cells);

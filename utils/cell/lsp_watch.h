@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * Notices when a cell's schema changes, or when the cell comes and goes: a thread of its own asks the cells whose
+ * Notices when a cell's schema changes, or the state of its answers, or when the cell comes and goes: a thread of its own asks the cells whose
  * mirrors a project has, as `cell sync` does, and watches those mirrors for what other compilations store there. It may
  * wait for a cell that hangs; the thread that serves the editor never does.
  */

@@ -87,6 +87,38 @@ const struct cli_command cli_commands[] = {
      "  --yes, -y           do not ask before\n"
      "\n"
      "Waits for as long as a step takes. What was done stays done when a later step fails, and is not done again.\n"},
+    {"history", cmd_history, "[CELL] [--table NAME] [--limit N]", "Show what plans have done to the database of a cell",
+     "  --table NAME        only to this table\n"
+     "  --limit N           at most so many steps, the latest ones (20)\n"
+     "\n"
+     "CELL is postgres by default. A step that was interrupted says so; a later one has finished it.\n"},
+    {"drift", cmd_drift, "[CELL] [TABLE [NAME]] [--adopt | --revert | --ignore] [--lossy]",
+     "Show what was changed by hand in the database of a cell, or settle it",
+     "  --adopt             it is right so, and from now on what is compared with\n"
+     "  --revert            change the database back\n"
+     "  --ignore            leave it, and report it no more as long as it stays as it is\n"
+     "  --lossy        with --revert: also what loses data, such as dropping a column that was added\n"
+     "\n"
+     "TABLE and NAME (of a column, constraint or index) limit both. CELL is postgres by default. Exit code 0 when\n"
+     "nothing was changed or all was settled or is ignored, 1 otherwise.\n"},
+    {"psql", cmd_psql, "[CELL] [-- PSQL-ARGUMENTS…]", "Open psql on the database of a cell",
+     "The cell tells where the database is, and never a password: what psql needs of that comes from PGPASSWORD or\n"
+     "~/.pgpass. CELL is postgres by default.\n"},
+    {"dump", cmd_dump, "[CELL] [--output FILE] [-- PG_DUMP-ARGUMENTS…]", "Back up the database of a cell with pg_dump",
+     "  --output FILE       write an archive for `cell restore` there; default: SQL on standard output\n"},
+    {"restore", cmd_restore, "FILE [CELL] [--clean]", "Bring a backup into the database of a cell, all or nothing",
+     "  --clean             drop what is there of it before\n"
+     "\n"
+     "FILE is an archive that `cell dump` has written, or SQL.\n"},
+    {"upgrade", cmd_upgrade, "[CELL]", "Bring a cell's own PostgreSQL server to a newer version",
+     "The cell must not run, and both versions must be installed. The old cluster is kept beside the new one.\n"},
+    {"test-db", cmd_test_db, "[--source NAME] [--cell NAME] -- COMMAND…", "Run a command with a database of its own",
+     "  --source NAME       a copy of this database, to which nobody may be connected; default: the schema of the\n"
+     "                      cell's own database, without rows\n"
+     "  --cell NAME         the cell that makes it (postgres)\n"
+     "\n"
+     "The command finds it in PGHOST, PGPORT, PGUSER and PGDATABASE, and as a connection string in\n"
+     "CELL_TEST_CONNINFO. When the command ends, the database is dropped. The exit code is the command's.\n"},
     {"clangd", cmd_clangd, "[CLANGD-OPTIONS…]",
      "The language server for editors: clangd that knows the project's cells",
      "Speaks LSP on standard input and output; docs/editors.md has the settings of editors. Options go to clangd, "

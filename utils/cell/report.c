@@ -85,7 +85,7 @@ static int tell(struct reporting *p, struct cell_consumer *c, bool *told, struct
         drop_from_folder(p, c);
         return r;
     }
-    if (p->build || !link_keeps_none(r) || !p->cli->config->dir)
+    if (p->build || !link_is_closed(r) || !p->cli->config->dir)
         return cell_error_set(e, r, "%s", why.text);
     c->reported = (int64_t)time(NULL);
     r = keep_in_folder(p, c, e);

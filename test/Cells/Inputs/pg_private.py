@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""A postgres cell with a server of its own, treated badly.
+
+usage: pg_private.py CELL-PROGRAM CELL FOLDER PGBIN SCENARIO…       one after the other on the same cluster
+"""
+import atexit
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+program, cell, folder, pgbin = sys.argv[1:5]
+state = os.path.join(folder, "state")
+data = os.path.join(state, "data")
+socket = os.path.join(folder, "run", "postgres.sock")
+log = os.path.join(folder, "cell.log")
+os.makedirs(os.path.dirname(socket), exist_ok=True)
+with open(os.path.join(folder, "cell.json"), "w", encoding="ascii") as f:
+    f.write('{"run_dir": "run", "cells": {"postgres": {}}}')
+
+
+def check(condition, text):
+    if not condition:
+        with open(log, encoding="utf-8", errors="replace") as f:
+            sys.exit(f"{scenario}: {text}\n{f.read()}")
+
+
+def wait_for(condition, text, seconds=60):
+    limit = time.monotonic() + seconds
+    while not condition():
+        check(time.monotonic() < limit, f"{text}: not within {seconds} s")
+        time.sleep(0.01)
+
+
+started = []
+
+
+@atexit.register
+def kill_all():
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def start(*options, at=socket, where=state):
+    with open(log, "ab") as out:
+        started.append(subprocess.Popen([program, "--address", f"unix:{at}", "--state", where, *options],
+                                        stdout=out, stderr=out))
+    return started[-1]
+
+
+def ask(sql):
+    """The first value, through the cell's own connection string; None when it cannot be asked."""
+    done = subprocess.run([cell, "-C", folder, "psql", "--", "-XAtqc", sql], capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def serves(process):
+    wait_for(lambda: process.poll() is not None or ask("SELECT 1") == "1", "the cell serves")
+    check(process.poll() is None, f"the cell ended with {process.poll()}")
+
+
+def workers(path=data):
+    """The processes whose working folder is the cluster."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.path.samefile(f"/proc/{pid}/cwd", path):
+                found.append(int(pid))
+        except OSError:
+            pass
+    return found
+
+
+def postmaster():
+    with open(os.path.join(data, "postmaster.pid"), encoding="ascii") as f:
+        return int(f.readline())
+
+
+def stop(process):
+    process.send_signal(signal.SIGTERM)
+    check(process.wait(60) == 0, "SIGTERM ends it with status 0")
+    check(not workers(), "nothing is left running")
+
+
+def said(text):
+    with open(log, encoding="utf-8", errors="replace") as f:
+        return text in f.read()
+
+
+def fails(text, *options, where=state):
+    process = start(*options, where=where)
+    check(process.wait(60) == 1, "it fails with status 1")
+    check(said(text), f"it says '{text}'")
+
+
+def fresh():
+    process = start()
+    serves(process)
+    check(ask("SHOW listen_addresses") == "" and ask("SHOW data_checksums") == "on", "the settings are those")
+    check(ask("SELECT current_user || current_database()") == "cellcell", "user and database are called cell")
+    check(ask("SHOW server_encoding") == "UTF8", "the encoding is UTF-8")
+    second = start(at=socket + "2")
+    check(second.wait(60) == 1 and said("is in use by another postgres cell (pid"), "a second cell is refused")
+    stop(process)
+    check(not os.path.exists(os.path.join(data, "postmaster.pid")), "the shutdown was clean")
+
+
+def killed():
+    process = start()
+    serves(process)
+    ask("CREATE TABLE kept AS SELECT 42 AS a")
+    for _ in range(2):
+        os.kill(postmaster(), signal.SIGKILL)
+        wait_for(lambda: said("it is started again") and ask("SELECT a FROM kept") == "42", "a killed server comes back")
+    process.kill()
+    process.wait()
+    again = start() # at once: the old server may still be on its way out
+    serves(again)
+    check(ask("SELECT a FROM kept") == "42", "rows survive")
+    again.kill()
+    again.wait()
+    wait_for(lambda: not workers(), "without a cell no server stays")
+    again = start()
+    serves(again)
+    stop(again)
+
+
+def stale():
+    process = start()
+    serves(process)
+    stop(process)
+    # A pid file of a crashed system, whose number another process has by now.
+    with open(os.path.join(data, "postmaster.pid"), "w", encoding="ascii") as f:
+        f.write(f"{os.getpid()}\n{data}\n1\n5432\n/nowhere\n\n1 1\nready\n")
+    process = start()
+    serves(process)
+    stop(process)
+    # A server of the cluster that nobody watches: as if a cell of another kernel namespace had left it.
+    shutil.rmtree(os.path.join(state, "run"))
+    os.mkdir(os.path.join(state, "run"))
+    for part in ("run", "data"):
+        owner = os.stat(data)
+        os.chown(os.path.join(state, part), owner.st_uid, owner.st_gid)
+    alone = subprocess.Popen([os.path.join(pgbin, "postgres"), "-D", data, "-c", f"unix_socket_directories={folder}/run",
+                              "-c", "listen_addresses="], preexec_fn=lambda: become(os.stat(data)),
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: alone.poll() is not None or os.path.exists(os.path.join(data, "postmaster.pid")), "it starts")
+    process = start()
+    serves(process)
+    check(alone.wait(60) is not None and said("stopping the server that an earlier cell has left"), "it was stopped")
+    stop(process)
+
+
+def become(owner):
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(owner.st_gid)
+        os.setuid(owner.st_uid)
+
+
+def halfway():
+    """Killed while the cluster is made, at several moments: the next one makes it anew."""
+    for number in range(4):
+        process = start()
+        wait_for(lambda: any(name.startswith("data.new-") for name in os.listdir(state))
+                 if os.path.isdir(state) else False, "initdb begins")
+        time.sleep(0.15 * number) # another moment each time
+        process.kill()
+        process.wait()
+        if os.path.exists(data):
+            break
+    process = start()
+    serves(process)
+    check(not [name for name in os.listdir(state) if name.startswith("data.new-")], "nothing half made is left")
+    stop(process)
+
+
+def missing():
+    fails("PostgreSQL's server programs, of version 13 to 17, are not in", "--bindir", folder)
+
+
+def versions():
+    fails("whose programs are not in", "--bindir", folder)
+    process = start()
+    serves(process)
+    stop(process)
+    with open(os.path.join(data, "PG_VERSION"), "w", encoding="ascii") as f:
+        f.write("14\n")
+    fails("the cluster was made by PostgreSQL 14, whose programs are not", "--bindir", pgbin)
+    with open(os.path.join(data, "PG_VERSION"), "w", encoding="ascii") as f:
+        f.write("old\n")
+    fails("is no PostgreSQL cluster")
+
+
+def far():
+    """A path that is too long for a socket."""
+    where = os.path.join(state, "x" * 60, "y" * 60)
+    process = start(where=where)
+    serves(process)
+    check(ask("SHOW unix_socket_directories") == "/proc/self/fd/4", "the socket has a short name")
+    process.send_signal(signal.SIGTERM)
+    check(process.wait(60) == 0, "it stops")
+
+
+def full():
+    """A file system without room: an error that says so, and nothing half made."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    os.makedirs(state)
+    if libc.mount(b"none", state.encode(), b"tmpfs", 0, b"size=12m") != 0:
+        print("no file system can be mounted here")
+        return
+    try:
+        fails("No space left on device")
+        check(not [name for name in os.listdir(state) if name.startswith("data")], "nothing half made is left")
+    finally:
+        libc.umount2(state.encode(), 2)
+
+
+shutil.rmtree(state, ignore_errors=True)
+for scenario in sys.argv[5:]:
+    globals()[scenario]()

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * Any text as SQL and as the names of parameters: tokens, positions, refusals, and the text for documentation. The
+ * first byte is a number for what wants one.
+ */
+// LINK: cells/postgres/sqltext.c cells/postgres/sqlrefuse.c cells/postgres/query_names.c cells/postgres/query_doc.c
+// LINK: cells/postgres/memory.c
+#include <stdlib.h>
+#include <string.h>
+
+#include "postgres/query_names.h"
+#include "postgres/sqltext.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define EXPECT(condition)                                                                                              \
+    do {                                                                                                               \
+        if (!(condition))                                                                                              \
+            abort();                                                                                                   \
+    } while (0)
+
+/* Tokens follow each other, cover no byte twice, and come to an end. */
+static void check_tokens(const char *sql, size_t size)
+{
+    struct sql_lexer l = {sql, size, 0};
+    struct sql_token t;
+    size_t end = 0;
+
+    while ((t = sql_next(&l)).kind != SQL_END) {
+        size_t at = t.at + t.length / 2;
+        EXPECT(t.at >= end && t.length > 0 && t.at + t.length <= size);
+        end = t.at + t.length;
+        EXPECT(sql_token_at(sql, size, &at) == t.length && at == t.at);
+    }
+    EXPECT(sql_next(&l).kind == SQL_END && sql_trimmed_length(sql, size) <= size);
+}
+
+static void check_positions(const char *sql, size_t size, long number)
+{
+    size_t a = sql_byte_of_character(sql, size, number), b = sql_byte_of_character(sql, size, number + 1);
+
+    EXPECT(a <= b && b <= size && b - a <= size);
+    EXPECT(sql_byte_of_character(sql, size, 0) == 0 && sql_byte_of_character(sql, size, 1) == 0);
+    EXPECT(a == size || number <= 1 || ((unsigned char)sql[a] & 0xC0) != 0x80);
+}
+
+static void check_complaint(const struct query_complaint *why, const char *sql, const char *names)
+{
+    const char *text = strcmp(why->field, "sql") == 0 ? sql : names;
+
+    EXPECT(why->text[0] && why->at + why->length <= strlen(text));
+}
+
+static void check_names(struct pg_arena *arena, const char *sql, const char *text)
+{
+    struct query_names names;
+    struct query_complaint why = {{0}, NULL, 0, 0};
+
+    if (!query_names_parse(arena, text, &names, &why)) {
+        check_complaint(&why, sql, text);
+        return;
+    }
+    if (!query_names_match(&names, sql, &why)) {
+        check_complaint(&why, sql, text);
+        return;
+    }
+    const char *replacements[PG_QUERY_MAX_PARAMETERS];
+    for (uint32_t i = 0; i < names.n; i++)
+        replacements[i] = i % 2 ? "($1::text::int)" : NULL;
+    EXPECT(strlen(query_names_replace(arena, sql, replacements, names.n)) >= strlen(sql));
+}
+
+static void check_doc(const char *doc)
+{
+    EXPECT(!strstr(doc, "*/") && !strchr(doc, '\t') && !strchr(doc, '\r') && !strstr(doc, "\\\n"));
+    EXPECT(!*doc || doc[strlen(doc) - 1] != '\\');
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct pg_arena arena = {0};
+    struct sql_refusal why;
+
+    if (size == 0)
+        return 0;
+    char *sql = malloc(size);
+    if (!sql)
+        abort();
+    memcpy(sql, data + 1, size - 1);
+    sql[size - 1] = '\0';
+    check_tokens(sql, size - 1); /* with NULs within */
+    check_positions(sql, size - 1, data[0]);
+    size_t length = strlen(sql);
+    if (!sql_acceptable(sql, length, &why))
+        EXPECT(why.text[0] && why.at + why.length <= length);
+    if (sql_acceptable(sql, length, &why))
+        EXPECT(sql_executable(sql, length, &why));
+    /* What stands behind the last semicolon as the names. */
+    char *names = strrchr(sql, ';');
+    if (names)
+        *names++ = '\0';
+    check_names(&arena, sql, names ? names : sql);
+    check_doc(query_doc_text(&arena, sql));
+    sql_no_field(sql, strlen(sql));
+    pg_arena_free(&arena);
+    free(sql);
+    return 0;
+}

@@ -2,6 +2,7 @@
 #include "codec.h"
 
 #include <endian.h>
+#include <endian.h>
 #include <limits.h>
 #include <math.h>
 #include <string.h>

@@ -170,15 +170,15 @@ void link_disconnect(struct pg_link *link)
 
 bool link_seems_alive(struct pg_link *link)
 {
-    /* A notice, or the reason of the end and then the end. */
-    for (int i = 0; i < 8; i++) {
-        struct pollfd p = {PQsocket(link->connection), POLLIN, 0};
-        if (poll(&p, 1, 0) == 0)
-            return true;
-        if (!PQconsumeInput(link->connection) || PQstatus(link->connection) != CONNECTION_OK)
-            return false;
-    }
-    return false;
+    struct pollfd p = {PQsocket(link->connection), POLLIN | POLLRDHUP, 0};
+    int n = poll(&p, 1, 0);
+
+    if (n <= 0)
+        return n == 0;
+    if (p.revents & (POLLRDHUP | POLLHUP | POLLERR))
+        return false;
+    /* Something to read: a notice, or the reason of the end. */
+    return PQconsumeInput(link->connection) && PQstatus(link->connection) == CONNECTION_OK;
 }
 
 void link_cancel(struct pg_pool *pool, PGcancel *cancel)

@@ -6,16 +6,14 @@
 #include <cell/cell.h>
 
 #include <endian.h>
+#include <endian.h>
 #include <inttypes.h>
 #include <linux/futex.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>

@@ -22,6 +22,11 @@
 
 #include "postgres_direct.h"
 
+/* For what keeps processors awake. */
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
 CELL_REMOTE(postgres);
 
 struct CELL_TABLE("bench_users") user {

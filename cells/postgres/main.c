@@ -42,11 +42,8 @@ int main(int argc, char **argv)
          0, 0},
         {"environment", "NAME", "the environment that holds in --policy-file;\ndefault: $CELL_ENV", PROGRAM_TEXT,
          &o.environment, 0, 0},
-        {"shared-commit", "N",
-         "1: inserts of single rows that come at the same time are\ncommitted together; when one of them fails, each "
-         "is "
-         "done\nagain by itself",
-         PROGRAM_NUMBER, &o.shared_commit, 0, 1},
+        {"shared-commit", "N", "1: inserts of single rows that come together share a commit", PROGRAM_NUMBER,
+         &o.shared_commit, 0, 1},
         {"scan-rows", "N", "a remark for queries that read a whole table of so many\nrows; 0: none", PROGRAM_NUMBER,
          &o.scan_rows, 0, INT64_MAX},
     };

@@ -169,11 +169,11 @@ static void consider(struct candidate *c, struct pg_link *link, unsigned load)
  * An idle connection; but a statement that is known to be fast joins others when all processors of the database have
  * something to do already, because a batch costs it less than each by itself. NULL: a slow statement has each of them.
  */
-static struct pg_link *choose(struct pg_pool *pool, const struct pg_prepared *s)
+static struct pg_link *choose(struct pg_pool *pool, const struct pg_request *r)
 {
     struct candidate idle = {0}, unopened = {0}, busy = {0};
     uint64_t now = pool_now_ns(), slow_ns = (uint64_t)pool->options.slow_ms * 1000000;
-    uint32_t average = atomic_load_explicit(&s->average_us, memory_order_relaxed), nbusy = 0;
+    uint32_t average = atomic_load_explicit(&r->s->average_us, memory_order_relaxed), nbusy = 0;
 
     for (uint32_t i = 0; i < pool->options.connections; i++) {
         struct pg_link *link = &pool->shared[i];
@@ -188,7 +188,10 @@ static struct pg_link *choose(struct pg_pool *pool, const struct pg_prepared *s)
         else
             consider(&busy, link, load), nbusy++;
     }
-    bool joins = average != 0 && average < FAST_US && nbusy >= pool->processors && busy.load < POOL_BATCH &&
+    /* A write alone waits for the disk, which the database lets several connections do together. */
+    bool together =
+        !r->alone && (r->flags & (pool->options.share_commits ? PG_RUN_RETRY | PG_RUN_SHARED : PG_RUN_RETRY));
+    bool joins = together && average != 0 && average < FAST_US && nbusy >= pool->processors && busy.load < POOL_BATCH &&
                  atomic_load_explicit(&pool->local, memory_order_relaxed) &&
                  !atomic_load_explicit(&pool->unprepared, memory_order_relaxed);
     if (joins && busy.link)
@@ -208,7 +211,7 @@ static int attempt(struct pg_pool *pool, struct pg_link *link, struct pg_request
     if (link)
         return link_run_pinned(link, r, patience, f);
     atomic_fetch_add_explicit(&pool->counters.runs, 1, memory_order_relaxed);
-    struct pg_link *shared = is_slow(pool, r->s) ? NULL : choose(pool, r->s), *own;
+    struct pg_link *shared = is_slow(pool, r->s) ? NULL : choose(pool, r), *own;
     if (shared)
         return link_run(shared, r, patience, f);
     int status = pg_pool_pin(pool, patience, &own, f);

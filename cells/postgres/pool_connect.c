@@ -121,8 +121,13 @@ static int connect_once(struct pg_link *link, const struct pg_patience *patience
     return CELL_OK;
 }
 
-/* A database that is starting is there soon. */
-static bool is_starting(const struct pg_failure *f) { return strstr(f->text, "starting up") != NULL; }
+/* A database that is starting, or starting again, is there soon. Of what fails before a connection stands libpq tells
+ * the words only. */
+static bool is_starting(const struct pg_failure *f)
+{
+    return strstr(f->text, "starting up") || strstr(f->text, "not yet accepting connections") ||
+           strstr(f->text, "in recovery mode");
+}
 
 int link_connect(struct pg_link *link, const struct pg_patience *patience, PGconn **connection, struct pg_failure *f)
 {

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A database, cells on it, and the program that measures, for utils/bench/postgres."""
+import contextlib
 import glob
 import os
 import shutil
@@ -30,6 +31,7 @@ class Cell:
             time.sleep(0.02)
         else:
             sys.exit("bench: the cell did not start")
+        run.cells.append(self) # stopped from here on
         self.program, self.pool_program = self.compile(run), run.build("bin", "bench-postgres-pool")
 
     def compile(self, run):
@@ -43,9 +45,12 @@ class Cell:
         flags = subprocess.run(["pkg-config", "--cflags", "--libs", "libpq"], capture_output=True, text=True, check=True)
         library = run.build("lib")
         program = os.path.join(self.folder, "postgres")
-        subprocess.run([clang, "-std=gnu11", "-O2", "-I" + os.path.join(ROOT, "include"), "-fplugin=" + plugins[-1],
-                        "postgres.c", "postgres_direct.c", "-o", program, "-L" + library, "-Wl,-rpath," + library, "-lcell",
-                        "-pthread", *flags.stdout.split()], cwd=self.folder, check=True, stderr=subprocess.DEVNULL)
+        done = subprocess.run([clang, "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-I" + os.path.join(ROOT, "include"), "-fplugin=" + plugins[-1],
+                               "postgres.c", "postgres_direct.c", "-o", program, "-L" + library, "-Wl,-rpath," + library,
+                               "-lcell", "-pthread", *flags.stdout.split()],
+                              cwd=self.folder, check=False, capture_output=True, text=True)
+        if done.returncode != 0:
+            sys.exit(f"bench: the program does not compile:\n{done.stderr}")
         return program
 
     def ask(self, *arguments):
@@ -62,6 +67,13 @@ class Cell:
         if result.returncode != 0:
             sys.exit(f"bench: {' '.join(map(str, arguments))}: {result.stderr}")
         return [line.split() for line in result.stdout.splitlines()]
+
+    @contextlib.contextmanager
+    def processors_awake(self):
+        spinner = subprocess.Popen([self.program, "spin"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        spinner.stdout.readline()
+        yield
+        spinner.communicate()
 
     def resident_kib(self, key="VmRSS"):
         with open(f"/proc/{self.process.pid}/status", encoding="utf-8") as f:
@@ -94,9 +106,7 @@ class Run:
         return self
 
     def cell(self, name, *options):
-        cell = Cell(self, name, options)
-        self.cells.append(cell)
-        return cell
+        return Cell(self, name, options)
 
     def __exit__(self, *_):
         for cell in self.cells:

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+// LIBS: cell_postgres_sanitized
+/* Transactions of clients: whose they are, and what ends them. */
+#include "pg_fixture.h"
+#include "postgres/transaction.h"
+#include "test.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static const struct pg_patience forever = {UINT64_MAX, NULL, NULL};
+static struct pg_pool *pool;
+
+static struct pg_pool *the_pool(void)
+{
+    static bool tried;
+    struct pg_failure f;
+
+    if (tried)
+        return pool;
+    tried = true;
+    const struct pg_pool_options options = {.conninfo = pg_fixture(NULL), .connections = 1};
+    if (options.conninfo && pg_pool_open(&options, &pool, &f) < 0)
+        exit(1);
+    return pool;
+}
+
+static struct cell_caller caller_of(uint32_t uid, pid_t pid) { return (struct cell_caller){.uid = uid, .pid = pid}; }
+
+static cell_str text(const char *token) { return cell_strz(token); }
+
+/* How many transactions of others are open. */
+static int count_open(void)
+{
+    struct pg_link *link = NULL;
+    struct pg_failure f;
+    PGresult *result = NULL;
+
+    if (pg_pool_pin(pool, &forever, &link, &f) < 0 ||
+        pg_link_exec(link, "SELECT 1 FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'", &forever, &result,
+                     &f) < 0)
+        exit(1);
+    int n = PQntuples(result);
+    PQclear(result);
+    pg_pool_unpin(pool, link, true);
+    return n;
+}
+
+static int execute(struct pg_transaction *x, const char *sql)
+{
+    struct pg_failure f;
+
+    return pg_link_exec(pg_transaction_link(x), sql, &forever, NULL, &f);
+}
+
+TEST(a_transaction_belongs_to_who_began_it)
+{
+    if (!the_pool())
+        return;
+    struct pg_transactions *t = pg_transactions_new(pool, 4, 2, 60000);
+    struct cell_caller me = caller_of(7, getpid()), other = caller_of(8, getpid()), sibling = caller_of(7, 1);
+    char token[PG_TRANSACTION_TOKEN_SIZE], second[PG_TRANSACTION_TOKEN_SIZE], third[PG_TRANSACTION_TOKEN_SIZE];
+    struct pg_transaction *x = NULL;
+    struct pg_failure f;
+
+    REQUIRE(pg_transaction_begin(t, &me, "BEGIN", &forever, token, &f) == CELL_OK);
+    CHECK(strlen(token) == 32 && strspn(token, "0123456789abcdef") == 32 && count_open() == 1);
+    CHECK(pg_transaction_get(t, &other, text(token), &forever, &x, &f) == CELL_NOT_FOUND);
+    CHECK(pg_transaction_get(t, &sibling, text(token), &forever, &x, &f) == CELL_NOT_FOUND);
+    CHECK(pg_transaction_get(t, &me, text(""), &forever, &x, &f) == CELL_NOT_FOUND);
+    CHECK(pg_transaction_get(t, &me, text("00000000000000000000000000000000"), &forever, &x, &f) == CELL_NOT_FOUND);
+    REQUIRE(pg_transaction_get(t, &me, text(token), &forever, &x, &f) == CELL_OK);
+    CHECK(execute(x, "CREATE TABLE t(a int)") == CELL_OK);
+    /* Another call of it waits, as long as it may. */
+    struct pg_transaction *again = NULL;
+    const struct pg_patience none = {0, NULL, NULL};
+    CHECK(pg_transaction_get(t, &me, text(token), &none, &again, &f) == CELL_DEADLINE_EXCEEDED && !again);
+    pg_transaction_put(t, x);
+    /* Two are as many as one user may have; another one still can. */
+    REQUIRE(pg_transaction_begin(t, &me, "BEGIN", &forever, second, &f) == CELL_OK);
+    CHECK(pg_transaction_begin(t, &me, "BEGIN", &forever, third, &f) == CELL_RESOURCE_EXHAUSTED);
+    CHECK(pg_transaction_begin(t, &other, "BEGIN", &forever, third, &f) == CELL_OK);
+    REQUIRE(pg_transaction_get(t, &me, text(token), &forever, &x, &f) == CELL_OK);
+    CHECK(execute(x, "COMMIT") == CELL_OK);
+    pg_transaction_end(t, x);
+    CHECK(pg_transaction_get(t, &me, text(token), &forever, &x, &f) == CELL_NOT_FOUND);
+    /* What is open is rolled back. */
+    pg_transactions_free(t);
+    while (count_open() > 0)
+        continue;
+}
+
+TEST(a_transaction_ends_with_its_process)
+{
+    if (!the_pool())
+        return;
+    struct pg_transactions *t = pg_transactions_new(pool, 2, 2, 60000);
+    char token[PG_TRANSACTION_TOKEN_SIZE], own[PG_TRANSACTION_TOKEN_SIZE];
+    struct pg_failure f;
+    struct pg_transaction *x = NULL;
+    pid_t child = fork();
+
+    if (child == 0) {
+        for (;;)
+            pause();
+    }
+    struct cell_caller caller = caller_of(7, child), me = caller_of(7, getpid());
+    REQUIRE(pg_transaction_begin(t, &caller, "BEGIN", &forever, token, &f) == CELL_OK);
+    REQUIRE(pg_transaction_begin(t, &me, "BEGIN", &forever, own, &f) == CELL_OK);
+    CHECK(count_open() == 2);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    while (count_open() > 1)
+        continue;
+    /* Its place is free, and the other one goes on. */
+    REQUIRE(pg_transaction_get(t, &me, text(own), &forever, &x, &f) == CELL_OK);
+    CHECK(execute(x, "SELECT 1") == CELL_OK);
+    pg_transaction_put(t, x);
+    CHECK(pg_transaction_begin(t, &me, "BEGIN", &forever, token, &f) == CELL_OK);
+    pg_transactions_free(t);
+    while (count_open() > 0)
+        continue;
+}
+
+TEST(a_transaction_that_is_idle_for_too_long_is_ended_by_the_database)
+{
+    if (!the_pool())
+        return;
+    struct pg_transactions *t = pg_transactions_new(pool, 1, 1, 50);
+    struct cell_caller me = caller_of(7, getpid());
+    char token[PG_TRANSACTION_TOKEN_SIZE];
+    struct pg_failure f;
+
+    REQUIRE(pg_transaction_begin(t, &me, "BEGIN", &forever, token, &f) == CELL_OK);
+    while (count_open() > 0)
+        continue;
+    /* Its place is found to be free as soon as its connection has ended. */
+    int r;
+    while ((r = pg_transaction_begin(t, &me, "BEGIN", &forever, token, &f)) == CELL_RESOURCE_EXHAUSTED)
+        continue;
+    CHECK(r == CELL_OK);
+    pg_transactions_free(t);
+}
+
+TEST(the_end) { pg_pool_close(pool); }

@@ -2,7 +2,6 @@
 #include "codec.h"
 
 #include <endian.h>
-#include <endian.h>
 #include <limits.h>
 #include <math.h>
 #include <string.h>

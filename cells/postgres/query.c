@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <cell/server.h>
+
 #include "failed.h"
 #include "query_document.h"
 #include "sqltext.h"
@@ -41,7 +43,7 @@ int pg_query_from_request(const json_t *request, struct pg_query *query, struct 
 /* What can be said without the database. False with the diagnostic. */
 static bool check_text(struct query_answer *a)
 {
-    const char *wrong = sql_no_field(a->query->name, strlen(a->query->name));
+    const char *wrong = cell_name_problem(a->query->name, strlen(a->query->name));
     struct query_complaint complaint = {0};
     struct sql_refusal refusal;
 

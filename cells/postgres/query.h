@@ -7,7 +7,7 @@
  *
  * Names. Parameter n of the method is $n of the statement. A name that ends in `?` may be absent (opt<T>) and is NULL
  * then; all others are plain. A column becomes a field by its name: an expression needs AS name, and two columns of one
- * name, a name that is no identifier of C or is one of its key words are errors that say so. `AS "name!"` declares that
+ * name, a name that is no identifier of C or is one of its keywords are errors that say so. `AS "name!"` declares that
  * a column is never NULL (a NULL that comes all the same is CELL_DATA_LOSS at run time), `AS "name?"` that it may be.
  *
  * Refused, with what to do in its place: more than one statement, transaction control, COPY, DO, LISTEN, SET, DDL and

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cell/server.h>
 #include <strings.h>
 
 #include "sqltext.h"
@@ -74,7 +76,7 @@ static void complain_of_column(struct query_answer *a, uint32_t i, const char *t
 static bool check_name(struct query_answer *a, uint32_t i)
 {
     const struct pg_described_column *all = a->description.columns, *c = &all[i];
-    const char *wrong = sql_no_field(c->name, strlen(c->name));
+    const char *wrong = cell_name_problem(c->name, strlen(c->name));
 
     if (strcmp(c->name, "?column?") == 0 || strcmp(c->name, "?column") == 0 || !*c->name) {
         complain_of_column(a, i, pg_printf(a->arena, "column %u has no name: write AS name behind it", i + 1));

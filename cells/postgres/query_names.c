@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <cell/server.h>
+
 #include "sqltext.h"
 
 static bool complain(struct query_complaint *why, const char *field, size_t at, size_t length)
@@ -19,7 +21,7 @@ static bool parse_one(struct pg_arena *arena, struct sql_lexer *l, struct sql_to
                       struct query_complaint *why, struct sql_token *end)
 {
     struct query_name *name = &names->names[names->n];
-    const char *wrong = t.kind == SQL_WORD ? sql_no_field(l->text + t.at, t.length) : "";
+    const char *wrong = t.kind == SQL_WORD ? cell_name_problem(l->text + t.at, t.length) : "";
 
     if (wrong) {
         if (*wrong)

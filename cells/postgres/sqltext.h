@@ -62,8 +62,4 @@ bool sql_executable(const char *text, size_t length, struct sql_refusal *why);
 /* Without what may stand behind it: white space, comments, semicolons. */
 size_t sql_trimmed_length(const char *text, size_t length);
 
-/* "int" for what is a key word of C23 or C++23, or cannot be a field of an injected struct for another reason: a
- * sentence without an end; NULL when it can. */
-const char *sql_no_field(const char *name, size_t length);
-
 #endif

@@ -99,6 +99,13 @@ static inline int cell_server_new(const struct cell_server_options *options, str
 }
 void cell_server_free(struct cell_server *server); /* NULL is accepted; must not be running */
 
+/*
+ * What keeps `length` bytes at `name` from being the name of a field, parameter, type, constant or method in a schema
+ * or an expansion (docs/protocol.md, "Schema"): the rest of a sentence about what has that name, "has a keyword of C or
+ * C++ as its name"; NULL = nothing. For cells that make names of what they find elsewhere. Lives for ever; thread-safe.
+ */
+const char *cell_name_problem(const char *name, size_t length);
+
 /* Interceptors around every handler; see client.h. At most 16; before the server runs. */
 int cell_server_intercept(struct cell_server *server, cell_interceptor_fn *fn, void *user);
 

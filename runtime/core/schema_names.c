@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "cell/server.h"
 #include "core/schema_impl.h"
 #include "wire/limits.h"
 #include "wire/message.h"
@@ -22,6 +23,24 @@ bool cell_is_reserved(const char *name)
         if (strcmp(name, used_in_text[i]) == 0)
             return true;
     return name[0] == '_' || begins(name, "cell_") || begins(name, "cellgen_");
+}
+
+const char *cell_name_problem(const char *name, size_t length)
+{
+    char text[CELL_MAX_NAME + 1];
+    if (length == 0)
+        return "has no name";
+    if (length > CELL_MAX_NAME)
+        return "has a name of more than 127 bytes";
+    memcpy(text, name, length);
+    text[length] = '\0';
+    if (strlen(text) != length || !cell_is_identifier(text))
+        return "has a name that is no identifier of C";
+    if (text[0] == '_')
+        return "has a name that begins with an underscore";
+    if (cell_is_reserved(text))
+        return "has a name that is reserved, as all that begin with cell_ are";
+    return cell_is_keyword(text) ? "has a keyword of C or C++ as its name" : NULL;
 }
 
 int cell_check_name(const struct json_at *at, const char *key, const char *name, enum name_use use,

@@ -11,18 +11,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "fuzz.h"
 #include "../../utils/cell/call_value.h"
 #include "../../utils/cell/inspect.h"
 #include "../../utils/cell/link_health.h"
 #include "../../utils/cell/schema_text.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define EXPECT(condition)                                                                                              \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 static const char document[] =
     "{\"schema\":\"cell.schema/1\",\"cell\":\"demo\",\"abi\":\"lp64-le\",\"doc\":\"\",\"types\":["

@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* A frame's header, then its metadata. */
+#include "fuzz.h"
 #include "hex_seed.h"
 
 #include "wire/frame.h"
 #include "wire/limits.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define EXPECT(condition)                                                                                              \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 /* A prefix of a header that is valid, or of which more is needed, is never invalid, and what is invalid stays so. */
 static void check_header(const uint8_t *bytes, size_t len)

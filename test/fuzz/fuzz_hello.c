@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* The greeting of a peer: one byte that chooses HELLO or WELCOME and a code, then the metadata. */
+#include "fuzz.h"
 #include "hex_seed.h"
 
 #include "wire/hello.h"
 #include "wire/message.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define EXPECT(condition)                                                                                              \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 static void check_shown(const char *text, size_t size)
 {

@@ -3,18 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "base/util.h"
 #include "core/json.h"
 #include "core/lock.h"
 #include "wire/message.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define EXPECT(condition)                                                                                              \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 #define LOCK_PATH "/p/cells.lock/auth.json"
 

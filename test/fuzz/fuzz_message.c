@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* A message against a descriptor of every kind. The first byte chooses what is decoded and whether the header is made
  * to agree with the length, so that damage elsewhere is reached. */
+#include "fuzz.h"
 #include "hex_seed.h"
 
 #include "../rich_message.h"
 #include "wire/limits.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define EXPECT(condition)                                                                                              \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 /* What an older and a newer build would have made of the same request. */
 static const struct cell_layout older_layout = {rich_fields, 14, offsetof(struct rich_request, numbers)};

@@ -14,16 +14,9 @@
 
 #include <jansson.h>
 
+#include "fuzz.h"
 #include "core/json.h"
 #include "postgres/diff.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define EXPECT(condition)                                                                                              \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 static void check_texts(const pg_diagnostics *list)
 {

@@ -9,9 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "postgres/nullable.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Tables have columns of these names; a name that begins with v is a view's, and with z nobody's. */
 static const struct null_column columns[] = {{"id", true, 'N'}, {"n", false, 'N'}, {"s", true, 'S'}, {"k", true, 'G'}};

@@ -19,16 +19,9 @@
 #include <jansson.h>
 #include <pg_query.h>
 
+#include "fuzz.h"
 #include "postgres/diff.h"
 #include "postgres/sql.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define EXPECT(condition)                                                                                              \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 #define TEXTS 16
 struct texts {

@@ -8,16 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <cell/server.h>
+
+#include "fuzz.h"
 #include "postgres/query_names.h"
 #include "postgres/sqltext.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define EXPECT(condition)                                                                                              \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 /* Tokens follow each other, cover no byte twice, and come to an end. */
 static void check_tokens(const char *sql, size_t size)
@@ -101,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         *names++ = '\0';
     check_names(&arena, sql, names ? names : sql);
     check_doc(query_doc_text(&arena, sql));
-    sql_no_field(sql, strlen(sql));
+    cell_name_problem(sql, strlen(sql));
     pg_arena_free(&arena);
     free(sql);
     return 0;

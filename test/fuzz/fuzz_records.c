@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* A message of a stream's records, plain ones and others. The first byte chooses which, whether the header is made to
  * agree with the length, and how many are taken at once. */
+#include "fuzz.h"
 #include "hex_seed.h"
 
 #include "../rich_message.h"
 #include "wire/records.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define EXPECT(condition)                                                                                              \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 static const struct cell_field pair_fields[] = {{"a", &cell_type_u64, 0, 0, 0, 0}, {"b", &cell_type_f64, 8, 0, 0, 0}};
 static const struct cell_type pair_type = {"pair", CELL_KIND_STRUCT, 16, 8, 2, pair_fields, NULL};

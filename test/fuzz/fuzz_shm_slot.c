@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // LINK: runtime/transport/shm_slot.c
 /* Slots of a ring, one after the other: what is taken of them obeys the rules of a frame and stays inside. */
+#include "fuzz.h"
 #include "hex_seed.h"
 
 #include <stdalign.h>
 
 #include "transport/shm_slot.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define EXPECT(condition)                                                                                              \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 static bool same(const struct cell_frame *a, const struct cell_frame *b)
 {

@@ -3,29 +3,14 @@
 #ifndef TEST_PG_ALL_H
 #define TEST_PG_ALL_H
 
-#include "pg_fixture.h"
+#include "pg_pool.h"
 #include "postgres/statement.h"
 #include "test.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-static const struct pg_patience forever = {UINT64_MAX, NULL, NULL};
-static struct pg_pool *pool;
-
-static struct pg_pool *the_pool(void)
-{
-    static bool tried;
-    struct pg_failure f;
-
-    if (tried)
-        return pool;
-    tried = true;
-    const struct pg_pool_options options = {.conninfo = pg_fixture(NULL), .connections = 2};
-    if (options.conninfo && pg_pool_open(&options, &pool, &f) < 0)
-        exit(1);
-    return pool;
-}
+static struct pg_pool *the_pool(void) { return pool_of(2); }
 
 static void execute(const char *sql)
 {

@@ -68,7 +68,7 @@ TEST(parameters_and_names_belong_together)
              {"SELECT id FROM t WHERE id = $1", "a b", "parameters", "b", "a comma"},
              {"SELECT id FROM t WHERE id = $1", "a,", "parameters", "", "names of $1, $2"},
              {"SELECT id FROM t WHERE id = $1", "5", "parameters", "5", "names of $1, $2"},
-             {"SELECT id FROM t WHERE id = $1", "int", "parameters", "int", "key word"},
+             {"SELECT id FROM t WHERE id = $1", "int", "parameters", "int", "keyword"},
              {"SELECT id FROM t WHERE id = $1 AND n = $2", "a, a", "parameters", "a", "two parameters"},
              {"SELECT id FROM t WHERE id = $1", "_a", "parameters", "_a", "underscore"},
              {"SELECT id FROM t WHERE id = ANY ($1)", "ids?", "parameters", "ids?", "never absent"},
@@ -79,7 +79,7 @@ TEST(columns_must_be_able_to_be_fields)
 {
     MISTAKES({"SELECT id, id + 1 FROM t", "", "sql", "SELECT", "column 2 has no name: write AS name"},
              {"SELECT id, n AS id FROM t", "", "sql", "id", "two columns have the name 'id'"},
-             {"SELECT s AS int FROM t", "", "sql", "int", "a key word of C"},
+             {"SELECT s AS int FROM t", "", "sql", "int", "a keyword of C"},
              {"SELECT s AS \"Größe\" FROM t", "", "sql", "\"Größe\"", "no identifier of C"},
              {"SELECT s AS \"a b\" FROM t", "", "sql", "\"a b\"", "no identifier of C"},
              {"SELECT s AS _x FROM t", "", "sql", "_x", "underscore"},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // LIBS: cell_postgres_sanitized
 /* Transactions of clients: whose they are, and what ends them. */
-#include "pg_fixture.h"
+#include "pg_pool.h"
 #include "postgres/transaction.h"
 #include "test.h"
 
@@ -10,22 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const struct pg_patience forever = {UINT64_MAX, NULL, NULL};
-static struct pg_pool *pool;
-
-static struct pg_pool *the_pool(void)
-{
-    static bool tried;
-    struct pg_failure f;
-
-    if (tried)
-        return pool;
-    tried = true;
-    const struct pg_pool_options options = {.conninfo = pg_fixture(NULL), .connections = 1};
-    if (options.conninfo && pg_pool_open(&options, &pool, &f) < 0)
-        exit(1);
-    return pool;
-}
+static struct pg_pool *the_pool(void) { return pool_of(1); }
 
 static struct cell_caller caller_of(uint32_t uid, pid_t pid) { return (struct cell_caller){.uid = uid, .pid = pid}; }
 

@@ -6,7 +6,6 @@
 #include <cell/cell.h>
 
 #include <endian.h>
-#include <endian.h>
 #include <inttypes.h>
 #include <linux/futex.h>
 #include <stdatomic.h>

@@ -69,8 +69,10 @@ struct cell_server_options {
     const struct cell_bound_ops *bound; /* for methods with a binding; NULL = there are none here. Borrowed */
     /*
      * What an answer of `expand` depends on beside schema and question, as a token of 1 to 64 letters, digits, '.', '_'
-     * and '-': while it stays the same, so do all answers, and compilers keep them. A compilation asks for it once.
-     * Cheap. NULL = answers are never kept.
+     * and '-': while it stays the same, so do all answers, and compilers keep them. Its memory comes from `c` or lives
+     * for ever. A compilation asks for it once and waits for it, so it should take well under a millisecond. Called by
+     * several threads at the same time. Negative, with cell_fail: the annotation fails so; but CELL_UNIMPLEMENTED, as
+     * NULL, means that answers are never kept.
      */
     int (*state)(cell_ctx *c, cell_str *token);
     /*

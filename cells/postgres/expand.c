@@ -17,6 +17,7 @@
 #define PATIENCE_MS 10000 /* for who has no deadline */
 #define MOST_TRIES 20
 #define RETRY_PAUSE_MS 50
+#define LEAST_RETRY_MS 250 /* less is not enough for another check that can still say who has the lock */
 
 int64_t pg_deadline_of(cell_ctx *c)
 {
@@ -197,7 +198,7 @@ static bool was_overtaken(const struct pg_failure *f)
     static const char *const states[] = {
         "23505",                   /* unique_violation, in a catalog */
         "42P06", "42P07", "42710", /* duplicate_schema, _table, _object */
-        "40P01", "55P03",          /* deadlock_detected, lock_not_available */
+        "40P01",                   /* deadlock_detected */
         "XX000",                   /* tuple concurrently updated */
     };
     bool known = false;
@@ -219,9 +220,11 @@ static int expand_query(const struct pg_service *s, PGconn *conn, json_t *reques
     check.failed = json_object_get(request, "failed");
     for (int tries = 1;; tries++) {
         r = check_query(conn, &query, request, &check, document, f);
-        int64_t pause = pg_jitter(RETRY_PAUSE_MS);
-        if (r >= 0 || !check.pending || tries == MOST_TRIES || !was_overtaken(f) || PQstatus(conn) != CONNECTION_OK ||
-            deadline_ms - pg_now_ms() <= pause)
+        int64_t pause = pg_jitter(RETRY_PAUSE_MS), left = deadline_ms - pg_now_ms();
+        /* A lock is waited for in pieces, for others wait behind who waits. */
+        bool locked = r == CELL_DEADLINE_EXCEEDED && left > LEAST_RETRY_MS;
+        bool overtaken = check.pending && tries < MOST_TRIES && was_overtaken(f) && left > pause;
+        if (r >= 0 || PQstatus(conn) != CONNECTION_OK || !(locked || overtaken))
             return r;
         pg_pause(pause);
     }

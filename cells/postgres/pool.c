@@ -10,8 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MOST_ATTEMPTS 8 /* of a statement that others' failures hit */
-#define FAST_US 1000    /* what takes less may wait behind others like it */
+#define MOST_ATTEMPTS 12 /* of a statement that others' failures hit: more than there are connections by default */
+#define FAST_US 1000     /* what takes less may wait behind others like it */
 
 uint64_t pool_now_ns(void)
 {
@@ -226,7 +226,8 @@ static int attempt(struct pg_pool *pool, struct pg_link *link, struct pg_request
 static int judge(struct pg_pool *pool, const struct pg_link *link, struct pg_request *r, uint32_t attempts,
                  struct pg_failure *f)
 {
-    bool again = attempts < 2 || ((r->end == REQUEST_MOVED || r->end == REQUEST_AGAIN) && attempts < MOST_ATTEMPTS);
+    bool untouched = r->end == REQUEST_MOVED || r->end == REQUEST_AGAIN || r->end == REQUEST_NOT_BEGUN;
+    bool again = attempts < (untouched ? MOST_ATTEMPTS : 2);
 
     if (r->end == REQUEST_FAILED || r->failure.status < 0) {
         *f = r->failure;

@@ -346,6 +346,54 @@ TEST(connections_that_were_lost_while_idle_are_replaced)
     pg_pool_close(pool);
 }
 
+static void *hold_a_while(void *argument)
+{
+    struct worker *w = argument;
+    struct pg_failure f;
+    PGresult *result = NULL;
+
+    if (run_int(w->pool, NULL, w->good, 1, PG_RUN_WRITE, &forever, &result, &f) < 0)
+        atomic_fetch_add(w->wrong, 1);
+    PQclear(result);
+    return NULL;
+}
+
+/* However many connections have ended at once: what was not begun on one is done on the next. */
+TEST(a_write_finds_a_connection_when_all_were_lost_just_now)
+{
+    enum { ALL = 4 };
+    if (!url())
+        return;
+    struct pg_pool *pool = open_pool(ALL), *killer = open_pool(1);
+    struct pg_prepared *slow = prepare(pool, "SELECT $1 FROM pg_sleep(0.2)"), *s = prepare(pool, "SELECT $1");
+    atomic_int wrong = 0;
+    struct worker w = {pool, slow, NULL, 0, 0, &wrong};
+    pthread_t threads[ALL];
+    struct pg_pool_counters n;
+    struct pg_failure f;
+    PGresult *result = NULL;
+
+    execute(killer, "SELECT 1");
+    for (int i = 0; i < ALL; i++)
+        pthread_create(&threads[i], NULL, hold_a_while, &w);
+    for (int i = 0; i < ALL; i++)
+        pthread_join(threads[i], NULL);
+    pg_pool_count(pool, &n);
+    CHECK(wrong == 0 && n.connects == ALL);
+    /* Sooner than a connection counts as idle, so that nobody looks whether it lives. */
+    execute(killer, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND "
+                    "backend_type = 'client backend'");
+    wait_until_it_runs(killer, "SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+                               "AND backend_type = 'client backend')");
+    REQUIRE(run_int(pool, NULL, s, 7, PG_RUN_WRITE, &forever, &result, &f) == CELL_OK);
+    CHECK(int_of(result) == 7);
+    PQclear(result);
+    pg_prepared_free(slow);
+    pg_prepared_free(s);
+    pg_pool_close(killer);
+    pg_pool_close(pool);
+}
+
 TEST(a_write_whose_connection_is_lost_was_not_begun_if_the_server_says_so)
 {
     if (!url())

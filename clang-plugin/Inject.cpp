@@ -9,6 +9,7 @@
 #include "clang/Lex/Lexer.h"
 #include "clang/Lex/PPCallbacks.h"
 #include "clang/Lex/Preprocessor.h"
+#include "llvm/Support/Chrono.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 
@@ -32,11 +33,25 @@ void reportFile(PluginState &state, FileID file, SourceLocation from)
     callbacks->FileChanged(from, PPCallbacks::ExitFile, SrcMgr::C_User, file);
 }
 
+/* The file manager knows files by their inodes. That of a mirror which another compilation has replaced in the meantime
+ * may by now be that of a file which it would take for the mirror, with what stood there: such a one is entered anew.
+ */
+OptionalFileEntryRef fileAt(FileManager &files, StringRef path)
+{
+    OptionalFileEntryRef entry = files.getOptionalFileRef(path);
+    llvm::vfs::Status now;
+    if (!entry || files.getNoncachedStatValue(path, now) ||
+        (static_cast<off_t>(now.getSize()) == entry->getSize() &&
+         llvm::sys::toTimeT(now.getLastModificationTime()) == entry->getModificationTime()))
+        return entry;
+    return files.getBypassFile(*entry);
+}
+
 /* Enters `path` into the source manager as included at `loc` (a file location). Invalid when it cannot be read. */
 FileID enterFile(PluginState &state, StringRef path, SourceLocation loc, SrcMgr::CharacteristicKind kind)
 {
     SourceManager &sm = state.sources();
-    if (OptionalFileEntryRef entry = sm.getFileManager().getOptionalFileRef(path))
+    if (OptionalFileEntryRef entry = fileAt(sm.getFileManager(), path))
         return sm.createFileID(*entry, loc, kind);
     /* A virtual file system may not reach the real disk: the text itself is enough. */
     auto buffer = llvm::MemoryBuffer::getFile(path);
@@ -215,7 +230,7 @@ void cellAddDependency(PluginState &state, StringRef path, SourceLocation loc)
     if (path.empty() || !state.dependencies.insert(path.str()).second)
         return;
     SourceLocation from = state.sources().getFileLoc(loc);
-    OptionalFileEntryRef entry = state.sources().getFileManager().getOptionalFileRef(path);
+    OptionalFileEntryRef entry = fileAt(state.sources().getFileManager(), path);
     if (entry)
         reportFile(state, state.sources().createFileID(*entry, from, SrcMgr::C_User), from);
 }

@@ -57,9 +57,10 @@ struct decimal {
 
 static bool parse_decimal(const char *text, size_t length, struct decimal *d)
 {
-    const char *end = text + length;
-
     *d = (struct decimal){0};
+    if (length == 0) /* also where there is no text at all: nothing to point into */
+        return false;
+    const char *end = text + length;
     if (text < end && (*text == '-' || *text == '+'))
         d->negative = *text++ == '-';
     d->before = text;

@@ -346,7 +346,7 @@ TEST(connections_that_were_lost_while_idle_are_replaced)
     pg_pool_close(pool);
 }
 
-static void *hold_a_while(void *argument)
+static void *hold_until_unlocked(void *argument)
 {
     struct worker *w = argument;
     struct pg_failure f;
@@ -364,8 +364,10 @@ TEST(a_write_finds_a_connection_when_all_were_lost_just_now)
     enum { ALL = 4 };
     if (!url())
         return;
-    struct pg_pool *pool = open_pool(ALL), *killer = open_pool(1);
-    struct pg_prepared *slow = prepare(pool, "SELECT $1 FROM pg_sleep(0.2)"), *s = prepare(pool, "SELECT $1");
+    struct pg_pool *pool = open_pool(ALL), *killer = open_pool(1), *locker = open_pool(1);
+    struct pg_prepared *slow = prepare(pool, "SELECT $1 FROM pg_advisory_xact_lock_shared(78)"),
+                       *s = prepare(pool, "SELECT $1");
+    struct pg_link *holder = NULL;
     atomic_int wrong = 0;
     struct worker w = {pool, slow, NULL, 0, 0, &wrong};
     pthread_t threads[ALL];
@@ -373,18 +375,23 @@ TEST(a_write_finds_a_connection_when_all_were_lost_just_now)
     struct pg_failure f;
     PGresult *result = NULL;
 
-    execute(killer, "SELECT 1");
-    for (int i = 0; i < ALL; i++)
-        pthread_create(&threads[i], NULL, hold_a_while, &w);
+    REQUIRE(pg_pool_pin(locker, &forever, &holder, &f) == CELL_OK);
+    REQUIRE(pg_link_exec(holder, "SELECT pg_advisory_lock(78)", &forever, NULL, &f) == CELL_OK);
+    for (int i = 0; i < ALL; i++) {
+        char all_wait[160];
+        snprintf(all_wait, sizeof(all_wait), "SELECT 1 WHERE (SELECT count(*) FROM pg_locks WHERE NOT granted) > %d", i);
+        pthread_create(&threads[i], NULL, hold_until_unlocked, &w);
+        wait_until_it_runs(killer, all_wait);
+    }
+    REQUIRE(pg_link_exec(holder, "SELECT pg_advisory_unlock(78)", &forever, NULL, &f) == CELL_OK);
     for (int i = 0; i < ALL; i++)
         pthread_join(threads[i], NULL);
     pg_pool_count(pool, &n);
     CHECK(wrong == 0 && n.connects == ALL);
-    /* Sooner than a connection counts as idle, so that nobody looks whether it lives. */
-    execute(killer, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND "
-                    "backend_type = 'client backend'");
-    wait_until_it_runs(killer, "SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
-                               "AND backend_type = 'client backend')");
+    pg_pool_unpin(locker, holder, true);
+    pg_pool_close(locker);
+    /* Mostly sooner than a connection counts as idle, so that nobody looks whether it lives. */
+    kill_backends(killer);
     REQUIRE(run_int(pool, NULL, s, 7, PG_RUN_WRITE, &forever, &result, &f) == CELL_OK);
     CHECK(int_of(result) == 7);
     PQclear(result);

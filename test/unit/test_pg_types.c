@@ -2,6 +2,7 @@
 /* C types and PostgreSQL types, both ways. */
 // LIBS: cell_postgres_sanitized
 #include "pg_build.h"
+#include "postgres/codec.h"
 #include "postgres/sql.h"
 
 static struct pg_arena arena;
@@ -11,6 +12,18 @@ static const char *printed(const char *text)
     struct pg_type_use t;
     char why[128];
     return pg_type_parse(&arena, text, &t, why) < 0 ? why[0] ? "refused" : "no reason" : pg_type_name(&arena, &t);
+}
+
+TEST(what_is_no_number_is_no_numeric_also_where_there_is_no_text)
+{
+    static const char *const bad[] = {"", "-", ".", "-.", "1.2.3", "1e3", "NaN ", "0x1", " 1"};
+    struct pg_encoded value;
+
+    CHECK(pg_numeric_from_text(NULL, 0, &arena, &value) == CELL_INVALID_ARGUMENT);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        CHECK(pg_numeric_from_text(bad[i], strlen(bad[i]), &arena, &value) == CELL_INVALID_ARGUMENT);
+    CHECK(pg_numeric_from_text("-1.", 3, &arena, &value) == CELL_OK && value.length == 10);
+    pg_arena_free(&arena);
 }
 
 TEST(names_of_types_are_printed_as_format_type_does)

@@ -22,10 +22,10 @@ static const char *url(void)
     return made;
 }
 
-static struct pg_pool *open_pool(uint32_t connections)
+static struct pg_pool *open_slow_pool(uint32_t connections, uint32_t slow_ms)
 {
     const struct pg_pool_options options = {
-        .conninfo = url(), .connections = connections, .statements = 16, .share_commits = true};
+        .conninfo = url(), .connections = connections, .statements = 16, .slow_ms = slow_ms, .share_commits = true};
     struct pg_failure f;
     struct pg_pool *pool = NULL;
 
@@ -35,6 +35,8 @@ static struct pg_pool *open_pool(uint32_t connections)
     }
     return pool;
 }
+
+static struct pg_pool *open_pool(uint32_t connections) { return open_slow_pool(connections, 0); }
 
 /* Runs a statement with one int4 parameter. */
 static int run_int(struct pg_pool *pool, struct pg_link *link, struct pg_prepared *s, int32_t value, unsigned flags,
@@ -288,7 +290,8 @@ TEST(a_read_behind_a_statement_that_hangs_moves_to_another_connection)
 {
     if (!url())
         return;
-    struct pg_pool *pool = open_pool(1); /* only one that is shared, so that it must be behind */
+    /* Only one that is shared, and slow so late that the read comes before: so it must be behind. */
+    struct pg_pool *pool = open_slow_pool(1, 1000);
     struct pg_link *holder = NULL;
     struct pg_prepared *stuck = prepare(pool, "SELECT $1 FROM pg_advisory_xact_lock(77)"),
                        *fast = prepare(pool, "SELECT $1");
@@ -379,7 +382,8 @@ TEST(a_write_finds_a_connection_when_all_were_lost_just_now)
     REQUIRE(pg_link_exec(holder, "SELECT pg_advisory_lock(78)", &forever, NULL, &f) == CELL_OK);
     for (int i = 0; i < ALL; i++) {
         char all_wait[160];
-        snprintf(all_wait, sizeof(all_wait), "SELECT 1 WHERE (SELECT count(*) FROM pg_locks WHERE NOT granted) > %d", i);
+        snprintf(all_wait, sizeof(all_wait), "SELECT 1 WHERE (SELECT count(*) FROM pg_locks WHERE NOT granted) > %d",
+                 i);
         pthread_create(&threads[i], NULL, hold_until_unlocked, &w);
         wait_until_it_runs(killer, all_wait);
     }

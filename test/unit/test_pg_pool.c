@@ -394,8 +394,11 @@ TEST(a_write_finds_a_connection_when_all_were_lost_just_now)
     CHECK(wrong == 0 && n.connects == ALL);
     pg_pool_unpin(locker, holder, true);
     pg_pool_close(locker);
-    /* Mostly sooner than a connection counts as idle, so that nobody looks whether it lives. */
-    kill_backends(killer);
+    /* All at once: mostly sooner than a connection counts as idle, so that nobody looks whether it lives. */
+    execute(killer, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND "
+                    "backend_type = 'client backend'");
+    wait_until_it_runs(killer, "SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+                               "AND backend_type = 'client backend')");
     REQUIRE(run_int(pool, NULL, s, 7, PG_RUN_WRITE, &forever, &result, &f) == CELL_OK);
     CHECK(int_of(result) == 7);
     PQclear(result);

@@ -20,8 +20,9 @@
 /* A wait longer than this is not worth spinning for; twice what waking somebody takes at worst, so that two sides that
  * sleep by turns find back to spinning. */
 #define MOST_SPIN_NS 100000u
-#define SLICE_NS (50 * CELL_NS_PER_MS)
-#define FUTEX_SLICES 20
+/* Nobody wakes who sleeps when the other side is killed: that is known after two slices at most. */
+#define SLICE_NS (20 * CELL_NS_PER_MS)
+#define FUTEX_SLICES 50
 
 static inline void pause_cpu(void)
 {

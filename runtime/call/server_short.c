@@ -37,8 +37,8 @@ static bool good_for_it(const struct cell_server *s, const struct server_conn *c
            !atomic_load_explicit(&s->draining, memory_order_relaxed);
 }
 
-/* Takes the request. False: it is for the usual way. */
-static bool take_request(struct short_serving *v, const struct cell_received *received)
+/* Takes the request. False: it is for the usual way, wherever it is now. */
+static bool take_request(struct short_serving *v, struct cell_received *received)
 {
     const struct cell_server *s = v->s;
     const struct cell_frame *f = &received->frame;
@@ -50,8 +50,10 @@ static bool take_request(struct short_serving *v, const struct cell_received *re
     if (!v->layouts->in.short_size || !v->layouts->out.short_size || received->message_len > CELL_SMALL_MESSAGE)
         return false;
     uint64_t *small = v->conn->small;
-    if (received->message != (const uint8_t *)small) /* it is the transport's until the handler looks for more */
-        memcpy(small, received->message, received->message_len);
+    if (received->message != (const uint8_t *)small) { /* it is the transport's until the handler looks for more */
+        memmove(small, received->message, received->message_len); /* or lies there already, but not at the beginning */
+        received->message = (const uint8_t *)small;
+    }
     v->placed = v->placed || cell_gate_try_quietly(&v->conn->caller->gate);
     return v->placed && cell_short_take(&v->layouts->in, small, received->message_len);
 }

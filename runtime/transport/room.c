@@ -10,7 +10,7 @@
 
 /* Pauses before a sender sleeps: a receiver that is awake takes the next message within that. */
 #define BRIEF_FOR_ROOM 200
-#define SLICE_NS (50 * CELL_NS_PER_MS)
+#define SLICE_NS (20 * CELL_NS_PER_MS)
 
 static int fail_ended(struct unix_conn *c, struct cell_error *e)
 {

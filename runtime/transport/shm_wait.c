@@ -20,8 +20,9 @@
 /* A wait longer than this is not worth spinning for; twice what waking somebody takes at worst, so that two sides that
  * sleep by turns find back to spinning. */
 #define MOST_SPIN_NS 100000u
-#define SLICE_NS (50 * CELL_NS_PER_MS)
-#define FUTEX_SLICES 20
+/* Nobody wakes who sleeps when the other side is killed: that is known after two slices at most. */
+#define SLICE_NS (20 * CELL_NS_PER_MS)
+#define FUTEX_SLICES 50
 
 static inline void pause_cpu(void)
 {
@@ -78,9 +79,10 @@ static uint64_t spin_ns(const struct cell_shm *s)
     return ns < MOST_SPIN_NS ? ns : MOST_SPIN_NS;
 }
 
-static const uint8_t *spin(struct unix_conn *c, uint64_t began_ns, uint64_t deadline_ns)
+/* *now_ns: when that began, then when it ended. */
+static const uint8_t *spin(struct unix_conn *c, uint64_t *now_ns, uint64_t deadline_ns)
 {
-    uint64_t end = began_ns + spin_ns(c->shm), now = began_ns;
+    uint64_t began = *now_ns, end = began + spin_ns(c->shm), now = began;
     const uint8_t *slot = NULL;
     end = end < deadline_ns ? end : deadline_ns;
     while (!slot && now < end && !is_interrupted(c)) {
@@ -88,7 +90,8 @@ static const uint8_t *spin(struct unix_conn *c, uint64_t began_ns, uint64_t dead
         now = cell_now_ns();
     }
     if (slot)
-        note_wait(c->shm, now - began_ns);
+        note_wait(c->shm, now - began);
+    *now_ns = now;
     return slot;
 }
 
@@ -128,11 +131,10 @@ static int end_idle(struct unix_conn *c, const uint8_t **slot, struct cell_error
     return CELL_OK;
 }
 
-CELL_HOT static int sleep_until_message(struct unix_conn *c, const uint8_t **slot, uint64_t began_ns,
+CELL_HOT static int sleep_until_message(struct unix_conn *c, const uint8_t **slot, uint64_t began_ns, uint64_t now,
                                         uint64_t deadline_ns, struct cell_error *e)
 {
     struct cell_shm *s = c->shm;
-    uint64_t now = began_ns;
     cell_ring_release(&s->in);
     for (unsigned slices = 0;; slices++) {
         if (is_interrupted(c))
@@ -184,11 +186,11 @@ CELL_HOT int cell_shm_wait_message(struct unix_conn *c, const uint8_t **slot, ui
     }
     if (c->buffer)
         cell_unix_drop_buffer(c); /* of the time before the ring */
-    uint64_t began = cell_now_ns();
+    uint64_t began = cell_now_ns(), now = began;
     if (!s->hung)
-        found = spin(c, began, deadline_ns);
+        found = spin(c, &now, deadline_ns);
     if (!found)
-        return sleep_until_message(c, slot, began, deadline_ns, e);
+        return sleep_until_message(c, slot, began, now, deadline_ns, e);
     *slot = found;
     return CELL_OK;
 }

@@ -82,11 +82,11 @@ static UNUSED int handle_count(cell_ctx *c, const void *in, void *const *out)
 {
     const struct count_in *i = in;
     struct item batch[128];
-    uint64_t done = 0;
+    uint64_t done = 0, most = i->batch && i->batch < 128 ? i->batch : 128; /* whatever a client says */
     int r = 0;
     say_entered();
     while (r >= 0 && done < i->n) {
-        uint64_t n = i->n - done < i->batch ? i->n - done : i->batch;
+        uint64_t n = i->n - done < most ? i->n - done : most;
         for (uint64_t k = 0; k < n; k++)
             batch[k] = (struct item){i->from + done + k, {~(i->from + done + k)}};
         r = cell_stream_put(cell_ctx_stream(c), batch, n);
@@ -138,8 +138,8 @@ static UNUSED int handle_sum(cell_ctx *c, const void *in, void *const *out)
         if (n == 0)
             r = cell_stream_next(cell_ctx_stream(c), some); /* says why */
     }
-    o->data.len = i->reply;
     o->data.ptr = i->reply ? cell_ctx_alloc(c, i->reply) : NULL;
+    o->data.len = o->data.ptr ? i->reply : 0;
     return say_left(c, r < 0 ? r : 3);
 }
 

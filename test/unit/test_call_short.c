@@ -3,6 +3,9 @@
 #include "call_fixture.h"
 
 #include "call/call.h"
+#include "transport/transport.h"
+#include "wire/hello.h"
+#include "wire/limits.h"
 
 enum { REFUSE = -1, ANNOTATE = -2, REMAINING = -3 };
 
@@ -44,9 +47,9 @@ static void warm_up(cell_ctx *c)
         CHECK(call_add(c, i, 0, &sum) == 0 && sum == i);
 }
 
-static void begin(struct pair *p)
+static void begin_with(struct pair *p, uint32_t max_threads)
 {
-    *p = (struct pair){.client = NULL};
+    *p = (struct pair){.d = {.options.max_threads = max_threads}};
     for (size_t i = 0; i < DEMO_COUNT; i++) {
         p->methods[i] = *demo_handlers[i];
         p->served[i] = &p->methods[i];
@@ -59,6 +62,8 @@ static void begin(struct pair *p)
     p->c = demo_ctx(&p->client);
     warm_up(p->c);
 }
+
+static void begin(struct pair *p) { begin_with(p, 0); }
 
 static void end(struct pair *p)
 {
@@ -227,3 +232,91 @@ TEST(asynchronous_ones_come_in_any_order)
     }
     end(&p);
 }
+
+/* ---- a client by hand, whose messages have their headers in the slots ---- */
+
+#define AT_ONCE 8
+
+/* `rest` more bytes in the fixed part than the server knows. */
+static int send_request(struct cell_conn *conn, uint64_t id, int32_t a, uint32_t rest, bool more)
+{
+    uint32_t message[128] = {16 + rest, 8 + rest, (uint32_t)a, 5};
+    const struct cell_frame f = {.kind = CELL_FRAME_CALL, .code = demo_add, .id = id, .length = 16 + rest};
+    const struct iovec parts[] = {{message, 8}, {message + 2, 8 + rest}}; /* so that it is not seen what it is */
+    return more ? cell_conn_send_more(conn, &f, parts, 2, CELL_NO_DEADLINE, NULL)
+                : cell_conn_send(conn, &f, parts, 2, CELL_NO_DEADLINE, NULL);
+}
+
+static bool is_answered(struct cell_conn *conn, uint64_t id, int32_t sum)
+{
+    struct cell_received r;
+    int32_t got = 0;
+    if (cell_conn_recv(conn, &r, cell_now_ns() + 60000 * CELL_NS_PER_MS, NULL) < 0 || r.message_len != 32)
+        return false;
+    memcpy(&got, r.message + 24, sizeof(got)); /* behind the reference of the only out parameter */
+    return r.frame.kind == CELL_FRAME_REPLY && r.frame.id == id && r.frame.code == 5 && got == sum;
+}
+
+static struct cell_conn *connect_by_hand(void)
+{
+    const struct cell_connect_options o = {.deadline_ns = CELL_NO_DEADLINE, .max_payload = CELL_MAX_MESSAGE};
+    struct cell_greeting g = {.cell = "demo", .abi = "lp64-le"};
+    struct cell_buffer b = {0};
+    struct cell_conn *conn = NULL;
+    struct cell_received r;
+    struct cell_frame f;
+    memcpy(g.fingerprint, demo_fingerprint, sizeof(g.fingerprint));
+    CHECK(cell_transport_unix.connect(demo_address, &o, &conn, NULL) == CELL_OK);
+    CHECK(cell_greeting_encode(&g, CELL_FRAME_HELLO, CELL_CHANNEL_APP, &f, &b, NULL) >= 0);
+    const struct iovec part = {b.data, b.len};
+    CHECK(cell_conn_send(conn, &f, &part, 1, CELL_NO_DEADLINE, NULL) == CELL_OK);
+    CHECK(cell_conn_recv(conn, &r, CELL_NO_DEADLINE, NULL) == CELL_OK && r.frame.code == 0);
+    CHECK(cell_conn_offer_shm(conn, NULL) == CELL_OK);
+    cell_buffer_free(&b);
+    return conn;
+}
+
+struct rival {
+    cell_ctx *c;
+    atomic_bool stop;
+    int failed;
+};
+
+static void *call_all_the_time(void *arg)
+{
+    struct rival *k = arg;
+    int32_t sum = 0;
+    for (int32_t i = 0; !atomic_load(&k->stop); i++)
+        k->failed += call_add(k->c, i, 1, &sum) != 1 || sum != i + 1;
+    return NULL;
+}
+
+/* With a rival for the only place of a handler, calls that came by the short way have to wait for it on the usual one.
+ */
+static void call_with_headers(bool rivalry)
+{
+    struct pair p;
+    pthread_t thread;
+    uint64_t id = 0;
+    begin_with(&p, rivalry ? 1 : 0);
+    struct rival k = {.c = p.c};
+    struct cell_conn *conn = connect_by_hand();
+    if (rivalry)
+        REQUIRE(pthread_create(&thread, NULL, call_all_the_time, &k) == 0);
+    for (int round = 0; round < 300; round++) {
+        for (int i = 0; i < AT_ONCE; i++)
+            CHECK(send_request(conn, id + (uint64_t)i + 1, round + i, i == 5 ? 400 : 0, i + 1 < AT_ONCE) == CELL_OK);
+        for (int i = 0; i < AT_ONCE; i++)
+            CHECK(is_answered(conn, ++id, round + i + 5));
+    }
+    CHECK_STR(cell_conn_ops(conn)->name, "shm");
+    atomic_store(&k.stop, true);
+    if (rivalry)
+        pthread_join(thread, NULL);
+    CHECK(k.failed == 0);
+    cell_conn_close(conn);
+    end(&p);
+}
+
+TEST(a_request_with_its_header_in_the_slot_is_served_as_any_other) { call_with_headers(false); }
+TEST(also_when_it_has_to_wait_for_its_turn) { call_with_headers(true); }

@@ -309,14 +309,17 @@ static void finishUnit(PluginState &state)
     if (diags.hasErrorOccurred())
         return;
     cellRecordUses(state);
-    if (!state.sessionIfAny())
+    cell_session *session = state.included.empty() ? state.sessionIfAny() : state.session(SourceLocation());
+    if (!session)
         return;
+    for (const auto &cell : state.included)
+        cell_session_built_on(session, cell.first.c_str(), cell.second.c_str());
     cellDriftRemarks(state);
     cellApplyPlans(state);
     if (diags.hasErrorOccurred())
         return;
     cell_error e = {};
-    if (cell_session_commit(state.sessionIfAny(), &e) < 0)
+    if (cell_session_commit(session, &e) < 0)
         cellReport(diags, SourceLocation(), CellDiag::CommitFailed) << cellPrintable(e.text);
 }
 

@@ -6,6 +6,7 @@
 #include "clang/Lex/Preprocessor.h"
 #include "clang/Sema/ExternalSemaSource.h"
 #include "clang/Sema/TypoCorrection.h"
+#include "llvm/Support/Path.h"
 
 #include <ctime>
 
@@ -19,18 +20,52 @@ bool cellIsInjected(PluginState &state, const Decl *d)
     return loc.isValid() && state.injected.count(state.sources().getFileID(state.sources().getExpansionLoc(loc)));
 }
 
-const diff_change *cellDriftField(PluginState &state, const RecordDecl *record, StringRef name, CellDrift *&drift)
+/* The text of an import or expansion is .cell/inject/CELL-HASH.h. */
+StringRef cellOwnerOf(PluginState &state, SourceLocation loc)
 {
-    if (!record->getIdentifier() || !cellIsInjected(state, record))
-        return nullptr;
-    for (auto &entry : state.drifts)
-        for (uint32_t i = 0; i < entry.second.diff->n; i++) {
-            const diff_change &c = entry.second.diff->changes[i];
-            if ((c.rule == DIFF_FIELD_REMOVED || c.rule == DIFF_FIELD_RENAMED) && record->getName() == c.owner &&
-                c.member && name == c.member) {
-                drift = &entry.second;
-                return &c;
+    StringRef path = state.sources().getFilename(state.sources().getExpansionLoc(loc));
+    StringRef folder = llvm::sys::path::parent_path(path), name = llvm::sys::path::filename(path);
+    bool ours = llvm::sys::path::filename(folder) == "inject" &&
+                llvm::sys::path::filename(llvm::sys::path::parent_path(folder)) == ".cell";
+    return ours ? name.rsplit('-').first : StringRef();
+}
+
+const diff_change *cellDriftField(PluginState &state, const RecordDecl *&record, StringRef name, CellDrift *&drift)
+{
+    if (record->getIdentifier() && cellIsInjected(state, record))
+        for (auto &entry : state.drifts)
+            for (uint32_t i = 0; i < entry.second.diff->n; i++) {
+                const diff_change &c = entry.second.diff->changes[i];
+                if ((c.rule == DIFF_FIELD_REMOVED || c.rule == DIFF_FIELD_RENAMED) && record->getName() == c.owner &&
+                    c.member && name == c.member) {
+                    drift = &entry.second;
+                    return &c;
+                }
             }
+    const auto *derived = dyn_cast<CXXRecordDecl>(record);
+    if (!derived || !derived->hasDefinition())
+        return nullptr;
+    for (const CXXBaseSpecifier &base : derived->bases()) {
+        const RecordDecl *of = base.getType()->getAsCXXRecordDecl();
+        const diff_change *found = of ? cellDriftField(state, of, name, drift) : nullptr;
+        if (found) {
+            record = of;
+            return found;
+        }
+    }
+    return nullptr;
+}
+
+const diff_change *cellDriftImplicitField(PluginState &state, const RecordDecl *&record, StringRef name,
+                                          CellDrift *&drift)
+{
+    if (state.drifts.empty() || !state.parser())
+        return nullptr;
+    for (const DeclContext *scope = state.sema().CurContext; scope; scope = scope->getParent())
+        if (const auto *around = dyn_cast<CXXRecordDecl>(scope)) {
+            record = around;
+            if (const diff_change *found = cellDriftField(state, record, name, drift))
+                return found;
         }
     return nullptr;
 }
@@ -64,10 +99,14 @@ class DriftSource : public ExternalSemaSource
     {
         const auto *record = dyn_cast_or_null<RecordDecl>(context);
         const IdentifierInfo *name = typo.getName().getAsIdentifierInfo();
+        const diff_change *change = nullptr;
         CellDrift *drift = nullptr;
-        if (kind != Sema::LookupMemberName || !record || !name || state.sema().isSFINAEContext())
+        if (!name || state.sema().isSFINAEContext())
             return TypoCorrection();
-        const diff_change *change = cellDriftField(state, record, name->getName(), drift);
+        if (kind == Sema::LookupMemberName && record)
+            change = cellDriftField(state, record, name->getName(), drift);
+        else if (kind == Sema::LookupOrdinaryName && !context)
+            change = cellDriftImplicitField(state, record, name->getName(), drift);
         if (!change || change->rule != DIFF_FIELD_RENAMED)
             return TypoCorrection();
         for (FieldDecl *field : record->fields())
@@ -96,13 +135,12 @@ void cellDriftNote(DiagnosticsEngine &diags, CellDrift &drift)
         << date(", first seen here on ", drift.cell->schema_time) << drift.cell->baseline_is_lock;
 }
 
-const CellDrift *cellDriftOf(PluginState &state, session_cell *cell, SourceLocation loc)
+const CellDrift *cellDriftOf(PluginState &state, cell_session *session, session_cell *cell, SourceLocation loc)
 {
     auto found = state.drifts.find(cell->name);
     if (found != state.drifts.end())
         return &found->second;
-    cell_session *session = state.sessionIfAny();
-    const cell_schema *before = session ? cell_session_baseline(session, cell) : nullptr;
+    const cell_schema *before = cell_session_baseline(session, cell);
     const cell_schema *now = before ? cell_session_schema(session, cell, nullptr) : nullptr;
     cell_diff *diff = nullptr;
     if (!now || cell_diff_new(before, now, &diff, nullptr) < 0)
@@ -121,8 +159,34 @@ const CellDrift *cellDriftOf(PluginState &state, session_cell *cell, SourceLocat
     return &drift;
 }
 
+void cellDriftOfIncluded(PluginState &state)
+{
+    SourceManager &sm = state.sources();
+    SourceLocation start = sm.getLocForStartOfFile(sm.getMainFileID());
+    cell_session *session = state.mirrorSession();
+    std::set<std::string> names;
+    void *iterator = nullptr;
+    if (!session)
+        return;
+    const cell_config *config = cell_session_config(session);
+    for (uint32_t i = 0; i < config->ncells; i++)
+        names.insert(config->cells[i].name);
+    while (const char *name = cell_session_recorded(session, &iterator))
+        names.insert(name);
+    for (const std::string &name : names) {
+        session_cell *cell = nullptr;
+        if (!state.pp.getIdentifierInfo("cellgen_" + name + "_fingerprint")->isFromAST() ||
+            cell_session_cell(session, name.c_str(), &cell) < 0)
+            continue;
+        state.included[name] = cell->fingerprint;
+        cellDriftOf(state, session, cell, start);
+    }
+}
+
 void cellDriftRemarks(PluginState &state)
 {
+    if (state.pp.getLangOpts().isCompilingModule()) /* whoever imports it knows */
+        return;
     for (auto &entry : state.drifts) {
         CellDrift &drift = entry.second;
         if (drift.diff->n && drift.reported.empty())

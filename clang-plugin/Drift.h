@@ -5,13 +5,23 @@
 
 #include "State.h"
 
-/* Compares the cell with its baseline; NULL when there is none or nothing changed. On the first call for a cell the
- * uses of what is gone are watched from then on, and retyped fields are reported at `loc`. */
-const CellDrift *cellDriftOf(PluginState &state, session_cell *cell, clang::SourceLocation loc);
+/* Compares the cell, which is of that session, with its baseline; NULL when there is none or nothing changed. On the
+ * first call for a cell the uses of what is gone are watched from then on; it was imported at `loc`. */
+const CellDrift *cellDriftOf(PluginState &state, cell_session *session, session_cell *cell, clang::SourceLocation loc);
 
-/* The change that removed or renamed field `name` of a type that an import declared; NULL = none. */
-const diff_change *cellDriftField(PluginState &state, const clang::RecordDecl *record, llvm::StringRef name,
+/* The same for all cells that a precompiled header or a module has imported: asks nobody, for what this unit compiles
+ * against is what those were built from, and that is on the disk. Call when one has been read. */
+void cellDriftOfIncluded(PluginState &state);
+
+/* The change that removed or renamed field `name` of a type that an import declared, or of a base of it: `record` is
+ * set to which one. NULL = none. */
+const diff_change *cellDriftField(PluginState &state, const clang::RecordDecl *&record, llvm::StringRef name,
                                   CellDrift *&drift);
+/* The same for a name that stands alone in a member function of the type. */
+const diff_change *cellDriftImplicitField(PluginState &state, const clang::RecordDecl *&record, llvm::StringRef name,
+                                          CellDrift *&drift);
+/* The cell whose text the place is in; "" for none. */
+llvm::StringRef cellOwnerOf(PluginState &state, clang::SourceLocation loc);
 /* True for what an import declared; a user's own declaration may have the same name. */
 bool cellIsInjected(PluginState &state, const clang::Decl *d);
 /* Since when, and what was there before: once a cell. */

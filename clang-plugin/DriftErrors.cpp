@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * Our sentence in place of Clang's. Sema says "no member named 'email'" of a field that the cell no longer has, also in
- * offsetof, where nobody is asked for corrections; and "'auth_forget' is unavailable" of what stayed declared for the
- * sake of its sentence. This consumer stands before the compilation's own: such an error becomes ours, with a fix-it
- * when it was a renaming, and what Clang notes about its own is left out. Errors that Sema only tries (SFINAE) never
- * come here. The number of errors stays what it was.
+ * offsetof, where nobody is asked for corrections; "'auth_forget' is unavailable" of what stayed declared for the sake
+ * of its sentence; and "too few arguments" of a call whose method has more now. This consumer stands before the
+ * compilation's own: such an error becomes ours, with a fix-it when it was a renaming, and what Clang notes about its
+ * own is left out. Errors that Sema only tries (SFINAE) never come here. The number of errors stays what it was.
  *
  * It leaves out what is only said because something else failed (Absent.h). That counts as no error; one that counts
  * came before.
  */
 #include "Absent.h"
-#include "ClangCompat.h"
 #include "Diagnostics.h"
 #include "Drift.h"
+#include "DriftFind.h"
 
-#include "clang/AST/Decl.h"
-#include "clang/AST/Type.h"
-#include "clang/Basic/DiagnosticSema.h"
 #include "clang/Lex/Lexer.h"
 #include "clang/Lex/Preprocessor.h"
 
@@ -30,17 +27,10 @@ struct DriftErrorsLink {
 namespace
 {
 
-struct Found {
-    CellDrift *drift = nullptr;
-    const diff_change *change = nullptr;
-    SourceLocation loc;
-    std::string name, now; /* what stands there, and what to write; "" = nothing that is known */
-};
-
 class DriftErrors : public DiagnosticConsumer
 {
   public:
-    DriftErrors(DiagnosticsEngine &diags, std::shared_ptr<DriftErrorsLink> l) : link(std::move(l))
+    DriftErrors(DiagnosticsEngine &d, std::shared_ptr<DriftErrorsLink> l) : diags(d), link(std::move(l))
     {
         inner = diags.getClient();
         if (diags.ownsClient())
@@ -51,17 +41,20 @@ class DriftErrors : public DiagnosticConsumer
 
     void clear() override
     {
+        held.clear();
         inner->clear();
         count();
     }
     void BeginSourceFile(const LangOptions &lang, const Preprocessor *pp) override { inner->BeginSourceFile(lang, pp); }
     void EndSourceFile() override
     {
+        release(0);
         inner->EndSourceFile();
         count();
     }
     void finish() override
     {
+        release(0);
         inner->finish();
         count();
     }
@@ -69,22 +62,19 @@ class DriftErrors : public DiagnosticConsumer
 
     void HandleDiagnostic(DiagnosticsEngine::Level level, const Diagnostic &info) override
     {
-        if (level == DiagnosticsEngine::Note && replaced)
+        if (!held.empty() && settle(level, info))
             return;
-        Found found;
-        if (level != DiagnosticsEngine::Note)
+        if (level != DiagnosticsEngine::Note) {
             leftOut = failed && link->state && cellIsEcho(*link->state, level, info);
+            replaced = false;
+        }
         if (leftOut) {
             if (level >= DiagnosticsEngine::Error)
                 moreErrors();
             return;
         }
-        replaced = level >= DiagnosticsEngine::Error && link->state && find(info, found);
-        if (replaced) {
-            if (said.insert({place(found.loc), found.change}).second)
-                report(found);
+        if (replaced || (level >= DiagnosticsEngine::Error && replaces(level, info)))
             return;
-        }
         failed |= level >= DiagnosticsEngine::Error;
         inner->HandleDiagnostic(level, info);
         count();
@@ -101,104 +91,70 @@ class DriftErrors : public DiagnosticConsumer
     /* The engine has counted one that nobody saw: those that are seen may be as many as ever. */
     void moreErrors()
     {
-        DiagnosticsEngine &diags = link->state->diags();
         if (unsigned limit = diags.getDiagnosticOptions().ErrorLimit)
             diags.setErrorLimit(limit + ++uncounted);
     }
 
-    unsigned place(SourceLocation loc) const { return link->state->sources().getFileLoc(loc).getRawEncoding(); }
-
-    bool find(const Diagnostic &info, Found &found)
+    /* Of a type that is gone Sema may say so at its name and at what needs it: once a line will do. */
+    unsigned place(const CellGone &found) const
     {
-        switch (info.getID()) {
-        case diag::err_no_member:
-        case diag::err_no_member_suggest:
-        case diag::err_field_designator_unknown:
-        case diag::err_field_designator_unknown_suggest:
-            return findMember(info, found);
-        case diag::err_unavailable_message:
-            return findUnavailable(info, found);
-        default:
+        const SourceManager &sm = link->state->sources();
+        SourceLocation loc = sm.getFileLoc(found.loc);
+        if (found.change->rule == DIFF_TYPE_REMOVED)
+            loc = sm.translateLineCol(sm.getFileID(loc), sm.getSpellingLineNumber(loc), 1);
+        return loc.getRawEncoding();
+    }
+
+    /* True when the error is not shown now: ours was, or it waits for its note. */
+    bool replaces(DiagnosticsEngine::Level level, const Diagnostic &info)
+    {
+        CellGone found;
+        if (!link->state)
+            return false;
+        if (cellMayBeCall(*link->state, info)) {
+            held.emplace_back(level, info);
+            return true;
+        }
+        replaced = cellFindGone(*link->state, info, found);
+        if (replaced)
+            report(found);
+        return replaced;
+    }
+
+    /* An error that is held is ours when a note after it says so; Clang's notes then show what to write, and in which
+     * instance of a template. True when this one is held as well. */
+    bool settle(DiagnosticsEngine::Level level, const Diagnostic &info)
+    {
+        CellGone found;
+        if (level != DiagnosticsEngine::Note || !link->state) {
+            release(0);
             return false;
         }
-    }
-
-    static std::string nameOf(const Diagnostic &info)
-    {
-        if (info.getArgKind(0) == DiagnosticsEngine::ak_identifierinfo)
-            return info.getArgIdentifier(0)->getName().str();
-        if (info.getArgKind(0) == DiagnosticsEngine::ak_declarationname)
-            return DeclarationName::getFromOpaqueInteger(info.getRawArg(0)).getAsString();
-        return "";
-    }
-
-    static const RecordDecl *recordOf(const Diagnostic &info)
-    {
-        if (info.getArgKind(1) == DiagnosticsEngine::ak_declcontext)
-            return dyn_cast<RecordDecl>(reinterpret_cast<DeclContext *>(info.getRawArg(1)));
-        if (info.getArgKind(1) == DiagnosticsEngine::ak_nameddecl)
-            return dyn_cast<RecordDecl>(reinterpret_cast<NamedDecl *>(info.getRawArg(1)));
-        if (info.getArgKind(1) != DiagnosticsEngine::ak_qualtype)
-            return nullptr;
-        QualType type = QualType::getFromOpaquePtr(reinterpret_cast<void *>(info.getRawArg(1)));
-        const auto *record = type->getAs<RecordType>();
-        return record ? record->getDecl() : nullptr;
-    }
-
-    bool findMember(const Diagnostic &info, Found &found)
-    {
-        const RecordDecl *record = info.getNumArgs() >= 2 ? recordOf(info) : nullptr;
-        found.name = nameOf(info);
-        if (!record || found.name.empty())
-            return false;
-        found.change = cellDriftField(*link->state, record, found.name, found.drift);
-        if (!found.change)
-            return false;
-        if (found.change->rule == DIFF_FIELD_RENAMED)
-            found.now = found.change->now;
-        found.loc = info.getLocation();
-        /* offsetof is reported where it begins; the member's name ends its range. */
-        if (info.getArgKind(1) == DiagnosticsEngine::ak_nameddecl && info.getNumRanges())
-            found.loc = info.getRange(0).getEnd();
-        return true;
-    }
-
-    /* What was declared unavailable has the sentence as its message. */
-    bool findUnavailable(const Diagnostic &info, Found &found)
-    {
-        if (info.getNumArgs() < 2 || info.getArgKind(0) != DiagnosticsEngine::ak_nameddecl ||
-            info.getArgKind(1) != DiagnosticsEngine::ak_std_string)
-            return false;
-        const auto *declared = reinterpret_cast<NamedDecl *>(info.getRawArg(0));
-        const std::string &message = info.getArgStdStr(1);
-        if (!declared->getIdentifier() || !cellIsInjected(*link->state, declared))
-            return false;
-        found.name = declared->getName().str();
-        found.loc = info.getLocation();
-        for (auto &entry : link->state->drifts)
-            for (uint32_t i = 0; i < entry.second.diff->n; i++) {
-                const diff_change &c = entry.second.diff->changes[i];
-                if (message != c.sentence)
-                    continue;
-                found.drift = &entry.second;
-                found.change = &c;
-                found.now = newName(c, declared);
-                return true;
-            }
+        if (!cellFindCall(*link->state, held.front(), info, found)) {
+            held.emplace_back(level, info);
+            return true;
+        }
+        replaced = !report(found);
+        if (replaced)
+            held.clear();
+        release(1);
         return false;
     }
 
-    /* Of a method also its other forms (NAME_async, NAME_begin, NAME_iter, …), those that it still has. */
-    static std::string newName(const diff_change &c, const NamedDecl *declared)
+    /* Shows what was held, without the first `from`, as it is. */
+    void release(size_t from)
     {
-        if (c.rule != DIFF_METHOD_RENAMED && c.rule != DIFF_CONSTANT_RENAMED && c.rule != DIFF_ENUM_VALUE_RENAMED)
-            return "";
-        StringRef form = declared->getName();
-        if (!form.consume_front(c.member ? c.member : c.owner))
-            return "";
-        std::string now = c.now + form.str();
-        IdentifierInfo &id = declared->getASTContext().Idents.get(now);
-        return declared->getDeclContext()->getRedeclContext()->lookup(&id).empty() ? "" : now;
+        if (held.empty())
+            return;
+        std::vector<StoredDiagnostic> all = std::move(held);
+        held.clear();
+        failed = true;
+        DiagnosticsEngine ours(diags.getDiagnosticIDs(), &diags.getDiagnosticOptions(), inner, false);
+        if (diags.hasSourceManager())
+            ours.setSourceManager(&diags.getSourceManager());
+        for (size_t i = from; i < all.size(); i++)
+            ours.Report(all[i]);
+        count();
     }
 
     /* Where the user wrote the name; invalid in the body of a macro, which others may use too. */
@@ -208,15 +164,16 @@ class DriftErrors : public DiagnosticConsumer
         return loc.isMacroID() && !sm.isMacroArgExpansion(loc) ? SourceLocation() : sm.getSpellingLoc(loc);
     }
 
-    void report(const Found &found)
+    /* False when that was said of the place before: a macro may use its argument more than once. */
+    bool report(const CellGone &found)
     {
         PluginState &state = *link->state;
+        if (!found.drift->reported.insert({place(found), found.change}).second)
+            return false;
+        failed = true;
         /* The engine is in the middle of the error that this one replaces: it takes no other. */
-        DiagnosticsEngine &diags = state.diags();
         DiagnosticsEngine ours(diags.getDiagnosticIDs(), &diags.getDiagnosticOptions(), inner, false);
         ours.setSourceManager(&state.sources());
-        found.drift->reported.insert(place(found.loc));
-        failed = true;
         {
             SourceLocation at = found.now.empty() ? SourceLocation() : written(found.loc);
             DiagnosticBuilder error = cellReport(ours, found.loc, CellDiag::DriftGone);
@@ -228,15 +185,17 @@ class DriftErrors : public DiagnosticConsumer
         }
         cellDriftNote(ours, *found.drift);
         count();
+        return true;
     }
 
+    DiagnosticsEngine &diags; /* whose consumer this is */
     std::shared_ptr<DriftErrorsLink> link;
     DiagnosticConsumer *inner;
     std::unique_ptr<DiagnosticConsumer> owned;
-    bool replaced = false, leftOut = false;                  /* the last that was no note */
-    bool failed;                                             /* an error has been passed on */
-    unsigned uncounted = 0;                                  /* errors that were left out */
-    std::set<std::pair<unsigned, const diff_change *>> said; /* a macro may use its argument more than once */
+    std::vector<StoredDiagnostic> held;     /* an error that waits for its note, and others before that */
+    bool replaced = false, leftOut = false; /* the last that was no note */
+    bool failed;                            /* an error has been passed on */
+    unsigned uncounted = 0;                 /* errors that were left out */
 };
 
 } // namespace

@@ -56,10 +56,10 @@ class Remarks
         auto range = changes.equal_range(changedName(d));
         for (auto found = range.first; found != range.second; ++found) {
             const Changed &c = found->second;
-            if (!said.insert({place, c.change}).second)
+            if (!c.drift->reported.insert({place, c.change}).second)
                 continue;
             cellReport(state.diags(), loc, CellDiag::DriftChanged) << c.change->sentence;
-            c.drift->reported.insert(place);
+            cellDriftNote(state.diags(), *c.drift);
         }
     }
 
@@ -77,7 +77,6 @@ class Remarks
 
     PluginState &state;
     const Changes &changes;
-    std::set<std::pair<unsigned, const diff_change *>> said; /* reached twice, or twice in a macro */
 };
 
 } // namespace

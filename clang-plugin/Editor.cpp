@@ -114,6 +114,6 @@ void cellDriftOfPreamble(PluginState &state)
     while (const char *name = session ? cell_session_recorded(session, &iterator) : nullptr) {
         session_cell *cell = nullptr;
         if (cell_session_cell(session, name, &cell) >= 0)
-            cellDriftOf(state, cell, start);
+            cellDriftOf(state, session, cell, start);
     }
 }

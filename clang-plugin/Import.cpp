@@ -109,7 +109,7 @@ std::string importKey(PluginState &state, const session_cell *cell, const CellDr
 
 bool importCell(PluginState &state, Imported in, SourceLocation loc, InjectAt at)
 {
-    const CellDrift *drift = in.session == state.session(loc) ? cellDriftOf(state, in.cell, loc) : nullptr;
+    const CellDrift *drift = in.session == state.session(loc) ? cellDriftOf(state, in.session, in.cell, loc) : nullptr;
     switch (checkMarker(state, in.cell, loc)) {
     case Marker::Same:
         return true;

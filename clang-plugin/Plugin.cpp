@@ -54,8 +54,11 @@ class CellConsumer : public SemaConsumer
     {
         if (!included.empty() && cellEditorMs())
             cellDriftOfPreamble(cellState(pp));
-        if (!included.empty() && importsByPch())
+        if (!included.empty() && importsByPch()) {
             cellIncludePlans(stateWithPaths());
+            if (!cellEditorMs())
+                cellDriftOfIncluded(cellState(pp));
+        }
     }
     void ForgetSema() override {}
     ~CellConsumer() override { cellStateRemove(pp); }
@@ -63,6 +66,8 @@ class CellConsumer : public SemaConsumer
     bool HandleTopLevelDecl(DeclGroupRef group) override
     {
         for (Decl *d : group) {
+            if (isa<ImportDecl>(d) && knowsImports())
+                cellDriftOfIncluded(cellState(pp));
             if (cellWorthALook(d))
                 cellTopLevel(pp, d);
             if (auto *f = dyn_cast<FunctionDecl>(d))
@@ -94,7 +99,8 @@ class CellConsumer : public SemaConsumer
 
   private:
     /* Cell's header names this tag, for every import. */
-    bool importsByPch() const { return !included.empty() && pp.getIdentifierInfo("cell_import")->isFromAST(); }
+    bool knowsImports() const { return pp.getIdentifierInfo("cell_import")->isFromAST(); }
+    bool importsByPch() const { return !included.empty() && knowsImports(); }
 
     /* A precompiled header, or preamble, with Cell's header in it. That it asks nothing must be known, too. */
     bool isIncluded() const

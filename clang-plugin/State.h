@@ -42,8 +42,10 @@ struct CellDrift {
     const cell_schema *baseline, *now;
     std::unique_ptr<cell_diff, CellDiffDelete> diff;
     clang::SourceLocation importLoc;
-    llvm::DenseSet<unsigned> reported; /* raw locations of uses */
-    bool noted = false;                /* since when was said */
+    /* What was said, with the raw location of the use: a macro may use its argument more than once, and what is an
+     * error needs no remark. */
+    std::set<std::pair<unsigned, const diff_change *>> reported;
+    bool noted = false; /* since when was said */
 };
 
 /* Records of a completion run whose `;` has not come yet (Editor.cpp). */
@@ -84,7 +86,9 @@ struct PluginState {
     /* A session that asks nobody, for going on after a cell could not be reached. NULL when it cannot be had. */
     cell_session *mirrorSession();
 
-    std::map<std::string, CellDrift> drifts;                              /* by cell */
+    std::map<std::string, CellDrift> drifts; /* by cell */
+    std::map<std::string, std::string>
+        included; /* fingerprints by cell, of what precompiled headers and modules bring */
     std::set<std::pair<std::string, const clang::DeclContext *>> failed;  /* imports that were reported */
     llvm::DenseSet<const clang::Attr *> handled;                          /* annotations that were acted on */
     llvm::DenseSet<clang::FileID> injected;                               /* the injected texts */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "UseRecord.h"
 #include "Diagnostics.h"
+#include "Drift.h"
 #include "Inject.h"
 #include "UseVisitor.h"
 
@@ -55,22 +56,13 @@ class Recorder
         if (cell_uses_record(&uses, &record) < 0)
             llvm::report_bad_alloc_error("cell: out of memory");
         emit("cellgen_uses", CELL_USES_SECTION, {record.data, record.len}, false);
-        for (const auto &cell : fingerprints)
+        for (const auto &cell : fingerprints) {
             recordSchema(cell.first, cell.second);
+            state.included[cell.first] = cell.second; /* what the text says goes before what the mirror has by now */
+        }
     }
 
   private:
-    /* The text that declares `d` is .cell/inject/CELL-HASH.h; "" for what no cell has declared. */
-    StringRef ownerOf(const Decl *d) const
-    {
-        const SourceManager &sm = state.sources();
-        StringRef path = sm.getFilename(sm.getExpansionLoc(d->getLocation()));
-        StringRef folder = llvm::sys::path::parent_path(path), name = llvm::sys::path::filename(path);
-        bool ours = llvm::sys::path::filename(folder) == "inject" &&
-                    llvm::sys::path::filename(llvm::sys::path::parent_path(folder)) == ".cell";
-        return ours ? name.rsplit('-').first : StringRef();
-    }
-
     /* The schema that the text which declares `d` came from: the text of an import says so, also when it comes from a
      * precompiled header. An expansion's is that of this compilation. */
     const std::string &fingerprintOf(const Decl *d, const std::string &cell)
@@ -152,7 +144,7 @@ class Recorder
                 add(d, found->second->name, found->second->fingerprint, loc);
             return;
         }
-        std::string cell = ownerOf(d).str();
+        std::string cell = cellOwnerOf(state, d->getLocation()).str();
         if (!cell.empty() && (!isa<VarDecl>(d) || isa<EnumConstantDecl>(d)))
             add(d, cell, fingerprintOf(d, cell), loc);
     }

@@ -79,6 +79,10 @@ class Visitor
         case Stmt::DeclRefExprClass:
             use(cast<DeclRefExpr>(s)->getDecl(), cast<DeclRefExpr>(s)->getLocation());
             break;
+        case Stmt::UnresolvedLookupExprClass: /* a call of which Sema could make nothing, or not yet */
+            for (const NamedDecl *d : cast<UnresolvedLookupExpr>(s)->decls())
+                use(dyn_cast<ValueDecl>(d), cast<UnresolvedLookupExpr>(s)->getNameLoc());
+            break;
         case Stmt::DesignatedInitExprClass:
             for (const auto &designator : cast<DesignatedInitExpr>(s)->designators())
                 if (designator.isFieldDesignator())

@@ -207,6 +207,11 @@ int cell_session_used_schema(struct cell_session *s, const char *name, const cha
  * *iterator = NULL. */
 const char *cell_session_recorded(struct cell_session *s, void **iterator);
 
+/* For before cell_session_commit: this unit was compiled against schema `fingerprint` of cell `name` as well, which
+ * came out of a precompiled header or a module, so that nobody was asked. What the session has asked itself goes before
+ * it. CELL_INVALID_ARGUMENT for what is no name or no fingerprint; CELL_NO_MEMORY. */
+int cell_session_built_on(struct cell_session *s, const char *name, const char *fingerprint);
+
 /* Call when the translation unit ended without any error: records the schemas and answers in use as this object's. Does
  * nothing but in sessions begun in live mode (an editor's run must not move the baseline of the object that the build
  * makes), and without an output. Writes nothing when nothing changed. */

@@ -112,6 +112,8 @@ void cell_session_free(struct cell_session *s)
 {
     if (!s)
         return;
+    for (struct known_cell *c = s->built_on; c; c = c->next)
+        cell_schema_free(c->schema);
     for (struct known_cell *c = s->cells; c; c = c->next) {
         disconnect(s, c);
         cell_schema_free(c->schema);

@@ -62,9 +62,9 @@ struct cell_session {
     const char *file;   /* the main file: below the project's folder, or absolute */
     const char *object; /* NULL = none */
     struct cell_store store;
-    struct known_cell *cells;
-    uint64_t budget_ns; /* waiting time that is left for all questions together */
-    bool hurried;       /* that time is an editor's */
+    struct known_cell *cells, *built_on; /* that were asked; that came out of precompiled headers and modules */
+    uint64_t budget_ns;                  /* waiting time that is left for all questions together */
+    bool hurried;                        /* that time is an editor's */
 
     /* .cell/objects/KEY.json of this object. */
     const char *record_path;
@@ -151,5 +151,7 @@ int cell_session_take_lock(struct cell_session *s, struct known_cell *c, struct 
 int cell_session_load_schema(struct known_cell *c, const char *path, struct cell_error *e);
 /* Makes .cell/schemas hold the schema, for later comparisons. */
 int cell_session_keep_schema(struct cell_session *s, struct known_cell *c, struct cell_error *e);
+/* The same of a cell of s->built_on, as far as the disk has its schema; asks nobody. */
+bool cell_session_keep_built_on(struct cell_session *s, struct known_cell *c);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/session_parts.h"
+#include "wire/limits.h"
 #include "wire/message.h"
 
 #define MAX_RECORD (4u << 20)
@@ -145,25 +146,67 @@ static int write_record(struct cell_session *s, const struct cell_buffer *b, str
     return r < 0 ? r : cell_store_write(&s->store, s->source_record_path, b->data, b->len, e);
 }
 
+static struct known_cell *find_cell(struct known_cell *cells, const char *name)
+{
+    while (cells && strcmp(cells->pub.name, name) != 0)
+        cells = cells->next;
+    return cells;
+}
+
+int cell_session_built_on(struct cell_session *s, const char *name, const char *fingerprint)
+{
+    if (!cell_is_identifier(name) || strlen(name) > CELL_MAX_CELL_NAME || !session_is_fingerprint(fingerprint))
+        return CELL_INVALID_ARGUMENT;
+    struct known_cell *c = find_cell(s->built_on, name);
+    if (!c) {
+        c = cell_arena_alloc(&s->arena, sizeof(*c));
+        if (!c)
+            return CELL_NO_MEMORY;
+        c->pub.name = cell_arena_copy(&s->arena, name, strlen(name));
+        c->pub.mirror_path = cell_store_path(&s->store, "mirror", name, ".json");
+        if (!c->pub.name || !c->pub.mirror_path)
+            return CELL_NO_MEMORY;
+        c->next = s->built_on;
+        s->built_on = c;
+    }
+    memcpy(c->pub.fingerprint, fingerprint, CELL_FINGERPRINT_LEN + 1);
+    return CELL_OK;
+}
+
+/* Which cells the record is about, and makes .cell hold what it refers to. */
+static int collect_cells(struct cell_session *s, struct known_cell **cells, size_t *n, struct cell_error *e)
+{
+    int r = CELL_OK;
+    for (struct known_cell *c = s->cells; c && r >= 0; c = c->next)
+        if (c->pub.status >= 0) {
+            cells[(*n)++] = c;
+            r = cell_session_keep_schema(s, c, e);
+            if (r >= 0)
+                r = cell_session_keep_questions(s, c, e);
+        }
+    /* A schema that nobody has any more is no baseline, and no reason to complain. */
+    for (struct known_cell *c = s->built_on; c && r >= 0; c = c->next) {
+        const struct known_cell *asked = find_cell(s->cells, c->pub.name);
+        if ((!asked || asked->pub.status < 0) && cell_session_keep_built_on(s, c))
+            cells[(*n)++] = c;
+    }
+    return r;
+}
+
 int cell_session_commit(struct cell_session *s, struct cell_error *e)
 {
     size_t n = 0;
-    int r = CELL_OK;
     if (!s->object || s->begun != SESSION_LIVE)
         return CELL_OK;
     for (struct known_cell *c = s->cells; c; c = c->next)
+        n++;
+    for (struct known_cell *c = s->built_on; c; c = c->next)
         n++;
     CELL_CLEANUP(cell_cleanup_free) struct known_cell **cells = calloc(n + 1, sizeof(struct known_cell *));
     if (!cells)
         return session_no_memory(e);
     n = 0;
-    for (struct known_cell *c = s->cells; c && r >= 0; c = c->next)
-        if (c->pub.status >= 0) {
-            cells[n++] = c;
-            r = cell_session_keep_schema(s, c, e);
-            if (r >= 0)
-                r = cell_session_keep_questions(s, c, e);
-        }
+    int r = collect_cells(s, cells, &n, e);
     if (r < 0 || n == 0)
         return r;
     struct cell_buffer b = {0};

@@ -144,24 +144,37 @@ const struct cell_schema *cell_session_schema(struct cell_session *s, struct ses
     return r < 0 ? NULL : c->schema;
 }
 
-int cell_session_keep_schema(struct cell_session *s, struct known_cell *c, struct cell_error *e)
+/* Whether the file at `path` of .cell/schemas is there and whole. */
+static bool is_kept(struct cell_session *s, struct known_cell *c, const char *path)
 {
     struct stat kept, mirror;
-    const char *path = cell_store_path(&s->store, "schemas", c->pub.fingerprint, ".json");
-    if (!path)
-        return session_no_memory(e);
     /* Its name is its content, so the size tells whether it is whole. */
     off_t size = c->lock && c->pub.lock_path              ? (off_t)c->lock->schema_len
                  : stat(c->pub.mirror_path, &mirror) == 0 ? mirror.st_size
                                                           : -1;
-    if (stat(path, &kept) == 0 && S_ISREG(kept.st_mode) && kept.st_size == size)
-        return CELL_OK;
-    if (holds(s, c, path, false))
+    return (stat(path, &kept) == 0 && S_ISREG(kept.st_mode) && kept.st_size == size) || holds(s, c, path, false);
+}
+
+int cell_session_keep_schema(struct cell_session *s, struct known_cell *c, struct cell_error *e)
+{
+    const char *path = cell_store_path(&s->store, "schemas", c->pub.fingerprint, ".json");
+    if (!path)
+        return session_no_memory(e);
+    if (is_kept(s, c, path))
         return CELL_OK;
     struct cell_error cause = {0};
     if (!cell_session_schema(s, &c->pub, &cause))
         return cell_error_set(e, cause.status, "%s", cause.text);
     return write_schema(s, c, path, e);
+}
+
+bool cell_session_keep_built_on(struct cell_session *s, struct known_cell *c)
+{
+    const char *path = cell_store_path(&s->store, "schemas", c->pub.fingerprint, ".json");
+    if (!path)
+        return false;
+    return is_kept(s, c, path) ||
+           (cell_session_load_schema(c, c->pub.mirror_path, NULL) >= 0 && write_schema(s, c, path, NULL) >= 0);
 }
 
 /* A record with its checksum behind it, so that a damaged one is made again. */

@@ -144,7 +144,10 @@ class FakeCell:
         request = json.loads(request)
         annotation = request["annotation"]
         args = ["-" if arg is None else arg for arg in annotation["args"]]
-        return document["answers"][" ".join([request["declaration"]["name"], annotation["verb"], *args])]
+        key = " ".join([request["declaration"]["name"], annotation["verb"], *args])
+        if key not in document["answers"]:
+            raise EOFError(f"no answer to '{key}'")  # the connection ends here
+        return document["answers"][key]
 
     def _state(self):
         return self.behaviour.state.replace("{n}", str(self.applied)) if self.behaviour.state is not None else None

@@ -20,7 +20,7 @@
 #define MAX_PROJECTS 64
 #define MAX_CELLS 256u
 #define ASK_MS 1000u  /* for all cells of a project: somebody waits for the news of the others */
-#define BUSY_MS 1000  /* between two looks while somebody works, and */
+#define BUSY_MS 500   /* between two looks while somebody works, so that news are there within a second; and */
 #define IDLE_MS 10000 /* when nobody has for */
 #define MAX_DOUBTS 8u
 #define IDLE_AFTER_NS (60000 * CELL_NS_PER_MS)

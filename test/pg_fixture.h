@@ -38,4 +38,17 @@ static inline const char *pg_fixture(const char *arguments)
     return pg_fixture_url;
 }
 
+/* The major version of the server that pg_fixture() starts; 0 when there is none. */
+static inline int pg_fixture_version(void)
+{
+    static int version = -1;
+    FILE *f = version < 0 ? popen(CELL_TEST_PYTHON " " CELL_TEST_INPUTS "/pg_cluster.py --version", "r") : NULL;
+
+    if (f && fscanf(f, "%d", &version) != 1)
+        version = 0;
+    if (f)
+        pclose(f);
+    return version;
+}
+
 #endif

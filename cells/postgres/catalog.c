@@ -144,11 +144,11 @@ static int read_parts(PGconn *conn, struct pg_readings *r, struct pg_failure *f)
     char *oids = column_array(r->tables, 0), *schemas = column_array(r->tables, 1);
     bool records = strcmp(PQgetvalue(r->server, 0, 1), "t") == 0;
     const struct question questions[] = {
-        {SQL_COLUMNS, 1, {oids}},  {SQL_CONSTRAINTS, 1, {oids}}, {SQL_INDEXES, 1, {oids}},
-        {SQL_ENUMS, 1, {schemas}}, {"COMMIT", 0, {NULL}},        {NULL, 0, {NULL}},
+        {SQL_COLUMNS, 1, {oids}}, {SQL_CONSTRAINTS, 1, {oids}}, {SQL_INDEXES, 1, {oids}}, {SQL_ENUMS, 1, {schemas}},
+        {SQL_DOMAINS, 0, {NULL}}, {"COMMIT", 0, {NULL}},        {NULL, 0, {NULL}},
     };
-    struct question all[6];
-    PGresult *results[6] = {NULL};
+    struct question all[7];
+    PGresult *results[7] = {NULL};
     int n = 0;
 
     for (; questions[n].sql; n++)
@@ -163,7 +163,8 @@ static int read_parts(PGconn *conn, struct pg_readings *r, struct pg_failure *f)
     r->constraints = results[1];
     r->indexes = results[2];
     r->enums = results[3];
-    r->objects = records ? results[4] : NULL;
+    r->domains = results[4];
+    r->objects = records ? results[5] : NULL;
     PQclear(results[n - 1]);
     free(oids);
     free(schemas);
@@ -178,6 +179,7 @@ static void clear(struct pg_readings *r)
     PQclear(r->constraints);
     PQclear(r->indexes);
     PQclear(r->enums);
+    PQclear(r->domains);
     PQclear(r->objects);
     memset(r, 0, sizeof(*r));
 }

@@ -271,6 +271,24 @@ static void mark(struct pg_arena *arena, struct pg_table *t, const struct record
     mark_constraints(t, r);
 }
 
+/* And what the columns are made of that have one. */
+static void build_domains(const PGresult *result, struct pg_model *m)
+{
+    m->ndomains = (uint32_t)PQntuples(result);
+    m->domains = pg_array(&m->arena, m->ndomains + 1u, sizeof(*m->domains));
+    for (uint32_t i = 0; i < m->ndomains; i++) {
+        const struct row r = {result, (int)i, &m->arena};
+        struct pg_domain *d = &m->domains[i];
+        *d = (struct pg_domain){.schema = text(&r, 0), .name = text(&r, 1), .visible = truth(&r, 2)};
+        if (pg_type_parse(&m->arena, text(&r, 3), &d->base, NULL) < 0)
+            d->base = (struct pg_type_use){.base = PG_BASE_OTHER, .name = text(&r, 3), .modifier = -1, .scale = -1};
+        d->definition = text(&r, 4);
+    }
+    for (uint32_t i = 0; i < m->ntables; i++)
+        for (uint32_t k = 0; k < m->tables[i].ncolumns; k++)
+            pg_model_resolve(m, &m->tables[i].columns[k].type);
+}
+
 static enum pg_past past_of(const char *kind)
 {
     static const char *const kinds[] = {"dropped", "renamed", "retyped", "step"};
@@ -323,6 +341,7 @@ int pg_catalog_build(const struct pg_readings *from, int version, struct pg_mode
     m->schemas = names(&server, 3, &m->nschemas);
     build_tables(from, m);
     build_enums(from->enums, m);
+    build_domains(from->domains, m);
     build_records(from->objects, m);
     m->arena.escape = NULL;
     *model = m;

@@ -77,6 +77,15 @@
     "WHERE e.enumtypid = t.oid) FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace "                         \
     "WHERE t.typtype = 'e' AND n.nspname = ANY ($1::text[] || current_schemas(false)::text[]) ORDER BY 1, 2"
 
+/* All that are not PostgreSQL's own; tables can use those of any schema. */
+#define SQL_DOMAINS                                                                                                    \
+    "SELECT n.nspname, t.typname, pg_type_is_visible(t.oid), format_type(t.typbasetype, t.typtypmod), "                \
+    "format_type(t.typbasetype, t.typtypmod) || coalesce(' DEFAULT ' || t.typdefault, '') || "                         \
+    "CASE WHEN t.typnotnull THEN ' NOT NULL' ELSE '' END || "                                                          \
+    "coalesce((SELECT string_agg(' ' || pg_get_constraintdef(k.oid), '' ORDER BY k.conname) FROM pg_constraint k "     \
+    "WHERE k.contypid = t.oid AND k.contype = 'c'), '') FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace " \
+    "WHERE t.typtype = 'd' AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1, 2"
+
 /*
  * Every change of a catalog row leaves a version of a younger transaction, so that, for a number of rows that is the
  * same, the sum of their xmin has grown. Objects of users have OIDs from 16384 on (FirstNormalObjectId), and each

@@ -139,11 +139,6 @@ static void declare_auto(struct declaring *s, const struct pg_field *f, struct p
         c->identity = 'd';
         if (c->nullable)
             pg_mistake(s, place, "CELL_AUTO numbers every row: field '%s' cannot be optional", f->name);
-        if (base != PG_BASE_INT8)
-            pg_diagnose(s->arena, &s->d->diagnostics, PG_WARNING, place,
-                        "%s will run out of numbers at %s: int64_t does not [%s]", f->name,
-                        base == PG_BASE_INT2 ? "32767" : "2147483647", pg_rule(PG_RULE_SMALL_KEY)->id)
-                ->rule_id = pg_rule(PG_RULE_SMALL_KEY)->id;
     } else if (base == PG_BASE_UUID)
         c->standard.sql = "gen_random_uuid()";
     else if (base == PG_BASE_TIMESTAMPTZ || base == PG_BASE_TIMESTAMP)
@@ -197,30 +192,6 @@ static void declare_values(struct declaring *s, const json_t *field, struct pg_f
     f->filled = f->automatic || c->standard.sql || c->generated.sql;
 }
 
-static void warn_type(struct declaring *s, const struct pg_field *f, struct pg_place place)
-{
-    enum pg_rule rule;
-
-    switch (f->mapping.type.base) {
-    case PG_BASE_BPCHAR:
-        rule = PG_RULE_CHAR_TYPE;
-        break;
-    case PG_BASE_VARCHAR:
-        rule = PG_RULE_VARCHAR_TYPE;
-        break;
-    case PG_BASE_TIMESTAMP:
-        rule = PG_RULE_TIMESTAMP_TYPE;
-        break;
-    default:
-        return;
-    }
-    if (rule == PG_RULE_VARCHAR_TYPE && f->mapping.type.modifier < 0)
-        return;
-    pg_diagnose(s->arena, &s->d->diagnostics, PG_REMARK, place, "%s: %s [%s]", f->sql_type, pg_rule(rule)->sentence,
-                pg_rule(rule)->id)
-        ->rule_id = pg_rule(rule)->id;
-}
-
 static bool declare_type(struct declaring *s, const json_t *field, const char *column, struct pg_field *f)
 {
     const char *text = json_string_value(json_object_get(field, "type"));
@@ -237,8 +208,6 @@ static bool declare_type(struct declaring *s, const json_t *field, const char *c
         pg_mistake(s, place, "%s", why);
         return false;
     }
-    if (s->d->owned && f->sql_type)
-        warn_type(s, f, place);
     return true;
 }
 

@@ -185,6 +185,7 @@ static void diff_owned(struct diffing *s)
     if (!s->w->exists && !s->w->created)
         pg_diff_create(s);
     else {
+        uint32_t steps = s->steps.n;
         pg_diff_renames(s);
         pg_diff_columns(s);
         pg_diff_checks(s);
@@ -192,6 +193,8 @@ static void diff_owned(struct diffing *s)
         pg_diff_indexes(s);
         pg_diff_drops(s);
         pg_diff_comments(s);
+        if (s->steps.n > steps)
+            pg_advise_sequences(s);
     }
 }
 

@@ -171,9 +171,11 @@ static bool check_column(struct diffing *s, const struct pg_table *t, const stru
     const struct pg_column *from = pg_table_column(&s->w->now, f->columns[i]);
     const char **names = pg_array(s->arena, t->ncolumns + 1, sizeof(*names));
 
-    if (to && from && to->type.base != from->type.base &&
-        !(to->type.base >= PG_BASE_INT2 && to->type.base <= PG_BASE_INT8 && from->type.base >= PG_BASE_INT2 &&
-          from->type.base <= PG_BASE_INT8)) {
+    enum pg_base one = to ? pg_carrier(&to->type)->base : PG_BASE_NONE;
+    enum pg_base other = from ? pg_carrier(&from->type)->base : PG_BASE_NONE;
+
+    if (to && from && one != other &&
+        !(one >= PG_BASE_INT2 && one <= PG_BASE_INT8 && other >= PG_BASE_INT2 && other <= PG_BASE_INT8)) {
         pg_refuse(s, PG_NO_RULE, pg_at_field(field), "column '%s' is %s and refers to '%s.%s', which is %s",
                   f->columns[i], pg_type_name(s->arena, &from->type), t->name, to->name,
                   pg_type_name(s->arena, &to->type))

@@ -255,9 +255,6 @@ static void diff_values(struct diffing *s, const struct pg_field *f, const struc
                   "column '%s' is numbered by the database: CELL_AUTO in place of a default", want->name);
     else if (!want->standard.sql && !want->identity && now->standard.sql && now->default_made)
         drop_default(s, f, now);
-    if (want->identity && now->identity && now->standard.sql)
-        pg_plan_diagnose(s, PG_REMARK, PG_RULE_SERIAL_TYPE, pg_at_field(f->name),
-                         "column '%s' has a sequence of its own, which serves as an identity column", want->name);
 }
 
 static void drop_not_null(struct diffing *s, const char *field, struct pg_column *now)
@@ -306,10 +303,13 @@ static void diff_column(struct diffing *s, const struct pg_field *f, const struc
         now = pg_table_column(&s->w->now, want->name);
         if (!now)
             return;
+        pg_advise_column(s, f);
     }
     bool vector = now->type.base == PG_BASE_VECTOR || (now->type.base == PG_BASE_FLOAT4 && now->type.array);
-    if (!pg_type_equal(&want->type, &now->type) && !(f->mapping.vector_or_real && vector))
+    if (!pg_type_equal(&want->type, &now->type) && !(f->mapping.vector_or_real && vector)) {
         pg_diff_retype(s, f, want, now);
+        pg_advise_column(s, f);
+    }
     diff_values(s, f, want, now);
     diff_nullability(s, f, want, now);
     if (want->identity && !now->identity && !now->generated.sql)
@@ -413,12 +413,21 @@ static bool serves(struct diffing *s, const struct pg_index *x)
     return false;
 }
 
+/* Whether a unique index that the declaration at hand has is there as this constraint. */
+static bool is_served(struct diffing *s, const struct pg_key *k)
+{
+    for (uint32_t i = 0; i < s->d->table.nindexes; i++)
+        if (pg_index_is_key(&s->d->table.indexes[i], k))
+            return true;
+    return false;
+}
+
 static void list_objects(struct diffing *s, struct pg_text *names)
 {
     struct pg_table *t = &s->w->now;
 
     for (uint32_t i = 0; i < t->nuniques; i++)
-        if (!pg_key_wanted(s, &t->uniques[i]))
+        if (!pg_key_wanted(s, &t->uniques[i]) && !is_served(s, &t->uniques[i]))
             list_name(names, t->uniques[i].name);
     for (uint32_t i = 0; i < t->nindexes; i++)
         if (!pg_index_wanted(s, &t->indexes[i]) && !serves(s, &t->indexes[i]))

@@ -134,6 +134,7 @@ void pg_diff_fill(struct diffing *s, const struct pg_field *f, const struct pg_c
 
 const char *pg_zero_value(const struct pg_type_use *type)
 {
+    type = pg_carrier(type);
     if (type->array)
         return "'{}'";
     switch (type->base) {

@@ -119,6 +119,10 @@ void pg_diff_drops(struct diffing *s);
 void pg_diff_comments(struct diffing *s);
 void pg_diff_enums(struct diffing *s);
 void pg_diff_rows(struct diffing *s);
+/* What is better done otherwise: of a new column, or one of a new type; of a new table. */
+void pg_advise_column(struct diffing *s, const struct pg_field *f);
+void pg_advise_table(struct diffing *s);
+void pg_advise_sequences(struct diffing *s); /* of a table that changes */
 
 /* True when a declaration of the table at hand has an equal one, under whatever name. */
 /* A unique index on the columns of the key, without condition: as good as a constraint. */

@@ -39,72 +39,6 @@ static void record_all(struct diffing *s, struct step_builder *b, const struct p
         pg_step_record(s, b, "index", t->indexes[i].name, pg_index_source(s->arena, &t->indexes[i]));
 }
 
-static unsigned alignment(const struct pg_column *c)
-{
-    if (c->type.array)
-        return 4;
-    switch (c->type.base) {
-    case PG_BASE_BOOL:
-    case PG_BASE_UUID:
-        return 1;
-    case PG_BASE_INT2:
-        return 2;
-    case PG_BASE_INT8:
-    case PG_BASE_FLOAT8:
-    case PG_BASE_TIME:
-    case PG_BASE_TIMESTAMP:
-    case PG_BASE_TIMESTAMPTZ:
-    case PG_BASE_INTERVAL:
-    case PG_BASE_MONEY:
-        return 8;
-    default:
-        return 4;
-    }
-}
-
-/* 0 for those whose size differs from row to row: short ones are not aligned. */
-static unsigned fixed_size(const struct pg_column *c)
-{
-    if (c->type.array)
-        return 0;
-    switch (c->type.base) {
-    case PG_BASE_BOOL:
-        return 1;
-    case PG_BASE_UUID:
-    case PG_BASE_INTERVAL:
-        return 16;
-    case PG_BASE_INT4:
-    case PG_BASE_FLOAT4:
-    case PG_BASE_DATE:
-    case PG_BASE_OID:
-        return 4;
-    default:
-        return alignment(c) == 4 ? 0 : alignment(c);
-    }
-}
-
-/* Bytes of padding between columns of fixed size that another order would not need. */
-static void remark_padding(struct diffing *s, const struct pg_table *t)
-{
-    unsigned at = 0, padding = 0, sum = 0;
-
-    for (uint32_t i = 0; i < t->ncolumns; i++) {
-        unsigned size = fixed_size(&t->columns[i]), align = alignment(&t->columns[i]);
-        if (size == 0) {
-            at = 0; /* what follows may begin anywhere */
-            continue;
-        }
-        padding += (align - at % align) % align;
-        at = (at + align - 1) / align * align + size;
-        sum += size;
-    }
-    if (padding >= 8 && padding * 4 >= sum)
-        pg_plan_diagnose(s, PG_REMARK, PG_RULE_COLUMN_ALIGNMENT, PG_AT_ANNOTATION,
-                         "each row of '%s' has %u bytes of padding: fields of 8 bytes first, then those of 4, 2 and 1, "
-                         "leave less",
-                         t->name, padding);
-}
-
 void pg_diff_create(struct diffing *s)
 {
     const struct pg_declared *d = s->d;
@@ -140,7 +74,7 @@ void pg_diff_create(struct diffing *s)
     s->w->created = true;
     for (uint32_t i = 0; i < now->ncolumns; i++)
         now->columns[i].default_made = now->columns[i].standard.sql != NULL;
-    remark_padding(s, now);
+    pg_advise_table(s);
 }
 
 /* ---- renames ---- */

@@ -216,7 +216,11 @@ static void check_column(struct pg_failure *f)
 
 static void describe(struct pg_failure *f, const char *primary, const char *detail)
 {
-    if (strcmp(f->sqlstate, "23505") == 0) {
+    bool raised = strncmp(f->sqlstate, "23", 2) == 0 && f->table[0] == '\0'; /* of a domain, or by a trigger */
+
+    if (raised && primary && primary[0]) {
+        say(f, "%s", primary);
+    } else if (strcmp(f->sqlstate, "23505") == 0) {
         describe_unique(f, detail);
     } else if (strcmp(f->sqlstate, "23503") == 0) {
         describe_foreign_key(f, detail);

@@ -318,7 +318,7 @@ static int add_field(struct gen *g, const struct pg_field *field)
     /* A column that another made may be of another type that serves as well. */
     if (pg_map_existing(&g->arena, &types, &field->c, &column->type, &codec, why) < 0)
         codec = field->mapping.codec;
-    struct pg_type_use plain = column->type;
+    struct pg_type_use plain = *pg_carrier(&column->type);
     plain.modifier = plain.scale = -1;
     *f = (struct gen_field){.field = field, .column = column, .type = pg_type_name(&g->arena, &plain)};
     if (codec == PG_CODEC_TEXT_FORM)

@@ -110,13 +110,40 @@ static bool is_made(const struct importing *s, const char *type)
 {
     for (uint32_t i = 0; i < s->enums.n; i++) {
         const struct pg_enum *e = s->enums.at[i].from;
-        const struct pg_type_use bare = {PG_BASE_OTHER, NULL, e->name, -1, -1, false};
-        const struct pg_type_use whole = {PG_BASE_OTHER, e->schema, e->name, -1, -1, false};
+        const struct pg_type_use bare = {.base = PG_BASE_OTHER, .name = e->name, .modifier = -1, .scale = -1};
+        const struct pg_type_use whole = {
+            .base = PG_BASE_OTHER, .schema = e->schema, .name = e->name, .modifier = -1, .scale = -1};
         if (s->enums.at[i].used &&
             (strcmp(pg_type_name(s->arena, &bare), type) == 0 || strcmp(pg_type_name(s->arena, &whole), type) == 0))
             return true;
     }
     return false;
+}
+
+static const struct pg_domain *domain_named(const struct importing *s, const char *type)
+{
+    for (uint32_t i = 0; i < s->model->ndomains; i++) {
+        const struct pg_domain *d = &s->model->domains[i];
+        const char *schema = d->visible ? NULL : d->schema;
+        const struct pg_type_use use = {
+            .base = PG_BASE_OTHER, .schema = schema, .name = d->name, .modifier = -1, .scale = -1};
+        if (strcmp(pg_type_name(s->arena, &use), type) == 0)
+            return d;
+    }
+    return NULL;
+}
+
+/* What a database without the domain needs, behind what the domain itself is made of. */
+static void write_domain(struct importing *s, const char *type, bool *written)
+{
+    const struct pg_domain *d = domain_named(s, type);
+
+    if (!d || written[d - s->model->domains])
+        return;
+    written[d - s->model->domains] = true;
+    if (d->base.base == PG_BASE_OTHER)
+        write_domain(s, pg_type_name(s->arena, &d->base), written);
+    import_comment(&s->text, "", pg_printf(s->arena, "CREATE DOMAIN %s AS %s;", type, d->definition));
 }
 
 static void write_head(struct importing *s)
@@ -138,6 +165,9 @@ static void write_head(struct importing *s)
         import_comment(&s->text, "",
                        pg_printf(s->arena, "Not here: the types %s, which have to be in a database before its tables.",
                                  types.data));
+        bool *written = pg_array(s->arena, s->model->ndomains + 1u, sizeof(*written));
+        for (uint32_t i = 0; i < s->types.n; i++)
+            write_domain(s, s->types.at[i], written);
         import_lose(s, NULL, pg_printf(s->arena, "the types %s: a database needs them before its tables", types.data));
     }
     pg_puts(&s->text, "#pragma once\n\n#include <stdbool.h>\n#include <stdint.h>\n\n#include <cell/cell.h>\n");

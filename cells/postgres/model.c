@@ -43,6 +43,31 @@ const struct pg_enum *pg_model_enum(const struct pg_model *m, const char *schema
     return found;
 }
 
+const struct pg_domain *pg_model_domain(const struct pg_model *m, const char *schema, const char *name)
+{
+    for (uint32_t i = 0; i < m->ndomains; i++) {
+        const struct pg_domain *d = &m->domains[i];
+        if (strcmp(d->name, name) == 0 && (schema ? strcmp(d->schema, schema) == 0 : d->visible))
+            return d;
+    }
+    return NULL;
+}
+
+void pg_model_resolve(const struct pg_model *m, struct pg_type_use *type)
+{
+    const struct pg_type_use *at = type;
+
+    /* A domain can be made of another one. */
+    for (uint32_t i = 0; i <= m->ndomains && at->base == PG_BASE_OTHER && (at == type || !at->array); i++) {
+        const struct pg_domain *d = pg_model_domain(m, at->schema, at->name);
+        if (!d)
+            break;
+        at = &d->base;
+    }
+    if (at != type)
+        type->domain = at;
+}
+
 bool pg_model_has_schema(const struct pg_model *m, const char *schema)
 {
     for (uint32_t i = 0; i < m->nschemas; i++)
@@ -85,6 +110,12 @@ void pg_column_copy(struct pg_arena *a, const struct pg_column *from, struct pg_
     to->name = pg_strdup(a, from->name);
     to->type.schema = pg_strdup(a, from->type.schema);
     to->type.name = pg_strdup(a, from->type.name);
+    if (from->type.domain) {
+        struct pg_type_use *made = (struct pg_type_use *)pg_copy(a, from->type.domain, sizeof(*made));
+        made->schema = pg_strdup(a, made->schema);
+        made->name = pg_strdup(a, made->name);
+        to->type.domain = made;
+    }
     to->standard = copy_expr(a, from->standard);
     to->generated = copy_expr(a, from->generated);
     to->comment = pg_strdup(a, from->comment);

@@ -62,7 +62,15 @@ struct pg_type_use {
      * Else, and when there is none, -1. */
     int32_t modifier, scale;
     bool array; /* of this; PostgreSQL does not tell arrays of several dimensions apart */
+    /* Of a domain that a catalog knows: what it is made of in the end, which is no domain. Else NULL. No part of what
+     * makes types equal. */
+    const struct pg_type_use *domain;
 };
+/* What values of the type are sent and received as. */
+static inline const struct pg_type_use *pg_carrier(const struct pg_type_use *type)
+{
+    return type->domain && !type->array ? type->domain : type;
+}
 
 /*
  * An expression or predicate. PostgreSQL stores it parsed, so what the catalog prints is seldom what was written. What
@@ -170,6 +178,14 @@ struct pg_enum {
     uint32_t n;
 };
 
+/* A domain: another type's values, as far as its checks allow. */
+struct pg_domain {
+    const char *schema, *name;
+    bool visible; /* found without its schema */
+    struct pg_type_use base;
+    const char *definition; /* what stands behind CREATE DOMAIN name AS */
+};
+
 enum pg_extension { PG_EXTENSION_NONE, PG_EXTENSION_AVAILABLE, PG_EXTENSION_INSTALLED };
 
 /* A set of tables. */
@@ -184,6 +200,8 @@ struct pg_model {
     uint32_t ntables;
     struct pg_enum *enums; /* all of the schemas of the tables and of the search path */
     uint32_t nenums;
+    struct pg_domain *domains; /* all that the database has */
+    uint32_t ndomains;
 };
 
 /* An empty one; NULL when memory is short. Fill it from its arena. pg_model_free accepts NULL. */
@@ -193,6 +211,10 @@ void pg_model_free(struct pg_model *m);
 /* NULL when there is none. `schema` NULL means the default one. */
 struct pg_table *pg_model_table(const struct pg_model *m, const char *schema, const char *name);
 const struct pg_enum *pg_model_enum(const struct pg_model *m, const char *schema, const char *name);
+/* `schema` NULL means that it is found without one. */
+const struct pg_domain *pg_model_domain(const struct pg_model *m, const char *schema, const char *name);
+/* Sets `domain` of a type that is one, and leaves others alone. */
+void pg_model_resolve(const struct pg_model *m, struct pg_type_use *type);
 bool pg_model_has_schema(const struct pg_model *m, const char *schema);
 struct pg_column *pg_table_column(const struct pg_table *t, const char *name);
 

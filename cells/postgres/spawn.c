@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,9 +31,23 @@ static bool find_user(const char *name, uid_t uid, struct pg_account *account)
     return true;
 }
 
+/* Root can be without what makes it root: in a container, or by a unit's CapabilityBoundingSet. */
+static bool may_become_another(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {{0}};
+    const uint32_t needed = (1U << CAP_SETUID) | (1U << CAP_SETGID);
+
+    return syscall(SYS_capget, &header, data) < 0 || (data[0].effective & needed) == needed;
+}
+
 int pg_account_find(struct pg_account *account, struct pg_failure *f)
 {
     *account = (struct pg_account){.other = geteuid() == 0};
+    if (account->other && !may_become_another())
+        return pg_fail(f, CELL_FAILED_PRECONDITION,
+                       "PostgreSQL does not run as root, and this root cannot become another user: it lacks the "
+                       "capabilities CAP_SETUID and CAP_SETGID");
     if (account->other) {
         if (find_user("postgres", 0, account) || find_user("nobody", 0, account))
             return CELL_OK;

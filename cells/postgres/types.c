@@ -128,8 +128,9 @@ static bool whole_codec(const struct pg_ctype *c, const struct pg_type_use *type
 }
 
 int pg_map_existing(struct pg_arena *arena, const struct pg_types *types, const struct pg_ctype *c,
-                    const struct pg_type_use *type, enum pg_codec *codec, char why[256])
+                    const struct pg_type_use *column, enum pg_codec *codec, char why[256])
 {
+    const struct pg_type_use *type = pg_carrier(column);
     struct pg_type_use element = *type;
     enum pg_codec found = PG_CODEC_TEXT_FORM;
     bool ok = whole_codec(c, type, &found);
@@ -147,7 +148,7 @@ int pg_map_existing(struct pg_arena *arena, const struct pg_types *types, const 
     enum pg_codec ignored;
     const char *better = pg_ctype_for(arena, type, c->optional, &fits, &ignored);
     snprintf(why, 256, "a field of type %.60s cannot hold every value of type %.60s: %.60s can", c->text,
-             pg_type_name(arena, type), better);
+             pg_type_name(arena, column), better);
     return CELL_INVALID_ARGUMENT;
 }
 
@@ -283,7 +284,10 @@ static int asked_type(struct pg_arena *arena, const struct pg_types *types, cons
         snprintf(why, 256, "%s", reason);
         return CELL_INVALID_ARGUMENT;
     }
-    bool unknown = type->base == PG_BASE_OTHER && !native_enum(types, type) && !type->schema && !for_enum;
+    if (types && types->catalog)
+        pg_model_resolve(types->catalog, type);
+    bool unknown =
+        type->base == PG_BASE_OTHER && !type->domain && !native_enum(types, type) && !type->schema && !for_enum;
     const char *near = unknown && !is_well_known(type->name) ? pg_type_suggest(types, type->name) : NULL;
     if (!near)
         return CELL_OK;
@@ -381,7 +385,7 @@ int pg_map_field(struct pg_arena *arena, const struct pg_types *types, const str
         status = asked_type(arena, types, sql_type, c->kind == PG_C_ENUM, &m.type, why);
     if (status < 0)
         return status;
-    if (c->kind == PG_C_ENUM && m.type.base == PG_BASE_OTHER && m.type.array == is_many(c)) {
+    if (c->kind == PG_C_ENUM && m.type.base == PG_BASE_OTHER && !m.type.domain && m.type.array == is_many(c)) {
         m.codec = PG_CODEC_ENUM_LABEL; /* the type is made, or gets the labels that it lacks */
         new_enum = true;
     }

@@ -57,9 +57,10 @@ static enum pg_ckind kind_of(const struct pg_type_use *type, enum pg_codec *code
     }
 }
 
-const char *pg_ctype_for(struct pg_arena *arena, const struct pg_type_use *type, bool nullable, struct pg_ctype *c,
+const char *pg_ctype_for(struct pg_arena *arena, const struct pg_type_use *column, bool nullable, struct pg_ctype *c,
                          enum pg_codec *codec)
 {
+    const struct pg_type_use *type = pg_carrier(column);
     struct pg_ctype made = {.optional = nullable};
 
     made.kind = kind_of(type, codec);

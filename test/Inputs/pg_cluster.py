@@ -5,7 +5,7 @@
     pg_cluster.py --template DIR [--set NAME=VALUE]… [--sql TEXT]… [--standby]
                   [--cell PROGRAM --socket PATH [--option ARG]… [--keep-log FILE]] -- COMMAND…
     pg_cluster.py --template DIR [--set NAME=VALUE]… [--sql TEXT]… --hold
-    pg_cluster.py --find
+    pg_cluster.py --find | --version | --dump
 
 The server listens on a Unix socket in a folder of its own in the temporary folder (socket paths are short) and trusts
 everybody who reaches it. The command finds in its environment PG_URL (a connection string), PG_DIR (that folder),
@@ -19,7 +19,10 @@ Its exit status is the one of this program.
     --cell PROGRAM  run that cell on the database too, with --address unix:PATH --url … --policy apply and the options
     --hold          in place of a command: print the connection string, and stop when standard input ends
     --find          print the folder of PostgreSQL's programs; status 1 when there is none
+    --version       print the server's major version
+    --dump          print the path of a pg_dump that can read that server; status 1 when there is none
 As root everything of the server's runs as the user postgres, for PostgreSQL refuses root.
+CELL_TEST_POSTGRES in the environment is the folder of another server's programs (utils/ci/postgres-versions).
 """
 import argparse
 import contextlib
@@ -53,6 +56,10 @@ libc = ctypes.CDLL(None)
 
 def find():
     """The folder of initdb and postgres of the newest supported version, or None."""
+    return os.environ.get("CELL_TEST_POSTGRES") or installed()
+
+
+def installed():
     found = []
     for folder in glob.glob("/usr/lib/postgresql/*/bin") + glob.glob("/usr/pgsql-*/bin") + path_folders():
         if os.access(os.path.join(folder, "initdb"), os.X_OK) and (version := version_of(folder)):
@@ -61,8 +68,22 @@ def find():
 
 
 def path_folders():
-    program = shutil.which("initdb")
-    return [os.path.dirname(os.path.realpath(program))] if program else []
+    initdb = shutil.which("initdb")
+    return [os.path.dirname(os.path.realpath(initdb))] if initdb else []
+
+
+def program(bindir, name):
+    """A client program: a package with a server alone has none, and those that are installed serve as well."""
+    path = os.path.join(bindir, name)
+    return path if os.path.exists(path) else os.path.join(installed() or "", name)
+
+
+def dump_program(bindir):
+    """pg_dump reads servers of its own version and of older ones. None when there is none."""
+    path = program(bindir or "", "pg_dump")
+    if not os.path.exists(path) or (version_of(os.path.dirname(path)) or 0) < (version_of(bindir) or 0):
+        return None
+    return path
 
 
 def version_of(folder):
@@ -203,7 +224,7 @@ class Server:
                 self.process.wait()
 
     def sql(self, database, text):
-        run([os.path.join(self.bindir, "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.url(database), "-c", text])
+        run([program(self.bindir, "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.url(database), "-c", text])
 
 
 @contextlib.contextmanager
@@ -229,7 +250,7 @@ def running(template_folder, settings=None):
 
 def standby_of(primary, folder):
     data = os.path.join(folder, "standby")
-    run([os.path.join(primary.bindir, "pg_basebackup"), "-D", data, "-d", primary.url("postgres"), "-R", "--no-sync",
+    run([program(primary.bindir, "pg_basebackup"), "-D", data, "-d", primary.url("postgres"), "-R", "--no-sync",
          "-c", "fast"], preexec_fn=as_server(), cwd=folder)
     server = Server(primary.bindir, folder, data, primary.settings, port=5433)
     server.start()
@@ -239,7 +260,7 @@ def standby_of(primary, folder):
 def environment(server, standby):
     env = dict(os.environ, PG_URL=server.url(), PG_DIR=server.folder, PG_PID=str(server.process.pid),
                PGHOST=server.folder, PGPORT=str(server.port), PGUSER="postgres", PGDATABASE="test",
-               PATH=server.bindir + os.pathsep + os.environ["PATH"])
+               PATH=os.pathsep.join([server.bindir, installed() or server.bindir, os.environ["PATH"]]))
     if standby:
         env["PG_STANDBY_URL"] = standby.url()
     return env
@@ -253,7 +274,7 @@ def parse(arguments):
     parser.add_argument("--option", action="append", default=[])
     for name in ("cell", "socket", "keep-log"):
         parser.add_argument("--" + name)
-    for name in ("standby", "hold", "find", "help"):
+    for name in ("standby", "hold", "find", "version", "dump", "help"):
         parser.add_argument("--" + name, action="store_true")
     options = parser.parse_args(arguments)
     options.settings = dict(setting.split("=", 1) for setting in options.set)
@@ -289,6 +310,13 @@ def main():
     if options.find:
         print(bindir or "")
         return 0 if bindir else 1
+    if options.version:
+        print(version_of(bindir) if bindir else 0)
+        return 0
+    if options.dump:
+        path = dump_program(bindir)
+        print(path or "")
+        return 0 if path else 1
     if not bindir:
         sys.exit("pg_cluster: PostgreSQL's server programs are not installed")
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))

@@ -8,7 +8,6 @@
 """
 import contextlib
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -16,47 +15,9 @@ import sys
 import pg_cluster
 import run_with_cell
 from lock_project import LockProject, contains, lacks  # noqa: F401 (for the tests)
+from postgres_database import Database
 
 HEAD = "#include <cell/cell.h>\n"
-
-
-class Database:
-    def __init__(self, server):
-        self.server, self.url = server, server.url()
-
-    def psql(self, *args):
-        command = [os.path.join(self.server.bindir, "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", self.url]
-        done = subprocess.run(command + list(args), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, check=False)
-        assert done.returncode == 0, done.stdout
-        return done.stdout.strip()
-
-    def sql(self, text):
-        return self.psql("-c", text)
-
-    def schema(self):
-        """Everything but the rows. (Some versions of pg_dump write a random word after \\restrict.)"""
-        done = subprocess.run([os.path.join(self.server.bindir, "pg_dump"), "--schema-only", "-d", self.url],
-                              stdout=subprocess.PIPE, text=True, check=True)
-        return re.sub(r"(?m)^\\(un)?restrict .*", "", done.stdout)
-
-    def history(self):
-        """The steps that were carried out, as they were written."""
-        return self.sql("SELECT text FROM cell.history ORDER BY id").splitlines()
-
-    @contextlib.contextmanager
-    def locked(self, table):
-        """Somebody else has the table for itself."""
-        command = [os.path.join(self.server.bindir, "psql"), "-X", "-q", "-A", "-t", "-d", self.url]
-        holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        try:
-            holder.stdin.write(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT 'locked';\n")
-            holder.stdin.flush()
-            assert holder.stdout.readline().strip() == "locked"
-            yield holder
-        finally:
-            holder.stdin.close()
-            holder.wait()
 
 
 class PostgresProject(LockProject):

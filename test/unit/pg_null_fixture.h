@@ -60,6 +60,14 @@ static PGconn *null_connection(void)
     return conn;
 }
 
+/* Whether the server knows what the statement is made of. */
+static inline bool null_is_known(const char *sql)
+{
+    bool merge = strncmp(sql, "MERGE", 5) == 0, alias = strstr(sql, "USING (id) AS") != NULL;
+
+    return pg_fixture_version() >= (merge ? 15 : alias ? 14 : 0);
+}
+
 __attribute__((destructor)) static void null_disconnect(void) { PQfinish(null_connection()); }
 
 /* '!' for each column that is never NULL, 'o' for each other, in `out`; "" when the server refuses the statement. */

@@ -121,7 +121,7 @@ TEST(a_lost_connection_is_made_anew_and_the_gap_is_told)
     struct pg_failure f;
     char payload[64];
 
-    if (!ready())
+    if (!ready() || pg_fixture_version() < 14) /* 13 does not wait for the end of what it terminates */
         return;
     struct pg_listeners *all = pg_listeners_new(&target, 2);
     REQUIRE(pg_listen(all, "one", &l, &f) >= 0);

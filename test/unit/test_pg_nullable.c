@@ -17,6 +17,8 @@ static void expect(const struct expectation *list, size_t n)
         struct null_statement statement;
         char columns[64];
         int rows;
+        if (!null_is_known(list[i].sql))
+            continue;
         null_columns_of(conn, list[i].sql, list[i].parameters, columns, &statement);
         if (strcmp(columns, list[i].columns) != 0)
             printf("%s\n  is %s, not %s\n", list[i].sql, columns, list[i].columns);

@@ -111,7 +111,8 @@ TEST(every_type_has_its_type_in_c)
         {"VALUES (1, 'a')", "", "column1 i32, column2 str", "rows q_row"},
     };
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]) && null_connection(); i++)
-        check_shape(&shapes[i]);
+        if (null_is_known(shapes[i].sql))
+            check_shape(&shapes[i]);
 }
 /* clang-format on */
 

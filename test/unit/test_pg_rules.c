@@ -271,29 +271,42 @@ RULE(STILL_USED, a_drop_waits_for_recorded_programs)
     end(&c);
 }
 
-RULE(CHAR_TYPE, is_remarked)
+/* What is there already is as somebody wanted it: a header of an existing database is not full of advice. */
+static void is_remarked_when_it_is_new(const char *field, enum pg_rule rule)
 {
+    char with[128], more[160];
+    snprintf(with, sizeof(with), "id i64 | key\n%s", field);
+    snprintf(more, sizeof(more), "%s\nother opt<str>", with);
     struct change c = given("id i64 | key", "");
-    declare(&c, "id i64 | key\ncode opt<str> | sql_type char(3)", "");
-    CHECK(says(&c, PG_REMARK, PG_RULE_CHAR_TYPE));
+    declare(&c, with, "");
+    const struct pg_diagnostic *d = says(&c, PG_REMARK, rule);
+    CHECK(d && d->field && strncmp(field, d->field, strlen(d->field)) == 0);
+    end(&c);
+    c = given(with, "");
+    declare(&c, with, "");
+    CHECK(c.p->nsteps == 0 && c.p->diagnostics.n == 0 && c.d->diagnostics.n == 0);
+    declare(&c, more, "");
+    CHECK(c.p->nsteps == 1 && !says(&c, PG_REMARK, rule));
     end(&c);
 }
 
+RULE(CHAR_TYPE, is_remarked) { is_remarked_when_it_is_new("code opt<str> | sql_type char(3)", PG_RULE_CHAR_TYPE); }
+
 RULE(TIMESTAMP_TYPE, is_remarked)
 {
+    is_remarked_when_it_is_new("at opt<i64> | sql_type timestamp", PG_RULE_TIMESTAMP_TYPE);
     struct change c = given("id i64 | key", "");
-    declare(&c, "id i64 | key\nat opt<i64> | sql_type timestamp", "");
-    CHECK(says(&c, PG_REMARK, PG_RULE_TIMESTAMP_TYPE));
     declare(&c, "id i64 | key\nat opt<i64> | sql_type timestamptz", "");
-    CHECK(c.d->diagnostics.n == 0);
+    CHECK(c.d->diagnostics.n == 0 && c.p->diagnostics.n == 0);
     end(&c);
 }
 
 RULE(VARCHAR_TYPE, is_remarked)
 {
-    struct change c = given("id i64 | key", "");
-    declare(&c, "id i64 | key\ncode opt<str> | sql_type varchar(3)", "");
-    CHECK(says(&c, PG_REMARK, PG_RULE_VARCHAR_TYPE));
+    is_remarked_when_it_is_new("code opt<str> | sql_type varchar(3)", PG_RULE_VARCHAR_TYPE);
+    struct change c = given("id i64 | key\ncode str | sql_type varchar(3)", "");
+    declare(&c, "id i64 | key\ncode str | sql_type varchar(5)", ""); /* another length is new as well */
+    CHECK(c.p->nsteps == 1 && says(&c, PG_REMARK, PG_RULE_VARCHAR_TYPE));
     end(&c);
 }
 
@@ -303,7 +316,11 @@ RULE(SMALL_KEY, warns)
     declare(&c, "id i32 | key | auto", "");
     CHECK(says(&c, PG_WARNING, PG_RULE_SMALL_KEY));
     declare(&c, "id i64 | key | auto", "");
-    CHECK(c.d->diagnostics.n == 0);
+    CHECK(!says(&c, PG_WARNING, PG_RULE_SMALL_KEY));
+    end(&c);
+    c = given("id i32 | key | auto", "");
+    declare(&c, "id i32 | key | auto", ""); /* it is there: whoever made it knows */
+    CHECK(c.p->nsteps == 0 && c.p->diagnostics.n == 0);
     end(&c);
 }
 
@@ -312,7 +329,9 @@ RULE(SERIAL_TYPE, serves)
     struct change c = given("id i64 | key | auto", "");
     pg_model_table(c.m, NULL, "users")->columns[0].standard.sql = "nextval('users_id_seq'::regclass)";
     declare(&c, "id i64 | key | auto", "");
-    CHECK(!errs(&c) && c.p->nsteps == 0 && says(&c, PG_REMARK, PG_RULE_SERIAL_TYPE));
+    CHECK(!errs(&c) && c.p->nsteps == 0 && c.p->diagnostics.n == 0);
+    declare(&c, "id i64 | key | auto\nname opt<str>", ""); /* said when the table changes */
+    CHECK(!errs(&c) && c.p->nsteps == 1 && says(&c, PG_REMARK, PG_RULE_SERIAL_TYPE));
     end(&c);
 }
 

@@ -43,6 +43,16 @@ struct proxy {
 
 /* ---- starting ---- */
 
+/* Whoever has slow cells gives them more. Nothing that the plugin could take for "this is no editor" is kept. */
+static const char *editor_ms(void)
+{
+    const char *text = getenv("CELL_EDITOR_MS");
+    char *end = NULL;
+    long ms = text ? strtol(text, &end, 10) : 0;
+
+    return ms > 0 && ms <= 600000 && text[0] > '0' && text[0] <= '9' && *end == '\0' ? text : EDITOR_MS;
+}
+
 /* The plugin looks at these (clang-plugin/State.cpp): nothing that is typed acts, and no cell holds up a parse. */
 static bool prepare_environment(const struct toolchain *t)
 {
@@ -52,7 +62,7 @@ static bool prepare_environment(const struct toolchain *t)
 
     if (asprintf(&preload, "%s%s%s", t->plugin, more ? ":" : "", more ? before : "") < 0)
         return false;
-    bool good = setenv("LD_PRELOAD", preload, 1) == 0 && setenv("CELL_EDITOR_MS", EDITOR_MS, 1) == 0;
+    bool good = setenv("LD_PRELOAD", preload, 1) == 0 && setenv("CELL_EDITOR_MS", editor_ms(), 1) == 0;
     free(preload);
     return good;
 }

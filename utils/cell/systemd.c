@@ -83,7 +83,9 @@ static void sandbox(const struct units *u, struct cell_buffer *b)
         return;
     cell_buffer_puts(b, "ProtectSystem=strict\nPrivateDevices=yes\nProtectKernelTunables=yes\n"
                         "ProtectKernelModules=yes\nProtectControlGroups=yes\nProtectClock=yes\nProtectHostname=yes\n"
-                        "CapabilityBoundingSet=\n");
+                        "CapabilityBoundingSet=");
+    /* What belongs to root may have a server that does not run as root, and hand it its files. */
+    cell_buffer_puts(b, u->uid == 0 ? "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL CAP_SETGID CAP_SETUID\n" : "\n");
     if (strncmp(u->config->dir, "/tmp/", 5) != 0 && strncmp(u->config->dir, "/var/tmp/", 9) != 0)
         cell_buffer_puts(b, "PrivateTmp=yes\n");
     cell_buffer_puts(b, "ReadWritePaths=");

@@ -8,11 +8,12 @@ shift 2
 
 state() { pg_dump --schema-only --exclude-schema=cell | grep -v restrict; }
 
-# What a compiler says, but for advice about keys of 32 bits: the database has them.
+# A compiler that has nothing to say but what a struct cannot have: no advice, for what is there is as somebody wanted it.
 quiet()
 {
     "$@" > said.txt 2>&1 || { cat said.txt; echo "failed: $*"; exit 1; }
-    if grep -v 'prefer-bigint-over-int' said.txt | grep -E 'error:|warning:|[0-9] steps?'; then
+    if grep -v -e '\[undeclared\]$' -e 'its name would be too long$' said.txt |
+        grep -E "error:|warning:|remark:|[0-9] steps?"; then
         echo "not quiet: $*"
         exit 1
     fi

@@ -152,6 +152,18 @@ static void add_column(struct diffing *s, const struct pg_field *f, const struct
     now->default_made = c.standard.sql != NULL;
 }
 
+void pg_add_bare_column(struct diffing *s, const struct pg_field *f, const struct pg_column *want)
+{
+    struct pg_column c = bare(want);
+    struct step_builder b = pg_step_begin(s, PG_STEP_ADD_COLUMN, PG_TOGETHER, want->name, f->name);
+    struct pg_text t = {.arena = s->arena};
+
+    pg_sql_column(&t, &s->w->now, &c);
+    pg_step_sql(s, &b, t.data);
+    pg_step_end(s, &b, PG_PHASE_COLUMN);
+    add_to_now(s, &c);
+}
+
 /* Columns that no struct has any more, of a new column's type and without consent: may be what is meant. */
 static bool may_be_renamed(struct diffing *s, const struct pg_field *f, const struct pg_column *want)
 {
@@ -159,7 +171,8 @@ static bool may_be_renamed(struct diffing *s, const struct pg_field *f, const st
         return false;
     for (uint32_t i = 0; i < s->w->now.ncolumns; i++) {
         const struct pg_column *old = &s->w->now.columns[i];
-        if (pg_is_declared(s, old->name) || !pg_type_equal(&old->type, &want->type) ||
+        if (pg_is_declared(s, old->name) || !pg_type_equal(&old->type, &want->type) || pg_replacer_of(s, old->name) ||
+            pg_find_in_step(&s->w->now, old->name, NULL) || pg_find_in_step(&s->w->now, NULL, old->name) ||
             pg_consents(s, PG_CONSENT_DROPPED, old->name))
             continue;
         bool taken = false;
@@ -295,8 +308,21 @@ static void diff_nullability(struct diffing *s, const struct pg_field *f, const 
         pg_diff_fill(s, f, want, now);
 }
 
+/* A column that comes in another one's place: the trigger gives its values, the default too. */
+static void diff_replacement(struct diffing *s, const struct pg_field *f, const struct pg_column *want,
+                             struct pg_column *now)
+{
+    if (now->standard.sql)
+        drop_default(s, f, now);
+    if (want->nullable && !now->nullable)
+        diff_nullability(s, f, want, now);
+    pg_diff_replaced_values(s, f, want, now);
+}
+
 static void diff_column(struct diffing *s, const struct pg_field *f, const struct pg_column *want)
 {
+    if (!pg_diff_replace(s, f, want))
+        return;
     struct pg_column *now = pg_table_column(&s->w->now, want->name);
 
     if (!now) {
@@ -310,6 +336,10 @@ static void diff_column(struct diffing *s, const struct pg_field *f, const struc
     bool vector = now->type.base == PG_BASE_VECTOR || (now->type.base == PG_BASE_FLOAT4 && now->type.array);
     if (!pg_type_equal(&want->type, &now->type) && !(f->mapping.vector_or_real && vector))
         pg_diff_retype(s, f, want, now);
+    if (pg_replaced_by(s, f)) {
+        diff_replacement(s, f, want, now);
+        return;
+    }
     diff_values(s, f, want, now);
     diff_nullability(s, f, want, now);
     if (want->identity && !now->identity && !now->generated.sql)
@@ -320,18 +350,6 @@ void pg_diff_columns(struct diffing *s)
 {
     for (uint32_t i = 0; i < s->d->nfields; i++)
         diff_column(s, &s->d->fields[i], &s->d->table.columns[s->d->fields[i].column]);
-}
-
-/* A consented drop that recorded programs still need waits for them. */
-static bool wait_for_users(struct diffing *s, struct pg_column *c, const char *users)
-{
-    if (!users)
-        return false;
-    pg_plan_diagnose(s, PG_REMARK, PG_RULE_STILL_USED, PG_AT_ANNOTATION,
-                     "column '%s' stays for now: recorded programs use it (%s)", c->name, users);
-    if (!c->nullable && !c->standard.sql && !c->identity && !c->generated.sql && !in_key(&s->w->now, c->name))
-        drop_not_null(s, NULL, c);
-    return true;
 }
 
 static bool uses(const char **names, uint32_t n, const char *column)
@@ -358,8 +376,7 @@ static bool index_uses(struct diffing *s, const struct pg_index *x, const char *
     return used;
 }
 
-/* What goes with a column. */
-static void drop_from_now(struct diffing *s, const char *column)
+void pg_drop_from_now(struct diffing *s, const char *column)
 {
     struct pg_table *t = &s->w->now;
 
@@ -384,20 +401,71 @@ static void drop_from_now(struct diffing *s, const char *column)
         }
 }
 
+/* A constraint that a value which nobody has chosen could violate. */
+static bool is_constrained(struct diffing *s, const char *column)
+{
+    const struct pg_table *t = &s->w->now;
+    bool found = false;
+
+    for (uint32_t i = 0; i < t->nuniques; i++)
+        found = found || uses(t->uniques[i].columns, t->uniques[i].n, column);
+    for (uint32_t i = 0; i < t->nindexes; i++)
+        found = found || (t->indexes[i].unique && index_uses(s, &t->indexes[i], column));
+    for (uint32_t i = 0; i < t->nforeign; i++)
+        found = found || uses(t->foreign[i].columns, t->foreign[i].n, column);
+    for (uint32_t i = 0; i < t->nchecks; i++)
+        found = found || expr_uses(s, &t->checks[i].expr, column);
+    return found;
+}
+
+/* Programs that do not know the column can insert, and those that do find a value, as their structs need it: a default,
+ * or where that could be refused, NULL. */
+static void free_of_values(struct diffing *s, struct pg_column *c)
+{
+    if (c->nullable || c->standard.sql || c->identity || c->generated.sql || in_key(&s->w->now, c->name))
+        return;
+    if (c->type.base == PG_BASE_OTHER || pg_strict_zero(&c->type) == NULL || is_constrained(s, c->name)) {
+        drop_not_null(s, NULL, c);
+        return;
+    }
+    struct step_builder b = pg_step_begin(s, PG_STEP_SET_DEFAULT, PG_TOGETHER, c->name, NULL);
+    const char *zero = pg_strict_zero(&c->type);
+    pg_step_alter(s, &b, "ALTER COLUMN %s SET DEFAULT (%s)", pg_quoted(s, c->name), zero);
+    /* Not recorded as Cell's: the declaration that has the column knows of no default, and must not take it away. */
+    pg_step_end(s, &b, PG_PHASE_COLUMN);
+    c->standard = (struct pg_expr){zero, NULL};
+}
+
+/* A consented drop that recorded programs still need waits for them. */
+static bool wait_for_users(struct diffing *s, struct pg_column *c)
+{
+    bool unknown;
+    const char *why = pg_waits_for(s, c->name, &unknown);
+
+    if (!why)
+        return false;
+    pg_plan_diagnose(s, unknown ? PG_WARNING : PG_REMARK, PG_RULE_STILL_USED, PG_AT_ANNOTATION,
+                     "column '%s' stays for now: %s", c->name, why);
+    free_of_values(s, c);
+    return true;
+}
+
 static void drop_column(struct diffing *s, struct pg_column *c)
 {
-    const char *name = pg_strdup(s->arena, c->name), *users = pg_users_of(s, name);
+    const char *name = pg_strdup(s->arena, c->name);
 
-    if (wait_for_users(s, c, users))
+    if (wait_for_users(s, c))
         return;
     struct step_builder b = pg_step_begin(s, PG_STEP_DROP_COLUMN, PG_TOGETHER, name, NULL);
+    b.step.text = pg_printf(s->arena, "ALTER TABLE %s DROP COLUMN %s", pg_this_table(s), pg_quoted(s, name));
+    pg_leave_step(s, &b, name);
     pg_step_alter(s, &b, "DROP COLUMN %s", pg_quoted(s, name));
     pg_step_record(s, &b, "dropped", name, NULL);
     pg_step_forget(s, &b, c->generated.sql ? "generated" : "default", name);
     pg_step_hazard(&b, PG_RULE_DROP_COLUMN);
     b.step.consent = pg_printf(s->arena, "CELL_DROPPED(\"%s\")", name);
     pg_step_end(s, &b, PG_PHASE_DROP);
-    drop_from_now(s, name);
+    pg_drop_from_now(s, name);
 }
 
 /* ---- what no struct mentions ---- */
@@ -443,9 +511,11 @@ void pg_diff_undeclared(struct diffing *s)
             drop_column(s, &t->columns[i]);
     for (uint32_t i = 0; i < t->ncolumns; i++) {
         const struct pg_column *c = &t->columns[i];
-        if (pg_is_declared(s, c->name))
+        if (pg_is_declared(s, c->name) || pg_replacer_of(s, c->name))
             continue;
-        if (c->nullable || c->standard.sql || c->identity || c->generated.sql)
+        /* The trigger fills one that replaces another, or is replaced. */
+        bool in_step = pg_find_in_step(t, c->name, NULL) || pg_find_in_step(t, NULL, c->name);
+        if (in_step || c->nullable || c->standard.sql || c->identity || c->generated.sql)
             list_name(&names, c->name);
         else
             pg_refuse(s, PG_RULE_UNDECLARED_REQUIRED, PG_AT_ANNOTATION,

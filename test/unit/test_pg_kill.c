@@ -159,7 +159,7 @@ static void check_state(const struct scenario *s, int at)
     /* Nothing is half done but what says so: a step that is in the history as done is not wanted again. */
     if (left > 0 && strcmp(migration_value(conn, "SELECT to_regclass('cell.history') IS NOT NULL"), "t") == 0) {
         struct pg_unit u = {0};
-        REQUIRE(pg_unit_plan(conn, m.requests, m.n, pg_now_ms() + 10000, &u, NULL) >= 0);
+        REQUIRE(pg_unit_plan(conn, m.requests, m.n, &m.known, pg_now_ms() + 10000, &u, NULL) >= 0);
         for (uint32_t i = 0; i < u.plan->nsteps; i++) {
             const char *params[] = {u.plan->steps[i].text};
             PGresult *result = NULL;

@@ -315,13 +315,43 @@ static void retype_step(struct diffing *s, const struct pg_field *f, const struc
     now->type = copy.type;
 }
 
+static bool is_wire_text(const struct pg_type_use *t) { return t->base == PG_BASE_TEXT || t->base == PG_BASE_VARCHAR; }
+
+/* What a program sends and receives of one is the same of the other. */
+static bool same_on_the_wire(const struct pg_type_use *from, const struct pg_type_use *to)
+{
+    if (from->array != to->array || from->base == PG_BASE_OTHER)
+        return false;
+    return from->base == to->base || (is_wire_text(from) && is_wire_text(to));
+}
+
+/* True when the type has to stay as it is for others, which is said. */
+static bool breaks_programs(struct diffing *s, const struct pg_field *f, const struct pg_column *want,
+                            const struct pg_column *now, bool keeps)
+{
+    bool unknown;
+    const char *needed =
+        keeps && same_on_the_wire(&now->type, &want->type) ? NULL : pg_needs_type(s, now->name, &want->type, &unknown);
+
+    if (!needed)
+        return false;
+    struct pg_diagnostic *d = pg_refuse(
+        s, PG_RULE_RETYPE_BREAKS, pg_at_field(f->name),
+        "column '%s' is %s and cannot become %s in place: %s. CELL_COLUMN(\"…\") and CELL_REPLACES(%s, …) give "
+        "the new type a column of its own, and keep both in step",
+        now->name, pg_type_name(s->arena, &now->type), pg_type_name(s->arena, &want->type), needed, now->name);
+    pg_add_note(s->arena, d, NULL, "a program that is gone is forgotten by 'cell consumers postgres --forget NAME'");
+    return true;
+}
+
 void pg_diff_retype(struct diffing *s, const struct pg_field *f, const struct pg_column *want, struct pg_column *now)
 {
     const char *from = pg_type_name(s->arena, &now->type), *to = pg_type_name(s->arena, &want->type);
-    bool unknown, rewrites, keeps = pg_retype_keeps(&now->type, &want->type, &rewrites);
+    bool rewrites, keeps = pg_retype_keeps(&now->type, &want->type, &rewrites);
 
     if (keeps && !rewrites) {
-        retype_step(s, f, want, now, false, true);
+        if (!breaks_programs(s, f, want, now, true))
+            retype_step(s, f, want, now, false, true);
         return;
     }
     bool consent = pg_consents(s, PG_CONSENT_RETYPED, now->name);
@@ -346,16 +376,6 @@ void pg_diff_retype(struct diffing *s, const struct pg_field *f, const struct pg
         pg_add_note(s->arena, d, f->name, "CELL_SQL_TYPE(\"%s\") keeps the type that the column has", from);
         return;
     }
-    const char *needed = pg_needs_type(s, now->name, &want->type, &unknown);
-    if (needed) {
-        struct pg_diagnostic *d = pg_refuse(
-            s, PG_RULE_RETYPE_BREAKS, pg_at_field(f->name),
-            "column '%s' is %s and cannot become %s in place: %s. CELL_COLUMN(\"…\") and CELL_REPLACES(%s, …) give "
-            "the new type a column of its own, and keep both in step",
-            now->name, from, to, needed, now->name);
-        pg_add_note(s->arena, d, NULL,
-                    "a program that is gone is forgotten by 'cell consumers postgres --forget NAME'");
-        return;
-    }
-    retype_step(s, f, want, now, true, keeps);
+    if (!breaks_programs(s, f, want, now, keeps))
+        retype_step(s, f, want, now, true, keeps);
 }

@@ -134,6 +134,8 @@ void pg_add_bare_column(struct diffing *s, const struct pg_field *f, const struc
 void pg_fill_step(struct diffing *s, const struct pg_field *f, const struct pg_column *want, const char *sql,
                   bool once);
 void pg_not_null_steps(struct diffing *s, const struct pg_field *f, struct pg_column *now);
+void pg_drop_not_null(struct diffing *s, const char *field, struct pg_column *now);
+bool pg_in_key(const struct pg_table *t, const char *column); /* the primary one */
 /* What goes with a column. */
 void pg_drop_from_now(struct diffing *s, const char *column);
 void pg_diff_keys(struct diffing *s);

@@ -152,18 +152,10 @@ void pg_leave_step(struct diffing *s, struct step_builder *b, const char *column
 
 /* ---- may it ---- */
 
-static bool in_primary(const struct pg_table *t, const char *column)
-{
-    for (uint32_t i = 0; t->primary && i < t->primary->n; i++)
-        if (strcmp(t->primary->columns[i], column) == 0)
-            return true;
-    return false;
-}
-
 static bool can_be_replaced(struct diffing *s, const struct pg_field *f, const struct pg_column *old)
 {
     const char *why = pg_is_declared(s, old->name)                     ? "a field is this column still"
-                      : in_primary(&s->w->now, old->name)              ? "it is part of the primary key"
+                      : pg_in_key(&s->w->now, old->name)               ? "it is part of the primary key"
                       : old->identity                                  ? "it is numbered by the database"
                       : old->generated.sql                             ? "it is generated"
                       : s->w->now.kind != 'r' && s->w->now.kind != 'p' ? "this is no table"

@@ -96,7 +96,7 @@ int cell_session_add_asked(struct cell_session *s, struct known_cell *c, const c
     return CELL_OK;
 }
 
-/* The request with the project, what is pending and what has failed, as its first members. */
+/* The request with what is pending, what has failed, and whose project it is, as its first members. */
 static void put_request(const struct cell_session *s, const struct known_cell *c, const struct asked *a,
                         struct cell_buffer *out)
 {
@@ -106,8 +106,7 @@ static void put_request(const struct cell_session *s, const struct known_cell *c
         cell_buffer_append(out, a->request, a->len);
         return;
     }
-    cell_project_id(s->dir, project);
-    cell_buffer_printf(out, "{\"project\":\"%s\",", project);
+    cell_buffer_puts(out, "{");
     for (const struct asked *p = first; p && p != a; p = p->next_planned) {
         cell_buffer_puts(out, p == first ? "\"pending\":[" : ",");
         cell_buffer_append(out, p->request, p->len);
@@ -118,6 +117,8 @@ static void put_request(const struct cell_session *s, const struct known_cell *c
         cell_buffer_append(out, c->failed.data, c->failed.len);
         cell_buffer_puts(out, "],");
     }
+    cell_project_id(s->dir, project);
+    cell_buffer_printf(out, "\"project\":\"%s\",", project);
     cell_buffer_append(out, a->request + 1, a->len - 1);
 }
 

@@ -8,13 +8,12 @@
 static void put_requests(const struct cell_session *s, const struct known_cell *c, struct cell_buffer *out)
 {
     char project[CELL_FINGERPRINT_LEN + 1];
-    cell_project_id(s->dir, project);
-    cell_buffer_printf(out, "{\"project\":\"%s\",\"requests\":[", project);
     for (const struct asked *a = c->planned; a; a = a->next_planned) {
-        cell_buffer_puts(out, a == c->planned ? "" : ",");
+        cell_buffer_puts(out, a == c->planned ? "{\"requests\":[" : ",");
         cell_buffer_append(out, a->request, a->len);
     }
-    cell_buffer_puts(out, "]}");
+    cell_project_id(s->dir, project);
+    cell_buffer_printf(out, "],\"project\":\"%s\"}", project);
 }
 
 static int request_apply(struct cell_session *s, struct known_cell *c, struct cell_applied **applied,

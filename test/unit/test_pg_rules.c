@@ -188,6 +188,11 @@ RULE(RETYPE_BREAKS, is_refused_while_a_program_has_the_old_type)
     CHECK(d->nnotes == 1);
     plan_with(&c, others, 4, NULL);
     CHECK(!errs(&c) && pg_find_step(c.p, PG_STEP_RETYPE_COLUMN, "age"));
+    declare(&c, "id i64 | key\nage i32\nname str | sql_type varchar", "");
+    const struct pg_use text[] = {{"public", "users", "name", "names", "text", "names.c:3"}};
+    plan_with(&c, text, 1, NULL);
+    CHECK(!errs(&c) && pg_find_step(c.p, PG_STEP_RETYPE_COLUMN, "name")); /* which programs do not notice */
+    declare(&c, "id i64 | key\nage i64\nname str", "retyped age");
     plan_with(&c, others, 4, "2 records of programs cannot be read");
     CHECK(refuses(&c, PG_RULE_RETYPE_BREAKS));
     HAS(says(&c, PG_ERROR, PG_RULE_RETYPE_BREAKS)->text, "2 records of programs cannot be read");

@@ -49,6 +49,7 @@ class Recorder
             for (const FieldDecl *field : entry.first->fields())
                 if (field->getIdentifier())
                     add(field, entry.second->name, entry.second->fingerprint, field->getLocation());
+        addResources();
         if (uses.n == 0)
             return;
         cell_uses_sort(&uses);
@@ -151,20 +152,51 @@ class Recorder
 
     void add(const ValueDecl *d, const std::string &cell, const std::string &fingerprint, SourceLocation loc)
     {
-        std::string name = cellUsedName(d);
-        std::string place = cellLocationText(state, loc);
-        auto [file, line] = StringRef(place).rsplit(':').first.rsplit(':'); /* without the column */
+        use_kind kind = isa<FieldDecl>(d) ? USE_FIELD : isa<FunctionDecl>(d) ? USE_METHOD : USE_VALUE;
+        addAt(kind, cellUsedName(d), cell, fingerprint, cellLocationText(state, loc));
+    }
+
+    /* `place` is FILE:LINE:COLUMN; of a precompiled header, FILE. */
+    void addAt(use_kind kind, const std::string &name, const std::string &cell, const std::string &fingerprint,
+               StringRef place)
+    {
+        auto [file, line] = place.rsplit(':').first.rsplit(':'); /* without the column */
         unsigned number = 0;
+        if (kind == USE_RESOURCE && (line.empty() || line.getAsInteger(10, number))) {
+            file = place;
+            number = 1;
+            line = "1";
+        }
         if (fingerprint.size() != CELL_FINGERPRINT_LEN || file.empty() || line.getAsInteger(10, number))
             return;
         std::string path = cellPrintable(llvm::json::fixUTF8(file));
         if (llvm::sys::path::is_absolute(path))
             path = remapped(path);
-        use_kind kind = isa<FieldDecl>(d) ? USE_FIELD : isa<FunctionDecl>(d) ? USE_METHOD : USE_VALUE;
         const struct use one = {cell.c_str(), fingerprint.c_str(), kind, name.c_str(), path.c_str(), number};
         if (cell_uses_add(&uses, &one) < 0)
             llvm::report_bad_alloc_error("cell: out of memory");
         fingerprints.insert({cell, fingerprint});
+    }
+
+    /* What the cells' answers rely on, where the annotations stand; those of a precompiled header stand in it. */
+    void addResources()
+    {
+        cell_session *session = state.sessionIfAny();
+        for (session_cell *cell = nullptr; session && cell_session_next(session, &cell);)
+            for (uint32_t i = 0; const char *question = cell_session_asked(cell, i); i++) {
+                std::string place;
+                if (!cell_session_asked_resource(cell, i, 0))
+                    continue;
+                if (auto request = llvm::json::parse(question)) {
+                    const llvm::json::Object *root = request->getAsObject();
+                    const llvm::json::Object *annotation = root ? root->getObject("annotation") : nullptr;
+                    place = annotation ? annotation->getString("location").value_or("").str() : "";
+                } else {
+                    llvm::consumeError(request.takeError());
+                }
+                for (uint32_t k = 0; const char *name = cell_session_asked_resource(cell, i, k); k++)
+                    addAt(USE_RESOURCE, name, cell->name, cell->fingerprint, place);
+            }
     }
 
     void recordSchema(const std::string &cell, const std::string &fingerprint)

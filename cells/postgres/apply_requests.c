@@ -18,6 +18,7 @@ struct work {
     json_t **requests;
     uint32_t n;
     struct pg_migration_options options;
+    const char *project; /* NULL = unknown */
     PGconn *conn;
     struct done {
         char id[33];
@@ -134,6 +135,19 @@ static void count_steps(struct work *w, const struct pg_unit *u, uint32_t applie
     }
 }
 
+/* The plan of the first `n` requests, for what is recorded of programs at this moment. */
+static int make_plan(struct work *w, uint32_t n, struct pg_unit *u, struct pg_failure *f)
+{
+    struct pg_recorded *recorded = NULL;
+    int r = pg_records_take(&w->service->records, cell_ctx_server(w->options.call), &recorded, f);
+    const struct pg_known known = {recorded, w->project};
+
+    if (r >= 0)
+        r = pg_unit_plan(w->conn, w->requests, n, &known, w->options.deadline_ms, u, f);
+    pg_records_give(&w->service->records, recorded);
+    return r;
+}
+
 /*
  * Plans the first `n` requests and carries that out. When one of them is wrong, those before it are; *n becomes their
  * number. *steps: how many steps there were to do.
@@ -142,7 +156,7 @@ static int do_round(struct work *w, uint32_t *n, uint32_t *steps, struct pg_fail
 {
     struct pg_unit u = {0};
     struct pg_applied applied = {0};
-    int r = pg_unit_plan(w->conn, w->requests, *n, w->options.deadline_ms, &u, f);
+    int r = make_plan(w, *n, &u, f);
 
     if (r < 0)
         return r;
@@ -187,8 +201,7 @@ static int do_all(struct work *w, struct pg_failure *f)
 static bool nothing_to_do(struct work *w)
 {
     struct pg_unit u = {0};
-    bool nothing = pg_unit_plan(w->conn, w->requests, w->n, w->options.deadline_ms, &u, NULL) >= 0 &&
-                   first_error(&u) == u.n && u.plan->nsteps == 0;
+    bool nothing = make_plan(w, w->n, &u, NULL) >= 0 && first_error(&u) == u.n && u.plan->nsteps == 0;
 
     pg_unit_free(&u);
     return nothing;
@@ -223,7 +236,7 @@ static json_t *make_reply(struct work *w)
         n = (uint32_t)json_integer_value(json_object_get(w->failed, "request")) + 1;
     for (uint32_t i = 0; i < n; i++)
         json_array_append_new(applied, json_pack("{ss, si}", "id", w->done[i].id, "steps", (int)w->done[i].nsteps));
-    if (pg_state_token(w->service, w->options.deadline_ms, token, NULL) >= 0)
+    if (pg_state_token(w->options.call, w->options.deadline_ms, token, NULL) >= 0)
         json_object_set_new(reply, "state", json_string(token));
     if (w->failed)
         json_object_set(reply, "failed", w->failed);
@@ -234,6 +247,7 @@ static int collect(cell_ctx *c, json_t *root, struct work *w)
 {
     json_t *list = json_object_get(root, "requests");
 
+    w->project = json_string_value(json_object_get(root, "project"));
     w->n = (uint32_t)json_array_size(list);
     w->requests = calloc(w->n + 1u, sizeof(json_t *));
     w->done = calloc(w->n + 1u, sizeof(*w->done));

@@ -289,11 +289,26 @@ static void build_domains(const PGresult *result, struct pg_model *m)
             pg_model_resolve(m, &m->tables[i].columns[k].type);
 }
 
+/* As pg_in_step_source makes it. */
+static void build_in_step(const struct row *r, int left, struct pg_table *t)
+{
+    const char *source = text(r, 4), *first = source ? strchr(source, '\n') : NULL;
+    const char *second = first ? strchr(first + 1, '\n') : NULL;
+
+    if (!second)
+        return;
+    if (!t->in_step)
+        t->in_step = pg_array(r->arena, (size_t)left, sizeof(*t->in_step));
+    t->in_step[t->nin_step++] = (struct pg_in_step){text(r, 3), pg_copy(r->arena, source, (size_t)(first - source)),
+                                                    pg_copy(r->arena, first + 1, (size_t)(second - first - 1)),
+                                                    truth(r, 5) ? second + 1 : NULL};
+}
+
 static enum pg_past past_of(const char *kind)
 {
-    static const char *const kinds[] = {"dropped", "renamed", "retyped", "step"};
+    static const char *const kinds[] = {"dropped", "renamed", "retyped", "step", "filled"};
 
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 5; i++)
         if (strcmp(kind, kinds[i]) == 0)
             return (enum pg_past)(PG_PAST_DROPPED + i);
     return (enum pg_past)0;
@@ -310,6 +325,10 @@ static void build_records(const PGresult *result, struct pg_model *m)
             continue;
         const struct record record = {text(&r, 2), text(&r, 3), truth(&r, 5) ? text(&r, 4) : NULL};
         enum pg_past past = past_of(record.kind);
+        if (strcmp(record.kind, "in_step") == 0) {
+            build_in_step(&r, n - i, t);
+            continue;
+        }
         if (!past) {
             mark(&m->arena, t, &record);
             continue;

@@ -36,17 +36,24 @@ struct pg_diagnostic {
 };
 typedef PG_LIST(struct pg_diagnostic) pg_diagnostics;
 
+/* CELL_REPLACES: the column is another one's next form. */
+struct pg_replaces {
+    const char *column;         /* that is replaced */
+    const char *forward, *back; /* SQL of the value of one from the other; NULL = a cast */
+};
+
 /* A field of the struct and the column it is on. */
 struct pg_field {
     const char *name;  /* of the field */
     struct pg_ctype c; /* c.fields is the request's */
     struct pg_mapping mapping;
-    uint32_t column;          /* in pg_declared.table.columns */
-    const char *renamed_from; /* former column; NULL */
-    const char *backfill;     /* SQL; NULL */
-    const char *sql_type;     /* argument of CELL_SQL_TYPE; NULL */
-    bool key, automatic;      /* part of the primary key; CELL_AUTO: identity, or the default of its type */
-    bool filled;              /* the database may fill it in: CELL_AUTO, CELL_DEFAULT, CELL_GENERATED */
+    uint32_t column;              /* in pg_declared.table.columns */
+    const char *renamed_from;     /* former column; NULL */
+    const char *backfill;         /* SQL; NULL */
+    struct pg_replaces *replaces; /* NULL */
+    const char *sql_type;         /* argument of CELL_SQL_TYPE; NULL */
+    bool key, automatic;          /* part of the primary key; CELL_AUTO: identity, or the default of its type */
+    bool filled;                  /* the database may fill it in: CELL_AUTO, CELL_DEFAULT, CELL_GENERATED */
 };
 
 /* A consent or a step on the declaration. */

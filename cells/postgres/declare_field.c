@@ -26,6 +26,7 @@
     X("generated", "CELL_GENERATED", 1, 1, false)                                                                      \
     X("renamed_from", "CELL_RENAMED_FROM", 1, 1, false)                                                                \
     X("backfill", "CELL_BACKFILL", 1, 1, false)                                                                        \
+    X("replaces", "CELL_REPLACES", 1, 3, false)                                                                        \
     X("since", "CELL_SINCE", 1, 1, true)
 
 static const struct field_rule {
@@ -110,11 +111,17 @@ static void check_pairs(struct declaring *s, const json_t *field, const char *na
 {
     static const struct {
         const char *a, *b, *why;
-    } pairs[] = {{"auto", "default", "CELL_AUTO has a default of its own, CELL_DEFAULT contradicts it"},
-                 {"auto", "generated", "CELL_GENERATED computes the value, CELL_AUTO contradicts it"},
-                 {"default", "generated", "CELL_GENERATED computes the value, CELL_DEFAULT contradicts it"},
-                 {"backfill", "generated", "CELL_GENERATED computes the value, CELL_BACKFILL has no effect"},
-                 {"unique", "index", "CELL_UNIQUE makes an index already, CELL_INDEXED has no effect"}};
+    } pairs[] = {
+        {"auto", "default", "CELL_AUTO has a default of its own, CELL_DEFAULT contradicts it"},
+        {"auto", "generated", "CELL_GENERATED computes the value, CELL_AUTO contradicts it"},
+        {"default", "generated", "CELL_GENERATED computes the value, CELL_DEFAULT contradicts it"},
+        {"backfill", "generated", "CELL_GENERATED computes the value, CELL_BACKFILL has no effect"},
+        {"key", "replaces", "CELL_REPLACES is not for keys: other tables and programs know rows by them"},
+        {"auto", "replaces", "CELL_AUTO gives values of its own, CELL_REPLACES contradicts it"},
+        {"generated", "replaces", "CELL_GENERATED computes the value, CELL_REPLACES contradicts it"},
+        {"backfill", "replaces", "CELL_REPLACES says what rows that are there get, CELL_BACKFILL contradicts it"},
+        {"renamed_from", "replaces", "a column that is renamed is there already, CELL_REPLACES contradicts it"},
+        {"unique", "index", "CELL_UNIQUE makes an index already, CELL_INDEXED has no effect"}};
 
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
         struct pg_place place = {name, -1, -1};
@@ -257,6 +264,34 @@ static void declare_enum(struct declaring *s, struct pg_field *f)
     }
 }
 
+static void declare_replaces(struct declaring *s, const json_t *field, struct pg_field *f, const char *column)
+{
+    struct pg_place place = {f->name, -1, -1};
+    const json_t *rule = pg_find_rule(field, "replaces", &place);
+    struct pg_replaces made = {0};
+
+    if (!rule || !(made.column = pg_rule_arg(s->arena, rule, 0)))
+        return;
+    made.forward = pg_rule_arg(s->arena, rule, 1);
+    made.back = pg_rule_arg(s->arena, rule, 2);
+    if (strchr(made.column, '\n') || strchr(column, '\n')) {
+        pg_mistake(s, place, "CELL_REPLACES is not for columns with a line end in their name");
+        return;
+    }
+    if (strcmp(made.column, column) == 0) {
+        pg_mistake(s, place, "column '%s' cannot replace itself: CELL_COLUMN(\"…\") gives the new one another name",
+                   column);
+        return;
+    }
+    for (int i = 1; i <= 2; i++) {
+        const char *sql = i == 1 ? made.forward : made.back;
+        place.argument = i;
+        if (sql && !pg_declare_sql(s, sql, "CELL_REPLACES", place))
+            return;
+    }
+    f->replaces = (struct pg_replaces *)pg_copy(s->arena, &made, sizeof(made));
+}
+
 void pg_declare_field(struct declaring *s, const json_t *field)
 {
     const char *written = json_string_value(json_object_get(field, "name"));
@@ -278,6 +313,7 @@ void pg_declare_field(struct declaring *s, const json_t *field)
     struct pg_column c = {.name = column, .type = f.mapping.type, .nullable = f.c.optional};
     c.comment = pg_strdup(s->arena, json_string_value(json_object_get(field, "doc")));
     declare_values(s, field, &f, &c);
+    declare_replaces(s, field, &f, column);
     const char *former = json_string_value(json_object_get(field, "renamed_from"));
     rule = pg_find_rule(field, "renamed_from", &place);
     f.renamed_from = former ? pg_strdup(s->arena, former) : rule ? pg_rule_arg(s->arena, rule, 0) : NULL;

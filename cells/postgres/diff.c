@@ -240,6 +240,7 @@ static void diff_all(struct diffing *s)
         if (!select_owned(s))
             continue;
         pg_diff_foreign(s);
+        pg_diff_contract(s);
         if (s->w->owners[s->w->nowners - 1] != s->current)
             continue;
         pg_diff_undeclared(s);

@@ -46,7 +46,7 @@
     X(CHECK_SCANS, "PG305", AVOIDED, "A check is added NOT VALID and validated beside writers.")                       \
     X(FOREIGN_KEY_SCANS, "PG306", AVOIDED, "A foreign key is added NOT VALID and validated beside writers.")           \
     X(RETYPE_LOSES, "retype-loses-data", REFUSED, "A type that cannot hold all values of the old one is refused.")     \
-    X(RETYPE_BREAKS, "changing-column-type", CONSENT, "Another type of a column breaks programs that use it.")         \
+    X(RETYPE_BREAKS, "changing-column-type", REFUSED, "Another type of a column breaks programs that use it.")         \
     X(RENAME_UNDECLARED, "rename-undeclared", REFUSED,                                                                 \
       "A column that disappears while one of its type appears may be renamed.")                                        \
     X(GENERATED_ADDED, "adding-stored-generated", CONSENT, "A generated column rewrites the table under a lock.")      \
@@ -60,7 +60,7 @@
     X(CHECK_ADDED, "check-added", WARN, "A check fails when rows that are there do not satisfy it.")                   \
     X(FOREIGN_KEY_ADDED, "foreign-key-added", WARN, "A foreign key fails when rows that are there refer to nothing.")  \
     X(ENUM_VALUE_GONE, "enum-value-gone", REFUSED, "A value of a native enum cannot be removed.")                      \
-    X(STILL_USED, "still-used", CONSENT, "A column stays while programs that use it are recorded.")                    \
+    X(STILL_USED, "still-used", REMARK, "A column stays while programs that use it are recorded.")                     \
     X(NO_EFFECT, "no-effect", REFUSED, "A directive that finds nothing to act on is a mistake.")                       \
     X(CONSENT_DONE, "consent-done", REMARK, "A consent whose change was made long ago can be removed.")                \
     X(CHANGED_BY_HAND, "changed-by-hand", WARN, "What was changed by hand becomes what is declared again.")            \
@@ -100,6 +100,7 @@ const char *pg_rule_class_name(enum pg_rule_class class);
     X(RENAME_TABLE, "rename-table", false)                                                                             \
     X(RENAME_COLUMN, "rename-column", false)                                                                           \
     X(ADD_COLUMN, "add-column", true)                                                                                  \
+    X(KEEP_IN_STEP, "keep-in-step", false)                                                                             \
     X(RETYPE_COLUMN, "retype-column", false)                                                                           \
     X(DROP_COLUMN, "drop-column", false)                                                                               \
     X(SET_DEFAULT, "set-default", true)                                                                                \
@@ -164,13 +165,18 @@ struct pg_step {
 
 /* A column that a recorded program uses. */
 struct pg_use {
-    const char *schema, *table, *column;
+    const char *schema, *table, *column; /* schema NULL = any */
     const char *program;
+    const char *type;  /* of the column when the program was compiled, as pg_type_name prints it; NULL = unknown */
+    const char *place; /* "src/mail.c:12"; NULL = unknown */
 };
 
 struct pg_diff_options {
     const struct pg_use *uses;
     uint32_t nuses;
+    /* Why what programs use is not known completely: then whatever could break one waits as if one used it. NULL = it
+     * is known. */
+    const char *unknown;
 };
 
 struct pg_plan {

@@ -152,6 +152,18 @@ static void add_column(struct diffing *s, const struct pg_field *f, const struct
     now->default_made = c.standard.sql != NULL;
 }
 
+void pg_add_bare_column(struct diffing *s, const struct pg_field *f, const struct pg_column *want)
+{
+    struct pg_column c = bare(want);
+    struct step_builder b = pg_step_begin(s, PG_STEP_ADD_COLUMN, PG_TOGETHER, want->name, f->name);
+    struct pg_text t = {.arena = s->arena};
+
+    pg_sql_column(&t, &s->w->now, &c);
+    pg_step_sql(s, &b, t.data);
+    pg_step_end(s, &b, PG_PHASE_COLUMN);
+    add_to_now(s, &c);
+}
+
 /* Columns that no struct has any more, of a new column's type and without consent: may be what is meant. */
 static bool may_be_renamed(struct diffing *s, const struct pg_field *f, const struct pg_column *want)
 {
@@ -159,7 +171,8 @@ static bool may_be_renamed(struct diffing *s, const struct pg_field *f, const st
         return false;
     for (uint32_t i = 0; i < s->w->now.ncolumns; i++) {
         const struct pg_column *old = &s->w->now.columns[i];
-        if (pg_is_declared(s, old->name) || !pg_type_equal(&old->type, &want->type) ||
+        if (pg_is_declared(s, old->name) || !pg_type_equal(&old->type, &want->type) || pg_replacer_of(s, old->name) ||
+            pg_find_in_step(&s->w->now, old->name, NULL) || pg_find_in_step(&s->w->now, NULL, old->name) ||
             pg_consents(s, PG_CONSENT_DROPPED, old->name))
             continue;
         bool taken = false;
@@ -257,7 +270,7 @@ static void diff_values(struct diffing *s, const struct pg_field *f, const struc
         drop_default(s, f, now);
 }
 
-static void drop_not_null(struct diffing *s, const char *field, struct pg_column *now)
+void pg_drop_not_null(struct diffing *s, const char *field, struct pg_column *now)
 {
     struct step_builder b = pg_step_begin(s, PG_STEP_DROP_NOT_NULL, PG_TOGETHER, now->name, field);
 
@@ -267,7 +280,7 @@ static void drop_not_null(struct diffing *s, const char *field, struct pg_column
     now->nullable = true;
 }
 
-static bool in_key(const struct pg_table *t, const char *column)
+bool pg_in_key(const struct pg_table *t, const char *column)
 {
     for (uint32_t i = 0; t->primary && i < t->primary->n; i++)
         if (strcmp(t->primary->columns[i], column) == 0)
@@ -279,12 +292,12 @@ static void diff_nullability(struct diffing *s, const struct pg_field *f, const 
                              struct pg_column *now)
 {
     if (want->nullable && !now->nullable) {
-        if (in_key(&s->w->now, now->name)) {
+        if (pg_in_key(&s->w->now, now->name)) {
             pg_refuse(s, PG_NO_RULE, pg_at_field(f->name),
                       "column '%s' is part of the primary key and never NULL: the field cannot be optional", now->name);
             return;
         }
-        drop_not_null(s, f->name, now);
+        pg_drop_not_null(s, f->name, now);
         pg_plan_diagnose(s, PG_WARNING, PG_RULE_NOT_NULL_DROPPED, pg_at_field(f->name),
                          "column '%s' may be NULL from now on: programs that expect a value in each row may fail",
                          now->name);
@@ -292,8 +305,21 @@ static void diff_nullability(struct diffing *s, const struct pg_field *f, const 
         pg_diff_fill(s, f, want, now);
 }
 
+/* A column that comes in another one's place: the trigger gives its values, the default too. */
+static void diff_replacement(struct diffing *s, const struct pg_field *f, const struct pg_column *want,
+                             struct pg_column *now)
+{
+    if (now->standard.sql)
+        drop_default(s, f, now);
+    if (want->nullable && !now->nullable)
+        diff_nullability(s, f, want, now);
+    pg_diff_replaced_values(s, f, want, now);
+}
+
 static void diff_column(struct diffing *s, const struct pg_field *f, const struct pg_column *want)
 {
+    if (!pg_diff_replace(s, f, want))
+        return;
     struct pg_column *now = pg_table_column(&s->w->now, want->name);
 
     if (!now) {
@@ -310,6 +336,10 @@ static void diff_column(struct diffing *s, const struct pg_field *f, const struc
         pg_diff_retype(s, f, want, now);
         pg_advise_column(s, f);
     }
+    if (pg_replaced_by(s, f)) {
+        diff_replacement(s, f, want, now);
+        return;
+    }
     diff_values(s, f, want, now);
     diff_nullability(s, f, want, now);
     if (want->identity && !now->identity && !now->generated.sql)
@@ -320,151 +350,4 @@ void pg_diff_columns(struct diffing *s)
 {
     for (uint32_t i = 0; i < s->d->nfields; i++)
         diff_column(s, &s->d->fields[i], &s->d->table.columns[s->d->fields[i].column]);
-}
-
-/* A consented drop that recorded programs still need waits for them. */
-static bool wait_for_users(struct diffing *s, struct pg_column *c, const char *users)
-{
-    if (!users)
-        return false;
-    pg_plan_diagnose(s, PG_REMARK, PG_RULE_STILL_USED, PG_AT_ANNOTATION,
-                     "column '%s' stays for now: recorded programs use it (%s)", c->name, users);
-    if (!c->nullable && !c->standard.sql && !c->identity && !c->generated.sql && !in_key(&s->w->now, c->name))
-        drop_not_null(s, NULL, c);
-    return true;
-}
-
-static bool uses(const char **names, uint32_t n, const char *column)
-{
-    for (uint32_t i = 0; i < n; i++)
-        if (strcmp(names[i], column) == 0)
-            return true;
-    return false;
-}
-
-/* Does an expression name the column? Then PostgreSQL drops what it belongs to as well. */
-static bool expr_uses(struct diffing *s, const struct pg_expr *e, const char *column)
-{
-    return e->sql && strcmp(pg_sql_renamed(s->arena, e->sql, column, "\x01"), e->sql) != 0;
-}
-
-static bool index_uses(struct diffing *s, const struct pg_index *x, const char *column)
-{
-    bool used = expr_uses(s, &x->predicate, column) || uses(x->included, x->nincluded, column);
-
-    for (uint32_t i = 0; i < x->n && !used; i++)
-        used =
-            (x->parts[i].column && strcmp(x->parts[i].column, column) == 0) || expr_uses(s, &x->parts[i].expr, column);
-    return used;
-}
-
-/* What goes with a column. */
-static void drop_from_now(struct diffing *s, const char *column)
-{
-    struct pg_table *t = &s->w->now;
-
-    if (t->primary && uses(t->primary->columns, t->primary->n, column))
-        t->primary = NULL;
-    for (uint32_t i = t->nuniques; i-- > 0;)
-        if (uses(t->uniques[i].columns, t->uniques[i].n, column))
-            pg_take_out(t->uniques, &t->nuniques, sizeof(*t->uniques), i);
-    for (uint32_t i = t->nindexes; i-- > 0;)
-        if (index_uses(s, &t->indexes[i], column))
-            pg_take_out(t->indexes, &t->nindexes, sizeof(*t->indexes), i);
-    for (uint32_t i = t->nforeign; i-- > 0;)
-        if (uses(t->foreign[i].columns, t->foreign[i].n, column))
-            pg_take_out(t->foreign, &t->nforeign, sizeof(*t->foreign), i);
-    for (uint32_t i = t->nchecks; i-- > 0;)
-        if (expr_uses(s, &t->checks[i].expr, column))
-            pg_take_out(t->checks, &t->nchecks, sizeof(*t->checks), i);
-    for (uint32_t i = 0; i < t->ncolumns; i++)
-        if (strcmp(t->columns[i].name, column) == 0) {
-            pg_take_out(t->columns, &t->ncolumns, sizeof(*t->columns), i);
-            break;
-        }
-}
-
-static void drop_column(struct diffing *s, struct pg_column *c)
-{
-    const char *name = pg_strdup(s->arena, c->name), *users = pg_users_of(s, name);
-
-    if (wait_for_users(s, c, users))
-        return;
-    struct step_builder b = pg_step_begin(s, PG_STEP_DROP_COLUMN, PG_TOGETHER, name, NULL);
-    pg_step_alter(s, &b, "DROP COLUMN %s", pg_quoted(s, name));
-    pg_step_record(s, &b, "dropped", name, NULL);
-    pg_step_forget(s, &b, c->generated.sql ? "generated" : "default", name);
-    pg_step_hazard(&b, PG_RULE_DROP_COLUMN);
-    b.step.consent = pg_printf(s->arena, "CELL_DROPPED(\"%s\")", name);
-    pg_step_end(s, &b, PG_PHASE_DROP);
-    drop_from_now(s, name);
-}
-
-/* ---- what no struct mentions ---- */
-
-static void list_name(struct pg_text *t, const char *name) { pg_putf(t, "%s'%s'", t->len ? ", " : "", name); }
-
-/* Whether the index stands for a unique constraint that the declaration at hand has. */
-static bool serves(struct diffing *s, const struct pg_index *x)
-{
-    for (uint32_t i = 0; i < s->d->table.nuniques; i++)
-        if (pg_index_is_key(x, &s->d->table.uniques[i]))
-            return true;
-    return false;
-}
-
-/* Whether a unique index that the declaration at hand has is there as this constraint. */
-static bool is_served(struct diffing *s, const struct pg_key *k)
-{
-    for (uint32_t i = 0; i < s->d->table.nindexes; i++)
-        if (pg_index_is_key(&s->d->table.indexes[i], k))
-            return true;
-    return false;
-}
-
-static void list_objects(struct diffing *s, struct pg_text *names)
-{
-    struct pg_table *t = &s->w->now;
-
-    for (uint32_t i = 0; i < t->nuniques; i++)
-        if (!pg_key_wanted(s, &t->uniques[i]) && !is_served(s, &t->uniques[i]))
-            list_name(names, t->uniques[i].name);
-    for (uint32_t i = 0; i < t->nindexes; i++)
-        if (!pg_index_wanted(s, &t->indexes[i]) && !serves(s, &t->indexes[i]))
-            list_name(names, t->indexes[i].name);
-    for (uint32_t i = 0; i < t->nforeign; i++)
-        if (!pg_foreign_wanted(s, &t->foreign[i]))
-            list_name(names, t->foreign[i].name);
-    for (uint32_t i = 0; i < t->nchecks; i++)
-        if (!pg_check_wanted(s, &t->checks[i]))
-            list_name(names, t->checks[i].name);
-}
-
-void pg_diff_undeclared(struct diffing *s)
-{
-    struct pg_table *t = &s->w->now;
-    struct pg_text names = {.arena = s->arena};
-
-    if (s->w->created)
-        return;
-    for (uint32_t i = t->ncolumns; i-- > 0;)
-        if (!pg_is_declared(s, t->columns[i].name) && pg_consents(s, PG_CONSENT_DROPPED, t->columns[i].name))
-            drop_column(s, &t->columns[i]);
-    for (uint32_t i = 0; i < t->ncolumns; i++) {
-        const struct pg_column *c = &t->columns[i];
-        if (pg_is_declared(s, c->name))
-            continue;
-        if (c->nullable || c->standard.sql || c->identity || c->generated.sql)
-            list_name(&names, c->name);
-        else
-            pg_refuse(s, PG_RULE_UNDECLARED_REQUIRED, PG_AT_ANNOTATION,
-                      "column '%s' of table '%s' is never NULL, has no default and is in no field: inserts would fail. "
-                      "Declare it, or drop it with CELL_DROPPED(\"%s\")",
-                      c->name, t->name, c->name);
-    }
-    list_objects(s, &names);
-    if (names.len)
-        pg_plan_diagnose(s, PG_REMARK, PG_RULE_UNDECLARED, PG_AT_ANNOTATION,
-                         "table '%s' also has %s; what no struct mentions stays as it is, CELL_DROPPED(\"…\") drops it",
-                         t->name, names.data);
 }

@@ -21,22 +21,54 @@ bool pg_consents(struct diffing *s, enum pg_consent_kind kind, const char *name)
     return found;
 }
 
-const char *pg_users_of(struct diffing *s, const char *column)
+/* Each program once, where it uses the column; but not those that know it as `other`. */
+static const char *list_users(struct diffing *s, const char *column, const char *other)
 {
+    const struct pg_diff_options *o = s->options;
     struct pg_text t = {.arena = s->arena};
     uint32_t n = 0;
 
-    for (uint32_t i = 0; s->options && i < s->options->nuses; i++) {
-        const struct pg_use *u = &s->options->uses[i];
+    for (uint32_t i = 0; o && i < o->nuses; i++) {
+        const struct pg_use *u = &o->uses[i];
+        bool said = false;
         if (strcmp(u->table, s->w->now.name) != 0 || strcmp(u->column, column) != 0 ||
-            (u->schema && strcmp(u->schema, s->w->now.schema) != 0))
+            (u->schema && strcmp(u->schema, s->w->now.schema) != 0) ||
+            (other && u->type && strcmp(u->type, other) == 0))
             continue;
-        if (n++ < 5)
-            pg_putf(&t, "%s%s", t.len ? ", " : "", u->program);
+        for (uint32_t k = 0; k < i && !said; k++)
+            said = strcmp(o->uses[k].program, u->program) == 0 && strcmp(o->uses[k].column, column) == 0 &&
+                   strcmp(o->uses[k].table, u->table) == 0;
+        if (said || n++ >= 5)
+            continue;
+        pg_putf(&t, "%s%s", t.len ? ", " : "", u->program);
+        if (u->place)
+            pg_putf(&t, " at %s", u->place);
     }
     if (n > 5)
         pg_putf(&t, " and %u more", n - 5);
     return t.data;
+}
+
+const char *pg_users_of(struct diffing *s, const char *column) { return list_users(s, column, NULL); }
+
+static const char *reason(struct diffing *s, const char *users, bool *unknown)
+{
+    const char *why = s->options ? s->options->unknown : NULL;
+
+    *unknown = why != NULL;
+    if (users)
+        return pg_printf(s->arena, "recorded programs use it (%s)%s%s", users, why ? "; " : "", why ? why : "");
+    return why ? pg_printf(s->arena, "it is not known which programs use it: %s", why) : NULL;
+}
+
+const char *pg_waits_for(struct diffing *s, const char *column, bool *unknown)
+{
+    return reason(s, list_users(s, column, NULL), unknown);
+}
+
+const char *pg_needs_type(struct diffing *s, const char *column, const struct pg_type_use *other, bool *unknown)
+{
+    return reason(s, list_users(s, column, pg_type_name(s->arena, other)), unknown);
 }
 
 /* ---- constraints and indexes that may go ---- */

@@ -21,7 +21,7 @@ static struct pg_check *find_check(struct diffing *s, const char *name)
 }
 
 /* In batches, each a transaction. A row for which the expression gives NULL is left, so that it ends. */
-static void fill_step(struct diffing *s, const struct pg_field *f, const struct pg_column *want, const char *sql)
+void pg_fill_step(struct diffing *s, const struct pg_field *f, const struct pg_column *want, const char *sql, bool once)
 {
     const char *name = pg_quoted(s, want->name), *table = pg_this_table(s);
     struct step_builder b = pg_step_begin(s, PG_STEP_BACKFILL, PG_REPEATED, want->name, f->name);
@@ -37,6 +37,8 @@ static void fill_step(struct diffing *s, const struct pg_field *f, const struct 
                       "UPDATE %s SET %s = (%s) WHERE ctid = ANY (ARRAY(SELECT ctid FROM %s WHERE %s IS NULL AND "
                       "(%s) IS NOT NULL LIMIT %d))",
                       table, name, sql, table, name, sql, BATCH));
+    if (once)
+        pg_step_record(s, &b, "filled", want->name, NULL);
     pg_step_end(s, &b, PG_PHASE_FILL);
 }
 
@@ -46,7 +48,7 @@ static const char *null_rows(struct diffing *s, const char *column)
 }
 
 /* NOT NULL by way of a check: the table is scanned under a lock that lets others write. */
-static void not_null_steps(struct diffing *s, const struct pg_field *f, struct pg_column *now)
+void pg_not_null_steps(struct diffing *s, const struct pg_field *f, struct pg_column *now)
 {
     const char *helper = pg_helper_name(s, now->name), *name = pg_quoted(s, now->name), *check = pg_quoted(s, helper);
     struct pg_check *there = find_check(s, helper);
@@ -107,12 +109,12 @@ void pg_diff_fill(struct diffing *s, const struct pg_field *f, const struct pg_c
         /* A new optional column begins with what CELL_BACKFILL says, or a default that is not for new rows alone. */
         if (want->nullable && added && value && !now->generated.sql && now->nullable &&
             (f->backfill || !pg_is_constant(value)))
-            fill_step(s, f, want, value);
+            pg_fill_step(s, f, want, value, false);
         drop_helper(s, f, want->name);
         return;
     }
     if (value)
-        fill_step(s, f, want, value);
+        pg_fill_step(s, f, want, value, false);
     else if (!added) {
         struct pg_check *helper = find_check(s, pg_helper_name(s, want->name));
         if (!helper || !helper->made || !helper->valid) {
@@ -129,7 +131,7 @@ void pg_diff_fill(struct diffing *s, const struct pg_field *f, const struct pg_c
     if (!added)
         pg_plan_diagnose(s, PG_WARNING, PG_RULE_NOT_NULL_TIGHTENED, pg_at_field(f->name),
                          "column '%s' may not be NULL from now on: programs that write NULL fail", want->name);
-    not_null_steps(s, f, now);
+    pg_not_null_steps(s, f, now);
 }
 
 const char *pg_zero_value(const struct pg_type_use *type)
@@ -160,6 +162,31 @@ const char *pg_zero_value(const struct pg_type_use *type)
         return "'{}'";
     default:
         return "''";
+    }
+}
+
+const char *pg_strict_zero(const struct pg_type_use *type)
+{
+    if (type->array)
+        return "'{}'";
+    switch (type->base) {
+    case PG_BASE_BOOL:
+        return "false";
+    case PG_BASE_INT2:
+    case PG_BASE_INT4:
+    case PG_BASE_INT8:
+    case PG_BASE_FLOAT4:
+    case PG_BASE_FLOAT8:
+    case PG_BASE_NUMERIC:
+        return "0";
+    case PG_BASE_TEXT:
+    case PG_BASE_VARCHAR:
+    case PG_BASE_BYTEA:
+        return "''";
+    case PG_BASE_TIMESTAMPTZ:
+        return "'epoch'";
+    default:
+        return NULL;
     }
 }
 
@@ -289,14 +316,43 @@ static void retype_step(struct diffing *s, const struct pg_field *f, const struc
     now->type = copy.type;
 }
 
+static bool is_wire_text(const struct pg_type_use *t) { return t->base == PG_BASE_TEXT || t->base == PG_BASE_VARCHAR; }
+
+/* What a program sends and receives of one is the same of the other. */
+static bool same_on_the_wire(const struct pg_type_use *from, const struct pg_type_use *to)
+{
+    if (from->array != to->array || from->base == PG_BASE_OTHER)
+        return false;
+    return from->base == to->base || (is_wire_text(from) && is_wire_text(to));
+}
+
+/* True when the type has to stay as it is for others, which is said. */
+static bool breaks_programs(struct diffing *s, const struct pg_field *f, const struct pg_column *want,
+                            const struct pg_column *now, bool keeps)
+{
+    bool unknown;
+    const char *needed =
+        keeps && same_on_the_wire(&now->type, &want->type) ? NULL : pg_needs_type(s, now->name, &want->type, &unknown);
+
+    if (!needed)
+        return false;
+    struct pg_diagnostic *d = pg_refuse(
+        s, PG_RULE_RETYPE_BREAKS, pg_at_field(f->name),
+        "column '%s' is %s and cannot become %s in place: %s. CELL_COLUMN(\"…\") and CELL_REPLACES(%s, …) give "
+        "the new type a column of its own, and keep both in step",
+        now->name, pg_type_name(s->arena, &now->type), pg_type_name(s->arena, &want->type), needed, now->name);
+    pg_add_note(s->arena, d, NULL, "a program that is gone is forgotten by 'cell consumers postgres --forget NAME'");
+    return true;
+}
+
 void pg_diff_retype(struct diffing *s, const struct pg_field *f, const struct pg_column *want, struct pg_column *now)
 {
     const char *from = pg_type_name(s->arena, &now->type), *to = pg_type_name(s->arena, &want->type);
-    const char *users = pg_users_of(s, now->name);
     bool rewrites, keeps = pg_retype_keeps(&now->type, &want->type, &rewrites);
 
     if (keeps && !rewrites) {
-        retype_step(s, f, want, now, false, true);
+        if (!breaks_programs(s, f, want, now, true))
+            retype_step(s, f, want, now, false, true);
         return;
     }
     bool consent = pg_consents(s, PG_CONSENT_RETYPED, now->name);
@@ -321,8 +377,6 @@ void pg_diff_retype(struct diffing *s, const struct pg_field *f, const struct pg
         pg_add_note(s->arena, d, f->name, "CELL_SQL_TYPE(\"%s\") keeps the type that the column has", from);
         return;
     }
-    if (users)
-        pg_plan_diagnose(s, PG_WARNING, PG_RULE_RETYPE_BREAKS, pg_at_field(f->name),
-                         "column '%s' becomes %s: recorded programs use it as %s (%s)", now->name, to, from, users);
-    retype_step(s, f, want, now, true, keeps);
+    if (!breaks_programs(s, f, want, now, keeps))
+        retype_step(s, f, want, now, true, keeps);
 }

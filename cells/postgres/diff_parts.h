@@ -97,8 +97,12 @@ static inline struct pg_place pg_at_rule(int rule) { return (struct pg_place){NU
 bool pg_consents(struct diffing *s, enum pg_consent_kind kind, const char *name);
 /* Any declaration of the table has a field on this column. */
 bool pg_is_declared(const struct diffing *s, const char *column);
-/* Programs that use a column, "a, b"; NULL = none. */
+/* Programs that use a column, "a (a.c:3), b"; NULL = none is recorded. */
 const char *pg_users_of(struct diffing *s, const char *column);
+/* Why a column, or (with a type that it shall not have any more) its type, has to stay: programs, or that it is not
+ * known which (*unknown); NULL = nothing is in the way. */
+const char *pg_waits_for(struct diffing *s, const char *column, bool *unknown);
+const char *pg_needs_type(struct diffing *s, const char *column, const struct pg_type_use *other, bool *unknown);
 void pg_diff_consents(struct diffing *s);
 /* Recorded, more than 30 days ago. */
 bool pg_done_long_ago(const struct pg_table *t, enum pg_past past, const char *name);
@@ -111,6 +115,29 @@ void pg_diff_columns(struct diffing *s);
 void pg_diff_undeclared(struct diffing *s);
 void pg_diff_retype(struct diffing *s, const struct pg_field *f, const struct pg_column *want, struct pg_column *now);
 void pg_diff_fill(struct diffing *s, const struct pg_field *f, const struct pg_column *want, struct pg_column *now);
+/* diff_replace.c. False: the field is not understood, and said to be wrong. */
+bool pg_diff_replace(struct diffing *s, const struct pg_field *f, const struct pg_column *want);
+void pg_diff_replaced_values(struct diffing *s, const struct pg_field *f, const struct pg_column *want,
+                             struct pg_column *now);
+void pg_diff_contract(struct diffing *s);
+/* The column that the field replaces, while it is there; NULL. */
+struct pg_column *pg_replaced_by(struct diffing *s, const struct pg_field *f);
+/* The field of any declaration of the table that replaces the column; NULL. */
+const struct pg_field *pg_replacer_of(const struct diffing *s, const char *column);
+/* The trigger of the two columns; NULL = of any. NULL when there is none. */
+struct pg_in_step *pg_find_in_step(struct pg_table *t, const char *column, const char *replaced);
+/* Statements that remove the triggers that a column, which goes, has part in. */
+void pg_leave_step(struct diffing *s, struct step_builder *b, const char *column);
+/* Adds the column without default and NOT NULL. */
+void pg_add_bare_column(struct diffing *s, const struct pg_field *f, const struct pg_column *want);
+/* `once`: it is recorded when it is done. */
+void pg_fill_step(struct diffing *s, const struct pg_field *f, const struct pg_column *want, const char *sql,
+                  bool once);
+void pg_not_null_steps(struct diffing *s, const struct pg_field *f, struct pg_column *now);
+void pg_drop_not_null(struct diffing *s, const char *field, struct pg_column *now);
+bool pg_in_key(const struct pg_table *t, const char *column); /* the primary one */
+/* What goes with a column. */
+void pg_drop_from_now(struct diffing *s, const char *column);
 void pg_diff_keys(struct diffing *s);
 void pg_diff_indexes(struct diffing *s);
 void pg_diff_checks(struct diffing *s);
@@ -146,6 +173,8 @@ void *pg_one_more(struct pg_arena *arena, void *array, uint32_t *n, size_t size)
 bool pg_retype_keeps(const struct pg_type_use *from, const struct pg_type_use *to, bool *rewrites);
 /* A value of the type that a fix-it can begin with. */
 const char *pg_zero_value(const struct pg_type_use *type);
+/* What a program has in a field that it has not set, as a value of the type; NULL = that is not known. */
+const char *pg_strict_zero(const struct pg_type_use *type);
 /* False when the expression may give another value for each row. */
 bool pg_is_constant(const char *sql);
 

@@ -52,8 +52,8 @@ json_t *pg_read_request(cell_ctx *c, cell_str request)
 }
 
 /* The tables of `request` and of what is pending before it; it is the last. */
-static int plan_with_pending(PGconn *conn, json_t *request, bool itself, int64_t deadline_ms, struct pg_unit *unit,
-                             struct pg_failure *f)
+static int plan_with_pending(PGconn *conn, json_t *request, bool itself, const struct pg_known *known,
+                             int64_t deadline_ms, struct pg_unit *unit, struct pg_failure *f)
 {
     json_t *pending = json_object_get(request, "pending");
     size_t n = json_array_size(pending);
@@ -64,7 +64,7 @@ static int plan_with_pending(PGconn *conn, json_t *request, bool itself, int64_t
     for (size_t i = 0; i < n; i++)
         all[i] = json_array_get(pending, i);
     all[n] = request;
-    int r = pg_unit_plan(conn, all, (uint32_t)(n + itself), deadline_ms, unit, f);
+    int r = pg_unit_plan(conn, all, (uint32_t)(n + itself), known, deadline_ms, unit, f);
     free(all);
     return r;
 }
@@ -127,17 +127,19 @@ static json_t *table_document(const struct pg_unit *u, json_t *request)
     if ((nsteps && !plan) ||
         pg_generate_table(d, &u->plan->tables[last], json_object_get(request, "declaration"), document) < 0 ||
         pg_sort_by_name(json_object_get(document, "types")) < 0 ||
-        pg_sort_by_name(json_object_get(document, "methods")) < 0) {
+        pg_sort_by_name(json_object_get(document, "methods")) < 0 ||
+        pg_uses_put_table(document, d, &u->plan->tables[last]) < 0) {
         json_decref(document);
         return NULL;
     }
     return document;
 }
 
-static int expand_table(PGconn *conn, json_t *request, int64_t deadline_ms, json_t **document, struct pg_failure *f)
+static int expand_table(PGconn *conn, json_t *request, const struct pg_known *known, int64_t deadline_ms,
+                        json_t **document, struct pg_failure *f)
 {
     struct pg_unit u = {0};
-    int r = plan_with_pending(conn, request, true, deadline_ms, &u, f);
+    int r = plan_with_pending(conn, request, true, known, deadline_ms, &u, f);
 
     if (r < 0)
         return r;
@@ -175,19 +177,24 @@ static int show_pending(void *user, PGconn *conn, struct pg_failure *f)
     return r;
 }
 
-static int check_query(PGconn *conn, const struct pg_query *query, json_t *request, struct pg_query_check *check,
-                       json_t **document, struct pg_failure *f)
+static int check_query(PGconn *conn, const struct pg_query *query, json_t *request, const struct pg_known *known,
+                       struct pg_query_check *check, json_t **document, struct pg_failure *f)
 {
     struct pg_unit u = {0};
     int r = CELL_OK;
 
     if (json_array_size(json_object_get(request, "pending")) > 0) {
-        r = plan_with_pending(conn, request, false, check->deadline_ms, &u, f);
+        r = plan_with_pending(conn, request, false, known, check->deadline_ms, &u, f);
         check->pending = show_pending;
         check->user = &u;
     }
     if (r >= 0)
         r = pg_query_expand(conn, query, check, document, f);
+    if (r >= 0 && json_array_size(json_object_get(*document, "methods")) > 0) {
+        r = pg_query_resources(conn, query->sql, u.plan, check->deadline_ms, *document, f);
+        if (r < 0)
+            json_decref(*document);
+    }
     pg_unit_free(&u);
     return r;
 }
@@ -208,8 +215,8 @@ static bool was_overtaken(const struct pg_failure *f)
     return known;
 }
 
-static int expand_query(const struct pg_service *s, PGconn *conn, json_t *request, int64_t deadline_ms,
-                        json_t **document, struct pg_failure *f)
+static int expand_query(const struct pg_service *s, PGconn *conn, json_t *request, const struct pg_known *known,
+                        int64_t deadline_ms, json_t **document, struct pg_failure *f)
 {
     struct pg_query query;
     struct pg_query_check check = {.deadline_ms = deadline_ms, .scan_rows = s->scan_rows};
@@ -219,7 +226,7 @@ static int expand_query(const struct pg_service *s, PGconn *conn, json_t *reques
         return r;
     check.failed = json_object_get(request, "failed");
     for (int tries = 1;; tries++) {
-        r = check_query(conn, &query, request, &check, document, f);
+        r = check_query(conn, &query, request, known, &check, document, f);
         int64_t pause = pg_jitter(RETRY_PAUSE_MS), left = deadline_ms - pg_now_ms();
         /* A lock is waited for in pieces, for others wait behind who waits. */
         bool locked = r == CELL_DEADLINE_EXCEEDED && left > LEAST_RETRY_MS;
@@ -236,32 +243,42 @@ int pg_expand(cell_ctx *c, cell_str request, cell_str *document)
     int64_t deadline_ms = pg_deadline_of(c);
     json_t *root = pg_read_request(c, request), *answer = NULL;
     PGconn *conn = NULL;
+    struct pg_recorded *recorded = NULL;
     struct pg_failure f = {0};
 
     if (!root)
         return CELL_INVALID_ARGUMENT;
-    int r = pg_lease_take(&s->leases, deadline_ms, &conn, &f);
+    int r = pg_records_take(&s->records, cell_ctx_server(c), &recorded, &f);
+    const struct pg_known known = {recorded, json_string_value(json_object_get(root, "project"))};
+    if (r >= 0)
+        r = pg_lease_take(&s->leases, deadline_ms, &conn, &f);
     if (r >= 0 && pg_request_is_table(root))
-        r = expand_table(conn, root, deadline_ms, &answer, &f);
+        r = expand_table(conn, root, &known, deadline_ms, &answer, &f);
     else if (r >= 0)
-        r = expand_query(s, conn, root, deadline_ms, &answer, &f);
+        r = expand_query(s, conn, root, &known, deadline_ms, &answer, &f);
     pg_lease_give(&s->leases, conn);
+    pg_records_give(&s->records, recorded);
     json_decref(root);
     return r < 0 ? pg_answer_failure(c, &f) : pg_answer_json(c, answer, document);
 }
 
-/* Answers depend on the catalog, and on what this cell may do. */
-int pg_state_token(struct pg_service *s, int64_t deadline_ms, char token[PG_TOKEN_SIZE], struct pg_failure *f)
+/* Answers depend on the catalog, on what this cell may do, and on what programs are known to use. */
+int pg_state_token(cell_ctx *c, int64_t deadline_ms, char token[PG_TOKEN_SIZE], struct pg_failure *f)
 {
+    struct pg_service *s = cell_ctx_user(c);
+    struct pg_recorded *recorded = NULL;
     char state[PG_STATE_TOKEN_SIZE];
     PGconn *conn = NULL;
-    int r = pg_lease_take(&s->leases, deadline_ms, &conn, f);
+    int r = pg_records_take(&s->records, cell_ctx_server(c), &recorded, f);
 
+    if (r >= 0)
+        r = pg_lease_take(&s->leases, deadline_ms, &conn, f);
     if (r >= 0)
         r = pg_catalog_state(conn, state, f);
     pg_lease_give(&s->leases, conn);
     if (r >= 0)
-        snprintf(token, PG_TOKEN_SIZE, "%s.%s", state, pg_policy_name(s->policy));
+        snprintf(token, PG_TOKEN_SIZE, "%s.%s.%.16s", state, pg_policy_name(s->policy), recorded->digest);
+    pg_records_give(&s->records, recorded);
     return r;
 }
 
@@ -270,7 +287,7 @@ int pg_state(cell_ctx *c, cell_str *token)
     char text[PG_TOKEN_SIZE];
     struct pg_failure f = {0};
 
-    if (pg_state_token(cell_ctx_user(c), pg_deadline_of(c), text, &f) < 0)
+    if (pg_state_token(c, pg_deadline_of(c), text, &f) < 0)
         return pg_answer_failure(c, &f);
     *token = cell_ctx_copy(c, cell_strz(text));
     return token->ptr ? CELL_OK : cell_fail(c, CELL_NO_MEMORY, "out of memory");

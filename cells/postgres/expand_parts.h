@@ -20,7 +20,12 @@ int pg_sort_by_name(json_t *array);
 #define PG_WHO_SIZE 256
 const char *pg_describe_caller(cell_ctx *c, char text[PG_WHO_SIZE]);
 
-#define PG_TOKEN_SIZE 48
-int pg_state_token(struct pg_service *s, int64_t deadline_ms, char token[PG_TOKEN_SIZE], struct pg_failure *f);
+/* query_resources.c: names in the document the columns that the statement may use, as they are, or will be by the plan
+ * (NULL = none) that is pending before it. */
+int pg_query_resources(PGconn *conn, const char *sql, const struct pg_plan *plan, int64_t deadline_ms, json_t *document,
+                       struct pg_failure *f);
+
+#define PG_TOKEN_SIZE 65
+int pg_state_token(cell_ctx *c, int64_t deadline_ms, char token[PG_TOKEN_SIZE], struct pg_failure *f);
 
 #endif

@@ -176,6 +176,12 @@ void pg_table_copy(struct pg_arena *a, const struct pg_table *from, struct pg_ta
         to->checks[i].name = pg_strdup(a, from->checks[i].name);
         to->checks[i].expr = copy_expr(a, from->checks[i].expr);
     }
+    to->in_step = copy_array(a, from->in_step, from->nin_step, sizeof(*to->in_step));
+    for (uint32_t i = 0; to->in_step && i < to->nin_step; i++) {
+        const struct pg_in_step *t = &from->in_step[i];
+        to->in_step[i] = (struct pg_in_step){pg_strdup(a, t->name), pg_strdup(a, t->column), pg_strdup(a, t->replaced),
+                                             pg_strdup(a, t->body)};
+    }
     to->events = copy_array(a, from->events, from->nevents, sizeof(*to->events));
     for (uint32_t i = 0; to->events && i < to->nevents; i++)
         to->events[i].name = pg_strdup(a, from->events[i].name);

@@ -143,8 +143,16 @@ struct pg_check {
     bool made;
 };
 
-/* Recorded in cell.objects: what a consent in the source has done to the table. */
-enum pg_past { PG_PAST_DROPPED = 1, PG_PAST_RENAMED, PG_PAST_RETYPED, PG_PAST_STEP };
+/* A trigger of Cell's that keeps two columns in step, of which one replaces the other. */
+struct pg_in_step {
+    const char *name; /* of the trigger and its function, which is in the table's schema */
+    const char *column, *replaced;
+    const char *body; /* of the function, as recorded; NULL when what is there is not as it was made */
+};
+
+/* Recorded in cell.objects: what a consent in the source has done to the table. FILLED: a column that replaces another
+ * one has got its values. */
+enum pg_past { PG_PAST_DROPPED = 1, PG_PAST_RENAMED, PG_PAST_RETYPED, PG_PAST_STEP, PG_PAST_FILLED };
 struct pg_event {
     enum pg_past past;
     const char *name; /* the column or object by its old name, or the name of a hand-written step */
@@ -169,6 +177,8 @@ struct pg_table {
     uint32_t nchecks;
     struct pg_event *events; /* catalog */
     uint32_t nevents;
+    struct pg_in_step *in_step; /* catalog */
+    uint32_t nin_step;
 };
 
 /* A native enum type. */

@@ -57,7 +57,7 @@ int pg_check_columns(const struct pg_statement *s, const PGresult *result, struc
     bool same = PQnfields(result) == (int)s->nout;
 
     for (uint32_t i = 0; same && i < s->nout; i++)
-        same = PQftype(result, (int)i) == s->out[i].place.oid && PQfformat(result, (int)i) == 1;
+        same = pg_same_wire(PQftype(result, (int)i), s->out[i].place.oid) && PQfformat(result, (int)i) == 1;
     return same ? CELL_OK
                 : pg_fail(f, CELL_FAILED_PRECONDITION,
                           "table '%s' was changed: build the program again, or run 'cell migrate'",

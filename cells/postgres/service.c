@@ -65,6 +65,7 @@ int pg_service_open(const struct pg_service_options *options, struct pg_service 
 
     if (!s)
         return pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    pg_records_init(&s->records);
     int r = open_policy(options, &s->policy, f);
     if (r >= 0 && options->migrate_url)
         r = pg_target_check(options->migrate_url, f) < 0 ? pg_fail_context(f, CELL_INVALID_ARGUMENT, "--migrate-url")
@@ -109,6 +110,7 @@ void pg_service_close(struct pg_service *service)
         pg_leases_close(&service->migrations);
     }
     pg_cluster_stop(service->cluster);
+    pg_records_close(&service->records);
     free(service->conninfo);
     free(service->bindir);
     free(service);

@@ -10,6 +10,7 @@
 #include "lease.h"
 #include "listen.h"
 #include "policy.h"
+#include "recorded.h"
 
 struct pg_service_options {
     const char *url;         /* NULL = a private cluster in `state` */
@@ -36,6 +37,7 @@ struct pg_service {
     char *bindir;      /* "" when it is not known */
     const char *state; /* of the cluster */
     int64_t scan_rows;
+    struct pg_records records;
     bool opened;             /* the following are there */
     struct pg_leases leases; /* for questions of compilers */
     struct pg_leases migrations;

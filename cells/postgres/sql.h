@@ -76,10 +76,11 @@ const char *pg_sql_renamed(struct pg_arena *arena, const char *sql, const char *
  *     cell.objects(schema_name text, table_name text, kind text, name text, source text, printed text, at timestamptz)
  *     primary key (schema_name, table_name, kind, name)
  *
- * `kind`: "default", "generated" (name = the column), "check", "key", "foreign", "index" (name = its own), and the
- * events "dropped", "renamed", "retyped" (name = column, former index or constraint), "step" (name = the step's).
- * `source` is the text that it was made of: the expression of a default, a generated column or a check; of an index
- * what pg_index_source gives; NULL where there is none. `printed` is what the catalog printed then.
+ * `kind`: "default", "generated" (name = the column), "check", "key", "foreign", "index", "in_step" (a trigger; name =
+ * its own), and the events "dropped", "renamed", "retyped", "filled" (name = column, former index or constraint),
+ * "step" (name = the step's). `source` is the text that it was made of: the expression of a default, a generated column
+ * or a check; of an index what pg_index_source gives, of a trigger what pg_in_step_source does; NULL where there is
+ * none. `printed` is what the catalog printed then.
  *
  * To read: an object of the catalog is `made` when it has a row; and its `source` is set when `printed` is what the
  * catalog prints now. pg_sql_objects_query is that query.
@@ -105,6 +106,9 @@ const char *pg_sql_record_table_renamed(struct pg_arena *arena, const struct pg_
  * `sql` already. */
 const char *pg_index_source(struct pg_arena *arena, const struct pg_index *index);
 void pg_index_sources(struct pg_arena *arena, const char *source, struct pg_index *index);
+
+/* `source` of a trigger that keeps two columns in step: both and the body of its function. Catalogs read it back. */
+const char *pg_in_step_source(struct pg_arena *arena, const struct pg_in_step *t);
 
 /* Statements, without semicolon. A table is created with its keys and checks; indexes and foreign keys follow. The
  * first is ALTER TABLE … ADD COLUMN. */

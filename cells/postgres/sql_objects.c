@@ -24,6 +24,8 @@ const char *const pg_sql_objects_tables[] = {
     "AND a.attname = o.name AND NOT a.attisdropped) "                                                                  \
     "WHEN 'index' THEN (SELECT pg_get_indexdef(i.indexrelid) FROM pg_index i "                                         \
     "JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid AND x.relname = o.name) "                        \
+    "WHEN 'in_step' THEN (SELECT pg_get_triggerdef(g.oid) || p.prosrc FROM pg_trigger g "                              \
+    "JOIN pg_proc p ON p.oid = g.tgfoid WHERE g.tgrelid = c.oid AND g.tgname = o.name AND g.tgenabled = 'O') "         \
     "ELSE (SELECT regexp_replace(pg_get_constraintdef(k.oid), ' NOT VALID$', '') FROM pg_constraint k "                \
     "WHERE k.conrelid = c.oid AND k.conname = o.name) END"
 #define TABLE_OF                                                                                                       \
@@ -121,4 +123,10 @@ void pg_index_sources(struct pg_arena *arena, const char *source, struct pg_inde
             e->source = pg_copy(arena, source, len);
         source += len + (i < index->n);
     }
+}
+
+/* Neither name holds a line end that would matter: a column whose name does is not replaced. */
+const char *pg_in_step_source(struct pg_arena *arena, const struct pg_in_step *t)
+{
+    return pg_printf(arena, "%s\n%s\n%s", t->column, t->replaced, t->body);
 }

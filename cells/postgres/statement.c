@@ -102,7 +102,7 @@ static int check_type(struct pg_statement *s, struct pg_link *link, Oid oid, str
                       const struct pg_patience *patience, struct pg_failure *f)
 {
     if (p->oid != 0)
-        return oid == p->oid ? CELL_OK : changed(s, p->name, f);
+        return pg_same_wire(oid, p->oid) ? CELL_OK : changed(s, p->name, f);
     return check_other_type(s, link, oid, p, patience, f);
 }
 

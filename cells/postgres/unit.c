@@ -71,8 +71,31 @@ static int read_catalog(PGconn *conn, struct pg_unit *u, int64_t deadline_ms, st
     return r;
 }
 
-int pg_unit_plan(PGconn *conn, json_t *const *requests, uint32_t n, int64_t deadline_ms, struct pg_unit *unit,
-                 struct pg_failure *f)
+/* With the arena's escape set: nothing that changes is of this frame. */
+static int diff(struct pg_unit *u, const struct pg_known *known, struct pg_arena *arena)
+{
+    struct pg_diff_options options;
+    jmp_buf escape;
+
+    arena->escape = &escape;
+    if (setjmp(escape))
+        return CELL_NO_MEMORY;
+    const struct pg_declared *const *declared = (const struct pg_declared *const *)u->declared;
+    pg_uses_of_others(arena, known, declared, u->n, &options);
+    return pg_diff(u->catalog, declared, u->n, &options, &u->plan);
+}
+
+static int plan(struct pg_unit *u, const struct pg_known *known, struct pg_failure *f)
+{
+    struct pg_arena arena = {0};
+    int r = diff(u, known, &arena);
+
+    pg_arena_free(&arena);
+    return r < 0 ? pg_fail(f, CELL_NO_MEMORY, "out of memory") : r;
+}
+
+int pg_unit_plan(PGconn *conn, json_t *const *requests, uint32_t n, const struct pg_known *known, int64_t deadline_ms,
+                 struct pg_unit *unit, struct pg_failure *f)
 {
     struct pg_unit u = {.declared = calloc(n + 1u, sizeof(*u.declared)), .request = calloc(n + 1u, sizeof(*u.request))};
     /* Twice: what a declaration is depends on the database's enums and version, and which tables matter on it. */
@@ -82,8 +105,8 @@ int pg_unit_plan(PGconn *conn, json_t *const *requests, uint32_t n, int64_t dead
         r = read_catalog(conn, &u, deadline_ms, f);
     if (r >= 0)
         r = declare_all(&u, requests, n, f);
-    if (r >= 0 && pg_diff(u.catalog, (const struct pg_declared *const *)u.declared, u.n, NULL, &u.plan) < 0)
-        r = pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    if (r >= 0)
+        r = plan(&u, known, f);
     if (r < 0) {
         pg_unit_free(&u);
         return r;

@@ -7,6 +7,7 @@
 
 #include "connect.h"
 #include "diff.h"
+#include "uses.h"
 
 /* Zero-initialise. */
 struct pg_unit {
@@ -22,11 +23,12 @@ bool pg_request_is_table(const json_t *request);
 
 /*
  * Reads the first `n` requests (borrowed for the call) and what the catalog says of the tables that they name, and
- * makes the plan for all of them. Mistakes of the author are diagnostics, of a declaration or of the plan. Negative
- * otherwise: CELL_INVALID_ARGUMENT for what is no request, or as pg_catalog_read.
+ * makes the plan for all of them; `known` of programs (NULL = nothing) is what it waits for. Mistakes of the author are
+ * diagnostics, of a declaration or of the plan. Negative otherwise: CELL_INVALID_ARGUMENT for what is no request, or as
+ * pg_catalog_read.
  */
-int pg_unit_plan(PGconn *conn, json_t *const *requests, uint32_t n, int64_t deadline_ms, struct pg_unit *unit,
-                 struct pg_failure *f);
+int pg_unit_plan(PGconn *conn, json_t *const *requests, uint32_t n, const struct pg_known *known, int64_t deadline_ms,
+                 struct pg_unit *unit, struct pg_failure *f);
 void pg_unit_free(struct pg_unit *unit);
 
 /* True when declaration number `i`, or the plan because of it, has an error. */

@@ -149,13 +149,15 @@ struct cell_server *cell_ctx_server(const cell_ctx *c);
  * Who uses what of the cell: what programs reported when they were built (docs/drift.md, "Consumers"), at most 1,000 of
  * them. A program that nobody reported is not among them, and one that is gone is until somebody forgets it.
  */
-enum cell_use_kind { CELL_USE_FIELD, CELL_USE_METHOD, CELL_USE_VALUE }; /* VALUE: a constant or an enumerator */
+/* VALUE: a constant or an enumerator. RESOURCE: what an expansion of the cell has named as such ("resources"). */
+enum cell_use_kind { CELL_USE_FIELD, CELL_USE_METHOD, CELL_USE_VALUE, CELL_USE_RESOURCE };
 
 /* One use at one place. The texts are UTF-8 without control characters, and live until the next call of next. */
 struct cell_consumer_use {
     const char *program;     /* the name of the program's file */
     const char *path;        /* of the file, absolute, where it was built; "" = it was reported under its name alone */
     const char *build;       /* SHA-256 of the file, in hex; "" = unknown */
+    const char *project;     /* as in the requests of that project's compilations, "project"; "" = unknown */
     int64_t reported_s;      /* seconds since 1970, by this host's clock */
     const char *fingerprint; /* of the schema that it was compiled against */
     enum cell_use_kind kind;
@@ -175,6 +177,13 @@ int cell_server_consumers(struct cell_server *server, const char *name, struct c
  * next call goes on behind it; whoever must not miss a program stops here. CELL_NO_MEMORY. */
 int cell_consumer_uses_next(struct cell_consumer_uses *uses, struct cell_consumer_use *use);
 void cell_consumer_uses_free(struct cell_consumer_uses *uses); /* NULL is accepted */
+
+/*
+ * A number that is another one whenever a record has come, gone or changed; for as long as it stays the same, so does
+ * what cell_server_consumers gives. Looks at the folder, and reads no record: some microseconds for each. Errors as
+ * cell_server_consumers. Thread-safe.
+ */
+int cell_server_consumers_stamp(struct cell_server *server, uint64_t *stamp);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

@@ -33,6 +33,13 @@
 #define CELL_SQL_TYPE(type) CELL_ANNOTATE("cell.field:sql_type", type) /* its type there: "numeric(12,2)" */
 #define CELL_GENERATED(sql) CELL_ANNOTATE("cell.field:generated", sql)
 #define CELL_BACKFILL(sql) CELL_ANNOTATE("cell.field:backfill", sql) /* the value of rows that are there already */
+/*
+ * cell_str age CELL_COLUMN("age_text") CELL_REPLACES(age, "age::text", "age_text::integer"): the column takes the place
+ * of `age`. While programs that use `age` are recorded both are there, and what is written to one is seen in the other,
+ * as the two expressions say; then `age` is dropped. Without expressions: casts, where these lose nothing.
+ */
+#define CELL_REPLACES(column, ...)                                                                                     \
+    CELL_ANNOTATE("cell.field:replaces", #column __VA_OPT__(, __VA_ARGS__)) CELL_NO_TEXT(0, ##__VA_ARGS__)
 
 /* ---- on structs ---- */
 

@@ -253,11 +253,14 @@ static bool is_wanted(const struct cell_consumer_uses *uses, const struct use *u
 
 static void give(const struct cell_consumer *c, const struct use *from, struct cell_consumer_use *use)
 {
-    static const enum cell_use_kind kinds[] = {
-        [USE_FIELD] = CELL_USE_FIELD, [USE_METHOD] = CELL_USE_METHOD, [USE_VALUE] = CELL_USE_VALUE};
+    static const enum cell_use_kind kinds[] = {[USE_FIELD] = CELL_USE_FIELD,
+                                               [USE_METHOD] = CELL_USE_METHOD,
+                                               [USE_VALUE] = CELL_USE_VALUE,
+                                               [USE_RESOURCE] = CELL_USE_RESOURCE};
     *use = (struct cell_consumer_use){.program = c->program,
                                       .path = c->path,
                                       .build = c->build,
+                                      .project = c->project,
                                       .reported_s = c->reported,
                                       .fingerprint = from->fingerprint,
                                       .kind = kinds[from->kind],
@@ -298,4 +301,13 @@ void cell_consumer_uses_free(struct cell_consumer_uses *uses)
     free(uses->folder);
     free(uses->name);
     free(uses);
+}
+
+int cell_server_consumers_stamp(struct cell_server *server, uint64_t *stamp)
+{
+    const char *folder = NULL;
+    if (!server || !stamp)
+        return CELL_INVALID_ARGUMENT;
+    int r = folder_of(server, &folder, NULL);
+    return r < 0 ? r : cell_consumers_stamp(folder, stamp, NULL);
 }

@@ -50,6 +50,8 @@ int cell_consumer_format(const struct cell_consumer *c, struct cell_buffer *out)
     put_text(out, "consumer", CELL_CONSUMER_FORMAT);
     put_text(out, "path", c->path);
     put_text(out, "program", c->program);
+    if (c->project && *c->project)
+        put_text(out, "project", c->project);
     cell_buffer_printf(out, "\"reported\":%" PRId64 ",\"schemas\":[", c->reported);
     for (uint32_t i = 0; i < c->uses->nschemas; i++) {
         const struct used_schema *s = &c->uses->schemas[i];
@@ -63,6 +65,14 @@ int cell_consumer_format(const struct cell_consumer *c, struct cell_buffer *out)
     int r = put_uses(c, out);
     cell_buffer_puts(out, "}");
     return r < 0 || !cell_buffer_ok(out) ? CELL_NO_MEMORY : CELL_OK;
+}
+
+void cell_project_id(const char *folder, char id[CELL_FINGERPRINT_LEN + 1])
+{
+    char *real = realpath(folder, NULL); /* whoever compiles and whoever reports may have come by different links */
+    const char *name = real ? real : folder;
+    cell_sha256_hex(name, strlen(name), id);
+    free(real);
 }
 
 void cell_consumer_name(const char *path, char name[CELL_MAX_NAME + 1])
@@ -111,6 +121,16 @@ static int read_key(const struct json_at *root, enum json_need need, const char 
     return r < 0 ? r : CELL_OK;
 }
 
+/* "" when it is not there. */
+static int read_hash(const struct json_at *root, const char *key, const char **hash, struct cell_error *e)
+{
+    *hash = "";
+    int r = cell_json_string(root, key, JSON_OPTIONAL, hash, e);
+    if (r >= 0 && **hash && (strlen(*hash) != HASH_LEN || strspn(*hash, "0123456789abcdef") != HASH_LEN))
+        r = cell_json_fail(root, key, e, "64 hex digits are expected");
+    return r;
+}
+
 static int read_head(const struct json_at *root, struct cell_consumer *c, struct cell_error *e)
 {
     const char *format;
@@ -124,11 +144,10 @@ static int read_head(const struct json_at *root, struct cell_consumer *c, struct
         r = cell_json_fail(root, "cell", e, "no name of a cell");
     if (r >= 0)
         r = read_key(root, JSON_REQUIRED, &c->program, &c->path, e);
-    c->build = "";
     if (r >= 0)
-        r = cell_json_string(root, "build", JSON_OPTIONAL, &c->build, e);
-    if (r >= 0 && *c->build && (strlen(c->build) != HASH_LEN || strspn(c->build, "0123456789abcdef") != HASH_LEN))
-        r = cell_json_fail(root, "build", e, "64 hex digits are expected");
+        r = read_hash(root, "build", &c->build, e);
+    if (r >= 0)
+        r = read_hash(root, "project", &c->project, e);
     if (r >= 0)
         r = cell_json_uint(root, "reported", JSON_OPTIONAL, 0, (UINT64_C(1) << 53) - 1, &reported, e);
     c->reported = (int64_t)reported;
@@ -171,7 +190,10 @@ static int read_document(const struct json_at *root, struct read_consumer *read,
     c->program = keep(read, c->program);
     c->path = keep(read, c->path);
     c->build = keep(read, c->build);
-    return c->cell && c->program && c->path && c->build ? CELL_OK : cell_error_set(e, CELL_NO_MEMORY, "out of memory");
+    c->project = keep(read, c->project);
+    return c->cell && c->program && c->path && c->build && c->project
+               ? CELL_OK
+               : cell_error_set(e, CELL_NO_MEMORY, "out of memory");
 }
 
 int cell_consumer_parse(const char *json, size_t len, struct cell_consumer **c, struct cell_error *e)

@@ -22,9 +22,14 @@ struct cell_consumer {
     const char *program; /* a file's name, at most 127 bytes */
     const char *path;    /* of that file, absolute, where it was built; "" = this name alone stands for the program */
     const char *build;   /* SHA-256 of the file, in hex; "" = unknown */
+    const char *project; /* cell_project_id of the project that builds it; NULL or "" = unknown, as of deployed ones */
     int64_t reported;    /* seconds since 1970, by the clock of who keeps it; 0 = nobody does yet */
     struct cell_uses *uses;
 };
+
+/* Stands for a project, by its folder, without naming it: what is compiled and what is reported can be told to belong
+ * together. */
+void cell_project_id(const char *folder, char id[CELL_FINGERPRINT_LEN + 1]);
 
 /* Appends the document: of the uses those of its cell. CELL_NO_MEMORY. */
 int cell_consumer_format(const struct cell_consumer *c, struct cell_buffer *out);
@@ -50,6 +55,8 @@ struct cell_consumer_list {
 /* Sorted. No folder is an empty one. CELL_IO_ERROR, CELL_NO_MEMORY. */
 int cell_consumers_list(const char *folder, struct cell_consumer_list *list, struct cell_error *e);
 void cell_consumers_list_free(struct cell_consumer_list *list);
+/* A hash of which files there are, and of what changes with each of them when it is written or replaced. */
+int cell_consumers_stamp(const char *folder, uint64_t *stamp, struct cell_error *e);
 /* CELL_NOT_FOUND when it has gone meanwhile; the errors of cell_consumer_parse for a file that is none. */
 int cell_consumers_read(const char *folder, const char *file, struct cell_consumer **c, struct cell_error *e);
 /* Of that key; CELL_NOT_FOUND. */

@@ -74,6 +74,39 @@ static int add(struct cell_consumer_list *list, const char *file, uint64_t size,
 
 static int compare(const void *a, const void *b) { return strcmp(a, b); }
 
+/* Of one file, whose name is unique here: so the sum over all does not depend on their order. */
+static uint64_t stamp_of(const char *file, const struct stat *st)
+{
+    const uint64_t parts[] = {(uint64_t)st->st_ino,         (uint64_t)st->st_size,
+                              (uint64_t)st->st_mtim.tv_sec, (uint64_t)st->st_mtim.tv_nsec,
+                              (uint64_t)st->st_ctim.tv_sec, (uint64_t)st->st_ctim.tv_nsec};
+    struct cell_sha256 h;
+    uint8_t digest[32];
+    uint64_t sum = 0;
+    cell_sha256_init(&h);
+    cell_sha256_update(&h, file, strlen(file));
+    cell_sha256_update(&h, parts, sizeof(parts));
+    cell_sha256_final(&h, digest);
+    memcpy(&sum, digest, sizeof(sum));
+    return sum;
+}
+
+int cell_consumers_stamp(const char *folder, uint64_t *stamp, struct cell_error *e)
+{
+    struct stat st;
+    uint64_t sum = 1;
+    DIR *open = opendir(folder);
+    if (!open && errno != ENOENT)
+        return cell_error_errno(e, CELL_IO_ERROR, errno, "cannot read %s", folder);
+    for (const struct dirent *d; open && (d = readdir(open)) != NULL;)
+        if (is_file(d->d_name) && fstatat(dirfd(open), d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+            sum += stamp_of(d->d_name, &st);
+    if (open)
+        closedir(open);
+    *stamp = sum;
+    return CELL_OK;
+}
+
 int cell_consumers_list(const char *folder, struct cell_consumer_list *list, struct cell_error *e)
 {
     struct cell_consumer_list found = {0};

@@ -4,6 +4,7 @@
 
 #include "base/util.h"
 #include "core/schema_impl.h"
+#include "core/uses.h"
 
 #define EXPANSION_FORMAT "cell.expansion/1"
 
@@ -26,7 +27,7 @@ static int read_format(const struct json_at *root, struct cell_error *e)
  * beside the content, as what would be done and was, is no part of it: the program is the same before and after. */
 static int take_fingerprint(const struct json_at *root, struct cell_schema *content, struct cell_error *e)
 {
-    static const char *const beside[] = {"diagnostics", "plan", NULL};
+    static const char *const beside[] = {"diagnostics", "plan", "resources", NULL};
     struct cell_buffer out = {0};
     cell_json_put_without(&out, root, beside);
     for (uint32_t i = 0, n = cell_declared_count(content); i < n; i++)
@@ -36,6 +37,28 @@ static int take_fingerprint(const struct json_at *root, struct cell_schema *cont
         cell_sha256_hex(out.data, out.len, content->fingerprint);
     cell_buffer_free(&out);
     return ok ? CELL_OK : no_memory(e);
+}
+
+static int read_resources(const struct json_at *root, struct cell_expansion *x, struct cell_error *e)
+{
+    struct json_at list = {0};
+    int r = cell_json_array(root, "resources", JSON_OPTIONAL, &list, e);
+    size_t n = r > 0 ? cell_json_count(&list) : 0;
+    x->resources = cell_arena_array(&x->content->arena, n, sizeof(*x->resources));
+    if (!x->resources)
+        return no_memory(e);
+    for (size_t i = 0; r >= 0 && i < n; i++) {
+        const struct json_at at = {.parent = &list, .index = i, .status = list.status};
+        const char *name;
+        r = cell_json_item_string(&list, i, &name, e);
+        if (r >= 0 && !cell_is_resource(name))
+            r = cell_json_fail(&at, NULL, e, "no name of a resource: 1 to %u bytes of UTF-8 without control characters",
+                               CELL_MAX_RESOURCE_NAME);
+        if (r >= 0 && !(x->resources[i] = cell_arena_copy(&x->content->arena, name, strlen(name))))
+            r = no_memory(e);
+    }
+    x->nresources = (uint32_t)n;
+    return r < 0 ? r : CELL_OK;
 }
 
 static int parse_into(const struct json_at *root, const struct cell_schema *declared, struct cell_expansion *x,
@@ -52,6 +75,8 @@ static int parse_into(const struct json_at *root, const struct cell_schema *decl
         r = cell_diagnostics_read(root, x, e);
     if (r == CELL_OK)
         r = cell_plan_read(root, &x->content->arena, &x->plan, e);
+    if (r == CELL_OK)
+        r = read_resources(root, x, e);
     if (r == CELL_OK && (r = cell_json_bool(root, "depends", JSON_OPTIONAL, &x->depends, e)) > 0)
         r = CELL_OK;
     if (r == CELL_OK && x->depends && (x->plan.id || x->content->nmethods || x->content->nconstants))

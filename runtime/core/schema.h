@@ -274,14 +274,17 @@ struct cell_expansion {
     struct expansion_diagnostic *diagnostics;
     uint32_t ndiagnostics;
     struct expansion_plan plan;
+    const char **resources; /* what of the cell's own a program relies on with this; as cell_is_resource has it */
+    uint32_t nresources;
     bool depends; /* nothing can be said before what failed earlier in the compilation is put right */
 };
 /*
  * `declared` (NULL = none) holds the types of the annotated declaration in dependency order, sealed or not; nothing
  * else of it is looked at. The document may use them, not define types, constants, enumerators or methods of their
  * names. They are copied, without docs and rules, and come first in content->types, marked. content->cell is NULL,
- * content->fingerprint that of the document but for "diagnostics" and "plan", and of the declared types. Errors as
- * cell_schema_parse, and CELL_INVALID_ARGUMENT for declared types that break a limit ("declaration.types[0].size: …").
+ * content->fingerprint that of the document but for "diagnostics", "plan" and "resources", and of the declared types.
+ * Errors as cell_schema_parse, and CELL_INVALID_ARGUMENT for declared types that break a limit
+ * ("declaration.types[0].size: …").
  */
 int cell_expansion_parse(const char *json, size_t len, const struct cell_schema *declared, struct cell_expansion **x,
                          struct cell_error *e);

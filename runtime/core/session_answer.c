@@ -2,6 +2,7 @@
 /* The questions of a compilation, and what is kept of the answers to them. */
 #include <stdlib.h>
 
+#include "core/consumer.h"
 #include "core/session_parts.h"
 
 #define MAX_ANSWERS 4000u
@@ -95,11 +96,13 @@ int cell_session_add_asked(struct cell_session *s, struct known_cell *c, const c
     return CELL_OK;
 }
 
-/* The request with what is pending and what has failed, as its first members. */
-static void put_request(const struct known_cell *c, const struct asked *a, struct cell_buffer *out)
+/* The request with what is pending, what has failed, and whose project it is, as its first members. */
+static void put_request(const struct cell_session *s, const struct known_cell *c, const struct asked *a,
+                        struct cell_buffer *out)
 {
     const struct asked *first = c->planned != a ? c->planned : NULL;
-    if ((!first && !c->failed.len) || a->len < 2 || a->request[0] != '{') {
+    char project[CELL_FINGERPRINT_LEN + 1];
+    if (a->len < 2 || a->request[0] != '{') {
         cell_buffer_append(out, a->request, a->len);
         return;
     }
@@ -114,6 +117,8 @@ static void put_request(const struct known_cell *c, const struct asked *a, struc
         cell_buffer_append(out, c->failed.data, c->failed.len);
         cell_buffer_puts(out, "],");
     }
+    cell_project_id(s->dir, project);
+    cell_buffer_printf(out, "\"project\":\"%s\",", project);
     cell_buffer_append(out, a->request + 1, a->len - 1);
 }
 
@@ -122,7 +127,7 @@ int cell_session_ask_expand(struct cell_session *s, struct known_cell *c, struct
     struct cell_buffer sent = {0};
     const char *reply;
     size_t len;
-    put_request(c, a, &sent);
+    put_request(s, c, a, &sent);
     int r = cell_buffer_ok(&sent)
                 ? cell_session_request(s, c, CELL_COMPILE_EXPAND, sent.data, sent.len, &reply, &len, e)
                 : session_no_memory(e);

@@ -2,15 +2,18 @@
 /* The end of a compilation whose answers had plans: they are carried out, and what follows from that is learnt. */
 #include <stdlib.h>
 
+#include "core/consumer.h"
 #include "core/session_parts.h"
 
-static void put_requests(const struct known_cell *c, struct cell_buffer *out)
+static void put_requests(const struct cell_session *s, const struct known_cell *c, struct cell_buffer *out)
 {
+    char project[CELL_FINGERPRINT_LEN + 1];
     for (const struct asked *a = c->planned; a; a = a->next_planned) {
         cell_buffer_puts(out, a == c->planned ? "{\"requests\":[" : ",");
         cell_buffer_append(out, a->request, a->len);
     }
-    cell_buffer_puts(out, "]}");
+    cell_project_id(s->dir, project);
+    cell_buffer_printf(out, "],\"project\":\"%s\"}", project);
 }
 
 static int request_apply(struct cell_session *s, struct known_cell *c, struct cell_applied **applied,
@@ -19,7 +22,7 @@ static int request_apply(struct cell_session *s, struct known_cell *c, struct ce
     struct cell_buffer sent = {0};
     const char *reply;
     size_t len;
-    put_requests(c, &sent);
+    put_requests(s, c, &sent);
     int r = cell_buffer_ok(&sent) ? cell_session_request(s, c, CELL_COMPILE_APPLY, sent.data, sent.len, &reply, &len, e)
                                   : session_no_memory(e);
     cell_buffer_free(&sent);

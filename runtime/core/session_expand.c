@@ -18,6 +18,18 @@ static int expand_locked(struct cell_session *s, struct known_cell *c, const str
     return r < 0 && e ? cell_error_wrap(e, "%s: its answer '%s' is not valid", c->pub.lock_path, answer->key) : r;
 }
 
+/* What the answer relies on, which is used even when the program names nothing of it. */
+static int keep_resources(struct cell_session *s, struct asked *a, const struct cell_expansion *x)
+{
+    const char **kept = cell_arena_array(&s->arena, x->nresources, sizeof(*kept));
+    for (uint32_t i = 0; kept && i < x->nresources; i++)
+        if (!(kept[i] = cell_arena_copy(&s->arena, x->resources[i], strlen(x->resources[i]))))
+            return CELL_NO_MEMORY;
+    a->resources = kept;
+    a->nresources = kept ? x->nresources : 0;
+    return kept ? CELL_OK : CELL_NO_MEMORY;
+}
+
 /* Takes an answer for this compilation. */
 static void take(struct known_cell *c, struct asked *a, const struct cell_expansion *x)
 {
@@ -119,12 +131,19 @@ int cell_session_expand(struct cell_session *s, struct session_cell *cell, const
     if (r < 0)
         return r;
     if (cell->lock_path)
-        return expand_locked(s, c, a, declared, x, e);
-    r = check_asking(s, cell, e);
-    if (r >= 0)
-        r = expand_asking(s, c, a, declared, x, e);
-    if (r < 0 && expand_stale(s, c, a, declared, x, e) >= 0)
-        return CELL_OK;
+        r = expand_locked(s, c, a, declared, x, e);
+    else {
+        r = check_asking(s, cell, e);
+        if (r >= 0)
+            r = expand_asking(s, c, a, declared, x, e);
+        if (r < 0 && expand_stale(s, c, a, declared, x, e) >= 0)
+            r = CELL_OK;
+    }
+    if (r >= 0 && keep_resources(s, a, *x) < 0) {
+        cell_expansion_free(*x);
+        *x = NULL;
+        return session_no_memory(e);
+    }
     return r;
 }
 
@@ -150,6 +169,14 @@ const char *cell_session_asked(const struct session_cell *cell, uint32_t i)
     while (a && i--)
         a = a->next;
     return a ? a->request : NULL;
+}
+
+const char *cell_session_asked_resource(const struct session_cell *cell, uint32_t i, uint32_t k)
+{
+    const struct asked *a = ((const struct known_cell *)(const void *)cell)->asked;
+    while (a && i--)
+        a = a->next;
+    return a && k < a->nresources ? a->resources[k] : NULL;
 }
 
 bool cell_session_next(struct cell_session *s, struct session_cell **cell)

@@ -43,6 +43,8 @@ struct asked {
     /* The answer, when the cell has given it in this compilation; NULL else. */
     const char *document;
     size_t document_len;
+    const char **resources; /* of the answer that this compilation uses */
+    uint32_t nresources;
     struct asked *next, *next_planned;
 };
 

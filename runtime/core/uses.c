@@ -7,8 +7,19 @@
 
 #include "base/util.h"
 #include "core/uses_impl.h"
+#include "wire/message.h"
 
-const char *const uses_kind_names[] = {[USE_FIELD] = "field", [USE_METHOD] = "method", [USE_VALUE] = "value"};
+const char *const cell_use_kind_names[] = {
+    [USE_FIELD] = "field", [USE_METHOD] = "method", [USE_VALUE] = "value", [USE_RESOURCE] = "resource"};
+
+bool cell_is_resource(const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *p = name; *p; p++)
+        if (cell_json_control(p))
+            return false;
+    return len >= 1 && len <= CELL_MAX_RESOURCE_NAME && cell_utf8_valid(name, len);
+}
 
 static const char *keep(struct cell_uses *u, const char *text)
 {
@@ -17,7 +28,7 @@ static const char *keep(struct cell_uses *u, const char *text)
 
 int cell_uses_add(struct cell_uses *u, const struct use *use)
 {
-    if (u->n == CELL_MAX_USES) {
+    if (u->n >= CELL_MAX_USES + (use->kind == USE_RESOURCE ? CELL_MAX_USED_RESOURCES : 0)) {
         u->truncated = true;
         return CELL_OK;
     }
@@ -93,7 +104,7 @@ static void put_use(const struct cell_uses *u, uint32_t *i, struct cell_buffer *
             out->failed = true;
         cell_buffer_free(&place);
     }
-    cell_buffer_printf(out, "],\"kind\":\"%s\",\"name\":", uses_kind_names[first->kind]);
+    cell_buffer_printf(out, "],\"kind\":\"%s\",\"name\":", cell_use_kind_names[first->kind]);
     cell_json_put_string(out, first->name);
     cell_buffer_puts(out, "}");
 }

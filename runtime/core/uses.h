@@ -18,12 +18,16 @@
 #define CELL_USES_MAGIC "CELLUSE1"
 #define CELL_USED_SCHEMA_MAGIC "CELLUSC1"
 #define CELL_MAX_USES 65536u              /* of a program; what is beyond is left out, and that is said */
+#define CELL_MAX_USED_RESOURCES 65536u    /* beyond these: what nobody may lose because others fill the record */
 #define CELL_MAX_PLACES 32u               /* of one use in one object */
 #define CELL_MAX_USES_SECTION (64u << 20) /* bytes */
 
 struct json_at;
 
-enum use_kind { USE_FIELD, USE_METHOD, USE_VALUE }; /* VALUE: a constant or an enumerator */
+/* VALUE: a constant or an enumerator. RESOURCE: a thing of the cell's own that an expansion relies on, as a column of a
+ * table, by the name that the cell gave it; no part of its schema, so no change of that concerns it. */
+enum use_kind { USE_FIELD, USE_METHOD, USE_VALUE, USE_RESOURCE };
+extern const char *const cell_use_kind_names[USE_RESOURCE + 1]; /* "field" … */
 
 /* One place of one use. */
 struct use {
@@ -47,6 +51,10 @@ struct cell_uses {
     uint32_t nschemas;
     bool truncated; /* a limit was met */
 };
+
+#define CELL_MAX_RESOURCE_NAME 512u /* bytes */
+/* UTF-8 without control characters, 1 to CELL_MAX_RESOURCE_NAME bytes. */
+bool cell_is_resource(const char *name);
 
 /* Adds one; texts are copied. CELL_NO_MEMORY. */
 int cell_uses_add(struct cell_uses *u, const struct use *use);

@@ -5,8 +5,6 @@
 #include "core/schema_impl.h"
 #include "core/uses.h"
 
-extern const char *const uses_kind_names[]; /* by enum use_kind */
-
 /* cell_uses_sort, with another limit. */
 void uses_sort(struct cell_uses *u, uint32_t most_places);
 

@@ -60,16 +60,17 @@ static int read_use(struct cell_uses *u, const struct json_at *at, struct use *u
     const char *dot = strchr(use->name, '.');
     char part[256] = "";
     unsigned k = 0;
-    while (k < 3 && strcmp(uses_kind_names[k], kind) != 0)
+    while (k <= USE_RESOURCE && strcmp(cell_use_kind_names[k], kind) != 0)
         k++;
-    if (k == 3)
-        return cell_json_fail(at, "kind", e, "\"field\", \"method\" or \"value\" is expected");
+    if (k > USE_RESOURCE)
+        return cell_json_fail(at, "kind", e, "\"field\", \"method\", \"value\" or \"resource\" is expected");
     use->kind = (enum use_kind)k;
     if (dot && (size_t)(dot - use->name) < sizeof(part))
         memcpy(part, use->name, (size_t)(dot - use->name));
-    if (use->kind == USE_FIELD ? !dot || !cell_is_identifier(part) || !cell_is_identifier(dot + 1)
-                               : !cell_is_identifier(use->name))
-        return cell_json_fail(at, "name", e, "no name of a %s", uses_kind_names[k]);
+    if (use->kind == USE_RESOURCE ? !cell_is_resource(use->name)
+        : use->kind == USE_FIELD  ? !dot || !cell_is_identifier(part) || !cell_is_identifier(dot + 1)
+                                  : !cell_is_identifier(use->name))
+        return cell_json_fail(at, "name", e, "no name of a %s", cell_use_kind_names[k]);
     for (size_t i = 0; r >= 0 && i < cell_json_count(&places); i++)
         r = read_place(u, &places, i, use, e);
     return r;

@@ -11,6 +11,7 @@
 struct migration {
     json_t *requests[4]; /* borrowed */
     uint32_t n;
+    struct pg_known known;
     struct pg_migration_options options; /* policy and deadline are set when they are 0 */
     uint32_t nsteps;                     /* that were carried out */
     char text[512];                      /* of the failure */
@@ -59,7 +60,7 @@ static inline int migration_left(PGconn *conn, const struct migration *m)
 {
     struct pg_unit u = {0};
     struct pg_failure f;
-    int r = pg_unit_plan(conn, m->requests, m->n, pg_now_ms() + 10000, &u, &f);
+    int r = pg_unit_plan(conn, m->requests, m->n, &m->known, pg_now_ms() + 10000, &u, &f);
 
     if (r < 0) {
         printf("%s\n", f.text);
@@ -91,7 +92,7 @@ static inline int migrate(PGconn *conn, struct migration *m)
     for (int round = 0; r >= 0 && steps > 0 && round < 8; round++) {
         struct pg_unit u = {0};
         struct pg_applied applied = {0};
-        r = pg_unit_plan(conn, m->requests, m->n, m->options.deadline_ms, &u, &f);
+        r = pg_unit_plan(conn, m->requests, m->n, &m->known, m->options.deadline_ms, &u, &f);
         if (r < 0)
             break;
         steps = u.plan->nsteps;

@@ -90,6 +90,29 @@ TEST(what_was_reported_is_told_to_the_cell_and_survives_it)
     demo_teardown();
 }
 
+TEST(the_cell_sees_resources_and_when_something_has_changed)
+{
+    struct demo_server d = {.options = {.drain_ms = 1000}};
+    struct cell_consumer_uses *uses = NULL;
+    struct cell_consumer_use use;
+    uint64_t before = 0, after = 0, again = 0;
+    demo_setup();
+    demo_start(&d);
+    CHECK(cell_server_consumers_stamp(d.server, &before) == CELL_OK);
+    CHECK(report("b", "{\"kind\":\"resource\",\"name\":\"a table, a column\",\"at\":[\"f.c:9\"]}", "b.c:7") == CELL_OK);
+    CHECK(cell_server_consumers_stamp(d.server, &after) == CELL_OK && after != before);
+    CHECK(cell_server_consumers_stamp(d.server, &again) == CELL_OK && after == again);
+    REQUIRE(cell_server_consumers(d.server, "a table, a column", &uses) == CELL_OK);
+    REQUIRE(cell_consumer_uses_next(uses, &use) == 1);
+    CHECK(use.kind == CELL_USE_RESOURCE && use.line == 9);
+    CHECK_STR(use.project, "");
+    cell_consumer_uses_free(uses);
+    CHECK(cell_server_consumers_stamp(NULL, &again) == CELL_INVALID_ARGUMENT);
+    CHECK(cell_server_consumers_stamp(d.server, NULL) == CELL_INVALID_ARGUMENT);
+    demo_stop(&d);
+    demo_teardown();
+}
+
 TEST(record_that_cannot_be_read_is_an_error_that_ends_nothing)
 {
     struct demo_server d = {.options = {.drain_ms = 1000}};
@@ -120,6 +143,7 @@ TEST(arguments_and_a_cell_that_keeps_none)
     CHECK(cell_server_consumers(d.server, NULL, &uses) == CELL_UNIMPLEMENTED && !uses);
     CHECK(report("b", FIELD_OF("item.name"), "b.c:7") == CELL_UNIMPLEMENTED);
     CHECK(ask(CELL_OPS_CONSUMERS, "", NULL) == CELL_UNIMPLEMENTED);
+    CHECK(cell_server_consumers_stamp(d.server, &(uint64_t){0}) == CELL_UNIMPLEMENTED);
     CHECK(cell_server_consumers(NULL, NULL, &uses) == CELL_INVALID_ARGUMENT);
     CHECK(cell_server_consumers(d.server, NULL, NULL) == CELL_INVALID_ARGUMENT);
     CHECK(cell_consumer_uses_next(NULL, &use) == CELL_INVALID_ARGUMENT);

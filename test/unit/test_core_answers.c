@@ -2,6 +2,7 @@
 /* Answers that are kept, what is pending, and what is carried out at the end of a compilation. */
 #include "session_fixture.h"
 
+#include "core/consumer.h"
 #include "core/store.h"
 
 #define ANSWER(n)                                                                                                      \
@@ -455,5 +456,39 @@ TEST(answers_do_not_grow_without_bound)
     cell_store_keep_answer(&store, "db", name, print, "s", "{}", 2, &added);
     CHECK(!added);
     cell_arena_free(&arena);
-    temp_folder_remove();
+    project_remove();
+}
+
+TEST(what_an_answer_relies_on_is_known_of_each_also_when_it_is_kept)
+{
+    project_with("one", "{\"constants\":[{\"name\":\"N\",\"type\":\"i64\",\"value\":\"1\"}],\"expansion\":\"cell."
+                        "expansion/1\",\"resources\":[\"a b\",\"c\"]}");
+    for (int i = 0; i < 2; i++) {
+        struct session_cell *cell = NULL;
+        begin_asking(SESSION_LIVE);
+        expand("user");
+        REQUIRE(cell_session_next(session, &cell));
+        CHECK(fake.expands == (i == 0));
+        CHECK_STR(cell_session_asked_resource(cell, 0, 0), "a b");
+        CHECK_STR(cell_session_asked_resource(cell, 0, 1), "c");
+        CHECK(!cell_session_asked_resource(cell, 0, 2) && !cell_session_asked_resource(cell, 1, 0));
+        end_unit();
+    }
+    project_remove();
+}
+
+TEST(who_asks_says_for_which_project)
+{
+    char id[CELL_FINGERPRINT_LEN + 1], member[128];
+    project_with("one", PLANNED("1"));
+    cell_project_id(temp_folder, id);
+    snprintf(member, sizeof(member), "\"project\":\"%s\"", id);
+    begin_asking(SESSION_LIVE);
+    expand("user");
+    CHECK(strstr(fake_last, member) != NULL);
+    fake.applied = DONE;
+    cell_applied_free(apply(CELL_OK));
+    CHECK(fake.applies == 1 && strstr(fake_last, member) != NULL);
+    end_unit();
+    project_remove();
 }

@@ -54,7 +54,8 @@ static void tear_down(void)
 
 static struct cell_consumer consumer(const char *program, const char *path)
 {
-    return (struct cell_consumer){"auth", program, path, "", 7, uses};
+    return (struct cell_consumer){
+        .cell = "auth", .program = program, .path = path, .build = "", .reported = 7, .uses = uses};
 }
 
 static int put(const char *program, const char *path, bool *replaced)
@@ -93,6 +94,74 @@ TEST(document_holds_what_is_used_of_its_cell_and_reads_back_as_the_same)
     cell_consumer_free(NULL);
     cell_buffer_free(&json);
     cell_buffer_free(&again);
+    tear_down();
+}
+
+TEST(a_project_is_known_again_by_a_hash_of_its_folder)
+{
+    char id[65], other[65], linked[65];
+    struct cell_buffer json = {0};
+    struct cell_consumer *read = NULL;
+    set_up();
+    CHECK(mkdir(temp_path("a"), 0700) == 0 && mkdir(temp_path("b"), 0700) == 0);
+    cell_project_id(temp_path("a"), id);
+    cell_project_id(temp_path("b"), other);
+    CHECK(symlink("a", temp_path("link")) == 0);
+    cell_project_id(temp_path("link"), linked);
+    CHECK(strlen(id) == 64 && strcmp(id, other) != 0 && strcmp(id, linked) == 0);
+    struct cell_consumer c = consumer("show", "/build/show");
+    c.project = id;
+    CHECK(cell_consumer_format(&c, &json) == CELL_OK);
+    CHECK(!strstr(json.data, temp_folder));
+    REQUIRE(cell_consumer_parse(json.data, json.len, &read, &error) == CELL_OK);
+    CHECK_STR(read->project, id);
+    cell_consumer_free(read);
+    char *at = strstr(json.data, id);
+    at[0] = 'x';
+    CHECK(cell_consumer_parse(json.data, json.len, &read, &error) == CELL_PROTOCOL_ERROR);
+    CHECK(strstr(error.text, "64 hex digits are expected") != NULL);
+    json.len = 0;
+    c.project = NULL;
+    CHECK(cell_consumer_format(&c, &json) == CELL_OK && !strstr(json.data, "project"));
+    REQUIRE(cell_consumer_parse(json.data, json.len, &read, &error) == CELL_OK);
+    CHECK_STR(read->project, "");
+    cell_consumer_free(read);
+    cell_buffer_free(&json);
+    tear_down();
+}
+
+static uint64_t stamp(void)
+{
+    uint64_t s = 0;
+    CHECK(cell_consumers_stamp(temp_path("kept"), &s, &error) == CELL_OK);
+    return s;
+}
+
+TEST(a_stamp_changes_with_whatever_is_kept)
+{
+    uint64_t seen[6];
+    bool replaced;
+    uint32_t n;
+    set_up();
+    seen[0] = stamp();
+    CHECK(put("show", "/a/show", &replaced) == CELL_OK);
+    seen[1] = stamp();
+    CHECK(stamp() == seen[1]);
+    CHECK(put("show", "/a/show", &replaced) == CELL_OK && replaced); /* the same content, at another time */
+    seen[2] = stamp();
+    CHECK(put("show", "/b/show", &replaced) == CELL_OK);
+    seen[3] = stamp();
+    CHECK(cell_consumers_forget(temp_path("kept"), "show", "/a/show", &n, &error) == CELL_OK);
+    seen[4] = stamp();
+    temp_write("kept/00000000000000000000000000000000.json", "{");
+    seen[5] = stamp();
+    for (int i = 0; i < 6; i++)
+        for (int k = 0; k < i; k++)
+            CHECK(seen[i] != seen[k]);
+    temp_write("kept/no record", "x");
+    CHECK(stamp() == seen[5]);
+    temp_write("file", "x");
+    CHECK(cell_consumers_stamp(temp_path("file"), &seen[0], &error) == CELL_IO_ERROR);
     tear_down();
 }
 

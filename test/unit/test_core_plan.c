@@ -47,6 +47,22 @@ TEST(without_steps_there_is_no_plan)
     }
 }
 
+TEST(an_expansion_may_name_what_it_relies_on)
+{
+    struct cell_expansion *x = parse(WITH("\"resources\":[\"public.users.age integer\",\"b\"]"));
+    struct cell_expansion *none = parse(WITH("\"resources\":[]"));
+    REQUIRE(x && none);
+    REQUIRE(x->nresources == 2 && none->nresources == 0);
+    CHECK_STR(x->resources[0], "public.users.age integer");
+    CHECK_STR(x->resources[1], "b");
+    CHECK_STR(x->content->fingerprint, none->content->fingerprint); /* no part of what it declares */
+    cell_expansion_free(x);
+    cell_expansion_free(none);
+    CHECK(!parse(WITH("\"resources\":[\"a\",\"b\\n\"]")));
+    CHECK(strstr(error.text, "resources[1]: no name of a resource") != NULL);
+    CHECK(!parse(WITH("\"resources\":[7]")) && !parse(WITH("\"resources\":\"a\"")));
+}
+
 TEST(diagnostics_have_places_notes_and_fixes)
 {
     struct cell_expansion *x = parse(SAID(

@@ -116,6 +116,49 @@ TEST(places_of_one_use_are_bounded)
     cell_schema_free(old);
 }
 
+TEST(resources_have_names_of_their_own_and_no_change_of_the_schema_concerns_them)
+{
+    struct cell_schema *old = build_schema(OLD), *now = build_schema("method auth_ping u32:n ;");
+    struct cell_uses u = {.n = 0};
+    struct cell_buffer section = {0};
+    struct cell_arena arena = {0};
+    struct cell_diff *diff = NULL;
+    struct use_break *breaks = NULL;
+    uint32_t n = 0;
+    memcpy(fingerprint, old->fingerprint, sizeof(fingerprint));
+    add(&u, USE_RESOURCE, "public.\"Us ers\".\xc3\xa4ge integer", "a.c", 3);
+    add(&u, USE_RESOURCE, "auth_session.email", "a.c", 3);
+    cell_uses_sort(&u);
+    CHECK(cell_uses_record(&u, &section) == CELL_OK);
+    CHECK(memmem(section.data, section.len, "\"kind\":\"resource\"", 17) != NULL);
+    struct cell_uses *r = read_back(&section, NULL);
+    REQUIRE(r->n == 2 && r->uses[1].kind == USE_RESOURCE);
+    CHECK_STR(r->uses[1].name, "public.\"Us ers\".\xc3\xa4ge integer");
+    REQUIRE(cell_diff_new(old, now, &diff, NULL) == CELL_OK);
+    CHECK(cell_uses_check(r, "auth", old->fingerprint, diff, old, &arena, &breaks, &n) == CELL_OK && n == 0);
+    cell_uses_free(r);
+    cell_diff_free(diff);
+    cell_arena_free(&arena);
+    /* They are not lost to the many uses of everything else. */
+    for (uint32_t i = 0; i < CELL_MAX_USES + 10; i++)
+        add(&u, USE_METHOD, "auth_ping", "a.c", i);
+    CHECK(u.n == CELL_MAX_USES && u.truncated);
+    add(&u, USE_RESOURCE, "one more", "a.c", 3);
+    CHECK(u.n == CELL_MAX_USES + 1);
+    CHECK(!cell_is_resource("") && !cell_is_resource("a\nb") && !cell_is_resource("\xff"));
+    char longest[CELL_MAX_RESOURCE_NAME + 2];
+    memset(longest, 'x', sizeof(longest));
+    longest[CELL_MAX_RESOURCE_NAME + 1] = '\0';
+    CHECK(!cell_is_resource(longest));
+    longest[CELL_MAX_RESOURCE_NAME] = '\0';
+    CHECK(cell_is_resource(longest));
+    cell_buffer_free(&section);
+    free(u.uses);
+    cell_arena_free(&u.arena);
+    cell_schema_free(old);
+    cell_schema_free(now);
+}
+
 static void refused(const char *magic, const char *document, uint64_t size, int status, const char *text)
 {
     struct cell_buffer b = {0};

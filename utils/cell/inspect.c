@@ -26,7 +26,6 @@ static int show_uses(struct cli *cli, const struct cell_uses *u)
 
 void uses_text(struct cell_buffer *out, const struct cell_uses *u)
 {
-    static const char *const kinds[] = {[USE_FIELD] = "field", [USE_METHOD] = "method", [USE_VALUE] = "value"};
     const struct use *before = NULL;
 
     for (uint32_t i = 0; i < u->n; i++) {
@@ -39,7 +38,8 @@ void uses_text(struct cell_buffer *out, const struct cell_uses *u)
         if (same && before->kind == x->kind && strcmp(before->name, x->name) == 0)
             cell_buffer_printf(out, ", %s:%u", x->file, x->line);
         else
-            cell_buffer_printf(out, "%s%s %s: %s:%u", same ? "\n" : "", kinds[x->kind], x->name, x->file, x->line);
+            cell_buffer_printf(out, "%s%s %s: %s:%u", same ? "\n" : "", cell_use_kind_names[x->kind], x->name, x->file,
+                               x->line);
         before = x;
     }
     if (u->n)

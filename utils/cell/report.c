@@ -120,10 +120,14 @@ static int report_cells(struct reporting *p, const char *program, struct cell_us
 {
     char name[CELL_MAX_NAME + 1], build[65];
     CELL_CLEANUP(cell_cleanup_free) char *path = p->as ? strdup("") : realpath(program, NULL);
-    struct cell_consumer c = {.program = name, .path = path, .build = build, .uses = uses};
+    char project[CELL_FINGERPRINT_LEN + 1] = "";
+    struct cell_consumer c = {.program = name, .path = path, .build = build, .project = project, .uses = uses};
     int r = path ? hash_file(program, build, e) : cell_error_errno(e, CELL_IO_ERROR, errno, "cannot find it");
 
     cell_consumer_name(p->as ? p->as : program, name);
+    /* A name alone stands for what was deployed, which no build of a project replaces. */
+    if (!p->as && p->cli->config && p->cli->config->dir)
+        cell_project_id(p->cli->config->dir, project);
     out_begin(&p->j, NULL, '{');
     out_str(&p->j, "program", name);
     out_begin(&p->j, "cells", '[');

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * CELL_REPLACES: expand and contract. The new column comes beside the old one, with a trigger that keeps both in step,
+ * in one transaction; then rows that are there get their value, in batches; and when no recorded program uses the old
+ * column any more, it goes with the trigger. A program of either generation finds the column that it was compiled for
+ * under the name and type that it knows, at any moment.
+ */
+#include <string.h>
+
+#include "diff_parts.h"
+#include "sql.h"
+
+struct pg_in_step *pg_find_in_step(struct pg_table *t, const char *column, const char *replaced)
+{
+    for (uint32_t i = 0; i < t->nin_step; i++)
+        if ((!column || strcmp(t->in_step[i].column, column) == 0) &&
+            (!replaced || strcmp(t->in_step[i].replaced, replaced) == 0))
+            return &t->in_step[i];
+    return NULL;
+}
+
+const struct pg_field *pg_replacer_of(const struct diffing *s, const char *column)
+{
+    for (uint32_t o = 0; o < s->w->nowners; o++) {
+        const struct pg_declared *d = s->declared[s->w->owners[o]];
+        for (uint32_t i = 0; i < d->nfields; i++)
+            if (d->fields[i].replaces && strcmp(d->fields[i].replaces->column, column) == 0)
+                return &d->fields[i];
+    }
+    return NULL;
+}
+
+struct pg_column *pg_replaced_by(struct diffing *s, const struct pg_field *f)
+{
+    return f->replaces && !s->w->created ? pg_table_column(&s->w->now, f->replaces->column) : NULL;
+}
+
+/* ---- the trigger ---- */
+
+/* The columns of the row that an expression names, as a row of their own: "(SELECT (expr) FROM (SELECT NEW.a AS a))".
+ */
+static const char *over_row(struct diffing *s, const char *expr)
+{
+    struct pg_text t = {.arena = s->arena};
+    const char *between = "";
+
+    pg_putf(&t, "(SELECT (%s) FROM (SELECT ", expr);
+    for (uint32_t i = 0; i < s->w->now.ncolumns; i++) {
+        const char *name = s->w->now.columns[i].name;
+        if (strcmp(pg_sql_renamed(s->arena, expr, name, "\x01"), expr) == 0)
+            continue;
+        pg_putf(&t, "%sNEW.%s AS %s", between, pg_quoted(s, name), pg_quoted(s, name));
+        between = ", ";
+    }
+    pg_puts(&t, ") AS \"row\")");
+    return t.data;
+}
+
+/* As the column would store it, so that it can be compared with what it stores. Without the length of a text: a cast to
+ * that cuts off, where an assignment fails. JSON and XML have no equality. */
+static const char *as_stored(struct diffing *s, const char *value, const struct pg_column *c)
+{
+    struct pg_type_use type = c->type;
+    bool text = !type.array && (type.base == PG_BASE_JSON || type.base == PG_BASE_XML);
+
+    if (type.base == PG_BASE_VARCHAR || type.base == PG_BASE_BPCHAR || type.base == PG_BASE_BIT ||
+        type.base == PG_BASE_VARBIT)
+        type.modifier = -1;
+    return pg_printf(s->arena, "CAST(%s AS %s)%s", value, pg_type_name(s->arena, &type), text ? "::text" : "");
+}
+
+/*
+ * Which program has written is told by what has changed. Of a new row: whoever gives the new column a value knows it.
+ * What is in step already is left alone, so that filling the new column does not change the old one by way of a
+ * conversion that loses something.
+ */
+static const char *body_of(struct diffing *s, const struct pg_column *want, const struct pg_column *old,
+                           const char *forward, const char *back)
+{
+    const char *n = pg_quoted(s, want->name), *o = pg_quoted(s, old->name);
+    const char *from = over_row(s, forward), *to = over_row(s, back);
+    bool json = !want->type.array && (want->type.base == PG_BASE_JSON || want->type.base == PG_BASE_XML);
+    bool old_json = !old->type.array && (old->type.base == PG_BASE_JSON || old->type.base == PG_BASE_XML);
+    const char *text = json ? "::text" : "", *old_text = old_json ? "::text" : "";
+    struct pg_text t = {.arena = s->arena};
+
+    pg_putf(&t,
+            "\n#variable_conflict use_column\nBEGIN\n    IF TG_OP = 'UPDATE' THEN\n"
+            "        IF NEW.%s%s IS NOT DISTINCT FROM OLD.%s%s THEN\n"
+            "            IF NEW.%s%s IS DISTINCT FROM OLD.%s%s THEN\n"
+            "                NEW.%s := %s;\n            END IF;\n            RETURN NEW;\n        END IF;\n"
+            "    ELSIF NEW.%s IS NULL THEN\n        NEW.%s := %s;\n",
+            n, text, n, text, o, old_text, o, old_text, n, from, n, n, from);
+    if (want->standard.sql)
+        pg_putf(&t, "        IF NEW.%s IS NULL THEN\n            NEW.%s := (%s);\n        END IF;\n", n, n,
+                want->standard.sql);
+    pg_putf(&t, "    END IF;\n    IF NEW.%s%s IS DISTINCT FROM %s THEN\n        NEW.%s := %s;\n    END IF;\n", n, text,
+            as_stored(s, from, want), o, to);
+    if (!old->nullable)
+        pg_putf(&t, "    IF NEW.%s IS NULL THEN\n        NEW.%s := %s;\n    END IF;\n", o, o, to);
+    pg_puts(&t, "    RETURN NEW;\nEND\n");
+    return t.data;
+}
+
+static const char *function_name(struct diffing *s, const char *name)
+{
+    struct pg_text t = {.arena = s->arena};
+
+    pg_sql_qualified(&t, s->w->now.schema, name);
+    return t.data;
+}
+
+static void trigger_step(struct diffing *s, const struct pg_field *f, struct pg_in_step *made)
+{
+    struct step_builder b = pg_step_begin(s, PG_STEP_KEEP_IN_STEP, PG_TOGETHER, made->column, f->name);
+    const char *function = function_name(s, made->name), *trigger = pg_quoted(s, made->name);
+    struct pg_text t = {.arena = s->arena};
+
+    /* What others have on their search path must not change what an expression means. */
+    pg_putf(&t, "CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS ",
+            function);
+    pg_sql_literal(&t, made->body);
+    pg_step_sql(s, &b, t.data);
+    pg_step_sql(s, &b, pg_printf(s->arena, "DROP TRIGGER IF EXISTS %s ON %s", trigger, pg_this_table(s)));
+    pg_step_sql(s, &b,
+                pg_printf(s->arena,
+                          "CREATE TRIGGER %s BEFORE INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION %s()", trigger,
+                          pg_this_table(s), function));
+    pg_step_record(s, &b, "in_step", made->name, pg_in_step_source(s->arena, made));
+    b.step.text = pg_printf(s->arena, "keep %s and %s of %s in step, by a trigger", pg_quoted(s, made->replaced),
+                            pg_quoted(s, made->column), pg_this_table(s));
+    b.step.consent = pg_printf(s->arena, "CELL_REPLACES(%s, …)", made->replaced);
+    pg_step_end(s, &b, PG_PHASE_COLUMN);
+}
+
+void pg_leave_step(struct diffing *s, struct step_builder *b, const char *column)
+{
+    struct pg_table *now = &s->w->now;
+
+    for (uint32_t i = now->nin_step; i-- > 0;) {
+        const struct pg_in_step *t = &now->in_step[i];
+        if (strcmp(t->column, column) != 0 && strcmp(t->replaced, column) != 0)
+            continue;
+        pg_step_sql(s, b,
+                    pg_printf(s->arena, "DROP TRIGGER IF EXISTS %s ON %s", pg_quoted(s, t->name), pg_this_table(s)));
+        pg_step_sql(s, b, pg_printf(s->arena, "DROP FUNCTION IF EXISTS %s()", function_name(s, t->name)));
+        pg_step_forget(s, b, "in_step", t->name);
+        pg_step_forget(s, b, "filled", t->column);
+        pg_take_out(now->in_step, &now->nin_step, sizeof(*now->in_step), i);
+    }
+}
+
+/* ---- may it ---- */
+
+static bool can_be_replaced(struct diffing *s, const struct pg_field *f, const struct pg_column *old)
+{
+    const char *why = pg_is_declared(s, old->name)                     ? "a field is this column still"
+                      : pg_in_key(&s->w->now, old->name)               ? "it is part of the primary key"
+                      : old->identity                                  ? "it is numbered by the database"
+                      : old->generated.sql                             ? "it is generated"
+                      : s->w->now.kind != 'r' && s->w->now.kind != 'p' ? "this is no table"
+                                                                       : NULL;
+    if (why)
+        pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_field(f->name), "column '%s' cannot be replaced by another one: %s",
+                  old->name, why);
+    return !why;
+}
+
+/* The expression, or a cast where that loses nothing. */
+static const char *conversion(struct diffing *s, const struct pg_field *f, const char *sql,
+                              const struct pg_column *from, const struct pg_column *to)
+{
+    bool rewrites;
+
+    if (sql)
+        return sql;
+    if (pg_type_equal(&from->type, &to->type) || pg_retype_keeps(&from->type, &to->type, &rewrites))
+        return pg_printf(s->arena, "%s::%s", pg_quoted(s, from->name), pg_type_name(s->arena, &to->type));
+    pg_refuse(
+        s, PG_RULE_RETYPE_LOSES, pg_at_field(f->name),
+        "not every %s of '%s' is a %s of '%s': CELL_REPLACES(%s, \"…\", \"…\") says with two expressions what '%s' "
+        "becomes and what programs that know '%s' find in its place",
+        pg_type_name(s->arena, &from->type), from->name, pg_type_name(s->arena, &to->type), to->name,
+        f->replaces->column, f->replaces->column, f->replaces->column);
+    return NULL;
+}
+
+static void nothing_to_replace(struct diffing *s, const struct pg_field *f, const struct pg_column *now)
+{
+    const struct pg_table *t = &s->w->now;
+    const char *from = f->replaces->column, **names = pg_array(s->arena, t->ncolumns + 1, sizeof(*names));
+    uint32_t n = 0;
+
+    if (now && pg_done_long_ago(t, PG_PAST_DROPPED, from))
+        pg_plan_diagnose(s, PG_REMARK, PG_RULE_CONSENT_DONE, pg_at_field(f->name),
+                         "CELL_REPLACES(%s) was done long ago and can be removed", from);
+    if (now)
+        return;
+    for (uint32_t i = 0; i < t->ncolumns; i++)
+        if (!pg_is_declared(s, t->columns[i].name))
+            names[n++] = t->columns[i].name;
+    const char *near = pg_suggest(from, names, n);
+    pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_field(f->name),
+              near ? "CELL_REPLACES(%s) finds nothing: table '%s' has no such column; did you mean '%s'?"
+                   : "CELL_REPLACES(%s) finds nothing: table '%s' has no such column",
+              from, t->name, near);
+}
+
+/* ---- expand ---- */
+
+bool pg_diff_replace(struct diffing *s, const struct pg_field *f, const struct pg_column *want)
+{
+    struct pg_table *now = &s->w->now;
+    struct pg_column *old = pg_replaced_by(s, f);
+
+    if (!old) {
+        if (f->replaces && !s->w->created)
+            nothing_to_replace(s, f, pg_table_column(now, want->name));
+        return !f->replaces || s->w->created || pg_table_column(now, want->name);
+    }
+    if (!can_be_replaced(s, f, old))
+        return false;
+    const char *forward = conversion(s, f, f->replaces->forward, old, want);
+    const char *back = forward ? conversion(s, f, f->replaces->back, want, old) : NULL;
+    if (!back)
+        return false;
+    if (!pg_table_column(now, want->name)) {
+        pg_add_bare_column(s, f, want);
+        old = pg_replaced_by(s, f); /* the columns have moved */
+    }
+    struct pg_in_step *there = pg_find_in_step(now, want->name, old->name);
+    struct pg_in_step made = {there ? there->name
+                                    : pg_free_name(s, pg_made_name(s->arena, now->name, want->name, "in_step")),
+                              want->name, pg_strdup(s->arena, old->name), body_of(s, want, old, forward, back)};
+    if (there && there->body && strcmp(there->body, made.body) == 0)
+        return true;
+    trigger_step(s, f, &made);
+    if (!there) {
+        now->in_step = pg_one_more(s->arena, now->in_step, &now->nin_step, sizeof(*now->in_step));
+        there = &now->in_step[now->nin_step - 1];
+    }
+    *there = made;
+    return true;
+}
+
+void pg_diff_replaced_values(struct diffing *s, const struct pg_field *f, const struct pg_column *want,
+                             struct pg_column *now)
+{
+    const struct pg_column *old = pg_replaced_by(s, f);
+    const char *forward = conversion(s, f, f->replaces->forward, old, want);
+    bool filled = false;
+
+    for (uint32_t i = 0; i < s->w->now.nevents; i++)
+        filled =
+            filled || (s->w->now.events[i].past == PG_PAST_FILLED && strcmp(s->w->now.events[i].name, want->name) == 0);
+    if (!filled && forward)
+        pg_fill_step(s, f, want, forward, true);
+    if (!want->nullable && now->nullable)
+        pg_not_null_steps(s, f, now);
+}
+
+/* ---- contract ---- */
+
+static void drop_replaced(struct diffing *s, const struct pg_field *f, const struct pg_column *want,
+                          const struct pg_column *old)
+{
+    const char *name = pg_strdup(s->arena, old->name);
+    struct step_builder b = pg_step_begin(s, PG_STEP_DROP_COLUMN, PG_TOGETHER, name, f->name);
+    struct pg_column *now = pg_table_column(&s->w->now, want->name);
+
+    pg_leave_step(s, &b, name);
+    pg_step_alter(s, &b, "DROP COLUMN %s", pg_quoted(s, name));
+    pg_step_record(s, &b, "dropped", name, NULL);
+    pg_step_forget(s, &b, "default", name);
+    if (now && want->standard.sql) { /* until now the trigger has given it */
+        pg_step_alter(s, &b, "ALTER COLUMN %s SET DEFAULT (%s)", pg_quoted(s, want->name), want->standard.sql);
+        pg_step_record(s, &b, "default", want->name, want->standard.sql);
+        now->standard = (struct pg_expr){pg_strdup(s->arena, want->standard.sql), NULL};
+        now->default_made = true;
+    }
+    pg_step_hazard(&b, PG_RULE_DROP_COLUMN);
+    b.step.consent = pg_printf(s->arena, "CELL_REPLACES(%s, …)", name);
+    b.step.text = pg_printf(s->arena, "ALTER TABLE %s DROP COLUMN %s", pg_this_table(s), pg_quoted(s, name));
+    pg_step_end(s, &b, PG_PHASE_DROP);
+    pg_drop_from_now(s, name);
+}
+
+void pg_diff_contract(struct diffing *s)
+{
+    for (uint32_t i = 0; i < s->d->nfields; i++) {
+        const struct pg_field *f = &s->d->fields[i];
+        const struct pg_column *want = &s->d->table.columns[f->column], *old = pg_replaced_by(s, f);
+        bool unknown;
+        if (!old || !pg_find_in_step(&s->w->now, want->name, old->name))
+            continue;
+        const char *users = pg_waits_for(s, old->name, &unknown);
+        if (users)
+            pg_plan_diagnose(s, unknown ? PG_WARNING : PG_REMARK, PG_RULE_STILL_USED, pg_at_field(f->name),
+                             "column '%s' stays beside '%s' for now, and both are kept in step: %s", old->name,
+                             want->name, users);
+        else
+            drop_replaced(s, f, want, old);
+    }
+}

@@ -379,7 +379,8 @@ TEST(a_write_finds_a_connection_when_all_were_lost_just_now)
     REQUIRE(pg_link_exec(holder, "SELECT pg_advisory_lock(78)", &forever, NULL, &f) == CELL_OK);
     for (int i = 0; i < ALL; i++) {
         char all_wait[160];
-        snprintf(all_wait, sizeof(all_wait), "SELECT 1 WHERE (SELECT count(*) FROM pg_locks WHERE NOT granted) > %d", i);
+        snprintf(all_wait, sizeof(all_wait), "SELECT 1 WHERE (SELECT count(*) FROM pg_locks WHERE NOT granted) > %d",
+                 i);
         pthread_create(&threads[i], NULL, hold_until_unlocked, &w);
         wait_until_it_runs(killer, all_wait);
     }

@@ -119,3 +119,14 @@ uint64_t cell_checksum(const void *bytes, size_t len)
     }
     return (sum ^ len) * UINT64_C(1099511628211);
 }
+
+bool cell_same_secret(const void *a, const void *b, size_t len)
+{
+    const uint8_t *x = a, *y = b;
+    uint8_t differ = 0;
+    for (size_t i = 0; i < len; i++) {
+        differ |= x[i] ^ y[i];
+        __asm__ volatile("" : "+r"(differ)); /* or the compiler might see that it need not go on */
+    }
+    return differ == 0;
+}

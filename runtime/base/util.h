@@ -45,6 +45,9 @@ void cell_sha256_hex(const void *bytes, size_t len, char hex[65]);
  * machines of one byte order. */
 uint64_t cell_checksum(const void *bytes, size_t len);
 
+/* Whether two secrets of `len` bytes are the same, in a time that does not depend on where they differ. */
+bool cell_same_secret(const void *a, const void *b, size_t len);
+
 /* Reads a whole regular file of at most `limit` bytes, NUL-terminated after *len. Caller frees *data.
  * CELL_NOT_FOUND, CELL_TOO_LARGE, CELL_IO_ERROR, CELL_NO_MEMORY. */
 int cell_file_read(const char *path, size_t limit, char **data, size_t *len, struct cell_error *e);

@@ -244,6 +244,16 @@ bool cell_ring_wake_sender(struct cell_ring_consumer *c)
     return wake(c->own, atomic_load_explicit(&c->other->sender_sleeps, memory_order_relaxed), &c->woken_sender);
 }
 
+static bool holds(const struct cell_ring_consumer *c, uint32_t sender)
+{
+    return c->released != c->next && (sender & SLEEP_MODE) != CELL_RING_AWAKE;
+}
+
+bool cell_ring_sender_wants_held(const struct cell_ring_consumer *c)
+{
+    return holds(c, atomic_load_explicit(&c->other->sender_sleeps, memory_order_relaxed));
+}
+
 CELL_HOT bool cell_ring_receiver_begin_sleep(struct cell_ring_consumer *c, enum cell_ring_sleep how, uint32_t *bell)
 {
     uint32_t rung = atomic_load_explicit(&c->other->bell, memory_order_acquire);
@@ -253,8 +263,7 @@ CELL_HOT bool cell_ring_receiver_begin_sleep(struct cell_ring_consumer *c, enum 
     full_fence();
     uint32_t sender = atomic_load_explicit(&c->other->sender_sleeps, memory_order_relaxed);
     /* Waking a producer before what it waits for is released, the two could go on waking each other. */
-    bool holds = c->released != c->next && (sender & SLEEP_MODE) != CELL_RING_AWAKE;
-    if (holds || cell_ring_peek(c)) {
+    if (holds(c, sender) || cell_ring_peek(c)) {
         cell_ring_receiver_end_sleep(c);
         return false;
     }

@@ -145,6 +145,9 @@ static inline void cell_ring_take(struct cell_ring_consumer *c)
  * cell_ring_wake_receiver; the senders of this file never poll. Without a fence: a producer that begins to sleep in
  * this very moment is woken by the next release, by cell_ring_receiver_begin_sleep or by cell_ring_wake_sender. */
 bool cell_ring_release(struct cell_ring_consumer *c);
+/* Whether a producer waits for room while something that was taken is not released. Without a fence: that one begins to
+ * wait in this very moment is seen by cell_ring_receiver_begin_sleep, or it wakes the receiver. */
+bool cell_ring_sender_wants_held(const struct cell_ring_consumer *c);
 /* For a consumer that is going to wait for something else than its next message: wakes a producer that waits for room,
  * whether it is all the room that it wants or not. */
 bool cell_ring_wake_sender(struct cell_ring_consumer *c);

@@ -115,12 +115,13 @@ static int look_for_room(struct unix_conn *c, uint32_t length, struct cell_error
     return r == CELL_OK;
 }
 
-/* Whether there is something to receive, without a system call as long as the ring is what is received from. */
+/* Whether there is something to receive, without a system call as long as the ring is what is received from; or to give
+ * back, which recv does: the other side may wait for that as this one waits for it. */
 static bool look_for_message(struct unix_conn *c)
 {
     struct pollfd p = {.fd = c->fd, .events = POLLIN};
     if (c->stage == UNIX_STAGE_RING)
-        return c->broken || cell_ring_peek(&c->shm->in);
+        return c->broken || cell_ring_peek(&c->shm->in) || cell_ring_sender_wants_held(&c->shm->in);
     return has_frame(c) || poll(&p, 1, 0) > 0;
 }
 

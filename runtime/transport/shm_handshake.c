@@ -294,19 +294,10 @@ static int take_open(struct unix_conn *c, struct cell_shm_control *k, struct cel
     return cell_error_set(e, r == CELL_PERMISSION_DENIED ? r : CELL_UNAVAILABLE, "%s", why.text);
 }
 
-/* In a time that does not depend on where they differ. */
-static bool same_token(const uint8_t *a, const uint8_t *b)
-{
-    uint8_t differ = 0;
-    for (unsigned i = 0; i < CELL_SHM_TOKEN; i++)
-        differ |= a[i] ^ b[i];
-    return differ == 0;
-}
-
 static int take_ready(struct unix_conn *c, struct cell_shm_control *k, struct cell_error *e)
 {
     /* Who has the token has SHM_ACCEPT: it need not be looked at whether the sender has sent that. */
-    if (k->n_fds || k->frame.length != CELL_SHM_TOKEN || !same_token(k->payload, c->shm->token))
+    if (k->n_fds || k->frame.length != CELL_SHM_TOKEN || !cell_same_secret(k->payload, c->shm->token, CELL_SHM_TOKEN))
         return cell_error_set(e, CELL_PROTOCOL_ERROR, "SHM_READY without the token of this connection");
     switch_receiving(c);
     return CELL_OK;

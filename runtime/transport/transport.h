@@ -88,9 +88,10 @@ struct cell_conn_ops {
     bool (*untaken)(const struct cell_conn *c);
     /* Waits until send of a frame with `length` bytes of payload would not block: 1. With `in`, also until there is
      * something to receive, which comes first: 0, and recv with a deadline that has passed says what; a part of a frame
-     * is something. CELL_DEADLINE_EXCEEDED: neither, and the connection goes on. CELL_UNAVAILABLE: the peer is gone, as
-     * far as that can be told without receiving. By the thread that sends; with `in`, by the one that receives as well.
-     * A frame larger than CELL_ROOM_MAX may block in spite of that, when the peer does not receive meanwhile. */
+     * is something, and so is that the peer waits for what recv has lent, which it gives back. CELL_DEADLINE_EXCEEDED:
+     * neither, and the connection goes on. CELL_UNAVAILABLE: the peer is gone, as far as that can be told without
+     * receiving. By the thread that sends; with `in`, by the one that receives as well. A frame larger than
+     * CELL_ROOM_MAX may block in spite of that, when the peer does not receive meanwhile. */
     int (*room)(struct cell_conn *c, uint32_t length, bool in, uint64_t deadline_ns, struct cell_error *e);
     /* What recv has lent is not needed any more: it goes back to the peer before the next recv, which matters for large
      * messages. `idle`: nothing will be sent for a while either. By the thread that receives. NULL: there is nothing

@@ -127,3 +127,27 @@ TEST(a_waiting_sender_is_woken_by_room_a_frame_the_end_and_an_interruption)
         close_ends(&x);
     }
 }
+
+/* Both wait for room while each has a frame of the other's, which it would give back with its next recv. */
+TEST(two_sides_that_hold_what_the_other_needs_go_on)
+{
+    struct ends x;
+    pthread_t thread;
+    REQUIRE(open_ends(&x, 1u << 20));
+    CHECK(send_seeded(x.client, 1, CELL_ROOM_MAX, CELL_NO_DEADLINE) == CELL_OK);
+    CHECK(send_seeded(x.server, 2, CELL_ROOM_MAX, CELL_NO_DEADLINE) == CELL_OK);
+    CHECK(recv_seeded(x.server, 1, CELL_ROOM_MAX, deadline_in(60000)) == CELL_OK);
+    CHECK(recv_seeded(x.client, 2, CELL_ROOM_MAX, deadline_in(60000)) == CELL_OK);
+    struct waiter w = {x.client, true, -1};
+    REQUIRE(pthread_create(&thread, NULL, wait_for_room, &w) == 0);
+    int r = room(x.server, SIZE, true, deadline_in(60000));
+    CHECK(r >= 0);
+    if (r == 0) /* there is nothing, but this gives back */
+        CHECK(recv_seeded(x.server, 1, 1, 0) == CELL_DEADLINE_EXCEEDED);
+    pthread_join(thread, NULL);
+    CHECK(w.result >= 0);
+    if (w.result == 0)
+        CHECK(recv_seeded(x.client, 1, 1, 0) == CELL_DEADLINE_EXCEEDED);
+    CHECK(room(x.client, SIZE, true, deadline_in(60000)) == 1 && room(x.server, SIZE, true, deadline_in(60000)) == 1);
+    close_ends(&x);
+}

@@ -73,6 +73,12 @@ TEST(a_peer_can_neither_write_nor_resize_nor_punch_holes)
         CHECK(ftruncate(f, 0) < 0 && ftruncate(f, 2 * SIZE) < 0);
         CHECK(fallocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096) < 0);
         CHECK(fcntl(f, F_ADD_SEALS, F_SEAL_WRITE) < 0);
+        /* All blocks inside are there, and outside it gets none: it cannot make the owner pay for more. */
+        struct stat before, after;
+        CHECK(fstat(f, &before) == 0 && (size_t)before.st_blocks * 512 >= SIZE);
+        fallocate(f, 0, 0, SIZE);
+        CHECK(fallocate(f, FALLOC_FL_KEEP_SIZE, SIZE, 1 << 20) < 0);
+        CHECK(fstat(f, &after) == 0 && after.st_blocks == before.st_blocks && after.st_size == before.st_size);
         void *m = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, f, 0);
         REQUIRE(m != MAP_FAILED);
         CHECK(mprotect(m, SIZE, PROT_READ | PROT_WRITE) < 0);

@@ -21,10 +21,17 @@
 
 /* ---- the cell ---- */
 
-/* Structs of 8, 40, 64 and 1024 bytes travel by value, there and back; text of any size as cell_bytes. */
-#define WORDS(size, name)                                                                                              \
-    static const struct cell_field name##_fields[] = {{"words", &cell_type_u64, 0, (size) / 8, 0, 0}};                 \
-    static const struct cell_type name##_type = {#name "_words", CELL_KIND_STRUCT, size, 8, 1, name##_fields, NULL};   \
+#define ARRAY(name, offset, n) {name, &cell_type_u64, offset, n, 0, 0}
+/* Structs of 8 bytes to 1 MiB travel by value, there and back; bytes of any size as cell_bytes. */
+#define WORDS(size, name, ...)                                                                                         \
+    static const struct cell_field name##_fields[] = {__VA_ARGS__};                                                    \
+    static const struct cell_type name##_type = {#name "_words",                                                       \
+                                                 CELL_KIND_STRUCT,                                                     \
+                                                 size,                                                                 \
+                                                 8,                                                                    \
+                                                 sizeof(name##_fields) / sizeof *name##_fields,                        \
+                                                 name##_fields,                                                        \
+                                                 NULL};                                                                \
     static const struct cell_field name##_in[] = {{"in", &name##_type, 0, 0, 0, 0}};                                   \
     static const struct cell_field name##_out[] = {{"out", &name##_type, 0, 0, CELL_FIELD_REF | CELL_FIELD_OUT, 0}};   \
     static int name##_invoke(cell_ctx *c, const void *in, void *const *out)                                            \
@@ -33,10 +40,12 @@
         memcpy(out[0], in, size);                                                                                      \
         return 0;                                                                                                      \
     }
-WORDS(8, bench_echo008)
-WORDS(40, bench_echo040)
-WORDS(64, bench_echo064)
-WORDS(1024, bench_echo1024)
+WORDS(8, bench_echo008, ARRAY("words", 0, 1))
+WORDS(40, bench_echo040, ARRAY("words", 0, 5))
+WORDS(64, bench_echo064, ARRAY("words", 0, 8))
+WORDS(1024, bench_echo1024, ARRAY("words", 0, 128))
+WORDS(1048576, bench_echo1048576, ARRAY("words", 0, 65536), ARRAY("more", 524288, 65536))
+WORDS(65536, bench_echo65536, ARRAY("words", 0, 8192))
 
 static const struct cell_field bytes_in[] = {{"data", &cell_type_bytes, 0, 0, 0, 0}};
 static const struct cell_field bytes_out[] = {{"out", &cell_type_bytes, 0, 0, CELL_FIELD_REF | CELL_FIELD_OUT, 0}};
@@ -48,7 +57,7 @@ struct lent_in {
 };
 static const struct cell_field lent_in[] = {{"size", &cell_type_u64, 0, 0, 0, 0}, {"fill", &cell_type_u64, 8, 0, 0, 0}};
 
-static uint8_t payload[LARGEST];
+static _Alignas(64) uint8_t payload[LARGEST];
 
 static int bytes_invoke(cell_ctx *c, const void *in, void *const *out)
 {
@@ -107,7 +116,7 @@ static int stream_invoke(cell_ctx *c, const void *in, void *const *out)
 }
 
 /* Sorted by name; the index is the method's number. */
-enum { BYTES, ECHO8, ECHO40, ECHO64, ECHO1024, LENT, REPLY, STREAM, NMETHODS };
+enum { BYTES, ECHO8, ECHO40, ECHO64, ECHO1024, ECHO1048576, ECHO65536, LENT, REPLY, STREAM, NMETHODS };
 static const struct cell_method methods[NMETHODS] = {
     [BYTES] = {"bench_bytes", bytes_in, bytes_out, 1, 1, sizeof(cell_bytes), 0, bytes_invoke, NULL, NULL},
     [ECHO8] = {"bench_echo008", bench_echo008_in, bench_echo008_out, 1, 1, 8, 0, bench_echo008_invoke, NULL, NULL},
@@ -115,12 +124,17 @@ static const struct cell_method methods[NMETHODS] = {
     [ECHO64] = {"bench_echo064", bench_echo064_in, bench_echo064_out, 1, 1, 64, 0, bench_echo064_invoke, NULL, NULL},
     [ECHO1024] = {"bench_echo1024", bench_echo1024_in, bench_echo1024_out, 1, 1, 1024, 0, bench_echo1024_invoke, NULL,
                   NULL},
+    [ECHO1048576] = {"bench_echo1048576", bench_echo1048576_in, bench_echo1048576_out, 1, 1, 1048576, 0,
+                     bench_echo1048576_invoke, NULL, NULL},
+    [ECHO65536] = {"bench_echo65536", bench_echo65536_in, bench_echo65536_out, 1, 1, 65536, 0, bench_echo65536_invoke,
+                   NULL, NULL},
     [LENT] = {"bench_lent", lent_in, bytes_out, 2, 1, sizeof(struct lent_in), 0, lent_invoke, NULL, NULL},
     [REPLY] = {"bench_reply", reply_in, bytes_out, 1, 1, 8, 0, reply_invoke, NULL, NULL},
     [STREAM] = {"bench_stream", NULL, NULL, 0, 0, 0, 0, stream_invoke, &records_out, NULL},
 };
 static const struct cell_method *const served[NMETHODS] = {&methods[0], &methods[1], &methods[2], &methods[3],
-                                                           &methods[4], &methods[5], &methods[6], &methods[7]};
+                                                           &methods[4], &methods[5], &methods[6], &methods[7],
+                                                           &methods[8], &methods[9]};
 
 /* The schema that the descriptors stand for, as CELL_PROVIDE would have embedded it; *fingerprint gets 64 digits. */
 static char *embedded_schema(char fingerprint[65])
@@ -219,12 +233,17 @@ static void words_run(void *user, const struct bench_case *c)
     call(s, s->main.c, c->size == 8 ? ECHO8 : c->size == 40 ? ECHO40 : ECHO64, in, out);
 }
 
+static void call_bytes(struct side *s, cell_ctx *c, uint32_t size)
+{
+    const cell_bytes in = {payload, size};
+    cell_bytes out;
+    call(s, c, BYTES, &in, &out);
+}
+
 static void bytes_run(void *user, const struct bench_case *c)
 {
     struct side *s = user;
-    const cell_bytes in = {payload, c->size};
-    cell_bytes out;
-    call(s, s->main.c, BYTES, &in, &out);
+    call_bytes(s, s->main.c, c->size);
 }
 
 static void reply_run(void *user, const struct bench_case *c)
@@ -265,15 +284,23 @@ static void socket_run(void *user, const struct bench_case *c)
 {
     struct side *s = user;
     uint64_t in[8] = {1, 2, 3, 4, 5, 6, 7, 8}, out[8];
-    (void)c;
-    call(s, s->socket.c, ECHO64, in, out);
+    if (c->size > 64)
+        call_bytes(s, s->socket.c, c->size);
+    else
+        call(s, s->socket.c, c->size == 8 ? ECHO8 : ECHO64, in, out);
 }
 
+/* Replies of large calls all go to one place: nobody looks at them. */
 static int send_async(struct side *s, uint32_t size, unsigned i)
 {
-    static const uint64_t in[128] = {1, 2, 3, 4, 5, 6, 7, 8};
-    void *const outs[] = {s->out[i]};
-    uint32_t method = size == 8 ? ECHO8 : size == 64 ? ECHO64 : ECHO1024;
+    static const uint64_t small[128] = {1, 2, 3, 4, 5, 6, 7, 8};
+    static uint64_t large_out[LARGEST / 8];
+    const void *in = size <= sizeof small ? (const void *)small : payload;
+    void *const outs[] = {size <= sizeof small ? s->out[i] : large_out};
+    uint32_t method = size == 8      ? ECHO8
+                      : size == 64   ? ECHO64
+                      : size == 1024 ? ECHO1024
+                                     : (size == LARGEST ? ECHO1048576 : ECHO65536);
     int ticket = cell_call_async(s->main.c, &s->service, method, in, outs);
     if (ticket < 0)
         bench_die("%s", cell_ctx_message(s->main.c));
@@ -352,12 +379,20 @@ static const struct bench_case cases[] = {
     {"call-8", 1, 8, 0, words_run, NULL},
     {"call-40", 1, 40, 0, words_run, NULL},
     {"call-64", 1, 64, 0, words_run, NULL},
+    {"unix-8", 1, 8, 0, socket_run, NULL},
     {"unix-64", 1, 64, 0, socket_run, NULL},
+    {"unix-1024", 1, 1024, 0, socket_run, NULL},
+    {"unix-65536", 1, 64u << 10, 0, socket_run, NULL},
+    {"unix-1048576", 1, LARGEST, 0, socket_run, NULL},
     {"async-8-depth-16", 1, 8, 0, depth_run, no_calls_outstanding},
     {"async-64-depth-16", 1, 64, 0, depth_run, no_calls_outstanding},
     {"async-1024-depth-16", 1, 1024, 0, depth_run, no_calls_outstanding},
+    {"async-65536-depth-16", 1, 64u << 10, 0, depth_run, no_calls_outstanding},
+    {"async-1048576-depth-16", 1, LARGEST, 0, depth_run, no_calls_outstanding},
     {"batch-64-of-8", BATCH, 8, 0, batch_run, no_calls_outstanding},
     {"batch-64-of-64", BATCH, 64, 0, batch_run, no_calls_outstanding},
+    {"batch-64-of-65536", BATCH, 64u << 10, 0, batch_run, no_calls_outstanding},
+    {"batch-64-of-1048576", BATCH, LARGEST, 0, batch_run, no_calls_outstanding},
     {"stream-64-batch-64", 1u << 16, 64, BATCH, stream_run, no_calls_outstanding},
     {"batch-64-of-1024", BATCH, 1024, 0, batch_run, no_calls_outstanding},
     {"call-1024", 1, 1024, 0, bytes_run, NULL},

@@ -323,7 +323,7 @@ static bool same_on_the_wire(const struct pg_type_use *from, const struct pg_typ
 {
     if (from->array != to->array || from->base == PG_BASE_OTHER)
         return false;
-    return from->base == to->base || (is_wire_text(from) && is_wire_text(to));
+    return from->base == to->base || (!to->array && is_wire_text(from) && is_wire_text(to)); /* arrays name theirs */
 }
 
 /* True when the type has to stay as it is for others, which is said. */

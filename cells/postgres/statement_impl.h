@@ -71,12 +71,7 @@ int pg_run_stream(struct pg_statement *s, cell_ctx *c, struct pg_link *link, con
 int pg_run_many(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, struct pg_failure *f);
 int pg_run_load(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, struct pg_failure *f);
 
-/* text and varchar, and arrays of them: a column becomes one from the other without any program having to know. */
-static inline bool pg_same_wire(Oid a, Oid b)
-{
-    bool texts = (a == 25 || a == 1043) && (b == 25 || b == 1043);
-
-    return a == b || texts || ((a == 1009 || a == 1015) && (b == 1009 || b == 1015));
-}
+/* text and varchar: a column becomes one from the other without any program having to know. */
+static inline bool pg_same_wire(Oid a, Oid b) { return a == b || ((a == 25 || a == 1043) && (b == 25 || b == 1043)); }
 
 #endif

@@ -198,39 +198,57 @@ static bool is_word(const char *name, const char *const *words, size_t n)
     return false;
 }
 
+enum insert { NO_INSERT, BEHIND_INSERT, BEHIND_INTO, BEHIND_TABLE, IN_PARENTHESES };
+
+/* The next token of INSERT INTO schema.table AS alias (columns) …; without columns it means all. */
+static enum insert next_of_insert(enum insert at, const char *name, char sign, bool *all)
+{
+    static const char *const statements[] = {"select", "values", "with", "table"};
+
+    switch (at) {
+    case BEHIND_INSERT:
+        return name && strcmp(name, "into") == 0 ? BEHIND_INTO : NO_INSERT;
+    case BEHIND_INTO:
+        return BEHIND_TABLE;
+    case BEHIND_TABLE:
+        if (sign == '.' || (name && strcmp(name, "as") == 0))
+            return BEHIND_INTO;
+        *all = *all || name;
+        return sign == '(' ? IN_PARENTHESES : NO_INSERT;
+    case IN_PARENTHESES:
+        *all = *all || is_word(name, statements, 4);
+        return NO_INSERT;
+    default:
+        return name && strcmp(name, "insert") == 0 ? BEHIND_INSERT : NO_INSERT;
+    }
+}
+
 static void read_words(struct pg_arena *arena, const char *sql, struct words *w)
 {
     static const char *const before_star[] = {"select", "distinct", "all", "returning"};
     static const char *const whole[] = {"natural", "table"};
     size_t len = strlen(sql);
-    const char *before = NULL, *name;
-    char sign = '\0';
-    unsigned insert = 0; /* 1: behind INSERT, 2: behind its table */
+    const char *before = NULL;
+    char sign = '\0'; /* the token before, when it is punctuation */
+    enum insert insert = NO_INSERT;
 
-    for (struct pg_token t = pg_sql_token(sql, len, 0); t.kind != PG_TOKEN_END && t.kind != PG_TOKEN_BAD;
-         t = pg_sql_token(sql, len, t.at + t.len)) {
+    for (struct pg_token t = pg_sql_token(sql, len, 0); t.kind != PG_TOKEN_END;
+         t = pg_sql_token(sql, len, t.at + (t.len ? t.len : 1))) {
         if (t.kind == PG_TOKEN_COMMENT)
             continue;
-        name = name_of(arena, sql, t);
+        const char *name = name_of(arena, sql, t);
         bool star = t.kind == PG_TOKEN_OPERATOR && t.len == 1 && sql[t.at] == '*';
-        w->all = w->all || is_word(name, whole, 2) ||
+        /* What is not understood may be any name. */
+        bool strange = t.kind == PG_TOKEN_BAD || (t.kind == PG_TOKEN_QUOTED && !name);
+        w->all = w->all || strange || is_word(name, whole, 2) ||
                  (star && (sign == ',' || sign == '.' || is_word(before, before_star, 4)));
-        if (insert == 2 && !(name && strcmp(name, "as") == 0)) {
-            w->all = w->all ||
-                     (t.kind != PG_TOKEN_PUNCT &&
-                      is_word(name, (const char *const[]){"values", "select", "with", "overriding", "default"}, 5));
-            insert = sql[t.at] == '.' ? 1 : name && !w->all ? 2 : 0;
-        } else if (insert == 1 && name && strcmp(name, "into") != 0) {
-            insert = 2;
-        }
-        if (name && strcmp(name, "insert") == 0)
-            insert = 1;
         if (name) {
             *pg_push(arena, &w->names) = name;
             *pg_push(arena, &w->dotted) = sign == '.';
         }
         before = name;
         sign = t.kind == PG_TOKEN_PUNCT ? sql[t.at] : '\0';
+        insert = next_of_insert(insert, name, sign, &w->all);
     }
 }
 

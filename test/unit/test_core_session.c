@@ -313,7 +313,7 @@ TEST(a_cell_learns_what_failed_and_only_then_an_answer_may_depend_on_it)
     error = (struct cell_error){0};
     REQUIRE(cell_session_expand(session, cell, "{\"a\":1}", 7, NULL, &x, &error) == CELL_OK);
     CHECK(x->depends);
-    CHECK(strncmp(fake_last, "{\"failed\":[{\"b\":1},{\"b\":2}],\"project\":\"", 41) == 0);
+    CHECK(strstr(fake_last, "{\"failed\":[{\"b\":1},{\"b\":2}],\"project\":\"") == fake_last);
     CHECK(strcmp(fake_last + strlen(fake_last) - 8, "\",\"a\":1}") == 0);
     cell_expansion_free(x);
     project_remove();

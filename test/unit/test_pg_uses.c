@@ -103,6 +103,8 @@ TEST(a_statement_that_names_no_columns_uses_all)
     CHECK_STR(used_by("INSERT INTO users VALUES (1, 2, 3)"), all);
     CHECK_STR(used_by("INSERT INTO public.users AS u SELECT 1, 2, 3"), all);
     CHECK_STR(used_by("INSERT INTO users DEFAULT VALUES"), all);
+    CHECK_STR(used_by("INSERT INTO users (SELECT 1, 2, 3)"), all);
+    CHECK_STR(used_by("WITH x AS (INSERT INTO users VALUES (1, 2, 3)) SELECT 1"), all);
     CHECK_STR(used_by("SELECT count(*) FROM users"), "");
     CHECK_STR(used_by("SELECT age * 2 AS twice FROM users"), "public.users.age");
     CHECK_STR(used_by("SELECT (age) * (2) FROM users"), "public.users.age");

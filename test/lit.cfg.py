@@ -24,7 +24,7 @@ with_plugin = f"-fplugin={plugin} -I{include}"
 config.environment["PATH"] = os.pathsep.join([tools, os.environ["PATH"]])
 config.environment["LD_LIBRARY_PATH"] = os.path.join(config.cell_build, "lib")
 config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
-for name in ("HOME", "TMPDIR", "XDG_RUNTIME_DIR"):
+for name in ("HOME", "TMPDIR", "XDG_RUNTIME_DIR", "CELL_TEST_POSTGRES"):
     if name in os.environ and name != "XDG_RUNTIME_DIR":
         config.environment[name] = os.environ[name]
 

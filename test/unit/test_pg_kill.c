@@ -13,7 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum victim { CLIENT, BACKEND, SERVER };
+/* CALLER: whom the client works for, a compiler that is killed. The client lives and gives up. */
+enum victim { CLIENT, BACKEND, SERVER, CALLER };
 
 /* From what is there, with rows, to what is declared. */
 struct scenario {
@@ -74,6 +75,7 @@ struct hit {
     enum victim victim;
     int at, count;
     pid_t backend;
+    cell_ctx *call;
 };
 
 static void strike(void *user)
@@ -84,7 +86,10 @@ static void strike(void *user)
         return;
     if (hit->victim == CLIENT)
         kill(getpid(), SIGKILL);
-    kill(hit->backend, hit->victim == BACKEND ? SIGTERM : SIGKILL);
+    if (hit->victim == CALLER)
+        cell_ctx_cancel(hit->call);
+    else
+        kill(hit->backend, hit->victim == BACKEND ? SIGTERM : SIGKILL);
 }
 
 static struct migration make(const struct scenario *s)
@@ -109,7 +114,7 @@ static PGconn *connect_again(void)
     const struct timespec pause = {.tv_nsec = 10000000};
     PGconn *conn = NULL;
 
-    for (int i = 0; i < 1000 && pg_connect(&target, 0, &conn, NULL) < 0; i++)
+    for (int i = 0; i < 6000 && pg_connect(&target, 0, &conn, NULL) < 0; i++)
         nanosleep(&pause, NULL);
     return conn;
 }
@@ -152,13 +157,15 @@ static pid_t start(const struct scenario *s, enum victim victim, int at, volatil
     if (pid != 0)
         return pid;
     struct migration m = make(s);
-    struct hit hit = {victim, at, 0, 0};
+    struct cell_ctx_options options = {.timeout_ms = 60000};
+    struct hit hit = {victim, at, 0, 0, cell_ctx_open(&options)};
     PGconn *conn = connect_again();
     hit.backend = PQbackendPID(conn);
     if (backend)
         *backend = hit.backend;
     m.options.boundary = strike;
     m.options.user = &hit;
+    m.options.call = hit.call;
     _exit(migrate(conn, &m) < 0 ? 1 : 0);
 }
 
@@ -233,7 +240,7 @@ static void at_every_place(const struct scenario *s, enum victim victim)
     for (int at = 0;; at++) {
         begin(s);
         bool done = finished(start(s, victim, at, NULL));
-        if (victim == CLIENT && done)
+        if (victim != BACKEND && done)
             return;
         /* A backend that is killed at the last place has nothing left to do. */
         kills++;
@@ -255,7 +262,11 @@ static void on_the_way(const struct scenario *s, enum victim victim, int first)
     converge(s, first);
 }
 
-static bool server(void) { return pg_fixture_url[0] || pg_fixture("--set max_connections=60"); }
+/* What was committed survives a crash of the server as well: it is written, if not synced. */
+static bool server(void)
+{
+    return pg_fixture_url[0] || pg_fixture("--set max_connections=60 --set synchronous_commit=on");
+}
 
 TEST(a_new_schema_survives_the_death_of_its_migrator_at_every_place)
 {
@@ -291,6 +302,12 @@ TEST(columns_that_are_replaced_survive_the_death_of_their_backend_at_every_place
 {
     if (server())
         at_every_place(&contracted, BACKEND);
+}
+
+TEST(a_schema_with_rows_survives_the_death_of_its_compiler_at_every_place)
+{
+    if (server())
+        at_every_place(&grown, CALLER);
 }
 
 TEST(deaths_one_after_the_other_do_not_keep_it_from_arriving)

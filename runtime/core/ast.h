@@ -3,7 +3,7 @@
  * Functions that a cell writes and a program runs: documents "cell.ast/1", read, proven harmless and rendered as C.
  * Format and meaning: docs/hot-functions.md; the members of a document: docs/schema/cell.ast.json.
  *
- *     CELL_CLEANUP... struct cell_ast *doc = NULL;
+ *     struct cell_ast *doc = NULL;
  *     if (cell_ast_parse(json, len, NULL, &doc, e) < 0) …      "functions[2].body[3][1]: 'n' is an i32, not an f64"
  *     cell_ast_render(doc, &(struct ast_render_options){.unit = "maths"}, &text)
  *
@@ -59,7 +59,8 @@ struct ast_limits {
  *   LOGIC1, LOGIC       bools; LOGIC has two or more, and evaluates from left to right as far as needed
  *   MATH1, MATH2, MATH3 f64 to f64; EXACT1, EXACT2 also f32 to f32; TEST1 f64 or f32 to bool
  *   INT1, INT2          integers of one type
- *   TEXT                on strings, see ast_text.c's table
+ *   CHOICE              a bool, and two values of one type;  SCALE  an f64 and an i32
+ *   TEXT                on strings, see the table in ast.c
  *   PART                element, field
  *   STATEMENT
  */
@@ -196,7 +197,7 @@ enum ast_proven {
     AST_IN_BOUNDS = 1,  /* ELEMENT, BYTE: the index is in bounds. DIV, REM of integers: the divisor is not 0. SHIFT: the
                          * count is less than the width. Casts of floats: the value fits. FOR, DOWN: the range has no
                          * more than `bound` steps */
-    AST_NO_OVERFLOW = 2 /* DIV, REM: never the smallest number by -1 */
+    AST_NO_OVERFLOW = 2 /* ADD, SUB, MUL, NEG of integers: nothing wraps. DIV, REM: never the smallest number by -1 */
 };
 
 /*
@@ -228,7 +229,8 @@ struct ast_node {
     const struct ast_node *parent; /* NULL: a function's body */
     uint32_t at;                   /* where it stands in its parent's array */
     uint32_t line;                 /* statements: the line in the author's file; 0 = not known */
-    struct schema_ref type;        /* of the value; kind 0 of statements. Enums are their integer type */
+    struct schema_ref
+        type; /* of the value; kind 0 of statements. A place of an enum keeps it, its value is an integer */
     uint32_t ref;
     uint32_t proven; /* enum ast_proven */
     const char *name;

@@ -327,7 +327,8 @@ struct ast_render_options {
  * Appends the functions as C11, or C++11: `static inline`, in the document's order, with what they need, and without
  * macros and includes. Before it must stand the definitions of the types (`struct T`, `enum T`), of cell_str when
  * strings are used, and of <stdint.h>'s types. Math functions need -lm. What the text computes depends neither on the
- * optimisation level nor on -ffast-math. CELL_NO_MEMORY.
+ * optimisation level nor on -ffast-math, except for -ffinite-math-only, which no text can revoke: who injects the text
+ * must refuse that. CELL_NO_MEMORY.
  */
 int cell_ast_render(const struct cell_ast *doc, const struct ast_render_options *o, struct cell_buffer *out);
 /* "static inline int f(double x, struct point *out)" without anything behind it; of no internal function. */

@@ -123,7 +123,7 @@ static cell_str part_of(cell_str s, uint64_t begin, uint64_t len)
         begin = s.len;
     if (len > s.len - begin)
         len = s.len - begin;
-    return (cell_str){s.ptr + begin, len};
+    return (cell_str){len ? s.ptr + begin : s.ptr, len};
 }
 
 struct hot_value hot_text(const struct ast_node *n, const struct hot_value *v, const enum cell_kind *kinds, bool *fault)

@@ -93,7 +93,7 @@ static struct ast_range bits(enum ast_op op, enum cell_kind kind, const struct a
     if (op == AST_AND && (a->lo >= 0 || b->lo >= 0))
         return cell_range_integers(0, a->lo < 0 ? b->hi : b->lo < 0 ? a->hi : least(a->hi, b->hi));
     if (op != AST_AND && a->lo >= 0 && b->lo >= 0)
-        return cell_range_integers(0, all_bits(most(a->hi, b->hi)));
+        return cell_range_integers(op == AST_OR ? most(a->lo, b->lo) : 0, all_bits(most(a->hi, b->hi)));
     return cell_range_all(kind);
 }
 
@@ -205,8 +205,10 @@ static struct ast_range least_or_most(enum ast_op op, const struct ast_range *a,
         r = cell_range_reals(a->flo < b->flo ? a->flo : b->flo, a->fhi < b->fhi ? a->fhi : b->fhi);
     else
         r = cell_range_reals(a->flo > b->flo ? a->flo : b->flo, a->fhi > b->fhi ? a->fhi : b->fhi);
-    if (a->nan || b->nan) /* the other one is the result */
-        r = cell_range_join(a, b);
+    if (a->nan) /* the other one is the result */
+        r = cell_range_join(&r, b);
+    if (b->nan)
+        r = cell_range_join(&r, a);
     r.nan = a->nan && b->nan;
     return r;
 }

@@ -196,8 +196,14 @@ static int verify_counted(struct ast_scope *s, struct ast_node *n)
 static int verify_return(struct ast_scope *s, struct ast_node *n)
 {
     const struct ast_function *f = s->c->f;
-    if (f->status)
-        return n->nargs ? cell_ast_refuse(s->c, n, "a function with a status returns no value") : CELL_OK;
+    if (f->status && n->nargs)
+        return cell_ast_refuse(s->c, n, "a function with a status returns no value");
+    if (f->status) { /* its text is as long as there are outputs to write */
+        s->c->doc->nodes += f->nparams;
+        return s->c->doc->nodes <= s->c->limits.nodes
+                   ? CELL_OK
+                   : cell_ast_too_large(s->c, n, "the functions have more than %u nodes", s->c->limits.nodes);
+    }
     if (!n->nargs)
         return cell_ast_refuse(s->c, n, "a value is to be returned");
     return verify_value(s, n, n->args[0], &f->returns);

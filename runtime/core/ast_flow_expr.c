@@ -7,6 +7,12 @@ static enum cell_kind kind_of(const struct ast_node *n)
     return n->type.count ? CELL_KIND_STRUCT : cell_ast_scalar(&n->type);
 }
 
+/* Of three operands and more, from left to right. */
+static bool is_folded(const struct ast_node *n)
+{
+    return n->nargs > 2 && cell_ast_class(n->op) != AST_CLASS_TEXT && n->op != AST_CALL;
+}
+
 /* The range of an operation whose operands have `a` and `b`; of three and more the first two are folded already. */
 static struct ast_range combined(struct ast_flow *f, const struct ast_env *env, const struct ast_node *n,
                                  const struct ast_range *a, const struct ast_range *b)
@@ -55,10 +61,10 @@ struct ast_range cell_flow_range(struct ast_flow *f, const struct ast_env *env, 
     a = cell_flow_range(f, env, n->args[0]);
     for (uint32_t i = 1; i < n->nargs; i++) {
         b = cell_flow_range(f, env, n->args[i]);
-        if (n->nargs > 2 && cell_ast_class(n->op) != AST_CLASS_TEXT)
+        if (is_folded(n))
             a = cell_range_operation(n->op, kind_of(n), &a, &b);
     }
-    return n->nargs > 2 && cell_ast_class(n->op) != AST_CLASS_TEXT ? a : combined(f, env, n, &a, &b);
+    return is_folded(n) ? a : combined(f, env, n, &a, &b);
 }
 
 /* ---- with checks ---- */
@@ -170,14 +176,15 @@ int cell_flow_expression(struct ast_flow *f, struct ast_env *env, struct ast_nod
         return cell_ast_refuse(f->c, n, "'%s' may be read here before it has a value", f->c->f->variables[n->ref].name);
     for (uint32_t i = 0; i < n->nargs && r == CELL_OK; i++) {
         r = cell_flow_expression(f, env, n->args[i], i == 0 ? &a : &b);
-        exact = exact && r == CELL_OK && (i == 0 ? n->nargs > 1 || is_exact(n, &a, &b) : is_exact(n, &a, &b));
-        if (r == CELL_OK && i > 0 && n->nargs > 2 && cell_ast_class(n->op) != AST_CLASS_TEXT && n->op != AST_CALL)
+        exact = exact && r == CELL_OK && ((i == 0 && n->nargs > 1) || is_exact(n, &a, &b));
+        if (r == CELL_OK && i > 0 && is_folded(n))
             a = cell_range_operation(n->op, kind_of(n), &a, &b);
     }
     if (r < 0)
         return r;
-    *range =
-        n->nargs > 2 && cell_ast_class(n->op) != AST_CLASS_TEXT && n->op != AST_CALL ? a : combined(f, env, n, &a, &b);
+    if (exact && n->nargs)
+        n->proven |= AST_NO_OVERFLOW;
+    *range = is_folded(n) ? a : combined(f, env, n, &a, &b);
     return check_operation(f, env, n, &a, &b);
 }
 

@@ -321,6 +321,8 @@ const struct ast_function *cell_ast_function(const struct cell_ast *doc, const c
 struct ast_render_options {
     bool cplusplus;
     bool lines;       /* with #line directives where the author's file is known */
+    bool fences;      /* the compiler fuses products with sums whatever pragmas say (-ffp-contract=fast, which is a part
+                       * of -ffast-math): keeps it from that, at some cost */
     const char *unit; /* internal functions, tables and helpers are called cellgen_UNIT_…; an identifier */
 };
 /*

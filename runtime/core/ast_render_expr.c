@@ -128,6 +128,9 @@ static void render_arithmetic(struct ast_render *r, const struct ast_node *n)
     char cast[32] = "";
     const bool plain = cell_ast_is_float(kind) ||
                        (cell_ast_width(kind) >= 32 && (!cell_ast_is_signed(kind) || n->proven & AST_NO_OVERFLOW));
+    const bool fenced = r->o->fences && cell_ast_is_float(kind) && n->op == AST_MUL;
+    if (fenced)
+        ast_printf(r, "({ %s cellgen_m = ", cell_ast_c_type(r, kind));
     ast_put(r, "(");
     if (!plain) {
         ast_printf(r, "(%s)(", cell_ast_c_type(r, kind));
@@ -140,6 +143,8 @@ static void render_arithmetic(struct ast_render *r, const struct ast_node *n)
         chain(r, n, cast);
     }
     ast_put(r, plain ? ")" : "))");
+    if (fenced)
+        ast_put(r, "; __asm__(\"\" : \"+r\"(cellgen_m)); cellgen_m; })");
 }
 
 static void render_fault(struct ast_render *r) { ast_printf(r, ", 0)) return %d; ", r->f->fault); }

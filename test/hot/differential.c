@@ -46,12 +46,13 @@ static struct {
 /* Ways to compile. The last ones have no sanitizer, whose checks keep optimisers from much. */
 static const struct {
     const char *name, *flags;
-    bool cplusplus;
+    bool cplusplus, fences;
 } ways[] = {
-    {"O0", "-std=c11 -O0 -fsanitize=address,undefined -fno-sanitize-recover=all", false},
-    {"O2", "-std=c11 -O2 -fsanitize=address,undefined -fno-sanitize-recover=all", false},
-    {"fast", "-std=c11 -O3 -march=native -ffast-math -fno-finite-math-only -ffp-contract=fast -mno-daz-ftz", false},
-    {"cpp", "-x c++ -std=c++11 -O1", true},
+    {"O0", "-std=c11 -O0 -fsanitize=address,undefined -fno-sanitize-recover=all", false, false},
+    {"O2", "-std=c11 -O2 -fsanitize=address,undefined -fno-sanitize-recover=all", false, false},
+    {"fast", "-std=c11 -O3 -march=native -ffast-math -fno-finite-math-only -ffp-contract=fast -mno-daz-ftz", false,
+     true},
+    {"cpp", "-x c++ -std=c++11 -O2 -march=native", true, false},
 };
 
 static void die(const char *what)
@@ -62,29 +63,28 @@ static void die(const char *what)
 
 /* ---- rendering a batch ---- */
 
-static void render_entry(const struct entry *one, bool cplusplus, struct cell_buffer *out)
+static void render_entry(const struct entry *one, unsigned way, struct cell_buffer *out)
 {
+    const bool cplusplus = ways[way].cplusplus;
     char unit[32];
     snprintf(unit, sizeof(unit), "d%u", one->number);
     const struct render_options o = {.cplusplus = cplusplus};
     struct render r = render_start(unit, &o, out);
     for (uint32_t i = 0; i < one->doc->types->ntypes; i++)
         render_type(&r, &one->doc->types->types[i]);
-    cell_ast_render(one->doc, &(struct ast_render_options){.cplusplus = cplusplus, .unit = unit}, out);
+    const struct ast_render_options text = {.cplusplus = cplusplus, .fences = ways[way].fences, .unit = unit};
+    cell_ast_render(one->doc, &text, out);
     for (uint32_t i = 0; i < one->doc->nfunctions; i++) {
         const struct ast_function *f = &one->doc->functions[i];
-        struct ast_render_options names = {.cplusplus = cplusplus, .unit = unit};
-        struct schema_ref type = f->returns;
         if (f->internal)
             continue;
         cell_buffer_printf(out, "%sint run_%u_%u(void *const *a, void *r)\n{\n    (void)a; (void)r; ",
                            cplusplus ? "extern \"C\" " : "", one->number, i);
-        (void)names;
         if (f->status) {
             cell_buffer_puts(out, "return ");
         } else {
             cell_buffer_puts(out, "*(");
-            render_use(&r, &type);
+            render_use(&r, &f->returns);
             cell_buffer_puts(out, " *)r = ");
         }
         cell_buffer_printf(out, "%s(", f->name);
@@ -104,7 +104,7 @@ static void *compile(const struct options *o, unsigned way, const struct entry *
     struct cell_buffer text = {0};
     cell_buffer_puts(&text, "#include <cell/types.h>\n");
     for (size_t i = 0; i < n; i++)
-        render_entry(&entries[i], ways[way].cplusplus, &text);
+        render_entry(&entries[i], way, &text);
     snprintf(source, sizeof(source), "%s/%u-%s.%s", o->folder, batch, ways[way].name,
              ways[way].cplusplus ? "cpp" : "c");
     snprintf(object, sizeof(object), "%s/%u-%s.so", o->folder, batch, ways[way].name);
@@ -250,6 +250,7 @@ static int run_file(const struct options *o, struct hot_random *random)
     if (cell_file_read(o->file, CELL_AST_MAX_BYTES, &one.json, &len, &e) < 0 ||
         cell_ast_parse(one.json, len, NULL, &one.doc, &e) < 0) {
         fprintf(stderr, "%s: %s\n", o->file, e.text);
+        free(one.json);
         return 1;
     }
     run_batch(o, random, &one, 1, 0);
@@ -282,8 +283,10 @@ int main(int argc, char **argv)
     size_t n = 0;
     if (cell_mkdirs(o.folder, NULL) < 0)
         die(o.folder);
-    if (o.file)
+    if (o.file) {
+        free(entries);
         return run_file(&o, &random);
+    }
     for (unsigned long i = 0; i < o.documents; i++) {
         n += make(&random, (unsigned)i, &entries[n]);
         if (n == o.batch || (i + 1 == o.documents && n)) {

@@ -217,6 +217,53 @@ int cell_json_item_object(const struct json_at *array, size_t index, struct json
     return 1;
 }
 
+static enum json_kind kind_of(const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        return JSON_IS_OBJECT;
+    case JSON_ARRAY:
+        return JSON_IS_ARRAY;
+    case JSON_STRING:
+        return JSON_IS_STRING;
+    case JSON_INTEGER:
+        return JSON_IS_INTEGER;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return JSON_IS_BOOL;
+    default: /* no reals */
+        return JSON_IS_NULL;
+    }
+}
+
+int cell_json_item(const struct json_at *array, size_t index, struct json_at *out, enum json_kind *kind,
+                   struct cell_error *e)
+{
+    struct json_at at;
+    int r = item(array, index, &at, e);
+    if (r < 0)
+        return r;
+    *out = at;
+    *kind = kind_of(at.value);
+    return 1;
+}
+
+int cell_json_member(const struct json_at *object, const char *key, struct json_at *member, enum json_kind *kind,
+                     struct cell_error *e)
+{
+    json_t *value;
+    int r = find(object, key, JSON_REQUIRED, &value, e);
+    if (r < 0)
+        return r;
+    *member = (struct json_at){.parent = object, .key = key, .value = value, .status = object->status};
+    *kind = kind_of(value);
+    return 1;
+}
+
+const char *cell_json_text_of(const struct json_at *at) { return json_string_value(at->value); }
+int64_t cell_json_integer_of(const struct json_at *at) { return json_integer_value(at->value); }
+bool cell_json_bool_of(const struct json_at *at) { return json_is_true(at->value); }
+
 const char *cell_json_next(const struct json_at *object, void **iterator)
 {
     json_t *value = object->value;

@@ -68,6 +68,17 @@ size_t cell_json_count(const struct json_at *at);
 /* The element `index` < count of an array. */
 int cell_json_item_string(const struct json_at *array, size_t index, const char **text, struct cell_error *e);
 int cell_json_item_object(const struct json_at *array, size_t index, struct json_at *item, struct cell_error *e);
+/* The element `index` < count of an array, or with `key` the member of an object, whatever it is: its kind in
+ * *kind. */
+enum json_kind { JSON_IS_OBJECT, JSON_IS_ARRAY, JSON_IS_STRING, JSON_IS_INTEGER, JSON_IS_BOOL, JSON_IS_NULL };
+int cell_json_item(const struct json_at *array, size_t index, struct json_at *item, enum json_kind *kind,
+                   struct cell_error *e);
+int cell_json_member(const struct json_at *object, const char *key, struct json_at *member, enum json_kind *kind,
+                     struct cell_error *e);
+/* The value of one that is a string, an integer (within ±(2^53 - 1)), true or false. */
+const char *cell_json_text_of(const struct json_at *at);
+int64_t cell_json_integer_of(const struct json_at *at);
+bool cell_json_bool_of(const struct json_at *at);
 /* The keys of an object in the document's order, then NULL. Begin with *iterator = NULL. */
 const char *cell_json_next(const struct json_at *object, void **iterator);
 

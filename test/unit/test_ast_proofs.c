@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Checks that are proven not to be needed: the functions here return no status, so each would be refused otherwise. */
+#include "ast_document.h"
+#include "test.h"
+
+static void check_taken(const char *document)
+{
+    struct cell_ast *doc = NULL;
+    struct cell_error e = {0};
+    const int r = ast_parse(document, NULL, &doc, &e);
+    if (r != CELL_OK)
+        printf("  %s\n", e.text);
+    CHECK(r == CELL_OK);
+    cell_ast_free(doc);
+}
+
+TEST(an_index_by_a_counter_is_proven)
+{
+    check_taken(AST_VALUE("['let', 't', 'i32', 0], ['for', 'k', 0, 8, 8, [['=', 't', ['+', 't', ['[]', 'a', 'k']]]]], "
+                          "['return', 't']"));
+    check_taken(AST_VALUE("['let', 't', 'i32', 0], ['down', 'k', 8, 0, 8, [['=', 't', ['+', 't', ['[]', 'a', 'k']]]]], "
+                          "['return', 't']"));
+    check_taken(AST_VALUE("['let', 't', 'i32', 0], ['for', 'k', 0, 'i', 8, [['=', 't', ['[]', 'a', 'k']]]], ['return', "
+                          "'t']")); /* by its bound */
+    check_taken(
+        AST_VALUE("['for', 'k', 0, 2, 2, [['for', 'j', 0, 4, 4, [['if', ['==', ['[]', 'a', ['+', ['*', 'k', 4], "
+                  "'j']], 1], [['return', 1]]]]]]], ['return', 0]"));
+}
+
+TEST(an_index_behind_a_condition_is_proven)
+{
+    check_taken(
+        AST_VALUE("['if', ['&&', ['>=', 'i', 0], ['<', 'i', 8]], [['return', ['[]', 'a', 'i']]]], ['return', 0]"));
+    check_taken(
+        AST_VALUE("['if', ['||', ['<', 'i', 0], ['>', 'i', 7]], [['return', 0]]], ['return', ['[]', 'a', 'i']]"));
+    check_taken(AST_VALUE("['return', ['?:', ['<', 'u', {'u64': 8}], ['[]', 'a', 'u'], 0]]"));
+    check_taken(AST_VALUE("['if', ['&&', ['<', 'u', {'u64': 8}], ['==', ['[]', 'a', 'u'], 1]], [['return', 1]]], "
+                          "['return', 0]"));
+    check_taken(AST_VALUE("['if', ['!', ['<', 'u', {'u64': 8}]], [['return', 0]]], ['return', ['[]', 'a', 'u']]"));
+    check_taken(AST_VALUE("['switch', 'i', [1, 7], [['return', ['[]', 'a', 'i']]]], ['return', 0]"));
+}
+
+TEST(an_index_that_arithmetic_bounds_is_proven)
+{
+    check_taken(AST_VALUE("['return', ['[]', 'a', ['&', 'i', 7]]]"));
+    check_taken(AST_VALUE("['return', ['[]', 'a', ['%', 'u', {'u64': 8}]]]"));
+    check_taken(AST_VALUE("['return', ['[]', 'a', ['max', 0, ['min', 'i', 7]]]]"));
+    check_taken(AST_VALUE("['return', ['[]', 'a', ['[]', 'table', ['&', 'i', 3]]]]"));
+    check_taken(AST_VALUE("['return', ['[]', 'a', ['>>', ['u8', 'i'], 5]]]"));
+    check_taken(AST_VALUE("['return', ['[]', 'a', ['+', ['compare', 's', 's'], 1]]]"));
+    check_taken(AST_VALUE("['return', ['[]', 'a', ['i32', ['fmin', ['fmax', 'd', {'f64': 0}], {'f64': 7}]]]]"));
+    check_taken(
+        AST_DOCUMENT("{'name': 'clamp', 'returns': 'i32', 'params': [{'name': 'x', 'type': 'i32'}], 'body': [['if', "
+                     "['<', 'x', 0], [['return', 0]], ['>', 'x', 3], [['return', 3]]], ['return', 'x']]}, {'name': "
+                     "'f', 'returns': 'i32', 'params': [{'name': 'y', 'type': 'i32'}], 'body': [['return', ['[]', "
+                     "'table', ['call', 'clamp', 'y']]]]}"));
+}
+
+TEST(a_divisor_that_is_not_0_is_proven)
+{
+    check_taken(AST_VALUE("['if', ['!=', 'i', 0], [['return', ['/', 100, 'i']]]], ['return', 0]"));
+    check_taken(AST_VALUE("['if', ['==', 'i', 0], [['return', 0]]], ['return', ['%', 100, 'i']]"));
+    check_taken(AST_VALUE("['return', ['/', 100, ['max', 'i', 1]]]"));
+    check_taken(AST_VALUE("['return', ['i32', ['/', 'u', ['|', {'u64': 1}, {'u64': 6}]]]]"));
+}
+
+TEST(a_byte_of_a_string_is_proven)
+{
+    check_taken(
+        AST_VALUE("['if', ['<', 'u', ['length', 's']], [['return', ['i32', ['byte', 's', 'u']]]]], ['return', 0]"));
+    check_taken(
+        AST_VALUE("['if', ['>', ['length', 's'], 'u'], [['return', ['i32', ['byte', 's', 'u']]]]], ['return', 0]"));
+    check_taken(
+        AST_VALUE("['if', ['==', ['length', 's'], {'u64': 3}], [['return', ['i32', ['byte', 's', 2]]]]], ['return', "
+                  "0]"));
+    check_taken(
+        AST_VALUE("['let', 't', 'i32', 0], ['for', 'k', {'u64': 0}, ['length', 's'], 64, [['=', 't', ['+', 't', "
+                  "['i32', ['byte', 's', 'k']]]]]], ['return', 't']"));
+    check_taken(
+        AST_VALUE("['let', 'n', 'u64', ['length', 's']], ['let', 't', 'i32', 0], ['for', 'k', {'u64': 0}, 'n', 64, "
+                  "[['=', 't', ['i32', ['byte', 's', 'k']]]]], ['return', 't']"));
+    check_taken(AST_VALUE("['let', 't', 'i32', 0], ['down', 'k', ['length', 's'], {'u64': 0}, 64, [['=', 't', ['i32', "
+                          "['byte', 's', 'k']]]]], ['return', 't']"));
+    check_taken(AST_VALUE("['return', ['i32', ['byte', {'str': 'abc'}, ['&', 'i', 1]]]]"));
+    check_taken(
+        AST_VALUE("['let', 'n', 'i64', ['i64', ['length', 's']]], ['let', 't', 'i32', 0], ['for', 'k', {'i64': 0}, "
+                  "'n', 64, [['=', 't', ['i32', ['byte', 's', 'k']]]]], ['return', 't']"));
+}
+
+TEST(what_every_way_assigns_has_a_value)
+{
+    check_taken(
+        AST_VALUE("['let', 'x', 'i32'], ['if', ['<', 'i', 0], [['=', 'x', 1]], [['=', 'x', 2]]], ['return', 'x']"));
+    check_taken(
+        AST_VALUE("['let', 'x', 'i32'], ['if', ['<', 'i', 0], [['return', 1]], [['=', 'x', 2]]], ['return', 'x']"));
+    check_taken(AST_VALUE("['let', 'x', 'i32'], ['switch', 'i', [1], [['=', 'x', 1]], [], [['=', 'x', 2]]], ['return', "
+                          "'x']"));
+    check_taken(AST_STATUS("['try', 'half', 'i', 'o']"));
+    check_taken(AST_VALUE("['let', 'w', 'i32'], ['let', 'x', 'i32', 0], ['status', 'w', 'half', 'i', 'x'], ['return', "
+                          "['+', 'w', 'x']]"));
+    check_taken(AST_VALUE("['switch', 'i', [1], [['return', 1]], [], [['return', 2]]]"));
+}
+
+/* Proofs as the renderer sees them. */
+static uint32_t proven(const char *document)
+{
+    struct cell_ast *doc = NULL;
+    uint32_t found = UINT32_MAX;
+    if (ast_parse(document, NULL, &doc, NULL) == CELL_OK) {
+        const struct ast_node *body = cell_ast_function(doc, "f")->body;
+        found = body->args[body->nargs - 1]->args[0]->proven;
+    }
+    cell_ast_free(doc);
+    return found;
+}
+
+TEST(nothing_is_proven_that_does_not_hold)
+{
+    CHECK(proven(AST_VALUE("['return', ['+', 'i', 1]]")) == 0);
+    CHECK(proven(AST_VALUE("['return', ['+', ['&', 'i', 7], 1]]")) == AST_NO_OVERFLOW);
+    CHECK(proven(AST_VALUE("['return', ['neg', 'i']]")) == 0);
+    CHECK(proven(AST_VALUE("['return', ['*', ['&', 'i', 65535], 65535]]")) == 0);
+    CHECK(proven(AST_VALUE("['return', ['*', ['&', 'i', 32767], 65535]]")) == AST_NO_OVERFLOW);
+    CHECK(proven(AST_VALUE("['return', ['<<', 'i', 31]]")) == AST_IN_BOUNDS);
+    CHECK(proven(AST_VALUE("['return', ['<<', 'i', 32]]")) == 0);
+    CHECK(proven(AST_VALUE("['return', ['/', 'i', -1]]")) == AST_IN_BOUNDS);
+    CHECK(proven(AST_VALUE("['return', ['/', 'i', 2]]")) == (AST_IN_BOUNDS | AST_NO_OVERFLOW));
+    CHECK(proven(AST_VALUE("['return', ['i32', 'd']]")) == 0);
+    CHECK(proven(AST_VALUE("['if', ['<', 'd', {'f64': 5}], [['return', 0]]], ['return', ['i32', 'd']]")) == 0);
+    CHECK(
+        proven(AST_VALUE("['if', ['&&', ['<', 'd', {'f64': 5}], ['>', 'd', {'f64': -5}]], [['return', ['i32', 'd']]]], "
+                         "['return', ['i32', 'd']]")) == 0);
+    CHECK(proven(AST_VALUE("['if', ['!', ['&&', ['<', 'd', {'f64': 5}], ['>', 'd', {'f64': -5}]]], [['return', 0]]], "
+                           "['return', ['i32', 'd']]")) == AST_IN_BOUNDS);
+    CHECK(proven(AST_VALUE(
+              "['return', ['i32', ['fmin', ['fmax', 'd', {'f64': -2147483648}], {'f64': '2147483647.5'}]]]")) ==
+          AST_IN_BOUNDS);
+    CHECK(proven(AST_VALUE("['return', ['i32', ['fmin', ['fmax', 'd', {'f64': 0}], {'f64': 2147483648}]]]")) == 0);
+    CHECK(proven(AST_VALUE("['return', ['i32', ['fmin', 'd', {'f64': 1}]]]")) == 0);
+}

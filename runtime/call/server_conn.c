@@ -20,12 +20,6 @@
 /* A reply of this size fits into the socket, whose other end waits for it: it is not counted as memory. */
 #define SMALL_REPLY (16u << 10)
 
-void cell_server_say_goodbye(struct server_conn *conn)
-{
-    const struct cell_frame f = {.kind = CELL_FRAME_GOAWAY, .channel = conn->channel};
-    cell_conn_send(conn->conn, &f, NULL, 0, 0, NULL);
-}
-
 /* ---- looking at the caller while its handler runs ---- */
 
 static bool hang_up(struct server_conn *conn)
@@ -260,14 +254,6 @@ static enum server_next serve_stream(struct cell_server *s, struct server_conn *
     return goes_on ? NEXT_IDLE : NEXT_OVER;
 }
 
-/* Whether calls like this one could be begun on a thread that is shared. */
-static bool may_begin(const struct cell_server *s, const struct server_conn *conn, const struct cell_frame *f)
-{
-    uint32_t id = (uint32_t)f->code;
-    return s->options.bound && s->options.bound->begin && conn->match && !f->meta_len && id < conn->match->n &&
-           conn->match->methods[id].bound;
-}
-
 /* The call has its place at the gate, if it needs one; `waited` for it. */
 static enum server_next serve_call(struct cell_server *s, struct server_conn *conn, cell_ctx *c, struct stay *stay,
                                    const struct cell_received *received, bool waited, uint64_t now_ns)
@@ -275,7 +261,7 @@ static enum server_next serve_call(struct cell_server *s, struct server_conn *co
     const struct cell_frame *f = &received->frame;
     const struct cell_buffer *meta = NULL;
     bool placed = needs_place(conn, f);
-    conn->may_begin = placed && may_begin(s, conn, f);
+    conn->may_begin = placed && cell_later_may_begin(s, conn, f);
     if (placed && cell_server_streams(s, conn, f)) {
         leave_parking(s, conn, stay); /* for long: others may want to */
         return serve_stream(s, conn, c, received, waited, now_ns);

@@ -10,6 +10,12 @@
 /* How long it has after its connection was cut. */
 #define GRACE_NS (UINT64_C(1000) * CELL_NS_PER_MS)
 
+void cell_server_say_goodbye(struct server_conn *conn)
+{
+    const struct cell_frame f = {.kind = CELL_FRAME_GOAWAY, .channel = conn->channel};
+    cell_conn_send(conn->conn, &f, NULL, 0, 0, NULL);
+}
+
 static void dismiss_idle(struct cell_server *s, bool operations)
 {
     for (struct server_conn *conn = s->conns, *next; conn; conn = next) {

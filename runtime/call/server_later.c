@@ -65,14 +65,19 @@ void cell_laters_free(struct cell_server *s)
 
 /* ---- beginning ---- */
 
-static bool is_for_it(const struct cell_server *s, const struct server_conn *conn, const struct cell_received *received)
+bool cell_later_may_begin(const struct cell_server *s, const struct server_conn *conn, const struct cell_frame *f)
 {
-    const struct cell_frame *f = &received->frame;
     const struct server_match *m = conn->match;
     uint32_t id = (uint32_t)f->code;
+    return s->options.bound && s->options.bound->begin && m && !f->meta_len && f->length <= MOST_REQUEST &&
+           f->length <= s->options.max_message && id < m->n && !m->methods[id].why && m->methods[id].bound &&
+           !m->described[id].stream;
+}
+
+static bool is_for_it(const struct cell_server *s, const struct server_conn *conn, const struct cell_frame *f)
+{
     return f->kind == CELL_FRAME_CALL && f->channel == conn->channel && f->channel == CELL_CHANNEL_APP &&
-           !f->meta_len && f->length <= MOST_REQUEST && f->length <= s->options.max_message && !conn->over_id && m &&
-           id < m->n && !m->methods[id].why && m->methods[id].bound && !m->described[id].stream && s->hooks.n == 0 &&
+           !conn->over_id && s->hooks.n == 0 && cell_later_may_begin(s, conn, f) &&
            !atomic_load_explicit(&s->draining, memory_order_relaxed);
 }
 
@@ -128,7 +133,7 @@ bool cell_later_begin(struct cell_server *s, struct server_conn *conn, const str
     struct server_match *m = conn->match;
     uint32_t id = (uint32_t)received->frame.code;
     uint64_t now = cell_now_ns();
-    if (!is_for_it(s, conn, received) || !cell_gate_try(&conn->caller->gate, now))
+    if (!is_for_it(s, conn, &received->frame) || !cell_gate_try(&conn->caller->gate, now))
         return false;
     struct cell_later *l = take_free(s);
     const struct method_layouts *layouts = NULL;

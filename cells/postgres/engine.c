@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "engine.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +15,20 @@
 struct pg_engine {
     struct pg_pool *pool;
     struct pg_transactions *transactions;
+    pthread_mutex_t lock;                 /* held while the server begins more */
+    _Atomic(struct cell_server *) server; /* that has begun something; NULL = none, or none any more */
 };
+
+static void gather(void *user, bool more)
+{
+    struct pg_engine *engine = user;
+
+    pthread_mutex_lock(&engine->lock);
+    struct cell_server *server = atomic_load(&engine->server);
+    if (server)
+        cell_server_gather(server, more);
+    pthread_mutex_unlock(&engine->lock);
+}
 
 int pg_engine_open(const struct pg_engine_options *options, struct pg_engine **engine, struct pg_failure *f)
 {
@@ -24,7 +39,11 @@ int pg_engine_open(const struct pg_engine_options *options, struct pg_engine **e
 
     if (!made)
         return pg_fail(f, CELL_NO_MEMORY, "out of memory");
-    int r = pg_pool_open(&options->pool, &made->pool, f);
+    struct pg_pool_options pool = options->pool;
+    pool.gather = gather;
+    pool.user = made;
+    pthread_mutex_init(&made->lock, NULL);
+    int r = pg_pool_open(&pool, &made->pool, f);
     if (r >= 0) {
         made->transactions =
             pg_transactions_new(made->pool, most, of_one ? of_one : 1,
@@ -45,6 +64,7 @@ void pg_engine_close(struct pg_engine *engine)
         return;
     pg_transactions_free(engine->transactions);
     pg_pool_close(engine->pool);
+    pthread_mutex_destroy(&engine->lock);
     free(engine);
 }
 
@@ -105,6 +125,34 @@ int pg_engine_invoke(struct pg_engine *engine, cell_ctx *c, void *bound, const v
                                                              : pg_statement_run(bound, c, NULL, in, out, &f);
 
     return r < 0 ? pg_answer_failure(c, &f) : r;
+}
+
+bool pg_engine_begin_call(struct pg_engine *engine, cell_ctx *c, void *bound, const void *in, void *const *out,
+                          struct cell_later *later)
+{
+    struct cell_server *server = cell_ctx_server(c);
+
+    if (atomic_load_explicit(&engine->server, memory_order_relaxed) != server)
+        atomic_store(&engine->server, server);
+    return pg_statement_begin(bound, c, in, out, later);
+}
+
+int pg_engine_resume(struct pg_engine *engine, cell_ctx *c, void *state)
+{
+    struct pg_failure f;
+    int r = pg_statement_resume(c, state, &f);
+
+    (void)engine;
+    return r < 0 ? pg_answer_failure(c, &f) : r;
+}
+
+void pg_engine_flush(struct pg_engine *engine) { pg_pool_flush(engine->pool); }
+
+void pg_engine_quiet(struct pg_engine *engine)
+{
+    pthread_mutex_lock(&engine->lock);
+    atomic_store(&engine->server, NULL);
+    pthread_mutex_unlock(&engine->lock);
 }
 
 int pg_engine_link(struct pg_engine *engine, cell_ctx *c, struct pg_engine_link *link, struct pg_failure *f)

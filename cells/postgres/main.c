@@ -48,8 +48,12 @@ int main(int argc, char **argv)
          &o.scan_rows, 0, INT64_MAX},
     };
     char *verbs = pg_verbs();
-    struct cell_server_options server = {
-        .expand = pg_expand, .state = pg_state, .apply = pg_apply_requests, .bound = &pg_bound_ops, .verbs = verbs};
+    struct cell_server_options server = {.expand = pg_expand,
+                                         .state = pg_state,
+                                         .apply = pg_apply_requests,
+                                         .bound = &pg_bound_ops,
+                                         .stop = pg_service_quiet,
+                                         .verbs = verbs};
     const struct program program = {"postgres", "PostgreSQL tables and queries for C programs.", options,
                                     sizeof(options) / sizeof(options[0]), &server};
     struct pg_service *service = NULL;

@@ -114,6 +114,7 @@ int pg_pool_open(const struct pg_pool_options *options, struct pg_pool **pool, s
     if (!made)
         return pg_fail(f, CELL_NO_MEMORY, "out of memory");
     made->options = *options;
+    made->thread.wake_fd = -1;
     made->options.connections = or_default(options->connections, 8, POOL_MAX_CONNECTIONS);
     made->options.pinned = or_default(options->pinned, 32, POOL_MAX_PINNED);
     made->options.slow_ms = or_default(options->slow_ms, 20, 60000);
@@ -138,6 +139,7 @@ void pg_pool_close(struct pg_pool *pool)
 {
     if (!pool)
         return;
+    pool_thread_stop(pool);
     for (uint32_t i = 0; pool->shared && i < pool->options.connections; i++)
         if (pool->shared[i].pool)
             link_destroy(&pool->shared[i]);
@@ -169,7 +171,7 @@ static void consider(struct candidate *c, struct pg_link *link, unsigned load)
  * An idle connection; but a statement that is known to be fast joins others when all processors of the database have
  * something to do already, because a batch costs it less than each by itself. NULL: a slow statement has each of them.
  */
-static struct pg_link *choose(struct pg_pool *pool, const struct pg_request *r)
+struct pg_link *pool_choose(struct pg_pool *pool, const struct pg_request *r, bool *joined)
 {
     struct candidate idle = {0}, unopened = {0}, busy = {0};
     uint64_t now = pool_now_ns(), slow_ns = (uint64_t)pool->options.slow_ms * 1000000;
@@ -194,12 +196,13 @@ static struct pg_link *choose(struct pg_pool *pool, const struct pg_request *r)
     bool joins = together && average != 0 && average < FAST_US && nbusy >= pool->processors && busy.load < POOL_BATCH &&
                  atomic_load_explicit(&pool->local, memory_order_relaxed) &&
                  !atomic_load_explicit(&pool->unprepared, memory_order_relaxed);
-    if (joins && busy.link)
+    *joined = joins && busy.link;
+    if (*joined)
         return busy.link;
     return idle.link ? idle.link : unopened.link ? unopened.link : busy.link;
 }
 
-static bool is_slow(const struct pg_pool *pool, const struct pg_prepared *s)
+bool pool_is_slow(const struct pg_pool *pool, const struct pg_prepared *s)
 {
     return atomic_load_explicit(&s->average_us, memory_order_relaxed) > (uint64_t)pool->options.slow_ms * 1000;
 }
@@ -210,8 +213,9 @@ static int attempt(struct pg_pool *pool, struct pg_link *link, struct pg_request
 {
     if (link)
         return link_run_pinned(link, r, patience, f);
+    bool joins;
     atomic_fetch_add_explicit(&pool->counters.runs, 1, memory_order_relaxed);
-    struct pg_link *shared = is_slow(pool, r->s) ? NULL : choose(pool, r), *own;
+    struct pg_link *shared = pool_is_slow(pool, r->s) ? NULL : pool_choose(pool, r, &joins), *own;
     if (shared)
         return link_run(shared, r, patience, f);
     int status = pg_pool_pin(pool, patience, &own, f);
@@ -254,32 +258,39 @@ static bool is_good(const PGresult *result)
     return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
 }
 
+int pool_conclude(struct pg_pool *pool, struct pg_link *link, struct pg_request *r, int status,
+                  const struct pg_patience *patience, PGresult **result, struct pg_failure *f)
+{
+    for (uint32_t attempts = 1;; attempts++) {
+        /* It may have come in the end, though nobody waited for it any more. */
+        if (r->result && is_good(r->result)) {
+            *result = r->result;
+            return CELL_OK;
+        }
+        if (status >= 0 && r->end == REQUEST_RESULT) {
+            pg_fail_result(f, r->result);
+            PQclear(r->result);
+            return f->status;
+        }
+        PQclear(r->result);
+        r->result = NULL;
+        if (status < 0 || (status = judge(pool, link, r, attempts, f)) < 0)
+            return status;
+        status = pool_check_patience(patience, f);
+        if (status < 0)
+            return status;
+        status = attempt(pool, link, r, patience, f);
+    }
+}
+
 int pg_pool_run(struct pg_pool *pool, struct pg_link *link, struct pg_prepared *s, const struct pg_values *values,
                 unsigned flags, const struct pg_patience *patience, PGresult **result, struct pg_failure *f)
 {
     struct pg_request r = {.s = s, .values = values, .flags = flags};
 
     *f = (struct pg_failure){0};
-    for (uint32_t attempts = 1;; attempts++) {
-        int status = attempt(pool, link, &r, patience, f);
-        /* It may have come in the end, though nobody waited for it any more. */
-        if (r.result && is_good(r.result)) {
-            *result = r.result;
-            return CELL_OK;
-        }
-        if (status >= 0 && r.end == REQUEST_RESULT) {
-            pg_fail_result(f, r.result);
-            PQclear(r.result);
-            return f->status;
-        }
-        PQclear(r.result);
-        r.result = NULL;
-        if (status < 0 || (status = judge(pool, link, &r, attempts, f)) < 0)
-            return status;
-        status = pool_check_patience(patience, f);
-        if (status < 0)
-            return status;
-    }
+    int status = attempt(pool, link, &r, patience, f);
+    return pool_conclude(pool, link, &r, status, patience, result, f);
 }
 
 void pg_pool_count(struct pg_pool *pool, struct pg_pool_counters *out)

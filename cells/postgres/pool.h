@@ -5,9 +5,10 @@
  * thread one send and one receive and no other thread is woken. Others belong to one user for a while (struct pg_link
  * pinned by pg_pool_pin): transactions, COPY, streams, and statements that are known to be slow.
  *
- * There is no thread of the pool's own. Connections are made when they are needed and made anew when they are lost; the
- * database need not run when the pool is opened. All functions are thread-safe unless they say otherwise; a link that
- * is pinned is used by one thread at a time.
+ * Statements can also be begun without waiting (pg_pool_begin). Only for these has the pool a thread of its own, which
+ * reads while nobody waits; it exists from the first of them on. Connections are made when they are needed and made
+ * anew when they are lost; the database need not run when the pool is opened. All functions are thread-safe unless they
+ * say otherwise; a link that is pinned is used by one thread at a time.
  */
 #ifndef CELLS_POSTGRES_POOL_H
 #define CELLS_POSTGRES_POOL_H
@@ -30,6 +31,10 @@ struct pg_pool_options {
     bool share_commits;   /* heed PG_RUN_SHARED */
     bool unprepared;      /* no prepared statements and one statement at a time on a connection, as a pooler in
                              transaction mode needs it; a pooler that is found does the same */
+    /* Called by the pool's thread when results have come for what was begun (pg_pool_begin): more statements may be
+     * begun in here. `more`: it will be called again within a millisecond. NULL = not wanted. */
+    void (*gather)(void *user, bool more);
+    void *user;
 };
 
 /* Copies the options; connects to nothing. CELL_NO_MEMORY. */
@@ -80,6 +85,21 @@ enum pg_run_flags {
  */
 int pg_pool_run(struct pg_pool *pool, struct pg_link *link, struct pg_prepared *s, const struct pg_values *values,
                 unsigned flags, const struct pg_patience *patience, PGresult **result, struct pg_failure *f);
+
+/*
+ * The same without waiting: for statements that are fast, over connections that are open. When the result is there
+ * `done` is called, by a thread of the pool's or one that waits for a statement of its own; it must not block. The
+ * result is to be cleared; it may be an error. NULL: the statement has not come to an end, or takes long, and
+ * pg_pool_go_on is to be called once, by a thread that can wait. Values and `user` must live until then. False: nothing
+ * was begun, use pg_pool_run. Statements may be sent by pg_pool_flush only. `until_ns` as in struct pg_patience.
+ */
+struct pg_run;
+typedef void pg_run_done(void *user, struct pg_run *run, PGresult *result);
+bool pg_pool_begin(struct pg_pool *pool, struct pg_prepared *s, const struct pg_values *values, unsigned flags,
+                   uint64_t until_ns, pg_run_done *done, void *user);
+void pg_pool_flush(struct pg_pool *pool);
+/* As pg_pool_run. `run` is used up. */
+int pg_pool_go_on(struct pg_run *run, const struct pg_patience *patience, PGresult **result, struct pg_failure *f);
 
 /*
  * A connection of one's own, in no transaction: one that is free, or a new one. Waits for one while all are in use, as

@@ -42,10 +42,11 @@ enum request_end {
 
 /* One execution. It lies on the stack of its thread, which waits until it is done or takes it back. */
 struct pg_request {
-    struct pg_request *next; /* in the queue of a link */
+    struct pg_request *next; /* in the queue of a link; of those that are done */
     struct pg_prepared *s;
     const struct pg_values *values;
     unsigned flags;
+    bool begun; /* nobody waits for it: it is a struct pg_run's, which is told */
     bool alone; /* it shares its transaction with nobody, whatever its flags say */
     bool sent;
     bool gave_up;   /* its thread has stopped waiting and sent a cancel request */
@@ -54,6 +55,19 @@ struct pg_request {
     enum request_end end;
     PGresult *result;
     struct pg_failure failure;
+};
+
+/* One that was begun with pg_pool_begin. */
+struct pg_run {
+    struct pg_request request; /* first */
+    struct pg_pool *pool;
+    struct pg_link *link;
+    struct pg_values values;
+    uint64_t look_ns; /* when somebody is to wait for it after all */
+    bool followed;    /* somebody is to, and it is not done */
+    struct pg_run *next_slow;
+    pg_run_done *done;
+    void *user;
 };
 
 /* What was sent and not answered yet, in order. */
@@ -87,6 +101,9 @@ struct pg_link {
     /* shared ones */
     pthread_mutex_t lock;             /* for all that follows, and the connection */
     bool led;                         /* a thread reads for all, or has been told to */
+    bool by_thread;                   /* the pool's */
+    uint32_t nbegun;                  /* requests that were begun */
+    atomic_bool unsent;               /* some of them wait for pg_pool_flush */
     uint64_t cancelled_ns;            /* when a cancel request was sent, which may meet a later statement */
     struct pg_request *first, **last; /* not sent yet */
     uint32_t nqueued;
@@ -111,6 +128,15 @@ struct pg_pool {
     atomic_bool local; /* the database is on this host: only as many connections are busy as it has processors */
     uint32_t processors;
     struct pg_link *shared; /* options.connections */
+
+    struct {
+        atomic_bool runs, stops;
+        pthread_t id;
+        int wake_fd;
+        bool gathers;                                /* the thread's own */
+        atomic_uint_least64_t joined_ns;             /* when a statement joined others last */
+        struct pg_link *links[POOL_MAX_CONNECTIONS]; /* scratch of the thread */
+    } thread;
 
     pthread_mutex_t lock; /* for what follows */
     pthread_cond_t freed;
@@ -161,6 +187,8 @@ void link_send(struct pg_link *link);
 struct done_list {
     atomic_int *words[POOL_FLIGHTS];
     uint32_t n;
+    struct pg_request *begun; /* those that were begun */
+    struct pg_run *slow;      /* those that somebody is to wait for */
 };
 void link_receive(struct pg_link *link, struct done_list *done);
 /* The connection is gone: closes it, and ends all requests of the link. */
@@ -169,6 +197,26 @@ void done_wake(struct done_list *done); /* without the lock */
 
 /* pool_lead.c: executes on a shared link. CELL_OK: r->end says how it went; else nobody waits for it any more. */
 int link_run(struct pg_link *link, struct pg_request *r, const struct pg_patience *patience, struct pg_failure *f);
+
+/* Waits for a request that the link has already. */
+int link_follow(struct pg_link *link, struct pg_request *r, const struct pg_patience *patience, struct pg_failure *f);
+/* The oldest request of the link that a thread waits for; NULL = none. The lock is held. */
+struct pg_request *link_heir(struct pg_link *link);
+
+/* pool.c */
+/* A shared link for the request; *joins: it is to be sent with others. NULL: none is free of slow statements. */
+struct pg_link *pool_choose(struct pg_pool *pool, const struct pg_request *r, bool *joins);
+bool pool_is_slow(const struct pg_pool *pool, const struct pg_prepared *s);
+/* From how its first attempt ended to its result. */
+int pool_conclude(struct pg_pool *pool, struct pg_link *link, struct pg_request *r, int status,
+                  const struct pg_patience *patience, PGresult **result, struct pg_failure *f);
+
+/* pool_begin.c */
+void pool_thread_wake(struct pg_pool *pool);
+void pool_thread_stop(struct pg_pool *pool);
+void pool_tell_slow(struct pg_run *slow);
+void link_find_slow(struct pg_link *link, struct done_list *done); /* the lock is held */
+void pool_tell(struct pg_request *done); /* those who have begun what is done; without a lock */
 
 /* pool_pin.c: executes on a pinned link; r->end as above. */
 int link_run_pinned(struct pg_link *link, struct pg_request *r, const struct pg_patience *patience,

@@ -44,22 +44,31 @@ static void take_back(struct pg_link *link, struct pg_request *r)
     }
 }
 
-static struct pg_request *heir_of(struct pg_link *link)
+struct pg_request *link_heir(struct pg_link *link)
 {
-    for (uint32_t i = link->head; i != link->tail; i++)
-        if (link->flights[i % POOL_FLIGHTS].request)
-            return link->flights[i % POOL_FLIGHTS].request;
-    return link->first;
+    struct pg_request *r;
+
+    for (uint32_t i = link->head; i != link->tail; i++) {
+        r = link->flights[i % POOL_FLIGHTS].request;
+        if (r && !r->begun)
+            return r;
+    }
+    for (r = link->first; r && r->begun; r = r->next)
+        continue;
+    return r;
 }
 
 /* The leader goes. Unlocks. */
 static void leave(struct pg_link *link, struct done_list *done)
 {
-    struct pg_request *heir = heir_of(link);
+    struct pg_request *heir = link_heir(link);
     atomic_int *word = heir ? &heir->state : NULL;
 
     if (heir) {
         atomic_store_explicit(&heir->state, REQUEST_LEADS, memory_order_release);
+    } else if (link->nbegun > 0) {
+        link->by_thread = true;
+        pool_thread_wake(link->pool);
     } else {
         link->led = false;
         /* Only results that nobody wants are still to come. A connection that nobody reads would hold locks. */
@@ -166,16 +175,19 @@ static int lead(struct pg_link *link, struct pg_request *r, const struct pg_pati
     int status = CELL_OK;
 
     done.n = 0;
+    done.begun = NULL;
+    done.slow = NULL;
     while (state_of(r) != REQUEST_DONE) {
         if (!be_connected(link, r, patience, &done, f)) {
             status = f->status;
             break;
         }
         link_send(link);
-        if (wait_readable(link, patience, r->flags & PG_RUN_RETRY, &done))
+        if (wait_readable(link, patience, (r->flags & PG_RUN_RETRY) || link->nbegun, &done))
             link_receive(link, &done);
         else if (gives_up(link, r, &patience, &grace, &status, f))
             break;
+        link_find_slow(link, &done);
     }
     if (link->connection)
         link_send(link);
@@ -190,7 +202,7 @@ static void sleep_on(struct pg_request *r, int ms)
     syscall(SYS_futex, &r->state, FUTEX_WAIT_PRIVATE, REQUEST_WAITS, &t, NULL, 0);
 }
 
-static int follow(struct pg_link *link, struct pg_request *r, const struct pg_patience *patience, struct pg_failure *f)
+int link_follow(struct pg_link *link, struct pg_request *r, const struct pg_patience *patience, struct pg_failure *f)
 {
     struct pg_patience grace;
     int status = CELL_OK;
@@ -231,5 +243,5 @@ int link_run(struct pg_link *link, struct pg_request *r, const struct pg_patienc
     if (link->connection)
         link_send(link);
     pthread_mutex_unlock(&link->lock);
-    return follow(link, r, patience, f);
+    return link_follow(link, r, patience, f);
 }

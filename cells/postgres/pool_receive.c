@@ -21,6 +21,12 @@ static void finish(struct pg_link *link, struct done_list *done, struct pg_reque
     if (!r)
         return;
     r->end = end;
+    if (r->begun) {
+        link->nbegun--;
+        r->next = done->begun;
+        done->begun = r;
+        return;
+    }
     /* No more than was in flight or queued; those beyond find out by themselves within a slice. */
     if (done->n < POOL_FLIGHTS)
         done->words[done->n++] = &r->state;
@@ -32,6 +38,12 @@ void done_wake(struct done_list *done)
     for (uint32_t i = 0; i < done->n; i++)
         syscall(SYS_futex, done->words[i], FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
     done->n = 0;
+    struct pg_request *begun = done->begun;
+    struct pg_run *slow = done->slow;
+    done->begun = NULL;
+    done->slow = NULL;
+    pool_tell_slow(slow);
+    pool_tell(begun);
 }
 
 static bool is_error(const PGresult *r)

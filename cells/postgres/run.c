@@ -130,7 +130,7 @@ static int take_count(struct pg_statement *s, cell_ctx *c, PGresult *result, voi
     return pg_affected(result);
 }
 
-static int take(struct pg_statement *s, cell_ctx *c, PGresult *result, void *const *out, struct pg_failure *f)
+int pg_take_result(struct pg_statement *s, cell_ctx *c, PGresult *result, void *const *out, struct pg_failure *f)
 {
     switch (s->op) {
     case PG_OP_ROW:
@@ -144,8 +144,7 @@ static int take(struct pg_statement *s, cell_ctx *c, PGresult *result, void *con
     }
 }
 
-/* Whether the optional parameters are absent, all of them. */
-static int is_from_start(const struct pg_statement *s, const void *in, bool *absent, struct pg_failure *f)
+int pg_statement_from_start(const struct pg_statement *s, const void *in, bool *absent, struct pg_failure *f)
 {
     uint32_t n = 0, missing = 0;
     const char *name = NULL;
@@ -179,7 +178,7 @@ static int run_one(struct pg_statement *s, cell_ctx *c, struct pg_link *link, co
         r = pg_pool_run(s->pool, link, s->prepared, &(struct pg_values){p.values, p.lengths, p.formats}, s->flags,
                         patience, &result, f);
     if (r >= 0)
-        r = take(s, c, result, out, f);
+        r = pg_take_result(s, c, result, out, f);
     PQclear(result);
     pg_parameters_free(&p);
     return r;
@@ -205,9 +204,9 @@ int pg_statement_run(struct pg_statement *s, cell_ctx *c, struct pg_link *link, 
     struct pg_link *own = NULL;
 
     *f = (struct pg_failure){0};
-    if (s->op != PG_OP_STREAM && s->op != PG_OP_MANY && s->op != PG_OP_LOAD) {
+    if (pg_statement_is_single(s)) {
         bool from_start = false;
-        int status = s->first ? is_from_start(s, in, &from_start, f) : CELL_OK;
+        int status = s->first ? pg_statement_from_start(s, in, &from_start, f) : CELL_OK;
         return status < 0 ? status : run_one(from_start ? s->first : s, c, link, in, out, &patience, f);
     }
     if (link)

@@ -48,7 +48,8 @@ struct pg_service {
 int pg_service_open(const struct pg_service_options *options, struct pg_service **service, struct pg_failure *f);
 void pg_service_close(struct pg_service *service); /* NULL is accepted */
 
-/* For cell_server_options.bound. */
+/* For cell_server_options.stop and bound. */
+void pg_service_quiet(void *service);
 extern const struct cell_bound_ops pg_bound_ops;
 
 #endif

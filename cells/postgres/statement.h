@@ -27,6 +27,8 @@
 
 #include <cell/desc.h>
 
+#include <cell/server.h>
+
 #include "pool.h"
 
 struct pg_statement;
@@ -50,5 +52,14 @@ void pg_statement_free(struct pg_statement *s); /* must not be running; NULL is 
  */
 int pg_statement_run(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, void *const *out,
                      struct pg_failure *f);
+
+/*
+ * The same without waiting, for a statement that is executed once and needs no connection of its own: it ends `later`,
+ * or has it resumed with a state for pg_statement_resume, which returns what pg_statement_run does. False: nothing was
+ * begun. It may be sent by pg_pool_flush only.
+ */
+bool pg_statement_begin(struct pg_statement *s, cell_ctx *c, const void *in, void *const *out,
+                        struct cell_later *later);
+int pg_statement_resume(cell_ctx *c, void *state, struct pg_failure *f);
 
 #endif

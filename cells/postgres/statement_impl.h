@@ -66,6 +66,15 @@ int pg_decode_row(const struct pg_statement *s, const PGresult *result, int row,
 /* How many rows a command has affected, at most INT_MAX. */
 int pg_affected(PGresult *result);
 
+/* The result of one execution: into the out parameters; what the method returns. */
+int pg_take_result(struct pg_statement *s, cell_ctx *c, PGresult *result, void *const *out, struct pg_failure *f);
+/* Whether the optional parameters are absent, all of them. */
+int pg_statement_from_start(const struct pg_statement *s, const void *in, bool *absent, struct pg_failure *f);
+static inline bool pg_statement_is_single(const struct pg_statement *s)
+{
+    return s->op != PG_OP_STREAM && s->op != PG_OP_MANY && s->op != PG_OP_LOAD;
+}
+
 /* run_stream.c, run_copy.c; `link` is a pinned one */
 int pg_run_stream(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, struct pg_failure *f);
 int pg_run_many(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, struct pg_failure *f);

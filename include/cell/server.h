@@ -3,6 +3,8 @@
 #ifndef CELL_SERVER_H
 #define CELL_SERVER_H
 
+#include <stdbool.h>
+
 #include "client.h" // IWYU pragma: export
 
 #pragma GCC visibility push(default)
@@ -11,6 +13,7 @@ extern "C" {
 #endif
 
 struct cell_server;
+struct cell_later; /* a call that is answered later */
 
 /*
  * Methods that a program brings with it: an expansion (`expand` below) may have methods that are none of the cell's,
@@ -31,7 +34,34 @@ struct cell_bound_ops {
     /* After the last call with it; the latest before `stop`. `user` is cell_server_options.user. Without a call's
      * context, by any thread. NULL = nothing to do. */
     void (*unbind)(void *user, void *bound);
+    /*
+     * In place of `invoke`, for a call whose answer another thread will have: optional, all three NULL = never. When
+     * more clients are busy than there are processors the server serves many connections with one thread, and offers it
+     * small calls here that have no metadata and no stream. It must not block. False: not this one, nothing was done;
+     * `invoke` has it in a thread of its own. True: the call goes on, its context, request and out parameters live, and
+     * it has its place among max_threads, until cell_later_finish or cell_later_resume was called: exactly once for
+     * each, by any thread, possibly before this returns, but not from in here. Until then the context is used by one
+     * thread at a time. Neither its deadline nor that its client cancels or dies is told to who does so: a call that
+     * may last is to be resumed, where cell_ctx_cancelled sees both. While the server drains calls go on, and count
+     * towards drain_ms as others do.
+     */
+    bool (*begin)(cell_ctx *c, const struct cell_method *method, void *bound, const void *in, void *const *out,
+                  struct cell_later *later);
+    /* The rest of such a call, in a thread of the server's, which may block: as invoke, with what cell_later_resume was
+     * given. */
+    int (*resume)(cell_ctx *c, const struct cell_method *method, void *bound, const void *in, void *const *out,
+                  void *state);
+    /* After one or more calls were begun: what begin has kept back goes on its way. `user` as for unbind. Must not
+     * block. */
+    void (*flush)(void *user);
 };
+
+/* Ends a call that was begun: with what a handler returns, and what out parameters and context hold. Encodes and sends
+ * the reply, without waiting: one that its client does not take at once is sent by another thread. `later` and the
+ * call's context are not the caller's any more. */
+void cell_later_finish(struct cell_later *later, int result);
+/* Has the call go on in a thread of the server's, with `resume`. */
+void cell_later_resume(struct cell_later *later, void *state);
 
 struct cell_server_options {
     const char *address; /* "unix:/run/cell/auth.sock"; NULL = the cell's default place */
@@ -126,6 +156,14 @@ void cell_server_stop(struct cell_server *server);
 /* Everything that is bound is unbound as soon as no call uses it, and bound anew with its next call: for when what
  * bindings refer to has changed. Callable from any thread, also from handlers, bind and invoke. */
 void cell_server_unbind(struct cell_server *server);
+
+/*
+ * Begins the calls that have come on connections which share a thread; for who ends calls in batches, and so knows when
+ * others come. With `more` clients wake nobody for their calls from here on, but wait for the next time, which must
+ * come soon: within a millisecond, whether something has ended or not. The last time is without. By one thread that
+ * holds no lock that begin, resume or flush take; while the server runs, or some call that was begun has not ended.
+ */
+void cell_server_gather(struct cell_server *server, bool more);
 
 /* The last error of new/run in words, for the main function to print. Lives as long as the server. */
 const char *cell_server_message(const struct cell_server *server);

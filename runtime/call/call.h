@@ -248,6 +248,10 @@ struct call_target {
 int cell_serve_request(cell_ctx *c, const struct call_target *t, const uint8_t *message, size_t len,
                        const struct cell_buffer **meta);
 
+/* The beginning of that: what a handler gets, and in refs what cell_serve_result wants. */
+int cell_serve_decode(cell_ctx *c, const struct call_target *t, const uint8_t *message, size_t len, void **in,
+                      void ***out, struct cell_ref **refs);
+
 /* The same from where a handler has returned `code` and filled in what refs refer to. */
 int cell_serve_result(cell_ctx *c, const struct call_target *t, int code, const struct cell_ref *refs,
                       const struct cell_buffer **meta);

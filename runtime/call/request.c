@@ -87,17 +87,26 @@ static int take_result(cell_ctx *c, const struct call_target *t, int code, const
     return r < 0 ? r : code;
 }
 
+int cell_serve_decode(cell_ctx *c, const struct call_target *t, const uint8_t *message, size_t len, void **in,
+                      void ***out, struct cell_ref **refs)
+{
+    int r = decode_request(c, t, message, len, in);
+    if (r < 0)
+        return r;
+    if (prepare_outs(c, t->method, out, refs) < 0)
+        return cell_fail(c, CELL_RESOURCE_EXHAUSTED, "%s: no memory for the reply", t->method->name);
+    if (t->method->binding)
+        copy_inouts(t->method, *in, *out);
+    return CELL_OK;
+}
+
 static int serve(cell_ctx *c, const struct call_target *t, const uint8_t *message, size_t len)
 {
     void *in, **out;
     struct cell_ref *refs;
-    int r = decode_request(c, t, message, len, &in);
+    int r = cell_serve_decode(c, t, message, len, &in, &out, &refs);
     if (r < 0)
         return r;
-    if (prepare_outs(c, t->method, &out, &refs) < 0)
-        return cell_fail(c, CELL_RESOURCE_EXHAUSTED, "%s: no memory for the reply", t->method->name);
-    if (t->method->binding)
-        copy_inouts(t->method, in, out);
     struct handler_call call = {t, in, out};
     const struct cell_call_info info = {t->cell, t->method->name, in, out, t->method->nout, true};
     return take_result(c, t, cell_hooks_run(t->hooks, c, &info, run_handler, &call), refs);

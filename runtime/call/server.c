@@ -94,11 +94,14 @@ static struct cell_server *new_server(const struct cell_server_options *options)
     }
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     s->max_parked = PARKED_PER_CPU * (cpus > 0 && cpus < GATE_MAX_LIMIT ? (uint32_t)cpus : 1);
+    s->processors = cpus > 0 ? (uint32_t)cpus : 1;
     if (s->max_parked < LEAST_PARKED)
         s->max_parked = LEAST_PARKED;
     s->max_served = s->options.max_threads + s->max_parked + SPARE_THREADS;
     cell_gate_init(&s->gate, s->options.max_threads);
     pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->crowd.lock, NULL);
+    s->crowd.epoll_fd = -1;
     pthread_mutex_init(&s->matches.lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -129,10 +132,14 @@ void cell_server_delete(struct cell_server *s)
     close(s->halt_fd);
     if (s->epoll_fd >= 0)
         close(s->epoll_fd);
+    if (s->crowd.epoll_fd >= 0)
+        close(s->crowd.epoll_fd);
+    cell_laters_free(s);
     cell_server_matches_free(s);
     cell_bound_counters_free(s);
     pthread_cond_destroy(&s->work);
     pthread_mutex_destroy(&s->lock);
+    pthread_mutex_destroy(&s->crowd.lock);
     pthread_mutex_destroy(&s->matches.lock);
     cell_gate_destroy(&s->gate);
     for (uint32_t i = 0; s->layouts && i < s->schema->nmethods; i++)
@@ -151,7 +158,7 @@ void cell_server_free(struct cell_server *server)
     if (!server)
         return;
     pthread_mutex_lock(&server->lock);
-    bool last = server->nthreads == 0;
+    bool last = cell_server_is_alone(server);
     server->abandoned = true; /* handlers that outlived the drain: the last of their threads frees it */
     pthread_mutex_unlock(&server->lock);
     if (last)

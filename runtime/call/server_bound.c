@@ -40,13 +40,29 @@ static struct bound_object *give_up(struct bound_method *b)
     return o->uses == 0 ? o : NULL;
 }
 
-static void release(struct cell_server *s, struct server_match *m, struct bound_object *o)
+void cell_bound_release(struct cell_server *s, struct server_match *m, struct bound_object *o)
 {
     pthread_mutex_lock(&m->lock);
     bool last = --o->uses == 0 && o->given_up;
     pthread_mutex_unlock(&m->lock);
     if (last)
         unbind(s, o);
+}
+
+bool cell_bound_try(struct server_match *match, uint32_t id, const struct method_layouts **layouts,
+                    struct method_counters **counters, struct bound_object **object)
+{
+    struct bound_method *b = &match->bound[id];
+    *counters = atomic_load_explicit(&b->counters, memory_order_acquire);
+    if (!*counters)
+        return false;
+    *layouts = b->layouts;
+    pthread_mutex_lock(&match->lock);
+    *object = b->object;
+    if (b->object)
+        b->object->uses++;
+    pthread_mutex_unlock(&match->lock);
+    return *object != NULL;
 }
 
 /* ---- binding ---- */
@@ -220,7 +236,7 @@ static int run(cell_ctx *c, const char *method, const void *in, void *const *out
     if (r < 0)
         return r;
     r = call->server->options.bound->invoke(c, &call->match->described[call->id], o->bound, in, out);
-    release(call->server, call->match, o);
+    cell_bound_release(call->server, call->match, o);
     return r;
 }
 

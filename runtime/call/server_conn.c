@@ -20,12 +20,6 @@
 /* A reply of this size fits into the socket, whose other end waits for it: it is not counted as memory. */
 #define SMALL_REPLY (16u << 10)
 
-void cell_server_say_goodbye(struct server_conn *conn)
-{
-    const struct cell_frame f = {.kind = CELL_FRAME_GOAWAY, .channel = conn->channel};
-    cell_conn_send(conn->conn, &f, NULL, 0, 0, NULL);
-}
-
 /* ---- looking at the caller while its handler runs ---- */
 
 static bool hang_up(struct server_conn *conn)
@@ -73,6 +67,8 @@ static bool caller_gone(struct ctx_origin *origin)
 
 static int transmit(struct server_conn *conn, const struct cell_frame *f, const struct iovec *v, int n, uint64_t now_ns)
 {
+    if (!conn->thread) /* there is room: it does not block */
+        return cell_conn_send(conn->conn, f, v, n, now_ns + SEND_NS, NULL);
     cell_server_waits(conn->server, conn->thread);
     /* Plain stores: who wants to know takes the server's lock, and so does whoever ends this connection. */
     atomic_store_explicit(&conn->thread->sending_ns, now_ns, memory_order_release);
@@ -265,6 +261,7 @@ static enum server_next serve_call(struct cell_server *s, struct server_conn *co
     const struct cell_frame *f = &received->frame;
     const struct cell_buffer *meta = NULL;
     bool placed = needs_place(conn, f);
+    conn->may_begin = placed && cell_later_may_begin(s, conn, f);
     if (placed && cell_server_streams(s, conn, f)) {
         leave_parking(s, conn, stay); /* for long: others may want to */
         return serve_stream(s, conn, c, received, waited, now_ns);
@@ -456,6 +453,8 @@ CELL_HOT enum server_next cell_server_serve(struct cell_server *s, struct server
     enum server_next next = NEXT_IDLE;
     bool admitted = conn->admitted, greeted = conn->greeted;
     conn->greeted = false;
+    if (conn->later && !cell_later_serve(s, conn))
+        return NEXT_OVER;
     if (admitted)
         next = serve_admitted(s, conn, c);
     if (next == NEXT_IDLE && (admitted || greeted))
@@ -475,6 +474,10 @@ CELL_HOT enum server_next cell_server_serve(struct cell_server *s, struct server
         if (next == NEXT_AWAY)
             return next;
         deadline = conn->state == CONN_OPEN ? wait_until(s, conn, &stay, now) : 0;
+        if (next == NEXT_IDLE && conn->may_begin && stay.parked && cell_crowd_wants(s, conn)) {
+            leave_parking(s, conn, &stay);
+            return NEXT_CROWD;
+        }
     }
     leave_parking(s, conn, &stay);
     return next;

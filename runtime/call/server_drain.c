@@ -10,6 +10,12 @@
 /* How long it has after its connection was cut. */
 #define GRACE_NS (UINT64_C(1000) * CELL_NS_PER_MS)
 
+void cell_server_say_goodbye(struct server_conn *conn)
+{
+    const struct cell_frame f = {.kind = CELL_FRAME_GOAWAY, .channel = conn->channel};
+    cell_conn_send(conn->conn, &f, NULL, 0, 0, NULL);
+}
+
 static void dismiss_idle(struct cell_server *s, bool operations)
 {
     for (struct server_conn *conn = s->conns, *next; conn; conn = next) {
@@ -47,12 +53,12 @@ static bool wait_until(struct cell_server *s, bool (*done)(const struct cell_ser
 }
 
 static bool nothing_busy(const struct cell_server *s) { return busy(s) == 0; }
-static bool no_threads(const struct cell_server *s) { return s->nthreads == 0; }
 
 int cell_server_drain(struct cell_server *s)
 {
-    pthread_mutex_lock(&s->lock);
     atomic_store(&s->draining, true);
+    cell_crowd_dissolve(s);
+    pthread_mutex_lock(&s->lock);
     pthread_cond_broadcast(&s->work);
     dismiss_idle(s, false);
     wait_until(s, nothing_busy, cell_now_ns() + s->options.drain_ms * CELL_NS_PER_MS);
@@ -61,11 +67,11 @@ int cell_server_drain(struct cell_server *s)
     ssize_t n = write(s->halt_fd, &one, sizeof(one));
     (void)n; /* whoever does not see it is cut off below */
     dismiss_idle(s, true);
-    bool alone = wait_until(s, no_threads, cell_now_ns() + LEAVE_NS);
+    bool alone = wait_until(s, cell_server_is_alone, cell_now_ns() + LEAVE_NS);
     for (struct server_conn *conn = s->conns; conn; conn = conn->next)
         cell_conn_interrupt(conn->conn);
-    alone = alone || wait_until(s, no_threads, cell_now_ns() + GRACE_NS);
-    uint32_t left = s->nthreads;
+    alone = alone || wait_until(s, cell_server_is_alone, cell_now_ns() + GRACE_NS);
+    uint32_t left = s->nthreads + s->nlater;
     pthread_mutex_unlock(&s->lock);
     if (!alone)
         return cell_error_set(&s->error, CELL_DEADLINE_EXCEEDED, "%s: %u calls did not end within %u ms", s->cell, left,

@@ -5,6 +5,7 @@
 
 #include "call.h"
 #include "core/schema.h"
+#include "server_crowd.h"
 #include "server_gate.h"
 
 /* ---- which methods a client of another schema may call: server_match.c, server_bound.c ---- */
@@ -86,6 +87,11 @@ void cell_server_for_matches(struct cell_server *s, void (*each)(struct cell_ser
 
 /* Unbinds what is bound; nobody calls with the match. */
 void cell_bound_free(struct cell_server *s, struct server_match *match);
+/* What method `id` is bound to, if it was called before, for one call more; to be released. False: that is not known.
+ */
+bool cell_bound_try(struct server_match *match, uint32_t id, const struct method_layouts **layouts,
+                    struct method_counters **counters, struct bound_object **object);
+void cell_bound_release(struct cell_server *s, struct server_match *match, struct bound_object *object);
 /* Of the server. */
 void cell_bound_counters_free(struct cell_server *s);
 /* A call of the client's method `id`, which is bound, from its message to its reply. */
@@ -248,6 +254,10 @@ struct server_conn {
     uint64_t arrived_ns;          /* of that frame */
     bool admitted;                /* it has its place, which is to be given back */
     struct server_stream *stream; /* of the call whose handler runs; NULL. Changed under `lock` */
+    struct cell_later *later;     /* of the call that is answered later, and is for a thread now; NULL */
+    bool may_begin;               /* its last call was one that could have been begun on a shared thread */
+    bool crowded;                 /* it has a slot in the crowd, perhaps while its call runs */
+    uint32_t slot;
     uint64_t
         over_id; /* of a call that was answered before its client's records were over: they are dropped; 0 = none */
 };
@@ -286,6 +296,7 @@ struct cell_server {
     bool accepting;           /* the listener is watched; the run loop's own */
     uint64_t accept_again_ns; /* after a failure to accept; 0 = no pause */
     struct server_gate gate;
+    struct server_crowd crowd;
     pthread_mutex_t lock; /* of everything below */
     pthread_cond_t work;  /* a connection is ready, or threads shall leave */
     struct server_conn *conns;
@@ -299,9 +310,11 @@ struct cell_server {
     uint32_t nready;                        /* of the processes in line */
     uint32_t nthreads, nwaiting, nstarting; /* all; those that wait for work; those that have yet to look for it */
     uint32_t nstreams;                      /* calls with streams; each has a thread */
+    uint32_t nlater;                        /* calls that are answered later */
     bool short_of_threads;                  /* something is in line, and no thread may be started for it now */
     uint32_t max_served;                    /* threads, without those that wait for a client to take its reply */
-    uint32_t max_parked;                    /* threads that wait for the next call of their connection */
+    uint32_t processors;
+    uint32_t max_parked; /* threads that wait for the next call of their connection */
     atomic_uint parked;
     atomic_uint parking_refused; /* grows; who has parked long looks whether others want to */
     bool wants_room;             /* a client waits to be accepted and there is no room */
@@ -345,7 +358,8 @@ void cell_server_conn_init(struct cell_server *s, struct server_conn *conn);
 enum server_next {
     NEXT_IDLE, /* the poller is to watch it */
     NEXT_OVER,
-    NEXT_AWAY /* its call waits at the gate: it is not the thread's any more */
+    NEXT_AWAY, /* its call waits at the gate: it is not the thread's any more */
+    NEXT_CROWD /* it is to share a thread with others */
 };
 /* Answers HELLO, if it has come. By the poller, before anybody else has the connection: a client says it when it has
  * connected, and so waits for no thread. Of others no more is read than HELLO can have. */
@@ -403,6 +417,11 @@ void cell_server_watch(struct cell_server *s, struct server_conn *conn);
 void cell_server_arm(struct cell_server *s, struct server_conn *conn);
 void cell_server_unwatch(struct cell_server *s, struct server_conn *conn); /* `lock` is held */
 void cell_server_wake(struct cell_server *s);
+/* One more thread that is not for connections in turn; `lock` is held. It ends with cell_server_thread_over. */
+bool cell_server_start_thread(struct cell_server *s, void *(*run)(void *server));
+void cell_server_thread_over(struct cell_server *s);
+/* Nobody runs anything for the server any more; `lock` is held. */
+static inline bool cell_server_is_alone(const struct cell_server *s) { return s->nthreads == 0 && s->nlater == 0; }
 void cell_server_delete(struct cell_server *s);
 
 /* server_run.c: waits for events, at most so long (-1 = for ever), and deals with them. */

@@ -343,7 +343,7 @@ static void close_poller(struct cell_server *s)
 static int forget_last_run(struct cell_server *s)
 {
     pthread_mutex_lock(&s->lock);
-    uint32_t left = s->nthreads;
+    uint32_t left = s->nthreads + s->nlater;
     pthread_mutex_unlock(&s->lock);
     if (left)
         return cell_error_set(&s->error, CELL_FAILED_PRECONDITION, "%s: %u calls of its last run did not end yet",

@@ -183,7 +183,14 @@ static void *serve_connections(void *arg)
         enum server_next next = c ? cell_server_serve(s, conn, c) : NEXT_OVER;
         pthread_mutex_lock(&s->lock);
         self.conn = NULL;
+        if (next == NEXT_CROWD)
+            conn->thread = NULL;
         cell_ready_done(s, &self); /* this thread is the one to look for what that lets in */
+        if (next == NEXT_CROWD) {
+            pthread_mutex_unlock(&s->lock);
+            cell_crowd_join(s, conn);
+            pthread_mutex_lock(&s->lock);
+        }
         if (next == NEXT_IDLE)
             cell_server_watch(s, conn);
         else if (next == NEXT_OVER)
@@ -195,18 +202,26 @@ static void *serve_connections(void *arg)
         }
     }
     delist(s, &self);
-    bool last = --s->nthreads == 0 && s->abandoned;
-    if (atomic_load(&s->draining))
-        cell_server_wake(s);
     pthread_mutex_unlock(&s->lock);
     cell_ctx_close(c);
-    if (last)
-        cell_server_delete(s);
+    cell_server_thread_over(s);
     return NULL;
 }
 
+void cell_server_thread_over(struct cell_server *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->nthreads--;
+    bool last = cell_server_is_alone(s) && s->abandoned;
+    if (atomic_load(&s->draining))
+        cell_server_wake(s);
+    pthread_mutex_unlock(&s->lock);
+    if (last)
+        cell_server_delete(s);
+}
+
 /* Signals are for the program's own threads. */
-static bool start_thread(struct cell_server *s)
+static bool start_thread(struct cell_server *s, void *(*run)(void *server))
 {
     pthread_t thread;
     pthread_attr_t attr;
@@ -216,7 +231,7 @@ static bool start_thread(struct cell_server *s)
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int r = pthread_create(&thread, &attr, serve_connections, s);
+    int r = pthread_create(&thread, &attr, run, s);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attr);
     return r == 0;
@@ -271,7 +286,7 @@ static bool add_thread(struct cell_server *s)
 {
     s->nthreads++;
     s->nstarting++;
-    if (!start_thread(s)) {
+    if (!start_thread(s, serve_connections)) {
         s->nthreads--;
         s->nstarting--;
         return false;
@@ -279,6 +294,15 @@ static bool add_thread(struct cell_server *s)
     if (s->nthreads > atomic_load_explicit(&s->counters.threads_most, memory_order_relaxed))
         atomic_store_explicit(&s->counters.threads_most, s->nthreads, memory_order_relaxed);
     return true;
+}
+
+bool cell_server_start_thread(struct cell_server *s, void *(*run)(void *server))
+{
+    s->nthreads++;
+    if (start_thread(s, run))
+        return true;
+    s->nthreads--;
+    return false;
 }
 
 static bool may_start_thread(struct cell_server *s)

@@ -363,13 +363,19 @@ CELL_HOT static bool shm_recv_brief(struct cell_conn *conn, struct cell_received
     return false;
 }
 
+/* What recv would say for another reason than a frame. */
+static bool says_something(const struct unix_conn *c)
+{
+    return c->dead || c->broken || cell_shm_is_foreign(c->shm) || atomic_load(&c->interrupted);
+}
+
 CELL_HOT static bool shm_readable(struct cell_conn *conn)
 {
     struct unix_conn *c = of(conn);
     struct cell_shm *s = c->shm;
     struct cell_error e;
     uint32_t bell;
-    if (c->dead || c->broken || cell_shm_is_foreign(s) || atomic_load(&c->interrupted))
+    if (says_something(c))
         return true;
     disarm(s);
     bool there = cell_ring_peek(&s->in);
@@ -383,6 +389,24 @@ CELL_HOT static bool shm_readable(struct cell_conn *conn)
     /* A message; or a sender waits for what the last message holds, which recv gives back. */
     s->armed = cell_ring_receiver_begin_sleep(&s->in, CELL_RING_POLL, &bell);
     return !s->armed;
+}
+
+static bool shm_glance(struct cell_conn *conn)
+{
+    struct unix_conn *c = of(conn);
+    return says_something(c) || cell_ring_peek(&c->shm->in);
+}
+
+static bool shm_arm(struct cell_conn *conn)
+{
+    struct unix_conn *c = of(conn);
+    struct cell_shm *s = c->shm;
+    uint32_t bell;
+    if (says_something(c))
+        return true;
+    if (!s->armed)
+        s->armed = cell_ring_receiver_begin_sleep(&s->in, CELL_RING_POLL, &bell);
+    return !s->armed || cell_ring_peek(&s->in);
 }
 
 /* ---- the rest ---- */
@@ -433,6 +457,8 @@ const struct cell_conn_ops cell_shm_ops = {
     .place = shm_place,
     .commit = shm_commit,
     .recv_brief = shm_recv_brief,
+    .glance = shm_glance,
+    .arm = shm_arm,
     .counts_sent = true,
     .reserve = cell_shm_reserve,
     .unreserve = cell_shm_unreserve,

@@ -112,6 +112,14 @@ struct cell_conn_ops {
     uint8_t *(*place)(struct cell_conn *c, const struct cell_frame *f, uint32_t fixed);
     void (*commit)(struct cell_conn *c, uint8_t *place, const struct cell_frame *f, uint32_t fixed, bool more);
     bool (*recv_brief)(struct cell_conn *c, struct cell_received *r, uint64_t small[CELL_SMALL_MESSAGE / 8]);
+    /*
+     * For a thread that receives from many connections. Both NULL: there is only readable.
+     * glance: whether a frame is there, without a system call, and without being told of one later. What only the
+     * socket says, as that the peer is gone, it does not see.
+     * arm: readable without a look at the socket, for who polls `fd` anyway and asks readable when it can be read.
+     */
+    bool (*glance)(struct cell_conn *c);
+    bool (*arm)(struct cell_conn *c);
     /* send takes from `memory` what it holds until the peer has taken it; then it may return CELL_RESOURCE_EXHAUSTED,
      * when nothing was sent and the connection goes on. */
     bool counts_sent;

@@ -101,6 +101,36 @@ TEST(a_flush_makes_the_descriptor_readable)
     close_ends(&x);
 }
 
+/* For one thread that receives from many connections. */
+TEST(a_frame_is_seen_at_a_glance_and_who_has_armed_is_told)
+{
+    struct ends x;
+    REQUIRE(open_ends(&x, 4096));
+    const struct cell_conn_ops *ops = cell_conn_ops(x.server);
+    CHECK((ops->glance == NULL) == (ops->arm == NULL));
+    struct pollfd p = {.fd = cell_conn_fd(x.server), .events = POLLIN};
+    for (uint32_t i = 0; ops->glance && i < 3; i++) {
+        CHECK(!ops->glance(x.server));
+        CHECK(send_seeded(x.client, i, 64, deadline_in(60000)) == CELL_OK);
+        CHECK(ops->glance(x.server)); /* nobody had to be told */
+        CHECK(ops->arm(x.server));
+        CHECK(recv_seeded(x.server, i, 64, 0) == CELL_OK);
+        CHECK(!ops->arm(x.server) && !ops->arm(x.server) && !ops->glance(x.server));
+        CHECK(send_seeded(x.client, i, 64, deadline_in(60000)) == CELL_OK);
+        CHECK(poll(&p, 1, 60000) == 1);
+        CHECK(cell_conn_readable(x.server));
+        CHECK(recv_seeded(x.server, i, 64, 0) == CELL_OK);
+    }
+    if (ops->glance) {
+        CHECK(!ops->arm(x.server));
+        cell_conn_close(x.client);
+        x.client = NULL;
+        CHECK(poll(&p, 1, 60000) == 1);
+        CHECK(cell_conn_readable(x.server)); /* the end */
+    }
+    close_ends(&x);
+}
+
 /* A sender that never flushes gets along, as long as the other side receives. */
 TEST(what_does_not_fit_is_sent_without_a_flush)
 {

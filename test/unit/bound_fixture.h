@@ -160,7 +160,7 @@ static UNUSED int invoke_row(cell_ctx *c, const struct cell_method *method, void
     return r;
 }
 
-static const struct cell_bound_ops row_ops = {bind_row, invoke_row, unbind_row};
+static const struct cell_bound_ops row_ops = {bind_row, invoke_row, unbind_row, NULL, NULL, NULL};
 
 /* A server that takes bindings; started, unless its only client is in this process. */
 static UNUSED void bound_setup(struct demo_server *d, bool run)
@@ -169,7 +169,8 @@ static UNUSED void bound_setup(struct demo_server *d, bool run)
     memset(&seen, 0, sizeof(seen));
     sem_init(&seen.binding, 0, 0);
     free(embed_schema(&rows, row_fingerprint));
-    d->options.bound = &row_ops;
+    if (!d->options.bound)
+        d->options.bound = &row_ops;
     d->options.user = (void *)(uintptr_t)"the user";
     demo_new(d);
     seen.server = d->server;

@@ -1,80 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // LIBS: cell_postgres_sanitized
 /* The pool against a real database: threads, failures, cancelled and slow statements, lost connections. */
-#include "pg_fixture.h"
+#include "pg_run.h"
 #include "postgres/connect.h"
-#include "postgres/pool.h"
-#include "test.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
-
-static const struct pg_patience forever = {UINT64_MAX, NULL, NULL};
-
-static const char *url(void)
-{
-    static const char *made;
-
-    if (!made)
-        made = pg_fixture(NULL);
-    return made;
-}
-
-static struct pg_pool *open_slow_pool(uint32_t connections, uint32_t slow_ms)
-{
-    const struct pg_pool_options options = {
-        .conninfo = url(), .connections = connections, .statements = 16, .slow_ms = slow_ms, .share_commits = true};
-    struct pg_failure f;
-    struct pg_pool *pool = NULL;
-
-    if (pg_pool_open(&options, &pool, &f) < 0) {
-        printf("%s\n", f.text);
-        exit(1);
-    }
-    return pool;
-}
-
-static struct pg_pool *open_pool(uint32_t connections) { return open_slow_pool(connections, 0); }
-
-/* Runs a statement with one int4 parameter. */
-static int run_int(struct pg_pool *pool, struct pg_link *link, struct pg_prepared *s, int32_t value, unsigned flags,
-                   const struct pg_patience *patience, PGresult **result, struct pg_failure *f)
-{
-    uint32_t wire = htonl((uint32_t)value);
-    const char *values[] = {(const char *)&wire};
-    const int lengths[] = {4}, formats[] = {1};
-
-    return pg_pool_run(pool, link, s, &(struct pg_values){values, lengths, formats}, flags, patience, result, f);
-}
-
-static int32_t int_of(const PGresult *result)
-{
-    uint32_t wire;
-
-    if (PQntuples(result) != 1 || PQgetlength(result, 0, 0) != 4)
-        return -1;
-    memcpy(&wire, PQgetvalue(result, 0, 0), 4);
-    return (int32_t)ntohl(wire);
-}
-
-static void execute(struct pg_pool *pool, const char *sql)
-{
-    struct pg_link *link = NULL;
-    struct pg_failure f = {0};
-
-    if (pg_pool_pin(pool, &forever, &link, &f) < 0 || pg_link_exec(link, sql, &forever, NULL, &f) < 0) {
-        printf("%s: %s\n", sql, f.text);
-        exit(1);
-    }
-    pg_pool_unpin(pool, link, true);
-}
-
-static struct pg_prepared *prepare(struct pg_pool *pool, const char *sql)
-{
-    return pg_prepared_new(pool, sql, (const Oid[]){23}, 1);
-}
 
 TEST(a_statement_alone_is_sent_once_and_prepared_once)
 {

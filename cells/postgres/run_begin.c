@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Single statements that no thread waits for. Whoever has their result ends the call. */
+#include "statement_impl.h"
+
+struct begun {
+    struct pg_statement *s;
+    cell_ctx *c;
+    void *const *out;
+    struct cell_later *later;
+    struct pg_parameters p;
+    struct pg_run *run; /* when it is to go on in a thread */
+};
+
+/* By a thread of the pool: the result, or the beginning of a wait elsewhere. */
+static void ended(void *user, struct pg_run *run, PGresult *result)
+{
+    struct begun *b = user;
+    struct pg_failure f = {0};
+
+    if (!result) {
+        b->run = run;
+        cell_later_resume(b->later, b);
+        return;
+    }
+    ExecStatusType status = PQresultStatus(result);
+    int r = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK ? pg_take_result(b->s, b->c, result, b->out, &f)
+                                                                    : pg_fail_result(&f, result);
+    PQclear(result);
+    pg_parameters_free(&b->p);
+    cell_later_finish(b->later, r < 0 ? pg_answer_failure(b->c, &f) : r);
+}
+
+bool pg_statement_begin(struct pg_statement *s, cell_ctx *c, const void *in, void *const *out, struct cell_later *later)
+{
+    struct pg_failure f;
+    bool from_start = false;
+
+    if (!pg_statement_is_single(s) || (s->first && pg_statement_from_start(s, in, &from_start, &f) < 0))
+        return false;
+    struct begun *b = cell_ctx_alloc(c, sizeof(*b));
+    s = from_start ? s->first : s;
+    if (!b || pg_parameters_make(s, c, &b->p, &f) < 0)
+        return false;
+    b->s = s;
+    b->c = c;
+    b->out = out;
+    b->later = later;
+    const struct pg_values values = {b->p.values, b->p.lengths, b->p.formats};
+    if (pg_parameters_fill(s, &b->p, in, NULL, &f) >= 0 &&
+        pg_pool_begin(s->pool, s->prepared, &values, s->flags, pg_patience_of(c).until_ns, ended, b))
+        return true;
+    pg_parameters_free(&b->p);
+    return false;
+}
+
+int pg_statement_resume(cell_ctx *c, void *state, struct pg_failure *f)
+{
+    struct begun *b = state;
+    struct pg_patience patience = pg_patience_of(c);
+    PGresult *result = NULL;
+    int r = pg_pool_go_on(b->run, &patience, &result, f);
+
+    if (r >= 0)
+        r = pg_take_result(b->s, c, result, b->out, f);
+    PQclear(result);
+    pg_parameters_free(&b->p);
+    return r;
+}

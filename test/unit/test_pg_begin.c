@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+// LIBS: cell_postgres_sanitized
+/* Statements that nobody waits for, unless they take long or fail. */
+#include "pg_run.h"
+
+#include <semaphore.h>
+#include <time.h>
+
+static uint64_t now_of_clock(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+struct begun {
+    sem_t done;
+    struct pg_run *run; /* it has to go on */
+    PGresult *result;
+    uint32_t wire;
+    const char *values[1];
+};
+
+static void note_end(void *user, struct pg_run *run, PGresult *result)
+{
+    struct begun *b = user;
+
+    b->result = result;
+    b->run = result ? NULL : run;
+    sem_post(&b->done);
+}
+
+static bool begin_int(struct pg_pool *pool, struct pg_prepared *s, int32_t value, unsigned flags, uint64_t until_ns,
+                      struct begun *b)
+{
+    static const int four[] = {4}, one[] = {1};
+
+    *b = (struct begun){.wire = htonl((uint32_t)value)};
+    b->values[0] = (const char *)&b->wire;
+    sem_init(&b->done, 0, 0);
+    return pg_pool_begin(pool, s, &(struct pg_values){b->values, four, one}, flags, until_ns, note_end, b);
+}
+
+static void wait_end(struct begun *b)
+{
+    while (sem_wait(&b->done) < 0)
+        continue;
+    sem_destroy(&b->done);
+}
+
+TEST(statements_that_were_begun_are_sent_together_and_end_by_themselves)
+{
+    if (!url())
+        return;
+    struct pg_pool *pool = open_pool(1);
+    struct pg_prepared *s = prepare(pool, "SELECT $1 + 1"), *bad = prepare(pool, "SELECT 1 / $1");
+    struct pg_pool_counters before, after;
+    struct begun b[20];
+    struct pg_failure f;
+    PGresult *result = NULL;
+
+    CHECK(!begin_int(pool, s, 1, PG_RUN_RETRY, UINT64_MAX, &b[0])); /* not connected yet */
+    CHECK(run_int(pool, NULL, s, 1, PG_RUN_RETRY, &forever, &result, &f) == CELL_OK);
+    PQclear(result);
+    pg_pool_count(pool, &before);
+    for (int i = 0; i < 20; i++)
+        CHECK(begin_int(pool, s, i, PG_RUN_RETRY, UINT64_MAX, &b[i]));
+    pg_pool_flush(pool);
+    for (int i = 0; i < 20; i++) {
+        wait_end(&b[i]);
+        CHECK(b[i].result && int_of(b[i].result) == i + 1);
+        PQclear(b[i].result);
+    }
+    pg_pool_count(pool, &after);
+    CHECK(after.runs - before.runs == 20 && after.sends - before.sends == 1);
+    /* One that fails concerns nobody else; one that somebody waits for comes in between. */
+    CHECK(begin_int(pool, bad, 0, PG_RUN_RETRY, UINT64_MAX, &b[0]));
+    CHECK(begin_int(pool, s, 5, PG_RUN_RETRY, UINT64_MAX, &b[1]));
+    pg_pool_flush(pool);
+    CHECK(run_int(pool, NULL, s, 7, PG_RUN_RETRY, &forever, &result, &f) == CELL_OK && int_of(result) == 8);
+    PQclear(result);
+    wait_end(&b[0]);
+    CHECK(b[0].result && PQresultStatus(b[0].result) == PGRES_FATAL_ERROR);
+    wait_end(&b[1]);
+    if (b[1].run) /* it was rolled back with the other: executed again by who can wait */
+        CHECK(pg_pool_go_on(b[1].run, &forever, &b[1].result, &f) == CELL_OK);
+    CHECK(int_of(b[1].result) == 6);
+    PQclear(b[0].result);
+    PQclear(b[1].result);
+    pg_prepared_free(s);
+    pg_prepared_free(bad);
+    pg_pool_close(pool);
+}
+
+TEST(a_statement_that_was_begun_and_takes_long_goes_on_with_somebody_who_waits)
+{
+    if (!url())
+        return;
+    struct pg_pool *pool = open_pool(2);
+    struct pg_prepared *s = prepare(pool, "SELECT CASE WHEN $1 > 0 THEN (SELECT $1 FROM pg_sleep(0.1)) ELSE $1 END"),
+                       *long_one = prepare(pool, "SELECT $1 FROM pg_sleep(60)");
+    struct begun b;
+    struct pg_failure f;
+    PGresult *result = NULL;
+
+    for (int i = 0; i < 20; i++) { /* so that its average is short */
+        CHECK(run_int(pool, NULL, s, 0, PG_RUN_RETRY, &forever, &result, &f) == CELL_OK);
+        PQclear(result);
+    }
+    CHECK(begin_int(pool, s, 3, PG_RUN_WRITE, UINT64_MAX, &b));
+    pg_pool_flush(pool);
+    wait_end(&b);
+    CHECK(!b.result && b.run);
+    CHECK(pg_pool_go_on(b.run, &forever, &b.result, &f) == CELL_OK && int_of(b.result) == 3);
+    PQclear(b.result);
+    const struct pg_patience soon = {now_of_clock() + 50000000, NULL, NULL};
+    CHECK(begin_int(pool, long_one, 1, PG_RUN_WRITE, soon.until_ns, &b));
+    pg_pool_flush(pool);
+    wait_end(&b);
+    CHECK(!b.result && b.run && pg_pool_go_on(b.run, &soon, &b.result, &f) == CELL_DEADLINE_EXCEEDED);
+    pg_prepared_free(s);
+    pg_prepared_free(long_one);
+    pg_pool_close(pool);
+}
+
+TEST(a_write_that_was_begun_and_ends_its_connection_goes_on_as_any_other)
+{
+    if (!url())
+        return;
+    struct pg_pool *pool = open_pool(1);
+    struct pg_prepared *s = prepare(pool, "INSERT INTO begun SELECT $1 FROM pg_terminate_backend(pg_backend_pid())"),
+                       *ask = prepare(pool, "SELECT $1 + count(*)::int4 FROM begun");
+    struct begun b;
+    struct pg_failure f;
+    PGresult *result = NULL;
+
+    execute(pool, "CREATE TABLE begun (i int4)");
+    CHECK(run_int(pool, NULL, ask, 1, PG_RUN_RETRY, &forever, &result, &f) == CELL_OK);
+    PQclear(result);
+    CHECK(begin_int(pool, s, 1, PG_RUN_WRITE, UINT64_MAX, &b));
+    pg_pool_flush(pool);
+    wait_end(&b);
+    CHECK(!b.result && b.run && pg_pool_go_on(b.run, &forever, &b.result, &f) == CELL_UNAVAILABLE);
+    /* The server said each time that nothing was stored. */
+    CHECK(run_int(pool, NULL, ask, 4, PG_RUN_RETRY, &forever, &result, &f) == CELL_OK && int_of(result) == 4);
+    PQclear(result);
+    execute(pool, "DROP TABLE begun");
+    pg_prepared_free(s);
+    pg_prepared_free(ask);
+    pg_pool_close(pool);
+}

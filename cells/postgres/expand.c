@@ -245,7 +245,7 @@ int pg_expand(cell_ctx *c, cell_str request, cell_str *document)
         r = expand_table(conn, root, deadline_ms, &answer, &f);
     else if (r >= 0)
         r = expand_query(s, conn, root, deadline_ms, &answer, &f);
-    pg_lease_give(&s->leases, conn);
+    r = pg_lease_give(&s->leases, conn, r, &f);
     json_decref(root);
     return r < 0 ? pg_answer_failure(c, &f) : pg_answer_json(c, answer, document);
 }
@@ -259,7 +259,7 @@ int pg_state_token(struct pg_service *s, int64_t deadline_ms, char token[PG_TOKE
 
     if (r >= 0)
         r = pg_catalog_state(conn, state, f);
-    pg_lease_give(&s->leases, conn);
+    r = pg_lease_give(&s->leases, conn, r, f);
     if (r >= 0)
         snprintf(token, PG_TOKEN_SIZE, "%s.%s", state, pg_policy_name(s->policy));
     return r;

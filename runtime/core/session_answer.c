@@ -2,6 +2,7 @@
 /* The questions of a compilation, and what is kept of the answers to them. */
 #include <stdlib.h>
 
+#include "core/schema_impl.h"
 #include "core/session_parts.h"
 
 #define MAX_ANSWERS 4000u
@@ -136,12 +137,22 @@ int cell_session_ask_expand(struct cell_session *s, struct known_cell *c, struct
 
 /* ---- what is kept ---- */
 
+void cell_session_learn_content(struct asked *a, const struct cell_expansion *x)
+{
+    bool silent = !x->ndiagnostics && !x->plan.id && !x->depends;
+    bool declares =
+        x->content->nconstants || x->content->nmethods || x->content->ntypes > cell_declared_count(x->content);
+    a->content[0] = '\0';
+    if (silent && declares)
+        memcpy(a->content, x->content->fingerprint, sizeof(a->content));
+}
+
 char *cell_session_kept(struct cell_session *s, const struct known_cell *c, const struct asked *a, bool any,
-                        size_t *len)
+                        char content[CELL_FINGERPRINT_LEN + 1], size_t *len)
 {
     if (!a->hash[0] || (!any && c->has_state != STATE_KNOWN))
         return NULL;
-    return cell_store_answer(&s->store, c->pub.name, a->hash, any ? NULL : c->pub.fingerprint, c->state, len);
+    return cell_store_answer(&s->store, c->pub.name, a->hash, any ? NULL : c->pub.fingerprint, c->state, content, len);
 }
 
 /* Whether what the cell has answered since the state was asked can be told to be of that state. */
@@ -161,7 +172,7 @@ static bool settle_cell(struct cell_session *s, struct known_cell *c)
     const char *state = state_held(s, c) ? c->state : NULL;
     for (struct asked *a = c->asked; a; a = a->next)
         if (a->document && a->hash[0]) {
-            cell_store_keep_answer(&s->store, c->pub.name, a->hash, c->pub.fingerprint, state, a->document,
+            cell_store_keep_answer(&s->store, c->pub.name, a->hash, c->pub.fingerprint, state, a->content, a->document,
                                    a->document_len, &added);
             a->document = NULL;
         }

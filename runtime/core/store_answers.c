@@ -2,12 +2,13 @@
 /*
  * .cell/answers: what cells answered, a file a question:
  *
- *     cell.answer/1 FINGERPRINT STATE
+ *     cell.answer/2 FINGERPRINT STATE CONTENT
  *     the document
  *     checksum of all before, 16 hex digits
  *
- * STATE is '?' for an answer that may be shown, but not be built with. A file's times say when it was used last, to a
- * day.
+ * STATE is '?' for an answer that may be shown, but not be built with. CONTENT is the fingerprint of what it declares,
+ * '-' for an answer that does or says something else: it must be parsed. A file's times say when it was used last, to a
+ * day. The format has another number whenever fingerprints are computed in another way, or documents checked.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -21,10 +22,11 @@
 #include "core/store.h"
 #include "wire/limits.h"
 
-#define FORMAT "cell.answer/1"
+#define FORMAT "cell.answer/2"
 #define NO_STATE "?"
+#define NO_CONTENT "-"
 #define SUM_LEN 18u /* "\n", 16 digits, "\n" */
-#define HEAD_MAX (sizeof(FORMAT) + CELL_FINGERPRINT_LEN + CELL_STATE_MAX + 4)
+#define HEAD_MAX (sizeof(FORMAT) + 2 * CELL_FINGERPRINT_LEN + CELL_STATE_MAX + 4)
 #define DAY_S 86400
 
 static char *answer_path(struct cell_store *s, const char *name, const char *hash)
@@ -60,8 +62,23 @@ static void mark_used(const char *path)
         utimensat(AT_FDCWD, path, NULL, 0);
 }
 
+/* The last word of the head; false when there is none of that form. */
+static bool read_content(const char *text, size_t head, char content[CELL_FINGERPRINT_LEN + 1])
+{
+    const char *line = text + head - 1, *word = memrchr(text, ' ', head);
+    size_t len = word ? (size_t)(line - ++word) : 0;
+    content[0] = '\0';
+    if (len == strlen(NO_CONTENT) && memcmp(word, NO_CONTENT, len) == 0)
+        return true;
+    if (len != CELL_FINGERPRINT_LEN || strspn(word, "0123456789abcdef") != len)
+        return false;
+    memcpy(content, word, len);
+    content[len] = '\0';
+    return true;
+}
+
 char *cell_store_answer(struct cell_store *s, const char *name, const char *hash, const char *fingerprint,
-                        const char *state, size_t *len)
+                        const char *state, char content[CELL_FINGERPRINT_LEN + 1], size_t *len)
 {
     char *text = NULL, head[HEAD_MAX + 1];
     size_t whole = 0;
@@ -69,8 +86,11 @@ char *cell_store_answer(struct cell_store *s, const char *name, const char *hash
     if (!path || cell_file_read(path, CELL_MAX_COMPILE_REPLY + HEAD_MAX + SUM_LEN, &text, &whole, NULL) < 0)
         return NULL;
     size_t begin = check_whole(text, whole);
+    if (begin && !read_content(text, begin, content))
+        begin = 0;
     if (begin && fingerprint) {
-        int n = snprintf(head, sizeof(head), FORMAT " %s %s\n", fingerprint, state ? state : "");
+        const char *word = content[0] ? content : NO_CONTENT;
+        int n = snprintf(head, sizeof(head), FORMAT " %s %s %s\n", fingerprint, state ? state : "", word);
         if (!state || (size_t)n != begin || memcmp(text, head, begin) != 0)
             begin = 0;
     }
@@ -95,13 +115,14 @@ static bool holds(const char *path, const struct cell_buffer *text, bool *there)
 }
 
 void cell_store_keep_answer(struct cell_store *s, const char *name, const char *hash, const char *fingerprint,
-                            const char *state, const char *document, size_t len, bool *added)
+                            const char *state, const char *content, const char *document, size_t len, bool *added)
 {
     struct cell_buffer b = {0};
     char sum[SUM_LEN + 1];
     bool there = false;
     const char *path = answer_path(s, name, hash);
-    cell_buffer_printf(&b, FORMAT " %s %s\n", fingerprint, state ? state : NO_STATE);
+    cell_buffer_printf(&b, FORMAT " %s %s %s\n", fingerprint, state ? state : NO_STATE,
+                       content[0] ? content : NO_CONTENT);
     cell_buffer_append(&b, document, len);
     if (path && cell_buffer_ok(&b)) {
         put_sum(b.data, b.len, sum);

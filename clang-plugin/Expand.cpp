@@ -23,10 +23,12 @@ using namespace clang;
 namespace
 {
 
-struct ExpansionDelete {
-    void operator()(cell_expansion *x) const { cell_expansion_free(x); }
+struct Answer : session_answer {
+    Answer() : session_answer() {}
+    ~Answer() { cell_expansion_free(x); }
+    Answer(const Answer &) = delete;
+    Answer &operator=(const Answer &) = delete;
 };
-using Expansion = std::unique_ptr<cell_expansion, ExpansionDelete>;
 
 enum class Target { Struct, Enum, Function, Variable, Other }; /* as the messages select them */
 
@@ -103,9 +105,9 @@ class Expander
     bool showDiagnostics(const cell_expansion *x);
     void tellStale();
     std::string unitName();
-    std::string textKey(const cell_schema *content, const std::string &unit);
+    std::string textKey(const char *content, const cell_schema *declared, const std::string &unit);
     bool render(const cell_schema *content, const std::string &unit, const std::string &path);
-    bool inject(cell_expansion *x, InjectAt at);
+    bool inject(session_answer &answer, const cell_schema *declared, InjectAt at);
     SourceLocation loc() const { return a->getLocation(); }
 
     PluginState &state;
@@ -258,12 +260,12 @@ std::string Expander::unitName()
 }
 
 /* Everything that the text depends on. When a text of that key exists, none is made. */
-std::string Expander::textKey(const cell_schema *content, const std::string &unit)
+std::string Expander::textKey(const char *content, const cell_schema *declared, const std::string &unit)
 {
-    std::string key = "expansion " CELL_RENDER_VERSION "\n" + unit + "\n" + content->fingerprint + "\n" +
+    std::string key = "expansion " CELL_RENDER_VERSION "\n" + unit + "\n" + content + "\n" +
                       (request.cplusplus ? "c++\n" : "c\n") + request.location + "\n";
-    for (uint32_t i = 0; i < content->ntypes && content->types[i].declared; i++)
-        key += std::string(content->types[i].name) + "\n"; /* not in its fingerprint */
+    for (uint32_t i = 0; i < declared->ntypes; i++)
+        key += std::string(declared->types[i].name) + "\n"; /* not in its fingerprint */
     return key;
 }
 
@@ -287,26 +289,40 @@ bool Expander::render(const cell_schema *content, const std::string &unit, const
     return r >= 0;
 }
 
-bool Expander::inject(cell_expansion *x, InjectAt at)
+bool declaresAny(const cell_schema *content)
 {
-    cell_schema *content = x->content;
     bool own = content->nconstants || content->nmethods;
     for (uint32_t i = 0; i < content->ntypes; i++)
         own |= !content->types[i].declared;
-    if (!own)
+    return own;
+}
+
+bool Expander::inject(session_answer &answer, const cell_schema *declared, InjectAt at)
+{
+    if (answer.x && !declaresAny(answer.x->content))
         return true;
     std::string unit = unitName();
-    content->cell = cell->name;
+    cell_session *session = state.session(loc());
+    const char *content = answer.x ? answer.x->content->fingerprint : answer.content;
     char *found = nullptr;
     bool exists = false;
-    int r = cell_session_inject_path(state.session(loc()), cell->name, textKey(content, unit).c_str(), &found, &exists);
+    int r = cell_session_inject_path(session, cell->name, textKey(content, declared, unit).c_str(), &found, &exists);
     std::string path = r < 0 ? "" : found;
     free(found);
-    if (r >= 0 && !exists && !render(content, unit, path))
-        return false;
-    if (r < 0)
+    if (r < 0) {
         cellReport(state.diags(), loc(), CellDiag::InjectStore) << cell->name << cell_status_text(r);
-    return r >= 0 && cellInjectFile(state, cell->name, path, loc(), at);
+        return false;
+    }
+    cell_error e = {};
+    if (!exists && cell_session_parse_answer(session, cell, declared, &answer, &e) < 0) {
+        cellReport(state.diags(), loc(), CellDiag::ExpandFailed) << cell->name << cellPrintable(e.text);
+        return false;
+    }
+    if (!exists)
+        answer.x->content->cell = cell->name;
+    if (!exists && !render(answer.x->content, unit, path))
+        return false;
+    return cellInjectFile(state, cell->name, path, loc(), at);
 }
 
 void Expander::begin(StringRef verbName)
@@ -343,7 +359,7 @@ bool Expander::answered(StringRef verbName, InjectAt at)
 {
     cell_session *session = state.session(loc());
     cell_error e = {};
-    const cell_schema *schema = cell_session_schema(session, cell, &e);
+    const cell_schema *schema = cell_session_verbs(session, cell, &e);
     if (!schema) {
         cellReport(state.diags(), loc(), CellDiag::SchemaUnusable) << cell->name << cellPrintable(e.text);
         return false;
@@ -363,20 +379,23 @@ bool Expander::answered(StringRef verbName, InjectAt at)
         return false;
     std::string json = cellRequestJson(request);
     reader.finish(); /* now `own` holds the types that the answer may use */
-    cell_expansion *answer = nullptr;
+    Answer answer;
     uint32_t planned = cell_session_planned(cell);
-    if (cell_session_expand(session, cell, json.data(), json.size(), own.get(), &answer, &e) < 0) {
+    if (cell_session_answer(session, cell, json.data(), json.size(), own.get(), &answer, &e) < 0) {
         cellReport(state.diags(), loc(), CellDiag::ExpandFailed) << cell->name << cellPrintable(e.text);
         return false;
     }
-    Expansion x(answer);
     tellStale();
     if (cell->answer_differs)
         cellReport(state.diags(), loc(), CellDiag::AnswerChanged) << cell->name << verb->name;
-    good = showDiagnostics(x.get());
-    if (cell_session_planned(cell) > planned)
-        cellPlanned(state, cell, places, x->plan);
-    if (!good || x->depends || !inject(x.get(), at))
+    if (answer.x) {
+        good = showDiagnostics(answer.x);
+        if (cell_session_planned(cell) > planned)
+            cellPlanned(state, cell, places, answer.x->plan);
+        if (!good || answer.x->depends)
+            return false;
+    }
+    if (!inject(answer, own.get(), at))
         return false;
     if (const auto *record = dyn_cast<RecordDecl>(d))
         state.declared.insert({record, cell});

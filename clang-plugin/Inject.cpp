@@ -65,6 +65,7 @@ bool lexFile(PluginState &state, FileID file, std::vector<Token> &tokens, std::v
     auto buffer = state.sources().getBufferOrNone(file);
     if (!buffer)
         return false;
+    tokens.swap(state.spare);
     tokens.reserve(buffer->getBufferSize() / 4); /* touched only as far as it is used; growing would copy it all */
     Lexer lexer(file, *buffer, state.sources(), pp.getLangOpts());
     lexer.SetCommentRetentionState(true);
@@ -96,13 +97,12 @@ void addComments(PluginState &state, const std::vector<SourceRange> &comments)
     }
 }
 
-/* The preprocessor reads them where they are: they are kept as long as the unit. */
+/* The preprocessor reads them where they are. */
 void enterTokens(PluginState &state, std::vector<Token> tokens, bool macros)
 {
-    if (tokens.empty())
-        return;
     state.streams.push_back(std::move(tokens));
-    state.pp.EnterTokenStream(state.streams.back(), !macros, /*IsReinject=*/true);
+    if (!state.streams.back().empty())
+        state.pp.EnterTokenStream(state.streams.back(), !macros, /*IsReinject=*/true);
 }
 
 } // namespace
@@ -181,6 +181,7 @@ bool cellInjectFile(PluginState &state, StringRef cell, StringRef path, SourceLo
     state.saved.push_back(cellSuspendPragmas(state));
     enterTokens(state, std::move(end), true);
     enterTokens(state, std::move(tokens), false);
+    state.texts.push_back(std::prev(state.streams.end()));
     if (at == InjectAt::Declaration)
         state.parser()->ConsumeAnyToken();
     return true;
@@ -241,4 +242,9 @@ void cellEndInjection(PluginState &state)
         return;
     cellResumePragmas(state, *state.saved.back());
     state.saved.pop_back();
+    /* Its last token was read before the pragma that this is the handler of. */
+    state.spare = std::move(*state.texts.back());
+    state.spare.clear();
+    state.streams.erase(state.texts.back());
+    state.texts.pop_back();
 }

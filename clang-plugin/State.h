@@ -104,6 +104,9 @@ struct PluginState {
     std::shared_ptr<struct DriftErrorsLink> driftErrors; /* DriftErrors.cpp's own */
     bool driftSource = false;                            /* Drift.h's typo source is installed */
 
+    std::vector<std::list<std::vector<clang::Token>>::iterator> texts; /* of `streams`, one for each of `saved` */
+    std::vector<clang::Token> spare;                                   /* memory of one that was parsed, for the next */
+
     ProvideStatePtr provide;                    /* Provide.h's own */
     std::shared_ptr<VerbWatchers> verbWatchers; /* none before there is one to watch for */
 

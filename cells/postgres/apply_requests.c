@@ -211,10 +211,8 @@ static int work_on(struct work *w, struct pg_failure *f)
 {
     int r = pg_lease_take(&w->service->migrations, w->options.deadline_ms, &w->conn, f);
 
-    if (r < 0 || nothing_to_do(w)) {
-        pg_lease_give(&w->service->migrations, w->conn);
-        return r;
-    }
+    if (r < 0 || nothing_to_do(w))
+        return pg_lease_give(&w->service->migrations, w->conn, r, f);
     r = pg_policy_of_database(w->conn, &w->options.policy, f);
     if (r >= 0)
         r = pg_migration_begin(w->conn, &w->options, f);
@@ -222,8 +220,7 @@ static int work_on(struct work *w, struct pg_failure *f)
         r = do_all(w, f);
         pg_migration_end(w->conn);
     }
-    pg_lease_give(&w->service->migrations, w->conn);
-    return r;
+    return pg_lease_give(&w->service->migrations, w->conn, r, f);
 }
 
 static json_t *make_reply(struct work *w)

@@ -256,7 +256,7 @@ int pg_expand(cell_ctx *c, cell_str request, cell_str *document)
         r = expand_table(conn, root, &known, deadline_ms, &answer, &f);
     else if (r >= 0)
         r = expand_query(s, conn, root, &known, deadline_ms, &answer, &f);
-    pg_lease_give(&s->leases, conn);
+    r = pg_lease_give(&s->leases, conn, r, &f);
     pg_records_give(&s->records, recorded);
     json_decref(root);
     return r < 0 ? pg_answer_failure(c, &f) : pg_answer_json(c, answer, document);
@@ -275,7 +275,7 @@ int pg_state_token(cell_ctx *c, int64_t deadline_ms, char token[PG_TOKEN_SIZE], 
         r = pg_lease_take(&s->leases, deadline_ms, &conn, f);
     if (r >= 0)
         r = pg_catalog_state(conn, state, f);
-    pg_lease_give(&s->leases, conn);
+    r = pg_lease_give(&s->leases, conn, r, f);
     if (r >= 0)
         snprintf(token, PG_TOKEN_SIZE, "%s.%s.%.16s", state, pg_policy_name(s->policy), recorded->digest);
     pg_records_give(&s->records, recorded);

@@ -75,7 +75,7 @@ int postgres_history(cell_ctx *c, cell_str table, uint32_t limit, postgres_steps
     int r = pg_lease_take(&s->leases, pg_deadline_of(c), &conn, &f);
     if (r >= 0)
         r = pg_query(conn, history, 2, params, &result, &f);
-    pg_lease_give(&s->leases, conn);
+    r = pg_lease_give(&s->leases, conn, r, &f);
     /* Nothing was ever done here. */
     if (r < 0 && strcmp(f.sqlstate, "42P01") == 0)
         *steps = (postgres_steps){NULL, 0};
@@ -113,7 +113,7 @@ int postgres_drift(cell_ctx *c, postgres_drift_list *drift)
 
     if (r >= 0)
         r = pg_drift_read(conn, &arena, &found, &f);
-    pg_lease_give(&s->leases, conn);
+    r = pg_lease_give(&s->leases, conn, r, &f);
     r = r < 0 ? pg_answer_failure(c, &f) : give_drift(c, &found, drift);
     pg_arena_free(&arena);
     return r;
@@ -177,6 +177,6 @@ int postgres_settle(cell_ctx *c, cell_str table, cell_str name, enum postgres_se
         r = settle_all(conn, &o, table, name, (enum pg_settlement)how, loses, &f);
         pg_migration_end(conn);
     }
-    pg_lease_give(&s->migrations, conn);
+    r = pg_lease_give(&s->migrations, conn, r, &f);
     return r < 0 ? pg_answer_failure(c, &f) : r;
 }

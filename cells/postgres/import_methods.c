@@ -51,7 +51,7 @@ int postgres_import(cell_ctx *c, cell_str schema, cell_list_str tables, bool row
     int r = pg_lease_take(&s->leases, deadline_ms, &conn, &f);
     if (r >= 0)
         r = pg_import_schema(conn, wanted, names, (uint32_t)tables.len, rows, deadline_ms, &import, &f);
-    pg_lease_give(&s->leases, conn);
+    r = pg_lease_give(&s->leases, conn, r, &f);
     if (r < 0)
         return pg_answer_failure(c, &f);
     r = give(c, import, header);

@@ -23,16 +23,27 @@ const char pg_query_verbs[] =
     "{\"name\": \"query_file\", \"on\": [\"enum\"], \"doc\": \"The same with the statement in a file.\", "
     "\"args\": [{\"name\": \"name\", \"type\": \"string\", \"required\": true}, "
     "{\"name\": \"sql\", \"type\": \"file\", \"required\": true}, "
+    "{\"name\": \"parameters\", \"type\": \"string\", \"default\": \"\"}]}, "
+    "{\"name\": \"query_one_file\", \"on\": [\"enum\"], \"doc\": \"The same with at most one row, as an out "
+    "parameter.\", "
+    "\"args\": [{\"name\": \"name\", \"type\": \"string\", \"required\": true}, "
+    "{\"name\": \"sql\", \"type\": \"file\", \"required\": true}, "
     "{\"name\": \"parameters\", \"type\": \"string\", \"default\": \"\"}]}";
+
+static bool is_one_of(const char *verb, const char *const verbs[2])
+{
+    return strcmp(verb, verbs[0]) == 0 || strcmp(verb, verbs[1]) == 0;
+}
 
 int pg_query_from_request(const json_t *request, struct pg_query *query, struct pg_failure *f)
 {
+    static const char *const all[] = {"query", "query_file"}, *const one[] = {"query_one", "query_one_file"};
     const json_t *annotation = json_object_get(request, "annotation"), *args = json_object_get(annotation, "args");
     const char *verb = json_string_value(json_object_get(annotation, "verb"));
     struct pg_query q = {json_string_value(json_array_get(args, 0)), json_string_value(json_array_get(args, 1)),
-                         json_string_value(json_array_get(args, 2)), verb && strcmp(verb, "query_one") == 0};
+                         json_string_value(json_array_get(args, 2)), verb && is_one_of(verb, one)};
 
-    if (!verb || (strcmp(verb, "query") != 0 && strcmp(verb, "query_one") != 0 && strcmp(verb, "query_file") != 0))
+    if (!verb || (!q.one && !is_one_of(verb, all)))
         return pg_fail(f, CELL_NOT_FOUND, "this is no query");
     if (!q.name || !q.sql)
         return pg_fail(f, CELL_INVALID_ARGUMENT, "a query has a name and a statement");

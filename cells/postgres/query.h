@@ -75,7 +75,8 @@ struct pg_query_check {
 int pg_query_expand(PGconn *conn, const struct pg_query *query, const struct pg_query_check *check, json_t **document,
                     struct pg_failure *f);
 
-/* The verbs query, query_one and query_file, as members of a schema's "verbs": JSON objects with commas between. */
+/* The verbs query, query_one, query_file and query_one_file, as members of a schema's "verbs": JSON objects with commas
+ * between. */
 extern const char pg_query_verbs[];
 
 /*

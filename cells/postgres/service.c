@@ -80,8 +80,9 @@ int pg_service_open(const struct pg_service_options *options, struct pg_service 
     }
     s->target = (struct pg_target){s->conninfo, NULL};
     s->scan_rows = options->scan_rows;
-    pg_leases_init(&s->leases, &s->target);
-    pg_leases_init(&s->migrations, options->migrate_url ? &(struct pg_target){options->migrate_url, NULL} : &s->target);
+    pg_leases_init(&s->leases, &s->target, true);
+    pg_leases_init(&s->migrations, options->migrate_url ? &(struct pg_target){options->migrate_url, NULL} : &s->target,
+                   false);
     s->opened = true;
     const struct pg_engine_options engine = {.pool = {.conninfo = s->conninfo,
                                                       .connections = options->connections,

@@ -86,6 +86,14 @@
     {                                                                                                                  \
         name##_query_declared CELL_NO_TEXT(0, ##__VA_ARGS__)                                                           \
     }
+/* And of one with at most one row. */
+#define CELL_QUERY_ONE_FILE(name, path, ...)                                                                           \
+    CELL_PRAGMA(cell verb)                                                                                             \
+    CELL_PRAGMA(cell file path)                                                                                        \
+    enum CELL_ANNOTATE("cell:postgres.query_one_file", #name, path, #__VA_ARGS__) name##_query                         \
+    {                                                                                                                  \
+        name##_query_declared CELL_NO_TEXT(0, ##__VA_ARGS__)                                                           \
+    }
 
 /* Nothing. `CELL_NO_TEXT(0, ##__VA_ARGS__)` in a macro lets its last arguments be left out without a warning. */
 #define CELL_NO_TEXT(...)

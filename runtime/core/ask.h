@@ -13,6 +13,7 @@
  *                                  Replaced, and so newer than the objects, only when it changed
  *   .cell/known/NAME               the mirror's fingerprint with its inode, size and times: it need not be read
  *   .cell/schemas/FINGERPRINT.json every schema that some object was compiled against
+ *   .cell/verbs/FINGERPRINT        the verbs of a cell with that schema (core/verbs_text.c)
  *   .cell/objects/KEY.json         per object: {"answers": {"db": [key]}, "cells": {"auth": FINGERPRINT}, "object":
  *                                  path}; KEY is from the path; "answers" are those that the object was made with
  *   .cell/requests/NAME-HASH.json  the questions of those answers, for `cell lock` to ask them again; HASH ends the key
@@ -30,7 +31,8 @@
  *                                  last met
  *
  * All questions of a compilation together may wait for the config's timeout_ms; what is compiled in between does not
- * count. A cell that used it up is not asked again, by any compilation of the project, for 30 s or ten times
+ * count, nor does, but in an editor, the first twentieth of that in the waiting for each answer, and for each plan that
+ * is carried out. A cell that used it up is not asked again, by any compilation of the project, for 30 s or ten times
  * timeout_ms, whichever is more, unless its socket has been made anew. Cells that refuse, or have no socket, answer at
  * once and need no such memory.
  */
@@ -130,6 +132,10 @@ const char *cell_session_claim(struct cell_session *s, struct session_cell *cell
  * belongs to the session. */
 const struct cell_schema *cell_session_schema(struct cell_session *s, struct session_cell *cell, struct cell_error *e);
 
+/* The schema as far as its verbs, without docs: from .cell/verbs where that has them, so that nothing need be parsed.
+ */
+const struct cell_schema *cell_session_verbs(struct cell_session *s, struct session_cell *cell, struct cell_error *e);
+
 /* What is wrong with the lock of a cell that answered, for a warning: it is not the baseline then. CELL_OK when there
  * is none, or a good one. */
 int cell_session_check_lock(struct cell_session *s, struct session_cell *cell, struct cell_error *e);
@@ -147,6 +153,22 @@ int cell_session_check_lock(struct cell_session *s, struct session_cell *cell, s
  */
 int cell_session_expand(struct cell_session *s, struct session_cell *cell, const char *json, size_t len,
                         const struct cell_schema *declared, struct cell_expansion **x, struct cell_error *e);
+
+/* An answer as far as a compilation needs it. */
+struct session_answer {
+    struct cell_expansion *x; /* NULL: it is a kept one that says and plans nothing, and was not parsed; caller's */
+    char content[CELL_FINGERPRINT_LEN + 1]; /* without x: the fingerprint that x->content would have */
+    bool unparsed;                          /* the session's own, as is what follows */
+    struct asked *asked;
+};
+
+/* The same as cell_session_expand, which parses nothing that need not be: who has made something of that content
+ * before, of the same `declared`, need not see it. */
+int cell_session_answer(struct cell_session *s, struct session_cell *cell, const char *json, size_t len,
+                        const struct cell_schema *declared, struct session_answer *answer, struct cell_error *e);
+/* For who needs it after all, before the next question: answer->x is set on success. */
+int cell_session_parse_answer(struct cell_session *s, struct session_cell *cell, const struct cell_schema *declared,
+                              struct session_answer *answer, struct cell_error *e);
 
 /* Tells the cell with its next questions that this one failed: an expansion request, or the part of one that is known.
  * An answer may say then that it depends on that (cell_expansion.depends); such an answer is not kept. */

@@ -58,6 +58,12 @@ int cell_plan_read(const struct json_at *root, struct cell_arena *arena, struct 
 enum schema_origin { SCHEMA_OF_CELL, SCHEMA_OF_CLIENT, SCHEMA_OF_EXPANSION };
 int cell_schema_check(const struct cell_schema *s, enum schema_origin origin, int status, struct cell_error *e);
 
+/* verbs_text.c: the verbs of a schema, without docs, as a text that is read without JSON. What cell_verbs_parse gives
+ * is a schema of `cell` with verbs and nothing else, checked as those of a schema are. CELL_DATA_LOSS: the text is not
+ * whole, or not valid; CELL_NO_MEMORY. */
+void cell_verbs_put(const struct cell_schema *s, struct cell_buffer *out);
+int cell_verbs_parse(const char *text, size_t len, const char *cell, struct cell_schema **out);
+
 /* schema_names.c */
 enum name_use { NAME_C, NAME_WORD }; /* becomes an identifier in C, or is only compared */
 int cell_check_name(const struct json_at *at, const char *key, const char *name, enum name_use use,

@@ -12,6 +12,7 @@
  * in all, and so short that nobody waits for it after a repair. It grows with the deadline. */
 #define DOWN_MS 30000u
 #define DOWN_DEADLINES 10u
+#define PROMPT_PART 20u                /* of the deadline: what an answer may take and not count */
 #define REPORT_MS 10000u               /* cell_session_claim in core/ask.h says why */
 #define CLOCK_NS (10 * CELL_NS_PER_MS) /* a transport may give up this much earlier */
 
@@ -118,6 +119,7 @@ void cell_session_free(struct cell_session *s)
         disconnect(s, c);
         cell_schema_free(c->schema);
         cell_schema_free(c->baseline);
+        cell_schema_free(c->verbs);
         cell_lock_free(c->lock);
         cell_buffer_free(&c->failed);
     }
@@ -153,7 +155,7 @@ struct question {
 static int begin(struct cell_session *s, struct known_cell *c, struct question *q, struct cell_error *e)
 {
     q->begin_ns = cell_now_ns();
-    q->granted_ns = s->budget_ns;
+    q->granted_ns = s->budget_ns + s->more_ns;
     if (s->budget_ns >= CELL_NS_PER_MS)
         return CELL_OK;
     return cell_error_set(e, CELL_DEADLINE_EXCEEDED,
@@ -161,10 +163,24 @@ static int begin(struct cell_session *s, struct known_cell *c, struct question *
                           session_place(c), s->config->timeout_ms);
 }
 
+uint64_t cell_session_prompt_ns(const struct cell_session *s)
+{
+    return s->config->timeout_ms * CELL_NS_PER_MS / PROMPT_PART;
+}
+
+/* A cell that answers promptly is at work, and a file may have any number of declarations: only waiting that is longer
+ * counts. Who edits a file waits for all of it. */
+static uint64_t counted(const struct cell_session *s, uint64_t taken_ns, int r)
+{
+    uint64_t free_ns = r < 0 || s->hurried ? 0 : cell_session_prompt_ns(s) + s->more_ns;
+    uint64_t counted_ns = taken_ns > free_ns ? taken_ns - free_ns : 0;
+    return counted_ns < s->budget_ns ? counted_ns : s->budget_ns;
+}
+
 static int end(struct cell_session *s, struct known_cell *c, const struct question *q, int r, struct cell_error *e)
 {
     uint64_t taken = cell_now_ns() - q->begin_ns;
-    s->budget_ns -= taken < s->budget_ns ? taken : s->budget_ns;
+    s->budget_ns -= counted(s, taken, r);
     if (r >= 0)
         return r;
     if (r == CELL_UNIMPLEMENTED) /* an answer like others, of a cell that is not asked for that again */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/consumer.h"
+#include "core/schema_impl.h"
 #include "core/session_parts.h"
 
 #define MAX_ANSWERS 4000u
@@ -141,12 +142,30 @@ int cell_session_ask_expand(struct cell_session *s, struct known_cell *c, struct
 
 /* ---- what is kept ---- */
 
+int cell_session_note(struct cell_session *s, struct asked *a, const struct cell_expansion *x)
+{
+    struct answer_notes notes = {.resources = cell_arena_array(&s->arena, x->nresources, sizeof(*notes.resources)),
+                                 .nresources = x->nresources};
+    for (uint32_t i = 0; notes.resources && i < x->nresources; i++)
+        if (!(notes.resources[i] = cell_arena_copy(&s->arena, x->resources[i], strlen(x->resources[i]))))
+            return CELL_NO_MEMORY;
+    if (!notes.resources)
+        return CELL_NO_MEMORY;
+    bool silent = !x->ndiagnostics && !x->plan.id && !x->depends;
+    bool declares =
+        x->content->nconstants || x->content->nmethods || x->content->ntypes > cell_declared_count(x->content);
+    if (silent && declares)
+        memcpy(notes.content, x->content->fingerprint, sizeof(notes.content));
+    a->notes = notes;
+    return CELL_OK;
+}
+
 char *cell_session_kept(struct cell_session *s, const struct known_cell *c, const struct asked *a, bool any,
-                        size_t *len)
+                        struct answer_notes *notes, size_t *len)
 {
     if (!a->hash[0] || (!any && c->has_state != STATE_KNOWN))
         return NULL;
-    return cell_store_answer(&s->store, c->pub.name, a->hash, any ? NULL : c->pub.fingerprint, c->state, len);
+    return cell_store_answer(&s->store, c->pub.name, a->hash, any ? NULL : c->pub.fingerprint, c->state, notes, len);
 }
 
 /* Whether what the cell has answered since the state was asked can be told to be of that state. */
@@ -166,7 +185,7 @@ static bool settle_cell(struct cell_session *s, struct known_cell *c)
     const char *state = state_held(s, c) ? c->state : NULL;
     for (struct asked *a = c->asked; a; a = a->next)
         if (a->document && a->hash[0]) {
-            cell_store_keep_answer(&s->store, c->pub.name, a->hash, c->pub.fingerprint, state, a->document,
+            cell_store_keep_answer(&s->store, c->pub.name, a->hash, c->pub.fingerprint, state, &a->notes, a->document,
                                    a->document_len, &added);
             a->document = NULL;
         }

@@ -23,8 +23,11 @@ static int request_apply(struct cell_session *s, struct known_cell *c, struct ce
     const char *reply;
     size_t len;
     put_requests(s, c, &sent);
+    /* A file with many declarations has more time than one with few. */
+    s->more_ns = c->nplanned * cell_session_prompt_ns(s);
     int r = cell_buffer_ok(&sent) ? cell_session_request(s, c, CELL_COMPILE_APPLY, sent.data, sent.len, &reply, &len, e)
                                   : session_no_memory(e);
+    s->more_ns = 0;
     cell_buffer_free(&sent);
     if (r < 0)
         return r;
@@ -33,12 +36,13 @@ static int request_apply(struct cell_session *s, struct known_cell *c, struct ce
 }
 
 /* Is it an answer? Else the next compilation shall ask. */
-static bool is_valid(const struct asked *a)
+static bool is_valid(struct cell_session *s, struct asked *a)
 {
     struct cell_schema *declared = NULL;
     struct cell_expansion *x = NULL;
     bool valid = cell_request_declared(a->request, a->len, &declared, NULL) >= 0 &&
-                 cell_expansion_parse(a->document, a->document_len, declared, &x, NULL) >= 0;
+                 cell_expansion_parse(a->document, a->document_len, declared, &x, NULL) >= 0 &&
+                 cell_session_note(s, a, x) >= 0;
     cell_expansion_free(x);
     cell_schema_free(declared);
     return valid;
@@ -52,7 +56,7 @@ static void ask_again(struct cell_session *s, struct known_cell *c)
         cell_session_hash_asked(c, a);
         a->document = NULL;
         asks = asks && cell_session_ask_expand(s, c, a, NULL) >= 0;
-        if (a->document && !is_valid(a))
+        if (a->document && !is_valid(s, a))
             a->document = NULL;
     }
 }

@@ -18,18 +18,6 @@ static int expand_locked(struct cell_session *s, struct known_cell *c, const str
     return r < 0 && e ? cell_error_wrap(e, "%s: its answer '%s' is not valid", c->pub.lock_path, answer->key) : r;
 }
 
-/* What the answer relies on, which is used even when the program names nothing of it. */
-static int keep_resources(struct cell_session *s, struct asked *a, const struct cell_expansion *x)
-{
-    const char **kept = cell_arena_array(&s->arena, x->nresources, sizeof(*kept));
-    for (uint32_t i = 0; kept && i < x->nresources; i++)
-        if (!(kept[i] = cell_arena_copy(&s->arena, x->resources[i], strlen(x->resources[i]))))
-            return CELL_NO_MEMORY;
-    a->resources = kept;
-    a->nresources = kept ? x->nresources : 0;
-    return kept ? CELL_OK : CELL_NO_MEMORY;
-}
-
 /* Takes an answer for this compilation. */
 static void take(struct known_cell *c, struct asked *a, const struct cell_expansion *x)
 {
@@ -47,7 +35,9 @@ static int expand_stale(struct cell_session *s, struct known_cell *c, struct ask
                         const struct cell_schema *declared, struct cell_expansion **x, const struct cell_error *why)
 {
     size_t len = 0;
-    CELL_CLEANUP(cell_cleanup_free) char *document = s->hurried ? cell_session_kept(s, c, a, true, &len) : NULL;
+    struct answer_notes notes;
+    CELL_CLEANUP(cell_cleanup_free)
+    char *document = s->hurried ? cell_session_kept(s, c, a, true, &notes, &len) : NULL;
     if (!document || cell_expansion_parse(document, len, declared, x, NULL) < 0)
         return CELL_NOT_FOUND;
     c->pub.answer_stale = true;
@@ -56,25 +46,46 @@ static int expand_stale(struct cell_session *s, struct known_cell *c, struct ask
     return CELL_OK;
 }
 
-/* An answer that is as good as asking. */
+/* An answer that is as good as asking. Parsed only when there is something to say, or to compare it with. */
 static bool expand_kept(struct cell_session *s, struct known_cell *c, struct asked *a,
-                        const struct cell_schema *declared, struct cell_expansion **x)
+                        const struct cell_schema *declared, struct session_answer *answer)
 {
     size_t len = 0;
-    CELL_CLEANUP(cell_cleanup_free) char *document = cell_session_kept(s, c, a, false, &len);
-    if (!document || cell_expansion_parse(document, len, declared, x, NULL) < 0)
+    struct answer_notes notes;
+    CELL_CLEANUP(cell_cleanup_free) char *document = cell_session_kept(s, c, a, false, &notes, &len);
+    if (document && answer->unparsed && notes.content[0] && !cell_session_lock(s, c)) {
+        a->notes = notes;
+        memcpy(answer->content, notes.content, sizeof(notes.content));
+        return true;
+    }
+    if (!document || cell_expansion_parse(document, len, declared, &answer->x, NULL) < 0)
         return false;
     c->pub.answer_differs = cell_session_answer_differs(s, c, a, document, len);
-    take(c, a, *x);
+    take(c, a, answer->x);
     return true;
 }
 
+/* The answer that the cell has given, checked. */
+static int take_document(struct known_cell *c, struct asked *a, const struct cell_schema *declared,
+                         struct cell_expansion **x, struct cell_error *e)
+{
+    int r = cell_expansion_parse(a->document, a->document_len, declared, x, e);
+    if (r >= 0 && (*x)->depends && !c->failed.len) {
+        cell_expansion_free(*x);
+        *x = NULL;
+        r = cell_error_set(e, CELL_PROTOCOL_ERROR, "depends: nothing has failed before");
+    }
+    if (r < 0 && e)
+        cell_error_wrap(e, "%s: its answer is not valid", session_place(c));
+    return r;
+}
+
 static int expand_asking(struct cell_session *s, struct known_cell *c, struct asked *a,
-                         const struct cell_schema *declared, struct cell_expansion **x, struct cell_error *e)
+                         const struct cell_schema *declared, struct session_answer *answer, struct cell_error *e)
 {
     uint64_t granted_ns = s->budget_ns;
     int r = cell_session_know_state(s, c, e);
-    if (r >= 0 && expand_kept(s, c, a, declared, x))
+    if (r >= 0 && expand_kept(s, c, a, declared, answer))
         return CELL_OK;
     if (r >= 0)
         r = cell_session_ask_expand(s, c, a, e);
@@ -82,22 +93,13 @@ static int expand_asking(struct cell_session *s, struct known_cell *c, struct as
         cell_session_remember_hung(s, c, granted_ns);
         return r;
     }
-    r = cell_expansion_parse(a->document, a->document_len, declared, x, e);
-    if (r >= 0 && (*x)->depends && !c->failed.len) {
-        cell_expansion_free(*x);
-        *x = NULL;
-        r = cell_error_set(e, CELL_PROTOCOL_ERROR, "depends: nothing has failed before");
-    }
-    if (r < 0) {
-        a->document = NULL;
-        return e ? cell_error_wrap(e, "%s: its answer is not valid", session_place(c)) : r;
-    }
-    if ((*x)->depends) {
-        a->document = NULL; /* good for this compilation only */
-        return CELL_OK;
+    r = take_document(c, a, declared, &answer->x, e);
+    if (r < 0 || answer->x->depends) {
+        a->document = NULL; /* good for this compilation only, or for none */
+        return r;
     }
     c->pub.answer_differs = cell_session_answer_differs(s, c, a, a->document, a->document_len);
-    take(c, a, *x);
+    take(c, a, answer->x);
     return CELL_OK;
 }
 
@@ -113,38 +115,71 @@ static int check_asking(const struct cell_session *s, const struct session_cell 
     return CELL_OK;
 }
 
-int cell_session_expand(struct cell_session *s, struct session_cell *cell, const char *json, size_t len,
-                        const struct cell_schema *declared, struct cell_expansion **x, struct cell_error *e)
+static int find_answer(struct cell_session *s, struct session_cell *cell, struct asked *a,
+                       const struct cell_schema *declared, struct session_answer *answer, struct cell_error *e)
 {
     struct known_cell *c = session_known(cell);
-    struct cell_error local = {0};
-    struct asked *a = NULL;
-    e = e ? e : &local;
+    int r;
+    if (cell->lock_path) {
+        r = expand_locked(s, c, a, declared, &answer->x, e);
+    } else {
+        r = check_asking(s, cell, e);
+        if (r >= 0)
+            r = expand_asking(s, c, a, declared, answer, e);
+        if (r < 0 && expand_stale(s, c, a, declared, &answer->x, e) >= 0)
+            r = CELL_OK;
+    }
+    if (r >= 0 && answer->x && cell_session_note(s, a, answer->x) < 0) {
+        cell_expansion_free(answer->x);
+        answer->x = NULL;
+        return session_no_memory(e);
+    }
+    return r;
+}
+
+static int expand(struct cell_session *s, struct session_cell *cell, const char *json, size_t len,
+                  const struct cell_schema *declared, struct session_answer *answer, struct cell_error *e)
+{
+    struct known_cell *c = session_known(cell);
     cell->answer_differs = cell->answer_stale = false;
     if (cell->status < 0)
         return session_fail_again(cell, e);
     int r = cell_declared_check(declared, e);
     if (r >= 0)
-        r = cell_session_add_asked(s, c, json, len, &a, e);
+        r = cell_session_add_asked(s, c, json, len, &answer->asked, e);
     if (r >= 0 && s->begun == SESSION_LIVE)
-        r = cell_session_used_answer(s, c, a, e);
-    if (r < 0)
-        return r;
-    if (cell->lock_path)
-        r = expand_locked(s, c, a, declared, x, e);
-    else {
-        r = check_asking(s, cell, e);
-        if (r >= 0)
-            r = expand_asking(s, c, a, declared, x, e);
-        if (r < 0 && expand_stale(s, c, a, declared, x, e) >= 0)
-            r = CELL_OK;
-    }
-    if (r >= 0 && keep_resources(s, a, *x) < 0) {
-        cell_expansion_free(*x);
-        *x = NULL;
-        return session_no_memory(e);
-    }
+        r = cell_session_used_answer(s, c, answer->asked, e);
+    return r < 0 ? r : find_answer(s, cell, answer->asked, declared, answer, e);
+}
+
+int cell_session_expand(struct cell_session *s, struct session_cell *cell, const char *json, size_t len,
+                        const struct cell_schema *declared, struct cell_expansion **x, struct cell_error *e)
+{
+    struct session_answer answer = {0};
+    struct cell_error local = {0};
+    int r = expand(s, cell, json, len, declared, &answer, e ? e : &local);
+    if (r >= 0)
+        *x = answer.x;
     return r;
+}
+
+int cell_session_answer(struct cell_session *s, struct session_cell *cell, const char *json, size_t len,
+                        const struct cell_schema *declared, struct session_answer *answer, struct cell_error *e)
+{
+    struct session_answer found = {.unparsed = true};
+    struct cell_error local = {0};
+    int r = expand(s, cell, json, len, declared, &found, e ? e : &local);
+    if (r >= 0)
+        *answer = found;
+    return r;
+}
+
+int cell_session_parse_answer(struct cell_session *s, struct session_cell *cell, const struct cell_schema *declared,
+                              struct session_answer *answer, struct cell_error *e)
+{
+    struct cell_error local = {0};
+    answer->unparsed = false;
+    return answer->x ? CELL_OK : find_answer(s, cell, answer->asked, declared, answer, e ? e : &local);
 }
 
 int cell_session_failed(struct session_cell *cell, const char *json, size_t len)
@@ -176,7 +211,7 @@ const char *cell_session_asked_resource(const struct session_cell *cell, uint32_
     const struct asked *a = ((const struct known_cell *)(const void *)cell)->asked;
     while (a && i--)
         a = a->next;
-    return a && k < a->nresources ? a->resources[k] : NULL;
+    return a && k < a->notes.nresources ? a->notes.resources[k] : NULL;
 }
 
 bool cell_session_next(struct cell_session *s, struct session_cell **cell)

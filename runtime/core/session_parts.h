@@ -19,6 +19,8 @@ struct known_cell {
     bool hung;               /* let the deadline pass, now or for another compilation lately */
     struct store_socket socket;
     struct cell_schema *schema, *baseline;
+    struct cell_schema *verbs; /* of the schema, which was not parsed for them */
+    bool verbs_kept;           /* on the disk, as far as that is possible */
     bool baseline_sought;
     struct cell_lock *lock;
     bool lock_sought;
@@ -43,8 +45,7 @@ struct asked {
     /* The answer, when the cell has given it in this compilation; NULL else. */
     const char *document;
     size_t document_len;
-    const char **resources; /* of the answer that this compilation uses */
-    uint32_t nresources;
+    struct answer_notes notes; /* of the answer that this compilation uses */
     struct asked *next, *next_planned;
 };
 
@@ -66,6 +67,7 @@ struct cell_session {
     struct cell_store store;
     struct known_cell *cells, *built_on; /* that were asked; that came out of precompiled headers and modules */
     uint64_t budget_ns;                  /* waiting time that is left for all questions together */
+    uint64_t more_ns;                    /* and what there is beside for the present one */
     bool hurried;                        /* that time is an editor's */
 
     /* .cell/objects/KEY.json of this object. */
@@ -105,6 +107,9 @@ static inline int session_fail_again(const struct session_cell *cell, struct cel
 int cell_session_request(struct cell_session *s, struct known_cell *c, enum cell_compile_method method,
                          const char *json, size_t len, const char **reply, size_t *reply_len, struct cell_error *e);
 
+/* session.c: how long an answer may take and not count. */
+uint64_t cell_session_prompt_ns(const struct cell_session *s);
+
 /* session.c: notes that a question used up its time. Only who had the time to answer is blamed for not answering. */
 void cell_session_remember_hung(struct cell_session *s, struct known_cell *c, uint64_t granted_ns);
 
@@ -118,7 +123,9 @@ void cell_session_hash_asked(const struct known_cell *c, struct asked *a);
 /* The answer that is kept, to be freed by the caller; `any`: also one of another state or schema. NULL: there is none.
  */
 char *cell_session_kept(struct cell_session *s, const struct known_cell *c, const struct asked *a, bool any,
-                        size_t *len);
+                        struct answer_notes *notes, size_t *len);
+/* Notes what can be known of the answer without parsing it again. CELL_NO_MEMORY. */
+int cell_session_note(struct cell_session *s, struct asked *a, const struct cell_expansion *x);
 /* Asks for the expansion, with what is pending now; keeps the document with the question. */
 int cell_session_ask_expand(struct cell_session *s, struct known_cell *c, struct asked *a, struct cell_error *e);
 

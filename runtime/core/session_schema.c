@@ -2,8 +2,10 @@
 /* Schemas of the compile session: from the cell, and from the copies in .cell. */
 #include <stdlib.h>
 
+#include "core/schema_impl.h"
 #include "core/session_parts.h"
 #include "core/uses.h"
+#include "wire/limits.h"
 
 /* Parses `json` as the schema of `c` with the fingerprint that it has; takes it over on success. */
 static int take_schema(struct known_cell *c, const char *json, size_t len, const char *from, struct cell_error *e)
@@ -142,6 +144,36 @@ const struct cell_schema *cell_session_schema(struct cell_session *s, struct ses
     if (r < 0 && r != CELL_PROTOCOL_ERROR && s->mode != SESSION_MIRROR)
         r = fetch_schema(s, c, e);
     return r < 0 ? NULL : c->schema;
+}
+
+static bool read_verbs(struct known_cell *c, const char *path)
+{
+    CELL_CLEANUP(cell_cleanup_free) char *text = NULL;
+    size_t len;
+    return cell_file_read(path, CELL_MAX_COMPILE_REPLY, &text, &len, NULL) >= 0 &&
+           cell_verbs_parse(text, len, c->pub.name, &c->verbs) >= 0;
+}
+
+const struct cell_schema *cell_session_verbs(struct cell_session *s, struct session_cell *cell, struct cell_error *e)
+{
+    struct known_cell *c = session_known(cell);
+    if (c->verbs && cell->status >= 0)
+        return c->verbs;
+    /* A lock is read for its answers anyway. */
+    bool keep = cell->status >= 0 && !c->verbs_kept && !cell->lock_path;
+    const char *path = keep ? cell_store_path(&s->store, "verbs", cell->fingerprint, "") : NULL;
+    if (path && !c->schema && read_verbs(c, path))
+        return c->verbs;
+    c->verbs_kept = true;
+    const struct cell_schema *schema = cell_session_schema(s, cell, e);
+    struct cell_buffer text = {0};
+    if (schema && path && s->mode != SESSION_MIRROR) {
+        cell_verbs_put(schema, &text);
+        if (cell_buffer_ok(&text))
+            cell_store_write(&s->store, path, text.data, text.len, NULL); /* only a cache */
+    }
+    cell_buffer_free(&text);
+    return schema;
 }
 
 /* Whether the file at `path` of .cell/schemas is there and whole. */

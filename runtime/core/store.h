@@ -62,15 +62,23 @@ void cell_store_learn(struct cell_store *s, const char *name, const struct store
 bool cell_store_text_is_whole(const char *path);
 int cell_store_put_text(struct cell_store *s, const char *path, const char *text, size_t len, struct cell_error *e);
 
+/* What is known of an answer without parsing it. */
+struct answer_notes {
+    char content[CELL_FINGERPRINT_LEN + 1]; /* the fingerprint of what it declares; "" = it must be parsed */
+    const char **resources;                 /* as in the expansion; in the arena of the store or session */
+    uint32_t nresources;
+};
+
 /* Answers to expansions (store_answers.c): .cell/answers/NAME-HASH, with what they are true of. `state` NULL = of none
  * that could be told. */
 /* The document, NUL-terminated after *len bytes, to be freed by the caller; NULL when there is none that is whole, and
  * was kept for this fingerprint and this state. With fingerprint NULL, any will do. */
 char *cell_store_answer(struct cell_store *s, const char *name, const char *hash, const char *fingerprint,
-                        const char *state, size_t *len);
+                        const char *state, struct answer_notes *notes, size_t *len);
 /* Keeps one; *added tells that there was none before. A failure is of no consequence. */
 void cell_store_keep_answer(struct cell_store *s, const char *name, const char *hash, const char *fingerprint,
-                            const char *state, const char *document, size_t len, bool *added);
+                            const char *state, const struct answer_notes *notes, const char *document, size_t len,
+                            bool *added);
 /* Removes those that were not used for longest, when there are more than `most` or they have more than `bytes`. */
 void cell_store_prune_answers(struct cell_store *s, size_t most, uint64_t bytes);
 

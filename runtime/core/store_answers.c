@@ -2,12 +2,14 @@
 /*
  * .cell/answers: what cells answered, a file a question:
  *
- *     cell.answer/1 FINGERPRINT STATE
+ *     cell.answer/3 FINGERPRINT STATE CONTENT N
+ *     N resources that it relies on, a line each
  *     the document
  *     checksum of all before, 16 hex digits
  *
- * STATE is '?' for an answer that may be shown, but not be built with. A file's times say when it was used last, to a
- * day.
+ * STATE is '?' for an answer that may be shown, but not be built with. CONTENT is the fingerprint of what it declares,
+ * '-' for an answer that does or says something else: it must be parsed. A file's times say when it was used last, to a
+ * day. The format has another number whenever fingerprints are computed in another way, or documents checked.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -19,12 +21,16 @@
 #include <unistd.h>
 
 #include "core/store.h"
+#include "core/uses.h"
 #include "wire/limits.h"
 
-#define FORMAT "cell.answer/1"
+#define FORMAT "cell.answer/3"
 #define NO_STATE "?"
+#define NO_CONTENT "-"
 #define SUM_LEN 18u /* "\n", 16 digits, "\n" */
-#define HEAD_MAX (sizeof(FORMAT) + CELL_FINGERPRINT_LEN + CELL_STATE_MAX + 4)
+#define HEAD_MAX (sizeof(FORMAT) + 2 * CELL_FINGERPRINT_LEN + CELL_STATE_MAX + 16)
+#define MOST_RESOURCES 10000u
+#define MOST_BYTES (CELL_MAX_COMPILE_REPLY + (1u << 20)) /* of a file: what is before the document is in it, too */
 #define DAY_S 86400
 
 static char *answer_path(struct cell_store *s, const char *name, const char *hash)
@@ -38,7 +44,7 @@ static void put_sum(const char *text, size_t len, char sum[SUM_LEN + 1])
     snprintf(sum, SUM_LEN + 1, "\n%016" PRIx64 "\n", cell_checksum(text, len));
 }
 
-/* Where the document begins; 0 when this is no whole answer. */
+/* How long the first line is; 0 when this is no whole answer. */
 static size_t check_whole(const char *text, size_t len)
 {
     char sum[SUM_LEN + 1];
@@ -60,20 +66,61 @@ static void mark_used(const char *path)
         utimensat(AT_FDCWD, path, NULL, 0);
 }
 
+static size_t put_head(char head[HEAD_MAX + 1], const char *fingerprint, const char *state,
+                       const struct answer_notes *notes)
+{
+    return (size_t)snprintf(head, HEAD_MAX + 1, FORMAT " %s %s %s %" PRIu32 "\n", fingerprint, state,
+                            notes->content[0] ? notes->content : NO_CONTENT, notes->nresources);
+}
+
+/* The last two words of the first line; false when they are none of that form. */
+static bool read_head(const char *text, size_t head, struct answer_notes *notes)
+{
+    const char *end = text + head - 1, *number = memrchr(text, ' ', head);
+    const char *word = number ? memrchr(text, ' ', (size_t)(number - text)) : NULL;
+    size_t len = word ? (size_t)(number - ++word) : 0;
+    *notes = (struct answer_notes){0};
+    if (len == CELL_FINGERPRINT_LEN && strspn(word, "0123456789abcdef") == len)
+        memcpy(notes->content, word, len);
+    else if (len != strlen(NO_CONTENT) || memcmp(word, NO_CONTENT, len) != 0)
+        return false;
+    while (++number < end && *number >= '0' && *number <= '9' && notes->nresources <= MOST_RESOURCES)
+        notes->nresources = notes->nresources * 10 + (uint32_t)(*number - '0');
+    return number == end && notes->nresources <= MOST_RESOURCES;
+}
+
+/* The lines behind the first one; where the document begins, 0 when there are not as many. */
+static size_t read_resources(struct cell_store *s, const char *text, size_t begin, size_t end,
+                             struct answer_notes *notes)
+{
+    notes->resources = cell_arena_array(s->arena, notes->nresources, sizeof(*notes->resources));
+    for (uint32_t i = 0; i < notes->nresources; i++) {
+        const char *line = text + begin, *stop = memchr(line, '\n', end - begin);
+        char *name = notes->resources && stop ? cell_arena_copy(s->arena, line, (size_t)(stop - line)) : NULL;
+        if (!name || !cell_is_resource(name))
+            return 0;
+        notes->resources[i] = name;
+        begin = (size_t)(stop - text) + 1;
+    }
+    return notes->resources ? begin : 0;
+}
+
 char *cell_store_answer(struct cell_store *s, const char *name, const char *hash, const char *fingerprint,
-                        const char *state, size_t *len)
+                        const char *state, struct answer_notes *notes, size_t *len)
 {
     char *text = NULL, head[HEAD_MAX + 1];
     size_t whole = 0;
     const char *path = answer_path(s, name, hash);
-    if (!path || cell_file_read(path, CELL_MAX_COMPILE_REPLY + HEAD_MAX + SUM_LEN, &text, &whole, NULL) < 0)
+    if (!path || cell_file_read(path, MOST_BYTES, &text, &whole, NULL) < 0)
         return NULL;
     size_t begin = check_whole(text, whole);
-    if (begin && fingerprint) {
-        int n = snprintf(head, sizeof(head), FORMAT " %s %s\n", fingerprint, state ? state : "");
-        if (!state || (size_t)n != begin || memcmp(text, head, begin) != 0)
-            begin = 0;
-    }
+    if (begin && !read_head(text, begin, notes))
+        begin = 0;
+    if (begin && fingerprint &&
+        (!state || put_head(head, fingerprint, state, notes) != begin || memcmp(text, head, begin) != 0))
+        begin = 0;
+    if (begin)
+        begin = read_resources(s, text, begin, whole - SUM_LEN, notes);
     if (!begin) {
         free(text);
         return NULL;
@@ -95,18 +142,24 @@ static bool holds(const char *path, const struct cell_buffer *text, bool *there)
 }
 
 void cell_store_keep_answer(struct cell_store *s, const char *name, const char *hash, const char *fingerprint,
-                            const char *state, const char *document, size_t len, bool *added)
+                            const char *state, const struct answer_notes *notes, const char *document, size_t len,
+                            bool *added)
 {
     struct cell_buffer b = {0};
-    char sum[SUM_LEN + 1];
+    char head[HEAD_MAX + 1], sum[SUM_LEN + 1];
     bool there = false;
     const char *path = answer_path(s, name, hash);
-    cell_buffer_printf(&b, FORMAT " %s %s\n", fingerprint, state ? state : NO_STATE);
+    if (!path || notes->nresources > MOST_RESOURCES)
+        return;
+    cell_buffer_append(&b, head, put_head(head, fingerprint, state ? state : NO_STATE, notes));
+    for (uint32_t i = 0; i < notes->nresources; i++)
+        cell_buffer_printf(&b, "%s\n", notes->resources[i]);
     cell_buffer_append(&b, document, len);
-    if (path && cell_buffer_ok(&b)) {
+    if (cell_buffer_ok(&b)) {
         put_sum(b.data, b.len, sum);
         cell_buffer_puts(&b, sum);
-        if (cell_buffer_ok(&b) && !holds(path, &b, &there) && cell_store_write(s, path, b.data, b.len, NULL) >= 0)
+        if (cell_buffer_ok(&b) && b.len <= MOST_BYTES && !holds(path, &b, &there) &&
+            cell_store_write(s, path, b.data, b.len, NULL) >= 0)
             *added |= !there;
     }
     cell_buffer_free(&b);

@@ -22,7 +22,7 @@ static struct fake {
     int open_status, request_status; /* failures of the next calls, until set back */
     bool fails_once;                 /* request_status is for one call only */
     bool uses_time;                  /* a failure takes all the time that is granted */
-    uint64_t takes_ms;               /* how long it takes to greet */
+    uint64_t takes_ms;               /* how long it takes to greet, and to answer */
     int opens, requests, expands, closes, states, applies;
     uint64_t granted_ms; /* at the last open or request */
     bool any_owner;
@@ -54,6 +54,12 @@ static int fake_fail(int status, const char *what, uint64_t deadline_ns, struct 
     return status < 0 ? cell_error_set(e, status, "%s: fake %s", fake.address, what) : CELL_OK;
 }
 
+static void fake_work(void)
+{
+    for (uint64_t then = cell_now_ns() + fake.takes_ms * CELL_NS_PER_MS; cell_now_ns() < then;)
+        ;
+}
+
 static int fake_open(const char *address, const char *cell, bool any_owner, uint64_t deadline_ns, void **link,
                      char fingerprint[CELL_FINGERPRINT_LEN + 1], struct cell_error *e)
 {
@@ -63,8 +69,7 @@ static int fake_open(const char *address, const char *cell, bool any_owner, uint
     int r = fake_fail(fake.open_status, "open", deadline_ns, e);
     if (r < 0)
         return r;
-    for (uint64_t then = cell_now_ns() + fake.takes_ms * CELL_NS_PER_MS; cell_now_ns() < then;)
-        ;
+    fake_work();
     if (fake.fingerprint) {
         snprintf(fingerprint, CELL_FINGERPRINT_LEN + 1, "%s", fake.fingerprint);
     } else {
@@ -90,6 +95,7 @@ static int fake_request(void *link, uint32_t method, const char *json, size_t le
     int r = fake_fail(status, "request", deadline_ns, e);
     if (r < 0)
         return r;
+    fake_work();
     if (method == CELL_COMPILE_STATE) {
         if (!fake.state)
             return cell_error_set(e, CELL_UNIMPLEMENTED, "%s: no state", fake.address);

@@ -414,6 +414,9 @@ TEST(answers_do_not_grow_without_bound)
     struct cell_arena arena = {0};
     struct cell_store store;
     char name[64], print[CELL_FINGERPRINT_LEN + 1];
+    const char *resources[] = {"a b", "c"};
+    const struct answer_notes none = {0}, two = {.resources = resources, .nresources = 2};
+    struct answer_notes notes;
     bool added = false;
     memset(print, 'a', CELL_FINGERPRINT_LEN);
     print[CELL_FINGERPRINT_LEN] = '\0';
@@ -421,7 +424,7 @@ TEST(answers_do_not_grow_without_bound)
     REQUIRE(cell_store_init(&store, &arena, temp_folder) == CELL_OK);
     for (int i = 0; i < 20; i++) {
         snprintf(name, sizeof(name), "%032d", i);
-        cell_store_keep_answer(&store, "db", name, print, "s", "{}", 2, &added);
+        cell_store_keep_answer(&store, "db", name, print, "s", &none, "{}", 2, &added);
         CHECK(added);
         snprintf(name, sizeof(name), ".cell/answers/db-%032d", i);
         const struct timeval then[2] = {{1000000000 + i, 0}, {1000000000 + i, 0}};
@@ -432,7 +435,7 @@ TEST(answers_do_not_grow_without_bound)
     /* The oldest is in use. */
     size_t len = 0;
     snprintf(name, sizeof(name), "%032d", 0);
-    char *text = cell_store_answer(&store, "db", name, print, "s", &len);
+    char *text = cell_store_answer(&store, "db", name, print, "s", &notes, &len);
     CHECK(text && len == 2 && strcmp(text, "{}") == 0);
     free(text);
     cell_store_prune_answers(&store, 16, 1 << 20);
@@ -447,13 +450,15 @@ TEST(answers_do_not_grow_without_bound)
 
     added = false;
     snprintf(name, sizeof(name), "%032d", 3);
-    cell_store_keep_answer(&store, "db", name, print, NULL, "{}", 2, &added);
-    CHECK(added && !cell_store_answer(&store, "db", name, print, NULL, &len));
-    text = cell_store_answer(&store, "db", name, NULL, NULL, &len);
-    CHECK(text);
+    cell_store_keep_answer(&store, "db", name, print, NULL, &two, "{}", 2, &added);
+    CHECK(added && !cell_store_answer(&store, "db", name, print, NULL, &notes, &len));
+    text = cell_store_answer(&store, "db", name, NULL, NULL, &notes, &len);
+    CHECK(text && len == 2 && strcmp(text, "{}") == 0 && !notes.content[0] && notes.nresources == 2);
+    CHECK_STR(notes.resources[0], "a b");
+    CHECK_STR(notes.resources[1], "c");
     free(text);
     added = false;
-    cell_store_keep_answer(&store, "db", name, print, "s", "{}", 2, &added);
+    cell_store_keep_answer(&store, "db", name, print, "s", &none, "{}", 2, &added);
     CHECK(!added);
     cell_arena_free(&arena);
     project_remove();

@@ -224,7 +224,7 @@ TEST(verbs_and_requests)
 
     snprintf(list, sizeof(list), "[%s]", pg_query_verbs);
     json_t *verbs = json_loads(list, 0, NULL);
-    CHECK(json_array_size(verbs) == 3);
+    CHECK(json_array_size(verbs) == 4);
     json_decref(verbs);
     json_t *request =
         json_pack("{s:{s:s, s:[s, s, s]}}", "annotation", "verb", "query_one", "args", "adults", "SELECT 1", "a");
@@ -233,6 +233,10 @@ TEST(verbs_and_requests)
     CHECK(pg_query_from_request(request, &query, &f) == CELL_NOT_FOUND);
     json_object_set_new(json_object_get(request, "annotation"), "verb", json_string("query"));
     CHECK(pg_query_from_request(request, &query, &f) == CELL_OK && !query.one);
+    json_object_set_new(json_object_get(request, "annotation"), "verb", json_string("query_file"));
+    CHECK(pg_query_from_request(request, &query, &f) == CELL_OK && !query.one);
+    json_object_set_new(json_object_get(request, "annotation"), "verb", json_string("query_one_file"));
+    CHECK(pg_query_from_request(request, &query, &f) == CELL_OK && query.one);
     json_array_clear(json_object_get(json_object_get(request, "annotation"), "args"));
     CHECK(pg_query_from_request(request, &query, &f) == CELL_INVALID_ARGUMENT);
     json_decref(request);

@@ -72,8 +72,7 @@ void link_find_slow(struct pg_link *link, struct done_list *done)
 
 /* ---- the thread ---- */
 
-/* Nobody but threads that wait is left on the link: one of these leads, or nobody. Returns whose word is to be woken.
- */
+/* Only threads that wait are left on the link: one of these leads, or nobody does. */
 static void hand_over(struct pg_link *link, struct done_list *done)
 {
     struct pg_request *heir = link_heir(link);

@@ -17,7 +17,6 @@ struct cell_later {
     struct cell_server *server;
     struct server_conn *conn; /* which nobody else has */
     cell_ctx *c;
-    uint32_t id;
     struct bound_object *object;
     struct method_counters *counters;
     struct call_target target;

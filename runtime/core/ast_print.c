@@ -145,9 +145,11 @@ static void print_if(struct printer *p, const struct ast_node *n, unsigned depth
         if (i)
             put(p, " else ");
         if (i + 1 < n->nargs) {
-            put(p, "if (");
+            const bool bare = cell_ast_class(n->args[i]->op) < AST_CLASS_COMPARE ||
+                              cell_ast_class(n->args[i]->op) > AST_CLASS_LOGIC || n->args[i]->op == AST_LNOT;
+            put(p, bare ? "if (" : "if ");
             print_value(p, n->args[i]);
-            put(p, ") ");
+            put(p, bare ? ") " : " ");
         }
         print_block(p, n->args[i + 1 < n->nargs ? i + 1 : i], depth);
     }

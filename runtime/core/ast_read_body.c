@@ -39,8 +39,6 @@ static int begin(struct ast_reader *r, const struct json_at *at, uint32_t depth,
     if (op == AST_OPS || *text == ' ')
         return cell_json_fail(&name, NULL, r->c->e, "unknown operation '%s'",
                               cell_json_quote(text, quoted, sizeof(quoted)));
-    if (depth > r->c->limits.depth)
-        return too_deep(r, at);
     *f = (struct form){.r = r, .at = at, .depth = depth, .count = (uint32_t)cell_json_count(at)};
     f->n = cell_ast_node(r, at, op, &status);
     return f->n ? CELL_OK : status;
@@ -137,7 +135,7 @@ static int read_operation(struct form *f)
         return cell_json_fail(f->at, NULL, f->r->c->e, "%u operands; '%s' has %u%s", f->count - 1, cell_ast_op_name(op),
                               least, least == most ? "" : " or more");
     uint32_t chain = most == UINT32_MAX ? f->count - 2 : 1;
-    return f->depth + chain > f->r->c->limits.depth + 1 ? too_deep(f->r, f->at) : operands(f, 1, chain);
+    return operands(f, 1, chain);
 }
 
 /* {"i64": 5} */
@@ -213,8 +211,6 @@ static int read_if(struct form *f)
     const uint32_t parts = f->count - 1, conditions = parts / 2;
     if (parts < 2)
         return wrong_form(f, "a condition and an array of statements");
-    if (f->depth + conditions > f->r->c->limits.depth + 1)
-        return too_deep(f->r, f->at);
     int r = room_for(f, parts);
     for (uint32_t i = 0; i < parts && r == CELL_OK; i++) {
         bool block = i % 2 == 1 || i + 1 == parts;

@@ -39,9 +39,9 @@ static void render_if(struct ast_render *r, const struct ast_node *n, unsigned d
 {
     for (uint32_t i = 0; i < n->nargs; i += 2) {
         if (i + 1 < n->nargs) {
-            ast_put(r, i ? " else if (" : "if (");
-            cell_ast_render_value(r, n->args[i]);
-            ast_put(r, ") ");
+            ast_put(r, i ? " else if " : "if ");
+            cell_ast_render_condition(r, n->args[i]);
+            ast_put(r, " ");
             render_block(r, n->args[i + 1], depth);
         } else {
             ast_put(r, " else ");

@@ -61,7 +61,8 @@ enum ast_helper cell_ast_helper_of(const struct ast_node *n);
 const char *cell_ast_helper_name(enum ast_helper h);
 
 /* ast_render_expr.c */
-void cell_ast_render_value(struct ast_render *r, const struct ast_node *n); /* an enum is an integer */
+void cell_ast_render_value(struct ast_render *r, const struct ast_node *n);     /* an enum is an integer */
+void cell_ast_render_condition(struct ast_render *r, const struct ast_node *n); /* in brackets, but not twice */
 void cell_ast_render_place(struct ast_render *r, const struct ast_node *n);
 /* A value that goes where `type` is declared. */
 void cell_ast_render_as(struct ast_render *r, const struct ast_node *n, const struct schema_ref *type);

@@ -463,3 +463,12 @@ void cell_ast_render_value(struct ast_render *r, const struct ast_node *n)
     }
     ast_put(r, is_enum ? ")" : "");
 }
+
+void cell_ast_render_condition(struct ast_render *r, const struct ast_node *n)
+{
+    const enum ast_class class = cell_ast_class(n->op);
+    const bool in_brackets = class == AST_CLASS_COMPARE || class == AST_CLASS_EQUAL || class == AST_CLASS_LOGIC;
+    ast_put(r, in_brackets ? "" : "(");
+    cell_ast_render_value(r, n);
+    ast_put(r, in_brackets ? "" : ")");
+}

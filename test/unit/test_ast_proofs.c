@@ -137,4 +137,15 @@ TEST(nothing_is_proven_that_does_not_hold)
           AST_IN_BOUNDS);
     CHECK(proven(AST_VALUE("['return', ['i32', ['fmin', ['fmax', 'd', {'f64': 0}], {'f64': 2147483648}]]]")) == 0);
     CHECK(proven(AST_VALUE("['return', ['i32', ['fmin', 'd', {'f64': 1}]]]")) == 0);
+    /* what does not hold may be so because of NaN */
+#define OUT_OF(x, lo, hi)                                                                                              \
+    "['if', ['||', ['<', '" x "', {'f64': " #lo "}], ['>', '" x "', {'f64': " #hi "}]], [['return', 0]]], "
+    CHECK(proven(AST_VALUE(OUT_OF("d", -5, 5) "['return', ['i32', 'd']]")) == 0);
+    CHECK(proven(AST_VALUE(OUT_OF("d", -5, 5) "['if', ['isnan', 'd'], [['return', 0]]], ['return', ['i32', 'd']]")) ==
+          AST_IN_BOUNDS);
+    CHECK(proven(AST_VALUE(OUT_OF("d", -5, 5) "['return', ['i32', ['fmin', 'd', 'd']]]")) == 0);
+    CHECK(proven(AST_VALUE("['let', 'e', 'f64', ['.', 'p', 'x']], " OUT_OF(
+              "e", 3, 5) "['if', ['<', 'd', 'e'], [['return', "
+                         "0]]], ['if', ['||', ['isnan', 'd'], ['>', 'd', {'f64': 9}]], [['return', 0]]], ['return', "
+                         "['i32', 'd']]")) == 0);
 }

@@ -375,6 +375,47 @@ TEST(faults_that_nobody_would_hear_of)
         {AST_VALUE("['return', ['[]', 'a', ['+', ['[]', 'table', ['&', 'i', 3]], 5]]]"),
          "the index may be out of range"},
         {AST_VALUE("['return', ['[]', 'a', ['i32', ['fmin', ['fmax', 'd', {'f64': 0}], {'f64': 8}]]]]"), "may be out"},
+        {AST_VALUE("['return', ['[]', 'a', ['%', 'u', {'u64': 9}]]]"), "the index may be out of range"},
+        {AST_VALUE("['if', ['==', ['u8', 'i'], {'u8': 7}], [['return', ['[]', 'a', 'i']]]], ['return', 0]"),
+         "may be out of"},
+        {AST_VALUE("['if', ['!=', 'i', ['&', 'i', 7]], [['return', ['/', 1, 'i']]]], ['return', 0]"), "may be 0"},
+        {AST_VALUE(
+             "['if', ['||', ['<', 'd', {'f64': 3}], ['>', 'd', {'f64': 5}]], [['return', 0]]], ['return', ['/', 1, "
+             "['i32', 'd']]]"),
+         "the divisor may be 0"}, /* of NaN */
+        {AST_VALUE(
+             "['let', 'w', 'i64', ['i64', 'i']], ['if', ['<', 'w', ['i64', ['length', 's']]], [['return', ['i32', "
+             "['byte', 's', 'w']]]]], ['return', 0]"),
+         "the index may be out of the string"},
+        {AST_VALUE(
+             "['if', ['||', ['&&', ['>=', 'i', 0], ['<', 'i', 8]], ['==', ['[]', 'a', 'i'], 1]], [['return', 1]]], "
+             "['return', 0]"),
+         "the index may be out of range"},
+        {AST_VALUE("['return', ['?:', ['&&', ['>=', 'i', 0], ['<', 'i', 8]], 0, ['[]', 'a', 'i']]]"),
+         "may be out of range"},
+    };
+    CHECK_REFUSED(all);
+}
+
+TEST(what_holds_on_one_way_only)
+{
+    static const struct refused all[] = {
+        {AST_VALUE("['let', 'k', 'i32', 0], ['if', ['<', 'i', 0], [['=', 'k', 9]]], ['return', ['[]', 'a', 'k']]"),
+         "the index may be out of range"},
+        {AST_VALUE("['let', 'k', 'i32', 9], ['if', ['<', 'i', 0], [['=', 'k', 0]]], ['return', ['[]', 'a', 'k']]"),
+         "the index may be out of range"},
+        {AST_VALUE("['let', 'x', 'i32'], ['if', ['<', 'i', 0], [], [['=', 'x', 1]]], ['return', 'x']"),
+         "'x' may be read"},
+        {AST_VALUE("['for', 'k', ['&', 'i', 7], 'i', 2, [['if', ['==', ['[]', 'a', 'k'], 1], []]]], ['return', 0]"),
+         "the index may be out of range"},
+        {AST_VALUE(
+             "['let', 't', 'str', 's'], ['for', 'k', {'u64': 0}, ['length', 't'], 9, [['if', ['==', ['byte', 't', "
+             "'k'], {'u8': 1}], []], ['=', 't', ['sub', 't', 1, 9]]]], ['return', 0]"),
+         "the index may be out of the string"},
+        {AST_DOCUMENT("{'name': 'g', 'returns': 'i32', 'params': [{'name': 'c', 'type': 'bool'}], 'body': [['if', 'c', "
+                      "[['return', 9]]], ['return', 0]]}, {'name': 'f', 'returns': 'i32', 'body': [['return', ['[]', "
+                      "'table', ['call', 'g', true]]]]}"),
+         "the index may be out of range"},
     };
     CHECK_REFUSED(all);
 }

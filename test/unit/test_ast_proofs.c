@@ -143,6 +143,7 @@ TEST(nothing_is_proven_that_does_not_hold)
     CHECK(proven(AST_VALUE(OUT_OF("d", -5, 5) "['return', ['i32', 'd']]")) == 0);
     CHECK(proven(AST_VALUE(OUT_OF("d", -5, 5) "['if', ['isnan', 'd'], [['return', 0]]], ['return', ['i32', 'd']]")) ==
           AST_IN_BOUNDS);
+    CHECK(proven(AST_VALUE(OUT_OF("d", -5, 5) "['return', ['i32', ['+', 'd', {'f64': 1}]]]")) == 0);
     CHECK(proven(AST_VALUE(OUT_OF("d", -5, 5) "['return', ['i32', ['fmin', 'd', 'd']]]")) == 0);
     CHECK(proven(AST_VALUE("['let', 'e', 'f64', ['.', 'p', 'x']], " OUT_OF(
               "e", 3, 5) "['if', ['<', 'd', 'e'], [['return', "

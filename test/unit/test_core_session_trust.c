@@ -140,9 +140,33 @@ TEST(the_lock_goes_over_known_cells)
     expect(CELL_UNAUTHENTICATED, "version 18, and version 2");
     fake.signed_version = 21;
     expect(CELL_OK, NULL);
+    fake.version = "third"; /* what was seen here counts, too */
+    expect(CELL_UNAUTHENTICATED, "version 21, and version 21 was seen before");
     text = temp_read("known-cells");
     CHECK(text && !strstr(text, lock.identity)); /* the lock has it */
     free(text);
+    project_remove();
+}
+
+/* The note of a lock's key is enough for what is known; its version is read when it is needed. */
+TEST(a_lock_that_is_known_is_read_for_its_version)
+{
+    signed_project();
+    struct cell_lock lock = {.cell = "auth", .version = 20};
+    lock.schema = fake_schema("auth");
+    lock.schema_len = strlen(lock.schema);
+    cell_sha256_hex(lock.schema, lock.schema_len, lock.fingerprint);
+    key_of_seed(1, lock.identity);
+    bool changed;
+    CHECK(cell_lock_write(temp_folder, &lock, &changed, &error) == CELL_OK);
+    fake.signed_version = 20;
+    for (int i = 0; i < 100000 && !temp_exists(".cell/known/auth.key"); i++) /* until the file is old enough for it */
+        expect(CELL_OK, NULL);
+    CHECK(temp_exists(".cell/known/auth.key"));
+    CHECK(unlink(temp_path(".cell/identity/auth")) == 0);
+    fake.version = "second";
+    fake.signed_version = 19;
+    expect(CELL_UNAUTHENTICATED, "version 19, and version 20 was seen before");
     project_remove();
 }
 
@@ -256,6 +280,9 @@ TEST(local_takes_the_word_of_the_kernel)
     fake.version = "second";
     fake.seed = 2;
     expect(CELL_OK, NULL);
+    /* What was taken so was not verified. */
+    policy("\"trust\": \"pinned\"");
+    expect(CELL_UNAUTHENTICATED, "another key");
     /* Which says nothing of other people's sockets. */
     policy("\"trust\": \"local\", \"trust_any_owner\": true");
     fake.version = "third";

@@ -101,7 +101,8 @@ void explainUnreachable(PluginState &state, cell_session *session, session_cell 
 /* Who edits a file goes on with what is known; a build could not. */
 void reportStale(PluginState &state, const session_cell *cell, SourceLocation loc)
 {
-    cellReport(state.diags(), cellInMainFile(state, loc), CellDiag::CellStale)
+    bool untrusted = cell->error.status == CELL_PERMISSION_DENIED || cell->error.status == CELL_UNAUTHENTICATED;
+    cellReport(state.diags(), cellInMainFile(state, loc), untrusted ? CellDiag::CellUntrusted : CellDiag::CellStale)
         << cell->name << StringRef(cell->fingerprint).take_front(12) << cellPrintable(cell->error.text);
 }
 

@@ -24,6 +24,12 @@ with_plugin = f"-fplugin={plugin} -I{include}"
 config.environment["PATH"] = os.pathsep.join([tools, os.environ["PATH"]])
 config.environment["LD_LIBRARY_PATH"] = os.path.join(config.cell_build, "lib")
 config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
+# Tests have sockets in folders of their own; those of trust set this anew.
+known_cells = os.path.join(config.test_exec_root, "known-cells")
+os.makedirs(config.test_exec_root, exist_ok=True)
+with open(known_cells, "w", encoding="utf-8") as f:
+    f.write("folder\t/\n")
+config.environment["CELL_KNOWN_CELLS"] = known_cells
 for name in ("HOME", "TMPDIR", "XDG_RUNTIME_DIR", "CELL_TEST_POSTGRES"):
     if name in os.environ and name != "XDG_RUNTIME_DIR":
         config.environment[name] = os.environ[name]

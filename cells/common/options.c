@@ -10,7 +10,7 @@
 #include "program.h"
 
 #define MAX_OPTIONS 32
-#define NCOMMON 4
+#define NCOMMON 5
 
 int program_parse_duration(const char *text, int64_t *ms)
 {
@@ -155,7 +155,7 @@ static void print_help(const struct program *p, const struct program_option *opt
 
 /* Values of the options that every cell has, before they go into the server's options. */
 struct common {
-    const char *address;
+    const char *address, *identity;
     int64_t connections, threads, drain_ms;
 };
 
@@ -164,6 +164,9 @@ static void append_common(struct common *v, struct program_option *out)
     const struct program_option common[NCOMMON] = {
         {"address", "ADDRESS", "where to listen, as unix:/run/cell/NAME.sock;\ndefault: NAME.sock in $CELL_RUN_DIR",
          PROGRAM_TEXT, &v->address, 0, 0},
+        {"identity", "FILE",
+         "the cell's key, made when it is not there; default:\nNAME.key in $STATE_DIRECTORY, or no key", PROGRAM_TEXT,
+         &v->identity, 0, 0},
         {"max-connections", "N", "connections at once; 0: as many as descriptors allow", PROGRAM_NUMBER,
          &v->connections, 0, 100000},
         {"max-threads", "N", "calls that are handled at once", PROGRAM_NUMBER, &v->threads, 1, 1024},
@@ -210,7 +213,8 @@ static int parse(const struct program *p, const struct program_option *options, 
 int program_parse(const struct program *p, int argc, char **argv)
 {
     struct cell_server_options *server = p->server;
-    struct common values = {server->address, server->max_connections, server->max_threads ? server->max_threads : 16,
+    struct common values = {server->address, server->identity, server->max_connections,
+                            server->max_threads ? server->max_threads : 16,
                             server->drain_ms ? server->drain_ms : 10000};
     struct program_option options[MAX_OPTIONS + NCOMMON];
     size_t n = p->noptions < MAX_OPTIONS ? p->noptions : MAX_OPTIONS;
@@ -219,6 +223,7 @@ int program_parse(const struct program *p, int argc, char **argv)
     append_common(&values, options + n);
     int r = parse(p, options, n + NCOMMON, argc, argv);
     server->address = values.address;
+    server->identity = values.identity;
     server->max_connections = (uint32_t)values.connections;
     server->max_threads = (uint32_t)values.threads;
     server->drain_ms = (uint32_t)values.drain_ms;

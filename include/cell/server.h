@@ -113,6 +113,13 @@ struct cell_server_options {
      * this cell's expansions have no plans.
      */
     int (*apply)(cell_ctx *c, cell_str request, cell_str *reply);
+    /*
+     * File with the cell's key, with which its schema is signed for those who compile (docs/security.md). It is made,
+     * with mode 0600, when it is not there; FILE.version is kept beside it. NULL = $CELL_IDENTITY, else NAME.key in
+     * $STATE_DIRECTORY (systemd's), else none. "" = none. A key cannot be taken back: clients refuse a cell that has
+     * lost it. Needs libsodium; CELL_FAILED_PRECONDITION without.
+     */
+    const char *identity;
 };
 
 /*

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ask/link.h"
+#include "wire/frame.h"
 
 static int ask_open(const char *address, const char *cell, bool any_owner, uint64_t deadline_ns, void **link,
                     char fingerprint[CELL_FINGERPRINT_LEN + 1], struct cell_error *e)
@@ -49,4 +50,10 @@ static int ask_request(void *link, uint32_t method, const char *json, size_t len
 
 static void ask_close(void *link) { cell_link_close(link); }
 
-const struct cell_exchange cell_exchange_unix = {.open = ask_open, .request = ask_request, .close = ask_close};
+static size_t ask_signature(void *link, char *text, size_t size)
+{
+    return cell_link_replied(link, CELL_META_SIGNATURE, text, size);
+}
+
+const struct cell_exchange cell_exchange_unix = {
+    .open = ask_open, .request = ask_request, .close = ask_close, .signature = ask_signature};

@@ -253,8 +253,17 @@ int cell_link_request(struct cell_link *l, int32_t method, const void *meta, siz
     r = exchange(l, &f, parts, &received, deadline_ns, e);
     if (r < 0)
         return fail_link(l, r, e);
-    *reply = reply_of(&received);
+    *reply = l->reply = reply_of(&received);
     return CELL_OK;
+}
+
+size_t cell_link_replied(const struct cell_link *l, const char *key, char *value, size_t size)
+{
+    struct cell_meta_pair pair;
+    if (cell_meta_find(l->reply.meta, l->reply.meta_len, key, &pair) < 0 || pair.value_len > size)
+        return 0;
+    memcpy(value, pair.value, pair.value_len);
+    return pair.value_len;
 }
 
 /* ---- streams ---- */

@@ -48,6 +48,10 @@ int cell_link_next(struct cell_link *l, const uint8_t **message, size_t *len, st
 /* The largest message of records that put takes. */
 uint32_t cell_link_limit(const struct cell_link *l);
 
+/* The metadata `key` of the last reply to cell_link_request, copied: its length, 0 when there is none or it has more
+ * than `size` bytes. */
+size_t cell_link_replied(const struct cell_link *l, const char *key, char *value, size_t size);
+
 /* A reply with a negative code as an error: returns the code, or CELL_UNKNOWN for one that is no status, with the text
  * that the cell sent. */
 int cell_link_failure(const struct cell_link *l, const struct cell_link_reply *reply, struct cell_error *e);

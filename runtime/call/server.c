@@ -8,6 +8,7 @@
  *   server_conn.c     a connection's frames; server_hello.c its handshake
  *   server_stream.c   records of a call's stream, while its handler runs
  *   server_answer.c   a request of the app channel; server_ops.c and server_compile.c those of the others
+ *   server_identity.c the cell's key, and the signature of its schema
  *   server_consumers.c what is known of the programs that use the cell
  *   server_schema.c   what is provided
  *   server_match.c    what clients of other schemas may call
@@ -119,6 +120,8 @@ int cell_server_new_from(const struct cell_provided *provided, const struct cell
     if (!s)
         return CELL_NO_MEMORY;
     int r = cell_server_take_schema(s, provided);
+    if (r >= 0)
+        r = cell_server_open_identity(s);
     s->usable = r >= 0;
     for (uint32_t i = 0; s->usable && i < s->schema->nmethods; i++)
         s->has_streams |= s->methods[i]->stream != NULL;
@@ -148,6 +151,7 @@ void cell_server_delete(struct cell_server *s)
     free(s->methods);
     free(s->method_counters);
     free(s->consumers);
+    cell_key_forget(s->identity.seed);
     cell_buffer_free(&s->schema_json);
     cell_schema_free(s->schema);
     free(s);

@@ -129,10 +129,12 @@ static int apply(struct cell_server *s, cell_ctx *c, const uint8_t *message, siz
 
 int cell_server_compile(struct cell_server *s, cell_ctx *c, int32_t method, const uint8_t *message, size_t len)
 {
+    int r;
     cell_body_reset(c);
     switch (method) {
     case CELL_COMPILE_SCHEMA:
-        return send_text(c, s->schema_json.data, s->schema_json.len);
+        r = cell_server_sign(s, c);
+        return r < 0 ? r : send_text(c, s->schema_json.data, s->schema_json.len);
     case CELL_COMPILE_EXPAND:
         return expand(s, c, message, len);
     case CELL_COMPILE_APPLY:

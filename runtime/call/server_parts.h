@@ -4,6 +4,7 @@
 #define CELL_CALL_SERVER_PARTS_H
 
 #include "call.h"
+#include "core/identity.h"
 #include "core/schema.h"
 #include "server_crowd.h"
 #include "server_gate.h"
@@ -269,6 +270,12 @@ struct cell_server {
     const char *cell;
     char fingerprint[CELL_FINGERPRINT_LEN + 1];
     struct cell_buffer schema_json; /* what the compile channel answers */
+    struct server_identity {        /* server_identity.c */
+        bool has_key;
+        uint8_t seed[32];
+        uint64_t version;           /* of the schema */
+        struct cell_signature last; /* under `lock` */
+    } identity;
     struct cell_schema *schema;
     const struct cell_method **methods; /* by id */
     struct method_layouts **layouts;    /* of these */
@@ -426,6 +433,12 @@ void cell_server_delete(struct cell_server *s);
 
 /* server_run.c: waits for events, at most so long (-1 = for ever), and deals with them. */
 void cell_server_poll(struct cell_server *s, int timeout_ms);
+
+/* server_identity.c */
+/* Reads or makes the key, if the cell is to have one; needs the schema. s->error tells what is wrong. */
+int cell_server_open_identity(struct cell_server *s);
+/* Puts the signature of the schema into the metadata of the reply, if there is a key. */
+int cell_server_sign(struct cell_server *s, cell_ctx *c);
 
 /* server_consumers.c */
 /* What the operations channel is asked about programs that use the cell; CELL_UNIMPLEMENTED for another method. */

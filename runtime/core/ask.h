@@ -16,11 +16,12 @@
  *   .cell/verbs/FINGERPRINT        the verbs of a cell with that schema (core/verbs_text.c)
  *   .cell/objects/KEY.json         per object: {"answers": {"db": [key]}, "cells": {"auth": FINGERPRINT}, "object":
  *                                  path}; KEY is from the path; "answers" are those that the object was made with
- *   .cell/requests/NAME-HASH.json  the questions of those answers, for `cell lock` to ask them again; HASH ends the key
- *   .cell/answers/NAME-HASH        what the cell answered last to one question, what was pending for it included, with
- *                                  the fingerprint and the state that this is true of, and a checksum
- *   .cell/included/KEY.json        per precompiled header, and per preamble of an editor: the questions that it asked
- *   .cell/missing/NAME-HASH        an answer that a compilation wanted and the lock does not have
+ *   .cell/identity/NAME            the schema that a cell has signed last: key, version, expiry, fingerprint, SHA-256
+ * of the document, address. While it holds, no signature is asked for .cell/requests/NAME-HASH.json  the questions of
+ * those answers, for `cell lock` to ask them again; HASH ends the key .cell/answers/NAME-HASH        what the cell
+ * answered last to one question, what was pending for it included, with the fingerprint and the state that this is true
+ * of, and a checksum .cell/included/KEY.json        per precompiled header, and per preamble of an editor: the
+ * questions that it asked .cell/missing/NAME-HASH        an answer that a compilation wanted and the lock does not have
  *   .cell/used/FINGERPRINT         such a schema as objects have it (core/uses.h), and a checksum
  *   .cell/inject/NAME-HASH.h       the injected texts; the last line is a checksum in a comment
  *   .cell/down/DEV-INODE           a socket whose cell let the deadline pass; its mtime says when
@@ -52,6 +53,9 @@ struct cell_exchange {
     int (*request)(void *link, uint32_t method, const char *json, size_t len, uint64_t deadline_ns, const char **reply,
                    size_t *reply_len, struct cell_error *e);
     void (*close)(void *link);
+    /* The signature that came with the last reply, as it came: its length, 0 = none or more than `size` bytes. NULL =
+     * cells that are reached so sign nothing. */
+    size_t (*signature)(void *link, char *text, size_t size);
 };
 
 enum session_mode { SESSION_LIVE, SESSION_PLAN, SESSION_MIRROR, SESSION_LOCKED };
@@ -104,8 +108,10 @@ struct session_cell {
  * also. On success the mirror holds that schema; when it did before, nothing more was asked and nothing parsed.
  * *cell belongs to the session and is set unless memory was short. CELL_INVALID_ARGUMENT: no name of a cell;
  * CELL_NOT_FOUND: no mirror (mirror mode), no lock; CELL_DATA_LOSS and others: the lock cannot be used;
- * CELL_DEADLINE_EXCEEDED, also from memory; CELL_PROTOCOL_ERROR: a schema that is not valid, another cell's, or not of
- * the fingerprint that the cell stated; those of the exchange and of writing.
+ * CELL_PERMISSION_DENIED: the user has not trusted the project with asking there; CELL_UNAUTHENTICATED: the schema is
+ * not by the key that the cell is known by, or is old (core/trust.h); CELL_DEADLINE_EXCEEDED, also from memory;
+ * CELL_PROTOCOL_ERROR: a schema that is not valid, another cell's, or not of the fingerprint that the cell stated;
+ * those of the exchange and of writing.
  */
 int cell_session_cell(struct cell_session *s, const char *name, struct session_cell **cell);
 

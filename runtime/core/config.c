@@ -159,7 +159,7 @@ static int read_env(struct cell_config *c, struct config_cell *cell, const struc
 static int read_cell(struct cell_config *c, struct config_cell *cell, const struct json_at *cells, const char *name,
                      struct cell_error *e)
 {
-    static const char *const known[] = {"command", "address", "needs", "env"};
+    static const char *const known[] = {"command", "address", "needs", "env", "trust"};
     static const char *const none[] = {NULL};
     struct json_at object = {0};
     struct cell_error cause = {0};
@@ -185,6 +185,8 @@ static int read_cell(struct cell_config *c, struct config_cell *cell, const stru
     r = read_command(c, cell, &object, e);
     if (r >= 0)
         r = read_texts(&c->arena, &object, "needs", &cell->needs, e);
+    if (r >= 0 && (r = cell_config_read_trust(&object, &cell->trust, e)) > 0)
+        cell->has_trust = true;
     return r < 0 ? r : read_env(c, cell, &object, e);
 }
 
@@ -294,8 +296,8 @@ static int read_cells(struct cell_config *c, const struct json_at *root, struct 
 
 static int read_root(struct cell_config *c, const struct json_at *root, struct cell_error *e)
 {
-    static const char *const known[] = {"run_dir", "trust_any_owner", "timeout_ms",  "cells",
-                                        "mode",    "unreachable",     "environment", "environments"};
+    static const char *const known[] = {"run_dir",     "trust_any_owner", "timeout_ms",   "cells", "mode",
+                                        "unreachable", "environment",     "environments", "trust"};
     const char *run_dir = ".cell/run";
     uint64_t timeout_ms = DEFAULT_TIMEOUT_MS;
     int r = cell_config_check_members(root, known, COUNT(known), e);

@@ -7,11 +7,13 @@
  *     "timeout_ms": 2000,                             for all questions of one compilation; optional
  *     "mode": "live",                                 how cells are asked: "live", "plan" or "locked"; optional
  *     "unreachable": "fail",                          without the cell: "fail", or "lock" = use its lock; optional
+ *     "trust": "pinned",                              by what a cell is known: core/trust.h; optional
  *     "environment": "dev",                           the one of these that holds unless CELL_ENV names one; optional
  *     "environments": { "ci": { "mode": "locked", "unreachable": … } },    where they differ from the above; optional
  *     "cells": { "auth": { "command": ["auth", "--db", ".cell/auth.db"],   how `cell up` starts it; optional
  *                          "address": "unix:…",       where it listens; default RUN_DIR/NAME.sock
  *                          "needs": ["postgres"],     started before it; optional
+ *                          "trust": "strict",         of this cell; optional
  *                          "env": { "K": "V" } } } }
  *
  * Relative paths and commands with a slash are relative to the file and are absolute in the structs below; a command
@@ -29,12 +31,18 @@
 #include "base/error.h"
 #include "wire/limits.h"
 
+/* By what a cell is known to be the right one (docs/security.md). PINNED: by the key that it was first seen with, if it
+ * had one. STRICT: by a key that was made known before. LOCAL: by its socket, whose owner the kernel tells. */
+enum config_trust { CONFIG_TRUST_PINNED, CONFIG_TRUST_STRICT, CONFIG_TRUST_LOCAL };
+
 struct config_cell {
     const char *name;
     const char *address;        /* always set, absolute: "unix:/…" */
     const char *const *command; /* NULL-terminated; NULL = not started by us */
     const char *const *needs;   /* NULL-terminated */
     const char *const *env;     /* NULL-terminated "K=V" */
+    bool has_trust;             /* `trust` is said of this cell */
+    enum config_trust trust;
 };
 
 /* How a compilation may ask cells. */
@@ -43,6 +51,7 @@ struct config_policy {
     const char *environment; /* NULL = none has been chosen */
     enum config_mode mode;
     bool unreachable_lock; /* a cell that cannot be reached is replaced by its lock, with a warning */
+    enum config_trust trust;
 };
 
 struct cell_config {
@@ -86,6 +95,8 @@ const char *cell_config_address(struct cell_config *c, const char *name);
  * does not have, or another mode, naming what is known. Not thread-safe beside setenv. */
 int cell_config_policy(const struct cell_config *c, struct config_policy *policy, struct cell_error *e);
 const char *cell_config_mode_name(enum config_mode mode);
+/* What holds for one cell under `policy`: what is said of it, else of the environment, else of all. */
+enum config_trust cell_config_trust(const struct cell_config *c, const struct config_policy *policy, const char *name);
 
 /* The default run_dir without a cell.json: $CELL_RUN_DIR, else $XDG_RUNTIME_DIR/cell, else /run/cell for root,
  * else /tmp/cell-UID. Makes nothing. CELL_PERMISSION_DENIED when /tmp/cell-UID is there but is no folder of this user's

@@ -22,6 +22,8 @@ int cell_config_resolve(struct cell_arena *a, const char *dir, const char *text,
 int cell_config_check_members(const struct json_at *object, const char *const *known, size_t n, struct cell_error *e);
 
 /* config_policy.c: "mode", "unreachable", "environment", "environments". */
+/* An optional member "trust": 1 when it is there. */
+int cell_config_read_trust(const struct json_at *object, enum config_trust *trust, struct cell_error *e);
 int cell_config_read_policy(struct cell_config *c, const struct json_at *root, struct cell_error *e);
 
 bool cell_config_is_name(const char *name);

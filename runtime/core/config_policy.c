@@ -21,6 +21,28 @@ static bool find_mode(const char *text, enum config_mode *mode)
     return false;
 }
 
+int cell_config_read_trust(const struct json_at *object, enum config_trust *trust, struct cell_error *e)
+{
+    static const char *const names[] = {
+        [CONFIG_TRUST_PINNED] = "pinned", [CONFIG_TRUST_STRICT] = "strict", [CONFIG_TRUST_LOCAL] = "local"};
+    const char *text;
+    int r = cell_json_string(object, "trust", JSON_OPTIONAL, &text, e);
+    if (r <= 0)
+        return r;
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(text, names[i]) == 0) {
+            *trust = (enum config_trust)i;
+            return 1;
+        }
+    return cell_json_fail(object, "trust", e, "expected \"pinned\", \"strict\" or \"local\"");
+}
+
+enum config_trust cell_config_trust(const struct cell_config *c, const struct config_policy *policy, const char *name)
+{
+    const struct config_cell *cell = cell_config_cell(c, name);
+    return cell && cell->has_trust ? cell->trust : policy->trust;
+}
+
 /* Replaces those of *policy that `object` states. */
 static int read_policy(const struct json_at *object, struct config_policy *policy, struct cell_error *e)
 {
@@ -28,6 +50,8 @@ static int read_policy(const struct json_at *object, struct config_policy *polic
     int r = cell_json_string(object, "mode", JSON_OPTIONAL, &text, e);
     if (r > 0 && !find_mode(text, &policy->mode))
         return cell_json_fail(object, "mode", e, "expected \"live\", \"plan\" or \"locked\"");
+    if (r >= 0)
+        r = cell_config_read_trust(object, &policy->trust, e);
     if (r >= 0)
         r = cell_json_string(object, "unreachable", JSON_OPTIONAL, &text, e);
     if (r <= 0)
@@ -48,7 +72,7 @@ static const struct config_policy *find_environment(const struct cell_config *c,
 
 static int read_environments(struct cell_config *c, const struct json_at *root, struct cell_error *e)
 {
-    static const char *const known[] = {"mode", "unreachable"};
+    static const char *const known[] = {"mode", "unreachable", "trust"};
     struct json_at all = {0}, object = {0};
     void *iterator = NULL;
     const char *name;
@@ -65,7 +89,7 @@ static int read_environments(struct cell_config *c, const struct json_at *root, 
             return cell_json_fail(&all, name, e, "not the name of an environment: letters, digits and '_' are");
         r = cell_json_object(&all, name, JSON_REQUIRED, &object, e);
         if (r >= 0)
-            r = cell_config_check_members(&object, known, 2, e);
+            r = cell_config_check_members(&object, known, 3, e);
         if (r >= 0)
             r = read_policy(&object, p, e);
         if (r < 0)

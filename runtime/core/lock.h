@@ -9,6 +9,7 @@
 #ifndef CELL_CORE_LOCK_H
 #define CELL_CORE_LOCK_H
 
+#include "core/identity.h"
 #include "core/schema.h"
 
 #define CELL_LOCK_FORMAT "cell.lock/1"
@@ -33,6 +34,8 @@ struct cell_lock {
     size_t schema_len;
     struct lock_answer *answers; /* sorted by key */
     uint32_t nanswers;
+    char identity[CELL_KEY_DIGITS + 1]; /* the key that the cell is known by; "" = none */
+    uint64_t version;                   /* of the schema, as the cell has signed it */
 };
 
 /*
@@ -48,8 +51,8 @@ int cell_lock_parse(const char *path, const char *name, const char *text, size_t
  * leads to is not in the history of this project. */
 int cell_lock_read(const char *dir, const char *name, struct cell_lock **lock, struct cell_error *e);
 /* The answers of a file that cannot be used as it is, as far as each by itself is whole: so that a lock which a merge
- * has broken can be written anew with all that both sides had. Nothing but `answers` is set. Errors of reading the
- * file. */
+ * has broken can be written anew with all that both sides had. Nothing but `answers` and `identity` is set. Errors of
+ * reading the file. */
 int cell_lock_salvage(const char *dir, const char *name, struct cell_lock **lock, struct cell_error *e);
 void cell_lock_free(struct cell_lock *lock); /* NULL is accepted */
 

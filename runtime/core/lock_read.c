@@ -22,6 +22,7 @@ struct reader {
     struct cell_lock *lock;
     size_t room;
     const char *cell, *fingerprint;
+    const char *identity; /* as it stands there */
     bool has_format, salvage;
 };
 
@@ -198,17 +199,38 @@ static int read_answer(struct reader *in, const char *key, char *body, struct ce
     return keep_answer(in, &a, e);
 }
 
+/* `"ed25519:KEY VERSION"`, or null. */
+static int read_identity(struct reader *in, char *value, struct cell_error *e)
+{
+    struct cell_lock *lock = in->lock;
+    char *space = strchr(value, ' '), *end = NULL, key[sizeof(CELL_KEY_PREFIX) + CELL_KEY_DIGITS] = "";
+    size_t len = space ? (size_t)(space - value) : 0;
+    if (in->identity && strcmp(in->identity, value) != 0)
+        return damaged(in, e, "a merge has put two identities together");
+    in->identity = cell_arena_copy(&lock->arena, value, strlen(value));
+    if (!in->identity)
+        return no_memory(e);
+    if (strcmp(value, "null") == 0)
+        return CELL_OK;
+    if (value[0] == '"' && len > 1 && len - 1 < sizeof(key))
+        memcpy(key, value + 1, len - 1);
+    lock->version = space && space[1] >= '0' && space[1] <= '9' ? strtoull(space + 1, &end, 10) : 0;
+    if (cell_key_parse(key, lock->identity) && end && strcmp(end, "\"") == 0 && lock->version <= INT64_MAX)
+        return CELL_OK;
+    lock->identity[0] = '\0';
+    if (value[0] != '"')
+        return damaged(in, e, "expected a text, or null");
+    return cell_error_set(e, CELL_FAILED_PRECONDITION,
+                          "%s:%u: the cell has an identity that this version of Cell cannot check; update Cell",
+                          in->path, in->line);
+}
+
 static int read_header(struct reader *in, const char *key, char *value, struct cell_error *e)
 {
     size_t len = strlen(value);
     char text[160];
-    if (strcmp(key, "identity") == 0 && strcmp(value, "null") == 0)
-        return CELL_OK;
-    if (strcmp(key, "identity") == 0 && value[0] == '"')
-        return cell_error_set(e, CELL_FAILED_PRECONDITION,
-                              "%s:%u: the cell has an identity, which this version of Cell cannot check; update "
-                              "Cell",
-                              in->path, in->line);
+    if (strcmp(key, "identity") == 0)
+        return read_identity(in, value, e);
     if (len < 2 || value[0] != '"' || value[len - 1] != '"' || memchr(value + 1, '"', len - 2))
         return damaged(in, e, "expected a text");
     value[len - 1] = '\0';
@@ -410,7 +432,8 @@ int cell_lock_salvage(const char *dir, const char *name, struct cell_lock **lock
         without_returns(in.at, len);
     for (char *line = in.at, *stop; r >= 0 && (stop = strchr(line, '\n')); line = stop + 1) {
         *stop = '\0';
-        if (begins(line, "\"answer ") && read_member(&in, line, NULL) == CELL_NO_MEMORY)
+        if ((begins(line, "\"answer ") || begins(line, "\"identity\"")) &&
+            read_member(&in, line, NULL) == CELL_NO_MEMORY)
             r = no_memory(e);
     }
     if (r >= 0)

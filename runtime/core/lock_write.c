@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -77,10 +78,12 @@ int cell_lock_format(const struct cell_lock *lock, struct cell_buffer *out)
     cell_buffer_puts(out, "{\n");
     for (uint32_t i = 0; i < lock->nanswers; i++)
         put_answer(out, &lock->answers[i]);
-    cell_buffer_printf(out,
-                       "\"cell\":\"%s\",\n\"fingerprint\":\"%s\",\n\"identity\":null,\n\"lock\":\"" CELL_LOCK_FORMAT
-                       "\",\n\"schema\":",
-                       lock->cell, lock->fingerprint);
+    cell_buffer_printf(out, "\"cell\":\"%s\",\n\"fingerprint\":\"%s\",\n\"identity\":", lock->cell, lock->fingerprint);
+    if (lock->identity[0])
+        cell_buffer_printf(out, "\"" CELL_KEY_PREFIX "%s %" PRIu64 "\"", lock->identity, lock->version);
+    else
+        cell_buffer_puts(out, "null");
+    cell_buffer_puts(out, ",\n\"lock\":\"" CELL_LOCK_FORMAT "\",\n\"schema\":");
     put_lines(out, lock->schema, lock->schema_len);
     cell_buffer_puts(out, "\n}\n");
     return cell_buffer_ok(out) ? CELL_OK : CELL_NO_MEMORY;

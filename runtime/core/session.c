@@ -42,6 +42,7 @@ static int choose_mode(struct cell_session *s, struct cell_error *e)
     int r = cell_config_policy(s->config, &policy, e);
     if (r < 0)
         return r;
+    s->policy = policy;
     s->unreachable_lock = policy.unreachable_lock;
     if (policy.mode == CONFIG_LOCKED)
         s->mode = SESSION_LOCKED;
@@ -262,6 +263,9 @@ void cell_session_remember_hung(struct cell_session *s, struct known_cell *c, ui
 static int ask_cell(struct cell_session *s, struct known_cell *c, struct cell_error *e)
 {
     uint64_t age_ms, lifetime_ms = down_lifetime_ms(s), granted_ns = s->budget_ns;
+    int r = cell_trust_contact(s->config, c->pub.name, c->pub.address, e);
+    if (r < 0)
+        return r;
     cell_store_look(c->pub.address, &c->socket);
     c->hung = cell_store_is_down(&s->store, &c->socket, lifetime_ms, &age_ms);
     if (!c->hung && s->hurried) {
@@ -274,7 +278,7 @@ static int ask_cell(struct cell_session *s, struct known_cell *c, struct cell_er
                               "is started again",
                               session_place(c), (unsigned long long)(age_ms / 1000),
                               (unsigned long long)((lifetime_ms - age_ms + 999) / 1000));
-    int r = connect_cell(s, c, c->pub.fingerprint, e);
+    r = connect_cell(s, c, c->pub.fingerprint, e);
     if (r >= 0)
         r = cell_session_update_mirror(s, c, e);
     if (r < 0) {

@@ -21,10 +21,13 @@ static bool stamp(const char *path, struct stat *st)
     return age_ms >= SETTLED_MS;
 }
 
-/* As a mirror is known (store.h), for a lock that was found good. */
+static const char no_key[] = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/* As a mirror is known (store.h), for a lock that was found good: its fingerprint, and the cell's key. */
 static void learn(struct cell_session *s, const struct known_cell *c, const char *path, const struct stat *before)
 {
     const char *note = cell_arena_printf(&s->arena, "%s.lock", c->pub.name);
+    const char *key_note = cell_arena_printf(&s->arena, "%s.key", c->pub.name);
     struct store_file file = {.st = *before};
     struct stat after;
     file.stable = note && lstat(path, &after) == 0 && before->st_ino == after.st_ino &&
@@ -33,6 +36,20 @@ static void learn(struct cell_session *s, const struct known_cell *c, const char
     memcpy(file.sha256, c->lock->fingerprint, sizeof(file.sha256));
     if (file.stable)
         cell_store_learn(&s->store, note, &file);
+    memcpy(file.sha256, c->lock->identity[0] ? c->lock->identity : no_key, sizeof(file.sha256));
+    if (file.stable && key_note)
+        cell_store_learn(&s->store, key_note, &file);
+}
+
+bool cell_session_locked_key(struct cell_session *s, struct known_cell *c, char key[CELL_KEY_DIGITS + 1])
+{
+    CELL_CLEANUP(cell_cleanup_free) char *path = cell_lock_path(s->dir, c->pub.name);
+    const char *note = cell_arena_printf(&s->arena, "%s.key", c->pub.name);
+    if (!path || !note || lock_no_links(path, NULL) < 0 || !cell_store_known(&s->store, note, path, key))
+        return false;
+    if (strcmp(key, no_key) == 0)
+        key[0] = '\0';
+    return true;
 }
 
 const struct cell_lock *cell_session_lock(struct cell_session *s, struct known_cell *c)

@@ -9,6 +9,7 @@
 #include "core/json.h"
 #include "core/lock.h"
 #include "core/store.h"
+#include "core/trust.h"
 #include "wire/frame.h"
 
 struct asked;
@@ -26,6 +27,8 @@ struct known_cell {
     bool lock_sought;
     struct cell_error lock_error; /* of reading it; status CELL_NOT_FOUND: there is none */
     struct used_answer *answers;  /* that this compilation used */
+    bool pin_sought;
+    struct cell_pin pin; /* what the cell is known by */
     enum { STATE_UNKNOWN, STATE_NONE, STATE_KNOWN } has_state;
     char state[CELL_STATE_MAX + 1];       /* KNOWN */
     struct asked *asked, **asked_end;     /* all that it was asked to expand, in order */
@@ -61,6 +64,7 @@ struct cell_session {
     const struct cell_exchange *exchange;
     enum session_mode begun, mode; /* as the caller has it, and as the policy makes it */
     bool unreachable_lock;
+    struct config_policy policy;
     const char *dir;    /* of the project: .cell and cells.lock are in it */
     const char *file;   /* the main file: below the project's folder, or absolute */
     const char *object; /* NULL = none */
@@ -148,6 +152,19 @@ bool cell_session_answer_differs(struct cell_session *s, struct known_cell *c, c
 int cell_session_used_answer(struct cell_session *s, struct known_cell *c, const struct asked *a, struct cell_error *e);
 /* Makes .cell/requests hold the questions of what was used. */
 int cell_session_keep_questions(struct cell_session *s, const struct known_cell *c, struct cell_error *e);
+
+/* session_trust.c */
+/* True when what the cell greets with needs no signature, or its signature was seen before and still holds. An error
+ * when what it is known by cannot be found out. */
+int cell_session_vouched(struct cell_session *s, struct known_cell *c, bool *vouched, struct cell_error *e);
+/* Whether the schema that has just come may be looked at; *signature is to be kept if it turns out well. */
+int cell_session_judge(struct cell_session *s, struct known_cell *c, const char *schema, size_t len,
+                       struct cell_signature *signature, struct cell_error *e);
+/* The schema was good: remembers the key with which it was signed, if it was, and that it need not be asked again. */
+int cell_session_believe(struct cell_session *s, struct known_cell *c, const struct cell_signature *signature,
+                         struct cell_error *e);
+/* What the lock says of the key, as noted when it was read last; false when it must be read for that. */
+bool cell_session_locked_key(struct cell_session *s, struct known_cell *c, char key[CELL_KEY_DIGITS + 1]);
 
 /* session_schema.c. All need the fingerprint in c->pub. */
 /* Makes the mirror hold the schema that the cell has now; its time changes only when its content does. */

@@ -33,10 +33,15 @@ static int take_schema(struct known_cell *c, const char *json, size_t len, const
 
 static int fetch_schema(struct cell_session *s, struct known_cell *c, struct cell_error *e)
 {
+    struct cell_signature signature;
     const char *reply;
     size_t len;
     int r = cell_session_request(s, c, CELL_COMPILE_SCHEMA, "{}", 2, &reply, &len, e);
-    return r < 0 ? r : take_schema(c, reply, len, session_place(c), e);
+    if (r >= 0)
+        r = cell_session_judge(s, c, reply, len, &signature, e);
+    if (r >= 0)
+        r = take_schema(c, reply, len, session_place(c), e);
+    return r < 0 ? r : cell_session_believe(s, c, &signature, e);
 }
 
 /* True when the file at `path` holds the schema of that fingerprint. `learn`: it is the mirror. */
@@ -68,11 +73,15 @@ int cell_session_update_mirror(struct cell_session *s, struct known_cell *c, str
 {
     char known[CELL_FINGERPRINT_LEN + 1];
     const char *path = c->pub.mirror_path;
-    if (cell_store_known(&s->store, c->pub.name, path, known) && strcmp(known, c->pub.fingerprint) == 0)
+    bool vouched;
+    int r = cell_session_vouched(s, c, &vouched, e);
+    if (r < 0)
+        return r;
+    if (vouched && cell_store_known(&s->store, c->pub.name, path, known) && strcmp(known, c->pub.fingerprint) == 0)
         return CELL_OK;
-    if (holds(s, c, path, true))
+    if (vouched && holds(s, c, path, true))
         return CELL_OK;
-    int r = fetch_schema(s, c, e);
+    r = fetch_schema(s, c, e);
     if (r < 0 || holds(s, c, path, true)) /* another compilation may have been faster */
         return r;
     r = write_schema(s, c, path, e);

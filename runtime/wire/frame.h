@@ -107,6 +107,7 @@ int cell_meta_check(const uint8_t *block, size_t len, struct cell_error *e);
 #define CELL_META_MAX ":max-message"         /* WELCOME: decimal, the largest payload it takes */
 #define CELL_META_NEED_SCHEMA ":need-schema" /* WELCOME: "1" = send SCHEMA before the first CALL */
 #define CELL_META_SHM ":shm"                 /* WELCOME: "1" = SHM_OPEN may be sent before the first CALL */
+#define CELL_META_SIGNATURE ":signature"     /* REPLY to schema: core/identity.h */
 #define CELL_META_MESSAGE ":message"         /* REPLY, WELCOME: error text with its trail */
 #define CELL_META_DETAIL ":detail."          /* REPLY: prefix; then the type */
 

@@ -69,6 +69,9 @@ class Project:
         self.log_dir = os.path.join(self.folder, ".cell", "log")
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("CELL_") and k != "NO_COLOR"}
         self.env[MARK] = self.folder
+        self.known = self.env["CELL_KNOWN_CELLS"] = self.folder + ".known-cells"
+        if os.path.exists(self.known):
+            os.unlink(self.known)
 
     def __enter__(self):
         return self

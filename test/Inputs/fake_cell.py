@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import cell_sign
 import cell_wire as wire
 
 
@@ -43,6 +44,8 @@ class Behaviour:
     reply_length: Optional[int] = None  # announced length
     reply_id: Optional[int] = None
     endless: bool = False               # keeps sending after the reply's announced length
+    signed: Optional[dict] = None       # arguments of cell_sign.sign for the schema; "document": over other bytes;
+                                        # "text": in place of the signature
     goaway_first: bool = False          # a GOAWAY before the reply
     log: list = field(default_factory=list)
 
@@ -172,6 +175,13 @@ class FakeCell:
             return {"state": self._state()}, b.reply_code
         return (b.schema, b.reply_code) if code == 0 else (b"", -12)
 
+    def _signature(self, message):
+        """Metadata of the reply with the schema."""
+        how = dict(self.behaviour.signed)
+        text = how.pop("text", None)
+        return wire.meta([(":signature", text if text is not None else
+                           cell_sign.sign(**{"document": message, **how}))])
+
     def _reply(self, fields, request):
         b = self.behaviour
         if b.reply is not None:
@@ -181,9 +191,12 @@ class FakeCell:
         if fields["channel"] == wire.COMPILE:
             document, code = self._compile(fields["code"], request)
         message = wire.canonical(document) if isinstance(document, dict) else (document or b"")
+        meta = b.reply_meta
+        if b.signed is not None and fields["channel"] == wire.COMPILE and fields["code"] == 0:
+            meta = self._signature(message)
         return wire.frame(wire.REPLY, fields["channel"], code=code,
                           request=fields["id"] if b.reply_id is None else b.reply_id,
-                          meta=b.reply_meta, message=message, length=b.reply_length)
+                          meta=meta, message=message, length=b.reply_length)
 
 
 def main():

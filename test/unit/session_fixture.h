@@ -6,9 +6,11 @@
 #include "temp_folder.h"
 
 #include <sys/time.h>
+#include <time.h>
 
 #include "base/util.h"
 #include "core/ask.h"
+#include "core/identity.h"
 #include "wire/frame.h"
 
 /* What the fake cell does and what it was asked. One stands for all cells; `schema` NULL makes one for the name. */
@@ -27,6 +29,12 @@ static struct fake {
     uint64_t granted_ms; /* at the last open or request */
     bool any_owner;
     char address[256];
+    unsigned char seed;          /* of the key that it signs with; 0 = it signs nothing */
+    uint64_t signed_version;     /* of the schema */
+    int64_t signed_for;          /* seconds that a signature holds */
+    const char *signed_document; /* NULL = the schema */
+    const char *signed_cell;     /* NULL = "auth" */
+    int signatures;              /* how often one was asked for */
 } fake;
 
 static char fake_made[1024];
@@ -117,7 +125,25 @@ static void fake_close(void *link)
     free(link);
 }
 
-static const struct cell_exchange fake_exchange = {fake_open, fake_request, fake_close};
+static size_t fake_signature(void *link, char *text, size_t size)
+{
+    struct cell_signature s;
+    uint8_t seed[32];
+    char made[CELL_SIGNATURE_MAX];
+    const char *document = fake.signed_document ? fake.signed_document : fake_schema(link);
+    fake.signatures++;
+    if (!fake.seed)
+        return 0;
+    memset(seed, fake.seed, sizeof(seed));
+    CHECK(cell_signature_make(seed, fake.signed_cell ? fake.signed_cell : "auth", fake.signed_version,
+                              (int64_t)time(NULL) + fake.signed_for, document, strlen(document), &s, NULL) == CELL_OK);
+    cell_signature_format(&s, made);
+    CHECK(strlen(made) <= size);
+    memcpy(text, made, strlen(made));
+    return strlen(made);
+}
+
+static const struct cell_exchange fake_exchange = {fake_open, fake_request, fake_close, fake_signature};
 
 static struct cell_session *session;
 static struct cell_error error;
@@ -146,6 +172,7 @@ static void project_make(void)
     fake = (struct fake){0};
     temp_folder_make();
     temp_make_folder("src");
+    setenv("CELL_KNOWN_CELLS", temp_path("known-cells"), 1);
     temp_write("cell.json", "{ \"run_dir\": \"run\", \"timeout_ms\": 200, \"cells\": { \"auth\": {} } }");
 }
 

@@ -144,11 +144,12 @@ TEST(unknown_members_are_refused_with_a_suggestion)
     refused("{\n\n\"cels\": {} }", PATH ":3: cels: unknown member; did you mean \"cells\"?");
     refused("{ \"zzz\": 1 }", PATH
             ":1: zzz: unknown member; expected one of \"run_dir\", \"trust_any_owner\", \"timeout_ms\", \"cells\", "
-            "\"mode\", \"unreachable\", \"environment\", \"environments\"");
+            "\"mode\", \"unreachable\", \"environment\", \"environments\", \"trust\"");
     refused("{ \"cells\": { \"auth\": {\n \"env\": {},\n \"comand\": [] } } }",
             PATH ":3: cells.auth.comand: unknown member; did you mean \"command\"?");
     refused("{ \"cells\": {\n \"auth\": { \"port\": 1 } } }",
-            PATH ":2: cells.auth.port: unknown member; expected one of \"command\", \"address\", \"needs\", \"env\"");
+            PATH ":2: cells.auth.port: unknown member; expected one of \"command\", \"address\", \"needs\", \"env\", "
+                 "\"trust\"");
     done();
 }
 
@@ -331,6 +332,24 @@ TEST(an_environment_or_mode_that_is_not_known_is_an_error)
     CHECK(policy_of(environments, "", "mirror") == CELL_INVALID_ARGUMENT);
     CHECK_STR(error.text, "CELL_MODE is 'mirror'; \"live\", \"plan\" and \"locked\" are known");
     done();
+}
+
+TEST(trust_is_of_the_cell_else_of_the_environment_else_of_all)
+{
+    struct config_policy policy;
+    CHECK(parse("{ \"trust\": \"strict\", \"environments\": { \"a\": {}, \"b\": { \"trust\": \"local\" } },\n"
+                "\"cells\": { \"x\": {}, \"y\": { \"trust\": \"pinned\" } } }") == CELL_OK);
+    unsetenv("CELL_ENV");
+    CHECK(cell_config_policy(parsed, &policy, &error) == CELL_OK);
+    CHECK(cell_config_trust(parsed, &policy, "x") == CONFIG_TRUST_STRICT);
+    CHECK(cell_config_trust(parsed, &policy, "y") == CONFIG_TRUST_PINNED);
+    CHECK(cell_config_trust(parsed, &policy, "z") == CONFIG_TRUST_STRICT);
+    CHECK(cell_config_trust(parsed, &parsed->environments[0], "x") == CONFIG_TRUST_STRICT);
+    CHECK(cell_config_trust(parsed, &parsed->environments[1], "x") == CONFIG_TRUST_LOCAL);
+    CHECK(cell_config_trust(parsed, &parsed->environments[1], "y") == CONFIG_TRUST_PINNED);
+    done();
+    refused("{ \"cells\": { \"x\": {\n\"trust\": \"all\" } } }",
+            PATH ":2: cells.x.trust: expected \"pinned\", \"strict\" or \"local\"");
 }
 
 TEST(mistakes_in_a_policy_are_refused)

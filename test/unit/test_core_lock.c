@@ -128,6 +128,54 @@ TEST(a_newer_format_is_told_even_when_nothing_else_is_known)
     free(text);
 }
 
+#define IDENTITY "ed25519:7d4d0e7f6153a69b6242b522abbee685fda4420f8834b108c3bdae369ef549fa"
+
+TEST(an_identity_is_kept)
+{
+    struct cell_lock *lock = make_lock("auth", FULL_SCHEMA, two), *read = NULL;
+    struct cell_buffer text = {0}, again = {0};
+    strcpy(lock->identity, &IDENTITY[sizeof(CELL_KEY_PREFIX) - 1]);
+    lock->version = 1800000000;
+    CHECK(cell_lock_format(lock, &text) == CELL_OK);
+    CHECK(strstr(text.data, "\n\"identity\":\"" IDENTITY " 1800000000\",\n\"lock\"") != NULL);
+    CHECK(cell_lock_parse("/p/cells.lock/auth.json", "auth", text.data, text.len, &read, &error) == CELL_OK);
+    REQUIRE(read);
+    CHECK_STR(read->identity, lock->identity);
+    CHECK(read->version == 1800000000);
+    CHECK(cell_lock_format(read, &again) == CELL_OK);
+    CHECK_STR(again.data, text.data);
+    cell_buffer_free(&text);
+    cell_buffer_free(&again);
+    cell_lock_free(lock);
+    cell_lock_free(read);
+}
+
+TEST(what_is_no_identity_is_refused)
+{
+    static const char *const wrong[] = {"\"ed25519:AA 1\"",
+                                        "\"" IDENTITY "\"",
+                                        "\"" IDENTITY " \"",
+                                        "\"" IDENTITY " 1",
+                                        "\"" IDENTITY " -1\"",
+                                        "\"" IDENTITY " 1 \"",
+                                        "\"" IDENTITY "  1\"",
+                                        "\"" IDENTITY "0 1\"",
+                                        "\"" IDENTITY " 99999999999999999999\"",
+                                        "\"ed448:00 1\"",
+                                        "\"\""};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char member[160];
+        snprintf(member, sizeof(member), "\"identity\":%s", wrong[i]);
+        char *text = edit(lock_text("auth", FULL_SCHEMA, NULL), "\"identity\":null", member);
+        check_refused(text, CELL_FAILED_PRECONDITION, ":4: the cell has an identity that this version");
+        free(text);
+    }
+    char *text = edit(lock_text("auth", FULL_SCHEMA, NULL), "\"identity\":null",
+                      "\"identity\":null,\n\"identity\":\"" IDENTITY " 1\"");
+    check_refused(text, CELL_DATA_LOSS, ":5: a merge has put two identities together");
+    free(text);
+}
+
 TEST(every_cut_is_noticed)
 {
     char *text = lock_text("auth", FULL_SCHEMA, two);

@@ -40,6 +40,7 @@ _cell_options()
     consumers) options+=" --forget --path --registry" ;;
     call) options+=" --meta --timeout --address" ;;
     lock) options+=" --check --prune" ;;
+    trust) options+=" --key --folder --list --forget" ;;
     diff) options+=" --since --locked" ;;
     plan) options+=" --locked" ;;
     migrate) options+=" --locked --yes" ;;
@@ -72,7 +73,7 @@ _cell_call()
 _cell()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command= first= i
-    local commands="up down status list schema inspect check report consumers call expand sync lock diff plan migrate test-db"
+    local commands="up down status list schema inspect check report consumers call expand sync lock trust identity diff plan migrate test-db"
     commands+=" history drift psql dump restore upgrade import clangd export doctor systemd completion help"
     local -a _cell_dir=()
 
@@ -80,7 +81,7 @@ _cell()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
         -C) _cell_dir=(-C "${COMP_WORDS[++i]}") ;;
-        -H | --meta | --timeout | --address | --output | --since | --against | --registry | --as | --forget | --path | --table | --limit)
+        -H | --meta | --timeout | --address | --output | --since | --against | --registry | --as | --forget | --path | --table | --limit | --key | --folder)
             ((i++))
             [[ ${COMP_WORDS[i]} == "=" ]] && ((i++))
             [[ ${COMP_WORDS[i+1]} == "=" ]] && ((i += 2))
@@ -97,9 +98,9 @@ _cell()
     done
     COMPREPLY=()
     case $previous in
-    -C | --output | --registry) _cell_paths -d; return ;;
+    -C | --output | --registry | --folder) _cell_paths -d; return ;;
     --against | --path) _cell_paths -f; return ;;
-    -H | --meta | --timeout | --address | --as | --forget | --table | --limit) return ;;
+    -H | --meta | --timeout | --address | --as | --forget | --table | --limit | --key) return ;;
     --since) _cell_offer "$(git for-each-ref --format='%(refname:short)' 2>/dev/null)"; return ;;
     esac
     if [[ -z $command ]]; then
@@ -109,7 +110,7 @@ _cell()
     else
         case $command in
         up | down | status | sync | lock | diff | plan | migrate | systemd) _cell_offer "$(_cell_cells)" ;;
-        schema | consumers | history | drift | psql | dump | upgrade | import) [[ -n $first ]] || _cell_offer "$(_cell_cells)" ;;
+        schema | identity | trust | consumers | history | drift | psql | dump | upgrade | import) [[ -n $first ]] || _cell_offer "$(_cell_cells)" ;;
         inspect | expand | check | report | restore) _cell_paths -f ;;
         completion) _cell_offer bash ;;
         export) if [[ -z $first ]]; then _cell_offer headers; else _cell_paths -d; fi ;;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ask/link.h"
+#include "core/trust.h"
 #include "schema_text.h"
 
 #define ASK_MS 300u
@@ -25,9 +26,11 @@ static struct cell_schema *quick_schema(struct cli *cli, const char *name)
     if (r < 0) {
         const char *address = cell_config_address(cli->config, name);
 
-        r = address ? cell_link_schema(address, name, cli->config->trust_any_owner,
-                                       cell_now_ns() + ASK_MS * CELL_NS_PER_MS, &json, &len, NULL)
-                    : CELL_NO_MEMORY;
+        /* Nor must it contact somebody whom a project names that was never looked at. */
+        r = address && cell_trust_contact(cli->config, name, address, NULL) < 0 ? CELL_PERMISSION_DENIED
+            : address ? cell_link_schema(address, name, cli->config->trust_any_owner,
+                                         cell_now_ns() + ASK_MS * CELL_NS_PER_MS, &json, &len, NULL)
+                      : CELL_NO_MEMORY;
     }
     if (r >= 0)
         cell_schema_parse(json, len, &schema, NULL);

@@ -82,13 +82,14 @@ struct lock_changes {
     struct cell_diff *diff;             /* NULL: the schemas are the same, or there was none */
     struct cell_schema *before, *after; /* parsed; may be NULL */
     bool schema;                        /* the schemas differ, if only in docs */
+    bool identity;                      /* the keys differ */
     uint32_t added, removed, changed;   /* answers */
 };
 int locks_compare(const struct cell_lock *before, const struct cell_lock *after, struct lock_changes *c,
                   struct cell_error *e);
 static inline bool locks_differ(const struct lock_changes *c)
 {
-    return c->schema || c->added || c->removed || c->changed;
+    return c->schema || c->identity || c->added || c->removed || c->changed;
 }
 void locks_changes_free(struct lock_changes *c);
 

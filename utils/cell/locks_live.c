@@ -7,7 +7,7 @@
 
 #include "ask/ask_unix.h"
 #include "core/json.h"
-#include "locks.h"
+#include "trust.h"
 #include "wire/frame.h"
 
 #define ASK_MS 5000u
@@ -34,8 +34,35 @@ int locks_request(struct lock_asker *a, uint32_t method, const char *json, size_
                                       reply_len, e);
 }
 
+/* Whether the answer is to be believed of the cell as it was locked, or as it is known. Its key is the lock's then. */
+static int check_key(struct cli *cli, struct lock_asker *a, const char *name, const char *schema, size_t len,
+                     struct cell_error *e)
+{
+    const struct cell_lock *old = NULL;
+    struct cell_lock *lock = &a->live->lock, *read = NULL;
+    struct cell_signature s;
+    struct cell_pin pin;
+    for (unsigned i = 0; i < 2; i++)
+        if (!old && a->wanted->locks[i] && a->wanted->locks[i]->identity[0])
+            old = a->wanted->locks[i];
+    if (!old && cell_lock_read(a->wanted->dir, name, &read, NULL) >= 0)
+        old = read;
+    int r = trust_pin(cli, name, old, &pin, e);
+    if (r >= 0)
+        r = trust_judge(cli, name, a->link, &pin, schema, len, &s, e);
+    if (r >= 0) {
+        /* Nothing was looked at, or nothing has changed: then not the number either, which replicas may count apart. */
+        bool same = pin.in_lock && (!s.key[0] || strcmp(s.sha256, pin.sha256) == 0);
+        memcpy(lock->identity, same ? pin.key : s.key, sizeof(lock->identity));
+        lock->version = same ? pin.version : s.version;
+    }
+    cell_lock_free(read);
+    return r;
+}
+
 /* The schema, canonical. */
-static int ask_schema(struct lock_asker *a, const char *name, const char *greeted, struct cell_error *e)
+static int ask_schema(struct cli *cli, struct lock_asker *a, const char *name, const char *greeted,
+                      struct cell_error *e)
 {
     struct cell_lock *lock = &a->live->lock;
     struct cell_schema *schema = NULL;
@@ -43,6 +70,8 @@ static int ask_schema(struct lock_asker *a, const char *name, const char *greete
     const char *reply;
     size_t len;
     int r = locks_request(a, CELL_COMPILE_SCHEMA, "{}", 2, &reply, &len, e);
+    if (r >= 0)
+        r = check_key(cli, a, name, reply, len, e);
     if (r < 0)
         return r;
     r = cell_schema_parse(reply, len, &schema, e);
@@ -72,7 +101,7 @@ int locks_ask(struct cli *cli, const char *name, const struct lock_wanted *wante
                                               cell_now_ns() + ASK_MS * CELL_NS_PER_MS, &a.link, fingerprint, e)
                     : no_memory(e);
     if (r >= 0)
-        r = ask_schema(&a, name, fingerprint, e);
+        r = ask_schema(cli, &a, name, fingerprint, e);
     if (r >= 0)
         r = locks_ask_answers(&a, name, e);
     if (a.link)

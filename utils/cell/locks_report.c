@@ -30,7 +30,8 @@ int locks_compare(const struct cell_lock *before, const struct cell_lock *after,
                   struct cell_error *e)
 {
     int r = CELL_OK;
-    *c = (struct lock_changes){.schema = !before || strcmp(before->fingerprint, after->fingerprint) != 0};
+    *c = (struct lock_changes){.schema = !before || strcmp(before->fingerprint, after->fingerprint) != 0,
+                               .identity = strcmp(before ? before->identity : "", after->identity) != 0};
     compare_answers(before, after, c);
     if (!before || !c->schema)
         return CELL_OK;
@@ -154,6 +155,10 @@ static void print_report(struct cli *cli, const struct cell_lock *before, const 
         print_change(cli, &c->diff->changes[i]);
     if (c->diff && c->diff->n == 0)
         puts("  only what programs do not depend on has changed: documentation, rules, verbs");
+    if (c->identity && after->identity[0])
+        printf("  key: " CELL_KEY_PREFIX "%s\n", after->identity);
+    else if (c->identity)
+        puts("  key: none any more");
     print_keys("added", ADDED, after, before, live);
     print_keys("changed", CHANGED, after, before, live);
     print_keys("removed", REMOVED, before, after, live);
@@ -173,6 +178,7 @@ void locks_report(struct cli *cli, struct cli_json *j, const struct cell_lock *b
     }
     out_str(j, "before", before ? before->fingerprint : NULL);
     out_str(j, "after", after->fingerprint);
+    out_str(j, "key", after->identity[0] ? after->identity : NULL);
     put_changes(j, c);
     out_begin(j, "answers", '{');
     put_keys(j, "added", ADDED, after, before);

@@ -72,6 +72,27 @@ const struct cli_command cli_commands[] = {
      "  --prune             drop answers that no build here has used\n"
      "\n"
      "Without names: every cell that is locked or that a build here has used. Commit the files; docs/ci.md.\n"},
+    {"trust", cmd_trust, "CELL [--key KEY] | --folder DIR | --list | --forget CELL | --forget --folder DIR",
+     "Say whom builds and editors may ask, and by which key a cell is known",
+     "  CELL                trust the cell that cell.json names here: it may be asked, and is known by the key that "
+     "it\n"
+     "                      shows now. This accepts a change of its key, and a schema that is older than one seen\n"
+     "  --key KEY           only by this key, \"ed25519:…\": what `cell identity` prints where the cell runs. The "
+     "cell\n"
+     "                      need not run here\n"
+     "  --folder DIR        every cell.json in this folder or below it may have any socket asked\n"
+     "  --list              print what is trusted\n"
+     "  --forget            take it back; of a cell: the key that it shows next is taken for its own\n"
+     "\n"
+     "Sockets in a project's own folder are asked without this: only what you have started listens there. Others,\n"
+     "which a cell.json that came with a project may name, are not, by no compiler and no editor.\n"
+     "\n"
+     "A cell that has shown a key keeps it: builds refuse its schema unsigned, by another key, expired, or older than\n"
+     "one seen. The key is kept in cells.lock where the cell is locked, else in known-cells in ~/.config/cell, or\n"
+     "where CELL_KNOWN_CELLS says. docs/security.md tells what that protects from, and what not.\n"},
+    {"identity", cmd_identity, "CELL", "Print the public key of a running cell",
+     "And on standard error the version of its schema, until when it is signed, and whether it is known here by that\n"
+     "key. Run it where the cell runs, and compare.\n"},
     {"diff", cmd_diff, "[CELL…] [--since REV [--locked]]", "Show how the cells differ from what is locked",
      "  --since REV         from what was locked in this revision of git\n"
      "  --locked            compare it with what is locked now; no cell is asked\n"

@@ -82,6 +82,15 @@ def postmaster():
         return int(f.readline())
 
 
+def is_ready():
+    """Whether the server that wrote the pid file says there that it takes connections."""
+    try:
+        with open(os.path.join(data, "postmaster.pid"), encoding="ascii") as f:
+            return "\nready" in f.read()
+    except FileNotFoundError:
+        return False
+
+
 def stop(process):
     process.send_signal(signal.SIGTERM)
     check(process.wait(60) == 0, "SIGTERM ends it with status 0")
@@ -143,14 +152,15 @@ def stale():
     stop(process)
     # A server of the cluster that nobody watches: as if a cell of another kernel namespace had left it.
     shutil.rmtree(os.path.join(state, "run"))
-    os.mkdir(os.path.join(state, "run"))
-    for part in ("run", "data"):
-        owner = os.stat(data)
-        os.chown(os.path.join(state, part), owner.st_uid, owner.st_gid)
-    alone = subprocess.Popen([os.path.join(pgbin, "postgres"), "-D", data, "-c", f"unix_socket_directories={folder}/run",
-                              "-c", "listen_addresses="], preexec_fn=lambda: become(os.stat(data)),
+    owner = os.stat(data)
+    for path in (os.path.join(state, "run"), os.path.join(folder, "alone")):
+        os.mkdir(path)
+        os.chown(path, owner.st_uid, owner.st_gid)
+    alone = subprocess.Popen([os.path.join(pgbin, "postgres"), "-D", data, "-c", f"unix_socket_directories={folder}/alone",
+                              "-c", "listen_addresses="], preexec_fn=lambda: become(owner),
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(lambda: alone.poll() is not None or os.path.exists(os.path.join(data, "postmaster.pid")), "it starts")
+    wait_for(lambda: alone.poll() is not None or is_ready(), "it starts")
+    check(alone.poll() is None, "it runs")
     process = start()
     serves(process)
     check(alone.wait(60) is not None and said("stopping the server that an earlier cell has left"), "it was stopped")

@@ -125,10 +125,9 @@ static int end_idle(struct unix_conn *c, const uint8_t **slot, struct cell_error
     s->meta = NULL;
     cell_shm_blobs_trim(c, true);
     s->armed = cell_ring_receiver_begin_sleep(&s->in, CELL_RING_POLL, &bell);
-    if (s->armed)
-        return cell_error_set(e, CELL_DEADLINE_EXCEEDED, "the deadline passed while receiving");
-    *slot = cell_ring_peek(&s->in);
-    return CELL_OK;
+    /* What was there a moment ago need not be there any more: its commit word is the other side's. */
+    *slot = s->armed ? NULL : cell_ring_peek(&s->in);
+    return *slot ? CELL_OK : cell_error_set(e, CELL_DEADLINE_EXCEEDED, "the deadline passed while receiving");
 }
 
 CELL_HOT static int sleep_until_message(struct unix_conn *c, const uint8_t **slot, uint64_t began_ns, uint64_t now,

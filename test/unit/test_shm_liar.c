@@ -329,6 +329,48 @@ static void lie_about_everything(bool client)
 CLEAN_TEST(a_server_stands_a_client_that_lies_about_any_word) { lie_about_everything(false); }
 CLEAN_TEST(a_client_stands_a_server_that_lies_about_any_word) { lie_about_everything(true); }
 
+/* ---- a message that comes and goes ---- */
+
+struct blinker {
+    atomic_uint *commit;
+    uint32_t word; /* that makes it there */
+    atomic_bool stop;
+};
+
+static void *blink(void *arg)
+{
+    struct blinker *b = arg;
+    for (uint32_t i = 0; !atomic_load_explicit(&b->stop, memory_order_relaxed); i++)
+        atomic_store_explicit(b->commit, i & 1 ? b->word : b->word - 1, memory_order_release);
+    return NULL;
+}
+
+/* Between any two looks: one is enough for it to be received, and one for it not to be. */
+CLEAN_TEST(a_message_that_comes_and_goes_is_received_or_it_is_not_there)
+{
+    struct peer p;
+    pthread_t thread;
+    struct cell_received r;
+    unsigned came = 0;
+    const struct cell_frame f = {.kind = CELL_FRAME_CALL, .id = 3, .length = 0};
+    REQUIRE(peer_upgraded(&p));
+    for (int i = 0; i < 8000; i++) {
+        uint8_t *slot = peer_slot(&p);
+        cell_shm_slot_write_full(slot, &f, CELL_SHM_IN_SLOT, false);
+        struct blinker b = {.commit = &p.own->slots[p.next % CELL_RING_SLOTS].commit, .word = p.next + 1};
+        REQUIRE(pthread_create(&thread, NULL, blink, &b) == 0);
+        int status;
+        while ((status = cell_conn_recv(p.conn, &r, 0, &e)) == CELL_DEADLINE_EXCEEDED)
+            continue;
+        came += status == CELL_OK;
+        atomic_store(&b.stop, true);
+        pthread_join(thread, NULL);
+        peer_commit(&p);
+    }
+    CHECK(came == 8000);
+    peer_close(&p);
+}
+
 /* Without lies everything is served: so it is the lies that were refused. */
 CLEAN_TEST(without_lies_every_message_is_served)
 {

@@ -128,6 +128,16 @@ TEST(a_waiting_sender_is_woken_by_room_a_frame_the_end_and_an_interruption)
     }
 }
 
+/* And gives back what it holds when there is something to receive, or to give back. */
+static void *wait_or_give_back(void *arg)
+{
+    struct waiter *w = arg;
+    wait_for_room(w);
+    if (w->result == 0)
+        CHECK(recv_seeded(w->conn, 1, 1, 0) == CELL_DEADLINE_EXCEEDED);
+    return NULL;
+}
+
 /* Both wait for room while each has a frame of the other's, which it would give back with its next recv. */
 TEST(two_sides_that_hold_what_the_other_needs_go_on)
 {
@@ -138,16 +148,14 @@ TEST(two_sides_that_hold_what_the_other_needs_go_on)
     CHECK(send_seeded(x.server, 2, CELL_ROOM_MAX, CELL_NO_DEADLINE) == CELL_OK);
     CHECK(recv_seeded(x.server, 1, CELL_ROOM_MAX, deadline_in(60000)) == CELL_OK);
     CHECK(recv_seeded(x.client, 2, CELL_ROOM_MAX, deadline_in(60000)) == CELL_OK);
-    struct waiter w = {x.client, true, -1};
-    REQUIRE(pthread_create(&thread, NULL, wait_for_room, &w) == 0);
-    int r = room(x.server, SIZE, true, deadline_in(60000));
-    CHECK(r >= 0);
-    if (r == 0) /* there is nothing, but this gives back */
-        CHECK(recv_seeded(x.server, 1, 1, 0) == CELL_DEADLINE_EXCEEDED);
+    struct waiter client = {x.client, true, -1}, server = {x.server, true, -1};
+    REQUIRE(pthread_create(&thread, NULL, wait_or_give_back, &client) == 0);
+    wait_or_give_back(&server);
     pthread_join(thread, NULL);
-    CHECK(w.result >= 0);
-    if (w.result == 0)
-        CHECK(recv_seeded(x.client, 1, 1, 0) == CELL_DEADLINE_EXCEEDED);
+    CHECK(client.result >= 0 && server.result >= 0);
+    /* Who had room at once has given nothing back yet. */
+    CHECK(recv_seeded(x.client, 1, 1, 0) == CELL_DEADLINE_EXCEEDED);
+    CHECK(recv_seeded(x.server, 1, 1, 0) == CELL_DEADLINE_EXCEEDED);
     CHECK(room(x.client, SIZE, true, deadline_in(60000)) == 1 && room(x.server, SIZE, true, deadline_in(60000)) == 1);
     close_ends(&x);
 }

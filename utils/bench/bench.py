@@ -19,7 +19,8 @@ class Bench:
     """add_options: given the parser, adds options of its own."""
     def __init__(self, description, add_options=None):
         parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-        parser.add_argument("--build", default=os.path.join(ROOT, "build"), help="build folder (default: build)")
+        parser.add_argument("--build", default=os.path.join(ROOT, "build"), type=os.path.abspath,
+                            help="build folder (default: build)")
         parser.add_argument("--quick", action="store_true", help="fewer runs, under a minute")
         parser.add_argument("--json", metavar="FILE", help="write all samples")
         parser.add_argument("--svg", metavar="FILE", help="write a chart")

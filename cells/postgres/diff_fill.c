@@ -134,37 +134,6 @@ void pg_diff_fill(struct diffing *s, const struct pg_field *f, const struct pg_c
     pg_not_null_steps(s, f, now);
 }
 
-const char *pg_zero_value(const struct pg_type_use *type)
-{
-    type = pg_carrier(type);
-    if (type->array)
-        return "'{}'";
-    switch (type->base) {
-    case PG_BASE_BOOL:
-        return "false";
-    case PG_BASE_INT2:
-    case PG_BASE_INT4:
-    case PG_BASE_INT8:
-    case PG_BASE_FLOAT4:
-    case PG_BASE_FLOAT8:
-    case PG_BASE_NUMERIC:
-        return "0";
-    case PG_BASE_UUID:
-        return "gen_random_uuid()";
-    case PG_BASE_DATE:
-    case PG_BASE_TIME:
-    case PG_BASE_TIMETZ:
-    case PG_BASE_TIMESTAMP:
-    case PG_BASE_TIMESTAMPTZ:
-        return "now()";
-    case PG_BASE_JSON:
-    case PG_BASE_JSONB:
-        return "'{}'";
-    default:
-        return "''";
-    }
-}
-
 const char *pg_strict_zero(const struct pg_type_use *type)
 {
     if (type->array)
@@ -187,6 +156,29 @@ const char *pg_strict_zero(const struct pg_type_use *type)
         return "'epoch'";
     default:
         return NULL;
+    }
+}
+
+const char *pg_zero_value(const struct pg_type_use *type)
+{
+    type = pg_carrier(type);
+    const char *zero = pg_strict_zero(type);
+    if (type->array)
+        return zero;
+    switch (type->base) {
+    case PG_BASE_UUID:
+        return "gen_random_uuid()";
+    case PG_BASE_DATE:
+    case PG_BASE_TIME:
+    case PG_BASE_TIMETZ:
+    case PG_BASE_TIMESTAMP:
+    case PG_BASE_TIMESTAMPTZ:
+        return "now()";
+    case PG_BASE_JSON:
+    case PG_BASE_JSONB:
+        return "'{}'";
+    default:
+        return zero ? zero : "''";
     }
 }
 

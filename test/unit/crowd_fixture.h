@@ -5,6 +5,7 @@
 
 #include "call_fixture.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 
 #include "wire/limits.h"
@@ -113,12 +114,32 @@ static UNUSED struct crowd_connections crowd_connections(void)
     return n;
 }
 
+/* Whether a thread has begun to exit: PF_EXITING in the ninth field of its stat (proc_pid_stat(5)), or nothing is left.
+ */
+static UNUSED bool crowd_thread_exits(int tasks, const char *tid)
+{
+    char path[64], stat[512] = "";
+    unsigned flags = 0;
+    snprintf(path, sizeof(path), "%s/stat", tid);
+    int fd = openat(tasks, path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, stat, sizeof(stat) - 1);
+    if (fd >= 0)
+        close(fd);
+    const char *after_name = n > 0 ? strrchr(stat, ')') : NULL;
+    if (!after_name)
+        return true;
+    CHECK(sscanf(after_name, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1);
+    return flags & 0x4;
+}
+
+/* The threads of this process. A thread that was joined may still be listed for a moment, so those that exit are not
+   counted: the system marks them before it lets the one that joins go on. */
 static UNUSED int crowd_threads(void)
 {
-    int n = -2; /* . and .. */
+    int n = 0;
     DIR *dir = opendir("/proc/self/task");
-    while (readdir(dir))
-        n++;
+    for (const struct dirent *e; (e = readdir(dir));)
+        n += e->d_name[0] != '.' && !crowd_thread_exits(dirfd(dir), e->d_name);
     closedir(dir);
     return n;
 }

@@ -190,7 +190,8 @@ static uint32_t announce_sender_sleep(struct cell_ring_producer *p, uint32_t wan
     uint32_t rung = atomic_load_explicit(&p->other->bell, memory_order_acquire);
     p->sleeps += SLEEP_COUNT;
     atomic_store_explicit(&p->own->sender_wants, wants, memory_order_relaxed);
-    atomic_store_explicit(&p->own->sender_sleeps, p->sleeps | CELL_RING_FUTEX, memory_order_release);
+    /* In any order: who sees the one and an older other one looks again, behind a fence, before it sleeps. */
+    atomic_store_explicit(&p->own->sender_sleeps, p->sleeps | CELL_RING_FUTEX, memory_order_relaxed);
     full_fence();
     return rung;
 }
@@ -231,7 +232,7 @@ CELL_HOT bool cell_ring_release(struct cell_ring_consumer *c)
         return false;
     c->released = c->next;
     atomic_store_explicit(&c->own->head, c->released, memory_order_release);
-    word = atomic_load_explicit(&c->other->sender_sleeps, memory_order_acquire);
+    word = atomic_load_explicit(&c->other->sender_sleeps, memory_order_relaxed);
     if ((word & SLEEP_MODE) == CELL_RING_AWAKE ||
         c->released - atomic_load_explicit(&c->other->sender_wants, memory_order_relaxed) > INT32_MAX)
         return false;

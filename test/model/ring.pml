@@ -234,7 +234,7 @@ inline wait_for_room()
     fi;
     atomic {
         number_sleep(SENDER, SENDER_SLEEPS, FUTEX);
-        store_release(SENDER_SLEEPS, number, PRODUCERS);
+        store(SENDER_SLEEPS, number);
         number = 0
     };
 #ifndef WITHOUT_SENDERS_FENCE

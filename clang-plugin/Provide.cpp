@@ -4,6 +4,7 @@
 #include "ClangCompat.h"
 #include "DeclReader.h"
 #include "Inject.h"
+#include "ProvideCapability.h"
 
 #include "clang/AST/ASTConsumer.h"
 #include "clang/AST/DeclCXX.h"
@@ -21,10 +22,14 @@ extern "C" {
 using namespace clang;
 
 struct ProvideState {
-    explicit ProvideState(Sema &sema) : schema(cell_schema_new()), reader(sema, schema.get()) {}
+    explicit ProvideState(Sema &sema)
+        : schema(cell_schema_new()), reader(sema, schema.get()), capabilities(sema, reader, schema.get())
+    {
+    }
 
     std::unique_ptr<cell_schema, CellSchemaDelete> schema;
     DeclReader reader;
+    CapabilityReader capabilities;
     const Decl *provider = nullptr; /* CELL_PROVIDE's declaration */
     std::string cell;
     llvm::StringMap<const FunctionDecl *> methods;      /* by name: the canonical declaration of what was accepted */
@@ -39,7 +44,7 @@ void ProvideStateDelete::operator()(ProvideState *p) const { delete p; }
 namespace
 {
 
-enum Role { Provide = 0, Method = 1, Export = 2 }; /* as the messages select them */
+enum Role { Provide = 0, Method = 1, Export = 2, Capability = 3 }; /* as the messages select them */
 
 struct Buffer : cell_buffer {
     Buffer() : cell_buffer() {}
@@ -116,6 +121,11 @@ bool Provider::handle(Decl *d)
     }
     if (annotation(d, "cell.constant", suffix, false)) {
         handleConstant(d);
+        return true;
+    }
+    if (const AnnotateAttr *a = annotation(d, "cell.capability:", suffix, false)) {
+        if (checkScope(d, Capability))
+            mine.capabilities.read(d, a, suffix);
         return true;
     }
     const AnnotateAttr *a = annotation(d, "cell.provide:", suffix, false);
@@ -217,7 +227,8 @@ bool Provider::checkAnnotations(const Decl *d)
         llvm::StringRef suffix;
         if (a->getAnnotation() == "cell.method")
             isMethod = true;
-        else if (cellAnnotationSuffix(a, "cell.method", suffix) && suffix != ":idempotent")
+        else if (cellAnnotationSuffix(a, "cell.method", suffix) && suffix != ":idempotent" && suffix != ":needs" &&
+                 suffix != ":fallback")
             return refuse(a->getLocation(), CellDiag::MethodUnknownFlag, a->getAnnotation());
     }
     return isMethod || refuse(d->getLocation(), CellDiag::MethodNotMethod, cast<NamedDecl>(d));
@@ -310,6 +321,8 @@ bool Provider::seal()
 {
     cell_error e = {};
     mine.reader.finish();
+    if (!mine.capabilities.finish(mine.methods))
+        return false;
     if (cell_schema_seal(mine.schema.get(), &e) == CELL_OK)
         return true;
     return refuse(mine.provider->getLocation(), CellDiag::ProvideSchema, mine.cell, e.text);

@@ -222,16 +222,23 @@ bool Provider::checkPrefix(const FunctionDecl *f)
 /* Which of "cell.method…" annotations a declaration has. */
 bool Provider::checkAnnotations(const Decl *d)
 {
+    static const char *const known[] = {"cell.method:idempotent", "cell.method:needs", "cell.method:fallback"};
     bool isMethod = false;
+    int first = -1; /* of the others */
     for (const auto *a : d->specific_attrs<AnnotateAttr>()) {
+        std::string text = a->getAnnotation().str();
         llvm::StringRef suffix;
-        if (a->getAnnotation() == "cell.method")
-            isMethod = true;
-        else if (cellAnnotationSuffix(a, "cell.method", suffix) && suffix != ":idempotent" && suffix != ":needs" &&
-                 suffix != ":fallback")
-            return refuse(a->getLocation(), CellDiag::MethodUnknownFlag, a->getAnnotation());
+        isMethod |= text == "cell.method";
+        if (text == "cell.method" || !cellAnnotationSuffix(a, "cell.method", suffix))
+            continue;
+        int which = static_cast<int>(llvm::find(known, text) - std::begin(known));
+        if (which == std::size(known)) {
+            const char *nearest = cell_suggest(text.c_str(), known, std::size(known));
+            return refuse(a->getLocation(), CellDiag::MethodUnknownFlag, text, nearest ? nearest : known[0]);
+        }
+        first = first < 0 ? which : first;
     }
-    return isMethod || refuse(d->getLocation(), CellDiag::MethodNotMethod, cast<NamedDecl>(d));
+    return isMethod || refuse(d->getLocation(), CellDiag::MethodNotMethod, cast<NamedDecl>(d), first);
 }
 
 /* Whether a function may be called by a server, whatever its parameters are. */

@@ -35,7 +35,7 @@ int main(int argc, char **argv)
     };
     struct cell_server_options server = {0};
     const struct program program = {"auth", "Accounts, log-ins and sessions.", options,
-                                    sizeof(options) / sizeof(options[0]), &server};
+                                    sizeof(options) / sizeof(options[0]), &server, NULL};
     /* A core file would hold passwords. */
     const struct rlimit no_core = {0, 0};
     struct service *service = NULL;

@@ -55,7 +55,7 @@ int main(int argc, char **argv)
                                          .stop = pg_service_quiet,
                                          .verbs = verbs};
     const struct program program = {"postgres", "PostgreSQL tables and queries for C programs.", options,
-                                    sizeof(options) / sizeof(options[0]), &server};
+                                    sizeof(options) / sizeof(options[0]), &server, NULL};
     struct pg_service *service = NULL;
     struct pg_failure f;
 

@@ -60,7 +60,8 @@ bool cellIsImportedAnywhere(PluginState &state, StringRef cell)
 }
 
 static void suggest(PluginState &state, SourceLocation loc, const std::string &name,
-                    const std::vector<const char *> &known, CellDiag plain, CellDiag didYouMean, const std::string &owner)
+                    const std::vector<const char *> &known, CellDiag plain, CellDiag didYouMean,
+                    const std::string &owner)
 {
     if (const char *nearest = cell_suggest(name.c_str(), known.data(), known.size()))
         cellReport(state.diags(), loc, didYouMean) << owner << name << nearest;

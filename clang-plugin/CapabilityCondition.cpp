@@ -63,8 +63,8 @@ class Conditions : public PPCallbacks
             return;
         valueOf(c, loc, text);
         std::vector<Token> body;
-        /* `(int)` in front of it is a zero to the preprocessor. Without a value CELL_HAS is no expression there, so that
-         * nothing passes for 0 that nobody has looked up. */
+        /* `(int)` in front of it is a zero to the preprocessor. Without a value CELL_HAS is no expression there, so
+         * that nothing passes for 0 that nobody has looked up. */
         if (c.kind == CellConstant::Has) {
             body.push_back(mark(tok::star, "*", loc));
             body.push_back(mark(tok::numeric_constant, "0", loc));
@@ -114,8 +114,8 @@ class Conditions : public PPCallbacks
         text = c.kind == CellConstant::Has ? found->absent ? "0" : "1" : parameter;
         if (c.kind == CellConstant::Value && StringRef(text).size() > 18 && text[0] != '-')
             text += "u"; /* beyond intmax_t */
-        if (!found->absent && state.parser())
-            state.conditions.push_back({c.cell, c.capability + (parameter ? "." + c.parameter : ""), false, loc, nullptr});
+        if (state.parser())
+            state.conditions.push_back({c.cell, c.capability, c.parameter, !found->absent, false, loc, nullptr});
     }
 
     void undefine(SourceLocation loc)

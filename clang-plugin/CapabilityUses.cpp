@@ -21,6 +21,13 @@ using namespace clang;
 namespace
 {
 
+/* What clients call the functions of a method. */
+const char *const forms[] = {"",
+#define FORM(suffix) suffix,
+                             CELL_METHOD_NAMES(FORM) CELL_STREAM_READER_NAMES(FORM) CELL_STREAM_WRITER_NAMES(FORM)
+#undef FORM
+};
+
 bool isTrue(const EnumConstantDecl *e) { return e->getInitVal() != 0; }
 
 /* One injected text. */
@@ -42,7 +49,7 @@ class Ending
                                    const FunctionDecl *in) { use(d, loc, reference, in); });
         for (auto &text : texts)
             for (EnumDecl *e : text.second.enums)
-                addReferred(e, text.second);
+                addReferred(e);
         addConditions();
         for (auto &text : texts)
             if (text.second.list && !text.second.used.empty())
@@ -83,16 +90,15 @@ class Ending
     /* What method a function belongs to says the enumeration beside it; NULL = it needs nothing. */
     EnumDecl *needsOf(const FunctionDecl *f)
     {
-        DeclContext *scope = const_cast<DeclContext *>(f->getDeclContext()->getRedeclContext());
-        for (StringRef name = f->getName(); !name.empty(); name = name.rsplit('_').first) {
-            std::string tag = ("cellgen_needs_" + name).str();
-            IdentifierTable &table = state.pp.getIdentifierTable();
-            if (f->isFromASTFile() || table.find(tag) != table.end())
+        const DeclContext *scope = f->getDeclContext()->getRedeclContext();
+        IdentifierTable &table = state.pp.getIdentifierTable();
+        for (const char *form : forms) {
+            StringRef name = f->getName();
+            std::string tag = name.consume_back(form) ? ("cellgen_needs_" + name).str() : "";
+            if (!tag.empty() && (f->isFromASTFile() || table.find(tag) != table.end()))
                 for (NamedDecl *found : scope->lookup(&table.get(tag)))
                     if (auto *e = dyn_cast<EnumDecl>(found))
                         return e;
-            if (!name.contains('_'))
-                break;
         }
         return nullptr;
     }
@@ -109,7 +115,7 @@ class Ending
         if (!needs)
             return;
         if (!lacking(needs))
-            addNeeds(needs, texts[fileOf(needs)]);
+            addNeeds(needs, textOf(needs));
         else if (!reference || !in || isReached(reference, in))
             complain(f, needs, loc);
     }
@@ -159,9 +165,9 @@ class Ending
         CellConstant c = CellConstant::of(d->getName());
         if (c.kind == CellConstant::Value ? !isThere(d, c) : !isTrue(d))
             return false;
-        texts[fileOf(d)].used.insert(c.capability);
-        state.capabilityUses.push_back({c.cell, c.capability + (c.parameter.empty() ? "" : "." + c.parameter),
-                                        c.kind == CellConstant::Requires, loc, d});
+        textOf(cast<EnumDecl>(d->getDeclContext())).used.insert(c.capability);
+        state.capabilityUses.push_back(
+            {c.cell, c.capability, c.parameter, true, c.kind == CellConstant::Requires, loc, d});
         return true;
     }
 
@@ -195,9 +201,9 @@ class Ending
                 text.used.insert(lastName(one).str());
     }
 
-    /* Once a line: a call of the fallback, or of nothing. The first is Clang's own warning for what a declaration has to
-     * say of its calls: -Wno-user-defined-warnings, #pragma clang diagnostic and -Werror= do with it what they do with
-     * those. */
+    /* Once a line: a call of the fallback, or of nothing. The first is Clang's own warning for what a declaration has
+     * to say of its calls: -Wno-user-defined-warnings, #pragma clang diagnostic and -Werror= do with it what they do
+     * with those. */
     void complain(const FunctionDecl *f, const EnumDecl *needs, SourceLocation loc)
     {
         const EnumConstantDecl *instead = find(needs, "cellgen_instead_", true);
@@ -220,11 +226,11 @@ class Ending
     }
 
     /* Constants that Sema has met where the visitor does not look, and methods that are used. */
-    void addReferred(EnumDecl *e, Text &text)
+    void addReferred(EnumDecl *e)
     {
         if (e->getIdentifier()) {
             if (!lacking(e) && isMethodUsed(e))
-                addNeeds(e, text);
+                addNeeds(e, textOf(e));
             return;
         }
         for (EnumConstantDecl *one : e->enumerators())
@@ -236,13 +242,7 @@ class Ending
     bool isMethodUsed(const EnumDecl *needs)
     {
         std::string method = needs->getName().drop_front(StringRef("cellgen_needs_").size()).str();
-        DeclContext *scope = const_cast<DeclContext *>(needs->getDeclContext()->getRedeclContext());
-        static const char *const forms[] = {
-            "",
-#define FORM(suffix) suffix,
-            CELL_METHOD_NAMES(FORM) CELL_STREAM_READER_NAMES(FORM) CELL_STREAM_WRITER_NAMES(FORM)
-#undef FORM
-        };
+        const DeclContext *scope = needs->getDeclContext()->getRedeclContext();
         for (const char *form : forms)
             for (const NamedDecl *found : scope->lookup(&state.pp.getIdentifierTable().get(method + form)))
                 if (isa<FunctionDecl>(found) && found->isReferenced())
@@ -254,12 +254,35 @@ class Ending
     void addConditions()
     {
         for (const CellCapabilityUse &c : state.conditions) {
+            if (!c.there)
+                continue;
             state.capabilityUses.push_back(c);
-            std::string list = "cellgen_" + c.cell + "_capabilities";
+            /* Of a precompiled header it may not have been read yet. */
+            if (VarDecl *list = findList(sema.getASTContext().getTranslationUnitDecl(), c.cell))
+                texts[fileOf(list)].list = list;
             for (auto &text : texts)
-                if (text.second.list && text.second.list->getName() == list)
-                    text.second.used.insert(StringRef(c.name).split('.').first.str());
+                if (text.second.list && text.second.list->getName() == listName(c.cell))
+                    text.second.used.insert(c.capability);
         }
+    }
+
+    static std::string listName(StringRef cell) { return ("cellgen_" + cell + "_capabilities").str(); }
+
+    VarDecl *findList(const DeclContext *scope, StringRef cell)
+    {
+        for (NamedDecl *found : scope->lookup(&state.pp.getIdentifierTable().get(listName(cell))))
+            if (auto *v = dyn_cast<VarDecl>(found))
+                return v;
+        return nullptr;
+    }
+
+    /* What the text that declares `e` has used; its list as well, if that was not met. */
+    Text &textOf(const EnumDecl *e)
+    {
+        Text &text = texts[fileOf(e)];
+        if (!text.list)
+            text.list = findList(e->getDeclContext()->getRedeclContext(), cellOwnerOf(state, e->getLocation()));
+        return text;
     }
 
     /* A precompiled header has told its own. */

@@ -74,10 +74,12 @@ class Remarks
   public:
     Remarks(PluginState &plugin, const Changes &what) : state(plugin), changes(what) {}
 
-    void use(const ValueDecl *d, SourceLocation loc)
+    void use(const ValueDecl *d, SourceLocation loc) { named(changedName(d), loc); }
+
+    void named(const std::string &name, SourceLocation loc)
     {
         unsigned place = state.sources().getFileLoc(loc).getRawEncoding();
-        auto range = changes.equal_range(changedName(d));
+        auto range = changes.equal_range(name);
         for (auto found = range.first; found != range.second; ++found) {
             const Changed &c = found->second;
             if (!c.drift->reported.insert({place, c.change}).second)
@@ -114,4 +116,8 @@ void cellDriftUses(PluginState &state)
         return;
     Remarks remarks(state, changes);
     cellVisitUses(state, [&](const ValueDecl *d, SourceLocation loc) { remarks.use(d, loc); });
+    for (const CellCapabilityUse &c : state.conditions)
+        remarks.named(c.parameter.empty() ? "cellgen_has_" + c.cell + "__" + c.capability
+                                          : "cellgen_value_" + c.cell + "__" + c.capability + "__" + c.parameter,
+                      c.loc);
 }

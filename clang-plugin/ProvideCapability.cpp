@@ -21,8 +21,8 @@ template <typename... Args> bool CapabilityReader::refuse(SourceLocation loc, Ce
 bool CapabilityReader::readParams(const AnnotateAttr *a, ArrayRef<std::string> args, schema_capability &c)
 {
     const auto at = [&](size_t i) { return a->args_begin()[i]->getBeginLoc(); };
-    c.params = static_cast<schema_capability_param *>(
-        cell_arena_array(&schema->arena, args.size() / 2, sizeof(*c.params)));
+    c.params =
+        static_cast<schema_capability_param *>(cell_arena_array(&schema->arena, args.size() / 2, sizeof(*c.params)));
     if (!c.params)
         llvm::report_bad_alloc_error("cell: out of memory");
     for (size_t i = 1; i < args.size(); i += 2) {

@@ -48,10 +48,11 @@ struct CellDrift {
     bool noted = false; /* since when was said */
 };
 
-/* A use of a capability that the unit had, or of one of its parameters. */
+/* Where a unit names a capability, or one of its parameters. */
 struct CellCapabilityUse {
-    std::string cell, name; /* "vector_hnsw", "vector_hnsw.max_dimensions" */
-    bool required;          /* CELL_REQUIRE */
+    std::string cell, capability, parameter;
+    bool there;    /* the cell has it */
+    bool required; /* CELL_REQUIRE */
     clang::SourceLocation loc;
     const clang::Decl *declared; /* in the text of the import; NULL for one in #if */
 };
@@ -118,8 +119,8 @@ struct PluginState {
     std::set<std::string> imported;                /* cells, in whatever scope */
     bool watchesConditions = false;                /* CELL_HAS in #if works */
     bool watchesConstants = false;                 /* unknown capabilities are reported */
-    std::vector<CellCapabilityUse> conditions;     /* in #if, of what the cell has */
-    std::vector<CellCapabilityUse> capabilityUses; /* all of the unit, at its end */
+    std::vector<CellCapabilityUse> conditions;     /* in #if */
+    std::vector<CellCapabilityUse> capabilityUses; /* all of the unit that are there, at its end */
 
     ProvideStatePtr provide;                    /* Provide.h's own */
     std::shared_ptr<VerbWatchers> verbWatchers; /* none before there is one to watch for */

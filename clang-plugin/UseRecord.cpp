@@ -192,7 +192,8 @@ class Recorder
                 fingerprint = fingerprintOf(use.declared, use.cell);
             else if (session && cell_session_cell(session, use.cell.c_str(), &asked) >= 0)
                 fingerprint = asked->fingerprint;
-            addAt(use.required ? USE_REQUIREMENT : USE_CAPABILITY, use.name, use.cell, fingerprint,
+            std::string name = use.capability + (use.parameter.empty() ? "" : "." + use.parameter);
+            addAt(use.required ? USE_REQUIREMENT : USE_CAPABILITY, name, use.cell, fingerprint,
                   cellLocationText(state, use.loc));
         }
     }

@@ -179,7 +179,8 @@ std::string cellUsedName(const ValueDecl *d)
 
 void cellVisitUses(PluginState &state, llvm::function_ref<void(const ValueDecl *, SourceLocation)> use)
 {
-    cellVisitUsesIn(state, [&](const ValueDecl *d, SourceLocation loc, const Expr *, const FunctionDecl *) { use(d, loc); });
+    cellVisitUsesIn(state,
+                    [&](const ValueDecl *d, SourceLocation loc, const Expr *, const FunctionDecl *) { use(d, loc); });
 }
 
 void cellVisitUsesIn(PluginState &state, CellUseIn use)

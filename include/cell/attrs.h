@@ -30,8 +30,8 @@
 #define CELL_EXPORT(name, value) enum CELL_ANNOTATE("cell.constant") { name = (value) }
 
 /*
- * CELL_CAPABILITY(vector_hnsw, "Nearest neighbours by HNSW", CELL_ARG(max_dimensions, 2048));   something that this cell
- * can do, unless it is started without it (cell_server_options.without), and numbers or texts that tell how far.
+ * CELL_CAPABILITY(vector_hnsw, "Nearest neighbours by HNSW", CELL_ARG(max_dimensions, 2048));   something that this
+ * cell can do, unless it is started without it (cell_server_options.without), and numbers or texts that tell how far.
  */
 #define CELL_CAPABILITY(name, ...) struct CELL_ANNOTATE("cell.capability:" #name, __VA_ARGS__) cell_capability
 /* On a method: without this capability the cell cannot serve it. */
@@ -53,8 +53,8 @@
  * expression, also in #if. What it rules out is not in the object. An error for what the cell does not declare.
  */
 #define CELL_HAS(cell, capability) ((int)cellgen_has_##cell##__##capability)
-/* CELL_CAPABILITY_VALUE(search, vector_hnsw, max_dimensions): a parameter that is a number, as an integer constant; what
- * it would be, if the cell has not that capability. */
+/* CELL_CAPABILITY_VALUE(search, vector_hnsw, max_dimensions): a parameter that is a number, as an integer constant;
+ * what it would be, if the cell has not that capability. */
 #define CELL_CAPABILITY_VALUE(cell, capability, parameter) (+cellgen_value_##cell##__##capability##__##parameter)
 /* CELL_REQUIRE(search, vector_hnsw);   does not compile if the cell has not that capability. */
 #define CELL_REQUIRE(cell, capability)                                                                                 \
@@ -62,10 +62,10 @@
                        "CELL_REQUIRE: cell '" #cell "' does not have '" #capability "', which this program requires")
 /* CELL_REQUIRE_VALUE(search, vector_hnsw, max_dimensions, >= 768);   nor if that does not hold of the parameter. */
 #define CELL_REQUIRE_VALUE(cell, capability, parameter, condition)                                                     \
-    CELL_STATIC_ASSERT((int)cellgen_requires_##cell##__##capability &&                                                 \
-                           CELL_CAPABILITY_VALUE(cell, capability, parameter) condition,                               \
-                       "CELL_REQUIRE: cell '" #cell "' does not have '" #capability "' with '" #parameter              \
-                       "' '" #condition "', which this program requires")
+    CELL_STATIC_ASSERT(                                                                                                \
+        (int)cellgen_requires_##cell##__##capability &&CELL_CAPABILITY_VALUE(cell, capability, parameter) condition,   \
+        "CELL_REQUIRE: cell '" #cell "' does not have '" #capability "' with '" #parameter "' '" #condition            \
+        "', which this program requires")
 #ifdef __cplusplus
 #define CELL_STATIC_ASSERT static_assert
 #else

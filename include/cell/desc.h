@@ -115,8 +115,9 @@ struct cell_service {
     const char *fingerprint; /* 64 hex digits */
     const struct cell_method *methods;
     struct cell_client **slot; /* where the library keeps the default client; NULL-initialised, accessed atomically */
-    /* Points to the names, separated by commas, of those of the cell's capabilities that the unit was built for, because
-     * it asked for them and had them; or to NULL, or is NULL: none. A cell that has lost one of them refuses the unit. */
+    /* Points to the names, separated by commas, of those of the cell's capabilities that the unit was built for,
+     * because it asked for them and had them; or to NULL, or is NULL: none. A cell that has lost one of them refuses
+     * the unit. */
     const char *const *capabilities;
 };
 

@@ -35,8 +35,7 @@ static int check_capabilities(const struct cell_server *s, const struct cell_sch
         if (!c || c->absent)
             return cell_error_set(e, CELL_SCHEMA_MISMATCH,
                                   "%s Cell no longer has %s, which this program was built for: %s", s->cell, name,
-                                  c ? "start the cell with it, or build the program again"
-                                    : "build the program again");
+                                  c ? "start the cell with it, or build the program again" : "build the program again");
     }
     return CELL_OK;
 }

@@ -61,7 +61,7 @@ static const char *needs_text(struct diff_work *w, const struct schema_method *m
     struct cell_buffer b = {0};
     for (uint32_t i = 0; i < m->nneeds; i++)
         cell_buffer_printf(&b, "%s'%s'", i ? ", " : "", m->needs[i]);
-    const char *text = m->nneeds == 0      ? "nothing"
+    const char *text = m->nneeds == 0       ? "nothing"
                        : cell_buffer_ok(&b) ? cell_arena_copy(&w->scratch, b.data, b.len)
                                             : NULL;
     cell_buffer_free(&b);

@@ -250,10 +250,9 @@ int cell_uses_check(const struct cell_uses *u, const char *cell, const char *fin
         if (!named && !refused)
             continue;
         struct use_break *b = &found[nfound++];
-        *b = (struct use_break){
-            .change = change,
-            .compile = named && breaks_compilation(&c, change),
-            .running = refused || (named && is_refused_whole(change))};
+        *b = (struct use_break){.change = change,
+                                .compile = named && breaks_compilation(&c, change),
+                                .running = refused || (named && is_refused_whole(change))};
         if (!collect(&c, b))
             return CELL_NO_MEMORY;
     }

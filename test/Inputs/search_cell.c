@@ -38,7 +38,8 @@ int search_similar(cell_ctx *c, cell_str like, struct search_hits *hits)
     hits->by = CELL_STR("vector");
     return c ? 0 : CELL_INTERNAL;
 }
-CELL_METHOD CELL_NEEDS(facets) int search_facets(cell_ctx *c, struct search_hits *hits)
+CELL_METHOD CELL_NEEDS(facets)
+int search_facets(cell_ctx *c, struct search_hits *hits)
 {
     hits->n = 7;
     return c ? 0 : CELL_INTERNAL;

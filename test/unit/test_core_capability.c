@@ -81,7 +81,8 @@ TEST(what_is_wrong_with_capabilities_is_said_with_its_path)
         {"\"2048\"", "\"a\\u0007b\"",
          "capabilities[1].params.max: the text holds a control or bidirectional control character"},
         {"\"max\":", "\"m-x\":", "capabilities[1].params.m-x: 'm-x' is not an identifier"},
-        {"{\"max\":\"2048\",\"metric\":\"cosine\"}", "[]", "capabilities[1].params: an object is expected, not an array"},
+        {"{\"max\":\"2048\",\"metric\":\"cosine\"}", "[]",
+         "capabilities[1].params: an object is expected, not an array"},
         {"[\"vectors\"]", "[\"vector\"]", "methods[2].needs[0]: there is no capability 'vector'"},
         {"[\"facets\",\"vectors\"]", "[\"vectors\",\"facets\"]",
          "methods[0].needs[1]: 'facets' after 'vectors': needs are sorted by name"},
@@ -129,8 +130,8 @@ TEST(a_value_has_a_limit)
 TEST(integers_are_told_from_texts)
 {
     static const char *const integers[] = {"0", "7", "-7", "18446744073709551615", "-9223372036854775808"};
-    static const char *const texts[] = {"",   "-",   "-0", "007", "+7",
-                                        "7 ", "0x7", "1.5", "18446744073709551616", "-9223372036854775809"};
+    static const char *const texts[] = {
+        "", "-", "-0", "007", "+7", "7 ", "0x7", "1.5", "18446744073709551616", "-9223372036854775809"};
     for (size_t i = 0; i < sizeof(integers) / sizeof(integers[0]); i++)
         CHECK(cell_is_integer_text(integers[i]));
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -227,8 +228,8 @@ TEST(changes_of_capabilities_have_their_class_and_sentence)
 
 TEST(what_a_method_needs_is_compared)
 {
-    check_change("capability v ; method auth_m u32:n ;", "capability v ; method auth_m ~v u32:n ;", DIFF_NEEDS_CHANGED, 0,
-                 "Method 'auth_m' needed nothing and needs 'v' now in Auth Cell");
+    check_change("capability v ; method auth_m u32:n ;", "capability v ; method auth_m ~v u32:n ;", DIFF_NEEDS_CHANGED,
+                 0, "Method 'auth_m' needed nothing and needs 'v' now in Auth Cell");
     /* Nobody can call it any more. */
     check_change("capability! v ; method auth_m u32:n ;", "capability! v ; method auth_m ~v u32:n ;",
                  DIFF_NEEDS_CHANGED, DIFF_SOURCE, "Method 'auth_m' needed nothing and needs 'v' now in Auth Cell");

@@ -433,7 +433,8 @@ int main(int argc, char **argv)
     snprintf(s.address, sizeof s.address, "unix:%s/cell.sock", s.bench.folder);
     memset(payload, 'x', sizeof payload);
     s.schema = embedded_schema(s.fingerprint);
-    s.service = (struct cell_service){CELL_DESC_ABI, NMETHODS, "bench", s.fingerprint, methods, &s.default_client, NULL};
+    s.service =
+        (struct cell_service){CELL_DESC_ABI, NMETHODS, "bench", s.fingerprint, methods, &s.default_client, NULL};
     bench_start(&s.bench, serve, &s);
     setenv("CELL_TRANSPORT", "unix", 1);
     connect_client(&s, &s.socket);

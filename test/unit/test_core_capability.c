@@ -317,3 +317,22 @@ TEST(descriptors_name_what_a_unit_was_built_for)
     names = "b,b";
     CHECK(cell_schema_from_service(&service, &s, &error) == CELL_INVALID_ARGUMENT);
 }
+
+TEST(an_expansion_lists_what_its_methods_need)
+{
+    static const char good[] =
+        "{\"expansion\":\"cell.expansion/1\",\"capabilities\":[{\"absent\":true,\"name\":\"v\"}],\"methods\":["
+        "{\"binding\":\"f\",\"name\":\"row_find\",\"params\":[]},"
+        "{\"binding\":\"n\",\"fallback\":\"row_find\",\"name\":\"row_near\",\"needs\":[\"v\"],\"params\":[]}]}";
+    struct cell_expansion *x = NULL;
+    REQUIRE(cell_expansion_parse(good, strlen(good), NULL, &x, &error) == CELL_OK);
+    const struct schema_method *near = cell_schema_method(x->content, "row_near");
+    REQUIRE(near);
+    CHECK_STR(cell_schema_lacks(x->content, near), "v");
+    CHECK(cell_schema_served(x->content, near) == cell_schema_method(x->content, "row_find"));
+    cell_expansion_free(x);
+    char *bad = edited(good, "{\"absent\":true,\"name\":\"v\"}", "");
+    CHECK(cell_expansion_parse(bad, strlen(bad), NULL, &x, &error) == CELL_PROTOCOL_ERROR);
+    CHECK_STR(error.text, "methods[1].needs[0]: there is no capability 'v'");
+    free(bad);
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "Annotations.h"
 #include "Absent.h"
+#include "Capability.h"
 #include "ClangCompat.h"
 #include "Diagnostics.h"
 #include "Drift.h"
@@ -25,7 +26,7 @@ namespace
 enum class Kind {
     Foreign, /* not Cell's */
     Cell,    /* "cell:NAME" or "cell:NAME.VERB" */
-    Provide, /* "cell.provide:", "cell.method", "cell.constant": Provide.h */
+    Provide, /* "cell.provide:", "cell.method", "cell.constant", "cell.capability:": Provide.h */
     Type,    /* "cell.type:": CELL_LIST and CELL_OPT, read by whoever uses the type */
     Field,   /* "cell.field:", out of place on a declaration */
     Rule,    /* "cell.declaration:", for the verbs of the same declaration */
@@ -49,7 +50,7 @@ Kind kindOf(const AnnotateAttr *a)
         return Kind::Field;
     if (word == "declaration")
         return Kind::Rule;
-    if (word == "provide" || word == "method" || word == "constant")
+    if (word == "provide" || word == "method" || word == "constant" || word == "capability")
         return Kind::Provide;
     return Kind::Unknown;
 }
@@ -97,7 +98,7 @@ void reportMisplaced(PluginState &state, const AnnotateAttr *a, Kind kind)
         cellReport(state.diags(), a->getLocation(), CellDiag::AnnotationRule) << a->getAnnotation();
         return;
     }
-    const char *const known[] = {"cell.provide", "cell.method",      "cell.constant",
+    const char *const known[] = {"cell.provide", "cell.method",      "cell.constant", "cell.capability",
                                  "cell.field",   "cell.declaration", "cell.type"};
     std::string word = a->getAnnotation().split(':').first.str();
     if (const char *nearest = cell_suggest(word.c_str(), known, std::size(known)))
@@ -306,6 +307,9 @@ static void finishUnit(PluginState &state)
     if (diags.hasErrorOccurred())
         return;
     cellEndOfUnit(state);
+    if (diags.hasErrorOccurred())
+        return;
+    cellCapabilitiesEnd(state);
     if (diags.hasErrorOccurred())
         return;
     cellRecordUses(state);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "Drift.h"
+#include "Capability.h"
 #include "Diagnostics.h"
 
 #include "clang/AST/DeclCXX.h"
@@ -161,6 +162,7 @@ const CellDrift *cellDriftOf(PluginState &state, cell_session *session, session_
 
 void cellDriftOfIncluded(PluginState &state)
 {
+    cellWatchCapabilities(state);
     SourceManager &sm = state.sources();
     SourceLocation start = sm.getLocForStartOfFile(sm.getMainFileID());
     cell_session *session = state.mirrorSession();

@@ -10,6 +10,7 @@
  * came before.
  */
 #include "Absent.h"
+#include "Capability.h"
 #include "Diagnostics.h"
 #include "Drift.h"
 #include "DriftFind.h"
@@ -111,6 +112,10 @@ class DriftErrors : public DiagnosticConsumer
         CellGone found;
         if (!link->state)
             return false;
+        if (isRequirement(info)) {
+            replaced = true;
+            return true;
+        }
         if (cellMayBeCall(*link->state, info)) {
             held.emplace_back(level, info);
             return true;
@@ -119,6 +124,17 @@ class DriftErrors : public DiagnosticConsumer
         if (replaced)
             report(found);
         return replaced;
+    }
+
+    bool isRequirement(const Diagnostic &info)
+    {
+        DiagnosticsEngine ours(diags.getDiagnosticIDs(), &diags.getDiagnosticOptions(), inner, false);
+        ours.setSourceManager(&link->state->sources());
+        if (!cellReportRequired(*link->state, ours, info))
+            return false;
+        failed = true;
+        count();
+        return true;
     }
 
     /* An error that is held is ours when a note after it says so; Clang's notes then show what to write, and in which

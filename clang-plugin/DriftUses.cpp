@@ -19,6 +19,28 @@ struct Changed {
 };
 using Changes = std::multimap<std::string, Changed>;
 
+bool isOfCapability(const diff_change &c)
+{
+    return c.rule == DIFF_CAPABILITY_LOST || c.rule == DIFF_CAPABILITY_GAINED ||
+           c.rule == DIFF_CAPABILITY_PARAM_CHANGED;
+}
+
+/* What is compiled to something else: where it is asked for, and calls of methods that need it. */
+void collectCapability(CellDrift &drift, const diff_change &c, Changes &changes)
+{
+    std::string name = std::string(drift.cell->name) + "__" + c.owner;
+    if (c.member) {
+        changes.insert({"cellgen_value_" + name + "__" + c.member, {&drift, &c}});
+        return;
+    }
+    changes.insert({"cellgen_has_" + name, {&drift, &c}});
+    changes.insert({"cellgen_requires_" + name, {&drift, &c}});
+    for (uint32_t i = 0; i < drift.now->nmethods; i++)
+        for (uint32_t k = 0; k < drift.now->methods[i].nneeds; k++)
+            if (StringRef(drift.now->methods[i].needs[k]) == c.owner)
+                changes.insert({drift.now->methods[i].name, {&drift, &c}});
+}
+
 void collect(CellDrift &drift, Changes &changes)
 {
     for (uint32_t i = 0; i < drift.diff->n; i++) {
@@ -27,6 +49,8 @@ void collect(CellDrift &drift, Changes &changes)
             changes.insert({std::string(c.owner) + "." + c.member, {&drift, &c}});
             continue;
         }
+        if (isOfCapability(c))
+            collectCapability(drift, c, changes);
         switch (c.rule) {
         case DIFF_ENUM_VALUE_CHANGED:
             changes.insert({c.member, {&drift, &c}});
@@ -50,10 +74,12 @@ class Remarks
   public:
     Remarks(PluginState &plugin, const Changes &what) : state(plugin), changes(what) {}
 
-    void use(const ValueDecl *d, SourceLocation loc)
+    void use(const ValueDecl *d, SourceLocation loc) { named(changedName(d), loc); }
+
+    void named(const std::string &name, SourceLocation loc)
     {
         unsigned place = state.sources().getFileLoc(loc).getRawEncoding();
-        auto range = changes.equal_range(changedName(d));
+        auto range = changes.equal_range(name);
         for (auto found = range.first; found != range.second; ++found) {
             const Changed &c = found->second;
             if (!c.drift->reported.insert({place, c.change}).second)
@@ -90,4 +116,8 @@ void cellDriftUses(PluginState &state)
         return;
     Remarks remarks(state, changes);
     cellVisitUses(state, [&](const ValueDecl *d, SourceLocation loc) { remarks.use(d, loc); });
+    for (const CellCapabilityUse &c : state.conditions)
+        remarks.named(c.parameter.empty() ? "cellgen_has_" + c.cell + "__" + c.capability
+                                          : "cellgen_value_" + c.cell + "__" + c.capability + "__" + c.parameter,
+                      c.loc);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "Import.h"
 #include "Absent.h"
+#include "Capability.h"
 #include "Collisions.h"
 #include "DeclReader.h"
 #include "Diagnostics.h"
@@ -139,6 +140,7 @@ bool importCell(PluginState &state, Imported in, SourceLocation loc, InjectAt at
 void cellImport(PluginState &state, StringRef name, SourceLocation loc, InjectAt at)
 {
     DeclContext *scope = state.sema().CurContext->getRedeclContext();
+    cellWatchCapabilities(state);
     if (state.failed.count({name.str(), scope}))
         return;
     if (!importScope(state, name, loc)) {
@@ -163,8 +165,11 @@ void cellImport(PluginState &state, StringRef name, SourceLocation loc, InjectAt
         }
         ok = in.cell && importCell(state, in, loc, at);
     }
-    if (ok)
+    if (ok) {
+        state.imported.insert(name.str());
+        cellWatchCapabilities(state); /* it may be the first that has some */
         return;
+    }
     state.failed.insert({name.str(), scope});
     if (!cellFindMarker(state, ("cellgen_" + name + "_fingerprint").str()))
         cellImportAbsent(state);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Registration with Clang: the attribute that headers test for, the pragma, and the consumer of declarations. */
 #include "Annotations.h"
+#include "Capability.h"
 #include "Drift.h"
 #include "Editor.h"
 #include "Import.h"
@@ -54,6 +55,8 @@ class CellConsumer : public SemaConsumer
     {
         if (!included.empty() && cellEditorMs())
             cellDriftOfPreamble(cellState(pp));
+        if (!included.empty() && importsByPch())
+            cellWatchCapabilities(cellState(pp));
         if (!included.empty() && importsByPch()) {
             cellIncludePlans(stateWithPaths());
             if (!cellEditorMs())

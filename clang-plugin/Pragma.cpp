@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* `#pragma cell import NAME`, with a parser behind the preprocessor and without (-E, -M). */
+#include "Capability.h"
 #include "Diagnostics.h"
 #include "Editor.h"
 #include "Import.h"
@@ -93,6 +94,8 @@ void withoutParser(PluginState &state, StringRef name, SourceLocation loc)
 {
     cell_session *session = state.session(loc);
     session_cell *cell = nullptr;
+    state.imported.insert(name.str());
+    cellWatchCapabilities(state);
     if (!session)
         return;
     if (const char *path = cell_session_config(session)->path)
@@ -143,7 +146,7 @@ void reportUnknown(PluginState &state, const Token &word)
         cellReport(state.diags(), word.getLocation(), CellDiag::PragmaEmpty);
         return;
     }
-    const char *const known[] = {"import", "plugin"};
+    const char *const known[] = {"import", "plugin", "capabilities"};
     std::string spelling = state.pp.getSpelling(word);
     const char *nearest = cell_suggest(spelling.c_str(), known, std::size(known));
     if (!nearest) {
@@ -210,6 +213,10 @@ void cellPragma(Preprocessor &pp, PragmaIntroducer introducer, Token &name)
     if (!rest.empty() && isWord(rest[0], "file")) {
         if (!state.parser())
             fileWithoutParser(state, ArrayRef<Token>(rest).drop_front(), loc);
+        return;
+    }
+    if (rest.size() == 1 && isWord(rest[0], "capabilities")) {
+        cellWatchCapabilities(state);
         return;
     }
     if (rest.size() == 1 && isWord(rest[0], "plugin")) {

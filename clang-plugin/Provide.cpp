@@ -4,6 +4,7 @@
 #include "ClangCompat.h"
 #include "DeclReader.h"
 #include "Inject.h"
+#include "ProvideCapability.h"
 
 #include "clang/AST/ASTConsumer.h"
 #include "clang/AST/DeclCXX.h"
@@ -21,10 +22,14 @@ extern "C" {
 using namespace clang;
 
 struct ProvideState {
-    explicit ProvideState(Sema &sema) : schema(cell_schema_new()), reader(sema, schema.get()) {}
+    explicit ProvideState(Sema &sema)
+        : schema(cell_schema_new()), reader(sema, schema.get()), capabilities(sema, reader, schema.get())
+    {
+    }
 
     std::unique_ptr<cell_schema, CellSchemaDelete> schema;
     DeclReader reader;
+    CapabilityReader capabilities;
     const Decl *provider = nullptr; /* CELL_PROVIDE's declaration */
     std::string cell;
     llvm::StringMap<const FunctionDecl *> methods;      /* by name: the canonical declaration of what was accepted */
@@ -39,7 +44,7 @@ void ProvideStateDelete::operator()(ProvideState *p) const { delete p; }
 namespace
 {
 
-enum Role { Provide = 0, Method = 1, Export = 2 }; /* as the messages select them */
+enum Role { Provide = 0, Method = 1, Export = 2, Capability = 3 }; /* as the messages select them */
 
 struct Buffer : cell_buffer {
     Buffer() : cell_buffer() {}
@@ -116,6 +121,11 @@ bool Provider::handle(Decl *d)
     }
     if (annotation(d, "cell.constant", suffix, false)) {
         handleConstant(d);
+        return true;
+    }
+    if (const AnnotateAttr *a = annotation(d, "cell.capability:", suffix, false)) {
+        if (checkScope(d, Capability))
+            mine.capabilities.read(d, a, suffix);
         return true;
     }
     const AnnotateAttr *a = annotation(d, "cell.provide:", suffix, false);
@@ -212,15 +222,23 @@ bool Provider::checkPrefix(const FunctionDecl *f)
 /* Which of "cell.method…" annotations a declaration has. */
 bool Provider::checkAnnotations(const Decl *d)
 {
+    static const char *const known[] = {"cell.method:idempotent", "cell.method:needs", "cell.method:fallback"};
     bool isMethod = false;
+    int first = -1; /* of the others */
     for (const auto *a : d->specific_attrs<AnnotateAttr>()) {
+        std::string text = a->getAnnotation().str();
         llvm::StringRef suffix;
-        if (a->getAnnotation() == "cell.method")
-            isMethod = true;
-        else if (cellAnnotationSuffix(a, "cell.method", suffix) && suffix != ":idempotent")
-            return refuse(a->getLocation(), CellDiag::MethodUnknownFlag, a->getAnnotation());
+        isMethod |= text == "cell.method";
+        if (text == "cell.method" || !cellAnnotationSuffix(a, "cell.method", suffix))
+            continue;
+        int which = static_cast<int>(llvm::find(known, text) - std::begin(known));
+        if (which == std::size(known)) {
+            const char *nearest = cell_suggest(text.c_str(), known, std::size(known));
+            return refuse(a->getLocation(), CellDiag::MethodUnknownFlag, text, nearest ? nearest : known[0]);
+        }
+        first = first < 0 ? which : first;
     }
-    return isMethod || refuse(d->getLocation(), CellDiag::MethodNotMethod, cast<NamedDecl>(d));
+    return isMethod || refuse(d->getLocation(), CellDiag::MethodNotMethod, cast<NamedDecl>(d), first);
 }
 
 /* Whether a function may be called by a server, whatever its parameters are. */
@@ -310,6 +328,8 @@ bool Provider::seal()
 {
     cell_error e = {};
     mine.reader.finish();
+    if (!mine.capabilities.finish(mine.methods))
+        return false;
     if (cell_schema_seal(mine.schema.get(), &e) == CELL_OK)
         return true;
     return refuse(mine.provider->getLocation(), CellDiag::ProvideSchema, mine.cell, e.text);

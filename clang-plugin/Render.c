@@ -17,16 +17,21 @@ static void render_head(struct render *r, const struct cell_schema *s, const str
 }
 
 /* Enumerators rather than objects: they are constant expressions in C too and leave nothing in the object file. */
+void render_number(struct render *r, const char *name, const char *text)
+{
+    render_put(r, "enum ");
+    if (!render_fits_int(text))
+        render_printf(r, "%s%s%s%s ", r->plain ? "CELL_ENUM_BASE(" : ": ", r->scope,
+                      render_fits_i64(text) ? "int64_t" : "uint64_t", r->plain ? ")" : "");
+    render_printf(r, "{ %s = ", name);
+    render_integer(r, text);
+    render_put(r, " };\n");
+}
+
 static void render_constant(struct render *r, const struct schema_constant *k)
 {
     render_named_doc(r, "", k->doc, k->renamed_from);
-    render_put(r, "enum ");
-    if (!render_fits_int(k->text))
-        render_printf(r, "%s%s%s%s ", r->plain ? "CELL_ENUM_BASE(" : ": ", r->scope,
-                      render_fits_i64(k->text) ? "int64_t" : "uint64_t", r->plain ? ")" : "");
-    render_printf(r, "{ %s = ", k->name);
-    render_integer(r, k->text);
-    render_put(r, " };\n");
+    render_number(r, k->name, k->text);
 }
 
 static bool names_param(const struct schema_method *m, const char *name)
@@ -119,9 +124,9 @@ static void render_client_function(struct render *r, const struct schema_method 
 }
 
 /* The forms that copy neither request nor reply. */
-static void render_client_in_place(struct render *r, const struct cell_schema *s, uint32_t id)
+static void render_client_in_place(struct render *r, const struct cell_schema *s, const struct schema_method *m,
+                                   uint32_t id)
 {
-    const struct schema_method *m = &s->methods[id];
     struct render_in_place names;
     if (!render_in_place_names(s, m, &names))
         return;
@@ -141,11 +146,10 @@ static void render_client_in_place(struct render *r, const struct cell_schema *s
                   r->scope);
 }
 
-static void render_client_method(struct render *r, const struct cell_schema *s, uint32_t id)
+/* Calls method `id`: `m` itself, or its fallback. */
+static void render_callable(struct render *r, const struct cell_schema *s, const struct schema_method *m, uint32_t id)
 {
-    const struct schema_method *m = &s->methods[id];
     char async[RENDER_FORM_NAME];
-
     if (cell_schema_stream(m)) {
         render_client_stream(r, m, id);
         return;
@@ -157,7 +161,15 @@ static void render_client_method(struct render *r, const struct cell_schema *s, 
         render_put(r, "/// \\returns a ticket for cell_wait, 0 or more; or a negative enum cell_status\n");
         render_client_function(r, m, id, async, "cell_call_async");
     }
-    render_client_in_place(r, s, id);
+    render_client_in_place(r, s, m, id);
+}
+
+static void render_client_method(struct render *r, const struct cell_schema *s, const struct schema_method *m)
+{
+    const struct schema_method *served = cell_schema_served(s, m);
+    render_needs(r, s, m);
+    /* One that the cell cannot serve in any way may stand where the program does not come to: it is what it was. */
+    render_callable(r, s, m, (uint32_t)((served ? served : m) - s->methods));
 }
 
 static void render_service(struct render *r, const struct cell_schema *s)
@@ -173,10 +185,17 @@ static void render_service(struct render *r, const struct cell_schema *s)
         render_put(r, ",\n");
     }
     render_printf(r, "};\nstatic struct %scell_client *cellgen_%s_slot;\n", r->scope, r->unit);
+    /* What it has used of them is known at the end of the unit, which then changes this. */
+    if (s->ncapabilities)
+        render_printf(r, "static const char *const cellgen_%s_capabilities = 0;\n", r->unit);
     render_printf(r, "static const struct %scell_service cellgen_%s_service = {%u, %u, ", r->scope, r->unit,
                   CELL_DESC_ABI, s->nmethods);
-    render_printf(r, "\"%s\", cellgen_%s_fingerprint, cellgen_%s_methods, &cellgen_%s_slot};\n", s->cell, r->unit,
+    render_printf(r, "\"%s\", cellgen_%s_fingerprint, cellgen_%s_methods, &cellgen_%s_slot, ", s->cell, r->unit,
                   r->unit, r->unit);
+    if (s->ncapabilities)
+        render_printf(r, "&cellgen_%s_capabilities};\n", r->unit);
+    else
+        render_put(r, "0};\n");
 }
 
 static int render_finish(const struct cell_buffer *out, struct cell_error *e)
@@ -225,11 +244,13 @@ int cell_render_client(const struct cell_schema *s, const struct render_options 
             render_type(&r, &s->types[i]);
     for (uint32_t i = 0; i < s->nconstants; i++)
         render_constant(&r, &s->constants[i]);
+    if (!o->unit)
+        render_capabilities(&r, s);
     render_descriptors(&r, s);
     if (s->nmethods)
         render_service(&r, s);
     for (uint32_t i = 0; i < s->nmethods; i++)
-        render_client_method(&r, s, i);
+        render_client_method(&r, s, &s->methods[i]);
     if (o->drift && o->baseline)
         render_removed(&r, s, o);
     return render_finish(out, e);

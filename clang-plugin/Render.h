@@ -12,7 +12,7 @@ extern "C" {
 #endif
 
 /* Changes whenever the same input gives another text: part of every cached text's name. */
-#define CELL_RENDER_VERSION "4"
+#define CELL_RENDER_VERSION "5"
 
 struct render_options {
     bool cplusplus;

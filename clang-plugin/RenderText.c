@@ -9,7 +9,11 @@
 
 struct render render_start(const char *cell, const struct render_options *o, struct cell_buffer *out)
 {
-    struct render r = {out, o->cplusplus, o->plain, o->unit ? o->unit : cell, o->cplusplus ? "::" : ""};
+    struct render r = {.out = out,
+                       .cpp = o->cplusplus,
+                       .plain = o->plain,
+                       .unit = o->unit ? o->unit : cell,
+                       .scope = o->cplusplus ? "::" : ""};
     return r;
 }
 

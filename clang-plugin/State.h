@@ -48,6 +48,15 @@ struct CellDrift {
     bool noted = false; /* since when was said */
 };
 
+/* Where a unit names a capability, or one of its parameters. */
+struct CellCapabilityUse {
+    std::string cell, capability, parameter;
+    bool there;    /* the cell has it */
+    bool required; /* CELL_REQUIRE */
+    clang::SourceLocation loc;
+    const clang::Decl *declared; /* in the text of the import; NULL for one in #if */
+};
+
 /* Records of a completion run whose `;` has not come yet (Editor.cpp). */
 struct VerbWatchers;
 
@@ -106,6 +115,12 @@ struct PluginState {
 
     std::vector<std::list<std::vector<clang::Token>>::iterator> texts; /* of `streams`, one for each of `saved` */
     std::vector<clang::Token> spare;                                   /* memory of one that was parsed, for the next */
+
+    std::set<std::string> imported;                /* cells, in whatever scope */
+    bool watchesConditions = false;                /* CELL_HAS in #if works */
+    bool watchesConstants = false;                 /* unknown capabilities are reported */
+    std::vector<CellCapabilityUse> conditions;     /* in #if */
+    std::vector<CellCapabilityUse> capabilityUses; /* all of the unit that are there, at its end */
 
     ProvideStatePtr provide;                    /* Provide.h's own */
     std::shared_ptr<VerbWatchers> verbWatchers; /* none before there is one to watch for */

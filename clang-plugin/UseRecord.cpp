@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "UseRecord.h"
+#include "Capability.h"
+#include "ClangCompat.h"
 #include "Diagnostics.h"
 #include "Drift.h"
 #include "Inject.h"
@@ -49,6 +51,7 @@ class Recorder
             for (const FieldDecl *field : entry.first->fields())
                 if (field->getIdentifier())
                     add(field, entry.second->name, entry.second->fingerprint, field->getLocation());
+        addCapabilities();
         addResources();
         if (uses.n == 0)
             return;
@@ -146,7 +149,8 @@ class Recorder
             return;
         }
         std::string cell = cellOwnerOf(state, d->getLocation()).str();
-        if (!cell.empty() && (!isa<VarDecl>(d) || isa<EnumConstantDecl>(d)))
+        bool isCapability = cellcompat::startsWith(d->getName(), "cellgen_");
+        if (!cell.empty() && !isCapability && (!isa<VarDecl>(d) || isa<EnumConstantDecl>(d)))
             add(d, cell, fingerprintOf(d, cell), loc);
     }
 
@@ -176,6 +180,22 @@ class Recorder
         if (cell_uses_add(&uses, &one) < 0)
             llvm::report_bad_alloc_error("cell: out of memory");
         fingerprints.insert({cell, fingerprint});
+    }
+
+    void addCapabilities()
+    {
+        cell_session *session = state.sessionIfAny();
+        session_cell *asked = nullptr;
+        for (const CellCapabilityUse &use : state.capabilityUses) {
+            std::string fingerprint;
+            if (use.declared)
+                fingerprint = fingerprintOf(use.declared, use.cell);
+            else if (session && cell_session_cell(session, use.cell.c_str(), &asked) >= 0)
+                fingerprint = asked->fingerprint;
+            std::string name = use.capability + (use.parameter.empty() ? "" : "." + use.parameter);
+            addAt(use.required ? USE_REQUIREMENT : USE_CAPABILITY, name, use.cell, fingerprint,
+                  cellLocationText(state, use.loc));
+        }
     }
 
     /* What the cells' answers rely on, where the annotations stand; those of a precompiled header stand in it. */

@@ -15,8 +15,7 @@ namespace
 class Visitor
 {
   public:
-    using Use = llvm::function_ref<void(const ValueDecl *, SourceLocation)>;
-    Visitor(PluginState &plugin, Use found) : state(plugin), report(found) {}
+    Visitor(PluginState &plugin, CellUseIn found) : state(plugin), report(found) {}
 
     void scope(const DeclContext *declarations)
     {
@@ -51,18 +50,40 @@ class Visitor
             return;
         }
         if (const auto *f = dyn_cast<FunctionDecl>(d)) {
-            if (f->doesThisDeclarationHaveABody())
-                statement(f->getBody());
+            body(f);
         } else if (const auto *v = dyn_cast<VarDecl>(d)) {
             statement(v->getInit());
         } else if (const auto *field = dyn_cast<FieldDecl>(d)) {
             statement(field->getInClassInitializer());
         } else if (const auto *e = dyn_cast<EnumConstantDecl>(d)) {
             statement(e->getInitExpr());
+        } else if (const auto *asserted = dyn_cast<StaticAssertDecl>(d)) {
+            statement(asserted->getAssertExpr());
         }
+        if (const auto *declarator = dyn_cast<DeclaratorDecl>(d))
+            bounds(declarator);
         if (const auto *inner = dyn_cast<DeclContext>(d))
             if (!isa<FunctionDecl>(d)) /* its body was read */
                 scope(inner);
+    }
+
+    void body(const FunctionDecl *f)
+    {
+        if (!f->doesThisDeclarationHaveABody())
+            return;
+        if (const auto *constructor = dyn_cast<CXXConstructorDecl>(f))
+            for (const CXXCtorInitializer *init : constructor->inits())
+                if (init->isWritten())
+                    within(f, init->getInit());
+        within(f, f->getBody());
+    }
+
+    void within(const FunctionDecl *f, const Stmt *s)
+    {
+        const FunctionDecl *outer = function;
+        function = f;
+        statement(s);
+        function = outer;
     }
 
     void statement(const Stmt *s)
@@ -77,7 +98,7 @@ class Visitor
             use(cast<MemberExpr>(s)->getMemberDecl(), cast<MemberExpr>(s)->getMemberLoc());
             break;
         case Stmt::DeclRefExprClass:
-            use(cast<DeclRefExpr>(s)->getDecl(), cast<DeclRefExpr>(s)->getLocation());
+            use(cast<DeclRefExpr>(s)->getDecl(), cast<DeclRefExpr>(s)->getLocation(), cast<DeclRefExpr>(s));
             break;
         case Stmt::UnresolvedLookupExprClass: /* a call of which Sema could make nothing, or not yet */
             for (const NamedDecl *d : cast<UnresolvedLookupExpr>(s)->decls())
@@ -100,13 +121,25 @@ class Visitor
                 declaration(d);
             return;
         case Stmt::LambdaExprClass:
-            statement(cast<LambdaExpr>(s)->getBody());
+            within(cast<LambdaExpr>(s)->getCallOperator(), cast<LambdaExpr>(s)->getBody());
             break;
         default:
             break;
         }
         for (const Stmt *child : s->children())
             statement(child);
+    }
+
+    /* As written: the type has only their values. */
+    void bounds(const DeclaratorDecl *d)
+    {
+        if (const auto *field = dyn_cast<FieldDecl>(d))
+            statement(field->getBitWidth());
+        if (!d->getTypeSourceInfo())
+            return;
+        for (TypeLoc type = d->getTypeSourceInfo()->getTypeLoc(); !type.isNull(); type = type.getNextTypeLoc())
+            if (auto array = type.getAs<ArrayTypeLoc>())
+                statement(array.getSizeExpr());
     }
 
     void offsetOf(const OffsetOfExpr *e)
@@ -116,16 +149,17 @@ class Visitor
                 use(e->getComponent(i).getField(), e->getComponent(i).getEndLoc());
     }
 
-    void use(const ValueDecl *d, SourceLocation loc)
+    void use(const ValueDecl *d, SourceLocation loc, const Expr *reference = nullptr)
     {
         const auto *variable = dyn_cast_or_null<VarDecl>(d);
         if (d && d->getIdentifier() && !(variable && variable->isLocalVarDeclOrParm()) &&
             (cellIsInjected(state, d) || cellIsDeclaredFor(state, d)))
-            report(d, loc);
+            report(d, loc, reference, function);
     }
 
     PluginState &state;
-    Use report;
+    CellUseIn report;
+    const FunctionDecl *function = nullptr;
 };
 
 } // namespace
@@ -144,6 +178,12 @@ std::string cellUsedName(const ValueDecl *d)
 }
 
 void cellVisitUses(PluginState &state, llvm::function_ref<void(const ValueDecl *, SourceLocation)> use)
+{
+    cellVisitUsesIn(state,
+                    [&](const ValueDecl *d, SourceLocation loc, const Expr *, const FunctionDecl *) { use(d, loc); });
+}
+
+void cellVisitUsesIn(PluginState &state, CellUseIn use)
 {
     Visitor(state, use).scope(state.sema().getASTContext().getTranslationUnitDecl());
 }

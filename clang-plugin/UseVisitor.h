@@ -18,4 +18,10 @@ bool cellIsDeclaredFor(const PluginState &state, const clang::ValueDecl *d);
  * when that was built. A place in a template is met in the template and in each of its instances. */
 void cellVisitUses(PluginState &state, llvm::function_ref<void(const clang::ValueDecl *, clang::SourceLocation)> use);
 
+/* The same with the expression that refers to it, when it is one that does nothing else, and the innermost function (or
+ * lambda's operator) that it stands in; NULL outside of functions. */
+using CellUseIn = llvm::function_ref<void(const clang::ValueDecl *, clang::SourceLocation, const clang::Expr *reference,
+                                          const clang::FunctionDecl *in)>;
+void cellVisitUsesIn(PluginState &state, CellUseIn use);
+
 #endif

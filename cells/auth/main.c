@@ -34,8 +34,8 @@ int main(int argc, char **argv)
         {"hash-passes", "N", "passes over that memory (Argon2's t)", PROGRAM_NUMBER, &o.cost.passes, 1, 100},
     };
     struct cell_server_options server = {0};
-    const struct program program = {"auth", "Accounts, log-ins and sessions.", options,
-                                    sizeof(options) / sizeof(options[0]), &server};
+    const struct program program = {
+        "auth", "Accounts, log-ins and sessions.", options, sizeof(options) / sizeof(options[0]), &server, NULL};
     /* A core file would hold passwords. */
     const struct rlimit no_core = {0, 0};
     struct service *service = NULL;

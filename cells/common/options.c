@@ -10,7 +10,7 @@
 #include "program.h"
 
 #define MAX_OPTIONS 32
-#define NCOMMON 5
+#define NCOMMON 6
 
 int program_parse_duration(const char *text, int64_t *ms)
 {
@@ -155,13 +155,15 @@ static void print_help(const struct program *p, const struct program_option *opt
 
 /* Values of the options that every cell has, before they go into the server's options. */
 struct common {
-    const char *address, *identity;
+    const char *address, *identity, *without;
     int64_t connections, threads, drain_ms;
+    char without_help[512];
 };
 
-static void append_common(struct common *v, struct program_option *out)
+/* Returns how many there are. */
+static size_t append_common(const struct program *p, struct common *v, struct program_option *out)
 {
-    const struct program_option common[NCOMMON] = {
+    const struct program_option common[] = {
         {"address", "ADDRESS", "where to listen, as unix:/run/cell/NAME.sock;\ndefault: NAME.sock in $CELL_RUN_DIR",
          PROGRAM_TEXT, &v->address, 0, 0},
         {"identity", "FILE",
@@ -172,7 +174,11 @@ static void append_common(struct common *v, struct program_option *out)
         {"max-threads", "N", "calls that are handled at once", PROGRAM_NUMBER, &v->threads, 1, 1024},
         {"drain", "TIME", "how long running calls may take after SIGTERM", PROGRAM_DURATION, &v->drain_ms, 1, 3600000},
     };
+    size_t n = sizeof(common) / sizeof(common[0]);
     memcpy(out, common, sizeof(common));
+    if (p->capabilities)
+        out[n++] = (struct program_option){"without", "NAME[,NAME…]", v->without_help, PROGRAM_TEXT, &v->without, 0, 0};
+    return n;
 }
 
 static int parse(const struct program *p, const struct program_option *options, size_t n, int argc, char **argv)
@@ -213,17 +219,23 @@ static int parse(const struct program *p, const struct program_option *options, 
 int program_parse(const struct program *p, int argc, char **argv)
 {
     struct cell_server_options *server = p->server;
-    struct common values = {server->address, server->identity, server->max_connections,
-                            server->max_threads ? server->max_threads : 16,
-                            server->drain_ms ? server->drain_ms : 10000};
+    struct common values = {.address = server->address,
+                            .identity = server->identity,
+                            .without = server->without,
+                            .connections = server->max_connections,
+                            .threads = server->max_threads ? server->max_threads : 16,
+                            .drain_ms = server->drain_ms ? server->drain_ms : 10000};
     struct program_option options[MAX_OPTIONS + NCOMMON];
     size_t n = p->noptions < MAX_OPTIONS ? p->noptions : MAX_OPTIONS;
 
     memcpy(options, p->options, n * sizeof(options[0]));
-    append_common(&values, options + n);
-    int r = parse(p, options, n + NCOMMON, argc, argv);
+    snprintf(values.without_help, sizeof(values.without_help), "capabilities to do without: %s",
+             p->capabilities ? p->capabilities : "none");
+    n += append_common(p, &values, options + n);
+    int r = parse(p, options, n, argc, argv);
     server->address = values.address;
     server->identity = values.identity;
+    server->without = values.without;
     server->max_connections = (uint32_t)values.connections;
     server->max_threads = (uint32_t)values.threads;
     server->drain_ms = (uint32_t)values.drain_ms;

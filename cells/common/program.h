@@ -30,6 +30,7 @@ struct program {
     const struct program_option *options;
     size_t noptions;                    /* at most 32 */
     struct cell_server_options *server; /* gets what the options of every cell say: --address, --max-threads, … */
+    const char *capabilities;           /* that --without may name, for --help; NULL = the cell has none */
 };
 
 /* program_parse's answer when main is to go on. */

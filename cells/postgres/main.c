@@ -54,8 +54,9 @@ int main(int argc, char **argv)
                                          .bound = &pg_bound_ops,
                                          .stop = pg_service_quiet,
                                          .verbs = verbs};
-    const struct program program = {"postgres", "PostgreSQL tables and queries for C programs.", options,
-                                    sizeof(options) / sizeof(options[0]), &server};
+    const struct program program = {"postgres", "PostgreSQL tables and queries for C programs.",
+                                    options,    sizeof(options) / sizeof(options[0]),
+                                    &server,    NULL};
     struct pg_service *service = NULL;
     struct pg_failure f;
 

@@ -29,6 +29,16 @@
 /* CELL_EXPORT(AUTH_MAX_SESSIONS, 32);   an integer constant of the cell: an enumerator here, and for clients. */
 #define CELL_EXPORT(name, value) enum CELL_ANNOTATE("cell.constant") { name = (value) }
 
+/*
+ * CELL_CAPABILITY(vector_hnsw, "Nearest neighbours by HNSW", CELL_ARG(max_dimensions, 2048));   something that this
+ * cell can do, unless it is started without it (cell_server_options.without), and numbers or texts that tell how far.
+ */
+#define CELL_CAPABILITY(name, ...) struct CELL_ANNOTATE("cell.capability:" #name, __VA_ARGS__) cell_capability
+/* On a method: without this capability the cell cannot serve it. */
+#define CELL_NEEDS(capability) CELL_ANNOTATE("cell.method:needs", #capability)
+/* On such a method: clients call this one in its place then. It takes the same parameters, and needs no capability. */
+#define CELL_FALLBACK(method) CELL_ANNOTATE("cell.method:fallback", #method)
+
 /* On fields and parameters: CELL_FIELD("since", "1.2"). */
 #define CELL_FIELD(...) CELL_ANNOTATE("cell.field:" __VA_ARGS__)
 /* The schema version in which the field appeared; documentation. */
@@ -36,6 +46,31 @@
 /* The former name of a field, a method, an enumerator or (behind the name in CELL_EXPORT) a constant: clients that
  * still use it are told the new one. */
 #define CELL_RENAMED_FROM(name) CELL_ANNOTATE("cell.field:renamed_from", #name)
+
+#pragma cell capabilities /* tells the plugin that the macros below may be used */
+/*
+ * CELL_HAS(search, vector_hnsw): 1 or 0, whether the cell, which is imported, has that capability; an integer constant
+ * expression, also in #if. What it rules out is not in the object. An error for what the cell does not declare.
+ */
+#define CELL_HAS(cell, capability) ((int)cellgen_has_##cell##__##capability)
+/* CELL_CAPABILITY_VALUE(search, vector_hnsw, max_dimensions): a parameter that is a number, as an integer constant;
+ * what it would be, if the cell has not that capability. */
+#define CELL_CAPABILITY_VALUE(cell, capability, parameter) (+cellgen_value_##cell##__##capability##__##parameter)
+/* CELL_REQUIRE(search, vector_hnsw);   does not compile if the cell has not that capability. */
+#define CELL_REQUIRE(cell, capability)                                                                                 \
+    CELL_STATIC_ASSERT((int)cellgen_requires_##cell##__##capability,                                                   \
+                       "CELL_REQUIRE: cell '" #cell "' does not have '" #capability "', which this program requires")
+/* CELL_REQUIRE_VALUE(search, vector_hnsw, max_dimensions, >= 768);   nor if that does not hold of the parameter. */
+#define CELL_REQUIRE_VALUE(cell, capability, parameter, condition)                                                     \
+    CELL_STATIC_ASSERT(                                                                                                \
+        (int)cellgen_requires_##cell##__##capability &&CELL_CAPABILITY_VALUE(cell, capability, parameter) condition,   \
+        "CELL_REQUIRE: cell '" #cell "' does not have '" #capability "' with '" #parameter "' '" #condition            \
+        "', which this program requires")
+#ifdef __cplusplus
+#define CELL_STATIC_ASSERT static_assert
+#else
+#define CELL_STATIC_ASSERT _Static_assert
+#endif
 
 /* CELL_VERB("postgres.table", "users") on a declaration: asks the cell to expand it. The pragma is for code completion,
  * where the plugin hears of nothing else. */

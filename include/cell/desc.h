@@ -10,7 +10,7 @@
 #include "errors.h" // IWYU pragma: export
 #include "types.h"  // IWYU pragma: export
 
-#define CELL_DESC_ABI 3u
+#define CELL_DESC_ABI 4u
 
 #pragma GCC visibility push(default)
 #ifdef __cplusplus
@@ -115,6 +115,10 @@ struct cell_service {
     const char *fingerprint; /* 64 hex digits */
     const struct cell_method *methods;
     struct cell_client **slot; /* where the library keeps the default client; NULL-initialised, accessed atomically */
+    /* Points to the names, separated by commas, of those of the cell's capabilities that the unit was built for,
+     * because it asked for them and had them; or to NULL, or is NULL: none. A cell that has lost one of them refuses
+     * the unit. */
+    const char *const *capabilities;
 };
 
 /* What CELL_PROVIDE leaves in the section "cell_schema" of a cell's binary: this header, then `size` bytes of JSON. */

@@ -120,6 +120,12 @@ struct cell_server_options {
      * lost it. Needs libsodium; CELL_FAILED_PRECONDITION without.
      */
     const char *identity;
+    /*
+     * Capabilities of the cell that this server has not: names that CELL_CAPABILITY declares, separated by commas. The
+     * schema that it serves says so, programs are built accordingly, and methods that need one of them answer
+     * CELL_UNIMPLEMENTED without their handler being called. NULL = it has them all.
+     */
+    const char *without;
 };
 
 /*
@@ -194,8 +200,17 @@ struct cell_server *cell_ctx_server(const cell_ctx *c);
  * Who uses what of the cell: what programs reported when they were built (docs/drift.md, "Consumers"), at most 1,000 of
  * them. A program that nobody reported is not among them, and one that is gone is until somebody forgets it.
  */
-/* VALUE: a constant or an enumerator. RESOURCE: what an expansion of the cell has named as such ("resources"). */
-enum cell_use_kind { CELL_USE_FIELD, CELL_USE_METHOD, CELL_USE_VALUE, CELL_USE_RESOURCE };
+/* VALUE: a constant or an enumerator. RESOURCE: what an expansion of the cell has named as such ("resources").
+ * CAPABILITY: one that the program asked for and had, REQUIREMENT: one without which it does not compile; "NAME", or
+ * "NAME.PARAMETER". */
+enum cell_use_kind {
+    CELL_USE_FIELD,
+    CELL_USE_METHOD,
+    CELL_USE_VALUE,
+    CELL_USE_RESOURCE,
+    CELL_USE_CAPABILITY,
+    CELL_USE_REQUIREMENT
+};
 
 /* One use at one place. The texts are UTF-8 without control characters, and live until the next call of next. */
 struct cell_consumer_use {

@@ -158,6 +158,8 @@ static int shake_hands(cell_ctx *c, const struct cell_service *s, struct client_
         welcome.max_message && welcome.max_message < CELL_MAX_MESSAGE ? welcome.max_message : CELL_MAX_MESSAGE;
     strcpy(conn->fingerprint, s->fingerprint);
     strcpy(conn->cell, s->name);
+    if (cell_service_capabilities(s)[0] && !(conn->capabilities = strdup(cell_service_capabilities(s))))
+        return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
     /* When it fails the calls go over the socket as well. */
     if (welcome.shm && shm)
         cell_conn_offer_shm(conn->conn, NULL);

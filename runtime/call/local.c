@@ -37,18 +37,20 @@ static int stopped(cell_ctx *c, const struct client_call *k)
     return cell_fail(c, status, "%s: %s", k->method->name, cell_status_text(status));
 }
 
-/* How the server sees a service's schema: by the fingerprint that the service states. */
+/* How the server sees a service's schema: by the fingerprint that the service states, and what it was built for. */
 struct local_match {
     struct local_match *next;
     struct server_match *match;
     char fingerprint[CELL_FINGERPRINT_LEN + 1];
+    char capabilities[]; /* that the service was built for */
 };
 
 static int new_match(struct cell_client *client, const struct cell_service *service, struct local_match **made,
                      struct cell_error *e)
 {
     struct cell_schema *schema = NULL;
-    struct local_match *m = calloc(1, sizeof(*m));
+    const char *capabilities = cell_service_capabilities(service);
+    struct local_match *m = calloc(1, sizeof(*m) + strlen(capabilities) + 1);
     int r = m ? cell_schema_from_service(service, &schema, e) : cell_error_set(e, CELL_NO_MEMORY, "out of memory");
     if (r >= 0)
         r = cell_server_match(client->server, schema, &m->match, e);
@@ -57,6 +59,7 @@ static int new_match(struct cell_client *client, const struct cell_service *serv
         return r;
     }
     strncpy(m->fingerprint, service->fingerprint, CELL_FINGERPRINT_LEN);
+    strcpy(m->capabilities, capabilities);
     m->next = client->matches;
     *made = client->matches = m;
     return CELL_OK;
@@ -87,8 +90,10 @@ static int find_match(struct cell_client *client, const struct cell_service *ser
     struct local_match *m;
     int r = CELL_OK;
     pthread_mutex_lock(&client->lock);
-    for (m = client->matches; m && strcmp(m->fingerprint, service->fingerprint) != 0; m = m->next)
-        continue;
+    for (m = client->matches; m; m = m->next)
+        if (strcmp(m->fingerprint, service->fingerprint) == 0 &&
+            strcmp(m->capabilities, cell_service_capabilities(service)) == 0)
+            break;
     if (!m)
         r = new_match(client, service, &m, e);
     pthread_mutex_unlock(&client->lock);

@@ -48,6 +48,7 @@ static void close_all(struct cell_client *client)
     for (struct client_conn *c = client->all, *next; c; c = next) {
         next = c->next;
         cell_conn_close(c->conn);
+        free(c->capabilities);
         free(c);
     }
     client->all = client->idle = NULL;
@@ -183,6 +184,7 @@ void cell_pool_close(struct cell_client *client, struct client_conn *conn)
 {
     unlink_conn(client, conn);
     cell_conn_close(conn->conn);
+    free(conn->capabilities);
     free(conn);
 }
 
@@ -247,7 +249,8 @@ static struct client_conn *pop_idle(struct cell_client *client, const struct cel
     struct client_conn *found = NULL;
     pthread_mutex_lock(&client->lock);
     for (struct client_conn **c = &client->idle; *c; c = &(*c)->next_idle)
-        if (strcmp((*c)->fingerprint, service->fingerprint) == 0 && strcmp((*c)->cell, service->name) == 0) {
+        if (strcmp((*c)->fingerprint, service->fingerprint) == 0 && strcmp((*c)->cell, service->name) == 0 &&
+            strcmp((*c)->capabilities ? (*c)->capabilities : "", cell_service_capabilities(service)) == 0) {
             found = *c;
             *c = found->next_idle;
             client->nidle--;

@@ -29,7 +29,14 @@ struct client_conn {
     bool fresh;          /* no call was answered on it yet */
     char fingerprint[65];
     char cell[CELL_MAX_CELL_NAME + 1];
+    char *capabilities; /* that the server was asked about; NULL = none */
 };
+
+/* What a service was built for; "" = nothing. */
+static inline const char *cell_service_capabilities(const struct cell_service *s)
+{
+    return s->capabilities && *s->capabilities ? *s->capabilities : "";
+}
 
 /* Where a client without an address found a cell. */
 struct located {

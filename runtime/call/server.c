@@ -149,6 +149,7 @@ void cell_server_delete(struct cell_server *s)
         cell_method_layouts_free(s->layouts[i]);
     free(s->layouts);
     free(s->methods);
+    free(s->lacks);
     free(s->method_counters);
     free(s->consumers);
     cell_key_forget(s->identity.seed);

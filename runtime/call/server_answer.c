@@ -84,7 +84,8 @@ const struct cell_method *cell_server_method(const struct cell_server *s, const 
         return NULL;
     if (match && match->methods[id].bound)
         return &match->described[id];
-    return s->methods[match ? match->methods[id].id : id];
+    uint32_t own = match ? match->methods[id].id : id;
+    return s->lacks[own] ? NULL : s->methods[own];
 }
 
 int cell_server_answer(struct cell_server *s, struct server_match *match, struct server_thread *t, cell_ctx *c,
@@ -108,5 +109,10 @@ int cell_server_answer(struct cell_server *s, struct server_match *match, struct
         return cell_bound_answer(s, match, c, id, message, len, meta);
     if (match)
         id = match->methods[id].id;
+    if (s->lacks[id]) {
+        cell_error_set(&e, CELL_UNIMPLEMENTED, "%s needs %s, which %s was started without", s->schema->methods[id].name,
+                       s->lacks[id], s->cell);
+        return cell_serve_refusal(c, &e, meta);
+    }
     return serve_counted(s, t, c, id, message, len, meta);
 }

@@ -26,6 +26,20 @@ struct match_payer {
 
 /* ---- comparing ---- */
 
+/* A program that was built for what this cell has not: whatever it would call, it would do so for the wrong reason. */
+static int check_capabilities(const struct cell_server *s, const struct cell_schema *client, struct cell_error *e)
+{
+    for (uint32_t i = 0; i < client->ncapabilities; i++) {
+        const char *name = client->capabilities[i].name;
+        const struct schema_capability *c = cell_schema_capability(s->schema, name);
+        if (!c || c->absent)
+            return cell_error_set(e, CELL_SCHEMA_MISMATCH,
+                                  "%s Cell no longer has %s, which this program was built for: %s", s->cell, name,
+                                  c ? "start the cell with it, or build the program again" : "build the program again");
+    }
+    return CELL_OK;
+}
+
 static int refuse_method(struct server_match *m, uint32_t i, const struct cell_buffer *why)
 {
     m->methods[i].why = why->len ? cell_arena_copy(&m->arena, why->data, why->len) : NULL;
@@ -44,7 +58,11 @@ static int match_method(const struct cell_server *s, const struct cell_schema *c
     int r = CELL_OK;
     if (known)
         m->methods[i].id = (uint32_t)(known - s->schema->methods);
-    if (differences > 0 || !known) {
+    const char *lacking = known ? cell_schema_lacks(s->schema, known) : NULL;
+    if (differences > 0 || !known || lacking) {
+        if (lacking)
+            cell_buffer_printf(&why, "%s%s needs %s, which %s was started without", why.len ? "; " : "", name, lacking,
+                               s->cell);
         if (!why.len)
             cell_buffer_printf(&why, "%s no longer exists in %s", name, s->cell);
         r = refuse_method(m, i, &why);
@@ -212,13 +230,18 @@ int cell_server_match(struct cell_server *s, struct cell_schema *client, struct 
                       struct cell_error *e)
 {
     struct server_match *made;
+    int r = check_capabilities(s, client, e);
+    if (r < 0) {
+        cell_schema_free(client);
+        return r;
+    }
     struct server_match *known = cell_server_match_known(s, client->fingerprint);
     if (known) {
         cell_schema_free(client);
         *match = known;
         return CELL_OK;
     }
-    int r = compare(s, client, &made, e);
+    r = compare(s, client, &made, e);
     if (r < 0)
         return r;
     pthread_mutex_lock(&s->matches.lock);

@@ -279,6 +279,7 @@ struct cell_server {
     struct cell_schema *schema;
     const struct cell_method **methods; /* by id */
     struct method_layouts **layouts;    /* of these */
+    const char **lacks;                 /* by id: a capability that it needs and the cell has not; NULL = none */
     struct method_counters *method_counters;
     struct server_counters counters;
     struct bound_counters *bound_counters; /* grows, under matches.lock */

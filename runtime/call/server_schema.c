@@ -42,7 +42,7 @@ static int add_verbs(struct cell_server *s, const char *name)
     return format_schema(s);
 }
 
-/* The schema as clients get it: the embedded document, and the verbs of the options. */
+/* The schema as clients get it: the embedded document, without what the options take away, and with their verbs. */
 static int take_document(struct cell_server *s, const struct cell_provided *p)
 {
     struct cell_schema_header header;
@@ -58,6 +58,10 @@ static int take_document(struct cell_server *s, const struct cell_provided *p)
     }
     if (memcmp(header.fingerprint, s->schema->fingerprint, sizeof(header.fingerprint)) != 0)
         return fail(s, p->name, "its embedded schema is not the one of its fingerprint");
+    if (s->options.without && (r = cell_schema_without(&s->schema, s->options.without, &s->error)) < 0) {
+        cell_error_wrap(&s->error, "%s", p->name);
+        return s->error.status = r == CELL_NO_MEMORY ? r : CELL_FAILED_PRECONDITION;
+    }
     r = format_schema(s);
     if (r >= 0 && s->options.verbs)
         r = add_verbs(s, p->name);
@@ -77,7 +81,8 @@ static int find_handlers(struct cell_server *s, const struct cell_provided *p)
     s->methods = calloc(s->schema->nmethods + 1, sizeof(*s->methods));
     s->layouts = calloc(s->schema->nmethods + 1, sizeof(*s->layouts));
     s->method_counters = calloc(s->schema->nmethods + 1, sizeof(*s->method_counters));
-    if (!s->methods || !s->layouts || !s->method_counters)
+    s->lacks = calloc(s->schema->nmethods + 1, sizeof(*s->lacks));
+    if (!s->methods || !s->layouts || !s->method_counters || !s->lacks)
         return cell_error_set(&s->error, CELL_NO_MEMORY, "out of memory");
     for (size_t i = 0; i < provided; i++) {
         const struct cell_method *m = p->methods_begin[i];
@@ -98,6 +103,7 @@ static int find_handlers(struct cell_server *s, const struct cell_provided *p)
         if (!s->methods[i])
             return cell_error_set(&s->error, CELL_FAILED_PRECONDITION, "%s: %s has no handler", p->name,
                                   s->schema->methods[i].name);
+        s->lacks[i] = cell_schema_lacks(s->schema, &s->schema->methods[i]);
         if (cell_method_layouts_new(s->methods[i], &s->layouts[i]) < 0)
             return cell_error_set(&s->error, CELL_NO_MEMORY, "out of memory");
     }
@@ -114,7 +120,7 @@ static int check_descriptors(struct cell_server *s, const struct cell_provided *
         return cell_error_set(&s->error, CELL_NO_MEMORY, "out of memory");
     for (uint32_t i = 0; i < n; i++)
         methods[i] = *s->methods[i];
-    const struct cell_service service = {CELL_DESC_ABI, n, p->name, s->fingerprint, methods, NULL};
+    const struct cell_service service = {CELL_DESC_ABI, n, p->name, s->fingerprint, methods, NULL, NULL};
     struct cell_schema *described = NULL;
     struct cell_diff *diff = NULL;
     struct cell_buffer why = {0};

@@ -47,7 +47,8 @@ static bool take_request(struct short_serving *v, struct cell_received *received
         return false;
     v->method = (uint32_t)f->code;
     v->layouts = s->layouts[v->method];
-    if (!v->layouts->in.short_size || !v->layouts->out.short_size || received->message_len > CELL_SMALL_MESSAGE)
+    if (s->lacks[v->method] || !v->layouts->in.short_size || !v->layouts->out.short_size ||
+        received->message_len > CELL_SMALL_MESSAGE)
         return false;
     uint64_t *small = v->conn->small;
     if (received->message != (const uint8_t *)small) { /* it is the transport's until the handler looks for more */

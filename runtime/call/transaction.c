@@ -51,7 +51,7 @@ static int describe(struct transaction_service *t, const char *cell)
     }
     t->methods[BEGIN] = (struct cell_method){
         .name = t->names[BEGIN], .in = &isolation, .nin = 1, .in_size = sizeof(uint32_t), .out = &token_out, .nout = 1};
-    t->service = (struct cell_service){CELL_DESC_ABI, NMETHODS, t->cell, t->fingerprint, t->methods, &t->slot};
+    t->service = (struct cell_service){CELL_DESC_ABI, NMETHODS, t->cell, t->fingerprint, t->methods, &t->slot, NULL};
     int r = cell_schema_from_service(&t->service, &schema, NULL);
     if (r >= 0)
         memcpy(t->fingerprint, schema->fingerprint, sizeof(t->fingerprint));

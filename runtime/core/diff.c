@@ -165,6 +165,7 @@ static void diff_additions(struct diff_work *w, const struct diff_match *constan
     for (uint32_t i = 0; i < w->after->nmethods; i++)
         if (methods->from[i] == DIFF_NONE)
             diff_add(w, DIFF_METHOD_ADDED, &(struct diff_change){.owner = w->after->methods[i].name});
+    diff_new_capabilities(w);
 }
 
 static void diff_all(struct diff_work *w)
@@ -183,6 +184,7 @@ static void diff_all(struct diff_work *w)
     diff_types(w);
     diff_constants(w, &constants);
     diff_methods(w, &methods);
+    diff_capabilities(w);
     diff_additions(w, &constants, &methods);
 }
 

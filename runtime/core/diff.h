@@ -39,11 +39,20 @@ enum diff_breaks { DIFF_SOURCE = 1, DIFF_WIRE = 2, DIFF_ABI = 4 };
     X(PARAM_CHANGED, "RPC_SAME_PARAM_TYPE", DIFF_SOURCE | DIFF_WIRE)                                                   \
     X(IDEMPOTENCY_CHANGED, "RPC_SAME_IDEMPOTENCY_LEVEL", 0)                                                            \
     X(BINDING_CHANGED, "RPC_SAME_BINDING", 0)                                                                          \
+    X(NEEDS_CHANGED, "RPC_SAME_NEEDS", 0)                                                                              \
+    X(FALLBACK_CHANGED, "RPC_SAME_FALLBACK", 0)                                                                        \
     X(CONSTANT_REMOVED, "CONSTANT_NO_DELETE", DIFF_SOURCE)                                                             \
     X(CONSTANT_RENAMED, "CONSTANT_SAME_NAME", DIFF_SOURCE)                                                             \
     X(CONSTANT_RETYPED, "CONSTANT_SAME_TYPE", DIFF_SOURCE)                                                             \
     X(CONSTANT_CHANGED, "CONSTANT_SAME_VALUE", DIFF_SOURCE)                                                            \
-    X(CONSTANT_ADDED, "CONSTANT_ADDED", 0)
+    X(CONSTANT_ADDED, "CONSTANT_ADDED", 0)                                                                             \
+    X(CAPABILITY_REMOVED, "CAPABILITY_NO_DELETE", DIFF_SOURCE)                                                         \
+    X(CAPABILITY_LOST, "CAPABILITY_NO_LOSS", DIFF_SOURCE)                                                              \
+    X(CAPABILITY_GAINED, "CAPABILITY_GAINED", 0)                                                                       \
+    X(CAPABILITY_ADDED, "CAPABILITY_ADDED", 0)                                                                         \
+    X(CAPABILITY_PARAM_REMOVED, "CAPABILITY_PARAM_NO_DELETE", DIFF_SOURCE)                                             \
+    X(CAPABILITY_PARAM_CHANGED, "CAPABILITY_SAME_PARAM", DIFF_SOURCE)                                                  \
+    X(CAPABILITY_PARAM_ADDED, "CAPABILITY_PARAM_ADDED", 0)
 
 enum diff_rule {
 #define CELL_DIFF_ENUM(symbol, id, breaks) DIFF_##symbol,
@@ -63,7 +72,7 @@ struct diff_change {
     const char *id;       /* "FIELD_NO_DELETE" */
     unsigned breaks;      /* enum diff_breaks, for this occurrence (a parameter that only moved past one of the other
                            * direction breaks no wire) */
-    const char *owner;    /* type, method or constant name */
+    const char *owner;    /* type, method, constant or capability name */
     const char *member;   /* field, value or parameter, by its old name; NULL when it concerns the owner as a whole */
     const char *now;      /* new name (renames), type text, value, size or offset; NULL */
     const char *before;   /* old type text, value, size or offset; NULL */
@@ -72,8 +81,9 @@ struct diff_change {
 
 struct cell_diff {
     struct cell_arena arena;
-    /* Types, constants and methods in the order of the old schema, within each its members in the old order, then its
-     * new ones, then its size; after them new types, constants and methods in the order of the new schema. */
+    /* Types, constants, methods and capabilities in the order of the old schema, within each its members in the old
+     * order, then its new ones, then its size; after them new types, constants, methods and capabilities in the order
+     * of the new schema. */
     struct diff_change *changes;
     uint32_t n;
     unsigned breaks; /* all of them together */
@@ -82,8 +92,9 @@ struct cell_diff {
 /*
  * Fields, enumerators, constants and methods are matched by name, then by `renamed_from`. What a message can carry
  * decides what breaks the wire: a struct may grow at its end, or in its padding; a field that is gone would be read as
- * zero, so that breaks it also at the end. Docs, rules, `since` and verbs are not compared. Both schemas may be freed
- * afterwards. CELL_INVALID_ARGUMENT for schemas of two cells.
+ * zero, so that breaks it also at the end. A capability breaks no wire: whoever was built for one that is gone is
+ * refused whole (cell_uses_check, the handshake). Docs, rules, `since` and verbs are not compared. Both schemas may be
+ * freed afterwards. CELL_INVALID_ARGUMENT for schemas of two cells.
  */
 int cell_diff_new(const struct cell_schema *before, const struct cell_schema *after, struct cell_diff **diff,
                   struct cell_error *e);

@@ -60,10 +60,14 @@ bool diff_elements_moved(const struct schema_ref *before, const struct schema_re
 
 void diff_type(struct diff_work *w, const struct schema_type *before, const struct schema_type *after);
 void diff_method(struct diff_work *w, const struct schema_method *before, const struct schema_method *after);
+/* diff_capabilities.c: those of the old schema, those that are new, and what a method needs of them. */
+void diff_capabilities(struct diff_work *w);
+void diff_new_capabilities(struct diff_work *w);
+void diff_needs(struct diff_work *w, const struct schema_method *before, const struct schema_method *after);
 
 /* Marks in seen[s->ntypes], which is false, the types that the method's parameters reach. `list` has room for all. */
 void diff_reach(const struct cell_schema *s, const struct schema_method *m, bool *seen, uint32_t *list);
-/* Whether a change of `owner` is one of the method or of a type that it reaches. */
+/* Whether a change that breaks the wire is one of the method or of a type that it reaches. */
 bool diff_concerns(const struct cell_schema *before, const bool *seen, const char *method, const char *owner);
 
 /* The default sentence of a rule, and its expansion: $o owner, $m member, $b before, $n now, $c cell. */

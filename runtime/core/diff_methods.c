@@ -184,6 +184,7 @@ void diff_method(struct diff_work *w, const struct schema_method *before, const 
         diff_slots(w, before, after, &m);
     if (before->binding && after->binding && strcmp(before->binding, after->binding) != 0)
         diff_add(w, DIFF_BINDING_CHANGED, &(struct diff_change){.owner = before->name});
+    diff_needs(w, before, after);
     if (before->idempotent != after->idempotent)
         diff_add(w, DIFF_IDEMPOTENCY_CHANGED,
                  &(struct diff_change){.owner = before->name,

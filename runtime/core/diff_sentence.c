@@ -34,11 +34,20 @@ const char *diff_template(enum diff_rule rule)
         [DIFF_PARAM_CHANGED] = "Parameter '$m' of '$o' changed from '$b' to '$n' in $c",
         [DIFF_IDEMPOTENCY_CHANGED] = "Method '$o' changed from $b to $n in $c",
         [DIFF_BINDING_CHANGED] = "The binding of '$o' changed in $c",
+        [DIFF_NEEDS_CHANGED] = "Method '$o' needed $b and needs $n now in $c",
+        [DIFF_FALLBACK_CHANGED] = "The fallback of '$o' changed from '$b' to '$n' in $c",
         [DIFF_CONSTANT_REMOVED] = "Constant '$o' no longer exists in $c",
         [DIFF_CONSTANT_RENAMED] = "Constant '$o' is now '$n' in $c",
         [DIFF_CONSTANT_RETYPED] = "Constant '$o' changed its type from '$b' to '$n' in $c",
         [DIFF_CONSTANT_CHANGED] = "Constant '$o' changed from $b to $n in $c",
         [DIFF_CONSTANT_ADDED] = "Constant '$o' is new in $c",
+        [DIFF_CAPABILITY_REMOVED] = "Capability '$o' no longer exists in $c",
+        [DIFF_CAPABILITY_LOST] = "$c no longer has '$o'",
+        [DIFF_CAPABILITY_GAINED] = "$c has '$o' now",
+        [DIFF_CAPABILITY_ADDED] = "Capability '$o' is new in $c",
+        [DIFF_CAPABILITY_PARAM_REMOVED] = "Parameter '$m' of '$o' no longer exists in $c",
+        [DIFF_CAPABILITY_PARAM_CHANGED] = "Parameter '$m' of '$o' changed from '$b' to '$n' in $c",
+        [DIFF_CAPABILITY_PARAM_ADDED] = "Parameter '$m' of '$o' is new in $c",
     };
     return templates[rule];
 }

@@ -396,6 +396,27 @@ static int make_method(struct from *f, const struct cell_method *from, struct sc
     return r < 0 ? cell_error_wrap(f->e, "method '%s'", from->name) : r;
 }
 
+/* The names that the program was built for, which stand in one text. */
+static int make_capabilities(struct from *f, const char *names)
+{
+    struct cell_schema *s = f->schema;
+    size_t n = 1;
+    for (const char *p = names; *p; p++)
+        n += *p == ',';
+    s->capabilities = n < MAX_ITEMS ? cell_arena_array(&s->arena, n, sizeof(*s->capabilities)) : NULL;
+    if (!s->capabilities)
+        return fail_memory(f);
+    for (const char *at = names; *at;) {
+        size_t len = strcspn(at, ",");
+        char *name = cell_arena_copy(&s->arena, at, len);
+        if (!name)
+            return fail_memory(f);
+        s->capabilities[s->ncapabilities++].name = name;
+        at += len + (at[len] == ',');
+    }
+    return CELL_OK;
+}
+
 static int make_schema(struct from *f, const struct cell_service *service)
 {
     struct cell_schema *s = f->schema;
@@ -411,6 +432,8 @@ static int make_schema(struct from *f, const struct cell_service *service)
         r = make_type(f, f->found[i], &s->types[i]);
     for (uint32_t i = 0; i < s->nmethods && r == CELL_OK; i++)
         r = make_method(f, &service->methods[i], &s->methods[i]);
+    if (r == CELL_OK && service->capabilities && *service->capabilities)
+        r = make_capabilities(f, *service->capabilities);
     return r;
 }
 

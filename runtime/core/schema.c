@@ -257,6 +257,8 @@ static int check_names_there(const struct cell_schema *s, struct cell_error *e)
         all = all && s->methods[i].name;
     for (uint32_t i = 0; i < s->nverbs; i++)
         all = all && s->verbs[i].name;
+    for (uint32_t i = 0; i < s->ncapabilities; i++)
+        all = all && s->capabilities[i].name;
     return all ? CELL_OK : cell_error_set(e, CELL_INVALID_ARGUMENT, "a name is missing");
 }
 
@@ -268,6 +270,7 @@ int cell_schema_seal(struct cell_schema *s, struct cell_error *e)
     sort(s->constants, s->nconstants, sizeof(*s->constants));
     sort(s->methods, s->nmethods, sizeof(*s->methods));
     sort(s->verbs, s->nverbs, sizeof(*s->verbs));
+    cell_capabilities_sort(s);
     cell_schema_layout_methods(s);
     if ((r = cell_schema_check(s, SCHEMA_OF_CLIENT, CELL_INVALID_ARGUMENT, e)) < 0)
         return r;

@@ -91,6 +91,9 @@ struct schema_method {
     uint32_t in_size;         /* bytes of the request struct */
     const char *renamed_from; /* NULL */
     const char *binding;      /* what the cell is to do, in its own words; NULL = it is the cell's own method */
+    const char *const *needs; /* capabilities without which the cell cannot serve it, sorted */
+    uint32_t nneeds;
+    const char *fallback; /* the method of the same parameters that is called when one of them is absent; NULL */
     char fingerprint[CELL_FINGERPRINT_LEN + 1];
 };
 
@@ -100,6 +103,19 @@ struct schema_constant {
     enum cell_kind kind;      /* an integer kind */
     const char *text;         /* decimal */
     const char *renamed_from; /* NULL */
+};
+
+/* Something a cell can do, or could do if it were started otherwise. */
+struct schema_capability_param {
+    const char *name;
+    const char *value; /* a decimal integer of 64 bits (cell_is_integer_text), or any other text */
+};
+struct schema_capability {
+    const char *name;
+    const char *doc;
+    bool absent;                            /* declared, and not there now; its parameters are what they would be */
+    struct schema_capability_param *params; /* sorted by name */
+    uint32_t nparams;
 };
 
 struct schema_verb_arg {
@@ -134,6 +150,8 @@ struct cell_schema {
     uint32_t nmethods;
     struct schema_verb *verbs;
     uint32_t nverbs;
+    struct schema_capability *capabilities; /* of a client: those that it was built for */
+    uint32_t ncapabilities;
     char fingerprint[CELL_FINGERPRINT_LEN + 1]; /* of the canonical form */
     const struct schema_type **types_by_name;   /* the same types, sorted; NULL before parse/seal */
     const char *received; /* canonical form of the document that was parsed when format would write another one */
@@ -184,6 +202,24 @@ const struct schema_method *cell_schema_method(const struct cell_schema *s, cons
 const struct schema_method *cell_schema_method_of(const struct cell_schema *s, const char *function);
 const struct schema_verb *cell_schema_verb(const struct cell_schema *s, const char *name);
 
+/* Capabilities. Of a schema after parse or seal. */
+const struct schema_capability *cell_schema_capability(const struct cell_schema *s, const char *name);
+/* A capability that the method needs and the cell has not; NULL = it has them all. */
+const char *cell_schema_lacks(const struct cell_schema *s, const struct schema_method *m);
+/* What a call of `m` calls: `m` itself, its fallback when something is lacking, NULL when there is none. */
+const struct schema_method *cell_schema_served(const struct cell_schema *s, const struct schema_method *m);
+/* Whether two methods take the same parameters; their names do not matter. */
+bool cell_schema_same_params(const struct schema_method *a, const struct schema_method *b);
+/* Whether a parameter's value is an integer constant for programs: a decimal number that fits i64 or u64. */
+bool cell_is_integer_text(const char *text);
+/* Whether names of capabilities and of their parameters, which become parts of longer names, are good as such: an
+ * identifier that is not reserved, without two underscores in a row or one at its end. */
+bool cell_is_capability_name(const char *name);
+/* *schema as it is without the capabilities of `names`, separated by commas: they are declared, and absent. Replaces
+ * *schema on success. CELL_NOT_FOUND for one that it does not declare; CELL_FAILED_PRECONDITION for a document with
+ * members that this version does not know; CELL_NO_MEMORY. */
+int cell_schema_without(struct cell_schema **schema, const char *names, struct cell_error *e);
+
 /*
  * The arguments of an annotation as they were written, `n` texts: first those without a name, in the verb's order, then
  * any others, each two texts: CELL_VERB_ARG "NAME" and the value. A text with that beginning is never a value. A text
@@ -229,7 +265,8 @@ bool cell_is_reserved(const char *name);
  * the server's answer to an older client). methods[i] describes s->methods[i]; invoke is NULL. Not thread-safe: the
  * arena grows. CELL_NO_MEMORY, CELL_INVALID_ARGUMENT for a type of another schema. */
 int cell_schema_describe(struct cell_schema *s, const struct cell_method **methods, struct cell_error *e);
-/* The other way: the schema that a client's descriptors stand for. They hold no docs, constants and former names, not
+/* The other way: the schema that a client's descriptors stand for. They hold no docs, constants and former names, of
+ * capabilities only the names of those that it was built for, not
  * the order of in and out parameters among each other (ins come first, as far as those that do both allow, a stream
  * last). An enum whose descriptor tells no enumerators has one placeholder, "unnamed_N". CELL_FAILED_PRECONDITION for
  * descriptors of another version, CELL_INVALID_ARGUMENT for such as no renderer makes: methods not sorted, types of one

@@ -500,6 +500,8 @@ int cell_schema_check(const struct cell_schema *s, enum schema_origin origin, in
     if (r == CELL_OK)
         r = check_methods(&c, &root);
     if (r == CELL_OK)
+        r = cell_capabilities_check(s, &root, e);
+    if (r == CELL_OK)
         r = check_verbs(&c, &root);
     if (r == CELL_OK)
         r = cell_check_scope(&root, s, e);

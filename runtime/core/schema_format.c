@@ -176,8 +176,11 @@ static void put_method(struct writer *w, const struct schema_method *m)
     open_item(w);
     put_text(w, "binding", m->binding);
     put_doc(w, m->doc);
+    put_text(w, "fallback", m->fallback);
     put_true(w, "idempotent", m->idempotent);
     put_text(w, "name", m->name);
+    if (m->nneeds)
+        put_strings(w, "needs", m->needs, m->nneeds);
     open_list(w, "params");
     for (uint32_t i = 0; i < m->nparams; i++)
         put_param(w, &m->params[i]);
@@ -236,7 +239,8 @@ static void put_schema(const struct cell_schema *s, bool docs, struct cell_buffe
     struct writer w = {out, docs};
     put(&w, "{");
     put_text(&w, "abi", CELL_ABI_NAME);
-    put_strings(&w, "capabilities", NULL, 0);
+    put_key(&w, "capabilities");
+    cell_capabilities_put(s, docs, out);
     put_text(&w, "cell", s->cell);
     open_list(&w, "constants");
     for (uint32_t i = 0; i < s->nconstants; i++)

@@ -58,6 +58,13 @@ int cell_plan_read(const struct json_at *root, struct cell_arena *arena, struct 
 enum schema_origin { SCHEMA_OF_CELL, SCHEMA_OF_CLIENT, SCHEMA_OF_EXPANSION };
 int cell_schema_check(const struct cell_schema *s, enum schema_origin origin, int status, struct cell_error *e);
 
+/* capability.c. What is read has sorted parameters; what is put is the member's array. */
+int cell_capabilities_read(const struct json_at *root, struct cell_schema *s, struct cell_error *e);
+void cell_capabilities_put(const struct cell_schema *s, bool docs, struct cell_buffer *out);
+/* Of a schema whose methods are sorted by name: capabilities, and what methods need and fall back to. */
+int cell_capabilities_check(const struct cell_schema *s, const struct json_at *root, struct cell_error *e);
+void cell_capabilities_sort(struct cell_schema *s);
+
 /* verbs_text.c: the verbs of a schema, without docs, as a text that is read without JSON. What cell_verbs_parse gives
  * is a schema of `cell` with verbs and nothing else, checked as those of a schema are. CELL_DATA_LOSS: the text is not
  * whole, or not valid; CELL_NO_MEMORY. */

@@ -341,6 +341,10 @@ static int read_method(struct reader *r, const struct json_at *at, void *entry)
         bad = read_string(r, at, "binding", JSON_OPTIONAL, &m->binding);
     if (bad == CELL_OK)
         bad = cell_json_bool(at, "idempotent", JSON_OPTIONAL, &m->idempotent, r->e);
+    if (bad >= 0)
+        bad = read_strings(r, at, "needs", &m->needs, &m->nneeds);
+    if (bad >= 0)
+        bad = read_string(r, at, "fallback", JSON_OPTIONAL, &m->fallback);
     if (bad < 0)
         return bad;
     return read_entries(r, at, "params", sizeof(struct schema_field), read_param, &m->params, &m->nparams);
@@ -397,7 +401,7 @@ static int read_verb(struct reader *r, const struct json_at *at, void *entry)
 /* What this version gives no meaning must at least be what it will be. */
 static int check_ignored(struct reader *r, const struct json_at *root)
 {
-    static const char *const keys[] = {"streams", "capabilities", "functions"};
+    static const char *const keys[] = {"streams", "functions"};
     struct json_at array;
     int bad = CELL_OK;
     for (size_t i = 0; bad >= 0 && i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -416,6 +420,8 @@ int cell_schema_read(const struct json_at *root, bool verbs, const struct cell_s
         bad = read_entries(&r, root, "methods", sizeof(*s->methods), read_method, &s->methods, &s->nmethods);
     if (bad == CELL_OK && verbs)
         bad = read_entries(&r, root, "verbs", sizeof(*s->verbs), read_verb, &s->verbs, &s->nverbs);
+    if (bad == CELL_OK)
+        bad = cell_capabilities_read(root, s, e);
     if (bad == CELL_OK && verbs)
         bad = check_ignored(&r, root);
     free(r.known);

@@ -10,7 +10,8 @@
 #include "wire/message.h"
 
 const char *const cell_use_kind_names[] = {
-    [USE_FIELD] = "field", [USE_METHOD] = "method", [USE_VALUE] = "value", [USE_RESOURCE] = "resource"};
+    [USE_FIELD] = "field",       [USE_METHOD] = "method",         [USE_VALUE] = "value",
+    [USE_RESOURCE] = "resource", [USE_CAPABILITY] = "capability", [USE_REQUIREMENT] = "requirement"};
 
 bool cell_is_resource(const char *name)
 {

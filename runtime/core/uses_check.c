@@ -26,6 +26,31 @@ static bool is_field(const struct use *use, const char *owner, const char *membe
            (!member || strcmp(use->name + len + 1, member) == 0);
 }
 
+/* A use of capability `owner`; with `member` one of that parameter. */
+static bool is_capability(const struct use *use, const char *owner, const char *member)
+{
+    size_t len = strlen(owner);
+    if ((use->kind != USE_CAPABILITY && use->kind != USE_REQUIREMENT) || strncmp(use->name, owner, len) != 0)
+        return false;
+    return member ? use->name[len] == '.' && strcmp(use->name + len + 1, member) == 0
+                  : use->name[len] == '\0' || use->name[len] == '.';
+}
+
+static const struct schema_method *called(const struct check *c, const struct use *use)
+{
+    return use->kind == USE_METHOD ? cell_schema_method_of(c->old, use->name) : NULL;
+}
+
+/* A method that the old schema served itself, with the capability. */
+static bool needs(const struct check *c, const struct use *use, const char *capability)
+{
+    const struct schema_method *m = called(c, use);
+    for (uint32_t i = 0; m && i < m->nneeds; i++)
+        if (strcmp(m->needs[i], capability) == 0)
+            return !cell_schema_lacks(c->old, m);
+    return false;
+}
+
 /* Whether the use names what changed. */
 static bool names(const struct check *c, const struct use *use, const struct diff_change *change)
 {
@@ -45,8 +70,16 @@ static bool names(const struct check *c, const struct use *use, const struct dif
     case DIFF_PARAM_ADDED:
     case DIFF_PARAM_REMOVED:
     case DIFF_PARAM_CHANGED:
-        m = use->kind == USE_METHOD ? cell_schema_method_of(c->old, use->name) : NULL;
+    case DIFF_NEEDS_CHANGED:
+    case DIFF_FALLBACK_CHANGED:
+        m = called(c, use);
         return m && strcmp(m->name, change->owner) == 0;
+    case DIFF_CAPABILITY_REMOVED:
+    case DIFF_CAPABILITY_LOST:
+        return is_capability(use, change->owner, NULL) || needs(c, use, change->owner);
+    case DIFF_CAPABILITY_PARAM_REMOVED:
+    case DIFF_CAPABILITY_PARAM_CHANGED:
+        return is_capability(use, change->owner, change->member);
     case DIFF_TYPE_REMOVED:
     case DIFF_TYPE_KIND_CHANGED:
         return is_field(use, change->owner, NULL);
@@ -65,9 +98,20 @@ static bool is_scalar(const struct cell_schema *s, const char *type)
     return (kind >= CELL_KIND_BOOL && kind <= CELL_KIND_F64) || (named && named->kind == CELL_KIND_ENUM);
 }
 
-/* Whether a program that uses it by name does not compile any more. */
-static bool breaks_compilation(const struct cell_schema *old, const struct diff_change *change)
+/* A program adapts to a capability that is gone, unless it requires it or calls a method that has no fallback. */
+static bool breaks_without(const struct check *c)
 {
+    for (uint32_t i = 0; i < c->nmine; i++)
+        if (c->at[i] && (c->mine[i]->kind == USE_REQUIREMENT ||
+                         (c->mine[i]->kind == USE_METHOD && !called(c, c->mine[i])->fallback)))
+            return true;
+    return false;
+}
+
+/* Whether a program that uses it by name does not compile any more. */
+static bool breaks_compilation(const struct check *c, const struct diff_change *change)
+{
+    const struct cell_schema *old = c->old;
     switch (change->rule) {
     case DIFF_FIELD_REMOVED:
     case DIFF_FIELD_RENAMED:
@@ -81,7 +125,13 @@ static bool breaks_compilation(const struct cell_schema *old, const struct diff_
     case DIFF_PARAM_REMOVED:
     case DIFF_CONSTANT_REMOVED:
     case DIFF_CONSTANT_RENAMED:
+    case DIFF_CAPABILITY_REMOVED:
+    case DIFF_CAPABILITY_PARAM_REMOVED:
         return true;
+    case DIFF_CAPABILITY_LOST:
+        return breaks_without(c);
+    case DIFF_NEEDS_CHANGED:
+    case DIFF_FALLBACK_CHANGED:
     case DIFF_PARAM_CHANGED:
         return (change->breaks & DIFF_SOURCE) != 0;
     default:
@@ -101,6 +151,12 @@ static bool mark_refused(struct check *c, const struct diff_change *change)
         }
     }
     return any;
+}
+
+/* Whoever was built for what the cell no longer can do is refused when it connects. */
+static bool is_refused_whole(const struct diff_change *change)
+{
+    return change->rule == DIFF_CAPABILITY_REMOVED || change->rule == DIFF_CAPABILITY_LOST;
 }
 
 static bool mark_named(struct check *c, const struct diff_change *change)
@@ -194,8 +250,9 @@ int cell_uses_check(const struct cell_uses *u, const char *cell, const char *fin
         if (!named && !refused)
             continue;
         struct use_break *b = &found[nfound++];
-        *b = (struct use_break){
-            .change = change, .compile = named && breaks_compilation(old, change), .running = refused};
+        *b = (struct use_break){.change = change,
+                                .compile = named && breaks_compilation(&c, change),
+                                .running = refused || (named && is_refused_whole(change))};
         if (!collect(&c, b))
             return CELL_NO_MEMORY;
     }

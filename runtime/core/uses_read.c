@@ -46,6 +46,20 @@ static int read_place(struct cell_uses *u, const struct json_at *places, size_t 
     return r < 0 ? cell_error_set(e, r, "out of memory") : r;
 }
 
+static bool is_name(const struct use *use)
+{
+    const char *dot = strchr(use->name, '.');
+    char part[256] = "";
+    bool may_have_dot = use->kind == USE_FIELD || use->kind == USE_CAPABILITY || use->kind == USE_REQUIREMENT;
+    if (use->kind == USE_RESOURCE)
+        return cell_is_resource(use->name);
+    if (!dot || !may_have_dot)
+        return use->kind != USE_FIELD && cell_is_identifier(use->name);
+    if ((size_t)(dot - use->name) < sizeof(part))
+        memcpy(part, use->name, (size_t)(dot - use->name));
+    return cell_is_identifier(part) && cell_is_identifier(dot + 1);
+}
+
 static int read_use(struct cell_uses *u, const struct json_at *at, struct use *use, struct cell_error *e)
 {
     const char *kind;
@@ -57,19 +71,13 @@ static int read_use(struct cell_uses *u, const struct json_at *at, struct use *u
         r = cell_json_array(at, "at", JSON_REQUIRED, &places, e);
     if (r < 0)
         return r;
-    const char *dot = strchr(use->name, '.');
-    char part[256] = "";
     unsigned k = 0;
-    while (k <= USE_RESOURCE && strcmp(cell_use_kind_names[k], kind) != 0)
+    while (k <= USE_REQUIREMENT && strcmp(cell_use_kind_names[k], kind) != 0)
         k++;
-    if (k > USE_RESOURCE)
-        return cell_json_fail(at, "kind", e, "\"field\", \"method\", \"value\" or \"resource\" is expected");
+    if (k > USE_REQUIREMENT)
+        return cell_json_fail(at, "kind", e, "the kind of a use is expected: \"field\", \"method\", …");
     use->kind = (enum use_kind)k;
-    if (dot && (size_t)(dot - use->name) < sizeof(part))
-        memcpy(part, use->name, (size_t)(dot - use->name));
-    if (use->kind == USE_RESOURCE ? !cell_is_resource(use->name)
-        : use->kind == USE_FIELD  ? !dot || !cell_is_identifier(part) || !cell_is_identifier(dot + 1)
-                                  : !cell_is_identifier(use->name))
+    if (!is_name(use))
         return cell_json_fail(at, "name", e, "no name of a %s", cell_use_kind_names[k]);
     for (size_t i = 0; r >= 0 && i < cell_json_count(&places); i++)
         r = read_place(u, &places, i, use, e);

@@ -82,7 +82,7 @@ static void check_descriptors(struct cell_schema *s)
     struct cell_error e = {0};
     const struct cell_method *made = NULL, *again = NULL;
     EXPECT(cell_schema_describe(s, &made, &e) == CELL_OK);
-    const struct cell_service service = {CELL_DESC_ABI, s->nmethods, s->cell, s->fingerprint, made, NULL};
+    const struct cell_service service = {CELL_DESC_ABI, s->nmethods, s->cell, s->fingerprint, made, NULL, NULL};
     int r = cell_schema_from_service(&service, &back, &e);
     EXPECT(r == CELL_OK || r == CELL_TOO_LARGE);
     if (r != CELL_OK)

@@ -166,7 +166,7 @@ static const struct cell_method bank_handlers[] = {
 static const struct cell_method *const bank_pointers[] = {&bank_handlers[0], &bank_handlers[1], &bank_handlers[2],
                                                           &bank_handlers[3], &bank_handlers[4], &bank_handlers[5]};
 static char bank_fingerprint[65];
-static struct cell_service service = {CELL_DESC_ABI, BANK_COUNT, "bank", bank_fingerprint, bank_handlers, NULL};
+static struct cell_service service = {CELL_DESC_ABI, BANK_COUNT, "bank", bank_fingerprint, bank_handlers, NULL, NULL};
 
 struct opened {
     struct demo_server d;

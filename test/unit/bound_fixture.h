@@ -50,7 +50,7 @@ enum {
     {#name, in, out, nin, nout, size, flags, NULL, stream, binding},
 static const struct cell_method row_methods[] = {ROW_METHODS(ROW_METHOD)};
 static char row_fingerprint[65];
-static struct cell_service rows = {CELL_DESC_ABI, ROW_COUNT, "demo", row_fingerprint, row_methods, NULL};
+static struct cell_service rows = {CELL_DESC_ABI, ROW_COUNT, "demo", row_fingerprint, row_methods, NULL, NULL};
 
 /* ---- the cell's side ---- */
 

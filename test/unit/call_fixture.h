@@ -193,7 +193,8 @@ static const struct cell_method *const demo_handlers[] = {DEMO_METHODS(DEMO_POIN
 
 static char demo_fingerprint[65];
 static struct cell_client *demo_slot;
-static struct cell_service demo = {CELL_DESC_ABI, DEMO_COUNT, "demo", demo_fingerprint, client_methods, &demo_slot};
+static struct cell_service demo = {CELL_DESC_ABI,  DEMO_COUNT, "demo", demo_fingerprint,
+                                   client_methods, &demo_slot, NULL};
 
 /* The schema of `service` as it is embedded; to be freed. */
 static UNUSED char *embed_schema(const struct cell_service *service, char fingerprint[65])

@@ -9,6 +9,7 @@
  *   const AUTH_MAX i64 32 ;
  *   method auth_login str:email u8[16]*:key >auth_session*:out ;    * by pointer, > out; method! is idempotent
  *   const AUTH_NEW<AUTH_OLD i64 1 ;         method auth_new<auth_old ;
+ *   capability vectors size=64 metric=cosine ;   capability! is absent;   method auth_near ~vectors ?auth_find str:x ;
  */
 #ifndef CELL_TEST_SCHEMA_BUILD_H
 #define CELL_TEST_SCHEMA_BUILD_H
@@ -162,6 +163,37 @@ static inline void build_type(struct build *b)
     b->s->ntypes++;
 }
 
+/* "~capability" and "?fallback" among the parameters. */
+static inline void build_method(struct build *b, struct schema_method *m)
+{
+    struct cell_schema *s = b->s;
+    const char **needs = cell_arena_array(&s->arena, b->n, sizeof(*needs));
+    m->name = build_name(b, b->words[1], &m->renamed_from);
+    m->idempotent = b->words[0][6] == '!';
+    m->params = cell_arena_array(&s->arena, b->n - 2, sizeof(*m->params));
+    m->needs = needs;
+    for (uint32_t i = 2; i < b->n; i++)
+        if (b->words[i][0] == '~')
+            needs[m->nneeds++] = build_copy(b, b->words[i] + 1);
+        else if (b->words[i][0] == '?')
+            m->fallback = build_copy(b, b->words[i] + 1);
+        else
+            build_field(b, b->words[i], &m->params[m->nparams++]);
+}
+
+static inline void build_capability(struct build *b, struct schema_capability *c)
+{
+    c->name = build_copy(b, b->words[1]);
+    c->absent = strchr(b->words[0], '!') != NULL;
+    c->params = cell_arena_array(&b->s->arena, b->n - 2, sizeof(*c->params));
+    for (uint32_t i = 2; i < b->n; i++) {
+        char *value = strchr(b->words[i], '=');
+        *value++ = '\0';
+        c->params[c->nparams].name = build_copy(b, b->words[i]);
+        c->params[c->nparams++].value = build_copy(b, value);
+    }
+}
+
 static inline void build_statement(struct build *b)
 {
     struct cell_schema *s = b->s;
@@ -171,13 +203,9 @@ static inline void build_statement(struct build *b)
         k->kind = build_kind(b->words[2]);
         k->text = build_copy(b, b->words[3]);
     } else if (strncmp(b->words[0], "method", 6) == 0) {
-        struct schema_method *m = &s->methods[s->nmethods++];
-        m->name = build_name(b, b->words[1], &m->renamed_from);
-        m->idempotent = b->words[0][6] == '!';
-        m->nparams = b->n - 2;
-        m->params = cell_arena_array(&s->arena, m->nparams, sizeof(*m->params));
-        for (uint32_t i = 0; i < m->nparams; i++)
-            build_field(b, b->words[i + 2], &m->params[i]);
+        build_method(b, &s->methods[s->nmethods++]);
+    } else if (strncmp(b->words[0], "capability", 10) == 0) {
+        build_capability(b, &s->capabilities[s->ncapabilities++]);
     } else {
         build_type(b);
     }
@@ -208,13 +236,15 @@ static inline struct cell_schema *build_schema(const char *source)
     b.s->types = cell_arena_array(&b.s->arena, BUILD_MAX, sizeof(*b.s->types));
     b.s->constants = cell_arena_array(&b.s->arena, BUILD_MAX, sizeof(*b.s->constants));
     b.s->methods = cell_arena_array(&b.s->arena, BUILD_MAX, sizeof(*b.s->methods));
+    b.s->capabilities = cell_arena_array(&b.s->arena, BUILD_MAX, sizeof(*b.s->capabilities));
     for (char *save, *word = strtok_r(text, " \n", &save); word; word = strtok_r(NULL, " \n", &save)) {
         if (strcmp(word, ";") != 0) {
             if (b.n == BUILD_MAX)
                 build_fail("too many words", word);
             b.words[b.n++] = word;
         } else if (b.n) {
-            if (b.s->ntypes == BUILD_MAX || b.s->nconstants == BUILD_MAX || b.s->nmethods == BUILD_MAX)
+            if (b.s->ntypes == BUILD_MAX || b.s->nconstants == BUILD_MAX || b.s->nmethods == BUILD_MAX ||
+                b.s->ncapabilities == BUILD_MAX)
                 build_fail("too many statements", b.words[0]);
             build_statement(&b);
             b.n = 0;

@@ -173,6 +173,36 @@ static inline void edit_constant(struct model *m)
     }
 }
 
+/* A method that needed what is gone needs nothing then. */
+static inline void edit_remove_capability(struct model *m, unsigned at)
+{
+    for (unsigned i = 0; i < m->nmethods; i++)
+        if (strcmp(m->methods[i].need, m->capabilities[at].name) == 0)
+            m->methods[i].need[0] = '\0';
+    edit_remove_item(m->capabilities, &m->ncapabilities, at);
+}
+
+static inline void edit_capability(struct model *m)
+{
+    unsigned at = m->ncapabilities ? model_random(m, m->ncapabilities) : 0;
+    struct model_item *c = &m->capabilities[at];
+    unsigned sort = m->ncapabilities ? model_random(m, 7) : 0, part = c->n ? model_random(m, c->n) : 0;
+    if (sort == 0 && m->ncapabilities < MODEL_ITEMS)
+        model_add_capability(m);
+    else if (sort == 1)
+        edit_remove_capability(m, at);
+    else if (sort == 2 && c->n < MODEL_PARTS)
+        model_add_capability_param(m, c);
+    else if (sort == 3 && c->n)
+        model_remove_part(c, part);
+    else if (sort == 4 && c->n)
+        snprintf(c->parts[part].type, sizeof(c->parts[part].type), "other");
+    else if (sort == 5)
+        model_set_need(m, model_random(m, m->nmethods));
+    else
+        c->absent = !c->absent;
+}
+
 static inline void edit_model(struct model *m)
 {
     switch (model_random(m, 8)) {

@@ -17,7 +17,8 @@ struct model_part { /* a field, a parameter, an enumerator (its value in `type`)
     bool out, pointer;
 };
 
-struct model_item { /* a type, a method, a constant (its value in `of`) */
+/* A type, a method, a constant (its value in `of`), a capability (its parameters, values in `type`). */
+struct model_item {
     int id;
     char name[16], former[16], word[8], of[24];
     struct model_part parts[MODEL_PARTS];
@@ -25,11 +26,13 @@ struct model_item { /* a type, a method, a constant (its value in `of`) */
     bool edited;     /* a method whose parameters were edited */
     char stream[32]; /* a method's, which is never edited: the type of its records; "" = it has none */
     bool stream_out;
+    char need[16]; /* a method's: a capability; "" = none */
+    bool absent;   /* a capability */
 };
 
 struct model {
-    struct model_item types[MODEL_ITEMS], methods[MODEL_ITEMS], constants[MODEL_ITEMS];
-    unsigned ntypes, nmethods, nconstants;
+    struct model_item types[MODEL_ITEMS], methods[MODEL_ITEMS], constants[MODEL_ITEMS], capabilities[MODEL_ITEMS];
+    unsigned ntypes, nmethods, nconstants, ncapabilities;
     int next; /* number for the next thing */
     uint64_t random;
 };
@@ -180,6 +183,40 @@ static inline void model_add_constant(struct model *m)
     snprintf(k->of, sizeof(k->of), "%u", model_random(m, 1000));
 }
 
+static inline void model_add_capability_param(struct model *m, struct model_item *c)
+{
+    int id = m->next++;
+    snprintf(model_add_part(c, c->n, id, "p")->type, 32, "%u", model_random(m, 1000));
+}
+
+static inline void model_add_capability(struct model *m)
+{
+    struct model_item *c = &m->capabilities[m->ncapabilities++];
+    memset(c, 0, sizeof(*c));
+    c->id = m->next++;
+    c->absent = model_random(m, 3) == 0;
+    snprintf(c->name, sizeof(c->name), "c%d", c->id);
+    for (unsigned k = model_random(m, 4); k > 0; k--)
+        model_add_capability_param(m, c);
+}
+
+/* Another capability that method `i` needs, or none. */
+static inline void model_set_need(struct model *m, unsigned i)
+{
+    unsigned at = model_random(m, m->ncapabilities + 1);
+    snprintf(m->methods[i].need, sizeof(m->methods[i].need), "%s",
+             at < m->ncapabilities ? m->capabilities[at].name : "");
+}
+
+/* Apart from model_new: clients' descriptors do not tell them. */
+static inline void model_add_capabilities(struct model *m)
+{
+    for (unsigned i = 0; i < 4; i++)
+        model_add_capability(m);
+    for (unsigned i = 0; i < m->nmethods; i++)
+        model_set_need(m, i);
+}
+
 static inline void model_new(struct model *m, uint64_t seed)
 {
     memset(m, 0, sizeof(*m));
@@ -208,6 +245,8 @@ static inline void model_put_parts(const struct model_item *item, bool values, s
             cell_buffer_printf(b, " %s%s%s:%s%s%s", p->out ? ">" : "", p->type, p->pointer ? "*" : "", p->name,
                                former ? "<" : "", p->former);
     }
+    if (item->need[0])
+        cell_buffer_printf(b, " ~%s", item->need);
     if (item->stream[0])
         cell_buffer_printf(b, " %s%s+:stream", item->stream_out ? ">" : "", item->stream);
     cell_buffer_puts(b, " ;\n");
@@ -229,6 +268,11 @@ static inline struct cell_schema *model_build(const struct model *m)
         const struct model_item *method = &m->methods[i];
         cell_buffer_printf(&b, "%s %s%s%s", method->word, method->name, method->former[0] ? "<" : "", method->former);
         model_put_parts(&m->methods[i], false, &b);
+    }
+    for (unsigned i = 0; i < m->ncapabilities; i++) {
+        const struct model_item *c = &m->capabilities[i];
+        cell_buffer_printf(&b, "capability%s %s", c->absent ? "!" : "", c->name);
+        model_put_parts(c, true, &b);
     }
     struct cell_schema *s = build_schema(b.data);
     cell_buffer_free(&b);

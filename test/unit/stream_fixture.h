@@ -195,7 +195,7 @@ static const struct cell_method *const flow_pointers[] = {FLOW_METHODS(FLOW_POIN
 
 static char flow_fingerprint[65];
 static struct cell_client *flow_slot;
-static struct cell_service flow = {CELL_DESC_ABI, FLOW_COUNT, "flow", flow_fingerprint, flow_methods, &flow_slot};
+static struct cell_service flow = {CELL_DESC_ABI, FLOW_COUNT, "flow", flow_fingerprint, flow_methods, &flow_slot, NULL};
 
 /* Then demo_start and demo_stop serve. */
 static UNUSED void flow_new(struct demo_server *d)

@@ -20,7 +20,7 @@ static void begin_program(struct program *p, uint32_t n)
     p->n = n;
     p->methods = calloc(n, sizeof(*p->methods));
     p->names = calloc(n, sizeof(*p->names));
-    p->service = (struct cell_service){CELL_DESC_ABI, n, "demo", p->fingerprint, p->methods, NULL};
+    p->service = (struct cell_service){CELL_DESC_ABI, n, "demo", p->fingerprint, p->methods, NULL, NULL};
 }
 
 static void open_program(struct program *p, struct cell_server *in_process)

@@ -219,7 +219,8 @@ static bool call_all(struct cell_schema *old, struct cell_schema *now, unsigned 
     struct cell_client *client = NULL;
     if (cell_schema_describe(old, &methods, NULL) < 0 || cell_diff_new(old, now, &d, NULL) < 0)
         exit(2);
-    const struct cell_service service = {CELL_DESC_ABI, old->nmethods, old->cell, old->fingerprint, methods, NULL};
+    const struct cell_service service = {CELL_DESC_ABI, old->nmethods, old->cell, old->fingerprint,
+                                         methods,       NULL,          NULL};
     cell_ctx *c = demo_ctx(&client);
     bool good = true;
     for (enum form form = FORM_CALL; form < FORMS; form++)

@@ -116,7 +116,7 @@ TEST(an_in_process_client_runs_the_servers_handlers)
         {"demo_add", add_in_fields, sum_out_fields, 2, 1, 8, CELL_METHOD_IDEMPOTENT, NULL},
         {"demo_zap", add_in_fields, NULL, 2, 0, 8, 0, NULL}};
     char fingerprint[65];
-    struct cell_service old = {CELL_DESC_ABI, 2, "demo", fingerprint, methods, NULL};
+    struct cell_service old = {CELL_DESC_ABI, 2, "demo", fingerprint, methods, NULL, NULL};
     free(embed_schema(&old, fingerprint));
     CHECK(cell_call(c, &old, 0, &(struct add_in){1, 2}, (void *[]){&sum}) == 0 && sum == 3);
     CHECK(cell_call(c, &old, 1, &(struct add_in){1, 2}, NULL) == CELL_SCHEMA_MISMATCH);

@@ -14,7 +14,7 @@ struct other_client {
 
 static void other_open(struct other_client *o, const struct cell_method *methods, uint32_t n)
 {
-    o->service = (struct cell_service){CELL_DESC_ABI, n, "demo", o->fingerprint, methods, NULL};
+    o->service = (struct cell_service){CELL_DESC_ABI, n, "demo", o->fingerprint, methods, NULL, NULL};
     free(embed_schema(&o->service, o->fingerprint));
     o->c = demo_ctx(&o->client);
 }

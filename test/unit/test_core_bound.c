@@ -154,7 +154,7 @@ TEST(descriptors_have_such_a_parameter_in_both_directions)
     CHECK(m->in[1].type == m->out[1].type);
     CHECK_STR(m->out[2].name, "last");
 
-    const struct cell_service service = {CELL_DESC_ABI, 1, "db", s->fingerprint, m, NULL};
+    const struct cell_service service = {CELL_DESC_ABI, 1, "db", s->fingerprint, m, NULL, NULL};
     CHECK(cell_schema_from_service(&service, &back, &error) == CELL_OK);
     CHECK_STR(error.text, "");
     REQUIRE(back);
@@ -175,7 +175,7 @@ TEST(a_stream_of_a_bound_method_comes_back)
     REQUIRE(s && cell_schema_describe(s, &m, NULL) == CELL_OK);
     CHECK(m->nin == 1 && m->nout == 1 && m->flags == CELL_METHOD_WRITES);
     CHECK_STR(m->stream->name, "rows");
-    const struct cell_service service = {CELL_DESC_ABI, 1, "db", s->fingerprint, m, NULL};
+    const struct cell_service service = {CELL_DESC_ABI, 1, "db", s->fingerprint, m, NULL, NULL};
     REQUIRE(cell_schema_from_service(&service, &back, NULL) == CELL_OK && cell_schema_format(back, &out) == CELL_OK);
     CHECK_STR(out.data, json);
     cell_buffer_free(&out);
@@ -186,7 +186,7 @@ TEST(a_stream_of_a_bound_method_comes_back)
 static void refuse_service(const struct cell_method *m, const char *text)
 {
     struct cell_schema *s = NULL;
-    const struct cell_service service = {CELL_DESC_ABI, 1, "db", "", m, NULL};
+    const struct cell_service service = {CELL_DESC_ABI, 1, "db", "", m, NULL, NULL};
     error = (struct cell_error){0};
     CHECK(cell_schema_from_service(&service, &s, &error) == CELL_INVALID_ARGUMENT && !s);
     CHECK_STR(error.text, text);
@@ -203,7 +203,7 @@ TEST(descriptors_that_do_not_fit_together_are_refused)
                                {"b", &row, 16, 0, CELL_FIELD_REF | CELL_FIELD_OUT, 0}};
     struct cell_method m = {"row_put", in, out, 2, 2, 32, 0, NULL, NULL, "x"};
     struct cell_schema *s = NULL;
-    const struct cell_service service = {CELL_DESC_ABI, 1, "db", "", &m, NULL};
+    const struct cell_service service = {CELL_DESC_ABI, 1, "db", "", &m, NULL, NULL};
     CHECK(cell_schema_from_service(&service, &s, NULL) == CELL_OK && s->methods->nparams == 2);
     cell_schema_free(s);
 

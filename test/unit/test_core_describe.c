@@ -11,7 +11,7 @@ static char fingerprint[] = "000000000000000000000000000000000000000000000000000
 
 static struct cell_service service_of(const struct cell_method *methods, uint32_t n)
 {
-    return (struct cell_service){CELL_DESC_ABI, n, "auth", fingerprint, methods, NULL};
+    return (struct cell_service){CELL_DESC_ABI, n, "auth", fingerprint, methods, NULL, NULL};
 }
 
 static const char rich_text[] =

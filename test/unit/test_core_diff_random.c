@@ -223,6 +223,41 @@ static void expect_items(struct lines *l, const char *rule, const struct model_i
             add(l, rule, now[i].name, NULL, NULL, NULL);
 }
 
+static void expect_capability(struct pair *p, const struct model_item *old)
+{
+    const struct model_item *now = item_of(p->now_model->capabilities, p->now_model->ncapabilities, old->id);
+    unsigned k;
+    if (!now) {
+        add(&p->expected, "CAPABILITY_NO_DELETE", old->name, NULL, NULL, NULL);
+        return;
+    }
+    if (old->absent != now->absent)
+        add(&p->expected, now->absent ? "CAPABILITY_NO_LOSS" : "CAPABILITY_GAINED", old->name, NULL, NULL, NULL);
+    for (unsigned i = 0; i < old->n; i++) {
+        const struct model_part *x = &old->parts[i], *y = part_of(now, x->id, &k);
+        if (!y)
+            add(&p->expected, "CAPABILITY_PARAM_NO_DELETE", old->name, x->name, NULL, NULL);
+        else if (strcmp(x->type, y->type) != 0)
+            add(&p->expected, "CAPABILITY_SAME_PARAM", old->name, x->name, x->type, y->type);
+    }
+    for (unsigned i = 0; i < now->n; i++)
+        if (!part_of(old, now->parts[i].id, &k))
+            add(&p->expected, "CAPABILITY_PARAM_ADDED", old->name, now->parts[i].name, NULL, NULL);
+}
+
+static void expect_needs(struct pair *p, const struct model_item *old)
+{
+    const struct model_item *now = item_of(p->now_model->methods, p->now_model->nmethods, old->id);
+    char before[24] = "nothing", after[24] = "nothing";
+    if (!now || strcmp(old->need, now->need) == 0)
+        return;
+    if (old->need[0])
+        snprintf(before, sizeof(before), "'%s'", old->need);
+    if (now->need[0])
+        snprintf(after, sizeof(after), "'%s'", now->need);
+    add(&p->expected, "RPC_SAME_NEEDS", old->name, NULL, before, after);
+}
+
 static void expect_all(struct pair *p)
 {
     const struct model *a = p->old_model, *b = p->now_model;
@@ -239,6 +274,12 @@ static void expect_all(struct pair *p)
         if (now && strcmp(k->of, now->of) != 0)
             add(&p->expected, "CONSTANT_SAME_VALUE", k->name, NULL, k->of, now->of);
     }
+    for (unsigned i = 0; i < a->nmethods; i++)
+        expect_needs(p, &a->methods[i]);
+    for (unsigned i = 0; i < a->ncapabilities; i++)
+        expect_capability(p, &a->capabilities[i]);
+    expect_items(&p->expected, "CAPABILITY_ADDED", b->capabilities, b->ncapabilities, a->capabilities,
+                 a->ncapabilities);
     expect_items(&p->expected, "TYPE_ADDED", b->types, b->ntypes, a->types, a->ntypes);
     expect_items(&p->expected, "RPC_ADDED", b->methods, b->nmethods, a->methods, a->nmethods);
     expect_items(&p->expected, "CONSTANT_ADDED", b->constants, b->nconstants, a->constants, a->nconstants);
@@ -251,9 +292,10 @@ TEST(diff_finds_exactly_the_edits)
     unsigned total = 0;
     for (unsigned seed = 1; seed <= 1000; seed++) {
         model_new(&before, seed);
+        model_add_capabilities(&before);
         after = before;
         for (unsigned edits = model_random(&after, 12); edits > 0; edits--)
-            edit_model(&after);
+            model_random(&after, 4) ? edit_model(&after) : edit_capability(&after);
         struct cell_schema *old = model_build(&before), *now = model_build(&after);
         struct pair p = {.old_model = &before, .now_model = &after, .old = old, .now = now};
         struct lines found = {.n = 0};
@@ -279,6 +321,7 @@ TEST(nothing_differs_from_itself)
 {
     for (unsigned seed = 1; seed <= 100; seed++) {
         model_new(&before, seed);
+        model_add_capabilities(&before);
         struct cell_schema *a = model_build(&before), *b = model_build(&before);
         struct cell_diff *d = NULL;
         REQUIRE(cell_diff_new(a, b, &d, NULL) == CELL_OK);

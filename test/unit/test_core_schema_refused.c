@@ -38,6 +38,7 @@ TEST(the_head_is_checked)
         {"\"streams\":[]", "\"streams\":{}", "streams: an array is expected, not an object"},
         {"\"functions\":[]", "\"functions\":1", "functions: an array is expected, not an integer"},
         {"\"capabilities\":[]", "\"capabilities\":null", "capabilities: an array is expected, not null"},
+        {"\"capabilities\":[]", "\"capabilities\":[1]", "capabilities[0]: an object is expected, not an integer"},
     };
     CHECK_REFUSED(edits);
     CHECK(!parse_schema("[]", &error));

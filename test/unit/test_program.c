@@ -35,6 +35,7 @@ struct values {
     const char *file;
     int64_t count, time_ms;
     struct cell_server_options server;
+    const char *capabilities;
 };
 
 static int parse_into(struct values *v, int argc, char **argv)
@@ -44,7 +45,7 @@ static int parse_into(struct values *v, int argc, char **argv)
         {"count", "N", "a number,\nin two lines", PROGRAM_NUMBER, &v->count, -5, 100},
         {"time", "TIME", "a duration", PROGRAM_DURATION, &v->time_ms, 10, 60000},
     };
-    const struct program p = {"test", "A program.", options, 3, &v->server};
+    const struct program p = {"test", "A program.", options, 3, &v->server, v->capabilities};
 
     return parse(&p, argc, argv);
 }
@@ -138,4 +139,16 @@ TEST(standard_descriptors_are_open_after_preparation)
         dup2(copy, STDIN_FILENO);
         close(copy);
     }
+}
+
+TEST(a_cell_with_capabilities_may_do_without_them)
+{
+    char *argv[] = {"test", "--without", "vectors,facets", NULL};
+    struct values v = {.capabilities = "vectors, facets"}, none = {.capabilities = NULL};
+    CHECK(parse_into(&v, ARGC(argv), argv) == PROGRAM_GO);
+    CHECK_STR(v.server.without, "vectors,facets");
+    CHECK(parse_into(&none, ARGC(argv), argv) == 2); /* there is no such option */
+    CHECK(none.server.without == NULL);
+    char *help[] = {"test", "--help", NULL};
+    CHECK(parse_into(&v, ARGC(help), help) == 0);
 }

@@ -139,7 +139,7 @@ static const struct cell_method *const served[NMETHODS] = {&methods[0], &methods
 /* The schema that the descriptors stand for, as CELL_PROVIDE would have embedded it; *fingerprint gets 64 digits. */
 static char *embedded_schema(char fingerprint[65])
 {
-    const struct cell_service service = {CELL_DESC_ABI, NMETHODS, "bench", "", methods, NULL};
+    const struct cell_service service = {CELL_DESC_ABI, NMETHODS, "bench", "", methods, NULL, NULL};
     struct cell_schema *schema = NULL;
     struct cell_error e = {0};
     struct cell_buffer json = {0};
@@ -433,7 +433,8 @@ int main(int argc, char **argv)
     snprintf(s.address, sizeof s.address, "unix:%s/cell.sock", s.bench.folder);
     memset(payload, 'x', sizeof payload);
     s.schema = embedded_schema(s.fingerprint);
-    s.service = (struct cell_service){CELL_DESC_ABI, NMETHODS, "bench", s.fingerprint, methods, &s.default_client};
+    s.service =
+        (struct cell_service){CELL_DESC_ABI, NMETHODS, "bench", s.fingerprint, methods, &s.default_client, NULL};
     bench_start(&s.bench, serve, &s);
     setenv("CELL_TRANSPORT", "unix", 1);
     connect_client(&s, &s.socket);

@@ -194,6 +194,32 @@ static void verb_arg(struct cell_buffer *out, const struct schema_verb_arg *arg)
     }
 }
 
+/* As its author wrote it, and whether it is there. */
+static void capability_text(struct cell_buffer *out, const struct schema_capability *c, bool last)
+{
+    doc_comment(out, "", c->doc);
+    cell_buffer_printf(out, "CELL_CAPABILITY(%s", c->name);
+    for (uint32_t i = 0; i < c->nparams; i++) {
+        cell_buffer_printf(out, ", CELL_ARG(%s, ", c->params[i].name);
+        if (cell_is_integer_text(c->params[i].value))
+            cell_buffer_puts(out, c->params[i].value);
+        else
+            cell_json_put_string(out, c->params[i].value);
+        cell_buffer_puts(out, ")");
+    }
+    cell_buffer_printf(out, ");%s%s", c->absent ? "  /* absent */" : "", last ? "\n\n" : "\n");
+}
+
+static void needs_text(struct cell_buffer *out, const struct cell_schema *s, const struct schema_method *m)
+{
+    for (uint32_t i = 0; i < m->nneeds; i++)
+        cell_buffer_printf(out, "%s%s", i ? ", " : "  /* needs ", m->needs[i]);
+    if (m->fallback)
+        cell_buffer_printf(out, ", else %s", m->fallback);
+    if (m->nneeds)
+        cell_buffer_puts(out, cell_schema_lacks(s, m) ? ": absent */" : " */");
+}
+
 void schema_text(struct cell_buffer *out, const struct cell_schema *s)
 {
     doc_comment(out, "", s->doc);
@@ -207,10 +233,13 @@ void schema_text(struct cell_buffer *out, const struct cell_schema *s)
         former(out, s->constants[i].renamed_from);
         cell_buffer_puts(out, i + 1 == s->nconstants ? "\n\n" : "\n");
     }
+    for (uint32_t i = 0; i < s->ncapabilities; i++)
+        capability_text(out, &s->capabilities[i], i + 1 == s->ncapabilities);
     for (uint32_t i = 0; i < s->nmethods; i++) {
         doc_comment(out, "", s->methods[i].doc);
         schema_signature(out, &s->methods[i]);
         cell_buffer_puts(out, s->methods[i].idempotent ? ";  /* idempotent */" : ";");
+        needs_text(out, s, &s->methods[i]);
         former(out, s->methods[i].renamed_from);
         cell_buffer_puts(out, s->methods[i].doc ? "\n\n" : "\n");
     }

@@ -168,6 +168,7 @@ static void render_range(struct refusing *f)
     const struct cell_rule *rule = f->rule;
     struct render *r = f->r;
     char low[32], high[32];
+    bool no_low, no_high;
     if (rule->kind == CELL_RULE_REAL) { /* NaN is refused as well */
         begin_condition(f);
         render_printf(r, "!(%s >= ", f->value);
@@ -180,14 +181,17 @@ static void render_range(struct refusing *f)
     bool is_signed = rule->kind == CELL_RULE_SIGNED;
     snprintf(low, sizeof(low), is_signed ? "%lld" : "%llu", (long long)rule->low);
     snprintf(high, sizeof(high), is_signed ? "%lld" : "%llu", (long long)rule->high);
-    if (is_signed || rule->low) { /* of types without a sign nothing is less than 0 */
+    cell_rule_open_ends(rule, f->kind, &no_low, &no_high);
+    if (!no_low) {
         begin_condition(f);
         render_printf(r, "%s < ", f->value);
         render_integer(r, low);
     }
-    begin_condition(f);
-    render_printf(r, "%s > ", f->value);
-    render_integer(r, high);
+    if (!no_high) {
+        begin_condition(f);
+        render_printf(r, "%s > ", f->value);
+        render_integer(r, high);
+    }
 }
 
 /* A character is 1 to 4 bytes. */

@@ -69,8 +69,7 @@ static void put_bound(const struct cell_rule *rule, uint64_t value, char text[32
         snprintf(text, 32, "%" PRIu64, value);
 }
 
-/* Whether every value of the type is at least `low`, at most `high`. */
-static void find_open_ends(const struct cell_rule *rule, uint32_t kind, bool *no_low, bool *no_high)
+void cell_rule_open_ends(const struct cell_rule *rule, uint32_t kind, bool *no_low, bool *no_high)
 {
     static const int64_t most[] = {INT8_MAX, INT16_MAX, INT32_MAX, INT64_MAX};
     static const uint64_t umost[] = {UINT8_MAX, UINT16_MAX, UINT32_MAX, UINT64_MAX};
@@ -117,7 +116,7 @@ void cell_rule_says(const struct cell_rule *rule, uint32_t kind, char text[CELL_
     }
     put_bound(rule, rule->low, low);
     put_bound(rule, rule->high, high);
-    find_open_ends(rule, kind, &no_low, &no_high);
+    cell_rule_open_ends(rule, kind, &no_low, &no_high);
     bool one = rule->high == 1 || (no_high && rule->low == 1);
     const char *unit = unit_of(rule, kind, one);
     if (rule->low == rule->high)

@@ -27,6 +27,9 @@ int cell_rules_check(const struct cell_field *fields, uint32_t n, const void *in
 int cell_rules_check_records(const struct cell_field *stream, const void *records, uint64_t n, uint64_t *good,
                              struct cell_error *e);
 
+/* Whether no value of its type is below `low`, above `high`. */
+void cell_rule_open_ends(const struct cell_rule *rule, uint32_t kind, bool *no_low, bool *no_high);
+
 /* What a rule says of a value of a type: "must be at least 1"; without what is wrong with a value. `kind` is that of the
  * value itself: of lists for their lengths. Cut when it is too long. */
 #define CELL_RULE_TEXT 144u

@@ -167,6 +167,7 @@ bool DeclReader::readStruct(const RecordDecl *d, schema_type &t)
         else
             field.offset = static_cast<uint32_t>(ctx.getFieldOffset(f) / 8);
     }
+    t.ruled = good && cell_rule_mark(t.fields, t.nfields);
     return good && checkLayout(d, t);
 }
 

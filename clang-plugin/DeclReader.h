@@ -20,6 +20,7 @@
 #include "llvm/ADT/DenseSet.h"
 
 extern "C" {
+#include "core/rule.h"
 #include "core/schema.h"
 }
 
@@ -109,8 +110,15 @@ class DeclReader
 
     /* Rules and methods */
     bool readRules(const clang::Decl *d, bool anyRule, schema_field &out);
-    bool readRule(const clang::AnnotateAttr *a, llvm::StringRef name, bool isParam, bool anyRule, schema_field &out,
+    struct RulePlace {
+        bool isParam = false;
+        bool anyRule = false; /* rules of any name may stand there */
+        bool ofVerb = false;  /* the verb's own rules and no others, which mean what it says */
+    };
+    bool readRule(const clang::AnnotateAttr *a, llvm::StringRef name, const RulePlace &place, schema_field &out,
                   std::vector<schema_rule> &found);
+    bool checkRule(const clang::AnnotateAttr *a, const schema_rule &rule, const schema_field &out);
+    clang::SourceLocation placeOf(const clang::AnnotateAttr *a, const rule_mistake &wrong);
     /* The former name of a method, an enumerator or a constant, which have no other rule. */
     bool readFormer(const clang::Decl *d, int what, const char *&former);
     bool checkPrototype(const clang::FunctionDecl *f);

@@ -10,6 +10,7 @@
 
 extern "C" {
 #include "core/json.h"
+#include "core/rule.h"
 #include "wire/message.h"
 }
 
@@ -34,7 +35,15 @@ bool cellAnnotationArgument(const ASTContext &ctx, const Expr *e, std::string &t
             return true;
         }
     Expr::EvalResult result;
-    if (e->isValueDependent() || !e->EvaluateAsInt(result, ctx))
+    if (e->isValueDependent())
+        return false;
+    if (e->getType()->isRealFloatingType() && e->EvaluateAsRValue(result, ctx) && result.Val.isFloat()) {
+        llvm::SmallString<32> digits;
+        result.Val.getFloat().toString(digits);
+        text = digits.str().str();
+        return true;
+    }
+    if (!e->EvaluateAsInt(result, ctx))
         return false;
     text = llvm::toString(result.Val.getInt(), 10);
     return true;
@@ -213,9 +222,41 @@ void DeclReader::documentMethod(schema_method &m, const FunctionDecl *f)
         m.params[i].doc = documentation(ofParam[i]);
 }
 
-bool DeclReader::readRule(const AnnotateAttr *a, llvm::StringRef name, bool isParam, bool anyRule, schema_field &out,
+/* Where the argument of a rule is wrong: in a literal at the byte. */
+SourceLocation DeclReader::placeOf(const AnnotateAttr *a, const rule_mistake &wrong)
+{
+    if (wrong.argument < 0)
+        return a->getLocation();
+    const Expr *e = a->args_begin()[wrong.argument];
+    const auto *literal = dyn_cast<StringLiteral>(e->IgnoreParenImpCasts());
+    if (!literal) /* folded, as in C++ */
+        if (const auto *folded = dyn_cast<ConstantExpr>(e->IgnoreParenImpCasts()))
+            literal = dyn_cast<StringLiteral>(folded->getSubExpr()->IgnoreParenImpCasts());
+    if (!wrong.has_at || !literal || wrong.at > literal->getByteLength())
+        return e->getBeginLoc();
+    return literal->getLocationOfByte(static_cast<unsigned>(wrong.at), ctx.getSourceManager(), ctx.getLangOpts(),
+                                      ctx.getTargetInfo());
+}
+
+/* A rule that is carried out, by programs and by the server. */
+bool DeclReader::checkRule(const AnnotateAttr *a, const schema_rule &rule, const schema_field &out)
+{
+    cell_arena scratch = {};
+    cell_rule meaning = {};
+    rule_mistake wrong = {};
+    if (out.out && !out.inout)
+        return refuse(a->getLocation(), CellDiag::ReadRuleOut, rule.name, out.name);
+    int r = cell_rule_read(&rule, &out.type, &scratch, nullptr, &meaning, &wrong);
+    cell_arena_free(&scratch);
+    if (r == CELL_NO_MEMORY)
+        llvm::report_bad_alloc_error("cell: out of memory");
+    return r == CELL_OK || refuse(placeOf(a, wrong), CellDiag::ReadRuleWrong, rule.name, out.name, wrong.text);
+}
+
+bool DeclReader::readRule(const AnnotateAttr *a, llvm::StringRef name, const RulePlace &place, schema_field &out,
                           std::vector<schema_rule> &found)
 {
+    cell_rule_kind kind = cell_rule_named(name.str().c_str());
     std::vector<std::string> args;
     const Expr *bad = nullptr;
     if (!cellAnnotationArguments(ctx, a, args, &bad))
@@ -225,7 +266,7 @@ bool DeclReader::readRule(const AnnotateAttr *a, llvm::StringRef name, bool isPa
             return refuse(a->args_begin()[i]->getBeginLoc(), CellDiag::ReadRuleArgumentNamed, name);
     if (name == "since" || name == "renamed_from") {
         bool isName = name == "renamed_from";
-        if (isParam)
+        if (place.isParam)
             return refuse(a->getLocation(), CellDiag::ReadRulePlace, name);
         if (args.size() != 1 || args[0].empty() || (isName && !cell_is_identifier(args[0].c_str())))
             return refuse(a->getLocation(), CellDiag::ReadRuleArguments, name, isName ? 1 : 0);
@@ -233,7 +274,9 @@ bool DeclReader::readRule(const AnnotateAttr *a, llvm::StringRef name, bool isPa
         return true;
     }
     std::vector<const char *> candidates = {"since", "renamed_from"};
-    bool declared = anyRule;
+    if (!place.ofVerb)
+        candidates.insert(candidates.end(), {"range", "length", "pattern"});
+    bool declared = place.anyRule || (kind && !place.ofVerb);
     for (const std::string &rule : rules) {
         candidates.push_back(rule.c_str());
         declared |= name == rule;
@@ -243,20 +286,30 @@ bool DeclReader::readRule(const AnnotateAttr *a, llvm::StringRef name, bool isPa
         return near ? refuse(a->getLocation(), CellDiag::ReadRuleDidYouMean, name, near)
                     : refuse(a->getLocation(), CellDiag::ReadRuleUnknown, name);
     }
-    const char **texts = make<const char *>(args.size());
-    for (size_t i = 0; i < args.size(); i++)
+    schema_rule rule = {copy(name), nullptr, static_cast<uint32_t>(args.size()), nullptr};
+    if (kind && args.size() == cell_rule_arguments(kind) + 1u) {
+        rule.message = copy(cleanText(args.back()));
+        rule.nargs--;
+    }
+    const char **texts = make<const char *>(rule.nargs);
+    for (uint32_t i = 0; i < rule.nargs; i++)
         texts[i] = copy(args[i]);
-    found.push_back({copy(name), texts, static_cast<uint32_t>(args.size())});
-    return true;
+    rule.args = texts;
+    for (const schema_rule &other : found)
+        if (kind && !place.ofVerb && cell_rule_named(other.name) == kind)
+            return refuse(a->getLocation(), CellDiag::ReadRuleWrong, name, out.name, "it is there twice");
+    found.push_back(rule);
+    return !kind || place.ofVerb || checkRule(a, rule, out);
 }
 
 bool DeclReader::readRules(const Decl *d, bool anyRule, schema_field &out)
 {
     std::vector<schema_rule> found;
     llvm::StringRef name;
+    const auto *parent = dyn_cast<Decl>(d->getDeclContext());
+    const RulePlace place = {isa<ParmVarDecl>(d), anyRule, expanded && parent == expanded};
     for (const auto *a : d->specific_attrs<AnnotateAttr>())
-        if (cellAnnotationSuffix(a, "cell.field:", name) &&
-            !readRule(a, name, isa<ParmVarDecl>(d), anyRule, out, found))
+        if (cellAnnotationSuffix(a, "cell.field:", name) && !readRule(a, name, place, out, found))
             return false;
     schema_rule *kept = make<schema_rule>(found.size());
     std::copy(found.begin(), found.end(), kept);
@@ -275,7 +328,7 @@ bool DeclReader::readFormer(const Decl *d, int what, const char *&former)
             return refuse(a->getLocation(), CellDiag::ReadFormerOnly, name, what);
         schema_field read = {};
         std::vector<schema_rule> none;
-        if (!readRule(a, name, false, false, read, none))
+        if (!readRule(a, name, RulePlace(), read, none))
             return false;
         former = read.renamed_from;
     }
@@ -342,6 +395,7 @@ const schema_method *DeclReader::readMethod(const FunctionDecl *f)
     if (!good)
         return nullptr;
     m->idempotent = isIdempotent(f);
+    cell_rule_mark(m->params, m->nparams);
     layoutSlots(*m);
     methods.push_back({m, f});
     return m;

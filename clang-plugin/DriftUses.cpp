@@ -45,7 +45,8 @@ void collect(CellDrift &drift, Changes &changes)
 {
     for (uint32_t i = 0; i < drift.diff->n; i++) {
         const diff_change &c = drift.diff->changes[i];
-        if (diff_rule_retyped(c.rule)) {
+        bool ofType = cell_schema_type(drift.now, c.owner) != nullptr;
+        if (diff_rule_retyped(c.rule) || (diff_rule_stricter(c.rule) && ofType)) {
             changes.insert({std::string(c.owner) + "." + c.member, {&drift, &c}});
             continue;
         }
@@ -60,6 +61,9 @@ void collect(CellDrift &drift, Changes &changes)
         case DIFF_PARAM_ADDED:
         case DIFF_PARAM_REMOVED:
         case DIFF_PARAM_CHANGED:
+        case DIFF_RULE_ADDED:
+        case DIFF_RULE_TIGHTENED:
+        case DIFF_RULE_CHANGED:
             changes.insert({c.owner, {&drift, &c}});
             break;
         default:

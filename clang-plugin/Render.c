@@ -114,7 +114,9 @@ static void render_client_function(struct render *r, const struct schema_method 
         render_put(r, ", ");
         render_param(r, &m->params[i]);
     }
-    render_put(r, ")\n{\n");
+    render_put(r, ")");
+    render_refusals(r, m);
+    render_put(r, "\n{\n");
     if (nin)
         render_request(r, m, in);
     if (nout)

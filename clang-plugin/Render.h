@@ -12,7 +12,7 @@ extern "C" {
 #endif
 
 /* Changes whenever the same input gives another text: part of every cached text's name. */
-#define CELL_RENDER_VERSION "5"
+#define CELL_RENDER_VERSION "6"
 
 struct render_options {
     bool cplusplus;
@@ -20,7 +20,8 @@ struct render_options {
     const struct cell_diff *drift;      /* removed methods, constants and enumerators stay, unavailable; or NULL */
     const struct cell_schema *baseline; /* of the drift */
     bool plain;                         /* for compilers without the plugin, of C before C23: the types of enumerations
-                                         * stand in CELL_ENUM_BASE(…), a macro that whoever stores the text defines */
+                                         * stand in CELL_ENUM_BASE(…), refusals of constants in CELL_REFUSE_IF(…),
+                                         * macros that whoever stores the text defines */
     const char *unit; /* what the text's own names begin with, after "cellgen_"; NULL = the cell's name. An expansion's
                        * differ from those of the import. */
 };

@@ -33,7 +33,9 @@ static void render_open(struct render *r, const struct schema_method *m, const s
             render_put(r, ", ");
             render_param(r, &m->params[i]);
         }
-    render_put(r, ")\n{\n");
+    render_put(r, ")");
+    render_refusals(r, m);
+    render_put(r, "\n{\n");
     if (nin)
         render_request(r, m, in);
     render_printf(r, "    struct %s_%s %s = %s;\n", m->name, kind, handle, r->cpp ? "{}" : "{0}");

@@ -67,6 +67,19 @@ void render_param_doc(struct render *r, const struct schema_field *p);
 /* `const struct { … } in = {…};` and `void *const outs[] = {…};`, in a function body. */
 void render_request(struct render *r, const struct schema_method *m, const char *in);
 void render_outs(struct render *r, const struct schema_method *m, const char *outs);
+/* RenderRules.c: what has fields, or parameters, with rules. */
+struct rule_owner {
+    const struct schema_type *type; /* or NULL, and */
+    const struct schema_method *method;
+    const struct schema_field *fields;
+    uint32_t n;
+};
+/* `cellgen_T_rules`, of the rules of all fields; nothing without. */
+void render_rules(struct render *r, const struct rule_owner *o);
+/* Where the rules of field `index` begin in it, or 0. */
+void render_rules_of(struct render *r, const struct rule_owner *o, uint32_t index);
+/* Behind the prototype of a client function: attributes by which constants that break rules are errors. */
+void render_refusals(struct render *r, const struct schema_method *m);
 /* RenderStream.c: what a client declares for a method with a stream. */
 void render_client_stream(struct render *r, const struct schema_method *m, uint32_t id);
 

@@ -92,11 +92,20 @@ void render_type(struct render *r, const struct schema_type *t)
     render_layout_assertion(r, t);
 }
 
-static void render_field_descriptor(struct render *r, const struct schema_field *f, uint32_t offset, unsigned flags)
+/* `goes_in`: its rules are to be checked. */
+static void render_field_descriptor(struct render *r, const struct rule_owner *o, uint32_t index, uint32_t offset,
+                                    unsigned flags, bool goes_in)
 {
+    const struct schema_field *f = &o->fields[index];
+    bool ruled = goes_in && f->ruled;
     render_printf(r, "    {\"%s\", ", f->name);
     render_descriptor_name(r, &f->type);
-    render_printf(r, ", %u, %u, %u, 0},\n", offset, f->type.count, flags);
+    render_printf(r, ", %u, %u, %u, ", offset, f->type.count, flags | (ruled ? (unsigned)CELL_FIELD_RULED : 0u));
+    if (ruled)
+        render_rules_of(r, o, index);
+    else
+        render_put(r, "0");
+    render_put(r, "},\n");
 }
 
 static void render_values_descriptor(struct render *r, const struct schema_type *t)
@@ -119,11 +128,13 @@ void render_type_descriptor(struct render *r, const struct schema_type *t)
     if (t->kind == CELL_KIND_ENUM)
         render_values_descriptor(r, t);
     if (fields) {
+        const struct rule_owner o = {t, NULL, t->fields, t->nfields};
+        render_rules(r, &o);
         render_printf(r, "static const struct %scell_field ", r->scope);
         render_described_name(r, t, "fields");
         render_put(r, "[] = {\n");
         for (uint32_t i = 0; i < t->nfields; i++)
-            render_field_descriptor(r, &t->fields[i], t->fields[i].offset, 0);
+            render_field_descriptor(r, &o, i, t->fields[i].offset, 0, true);
         render_put(r, "};\n");
     }
     render_printf(r, "static const struct %scell_type ", r->scope);
@@ -185,19 +196,20 @@ void render_params_descriptor(struct render *r, const struct schema_method *m)
 {
     if (m->nparams == 0)
         return;
+    const struct rule_owner o = {NULL, m, m->params, m->nparams};
+    render_rules(r, &o);
     render_printf(r, "static const struct %scell_field cellgen_%s_params[] = {\n", r->scope, m->name);
     for (uint32_t i = 0; i < m->nparams; i++)
         if (cell_param_goes_in(&m->params[i]))
-            render_field_descriptor(r, &m->params[i], m->params[i].offset,
-                                    m->params[i].by_pointer ? CELL_FIELD_REF : 0);
+            render_field_descriptor(r, &o, i, m->params[i].offset, m->params[i].by_pointer ? CELL_FIELD_REF : 0, true);
     uint32_t slot = 0;
     for (uint32_t i = 0; i < m->nparams; i++)
         if (cell_param_comes_out(&m->params[i]))
-            render_field_descriptor(r, &m->params[i], (uint32_t)sizeof(struct cell_ref) * slot++,
-                                    CELL_FIELD_REF | CELL_FIELD_OUT);
-    const struct schema_field *stream = cell_schema_stream(m);
-    if (stream)
-        render_field_descriptor(r, stream, 0, 0);
+            render_field_descriptor(r, &o, i, (uint32_t)sizeof(struct cell_ref) * slot++,
+                                    CELL_FIELD_REF | CELL_FIELD_OUT, false);
+    for (uint32_t i = 0; i < m->nparams; i++)
+        if (m->params[i].stream)
+            render_field_descriptor(r, &o, i, 0, 0, !m->params[i].out);
     render_put(r, "};\n");
 }
 

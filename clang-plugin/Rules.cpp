@@ -27,6 +27,7 @@ const Macro onFields[] = {
     {"default", "CELL_DEFAULT", Form::Texts, 1, 1},
     {"range", "CELL_RANGE", Form::Words, 2, 2},
     {"length", "CELL_LENGTH", Form::Words, 2, 2},
+    {"pattern", "CELL_PATTERN", Form::Texts, 1, 1},
     {"check", "CELL_CHECK", Form::Texts, 1, 1},
     {"column", "CELL_COLUMN", Form::Texts, 1, 1},
     {"sql_type", "CELL_SQL_TYPE", Form::Texts, 1, 1},
@@ -72,7 +73,7 @@ std::string quoted(llvm::StringRef text)
 bool isWords(llvm::StringRef text)
 {
     return !text.empty() &&
-           text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_ -") ==
+           text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_. -") ==
                llvm::StringRef::npos;
 }
 

@@ -72,6 +72,21 @@
 #define CELL_STATIC_ASSERT _Static_assert
 #endif
 
+/*
+ * Rules on fields of structs and on parameters of methods, for what goes in: a program is told before anything is sent,
+ * with constants already by the compiler, and the server checks again before the handler is called. A last argument is
+ * what it is told in place of what the rule says by itself:
+ *     int64_t amount CELL_RANGE(1, 1000000, "amounts are positive, and at most a million")
+ * Of an optional the value is checked that is there; of lists and arrays each element, but for the length of a list.
+ *
+ * CELL_RANGE(low, high)     of a number: both are included
+ * CELL_LENGTH(low, high)    of a text in Unicode characters, of bytes in bytes, of a list in elements
+ * CELL_PATTERN("[a-z]+")    of a text: all of it matches (docs/annotations.md, "Patterns")
+ */
+#define CELL_RANGE(low, ...) CELL_ANNOTATE("cell.field:range", low, __VA_ARGS__)
+#define CELL_LENGTH(low, ...) CELL_ANNOTATE("cell.field:length", low, __VA_ARGS__)
+#define CELL_PATTERN(...) CELL_ANNOTATE("cell.field:pattern", __VA_ARGS__)
+
 /* CELL_VERB("postgres.table", "users") on a declaration: asks the cell to expand it. The pragma is for code completion,
  * where the plugin hears of nothing else. */
 #define CELL_VERB(...) CELL_PRAGMA(cell verb) CELL_ANNOTATE("cell:" __VA_ARGS__)

@@ -59,13 +59,47 @@ struct cell_type {
     const struct cell_type *elem;    /* LIST, OPT: of what; ENUM: the integer type below it */
 };
 
-/* Flags of a parameter; 0 for a plain field. */
+/* Flags of a parameter; of a plain field only CELL_FIELD_RULED. */
 enum cell_field_flags {
-    CELL_FIELD_REF = 1, /* a `const struct T *`, `T *out` or array parameter: the slot is {pointer, count} */
-    CELL_FIELD_OUT = 2  /* the callee fills it */
+    CELL_FIELD_REF = 1,  /* a `const struct T *`, `T *out` or array parameter: the slot is {pointer, count} */
+    CELL_FIELD_OUT = 2,  /* the callee fills it */
+    CELL_FIELD_RULED = 4 /* it has rules, or something that it is made of has: without, nobody looks for them */
 };
 /* A parameter that goes in and comes out again (a `struct T *` of a method with a binding) is one field of `in` and one
  * of `out`, of the same name, type and pointer. */
+
+/*
+ * A regular expression, as the automaton that a program carries: whole texts are matched, byte by byte, in a time that
+ * depends on their length alone. Of a state `s` and a byte `b` the next state is entry s * nclasses + classes[b] of
+ * `next`: a byte, or with `wide` two, the lower one first. State 0 is never left and accepts nothing; the states from
+ * `accepting` on accept.
+ */
+struct cell_pattern {
+    const char *text;             /* as its author wrote it */
+    const unsigned char *classes; /* 256 */
+    const unsigned char *next;
+    uint16_t nclasses, nstates, start, accepting;
+    uint32_t wide;
+};
+
+enum cell_rule_kind {
+    CELL_RULE_END = 0,     /* the end of a field's rules */
+    CELL_RULE_SIGNED = 1,  /* a number is `low` to `high`, both int64_t, both included */
+    CELL_RULE_UNSIGNED = 2, /* … both uint64_t */
+    CELL_RULE_REAL = 3,   /* … both the bits of a double; NaN is never within */
+    CELL_RULE_LENGTH = 4, /* a text has so many Unicode characters, bytes so many bytes, a list so many elements */
+    CELL_RULE_PATTERN = 5 /* a text matches `pattern` */
+};
+
+/* What the values of a field must be; of an optional the one that is there, of lists and arrays each element, but for
+ * CELL_RULE_LENGTH of a list. */
+struct cell_rule {
+    uint32_t kind; /* enum cell_rule_kind */
+    uint32_t reserved;
+    uint64_t low, high;
+    const struct cell_pattern *pattern;
+    const char *message; /* what a program is told when it is broken; NULL = what the rule says by itself */
+};
 
 /* One field of a struct or one parameter of a method. Of an enumerator `type` is NULL, and `offset` and `count` are the
  * lower and the upper half of its value, as a number of 64 bits. */
@@ -75,7 +109,7 @@ struct cell_field {
     uint32_t offset; /* bytes from the start of the struct (of the slot in the request struct for parameters) */
     uint32_t count;  /* 0: one value; n: a fixed array of n */
     uint32_t flags;  /* enum cell_field_flags */
-    uint32_t reserved;
+    const struct cell_rule *rules; /* up to CELL_RULE_END, checked in what goes in; NULL = none */
 };
 
 /* How a REF parameter sits in the request struct: 16 bytes, as every reference. */

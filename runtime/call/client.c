@@ -5,6 +5,7 @@
 
 #include "base/ticks.h"
 #include "pool.h"
+#include "wire/rules.h"
 
 int cell_client_open(const char *address, struct cell_client **client)
 {
@@ -61,6 +62,8 @@ int cell_encode_request(cell_ctx *c, const struct client_call *k)
 {
     struct cell_error e; /* not initialised as a whole: its text is big */
     bool local = k->client->fake || k->client->server;
+    if (k->layouts->in.ruled && cell_rules_check(k->method->in, k->method->nin, k->in, &e) < 0)
+        return cell_fail(c, e.status, "%s: %s", k->method->name, e.text);
     int r = local ? cell_body_encode_whole(c, &k->layouts->in, k->in, CELL_MAX_MESSAGE, &e)
                   : cell_body_encode(c, &k->layouts->in, k->in, CELL_MAX_MESSAGE, k->lent ? &c->lend.place : NULL, &e);
     return r < 0 ? cell_fail(c, r, "%s: %s", k->method->name, e.text) : CELL_OK;

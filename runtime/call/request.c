@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "wire/rules.h"
+
 #define FEW_OUTS 8u
 
 /* ---- the side that answers ---- */
@@ -57,7 +59,12 @@ static int decode_request(cell_ctx *c, const struct call_target *t, const uint8_
     if (!*in)
         return cell_fail(c, CELL_RESOURCE_EXHAUSTED, "%s: no memory for the request", m->name);
     int r = cell_message_decode(&t->layouts->in, message, len, &c->arena, *in, &e);
-    return r < 0 ? cell_fail(c, r, "%s: request: %s", m->name, e.text) : CELL_OK;
+    if (r < 0)
+        return cell_fail(c, r, "%s: request: %s", m->name, e.text);
+    /* Of the copy, which nobody else can change. */
+    if (t->layouts->in.ruled && cell_rules_check(m->in, m->nin, *in, &e) < 0)
+        return cell_fail(c, e.status, "%s: %s", m->name, e.text);
+    return CELL_OK;
 }
 
 static int encode_reply(cell_ctx *c, const struct call_target *t, const struct cell_ref *refs)

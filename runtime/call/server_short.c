@@ -12,6 +12,7 @@
 
 #include "base/ticks.h"
 #include "server_parts.h"
+#include "wire/rules.h"
 
 /* Ticks, between half a millisecond and some, after which it is noted again that the process is active. */
 #define NOTE_TICKS (UINT64_C(1) << 21)
@@ -68,6 +69,12 @@ static int run_handler(struct short_serving *v, const struct cell_frame *f)
     conn->origin.events = POLLIN | POLLRDHUP;
     cell_ctx_begin_handler_at(v->c, &conn->origin, v->ticks, f->timeout_ms);
     cell_short_places(&v->layouts->out, &v->out, v->outs);
+    const struct cell_layout *in = &v->layouts->in;
+    if (in->ruled) {
+        struct cell_error e; /* set by whoever fails */
+        if (cell_rules_check(in->fields, in->n, conn->small + 1, &e) < 0)
+            return cell_fail(v->c, e.status, "%s: %s", v->s->methods[v->method]->name, e.text);
+    }
     return v->s->methods[v->method]->invoke(v->c, conn->small + 1, v->outs);
 }
 

@@ -267,6 +267,7 @@ int cell_server_stream_begin(struct cell_server *s, struct server_conn *conn, ce
 {
     const struct cell_method *m = cell_server_method(s, conn->match, (uint32_t)f->code);
     cell_stream_init(&t->base, &server_ops, m, !(m->flags & CELL_METHOD_WRITES), CELL_MAX_MESSAGE, c->arena.limit);
+    t->base.handler = c;
     t->conn = conn;
     t->c = c;
     t->id = f->id;

@@ -9,6 +9,7 @@
  */
 #include "base/ticks.h"
 #include "pool.h"
+#include "wire/rules.h"
 
 /* The context's connection, when it is good for such a call. */
 static struct client_conn *usable(const cell_ctx *c, const struct cell_service *service)
@@ -55,6 +56,8 @@ CELL_HOT bool cell_short_put_request(const cell_ctx *c, const struct client_conn
                                    .id = conn->next_id + 1};
     if (!q->ops->place || q->frame.length > conn->max_send)
         return false;
+    if (layouts->in.ruled && cell_rules_check(layouts->in.fields, layouts->in.n, in, NULL) < 0)
+        return false; /* the usual way says it in words */
     q->place = q->ops->place(conn->conn, &q->frame, q->fixed);
     return q->place && cell_short_put(&layouts->in, in, q->place);
 }

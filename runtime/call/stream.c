@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "wire/rules.h"
+
 /* A batch is sent in messages of about this size: a few of them fit into what lies between the two sides, so that one
  * is filled while another is read. */
 #define BATCH_BYTES 5376u
@@ -20,6 +22,9 @@ void cell_stream_init(struct cell_stream *s, const struct stream_ops *ops, const
     s->max_message = max_message;
     s->writes = writes;
     s->over = false;
+    /* Those that a client sends: checked here before they are sent, and there when they have arrived. */
+    s->ruled = m->flags & CELL_METHOD_WRITES && m->stream->flags & CELL_FIELD_RULED ? m->stream : NULL;
+    s->handler = NULL;
     s->error.status = CELL_OK;
     s->error.text[0] = '\0';
     s->arena = (struct cell_arena){.limit = memory_limit};
@@ -104,6 +109,8 @@ int cell_stream_put(struct cell_stream *s, const void *records, size_t n)
         return s->error.status;
     if (!s->writes)
         return cell_stream_fail(s, CELL_FAILED_PRECONDITION, "its records come from the other side");
+    if (s->ruled && cell_rules_check_records(s->ruled, records, n, NULL, &e) < 0)
+        return cell_stream_fail(s, e.status, "%s: %s", s->method, e.text);
     while (n) {
         size_t some = n;
         e.text[0] = '\0';
@@ -149,21 +156,42 @@ static inline bool has_some(struct cell_stream *s)
     return s->batch.left != 0;
 }
 
+/* Of n records, which nobody else can change any more, so many come before the first that breaks a rule; that is what
+ * the next step says. */
+static size_t keep_good(struct cell_stream *s, const void *records, size_t n)
+{
+    struct cell_error e; /* set by whoever fails */
+    uint64_t good = n;
+    if (s->ruled && cell_rules_check_records(s->ruled, records, n, &good, &e) < 0) {
+        s->batch.left = 0;
+        cell_stream_fail(s, e.status, "%s: %s", s->method, e.text);
+        cell_fail(s->handler, e.status, "%s: %s", s->method, e.text);
+    }
+    return (size_t)good;
+}
+
 int cell_stream_next(struct cell_stream *s, void *record)
 {
     if (!s || !record)
         return CELL_INVALID_ARGUMENT;
     int r = has_some(s) ? 1 : refill(s);
-    if (r > 0)
-        cell_records_copy(&s->format, &s->batch, record, 1);
-    return r;
+    if (r <= 0)
+        return r;
+    cell_records_copy(&s->format, &s->batch, record, 1);
+    if (keep_good(s, record, 1) == 1)
+        return r;
+    memset(record, 0, s->format.type->size);
+    return s->error.status;
 }
 
 size_t cell_stream_next_n(struct cell_stream *s, void *records, size_t max)
 {
     if (!s || !records || max == 0 || (!has_some(s) && refill(s) <= 0))
         return 0;
-    return cell_records_copy(&s->format, &s->batch, records, max);
+    size_t n = cell_records_copy(&s->format, &s->batch, records, max), good = keep_good(s, records, n);
+    if (good < n)
+        memset((char *)records + good * s->format.type->size, 0, (n - good) * s->format.type->size);
+    return good;
 }
 
 struct cell_stream *cell_ctx_stream(cell_ctx *c) { return c ? c->stream : NULL; }

@@ -306,6 +306,7 @@ static struct stream_local *new_local(cell_ctx *c, const struct client_call *k)
     if (l->inner && cell_buffer_ok(&l->request)) {
         cell_ctx_begin_handler(l->inner, &l->origin, CELL_NO_DEADLINE);
         l->inner->stream = &l->handler;
+        l->handler.handler = l->inner;
         if (!c->meta.len ||
             cell_ctx_receive_metadata(l->inner, (const uint8_t *)c->meta.data, c->meta.len, false, NULL) >= 0)
             return l;

@@ -30,6 +30,12 @@ enum diff_breaks { DIFF_SOURCE = 1, DIFF_WIRE = 2, DIFF_ABI = 4 };
     X(ENUM_VALUE_CHANGED, "ENUM_VALUE_SAME_NUMBER", DIFF_WIRE | DIFF_ABI)                                              \
     X(ENUM_VALUE_ADDED, "ENUM_VALUE_ADDED", 0)                                                                         \
     X(ENUM_TYPE_CHANGED, "ENUM_SAME_UNDERLYING_TYPE", DIFF_WIRE | DIFF_ABI)                                            \
+    X(RULE_ADDED, "RULE_ADDED", DIFF_SOURCE)                                                                           \
+    X(RULE_REMOVED, "RULE_REMOVED", 0)                                                                                 \
+    X(RULE_TIGHTENED, "RULE_TIGHTENED", DIFF_SOURCE)                                                                   \
+    X(RULE_LOOSENED, "RULE_LOOSENED", 0)                                                                               \
+    X(RULE_CHANGED, "RULE_CHANGED", DIFF_SOURCE)                                                                       \
+    X(RULE_SAME, "RULE_SAME_MEANING", 0)                                                                               \
     X(METHOD_REMOVED, "RPC_NO_DELETE", DIFF_SOURCE | DIFF_WIRE)                                                        \
     X(METHOD_RENAMED, "RPC_SAME_NAME", DIFF_SOURCE)                                                                    \
     X(METHOD_ADDED, "RPC_ADDED", 0)                                                                                    \
@@ -66,6 +72,8 @@ unsigned diff_rule_breaks(enum diff_rule rule);
 const char *diff_rule_id(enum diff_rule rule);
 /* True for the rules of a field that has another type now. */
 bool diff_rule_retyped(enum diff_rule rule);
+/* True when values of a field or parameter are refused now that were not before. */
+bool diff_rule_stricter(enum diff_rule rule);
 
 struct diff_change {
     enum diff_rule rule;
@@ -93,8 +101,9 @@ struct cell_diff {
  * Fields, enumerators, constants and methods are matched by name, then by `renamed_from`. What a message can carry
  * decides what breaks the wire: a struct may grow at its end, or in its padding; a field that is gone would be read as
  * zero, so that breaks it also at the end. A capability breaks no wire: whoever was built for one that is gone is
- * refused whole (cell_uses_check, the handshake). Docs, rules, `since` and verbs are not compared. Both schemas may be
- * freed afterwards. CELL_INVALID_ARGUMENT for schemas of two cells.
+ * refused whole (cell_uses_check, the handshake). Of rules those that are carried out are compared, by the values that
+ * they let through: a stricter one may refuse a call, and no wire. Docs, other rules, `since` and verbs are not compared.
+ * Both schemas may be freed afterwards. CELL_INVALID_ARGUMENT for schemas of two cells.
  */
 int cell_diff_new(const struct cell_schema *before, const struct cell_schema *after, struct cell_diff **diff,
                   struct cell_error *e);

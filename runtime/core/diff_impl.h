@@ -58,6 +58,10 @@ bool diff_same_ref(const struct schema_ref *a, const struct schema_ref *b);
 /* True for a fixed array in place whose elements have the same type in another size: all but the first moved. */
 bool diff_elements_moved(const struct schema_ref *before, const struct schema_ref *after);
 
+/* diff_rules.c: of a field, or of a parameter. */
+void diff_rules(struct diff_work *w, const char *owner, const struct schema_field *before,
+                const struct schema_field *after);
+
 void diff_type(struct diff_work *w, const struct schema_type *before, const struct schema_type *after);
 void diff_method(struct diff_work *w, const struct schema_method *before, const struct schema_method *after);
 /* diff_capabilities.c: those of the old schema, those that are new, and what a method needs of them. */

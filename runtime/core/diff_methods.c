@@ -116,6 +116,7 @@ static bool diff_param(struct diff_work *w, const struct schema_method *before, 
     if (strcmp(old->name, now->name) != 0)
         diff_add(w, DIFF_PARAM_RENAMED,
                  &(struct diff_change){.owner = before->name, .member = old->name, .now = now->name});
+    diff_rules(w, before->name, old, now);
     if (old->stream && !diff_same_shape(old, now)) {
         diff_stream(w, before->name, old, now);
         return true;

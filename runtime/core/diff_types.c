@@ -77,6 +77,11 @@ bool diff_rule_retyped(enum diff_rule rule)
            rule == DIFF_FIELD_OPTIONALITY_CHANGED || rule == DIFF_FIELD_CARDINALITY_CHANGED;
 }
 
+bool diff_rule_stricter(enum diff_rule rule)
+{
+    return rule == DIFF_RULE_ADDED || rule == DIFF_RULE_TIGHTENED || rule == DIFF_RULE_CHANGED;
+}
+
 static bool alike_fields(const void *old, const void *now)
 {
     const struct schema_field *a = old, *b = now;
@@ -117,6 +122,7 @@ static void diff_field(struct diff_work *w, const char *owner, const struct sche
     }
     if (before->offset != after->offset)
         add_numbers(w, DIFF_FIELD_MOVED, NULL, owner, before->name, before->offset, after->offset);
+    diff_rules(w, owner, before, after);
 }
 
 static void diff_struct(struct diff_work *w, const struct schema_type *before, const struct schema_type *after)

@@ -124,7 +124,7 @@ static int check_values(struct from *f, const struct cell_type *t)
         return refuse(f, "its descriptor has no enumerators");
     for (uint32_t i = 0; i < t->nfields; i++) {
         const struct cell_field *value = &t->fields[i];
-        if (!value->name || !cell_is_identifier(value->name) || value->type || value->flags || value->reserved)
+        if (!value->name || !cell_is_identifier(value->name) || value->type || value->flags || value->rules)
             return refuse(f, "an enumerator's descriptor is damaged");
     }
     return CELL_OK;
@@ -141,7 +141,7 @@ static int find_parts(struct from *f, const struct cell_type *t, unsigned depth)
         return refuse(f, "its descriptor has no fields");
     for (uint32_t i = 0; i < t->nfields; i++) {
         const struct cell_field *field = &t->fields[i];
-        if (!field->name || !cell_is_identifier(field->name) || field->flags || field->reserved)
+        if (!field->name || !cell_is_identifier(field->name) || field->flags & ~CELL_FIELD_RULED)
             return refuse(f, "a field's descriptor is damaged");
         int r = find_type(f, field->type, depth + 1);
         if (r < 0)
@@ -294,7 +294,7 @@ static int find_params(struct from *f, const struct cell_field *params, uint32_t
     for (uint32_t i = 0; i < n; i++) {
         const struct cell_field *p = &params[i];
         uint32_t wanted = out ? CELL_FIELD_REF | CELL_FIELD_OUT : p->flags & CELL_FIELD_REF;
-        if (!p->name || !cell_is_identifier(p->name) || p->flags != wanted || p->reserved ||
+        if (!p->name || !cell_is_identifier(p->name) || (p->flags & ~CELL_FIELD_RULED) != wanted ||
             (out && p->offset != i * sizeof(struct cell_ref)))
             return refuse(f, "a parameter's descriptor is damaged");
         int r = find_type(f, p->type, 0);
@@ -309,7 +309,7 @@ static int find_stream(struct from *f, const struct cell_method *m)
     const struct cell_field *p = m->stream;
     if (!p)
         return CELL_OK;
-    if (!p->name || !cell_is_identifier(p->name) || p->flags || p->reserved || p->offset || p->count)
+    if (!p->name || !cell_is_identifier(p->name) || p->flags & ~CELL_FIELD_RULED || p->offset || p->count)
         return refuse(f, "the stream's descriptor is damaged");
     int r = find_type(f, p->type, 0);
     return r < 0 ? cell_error_wrap(f->e, "stream '%s'", p->name) : r;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "core/rule.h"
 #include "core/schema_impl.h"
 #include "wire/limits.h"
 
@@ -199,6 +200,10 @@ static void fingerprint_entries(struct cell_schema *s, struct cell_buffer *b)
 int cell_schema_index(struct cell_schema *s, struct cell_error *e)
 {
     struct cell_buffer b = {0};
+    for (uint32_t i = 0; i < s->ntypes; i++)
+        s->types[i].ruled = cell_rule_mark(s->types[i].fields, s->types[i].nfields);
+    for (uint32_t i = 0; i < s->nmethods; i++)
+        cell_rule_mark(s->methods[i].params, s->methods[i].nparams);
     const struct schema_type **sorted = cell_arena_array(&s->arena, s->ntypes, sizeof(*sorted));
     fingerprint_entries(s, &b);
     bool ok = cell_buffer_ok(&b);

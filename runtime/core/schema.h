@@ -37,11 +37,13 @@ struct schema_ref {
     uint32_t count;                  /* fixed array bound, 0 = not an array */
 };
 
-/* A rule on a field or parameter as the author wrote it: {"rule": "since", "args": ["1.2"]}. */
+/* A rule on a field or parameter as the author wrote it: {"rule": "range", "args": ["0", "150"]}. core/rule.h says what
+ * those mean that are carried out; of others the cell alone knows. */
 struct schema_rule {
     const char *name;
     const char *const *args;
     uint32_t nargs;
+    const char *message; /* what a program is told when it is broken; NULL = what the rule says by itself */
 };
 
 /* A field of a struct, or a parameter of a method. */
@@ -59,6 +61,7 @@ struct schema_field {
     const char *since;        /* fields; NULL */
     const struct schema_rule *rules;
     uint32_t nrules;
+    bool ruled; /* it has rules that are carried out, or what it is made of has; cell_schema_rules sets it */
 };
 
 struct schema_value { /* enumerator */
@@ -79,6 +82,7 @@ struct schema_type {
     struct schema_value *values;
     uint32_t nvalues;
     bool declared; /* by the program that asks for an expansion, which uses it: never rendered */
+    bool ruled;    /* a field is */
     char fingerprint[CELL_FINGERPRINT_LEN + 1]; /* covers every type it uses, not docs */
 };
 

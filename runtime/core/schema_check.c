@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "core/pattern.h"
 #include "core/schema_impl.h"
 #include "wire/limits.h"
 #include "wire/message.h"
@@ -14,6 +15,8 @@ struct checker {
     const struct cell_schema *s;
     enum schema_origin origin;
     struct cell_error *e;
+    struct cell_arena *scratch; /* patterns, of one field at a time */
+    uint64_t *steps;            /* of work that is left for patterns */
     uint8_t *depths; /* of each type: how deep what it holds nests; a struct's own level comes on top */
 };
 
@@ -92,21 +95,6 @@ static int check_value(const struct checker *c, const struct json_at *at, const 
     return CELL_OK;
 }
 
-static int check_rules(const struct checker *c, const struct json_at *field, const struct schema_field *f)
-{
-    const struct json_at rules = member(field, "rules");
-    int r = CELL_OK;
-    for (uint32_t i = 0; r == CELL_OK && i < f->nrules; i++) {
-        const struct json_at rule = element(&rules, i), args = member(&rule, "args");
-        r = cell_check_name(&rule, "rule", f->rules[i].name, NAME_WORD, c->e);
-        for (uint32_t k = 0; r == CELL_OK && k < f->rules[i].nargs; k++) {
-            const struct json_at arg = element(&args, k);
-            r = cell_check_text(&arg, NULL, f->rules[i].args[k], false, c->e);
-        }
-    }
-    return r;
-}
-
 /* What fields and parameters have in common. */
 static int check_field(const struct checker *c, const struct json_at *at, const struct schema_field *f, uint32_t known)
 {
@@ -115,7 +103,7 @@ static int check_field(const struct checker *c, const struct json_at *at, const 
         r = check_use(c, at, "type", &f->type, known);
     if (r == CELL_OK)
         r = cell_check_doc(at, f->doc, c->e);
-    return r == CELL_OK ? check_rules(c, at, f) : r;
+    return r == CELL_OK ? cell_check_field_rules(at, f, c->scratch, c->steps, c->e) : r;
 }
 
 /* What something was called before: never declared from here, so that any identifier will do. */
@@ -489,7 +477,9 @@ static int check_cell(const struct checker *c, const struct json_at *root)
 int cell_schema_check(const struct cell_schema *s, enum schema_origin origin, int status, struct cell_error *e)
 {
     const struct json_at root = {.status = status};
-    const struct checker c = {s, origin, e, calloc((size_t)s->ntypes + 1, 1)};
+    struct cell_arena scratch = {0};
+    uint64_t steps = CELL_PATTERN_BUDGET;
+    const struct checker c = {s, origin, e, &scratch, &steps, calloc((size_t)s->ntypes + 1, 1)};
     if (!c.depths)
         return cell_error_set(e, CELL_NO_MEMORY, "schema: out of memory");
     int r = origin == SCHEMA_OF_EXPANSION ? CELL_OK : check_cell(&c, &root);
@@ -506,5 +496,6 @@ int cell_schema_check(const struct cell_schema *s, enum schema_origin origin, in
     if (r == CELL_OK)
         r = cell_check_scope(&root, s, e);
     free(c.depths);
+    cell_arena_free(&scratch);
     return r;
 }

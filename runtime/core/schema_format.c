@@ -92,6 +92,8 @@ static void put_rules(struct writer *w, const struct schema_field *f)
     for (uint32_t i = 0; i < f->nrules; i++) {
         open_item(w);
         put_strings(w, "args", f->rules[i].args, f->rules[i].nargs);
+        if (w->docs)
+            put_text(w, "message", f->rules[i].message);
         put_text(w, "rule", f->rules[i].name);
         put(w, "}");
     }

@@ -153,6 +153,8 @@ static int read_rule(struct reader *r, const struct json_at *at, void *entry)
 {
     struct schema_rule *rule = entry;
     int bad = read_string(r, at, "rule", JSON_REQUIRED, &rule->name);
+    if (bad == CELL_OK)
+        bad = read_string(r, at, "message", JSON_OPTIONAL, &rule->message);
     return bad < 0 ? bad : read_strings(r, at, "args", &rule->args, &rule->nargs);
 }
 

@@ -83,6 +83,11 @@ static bool names(const struct check *c, const struct use *use, const struct dif
     case DIFF_TYPE_REMOVED:
     case DIFF_TYPE_KIND_CHANGED:
         return is_field(use, change->owner, NULL);
+    case DIFF_RULE_ADDED:
+    case DIFF_RULE_TIGHTENED:
+    case DIFF_RULE_CHANGED:
+        m = use->kind == USE_METHOD ? cell_schema_method_of(c->old, use->name) : NULL;
+        return (m && strcmp(m->name, change->owner) == 0) || is_field(use, change->owner, change->member);
     default:
         return (diff_rule_retyped(change->rule) || change->rule == DIFF_FIELD_REMOVED ||
                 change->rule == DIFF_FIELD_RENAMED) &&

@@ -54,6 +54,9 @@ int cell_layout_prepare(struct cell_layout *layout)
     layout->steps = steps;
     layout->nsteps = n;
     layout->all_plain = true;
+    layout->ruled = false;
+    for (uint32_t i = 0; i < layout->n; i++)
+        layout->ruled |= (layout->fields[i].flags & CELL_FIELD_RULED) != 0;
     for (uint32_t i = 0; i < n; i++)
         layout->all_plain &= steps[i].kind == CELL_STEP_PLAIN;
     find_short(layout, steps);

@@ -34,6 +34,7 @@ struct cell_layout {
     const struct cell_layout_step *steps;
     uint32_t nsteps;
     bool all_plain;      /* every step is a reference to plain values */
+    bool ruled;          /* a field has rules: cell_rules_check */
     bool has_gaps;       /* short messages: not every byte of the fixed part is copied from somewhere */
     uint32_t short_size; /* bytes of every message, header included; 0: they differ, or are not short */
 };

@@ -69,7 +69,7 @@ bool cell_walk_plain(const struct cell_type *type)
     case CELL_KIND_STRUCT:
         for (uint32_t i = 0; i < type->nfields; i++) {
             const struct cell_field *f = &type->fields[i];
-            if (f->flags || f->offset != end || !cell_walk_plain(f->type))
+            if (f->flags & ~CELL_FIELD_RULED || f->offset != end || !cell_walk_plain(f->type))
                 return false;
             end += (uint64_t)f->type->size * (f->count ? f->count : 1);
         }

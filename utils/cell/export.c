@@ -93,6 +93,13 @@ static int render_client(const struct cell_schema *schema, struct cell_buffer *b
                        "#define CELL_ENUM_BASE(type) : type\n"
                        "#else\n"
                        "#define CELL_ENUM_BASE(type) /* assertions tell when that makes a difference */\n"
+                       "#endif\n#endif\n"
+                       "#ifndef CELL_REFUSE_IF\n"
+                       "#if defined(__clang__)\n"
+                       "#define CELL_REFUSE_IF(condition, text) "
+                       "__attribute__((diagnose_if(condition, text, \"error\")))\n"
+                       "#else\n"
+                       "#define CELL_REFUSE_IF(condition, text) /* checked when the call is made */\n"
                        "#endif\n#endif\n\n#ifdef __cplusplus\n",
                        schema->cell, schema->fingerprint, schema->cell, schema->cell);
     int r = cell_render_client(schema, &cplusplus, b, e);

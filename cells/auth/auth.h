@@ -52,12 +52,13 @@ struct auth_session_info {
 };
 CELL_LIST(auth_session_list, struct auth_session_info);
 
-/* What every address that the cell takes looks like, so that most mistakes are found before a call is made: words of what
- * RFC 5322 calls atext with single dots between them, and labels of letters, digits and hyphens. The cell looks closer. */
+/* What every address that the cell takes looks like, so that most mistakes are found before a call is made: words of
+ * what RFC 5322 calls atext with single dots between them, and labels of letters, digits and hyphens. The cell looks
+ * closer. */
 #define AUTH_ATEXT "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 #define AUTH_LABEL "[A-Za-z0-9]+(-+[A-Za-z0-9]+)*"
 #define AUTH_EMAIL                                                                                                     \
-    CELL_PATTERN(AUTH_ATEXT "(\\." AUTH_ATEXT ")*@" AUTH_LABEL "(\\." AUTH_LABEL ")*", "this is no e-mail address")        \
+    CELL_PATTERN(AUTH_ATEXT "(\\." AUTH_ATEXT ")*@" AUTH_LABEL "(\\." AUTH_LABEL ")*", "this is no e-mail address")    \
     CELL_LENGTH(3, 254, "an e-mail address has 3 to 254 characters")
 #define AUTH_NEW_PASSWORD CELL_LENGTH(AUTH_MIN_PASSWORD, AUTH_MAX_PASSWORD)
 

@@ -244,8 +244,7 @@ static int check_length(struct checking *c, const struct cell_rule *rule, uint32
     return break_rule(c, rule, kind, but);
 }
 
-static int check_value(struct checking *c, const struct cell_rule *rule, const struct cell_type *type,
-                       const uint8_t *p)
+static int check_value(struct checking *c, const struct cell_rule *rule, const struct cell_type *type, const uint8_t *p)
 {
     struct cell_ref ref; /* a text, bytes or a list */
     switch (rule->kind) {

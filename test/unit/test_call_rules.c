@@ -113,7 +113,8 @@ TEST(rules_inside_of_lists_and_structs_are_checked)
 {
     for (int shm = 0; shm < 2; shm++) {
         struct demo_server d;
-        struct tag tags[3] = {{.key = {"key", 3}, .note = {true, {"abc", 3}}}, {.key = {"ab", 2}}, {.key = {"abcd", 4}}};
+        struct tag tags[3] = {
+            {.key = {"key", 3}, .note = {true, {"abc", 3}}}, {.key = {"ab", 2}}, {.key = {"abcd", 4}}};
         struct account a = {.id = 7, .email = CELL_STR("ada@example.org"), .tags = {tags, 3}}, got;
         cell_ctx *c = begin(&d, shm);
         CHECK(call_rich(c, &a, &got) == 0 && got.tags.len == 3);

@@ -51,15 +51,17 @@ TEST(stricter_rules_break_the_source_and_no_wire)
 {
     check_change("i64", 8, "", RANGE("1", "5"), "RULE_ADDED", DIFF_SOURCE,
                  "'p' of 'a_m' has a new rule in A Cell: range 1 to 5");
-    check_change("i64", 8, RANGE("1", "5"), "", "RULE_REMOVED", 0, "'p' of 'a_m' has lost its rule in A Cell: range 1 to 5");
+    check_change("i64", 8, RANGE("1", "5"), "", "RULE_REMOVED", 0,
+                 "'p' of 'a_m' has lost its rule in A Cell: range 1 to 5");
     check_change("i64", 8, RANGE("-1", "5"), RANGE("-1", "4"), "RULE_TIGHTENED", DIFF_SOURCE,
                  "The rule of 'p' of 'a_m' allows less in A Cell: range -1 to 4, no longer range -1 to 5");
     check_change("i64", 8, RANGE("1", "5"), RANGE("-1", "5"), "RULE_LOOSENED", 0,
                  "The rule of 'p' of 'a_m' allows more in A Cell: range -1 to 5, no longer range 1 to 5");
     check_change("u64", 8, RANGE("1", "5"), RANGE("0", "4"), "RULE_CHANGED", DIFF_SOURCE,
                  "The rule of 'p' of 'a_m' allows other values in A Cell: range 0 to 4, no longer range 1 to 5");
-    check_change("f64", 8, RANGE("-0.5", "2"), RANGE("-0.5", "2.0"), "RULE_SAME_MEANING", 0,
-                 "The rule of 'p' of 'a_m' is written in another way in A Cell: range -0.5 to 2.0, no longer range -0.5 to 2");
+    check_change(
+        "f64", 8, RANGE("-0.5", "2"), RANGE("-0.5", "2.0"), "RULE_SAME_MEANING", 0,
+        "The rule of 'p' of 'a_m' is written in another way in A Cell: range -0.5 to 2.0, no longer range -0.5 to 2");
     check_change("f64", 8, RANGE("-0.5", "2"), RANGE("-0.25", "1"), "RULE_TIGHTENED", DIFF_SOURCE,
                  "The rule of 'p' of 'a_m' allows less in A Cell: range -0.25 to 1, no longer range -0.5 to 2");
     check_change("str", 16, LENGTH("1", "5"), LENGTH("0", "6"), "RULE_LOOSENED", 0,
@@ -91,4 +93,70 @@ TEST(messages_are_documentation_and_unknown_rules_are_kept)
     cell_buffer_free(&json);
     cell_schema_free(a);
     cell_schema_free(b);
+}
+
+/* In place of the rule of auth_login's first parameter, a text. */
+TEST(rules_that_cannot_be_meant_are_refused)
+{
+    static const char rule[] = "{\"args\":[\"3\",\"64\"],\"rule\":\"length\"}";
+    static const char flag[] = "\"name\":\"flag\",\"type\":\"bool\"", out[] = "\"name\":\"out\",\"pointer\":true";
+    static const struct {
+        const char *from, *to, *message;
+    } edits[] = {
+        {rule, "{\"args\":[\"3\"],\"rule\":\"length\"}",
+         "methods[0].params[0].rules[0]: rule 'length' takes 2 arguments, not 1"},
+        {rule, "{\"args\":[\"65\",\"64\"],\"rule\":\"length\"}",
+         "methods[0].params[0].rules[0].args[1]: the greatest length is less than the least"},
+        {rule, "{\"args\":[\"03\",\"64\"],\"rule\":\"length\"}",
+         "methods[0].params[0].rules[0].args[0]: '03' is no length"},
+        {rule, "{\"args\":[\"3\",\"18446744073709551616\"],\"rule\":\"length\"}",
+         "methods[0].params[0].rules[0].args[1]: '18446744073709551616' is no length"},
+        {rule, "{\"args\":[\"3\",\"64\"],\"rule\":\"range\"}",
+         "methods[0].params[0].rules[0]: a range is for numbers, not for 'str'"},
+        {rule, "{\"args\":[\"ab[\"],\"rule\":\"pattern\"}",
+         "methods[0].params[0].rules[0].args[0]: at byte 3 of the pattern: a class without its ]"},
+        {rule, "{\"args\":[\"(a|b)*a(a|b){900}\"],\"rule\":\"pattern\"}",
+         "methods[0].params[0].rules[0].args[0]: at byte 0 of the pattern: the pattern needs too many states"},
+        {rule, "{\"args\":[\"3\",\"64\"],\"rule\":\"length\"},{\"args\":[\"3\",\"64\"],\"rule\":\"length\"}",
+         "methods[0].params[0].rules[1]: rule 'length' is there twice"},
+        {rule, "{\"args\":[\"3\",\"64\"],\"message\":\"\",\"rule\":\"length\"}",
+         "methods[0].params[0].rules[0]: the message of a rule has 1 to 200 bytes"},
+        {rule, "{\"args\":[\"3\",\"64\"],\"message\":7,\"rule\":\"length\"}",
+         "methods[0].params[0].rules[0].message: a string is expected, not an integer"},
+        {flag, "\"name\":\"flag\",\"rules\":[{\"args\":[\"0\",\"1\"],\"rule\":\"range\"}],\"type\":\"bool\"",
+         "methods[0].params[3].rules[0]: a range is for numbers, not for 'bool'"},
+        {out, "\"name\":\"out\",\"pointer\":true,\"rules\":[{\"args\":[\"0\",\"1\"],\"rule\":\"length\"}]",
+         "methods[0].params[5].rules[0]: rule 'length' is for what goes in"},
+    };
+    for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {
+        struct cell_error error = {0};
+        char *json = replaced(FULL_SCHEMA, edits[i].from, edits[i].to);
+        CHECK(!parse_schema(json, &error) && error.status == CELL_PROTOCOL_ERROR);
+        CHECK_STR(error.text, edits[i].message);
+        free(json);
+    }
+}
+
+/* Each alone is allowed; so many would keep a compiler busy for long. */
+TEST(the_work_on_all_patterns_of_a_schema_is_bounded)
+{
+    struct cell_buffer all = {0};
+    struct cell_error error = {0};
+    cell_buffer_puts(
+        &all,
+        "{\"abi\":\"lp64-le\",\"capabilities\":[],\"cell\":\"a\",\"constants\":[],\"functions\":[],\"methods\":[");
+    for (int i = 0; i < 10; i++) {
+        cell_buffer_printf(&all, "%s{\"name\":\"m%d\",\"params\":[", i ? "," : "", i);
+        for (int k = 0; k < 40; k++)
+            cell_buffer_printf(&all,
+                               "%s{\"dir\":\"in\",\"name\":\"p%d\",\"rules\":[{\"args\":[\".{1,254}\"],\"rule\":"
+                               "\"pattern\"}],\"type\":\"str\"}",
+                               k ? "," : "", k);
+        cell_buffer_puts(&all, "]}");
+    }
+    cell_buffer_puts(&all, "],\"schema\":\"cell.schema/1\",\"streams\":[],\"types\":[],\"verbs\":[]}");
+    struct cell_schema *s = parse_schema(all.data, &error);
+    CHECK(!s && strstr(error.text, "the pattern takes too much work"));
+    cell_schema_free(s);
+    cell_buffer_free(&all);
 }

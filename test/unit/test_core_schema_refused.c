@@ -2,7 +2,6 @@
 /* What a document must not hold, with the message; and each limit, exactly at it and one beyond. */
 #include "schema_document.h"
 
-#include "base/buffer.h"
 #include "wire/limits.h"
 
 static struct cell_error error;
@@ -482,57 +481,4 @@ TEST(parameters_go_in_or_out_as_their_type_allows)
             cell_schema_free(s);
             free(json);
         }
-}
-
-/* In place of the rule of auth_login's first parameter, a text. */
-TEST(rules_that_cannot_be_meant_are_refused)
-{
-    static const char rule[] = "{\"args\":[\"3\",\"64\"],\"rule\":\"length\"}";
-    static const char flag[] = "\"name\":\"flag\",\"type\":\"bool\"", out[] = "\"name\":\"out\",\"pointer\":true";
-    static const struct edit edits[] = {
-        {rule, "{\"args\":[\"3\"],\"rule\":\"length\"}",
-         "methods[0].params[0].rules[0]: rule 'length' takes 2 arguments, not 1"},
-        {rule, "{\"args\":[\"65\",\"64\"],\"rule\":\"length\"}",
-         "methods[0].params[0].rules[0].args[1]: the greatest length is less than the least"},
-        {rule, "{\"args\":[\"03\",\"64\"],\"rule\":\"length\"}",
-         "methods[0].params[0].rules[0].args[0]: '03' is no length"},
-        {rule, "{\"args\":[\"3\",\"18446744073709551616\"],\"rule\":\"length\"}",
-         "methods[0].params[0].rules[0].args[1]: '18446744073709551616' is no length"},
-        {rule, "{\"args\":[\"3\",\"64\"],\"rule\":\"range\"}",
-         "methods[0].params[0].rules[0]: a range is for numbers, not for 'str'"},
-        {rule, "{\"args\":[\"ab[\"],\"rule\":\"pattern\"}",
-         "methods[0].params[0].rules[0].args[0]: at byte 3 of the pattern: a class without its ]"},
-        {rule, "{\"args\":[\"(a|b)*a(a|b){900}\"],\"rule\":\"pattern\"}",
-         "methods[0].params[0].rules[0].args[0]: at byte 0 of the pattern: the pattern needs too many states"},
-        {rule, "{\"args\":[\"3\",\"64\"],\"rule\":\"length\"},{\"args\":[\"3\",\"64\"],\"rule\":\"length\"}",
-         "methods[0].params[0].rules[1]: rule 'length' is there twice"},
-        {rule, "{\"args\":[\"3\",\"64\"],\"message\":\"\",\"rule\":\"length\"}",
-         "methods[0].params[0].rules[0]: the message of a rule has 1 to 200 bytes"},
-        {rule, "{\"args\":[\"3\",\"64\"],\"message\":7,\"rule\":\"length\"}",
-         "methods[0].params[0].rules[0].message: a string is expected, not an integer"},
-        {flag, "\"name\":\"flag\",\"rules\":[{\"args\":[\"0\",\"1\"],\"rule\":\"range\"}],\"type\":\"bool\"",
-         "methods[0].params[3].rules[0]: a range is for numbers, not for 'bool'"},
-        {out, "\"name\":\"out\",\"pointer\":true,\"rules\":[{\"args\":[\"0\",\"1\"],\"rule\":\"length\"}]",
-         "methods[0].params[5].rules[0]: rule 'length' is for what goes in"},
-    };
-    CHECK_REFUSED(edits);
-}
-
-/* Each alone is allowed; so many would keep a compiler busy for long. */
-TEST(the_work_on_all_patterns_of_a_schema_is_bounded)
-{
-    struct cell_buffer all = {0};
-    cell_buffer_puts(&all, "{\"abi\":\"lp64-le\",\"capabilities\":[],\"cell\":\"a\",\"constants\":[],\"functions\":[],\"methods\":[");
-    for (int i = 0; i < 10; i++) {
-        cell_buffer_printf(&all, "%s{\"name\":\"m%d\",\"params\":[", i ? "," : "", i);
-        for (int k = 0; k < 40; k++)
-            cell_buffer_printf(&all, "%s{\"dir\":\"in\",\"name\":\"p%d\",\"rules\":[{\"args\":[\".{1,254}\"],\"rule\":"
-                                     "\"pattern\"}],\"type\":\"str\"}", k ? "," : "", k);
-        cell_buffer_puts(&all, "]}");
-    }
-    cell_buffer_puts(&all, "],\"schema\":\"cell.schema/1\",\"streams\":[],\"types\":[],\"verbs\":[]}");
-    struct cell_schema *s = parse_schema(all.data, &error);
-    CHECK(!s && strstr(error.text, "the pattern takes too much work"));
-    cell_schema_free(s);
-    cell_buffer_free(&all);
 }

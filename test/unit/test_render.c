@@ -27,15 +27,18 @@ TEST(rules_are_tables_and_constants_that_break_them_are_refused)
         "{\"name\":\"auth_ask\",\"params\":["
         "{\"name\":\"n\",\"type\":\"i64\",\"dir\":\"in\",\"rules\":[{\"rule\":\"other\",\"args\":[]},"
         "{\"rule\":\"range\",\"args\":[\"-9223372036854775808\",\"7\"],\"message\":\"\\\"few\\\" ?\"}]},"
-        "{\"name\":\"x\",\"type\":\"opt<f64>\",\"dir\":\"in\",\"rules\":[{\"rule\":\"range\",\"args\":[\"0.1\",\"2\"]}]},"
+        "{\"name\":\"x\",\"type\":\"opt<f64>\",\"dir\":\"in\",\"rules\":[{\"rule\":\"range\",\"args\":[\"0.1\",\"2\"]}]"
+        "},"
         "{\"name\":\"t\",\"type\":\"str\",\"dir\":\"in\",\"rules\":[{\"rule\":\"pattern\",\"args\":[\"a{2}\"]},"
         "{\"rule\":\"length\",\"args\":[\"1\",\"18446744073709551615\"]}]},"
-        "{\"name\":\"l\",\"type\":\"list<u8>\",\"dir\":\"in\",\"rules\":[{\"rule\":\"range\",\"args\":[\"1\",\"2\"]}]}]}";
+        "{\"name\":\"l\",\"type\":\"list<u8>\",\"dir\":\"in\",\"rules\":[{\"rule\":\"range\",\"args\":[\"1\",\"2\"]}]}]"
+        "}";
     char json[4096];
-    snprintf(json, sizeof(json),
-             "{\"schema\":\"cell.schema/1\",\"cell\":\"auth\",\"abi\":\"lp64-le\",\"types\":[],\"constants\":[],\"methods\":"
-             "[%s],\"streams\":[],\"capabilities\":[],\"functions\":[],\"verbs\":[]}",
-             method);
+    snprintf(
+        json, sizeof(json),
+        "{\"schema\":\"cell.schema/1\",\"cell\":\"auth\",\"abi\":\"lp64-le\",\"types\":[],\"constants\":[],\"methods\":"
+        "[%s],\"streams\":[],\"capabilities\":[],\"functions\":[],\"verbs\":[]}",
+        method);
     for (int cpp = 0; cpp < 2; cpp++) {
         char *c = client(json, cpp);
         CHECK(has(c, "cell_rule cellgen_auth_ask_rules[] = {\n"
@@ -51,7 +54,8 @@ TEST(rules_are_tables_and_constants_that_break_them_are_refused)
         CHECK(has(c, "cell_pattern cellgen_auth_ask_pattern_2 = {\"a{2}\", cellgen_auth_ask_classes_2, "
                      "cellgen_auth_ask_next_2, 2, 4, 1, 3, 0};\n"));
         CHECK(has(c, "diagnose_if(n > 7, \"\\\"few\\\" \\?\", \"error\")"));
-        CHECK(has(c, "diagnose_if(x.has && (!(x.value >= 0.10000000000000001 && x.value <= 2.0)), \"x must be 0.1 to 2\""));
+        CHECK(has(
+            c, "diagnose_if(x.has && (!(x.value >= 0.10000000000000001 && x.value <= 2.0)), \"x must be 0.1 to 2\""));
         CHECK(has(c, "diagnose_if(t.len < 2u || t.len > 2u || !__builtin_memchr(t.ptr, 97, t.len), "
                      "\"t must match the pattern a{2}\", \"error\")"));
         CHECK(has(c, "diagnose_if(t.len < 1u, \"t must have at least 1 character\", \"error\")"));

@@ -121,6 +121,7 @@ class DeclReader
     clang::SourceLocation placeOf(const clang::AnnotateAttr *a, const rule_mistake &wrong);
     /* The former name of a method, an enumerator or a constant, which have no other rule. */
     bool readFormer(const clang::Decl *d, int what, const char *&former);
+    bool checkLaterRules(const clang::FunctionDecl *f, const schema_method &first);
     bool checkPrototype(const clang::FunctionDecl *f);
     bool readParam(const clang::ParmVarDecl *p, schema_field &out);
     void layoutSlots(schema_method &m);
@@ -136,7 +137,8 @@ class DeclReader
     std::vector<schema_constant *> constants;
     llvm::DenseMap<const clang::Decl *, schema_type *> known;          /* by definition; NULL = reported */
     llvm::DenseMap<const clang::Decl *, schema_method *> knownMethods; /* by canonical declaration; NULL = reported */
-    llvm::DenseSet<const clang::Decl *> running;                       /* being read: finds recursion */
+    llvm::DenseSet<const clang::Decl *> laterRules; /* declarations of methods whose rules were looked at */
+    llvm::DenseSet<const clang::Decl *> running;    /* being read: finds recursion */
     bool targetChecked = false, targetUsable = false;
 };
 

@@ -28,11 +28,11 @@ extern "C" {
 bool cellAnnotationSuffix(const clang::AnnotateAttr *a, llvm::StringRef prefix, llvm::StringRef &suffix);
 
 /* An annotation's argument as text: a string literal as it is, an integer constant in decimal, a function or variable
- * by its name. False when it is something else. */
-bool cellAnnotationArgument(const clang::ASTContext &ctx, const clang::Expr *e, std::string &text);
+ * by its name, with `reals` a floating constant in decimal. False when it is something else. */
+bool cellAnnotationArgument(const clang::ASTContext &ctx, const clang::Expr *e, std::string &text, bool reals = false);
 /* All of them. False when one is something else: nothing was reported and *bad is that expression. */
 bool cellAnnotationArguments(const clang::ASTContext &ctx, const clang::AnnotateAttr *a, std::vector<std::string> &args,
-                             const clang::Expr **bad);
+                             const clang::Expr **bad, bool reals = false);
 
 /* True when code is generated for the one ABI that messages have (CELL_ABI_NAME). */
 bool cellTargetFits(const clang::TargetInfo &target);

@@ -18,7 +18,7 @@ using namespace clang;
 
 static constexpr unsigned maxParams = 64;
 
-bool cellAnnotationArgument(const ASTContext &ctx, const Expr *e, std::string &text)
+bool cellAnnotationArgument(const ASTContext &ctx, const Expr *e, std::string &text, bool reals)
 {
     e = e->IgnoreParenImpCasts();
     if (const auto *folded = dyn_cast<ConstantExpr>(e))
@@ -37,7 +37,7 @@ bool cellAnnotationArgument(const ASTContext &ctx, const Expr *e, std::string &t
     Expr::EvalResult result;
     if (e->isValueDependent())
         return false;
-    if (e->getType()->isRealFloatingType() && e->EvaluateAsRValue(result, ctx) && result.Val.isFloat()) {
+    if (reals && e->getType()->isRealFloatingType() && e->EvaluateAsRValue(result, ctx) && result.Val.isFloat()) {
         llvm::SmallString<32> digits;
         result.Val.getFloat().toString(digits);
         text = digits.str().str();
@@ -50,12 +50,12 @@ bool cellAnnotationArgument(const ASTContext &ctx, const Expr *e, std::string &t
 }
 
 bool cellAnnotationArguments(const ASTContext &ctx, const AnnotateAttr *a, std::vector<std::string> &args,
-                             const Expr **bad)
+                             const Expr **bad, bool reals)
 {
     std::vector<std::string> found;
     for (const Expr *e : a->args()) {
         found.emplace_back();
-        if (!cellAnnotationArgument(ctx, e, found.back())) {
+        if (!cellAnnotationArgument(ctx, e, found.back(), reals)) {
             *bad = e;
             return false;
         }
@@ -259,7 +259,7 @@ bool DeclReader::readRule(const AnnotateAttr *a, llvm::StringRef name, const Rul
     cell_rule_kind kind = cell_rule_named(name.str().c_str());
     std::vector<std::string> args;
     const Expr *bad = nullptr;
-    if (!cellAnnotationArguments(ctx, a, args, &bad))
+    if (!cellAnnotationArguments(ctx, a, args, &bad, kind == CELL_RULE_SIGNED))
         return refuse(bad->getBeginLoc(), CellDiag::ReadRuleArgumentKind, name);
     for (size_t i = 0; i < args.size(); i++)
         if (cellcompat::startsWith(args[i], CELL_VERB_ARG))
@@ -372,7 +372,7 @@ bool DeclReader::checkLaterRules(const FunctionDecl *f, const schema_method &fir
             std::vector<std::string> args;
             const Expr *bad = nullptr;
             if (a->isInherited() || !cellAnnotationSuffix(a, "cell.field:", name) ||
-                !cellAnnotationArguments(ctx, a, args, &bad))
+                !cellAnnotationArguments(ctx, a, args, &bad, true))
                 continue;
             const schema_field &p = first.params[i];
             bool same = false;

@@ -28,11 +28,11 @@ extern "C" {
 bool cellAnnotationSuffix(const clang::AnnotateAttr *a, llvm::StringRef prefix, llvm::StringRef &suffix);
 
 /* An annotation's argument as text: a string literal as it is, an integer constant in decimal, a function or variable
- * by its name. False when it is something else. */
-bool cellAnnotationArgument(const clang::ASTContext &ctx, const clang::Expr *e, std::string &text);
+ * by its name, with `reals` a floating constant in decimal. False when it is something else. */
+bool cellAnnotationArgument(const clang::ASTContext &ctx, const clang::Expr *e, std::string &text, bool reals = false);
 /* All of them. False when one is something else: nothing was reported and *bad is that expression. */
 bool cellAnnotationArguments(const clang::ASTContext &ctx, const clang::AnnotateAttr *a, std::vector<std::string> &args,
-                             const clang::Expr **bad);
+                             const clang::Expr **bad, bool reals = false);
 
 /* True when code is generated for the one ABI that messages have (CELL_ABI_NAME). */
 bool cellTargetFits(const clang::TargetInfo &target);
@@ -121,6 +121,7 @@ class DeclReader
     clang::SourceLocation placeOf(const clang::AnnotateAttr *a, const rule_mistake &wrong);
     /* The former name of a method, an enumerator or a constant, which have no other rule. */
     bool readFormer(const clang::Decl *d, int what, const char *&former);
+    bool checkLaterRules(const clang::FunctionDecl *f, const schema_method &first);
     bool checkPrototype(const clang::FunctionDecl *f);
     bool readParam(const clang::ParmVarDecl *p, schema_field &out);
     void layoutSlots(schema_method &m);
@@ -136,7 +137,8 @@ class DeclReader
     std::vector<schema_constant *> constants;
     llvm::DenseMap<const clang::Decl *, schema_type *> known;          /* by definition; NULL = reported */
     llvm::DenseMap<const clang::Decl *, schema_method *> knownMethods; /* by canonical declaration; NULL = reported */
-    llvm::DenseSet<const clang::Decl *> running;                       /* being read: finds recursion */
+    llvm::DenseSet<const clang::Decl *> laterRules; /* declarations of methods whose rules were looked at */
+    llvm::DenseSet<const clang::Decl *> running;    /* being read: finds recursion */
     bool targetChecked = false, targetUsable = false;
 };
 

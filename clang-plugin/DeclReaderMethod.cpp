@@ -18,7 +18,7 @@ using namespace clang;
 
 static constexpr unsigned maxParams = 64;
 
-bool cellAnnotationArgument(const ASTContext &ctx, const Expr *e, std::string &text)
+bool cellAnnotationArgument(const ASTContext &ctx, const Expr *e, std::string &text, bool reals)
 {
     e = e->IgnoreParenImpCasts();
     if (const auto *folded = dyn_cast<ConstantExpr>(e))
@@ -37,7 +37,7 @@ bool cellAnnotationArgument(const ASTContext &ctx, const Expr *e, std::string &t
     Expr::EvalResult result;
     if (e->isValueDependent())
         return false;
-    if (e->getType()->isRealFloatingType() && e->EvaluateAsRValue(result, ctx) && result.Val.isFloat()) {
+    if (reals && e->getType()->isRealFloatingType() && e->EvaluateAsRValue(result, ctx) && result.Val.isFloat()) {
         llvm::SmallString<32> digits;
         result.Val.getFloat().toString(digits);
         text = digits.str().str();
@@ -50,12 +50,12 @@ bool cellAnnotationArgument(const ASTContext &ctx, const Expr *e, std::string &t
 }
 
 bool cellAnnotationArguments(const ASTContext &ctx, const AnnotateAttr *a, std::vector<std::string> &args,
-                             const Expr **bad)
+                             const Expr **bad, bool reals)
 {
     std::vector<std::string> found;
     for (const Expr *e : a->args()) {
         found.emplace_back();
-        if (!cellAnnotationArgument(ctx, e, found.back())) {
+        if (!cellAnnotationArgument(ctx, e, found.back(), reals)) {
             *bad = e;
             return false;
         }
@@ -259,7 +259,7 @@ bool DeclReader::readRule(const AnnotateAttr *a, llvm::StringRef name, const Rul
     cell_rule_kind kind = cell_rule_named(name.str().c_str());
     std::vector<std::string> args;
     const Expr *bad = nullptr;
-    if (!cellAnnotationArguments(ctx, a, args, &bad))
+    if (!cellAnnotationArguments(ctx, a, args, &bad, kind == CELL_RULE_SIGNED))
         return refuse(bad->getBeginLoc(), CellDiag::ReadRuleArgumentKind, name);
     for (size_t i = 0; i < args.size(); i++)
         if (cellcompat::startsWith(args[i], CELL_VERB_ARG))
@@ -363,11 +363,37 @@ bool DeclReader::checkPrototype(const FunctionDecl *f)
     return true;
 }
 
+/* Rules count where the method is declared first, for a file that sees no more than that serves it. */
+bool DeclReader::checkLaterRules(const FunctionDecl *f, const schema_method &first)
+{
+    llvm::StringRef name;
+    for (uint32_t i = 0; i < first.nparams && i + 1 < f->getNumParams(); i++)
+        for (const auto *a : f->getParamDecl(i + 1)->specific_attrs<AnnotateAttr>()) {
+            std::vector<std::string> args;
+            const Expr *bad = nullptr;
+            if (a->isInherited() || !cellAnnotationSuffix(a, "cell.field:", name) ||
+                !cellAnnotationArguments(ctx, a, args, &bad, true))
+                continue;
+            const schema_field &p = first.params[i];
+            bool same = false;
+            for (uint32_t k = 0; k < p.nrules && !same; k++) {
+                same = name == p.rules[k].name && args.size() >= p.rules[k].nargs;
+                for (uint32_t n = 0; same && n < p.rules[k].nargs; n++)
+                    same = args[n] == p.rules[k].args[n];
+            }
+            if (!same)
+                return refuse(a->getLocation(), CellDiag::ReadRuleLate, name, p.name, f);
+        }
+    return true;
+}
+
 const schema_method *DeclReader::readMethod(const FunctionDecl *f)
 {
     auto seen = knownMethods.find(f->getCanonicalDecl());
     if (seen != knownMethods.end()) {
         schema_method *read = seen->second;
+        if (read && laterRules.insert(f).second && !checkLaterRules(f, *read))
+            return nullptr;
         if (!read || (!read->renamed_from && !readFormer(f, FormerMethod, read->renamed_from)))
             return nullptr;
         read->idempotent |= isIdempotent(f);
@@ -398,6 +424,7 @@ const schema_method *DeclReader::readMethod(const FunctionDecl *f)
     cell_rule_mark(m->params, m->nparams);
     layoutSlots(*m);
     methods.push_back({m, f});
+    laterRules.insert(f);
     return m;
 }
 

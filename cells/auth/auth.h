@@ -52,11 +52,22 @@ struct auth_session_info {
 };
 CELL_LIST(auth_session_list, struct auth_session_info);
 
+/* What every address that the cell takes looks like, so that most mistakes are found before a call is made: words of
+ * what RFC 5322 calls atext with single dots between them, and labels of letters, digits and hyphens. The cell looks
+ * closer. */
+#define AUTH_ATEXT "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+#define AUTH_LABEL "[A-Za-z0-9]+(-+[A-Za-z0-9]+)*"
+#define AUTH_EMAIL                                                                                                     \
+    CELL_PATTERN(AUTH_ATEXT "(\\." AUTH_ATEXT ")*@" AUTH_LABEL "(\\." AUTH_LABEL ")*", "this is no e-mail address")    \
+    CELL_LENGTH(3, 254, "an e-mail address has 3 to 254 characters")
+#define AUTH_NEW_PASSWORD CELL_LENGTH(AUTH_MIN_PASSWORD, AUTH_MAX_PASSWORD)
+
 /// Creates an account. Fails with CELL_INVALID_ARGUMENT when the address is malformed or the password too short or too
 /// long, CELL_ALREADY_EXISTS, and CELL_RESOURCE_EXHAUSTED as auth_login.
 /// \param email compared without regard to case; ASCII, at most 254 bytes
 /// \param password AUTH_MIN_PASSWORD characters to AUTH_MAX_PASSWORD bytes
-CELL_METHOD int auth_register(cell_ctx *c, cell_str email, cell_str password, struct auth_account *account);
+CELL_METHOD int auth_register(cell_ctx *c, cell_str email AUTH_EMAIL, cell_str password AUTH_NEW_PASSWORD,
+                              struct auth_account *account);
 
 /// Opens a session. Fails with CELL_UNAUTHENTICATED for a wrong password and for an unknown account alike. After too
 /// many failed log-ins of the account or of the calling user, or while too many log-ins are being checked, it fails
@@ -69,7 +80,8 @@ CELL_METHOD CELL_IDEMPOTENT int auth_whoami(cell_ctx *c, cell_str token, struct 
 /// Replaces the password and ends every other session of the account; returns how many those were. Fails with
 /// CELL_PERMISSION_DENIED when the old password is wrong (counted as a failed log-in), CELL_ABORTED when it was changed
 /// at the same time, CELL_UNAUTHENTICATED, CELL_INVALID_ARGUMENT and CELL_RESOURCE_EXHAUSTED as auth_login.
-CELL_METHOD int auth_change_password(cell_ctx *c, cell_str token, cell_str old_password, cell_str new_password);
+CELL_METHOD int auth_change_password(cell_ctx *c, cell_str token, cell_str old_password,
+                                     cell_str new_password AUTH_NEW_PASSWORD);
 
 /// Ends the session. A session that has ended already is no error.
 CELL_METHOD CELL_IDEMPOTENT int auth_logout(cell_ctx *c, cell_str token);

@@ -83,12 +83,12 @@ struct cell_pattern {
 };
 
 enum cell_rule_kind {
-    CELL_RULE_END = 0,     /* the end of a field's rules */
-    CELL_RULE_SIGNED = 1,  /* a number is `low` to `high`, both int64_t, both included */
+    CELL_RULE_END = 0,      /* the end of a field's rules */
+    CELL_RULE_SIGNED = 1,   /* a number is `low` to `high`, both int64_t, both included */
     CELL_RULE_UNSIGNED = 2, /* … both uint64_t */
-    CELL_RULE_REAL = 3,   /* … both the bits of a double; NaN is never within */
-    CELL_RULE_LENGTH = 4, /* a text has so many Unicode characters, bytes so many bytes, a list so many elements */
-    CELL_RULE_PATTERN = 5 /* a text matches `pattern` */
+    CELL_RULE_REAL = 3,     /* … both the bits of a double; NaN is never within */
+    CELL_RULE_LENGTH = 4,   /* a text has so many Unicode characters, bytes so many bytes, a list so many elements */
+    CELL_RULE_PATTERN = 5   /* a text matches `pattern` */
 };
 
 /* What the values of a field must be; of an optional the one that is there, of lists and arrays each element, but for

@@ -25,13 +25,13 @@ struct cell_stream {
     const struct stream_ops *ops;
     const char *method;
     struct cell_records format;
-    uint32_t max_message;    /* that the other side takes */
-    bool writes;             /* this side puts */
-    bool over;               /* the end was met */
+    uint32_t max_message;           /* that the other side takes */
+    bool writes;                    /* this side puts */
+    bool over;                      /* the end was met */
     const struct cell_field *ruled; /* the method's stream, when the rules of its records are to be checked; or NULL */
     cell_ctx *handler;              /* of the handler that takes them, to say in it which rule is broken; or NULL */
-    struct cell_error error; /* once its status is negative: that is what every further step gives */
-    struct cell_arena arena; /* of the batch */
+    struct cell_error error;        /* once its status is negative: that is what every further step gives */
+    struct cell_arena arena;        /* of the batch */
     struct cell_batch batch;
     struct cell_buffer scratch;
 };

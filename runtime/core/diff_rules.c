@@ -17,9 +17,9 @@ static const struct schema_rule *find_rule(const struct schema_field *f, const c
 /* "range 0 to 150", "pattern [a-z]+" */
 static const char *rule_text(struct diff_work *w, const struct schema_rule *rule)
 {
-    const char *text = rule->nargs == 1 ? cell_arena_printf(&w->scratch, "%s %s", rule->name, rule->args[0])
-                                        : cell_arena_printf(&w->scratch, "%s %s to %s", rule->name, rule->args[0],
-                                                            rule->args[1]);
+    const char *text = rule->nargs == 1
+                           ? cell_arena_printf(&w->scratch, "%s %s", rule->name, rule->args[0])
+                           : cell_arena_printf(&w->scratch, "%s %s to %s", rule->name, rule->args[0], rule->args[1]);
     w->failed |= !text;
     return text;
 }

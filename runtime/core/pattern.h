@@ -3,8 +3,8 @@
  * Patterns of rules: a regular subset of what is usual, compiled to a minimal automaton (struct cell_pattern) that
  * matches whole texts of UTF-8. docs/annotations.md, "Patterns", has the syntax.
  *
- * Everything is bounded: the pattern's length and nesting, the automaton's size, the work to make it. So what a stranger
- * has written is refused before it costs much.
+ * Everything is bounded: the pattern's length and nesting, the automaton's size, the work to make it. So what a
+ * stranger has written is refused before it costs much.
  */
 #ifndef CELL_CORE_PATTERN_H
 #define CELL_CORE_PATTERN_H
@@ -17,12 +17,12 @@
 #include "base/error.h"
 #include "cell/desc.h"
 
-#define CELL_PATTERN_MAX_BYTES 1024u          /* of a pattern */
-#define CELL_PATTERN_MAX_DEPTH 32u            /* of groups in groups */
-#define CELL_PATTERN_MAX_REPEAT 1000u         /* in {m,n} */
-#define CELL_PATTERN_MAX_NODES 8192u          /* of the automaton before it is made deterministic */
-#define CELL_PATTERN_MAX_TABLE (64u << 10)    /* bytes of struct cell_pattern's `next` */
-#define CELL_PATTERN_MAX_STEPS (16u << 20)    /* of work on one pattern */
+#define CELL_PATTERN_MAX_BYTES 1024u            /* of a pattern */
+#define CELL_PATTERN_MAX_DEPTH 32u              /* of groups in groups */
+#define CELL_PATTERN_MAX_REPEAT 1000u           /* in {m,n} */
+#define CELL_PATTERN_MAX_NODES 8192u            /* of the automaton before it is made deterministic */
+#define CELL_PATTERN_MAX_TABLE (64u << 10)      /* bytes of struct cell_pattern's `next` */
+#define CELL_PATTERN_MAX_STEPS (16u << 20)      /* of work on one pattern */
 #define CELL_PATTERN_BUDGET (UINT64_C(1) << 28) /* of work on all patterns of a schema */
 
 /* Why a pattern is refused, and at which byte of it. */

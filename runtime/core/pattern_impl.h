@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* What the parts of the pattern compiler share: pattern_parse.c and pattern_set.c make an automaton of a text, which may
- * be in several states at once; pattern.c makes it deterministic and small. Internal to core/pattern*.c. */
+/* What the parts of the pattern compiler share: pattern_parse.c and pattern_set.c make an automaton of a text, which
+ * may be in several states at once; pattern.c makes it deterministic and small. Internal to core/pattern*.c. */
 #ifndef CELL_CORE_PATTERN_IMPL_H
 #define CELL_CORE_PATTERN_IMPL_H
 

@@ -295,7 +295,8 @@ static int take_loop(struct pattern_parser *p, struct repeated *atom, struct pat
     return CELL_OK;
 }
 
-static int take_repeated(struct pattern_parser *p, struct repeated *atom, uint32_t least, uint32_t most, struct pattern_part *whole)
+static int take_repeated(struct pattern_parser *p, struct repeated *atom, uint32_t least, uint32_t most,
+                         struct pattern_part *whole)
 {
     struct pattern_part one;
     int r = pattern_begin_part(p, whole);

@@ -117,7 +117,9 @@ int pattern_add_named(struct pattern_parser *p, char name, struct pattern_set *s
     static const struct {
         char name;
         struct pattern_range ranges[4];
-    } named[] = {{'d', {{'0', '9'}}}, {'w', {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}}}, {'s', {{'\t', '\r'}, {' ', ' '}}}};
+    } named[] = {{'d', {{'0', '9'}}},
+                 {'w', {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}}},
+                 {'s', {{'\t', '\r'}, {' ', ' '}}}};
     for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
         struct pattern_set own = {.n = 0};
         int r = CELL_OK;
@@ -228,4 +230,3 @@ int pattern_spell(struct pattern_parser *p, struct pattern_set *set, struct patt
         r = spell_range(&s, set->ranges[i].low, set->ranges[i].high);
     return r < 0 ? r : pattern_join(p, s.start, s.ascii, &out->start);
 }
-

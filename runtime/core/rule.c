@@ -12,7 +12,7 @@
 
 enum cell_rule_kind cell_rule_named(const char *name)
 {
-    return !name                         ? CELL_RULE_END
+    return !name                          ? CELL_RULE_END
            : strcmp(name, "range") == 0   ? CELL_RULE_SIGNED
            : strcmp(name, "length") == 0  ? CELL_RULE_LENGTH
            : strcmp(name, "pattern") == 0 ? CELL_RULE_PATTERN
@@ -109,7 +109,8 @@ static int read_range(const struct schema_rule *rule, uint32_t kind, struct cell
         cell_json_quote(rule->args[i], quoted, sizeof(quoted));
         if (real ? !read_real(rule->args[i], bounds[i]) : !read_integer(rule->args[i], is_signed(kind), bounds[i])) {
             uint64_t other;
-            bool number = !real && (read_integer(rule->args[i], true, &other) || read_integer(rule->args[i], false, &other));
+            bool number =
+                !real && (read_integer(rule->args[i], true, &other) || read_integer(rule->args[i], false, &other));
             return number ? refuse(wrong, i, "'%s' does not fit '%s'", quoted, cell_kind_name(kind))
                           : refuse(wrong, i, "'%s' is no decimal %s", quoted, real ? "number" : "integer");
         }
@@ -166,7 +167,8 @@ int cell_rule_read(const struct schema_rule *rule, const struct schema_ref *use,
     uint32_t n = cell_rule_arguments(kind), value = cell_rule_value_kind(use, kind);
     *meaning = (struct cell_rule){.message = rule->message};
     if (rule->nargs != n)
-        return refuse(wrong, -1, "rule '%s' takes %u argument%s, not %u", rule->name, n, n == 1 ? "" : "s", rule->nargs);
+        return refuse(wrong, -1, "rule '%s' takes %u argument%s, not %u", rule->name, n, n == 1 ? "" : "s",
+                      rule->nargs);
     if (rule->message && (!rule->message[0] || strlen(rule->message) > CELL_RULE_MAX_MESSAGE))
         return refuse(wrong, -1, "the message of a rule has 1 to %u bytes", CELL_RULE_MAX_MESSAGE);
     switch (kind) {

@@ -35,8 +35,8 @@ int cell_rule_read_all(const struct schema_field *f, struct cell_arena *arena, u
                        struct cell_rule meanings[CELL_RULE_MOST], uint32_t *n, uint32_t *which,
                        struct rule_mistake *wrong);
 
-/* The type that values have of which a rule of that kind speaks: of an optional the one inside; of arrays and lists that
- * of elements, but for lengths of lists. */
+/* The type that values have of which a rule of that kind speaks: of an optional the one inside; of arrays and lists
+ * that of elements, but for lengths of lists. */
 uint32_t cell_rule_value_kind(const struct schema_ref *use, enum cell_rule_kind kind);
 
 /* Sets `ruled` of fields, given that of the types they use; true when one of them is. */

@@ -61,7 +61,7 @@ struct schema_field {
     const char *since;        /* fields; NULL */
     const struct schema_rule *rules;
     uint32_t nrules;
-    bool ruled; /* it has rules that are carried out, or what it is made of has; cell_schema_rules sets it */
+    bool ruled; /* it has rules that are carried out, or what it is made of has; cell_rule_mark sets it */
 };
 
 struct schema_value { /* enumerator */
@@ -267,11 +267,12 @@ bool cell_is_reserved(const char *name);
 
 /* Builds descriptors for a whole schema in the schema's arena, for programs that learn a schema at run time (cell call,
  * the server's answer to an older client). methods[i] describes s->methods[i]; invoke is NULL. Not thread-safe: the
- * arena grows. CELL_NO_MEMORY, CELL_INVALID_ARGUMENT for a type of another schema. */
+ * arena grows. Rules are not described: whoever receives checks them. CELL_NO_MEMORY, CELL_INVALID_ARGUMENT for a type
+ * of another schema. */
 int cell_schema_describe(struct cell_schema *s, const struct cell_method **methods, struct cell_error *e);
-/* The other way: the schema that a client's descriptors stand for. They hold no docs, constants and former names, of
- * capabilities only the names of those that it was built for, not
- * the order of in and out parameters among each other (ins come first, as far as those that do both allow, a stream
+/* The other way: the schema that a client's descriptors stand for. It has no docs, constants, former names and rules, of
+ * capabilities only the names of those that it was built for, and
+ * not the order of in and out parameters among each other (ins come first, as far as those that do both allow, a stream
  * last). An enum whose descriptor tells no enumerators has one placeholder, "unnamed_N". CELL_FAILED_PRECONDITION for
  * descriptors of another version, CELL_INVALID_ARGUMENT for such as no renderer makes: methods not sorted, types of one
  * name that differ, recursion, layouts that are not LP64's. */

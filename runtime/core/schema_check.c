@@ -17,7 +17,7 @@ struct checker {
     struct cell_error *e;
     struct cell_arena *scratch; /* patterns, of one field at a time */
     uint64_t *steps;            /* of work that is left for patterns */
-    uint8_t *depths; /* of each type: how deep what it holds nests; a struct's own level comes on top */
+    uint8_t *depths;            /* of each type: how deep what it holds nests; a struct's own level comes on top */
 };
 
 static struct json_at member(const struct json_at *of, const char *key)

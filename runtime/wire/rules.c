@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "wire/message.h"
 #include "wire/walk.h"
 
 #define PATTERN_SHOWN 100 /* bytes of a pattern in a message */
@@ -48,6 +47,8 @@ static void put_real(double value, char text[32])
         if (sscanf(text, "%lf", &again) != 1 || again == value)
             break;
     }
+    if (isnan(value)) /* some have a sign */
+        snprintf(text, 32, "nan");
     if (!isfinite(value))
         return;
     size_t n = 0; /* whatever the program's locale has for a point */
@@ -244,8 +245,7 @@ static int check_length(struct checking *c, const struct cell_rule *rule, uint32
     return break_rule(c, rule, kind, but);
 }
 
-static int check_value(struct checking *c, const struct cell_rule *rule, const struct cell_type *type,
-                       const uint8_t *p)
+static int check_value(struct checking *c, const struct cell_rule *rule, const struct cell_type *type, const uint8_t *p)
 {
     struct cell_ref ref; /* a text, bytes or a list */
     switch (rule->kind) {

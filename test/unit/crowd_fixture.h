@@ -12,9 +12,10 @@
 #include "wire/message.h"
 
 /* Replaces one handler of the demo service in `d`. */
+static struct cell_method crowd_methods[DEMO_COUNT];
 static UNUSED void crowd_handler(struct demo_server *d, int method, cell_invoke_fn *handler)
 {
-    static struct cell_method methods[DEMO_COUNT];
+    struct cell_method *methods = crowd_methods;
     static const struct cell_method *handlers[DEMO_COUNT];
     for (int i = 0; i < DEMO_COUNT; i++) {
         if (!d->handlers)
@@ -24,6 +25,9 @@ static UNUSED void crowd_handler(struct demo_server *d, int method, cell_invoke_
     methods[method].invoke = handler;
     d->handlers = handlers;
 }
+
+/* And then the descriptors of what goes in. */
+static UNUSED void crowd_rules(int method, const struct cell_field *in) { crowd_methods[method].in = in; }
 
 /* Connects and shakes hands; the code of WELCOME at *code. With `text` this must stand in WELCOME. */
 static UNUSED int crowd_connect(int *code, const char *text)

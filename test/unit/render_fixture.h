@@ -21,8 +21,8 @@
     "{\"name\":\"email\",\"type\":\"str\",\"offset\":0,\"doc\":\"The "                                                 \
     "address.\",\"since\":\"1.1\",\"renamed_from\":\"mail\"},"                                                         \
     "{\"name\":\"key\",\"type\":\"u8[8]\",\"offset\":16,\"rules\":[{\"rule\":\"secret\",\"args\":[]}]},"               \
-    "{\"name\":\"age\",\"type\":\"opt<i32>\",\"offset\":24},"                                                          \
-    "{\"name\":\"role\",\"type\":\"auth_role\",\"offset\":32,\"rules\":[{\"rule\":\"range\",\"args\":[\"0\",\"1\"]}]}" \
+    "{\"name\":\"age\",\"type\":\"opt<i32>\",\"offset\":24,\"rules\":[{\"rule\":\"range\",\"args\":[\"0\",\"1\"]}]},"  \
+    "{\"name\":\"role\",\"type\":\"auth_role\",\"offset\":32}"                                                         \
     "]}"
 #define LISTS                                                                                                          \
     "{\"name\":\"auth_session_list\",\"kind\":\"list\",\"of\":\"auth_session\",\"size\":16,\"align\":8},"              \

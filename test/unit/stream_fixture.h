@@ -197,12 +197,14 @@ static char flow_fingerprint[65];
 static struct cell_client *flow_slot;
 static struct cell_service flow = {CELL_DESC_ABI, FLOW_COUNT, "flow", flow_fingerprint, flow_methods, &flow_slot, NULL};
 
+static const struct cell_method *const *flow_served; /* NULL = those above */
+
 /* Then demo_start and demo_stop serve. */
 static UNUSED void flow_new(struct demo_server *d)
 {
+    const struct cell_method *const *handlers = flow_served ? flow_served : flow_pointers;
     d->schema = embed_schema(&flow, flow_fingerprint);
-    d->provided =
-        (struct cell_provided){CELL_DESC_ABI, 0, "flow", d->schema, flow_pointers, flow_pointers + FLOW_COUNT};
+    d->provided = (struct cell_provided){CELL_DESC_ABI, 0, "flow", d->schema, handlers, handlers + FLOW_COUNT};
     d->options.address = demo_address;
     d->options.start = say_started;
     d->options.stop = demo_stopped;

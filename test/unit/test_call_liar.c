@@ -9,6 +9,7 @@
 #include "liar.h"
 #include "process_state.h"
 #include "stream_fixture.h"
+#include "wire/rules.h"
 
 #define ROUNDS 400
 #define LIES 20000u
@@ -52,11 +53,32 @@ static void check_account(const struct account *a)
 
 /* ---- the cell ---- */
 
+/* What a client must not send: checked before the handler, in memory that nobody can change after that. */
+static const struct cell_rule few[] = {{CELL_RULE_SIGNED, 0, 0, 1000, NULL, NULL}, {0}};
+static const struct cell_rule short_text[] = {{CELL_RULE_LENGTH, 0, 0, 2000, NULL, NULL}, {0}};
+static const struct cell_field ruled_add[] = {{"a", &cell_type_i32, 0, 0, CELL_FIELD_RULED, few},
+                                              {"b", &cell_type_i32, 4, 0, CELL_FIELD_RULED, few}};
+static const struct cell_field ruled_echo[] = {{"text", &cell_type_str, 0, 0, CELL_FIELD_RULED, short_text},
+                                               {"data", &cell_type_bytes, 16, 0, 0, NULL}};
+
+static int careful_add(cell_ctx *c, const void *in, void *const *out)
+{
+    const volatile struct add_in *i = in;
+    (void)c;
+    for (int k = 0; k < 50; k++)
+        if (i->a < 0 || i->a > 1000 || i->b < 0 || i->b > 1000)
+            atomic_fetch_add(&wrong, 1);
+    *(int32_t *)out[0] = i->a + i->b;
+    return 0;
+}
+
 static int careful_echo(cell_ctx *c, const void *in, void *const *out)
 {
     const struct echo_in *i = in;
     cell_bytes data = i->data;
     check_text(i->text);
+    if (cell_utf8_length(i->text.ptr, i->text.len) > 2000)
+        atomic_fetch_add(&wrong, 1);
     touch(data.ptr, data.len);
     uint8_t *lent = data.len >= 4096 ? cell_ctx_lend(c, data.len) : NULL;
     if (lent) {
@@ -229,6 +251,9 @@ TEST(calls_of_every_form_stand_a_peer_that_lies)
     atomic_store(&shared->release, 1); /* lies may be about which method is called */
     crowd_handler(&d, demo_echo, careful_echo);
     crowd_handler(&d, demo_rich, careful_rich);
+    crowd_handler(&d, demo_add, careful_add);
+    crowd_rules(demo_add, ruled_add);
+    crowd_rules(demo_echo, ruled_echo);
     demo_start(&d);
     check_truth();
     REQUIRE(liar_start(&liar, 88172645463325252));

@@ -37,7 +37,7 @@ static void check_type(const struct cell_type *t, const struct cell_type *wanted
 static void check_field(const struct cell_field *f, const struct cell_field *wanted)
 {
     CHECK_STR(f->name, wanted->name);
-    CHECK(f->offset == wanted->offset && f->count == wanted->count && f->flags == wanted->flags && f->reserved == 0);
+    CHECK(f->offset == wanted->offset && f->count == wanted->count && f->flags == wanted->flags && !f->rules);
     CHECK(!f->type == !wanted->type); /* enumerators have none */
     if (f->type && wanted->type)
         check_type(f->type, wanted->type);
@@ -265,7 +265,7 @@ TEST(damaged_services_are_refused)
     struct cell_method m = {"auth_m", NULL, NULL, 0, 0, 0, 0, NULL};
     struct cell_service service = service_of(&m, 1);
     service.abi = CELL_DESC_ABI + 1;
-    check_refused(&service, CELL_FAILED_PRECONDITION, "descriptors of version 4, where 3 is known");
+    check_refused(&service, CELL_FAILED_PRECONDITION, "descriptors of version 5, where 4 is known");
     service = service_of(NULL, 1);
     check_refused(&service, CELL_INVALID_ARGUMENT, "the service's descriptor is damaged");
     service = service_of(&m, UINT32_MAX);
@@ -302,8 +302,8 @@ TEST(damaged_parameters_are_refused)
     check_param((struct cell_field){NULL, &cell_type_u8, 0, 0, 0, 0}, 1, damaged);
     check_param((struct cell_field){"1x", &cell_type_u8, 0, 0, 0, 0}, 1, damaged);
     check_param((struct cell_field){"x", &cell_type_u8, 0, 0, CELL_FIELD_OUT, 0}, 1, damaged);
-    check_param((struct cell_field){"x", &cell_type_u8, 0, 0, 4, 0}, 1, damaged);
-    check_param((struct cell_field){"x", &cell_type_u8, 0, 0, 0, 7}, 1, damaged);
+    check_param((struct cell_field){"x", &cell_type_u8, 0, 0, 8, 0}, 1, damaged);
+    check_param((struct cell_field){"x", &cell_type_u8, 0, 0, 64, 0}, 1, damaged);
     check_param((struct cell_field){"x", NULL, 0, 0, 0, 0}, 1,
                 "method 'auth_m': parameter 'x': a type's descriptor is missing");
     check_param((struct cell_field){"x", &cell_type_u32, 4, 0, 0, 0}, 8, layout);

@@ -89,7 +89,7 @@ TEST(characters_are_those_of_unicode)
 /* Each character, and bytes that are none, as the range says. */
 TEST(ranges_of_characters_have_exactly_their_bytes)
 {
-    static const uint32_t edges[] = {0x1,    0x7f,   0x80,   0x81,   0x7ff,   0x800,   0x801,    0xd7ff,  0xe000,
+    static const uint32_t edges[] = {0x1,    0x7f,    0x80,    0x81,    0x7ff,   0x800,   0x801,    0xd7ff,  0xe000,
                                      0xffff, 0x10000, 0x10001, 0x3ffff, 0x40000, 0xfffff, 0x100000, 0x10ffff};
     for (int round = 0; round < 40; round++) {
         char text[64];

@@ -21,6 +21,49 @@ TEST(client_declares_types_with_their_layout)
     free(c);
 }
 
+TEST(rules_are_tables_and_constants_that_break_them_are_refused)
+{
+    static const char method[] =
+        "{\"name\":\"auth_ask\",\"params\":["
+        "{\"name\":\"n\",\"type\":\"i64\",\"dir\":\"in\",\"rules\":[{\"rule\":\"other\",\"args\":[]},"
+        "{\"rule\":\"range\",\"args\":[\"-9223372036854775808\",\"7\"],\"message\":\"\\\"few\\\" ?\"}]},"
+        "{\"name\":\"x\",\"type\":\"opt<f64>\",\"dir\":\"in\",\"rules\":[{\"rule\":\"range\",\"args\":[\"0.1\",\"2\"]}]"
+        "},"
+        "{\"name\":\"t\",\"type\":\"str\",\"dir\":\"in\",\"rules\":[{\"rule\":\"pattern\",\"args\":[\"a{2}\"]},"
+        "{\"rule\":\"length\",\"args\":[\"1\",\"18446744073709551615\"]}]},"
+        "{\"name\":\"l\",\"type\":\"list<u8>\",\"dir\":\"in\",\"rules\":[{\"rule\":\"range\",\"args\":[\"1\",\"2\"]}]}]"
+        "}";
+    char json[4096];
+    snprintf(
+        json, sizeof(json),
+        "{\"schema\":\"cell.schema/1\",\"cell\":\"auth\",\"abi\":\"lp64-le\",\"types\":[],\"constants\":[],\"methods\":"
+        "[%s],\"streams\":[],\"capabilities\":[],\"functions\":[],\"verbs\":[]}",
+        method);
+    for (int cpp = 0; cpp < 2; cpp++) {
+        char *c = client(json, cpp);
+        CHECK(has(c, "cell_rule cellgen_auth_ask_rules[] = {\n"
+                     "    {1, 0, 9223372036854775808u, 7u, 0, \"\\\"few\\\" \\?\"},\n"
+                     "    {0, 0, 0, 0, 0, 0},\n"
+                     "    {3, 0, 4591870180066957722u, 4611686018427387904u, 0, 0},\n"
+                     "    {0, 0, 0, 0, 0, 0},\n"
+                     "    {5, 0, 0u, 0u, &cellgen_auth_ask_pattern_2, 0},\n"
+                     "    {4, 0, 1u, 18446744073709551615u, 0, 0},\n"
+                     "    {0, 0, 0, 0, 0, 0},\n"
+                     "    {2, 0, 1u, 2u, 0, 0},\n"));
+        CHECK(has(c, "cell_type_list_u8, 40, 0, 4, cellgen_auth_ask_rules + 7}"));
+        CHECK(has(c, "cell_pattern cellgen_auth_ask_pattern_2 = {\"a{2}\", cellgen_auth_ask_classes_2, "
+                     "cellgen_auth_ask_next_2, 2, 4, 1, 3, 0};\n"));
+        CHECK(has(c, "diagnose_if(n > 7, \"\\\"few\\\" \\?\", \"error\")"));
+        CHECK(has(
+            c, "diagnose_if(x.has && (!(x.value >= 0.10000000000000001 && x.value <= 2.0)), \"x must be 0.1 to 2\""));
+        CHECK(has(c, "diagnose_if(t.len < 2u || t.len > 2u || !__builtin_memchr(t.ptr, 97, t.len), "
+                     "\"t must match the pattern a{2}\", \"error\")"));
+        CHECK(has(c, "diagnose_if(t.len < 1u, \"t must have at least 1 character\", \"error\")"));
+        CHECK(!has(c, "diagnose_if(l"));
+        free(c);
+    }
+}
+
 TEST(client_declares_constants_as_constant_expressions_of_any_size)
 {
     char *c = client(FULL, false);
@@ -47,7 +90,7 @@ TEST(client_descriptors_hold_slots_flags_and_counts)
 {
     char *c = client(FULL, false);
     CHECK(has(c, "{\"email\", &cell_type_str, 0, 0, 0, 0},\n    {\"in\", &cell_type_u8, 16, 16, 1, 0},\n"
-                 "    {\"template_of\", &cellgen_auth_session_type, 32, 0, 1, 0},\n"
+                 "    {\"template_of\", &cellgen_auth_session_type, 32, 0, 5, 0},\n"
                  "    {\"out\", &cellgen_auth_session_type, 0, 0, 3, 0},\n"));
     CHECK(has(c, "{\"auth_login\", cellgen_auth_login_params, cellgen_auth_login_params + 3, 3, 1, 48, 0, 0, 0, 0}"));
     CHECK(has(c, "{\"auth_ping\", 0, 0, 0, 0, 0, 1, 0, 0, 0}"));
@@ -55,7 +98,7 @@ TEST(client_descriptors_hold_slots_flags_and_counts)
     CHECK(has(c, "{\"auth_session_list\", 16, 16, 8, 0, 0, &cellgen_auth_session_type}"));
     CHECK(has(c, "{\"AUTH_USER\", 0, 0u, 0u, 0, 0},\n"));
     CHECK(has(c, "{\"auth_role\", 15, 4, 4, 2, cellgen_auth_role_values, &cell_type_u32}"));
-    CHECK(has(c, "{\"age\", &cell_type_opt_i32, 24, 0, 0, 0}"));
+    CHECK(has(c, "{\"age\", &cell_type_opt_i32, 24, 0, 4, cellgen_auth_session_rules + 0}"));
     free(c);
 }
 

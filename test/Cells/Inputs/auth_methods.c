@@ -38,9 +38,9 @@ static void test_register(cell_ctx *c)
     char big[AUTH_MAX_PASSWORD + 1];
 
     memset(big, 'x', sizeof(big));
-    EXPECT(CELL_INVALID_ARGUMENT, auth_register(c, CELL_STR("ada"), PASSWORD, &a));
-    EXPECT(CELL_INVALID_ARGUMENT, auth_register(c, CELL_STR(""), PASSWORD, &a));
-    EXPECT(CELL_INVALID_ARGUMENT, auth_register(c, ADA, CELL_STR("short"), &a));
+    EXPECT(CELL_INVALID_ARGUMENT, auth_register(c, cell_strz("ada"), PASSWORD, &a));
+    EXPECT(CELL_INVALID_ARGUMENT, auth_register(c, cell_strz(""), PASSWORD, &a));
+    EXPECT(CELL_INVALID_ARGUMENT, auth_register(c, ADA, cell_strz("short"), &a));
     EXPECT(CELL_INVALID_ARGUMENT, auth_register(c, ADA, ((cell_str){big, sizeof(big)}), &a));
     CHECK(a.id == 99);
     EXPECT(CELL_OK, auth_register(c, CELL_STR("Ada@Example.org"), PASSWORD, &a));
@@ -103,7 +103,7 @@ static void test_sessions(cell_ctx *c)
 
     EXPECT(CELL_OK, auth_login(c, ADA, PASSWORD, &t));
     EXPECT(CELL_PERMISSION_DENIED, auth_change_password(c, s.token, CELL_STR("wrong horse"), CELL_STR("new password")));
-    EXPECT(CELL_INVALID_ARGUMENT, auth_change_password(c, s.token, PASSWORD, CELL_STR("short")));
+    EXPECT(CELL_INVALID_ARGUMENT, auth_change_password(c, s.token, PASSWORD, cell_strz("short")));
     EXPECT(CELL_UNAUTHENTICATED, auth_change_password(c, CELL_STR("x"), PASSWORD, CELL_STR("new password")));
     EXPECT(1, auth_change_password(c, s.token, PASSWORD, CELL_STR("new password")));
     EXPECT(CELL_UNAUTHENTICATED, auth_whoami(c, t.token, &a));

@@ -79,12 +79,17 @@ static bool is_json(const char *type)
     return strncasecmp(type, json, len) == 0 && (type[len] == '\0' || type[len] == ';' || type[len] == ' ');
 }
 
+#define LENGTH_DIGITS 18u
+
 /* The header is complete: whether the body is to be read at all. */
 static int check_head(struct cell_http *h, unsigned status, struct cell_error *e)
 {
     char type[64], coding[32];
     snprintf(type, sizeof(type), "%s", cell_http_header(h, "Content-Type"));
     snprintf(coding, sizeof(coding), "%s", cell_http_header(h, "Content-Encoding"));
+    const char *length = cell_http_header(h, "Content-Length");
+    if (length[strspn(length, "0123456789")] || strlen(length) > LENGTH_DIGITS)
+        return cell_error_set(e, CELL_PROTOCOL_ERROR, "the length of its answer is no number");
     if (status >= 300 && status < 400 && status != 304)
         return cell_error_set(e, CELL_PROTOCOL_ERROR,
                               "it redirects (HTTP %u), which is not followed: put the address where it listens there",

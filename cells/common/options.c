@@ -169,7 +169,7 @@ static void append_common(struct common *v, struct program_option *out)
          "the cell's key, made when it is not there; default:\nNAME.key in $STATE_DIRECTORY, or no key", PROGRAM_TEXT,
          &v->identity, 0, 0},
         {"listen", "https://HOST:PORT",
-         "listen for other hosts as well, at this address;\nport 0: any, which `cell health` tells", PROGRAM_TEXT,
+         "listen for other hosts as well, at this address;\nport 0: any, which its health document tells", PROGRAM_TEXT,
          &v->https.address, 0, 0},
         {"tls-certificate", "FILE", "what it shows them, PEM", PROGRAM_TEXT, &v->https.certificate, 0, 0},
         {"tls-key", "FILE", "and its key, its user's alone", PROGRAM_TEXT, &v->https.key, 0, 0},

@@ -28,6 +28,10 @@ struct https_origin {
     struct https_origin *next;
     struct cell_http *http;
     char cell[CELL_MAX_CELL_NAME + 1];
+    /* The schema that was sent for this service: what its descriptors stand for, which is not all that the cell had
+     * when the program was compiled. NULL: none was asked for. */
+    const struct cell_service *described;
+    char fingerprint[CELL_FINGERPRINT_LEN + 1];
 };
 
 const char *cell_https_address(cell_ctx *c, const struct client_call *k)
@@ -160,6 +164,10 @@ static int send_schema(cell_ctx *c, const struct client_call *k, struct https_or
         if (r >= 0 && got.status != 200)
             r = take_refusal(&got, e);
     }
+    if (r >= 0) {
+        strcpy(o->fingerprint, schema->fingerprint);
+        o->described = k->service;
+    }
     cell_schema_free(schema);
     cell_buffer_free(&json);
     return r;
@@ -171,7 +179,6 @@ static int post(cell_ctx *c, const struct client_call *k, struct https_origin *o
     char path[CELL_MAX_NAME + 16], fingerprint[96], method[32], timeout[48];
     const char *headers[] = {fingerprint, method, k->timeout_ms ? timeout : NULL, NULL};
     snprintf(path, sizeof(path), "/v1/call/%s", k->method->name);
-    snprintf(fingerprint, sizeof(fingerprint), "Cell-Fingerprint: %.64s", k->service->fingerprint);
     snprintf(method, sizeof(method), "Cell-Method: %" PRIu32, k->id);
     snprintf(timeout, sizeof(timeout), "Cell-Timeout-Ms: %" PRIu32, k->timeout_ms);
     const struct cell_http_request q = {.method = "POST",
@@ -184,6 +191,8 @@ static int post(cell_ctx *c, const struct client_call *k, struct https_origin *o
                                         .cancelled = is_cancelled,
                                         .user = c};
     for (unsigned attempt = 0;; attempt++) {
+        snprintf(fingerprint, sizeof(fingerprint), "Cell-Fingerprint: %.64s",
+                 o->described == k->service ? o->fingerprint : k->service->fingerprint);
         int r = cell_http_request(o->http, &q, got, sent, e);
         if (r < 0 && r == CELL_UNAVAILABLE && *sent && (k->method->flags & CELL_METHOD_IDEMPOTENT) && attempt == 0)
             continue;

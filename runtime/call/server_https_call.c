@@ -44,7 +44,7 @@ void cell_https_schema(struct https_call *x)
         cell_https_fail(x, &e);
         return;
     }
-    cell_buffer_printf(&x->out, "{\"refused\":%u}", match->refused);
+    cell_buffer_printf(&x->out, "{\"fingerprint\":\"%s\",\"refused\":%u}", match->fingerprint, match->refused);
     /* Kept for a while, as that of a client which has gone. */
     cell_server_match_give(s, match, NULL);
     cell_server_reap(s);

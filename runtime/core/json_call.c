@@ -6,6 +6,7 @@
 
 #include "core/value_impl.h"
 #include "wire/frame.h"
+#include "wire/hello.h"
 #include "wire/limits.h"
 #include "wire/message.h"
 
@@ -13,11 +14,19 @@
 
 /* ---- writing ---- */
 
+static bool is_text(const uint8_t *bytes, size_t len)
+{
+    bool text = cell_utf8_valid((const char *)bytes, len);
+    for (size_t i = 0; i < len && text; i++)
+        text = bytes[i] >= 0x20 || bytes[i] == '\n' || bytes[i] == '\t';
+    return text;
+}
+
 /* What a reader would take for bytes is written as bytes. */
 static void put_opaque(struct cell_buffer *out, const uint8_t *bytes, size_t len)
 {
     bool marked = (len >= 4 && memcmp(bytes, "hex:", 4) == 0) || (len >= 7 && memcmp(bytes, "base64:", 7) == 0);
-    if (!marked && cell_utf8_valid((const char *)bytes, len))
+    if (!marked && is_text(bytes, len))
         cell_value_put_text(out, (const char *)bytes, len);
     else
         cell_value_put_bytes(out, bytes, len);
@@ -226,6 +235,17 @@ static int begin(struct value_reader *r, const struct value_env *env, const char
     return cell_utf8_valid(json, len) ? CELL_OK : cell_error_set(e, CELL_INVALID_ARGUMENT, "the document is not UTF-8");
 }
 
+/* Names and values of a peer stand in errors, as far as they can be shown. */
+static int tidy(struct cell_error *e, int s)
+{
+    char text[CELL_ERROR_TEXT];
+    if (s < 0 && e) {
+        cell_text_from_peer(e->text, strlen(e->text), text, sizeof(text));
+        strcpy(e->text, text);
+    }
+    return s;
+}
+
 static int end(struct value_reader *r, int s)
 {
     if (s >= 0 && (cell_value_peek(r), r->at != r->end))
@@ -249,7 +269,7 @@ int cell_json_take_request(const char *json, size_t len, const struct value_env 
         s = check_given(m, m->in, m->nin, d.given, e);
     if (s >= 0)
         *in = d.in;
-    return s;
+    return tidy(e, s);
 }
 
 static int take_integer(struct value_reader *r, int *value)
@@ -329,5 +349,7 @@ int cell_json_take_reply(const char *json, size_t len, const struct value_env *e
     if (s >= 0)
         *code = d.code;
     /* What is wrong with an answer is the peer's fault. */
-    return s == CELL_INVALID_ARGUMENT && e ? (e->status = CELL_PROTOCOL_ERROR) : s;
+    if (s == CELL_INVALID_ARGUMENT)
+        s = e ? (e->status = CELL_PROTOCOL_ERROR) : CELL_PROTOCOL_ERROR;
+    return tidy(e, s);
 }

@@ -130,7 +130,8 @@ void cell_value_put_text(struct cell_buffer *out, const char *text, size_t len)
         else
             cell_buffer_printf(out, "\\%c", c);
     }
-    cell_buffer_append(out, text + begin, len - begin);
+    if (len > begin) /* of an empty text there may be no bytes at all */
+        cell_buffer_append(out, text + begin, len - begin);
     cell_buffer_puts(out, "\"");
 }
 

@@ -89,11 +89,18 @@ class Cell:
 
     def health(self):
         """The document, by way of the socket."""
+        return self.ask(0)
+
+    def metric(self, name):
+        """One of the cell's counters, likewise."""
+        return next((c["value"] for c in self.ask(1)["counters"] if c["name"] == name), 0)
+
+    def ask(self, method):
         with socket.socket(socket.AF_UNIX) as s:
             s.connect(self.socket)
             s.sendall(cell_wire.frame(cell_wire.HELLO, cell_wire.OPS))
             cell_wire.read_frame(s)
-            s.sendall(cell_wire.frame(cell_wire.CALL, cell_wire.OPS, request=1, message=b"{}"))
+            s.sendall(cell_wire.frame(cell_wire.CALL, cell_wire.OPS, method, request=1, message=b"{}"))
             return json.loads(cell_wire.read_frame(s)[2])
 
     def kill(self):

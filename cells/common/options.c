@@ -10,7 +10,7 @@
 #include "program.h"
 
 #define MAX_OPTIONS 32
-#define NCOMMON 6
+#define NCOMMON 12
 
 int program_parse_duration(const char *text, int64_t *ms)
 {
@@ -158,6 +158,7 @@ struct common {
     const char *address, *identity, *without;
     int64_t connections, threads, drain_ms;
     char without_help[512];
+    struct cell_https_options https;
 };
 
 /* Returns how many there are. */
@@ -169,6 +170,16 @@ static size_t append_common(const struct program *p, struct common *v, struct pr
         {"identity", "FILE",
          "the cell's key, made when it is not there; default:\nNAME.key in $STATE_DIRECTORY, or no key", PROGRAM_TEXT,
          &v->identity, 0, 0},
+        {"listen", "https://HOST:PORT",
+         "listen for other hosts as well, at this address;\nport 0: any, which its health document tells", PROGRAM_TEXT,
+         &v->https.address, 0, 0},
+        {"tls-certificate", "FILE", "what it shows them, PEM", PROGRAM_TEXT, &v->https.certificate, 0, 0},
+        {"tls-key", "FILE", "and its key, its user's alone", PROGRAM_TEXT, &v->https.key, 0, 0},
+        {"tokens", "FILE", "whom it lets in: lines of NAME and TOKEN", PROGRAM_TEXT, &v->https.tokens, 0, 0},
+        {"tls-client-ca", "FILE", "or by certificates of these authorities, PEM", PROGRAM_TEXT,
+         &v->https.client_authorities, 0, 0},
+        {"allow-anonymous", "", "lets in everybody: schema, questions and calls, no plans", PROGRAM_FLAG,
+         &v->https.allow_anonymous, 0, 0},
         {"max-connections", "N", "connections at once; 0: as many as descriptors allow", PROGRAM_NUMBER,
          &v->connections, 0, 100000},
         {"max-threads", "N", "calls that are handled at once", PROGRAM_NUMBER, &v->threads, 1, 1024},
@@ -216,6 +227,23 @@ static int parse(const struct program *p, const struct program_option *options, 
     return PROGRAM_GO;
 }
 
+/* What units and containers set; the command line goes over it. */
+static void from_environment(struct cell_https_options *https)
+{
+    const struct {
+        const char *name, **into;
+    } known[] = {{"CELL_LISTEN", &https->address},
+                 {"CELL_TLS_CERTIFICATE", &https->certificate},
+                 {"CELL_TLS_KEY", &https->key},
+                 {"CELL_TOKENS", &https->tokens},
+                 {"CELL_TLS_CLIENT_CA", &https->client_authorities}};
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        const char *value = getenv(known[i].name);
+        if (value && value[0])
+            *known[i].into = value;
+    }
+}
+
 int program_parse(const struct program *p, int argc, char **argv)
 {
     struct cell_server_options *server = p->server;
@@ -226,8 +254,10 @@ int program_parse(const struct program *p, int argc, char **argv)
                             .threads = server->max_threads ? server->max_threads : 16,
                             .drain_ms = server->drain_ms ? server->drain_ms : 10000};
     struct program_option options[MAX_OPTIONS + NCOMMON];
+    static struct cell_https_options https; /* the server reads it later */
     size_t n = p->noptions < MAX_OPTIONS ? p->noptions : MAX_OPTIONS;
 
+    from_environment(&values.https);
     memcpy(options, p->options, n * sizeof(options[0]));
     snprintf(values.without_help, sizeof(values.without_help), "capabilities to do without: %s",
              p->capabilities ? p->capabilities : "none");
@@ -239,5 +269,7 @@ int program_parse(const struct program *p, int argc, char **argv)
     server->max_connections = (uint32_t)values.connections;
     server->max_threads = (uint32_t)values.threads;
     server->drain_ms = (uint32_t)values.drain_ms;
+    https = values.https;
+    server->https = https.address ? &https : NULL;
     return r;
 }

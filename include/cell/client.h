@@ -17,7 +17,8 @@ struct cell_client;
 struct cell_server;
 
 /*
- * A client of the instance at `address` ("unix:/run/cell/auth.sock"; NULL = where the cell is found, docs/operations).
+ * A client of the instance at `address` ("unix:/run/cell/auth.sock"; "https://HOST:PORT" for another host, where calls
+ * have no streams, and asynchronous ones are made at once; NULL = where the cell is found, docs/operations).
  * Connects on the first call. CELL_INVALID_ARGUMENT for an address of unknown form.
  */
 int cell_client_open(const char *address, struct cell_client **client);

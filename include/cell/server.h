@@ -63,6 +63,22 @@ void cell_later_finish(struct cell_later *later, int result);
 /* Has the call go on in a thread of the server's, with `resume`. */
 void cell_later_resume(struct cell_later *later, void *state);
 
+/*
+ * Listening for other hosts, beside the socket: docs/protocol.md, "HTTPS"; docs/security.md. Needs libcell_https.so,
+ * which is loaded then. Files are read when the server begins to run. Nobody is served who is not known by a token or a
+ * client certificate, unless allow_anonymous says so, and then no plans are carried out for those.
+ */
+struct cell_https_options {
+    const char *address; /* "https://HOST:PORT", HOST numeric or localhost; port 0 = any, which health tells */
+    const char *certificate, *key;  /* PEM files; the key must be its user's alone */
+    const char *tokens;             /* file of lines "NAME TOKEN", its user's alone; NULL = none */
+    const char *client_authorities; /* PEM file with who may vouch for client certificates; NULL = none */
+    uint32_t max_connections;       /* 0 = 128 */
+    uint32_t max_per_address;       /* connections of one address; 0 = 32 */
+    uint32_t requests_per_s;        /* of one address, on average; 0 = 200 */
+    bool allow_anonymous;
+};
+
 struct cell_server_options {
     const char *address; /* "unix:/run/cell/auth.sock"; NULL = the cell's default place */
     /* 0 = three quarters of the descriptors that the process may open (RLIMIT_NOFILE), at most 16384. Beyond, an idle
@@ -126,6 +142,7 @@ struct cell_server_options {
      * CELL_UNIMPLEMENTED without their handler being called. NULL = it has them all.
      */
     const char *without;
+    const struct cell_https_options *https; /* NULL = only the socket. Borrowed */
 };
 
 /*

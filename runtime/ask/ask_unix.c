@@ -16,7 +16,8 @@ static int ask_open(const char *address, const char *cell, bool any_owner, uint6
     const char *said = cell_link_fingerprint(l);
     if (!said[0]) {
         cell_link_close(l);
-        return cell_error_set(e, CELL_PROTOCOL_ERROR, "%s: its greeting has no fingerprint", strchr(address, ':') + 1);
+        return cell_error_set(e, CELL_PROTOCOL_ERROR, "%s: its greeting has no fingerprint",
+                              cell_config_is_remote(address) ? address : strchr(address, ':') + 1);
     }
     memcpy(fingerprint, said, CELL_FINGERPRINT_LEN + 1);
     *link = l;

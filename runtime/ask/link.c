@@ -6,12 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ask/link_https.h"
 #include "core/schema.h"
+#include "transport/http.h"
 #include "wire/hello.h"
 #include "wire/limits.h"
 
 struct cell_link {
     struct cell_conn *conn;
+    struct https_link *https; /* in its place, to another host */
     enum cell_channel channel;
     uint64_t next_id;
     uint64_t stream; /* id of the call whose records are sent and received */
@@ -137,19 +140,21 @@ int cell_link_open(const char *address, const char *cell, enum cell_channel chan
     struct cell_connect_options options = {
         .deadline_ns = deadline_ns, .max_payload = channel_limit(channel), .any_owner = any_owner};
     const struct cell_transport *transport = cell_transport_find(address);
+    bool https = cell_http_is(address);
     e = e ? e : &local;
-    if (!transport)
-        return cell_error_set(e, CELL_INVALID_ARGUMENT, "'%s' is no address; they look like unix:/path",
+    if (!transport && !https)
+        return cell_error_set(e, CELL_INVALID_ARGUMENT, "'%s' is no address; they look like unix:/path or https://host",
                               address ? address : "");
-    const char *path = address + strlen(transport->scheme) + 1;
+    const char *path = https ? address : address + strlen(transport->scheme) + 1;
     struct cell_link *l = calloc(1, sizeof(*l) + strlen(path) + 1);
     if (!l)
         return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
     memcpy(l->path, path, strlen(path) + 1);
     l->channel = channel;
     l->next_id = 1;
-    int r = transport->connect(address, &options, &l->conn, e);
-    if (r >= 0) {
+    int r = https ? cell_https_link_open(address, cell, channel, deadline_ns, &l->https, &l->server, e)
+                  : transport->connect(address, &options, &l->conn, e);
+    if (r >= 0 && !https) {
         r = send_hello(l, cell, fingerprint, deadline_ns, e);
         if (r >= 0)
             r = read_welcome(l, cell, deadline_ns, e);
@@ -168,6 +173,7 @@ void cell_link_close(struct cell_link *l)
 {
     if (!l)
         return;
+    cell_https_link_close(l->https);
     if (l->conn)
         cell_conn_close(l->conn);
     free(l);
@@ -175,7 +181,12 @@ void cell_link_close(struct cell_link *l)
 
 const char *cell_link_cell(const struct cell_link *l) { return l->server.cell; }
 const char *cell_link_fingerprint(const struct cell_link *l) { return l->server.fingerprint; }
-void cell_link_peer(const struct cell_link *l, struct cell_peer *peer) { cell_conn_peer(l->conn, peer); }
+void cell_link_peer(const struct cell_link *l, struct cell_peer *peer)
+{
+    *peer = (struct cell_peer){UINT32_MAX, UINT32_MAX, 0};
+    if (l->conn)
+        cell_conn_peer(l->conn, peer);
+}
 
 /* ---- requests ---- */
 
@@ -250,6 +261,14 @@ int cell_link_request(struct cell_link *l, int32_t method, const void *meta, siz
     int r = make_request(l, method, meta_len, len, timeout_ms, &f, e);
     if (r < 0)
         return r;
+    if (l->https) {
+        r = cell_https_link_request(l->https, method, message, len, timeout_ms, deadline_ns, reply, e);
+        if (r >= 0)
+            l->reply = *reply;
+        else
+            l->broken = r != CELL_UNIMPLEMENTED;
+        return r;
+    }
     r = exchange(l, &f, parts, &received, deadline_ns, e);
     if (r < 0)
         return fail_link(l, r, e);

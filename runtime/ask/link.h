@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * One connection to a cell on one channel, with its handshake: the client of those that speak frames themselves, the
- * compiler's and the command line's. Blocking; not thread-safe. Every error names the socket and says what went wrong
- * there, in text that can be shown whatever the peer sent.
+ * compiler's and the command line's. To a cell of another host, "https://HOST:PORT", the same requests travel as
+ * documents (link_https.h); there is no app channel then. Blocking; not thread-safe. Every error names the socket or
+ * the origin and says what went wrong there, in text that can be shown whatever the peer sent.
  */
 #ifndef CELL_ASK_LINK_H
 #define CELL_ASK_LINK_H
@@ -56,7 +57,8 @@ size_t cell_link_replied(const struct cell_link *l, const char *key, char *value
  * that the cell sent. */
 int cell_link_failure(const struct cell_link *l, const struct cell_link_reply *reply, struct cell_error *e);
 
-/* What the server said of itself in WELCOME ("" when it did not), and who it is by the kernel's word. */
+/* What the server said of itself in WELCOME ("" when it did not), and who it is by the kernel's word: nobody, of
+ * another host. */
 const char *cell_link_cell(const struct cell_link *l);
 const char *cell_link_fingerprint(const struct cell_link *l);
 void cell_link_peer(const struct cell_link *l, struct cell_peer *peer);

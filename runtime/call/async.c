@@ -22,6 +22,7 @@
  * sent in pieces, and why the limits are not those of what a ring takes just now.
  */
 #include "async.h"
+#include "https.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -119,7 +120,7 @@ static int send_request(cell_ctx *c, struct client_call *k, struct ticket **tick
     }
 }
 
-/* With interceptors, a fake or a server in this process there is nothing to wait for: the call is made at once. */
+/* With interceptors, a fake, a server in this process or one of another host the call is made at once. */
 static int call_at_once(cell_ctx *c, struct client_call *k, struct ticket **ticket)
 {
     struct ctx_lane *l = c->async.lanes;
@@ -177,7 +178,7 @@ int cell_call_async(cell_ctx *c, const struct cell_service *service, uint32_t me
         return cell_fail(c, CELL_RESOURCE_EXHAUSTED, "%s: %u calls of this context were not waited for yet",
                          k.method->name, CELL_MOST_TICKETS);
     k.more = c->async.batches != 0;
-    if (k.client->fake || k.client->server || k.client->hooks.n)
+    if (k.client->fake || k.client->server || k.client->hooks.n || cell_https_address(c, &k))
         r = call_at_once(c, &k, &t);
     else
         r = cell_ctx_sends_other(c) ? send_with_other_metadata(c, &k, &t) : send_async(c, &k, &t);

@@ -4,13 +4,15 @@
 #include <string.h>
 
 #include "base/ticks.h"
+#include "https.h"
 #include "pool.h"
+#include "transport/http.h"
 #include "wire/rules.h"
 
 int cell_client_open(const char *address, struct cell_client **client)
 {
     struct cell_client *c;
-    if (!client || (address && !cell_transport_find(address)))
+    if (!client || (address && !cell_transport_find(address) && cell_http_check(address, NULL) < 0))
         return CELL_INVALID_ARGUMENT;
     int r = cell_client_new(&c);
     if (r < 0)
@@ -79,7 +81,10 @@ static int carry_out(cell_ctx *c, void *arg)
     }
     if (r < 0)
         return r;
-    return k->client->fake || k->client->server ? cell_call_local(c, k) : cell_call_remote(c, k);
+    if (k->client->fake || k->client->server)
+        return cell_call_local(c, k);
+    const char *address = k->rest ? NULL : cell_https_address(c, k);
+    return address ? cell_call_https(c, k, address) : cell_call_remote(c, k);
 }
 
 /* An interceptor may refuse what the cell has answered. So that the out parameters change only on success, all of them

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "https.h"
 #include "pool.h"
 
 /* A page: what is lent is aligned to one. */
@@ -240,8 +241,8 @@ void *cell_begin(cell_ctx *c, const struct cell_service *service, uint32_t metho
     void *lent = NULL;
     if (!c || cell_prepare_method(c, service, method, &k) < 0 || check_begin(c, k.method->name, bytes) < 0)
         return NULL;
-    bool remote = !k.client->fake && !k.client->server;
-    if (remote && bytes >= LEND_MIN)
+    bool shares = !k.client->fake && !k.client->server && !cell_https_address(c, &k);
+    if (shares && bytes >= LEND_MIN)
         lent = lend_shared(c, &k, bytes);
     if (!lent)
         lent = lend_private(c, bytes);

@@ -8,6 +8,7 @@
 
 #include "base/ticks.h"
 #include "core/config.h"
+#include "https.h"
 #include "server_parts.h"
 
 /* A connection that was used so recently is not asked whether it is still good: the answer to a call tells as well, and
@@ -121,6 +122,7 @@ void cell_client_close(struct cell_client *client)
         clients = client->next;
     pthread_mutex_unlock(&clients_lock);
     close_all(client);
+    cell_client_forget_origins(client);
     cell_client_forget_matches(client);
     cell_client_forget_services(client);
     free_located(client->located);
@@ -290,6 +292,14 @@ static int locate(struct cell_client *client, const char *name, char **address, 
     client->located = l;
     pthread_mutex_unlock(&client->lock);
     return CELL_OK;
+}
+
+const char *cell_client_address(struct cell_client *client, const char *cell, bool (*wanted)(const char *address))
+{
+    char *address = client->address;
+    if (!address && locate(client, cell, &address, NULL) < 0)
+        return NULL; /* whoever connects says why */
+    return wanted(address) ? address : NULL;
 }
 
 static void note_use(struct client_conn *conn, const struct client_call *k)

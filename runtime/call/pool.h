@@ -71,10 +71,15 @@ struct cell_client {
     uint64_t random;
     atomic_uint local_streams; /* that are open, of an in-process or fake client */
     struct located *located;
+    struct https_origin *origins;    /* connections to other hosts that no call uses; under `lock` */
     struct cell_client *prev, *next; /* all clients of the process, for fork */
 };
 
 #define CELL_RETRY_TOKENS 100u
+
+/* Where the client reaches the cell, if `wanted` says of it that it is of that kind; NULL: it is not, or there is no
+ * address. Lives as long as the client. */
+const char *cell_client_address(struct cell_client *client, const char *cell, bool (*wanted)(const char *address));
 
 /* A zeroed client that survives fork. */
 int cell_client_new(struct cell_client **client);

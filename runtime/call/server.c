@@ -9,7 +9,8 @@
  *   server_stream.c   records of a call's stream, while its handler runs
  *   server_answer.c   a request of the app channel; server_ops.c and server_compile.c those of the others
  *   server_identity.c the cell's key, and the signature of its schema
- *   server_consumers.c what is known of the programs that use the cell
+ *   server_https.c    listening for other hosts; server_https_access.c whom it lets in, server_https_request.c what
+ * they may ask, server_https_call.c calls server_consumers.c what is known of the programs that use the cell
  *   server_schema.c   what is provided
  *   server_match.c    what clients of other schemas may call
  *   server_bound.c    methods that clients bring with them

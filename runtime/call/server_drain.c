@@ -33,7 +33,7 @@ static void dismiss_idle(struct cell_server *s, bool operations)
 /* What is still being served or waits to be; the operations channel does not keep a server alive. */
 static uint32_t busy(const struct cell_server *s)
 {
-    uint32_t n = 0;
+    uint32_t n = s->nremote;
     for (const struct server_conn *conn = s->conns; conn; conn = conn->next)
         n += !conn->polled && (conn->channel != CELL_CHANNEL_OPS || conn->state != CONN_OPEN);
     return n;
@@ -71,7 +71,7 @@ int cell_server_drain(struct cell_server *s)
     for (struct server_conn *conn = s->conns; conn; conn = conn->next)
         cell_conn_interrupt(conn->conn);
     alone = alone || wait_until(s, cell_server_is_alone, cell_now_ns() + GRACE_NS);
-    uint32_t left = s->nthreads + s->nlater;
+    uint32_t left = cell_server_left(s);
     pthread_mutex_unlock(&s->lock);
     if (!alone)
         return cell_error_set(&s->error, CELL_DEADLINE_EXCEEDED, "%s: %u calls did not end within %u ms", s->cell, left,

@@ -53,6 +53,9 @@ static void health(struct cell_server *s, struct cell_buffer *b)
                        atomic_load(&s->draining) ? "draining" : "serving", s->cell, s->fingerprint, (long)getpid(),
                        (cell_now_ns() - s->started_ns) / CELL_NS_PER_MS);
     connections(s, b);
+    char https[80];
+    if (cell_server_https_address(s, https, sizeof(https)))
+        cell_buffer_printf(b, ",\"https\":\"%s\"", https);
     cell_buffer_printf(b, ",\"version\":\"%s\"}", CELL_VERSION);
 }
 

@@ -3,6 +3,8 @@
 #ifndef CELL_CALL_SERVER_PARTS_H
 #define CELL_CALL_SERVER_PARTS_H
 
+#include <semaphore.h>
+
 #include "call.h"
 #include "core/identity.h"
 #include "core/schema.h"
@@ -121,8 +123,10 @@ int cell_bound_answer(struct cell_server *s, struct server_match *match, cell_ct
     X(threads_most, "threads_most")               /* at once; no counter, but never falls either */                    \
     X(handshakes_refused, "handshakes_refused")                                                                        \
     X(protocol_errors, "protocol_errors")                                                                              \
-    X(calls_waited, "calls_waited") /* for one of max_threads */                                                       \
-    X(cancelled, "cancelled")       /* CANCEL frames and hang-ups that met a running call */
+    X(calls_waited, "calls_waited")     /* for one of max_threads */                                                   \
+    X(https_requests, "https_requests") /* whose client was let in */                                                  \
+    X(https_refused, "https_refused")   /* whose client was not, or came too often */                                  \
+    X(cancelled, "cancelled")           /* CANCEL frames and hang-ups that met a running call */
 
 #define CELL_STATUS_COUNT 23u /* statuses 0 … 22, negated */
 
@@ -257,6 +261,7 @@ struct server_conn {
     struct server_stream *stream; /* of the call whose handler runs; NULL. Changed under `lock` */
     struct cell_later *later;     /* of the call that is answered later, and is for a thread now; NULL */
     bool may_begin;               /* its last call was one that could have been begun on a shared thread */
+    sem_t *turn;                  /* the thread of a call over HTTPS waits here for its place; NULL = there is none */
     bool crowded;                 /* it has a slot in the crowd, perhaps while its call runs */
     uint32_t slot;
     uint64_t
@@ -319,6 +324,7 @@ struct cell_server {
     uint32_t nthreads, nwaiting, nstarting; /* all; those that wait for work; those that have yet to look for it */
     uint32_t nstreams;                      /* calls with streams; each has a thread */
     uint32_t nlater;                        /* calls that are answered later */
+    uint32_t nremote;                       /* requests over HTTPS that are being answered */
     bool short_of_threads;                  /* something is in line, and no thread may be started for it now */
     uint32_t max_served;                    /* threads, without those that wait for a client to take its reply */
     uint32_t processors;
@@ -327,6 +333,7 @@ struct cell_server {
     atomic_uint parking_refused; /* grows; who has parked long looks whether others want to */
     bool wants_room;             /* a client waits to be accepted and there is no room */
     bool abandoned;              /* run gave up waiting: the last thread frees the server */
+    struct server_https *https;  /* while it listens for other hosts; changed by run alone */
     char *consumers;             /* the folder; NULL = not looked for yet, "" = none. Never changes then */
 };
 
@@ -429,7 +436,8 @@ void cell_server_wake(struct cell_server *s);
 bool cell_server_start_thread(struct cell_server *s, void *(*run)(void *server));
 void cell_server_thread_over(struct cell_server *s);
 /* Nobody runs anything for the server any more; `lock` is held. */
-static inline bool cell_server_is_alone(const struct cell_server *s) { return s->nthreads == 0 && s->nlater == 0; }
+static inline uint32_t cell_server_left(const struct cell_server *s) { return s->nthreads + s->nlater + s->nremote; }
+static inline bool cell_server_is_alone(const struct cell_server *s) { return cell_server_left(s) == 0; }
 void cell_server_delete(struct cell_server *s);
 
 /* server_run.c: waits for events, at most so long (-1 = for ever), and deals with them. */
@@ -440,6 +448,14 @@ void cell_server_poll(struct cell_server *s, int timeout_ms);
 int cell_server_open_identity(struct cell_server *s);
 /* Puts the signature of the schema into the metadata of the reply, if there is a key. */
 int cell_server_sign(struct cell_server *s, cell_ctx *c);
+
+/* server_https.c: listening for other hosts. begin: s->error tells what is wrong, and that nobody wants it is no error.
+ * quiesce: no more connections. end: `left` = requests are still being answered, and use what there is. */
+int cell_server_https_begin(struct cell_server *s);
+void cell_server_https_quiesce(struct cell_server *s);
+void cell_server_https_end(struct cell_server *s, bool left);
+/* Where it listens, as text; false = it does not. */
+bool cell_server_https_address(const struct cell_server *s, char *text, size_t size);
 
 /* server_consumers.c */
 /* What the operations channel is asked about programs that use the cell; CELL_UNIMPLEMENTED for another method. */

@@ -315,15 +315,22 @@ static int serve(struct cell_server *s)
         if (r < 0)
             cell_error_set(&s->error, cell_status_normal(r), "%s: its start failed: %s", s->cell, cell_status_text(r));
     }
+    bool started = r >= 0;
+    if (r >= 0)
+        r = cell_server_https_begin(s);
     if (r < 0) {
         close_listener(s);
+        if (started && s->options.stop)
+            s->options.stop(s->options.user);
         return cell_status_normal(r);
     }
     cell_notify("READY=1");
     loop(s);
     cell_notify("STOPPING=1");
     close_listener(s);
+    cell_server_https_quiesce(s);
     r = cell_server_drain(s);
+    cell_server_https_end(s, r < 0);
     /* With handlers still running what they use must stay. */
     if (r >= 0)
         cell_server_unbind(s);
@@ -343,7 +350,7 @@ static void close_poller(struct cell_server *s)
 static int forget_last_run(struct cell_server *s)
 {
     pthread_mutex_lock(&s->lock);
-    uint32_t left = s->nthreads + s->nlater;
+    uint32_t left = cell_server_left(s);
     pthread_mutex_unlock(&s->lock);
     if (left)
         return cell_error_set(&s->error, CELL_FAILED_PRECONDITION, "%s: %u calls of its last run did not end yet",

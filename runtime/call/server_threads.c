@@ -368,6 +368,10 @@ void cell_server_resume(struct cell_server *s, struct gate_waiter *admitted)
     for (struct gate_waiter *w = admitted, *next; w; w = next) {
         struct server_conn *conn = (struct server_conn *)((char *)w - offsetof(struct server_conn, waiter));
         next = w->next;
+        if (conn->turn) {
+            sem_post(conn->turn);
+            continue;
+        }
         if (conn->stream) { /* its thread waits for that */
             sem_post(&conn->stream->turn);
             continue;

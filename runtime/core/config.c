@@ -38,16 +38,37 @@ char *cell_config_join(struct cell_arena *a, const char *dir, const char *path)
     return joined;
 }
 
+/* What a host may be called is for those who connect (transport/http.h); here it matters that nothing is in it that
+ * could be taken for something else where an address is shown or written down. */
+static int resolve_https(struct cell_arena *a, const char *text, const char **address, struct cell_error *e)
+{
+    char quoted[CELL_QUOTE_SIZE];
+    const char *host = text + 8;
+    size_t len = strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:[]");
+    if (strchr(host, '@'))
+        return cell_error_set(e, CELL_INVALID_ARGUMENT,
+                              "an address holds no user and no password; a token is given by CELL_TOKEN_NAME");
+    if (!len || (host[len] && strcmp(host + len, "/") != 0))
+        return cell_error_set(e, CELL_INVALID_ARGUMENT, "'%s' is not an address; write \"https://HOST:PORT\"",
+                              cell_json_quote(text, quoted, sizeof(quoted)));
+    *address = cell_arena_copy(a, text, 8 + len);
+    return *address ? CELL_OK : no_memory(e);
+}
+
 int cell_config_resolve(struct cell_arena *a, const char *dir, const char *text, const char **address,
                         struct cell_error *e)
 {
     char quoted[CELL_QUOTE_SIZE];
     size_t scheme = strcspn(text, ":/");
     if (text[scheme] != ':' || scheme == 0)
-        return cell_error_set(e, CELL_INVALID_ARGUMENT, "'%s' is not an address; write \"unix:PATH\"",
+        return cell_error_set(e, CELL_INVALID_ARGUMENT,
+                              "'%s' is not an address; write \"unix:PATH\" or \"https://HOST:PORT\"",
                               cell_json_quote(text, quoted, sizeof(quoted)));
+    if (cell_config_is_remote(text))
+        return resolve_https(a, text, address, e);
     if (scheme != 4 || memcmp(text, "unix", 4) != 0)
-        return cell_error_set(e, CELL_INVALID_ARGUMENT, "the scheme of address '%s' is not known; \"unix:PATH\" is",
+        return cell_error_set(e, CELL_INVALID_ARGUMENT,
+                              "the scheme of address '%s' is not known; \"unix:PATH\" and \"https://HOST:PORT\" are",
                               cell_json_quote(text, quoted, sizeof(quoted)));
     if (!text[5])
         return cell_error_set(e, CELL_INVALID_ARGUMENT, "the address names no socket; write \"unix:PATH\"");
@@ -309,6 +330,7 @@ static int read_root(struct cell_config *c, const struct json_at *root, struct c
         r = cell_json_bool(root, "trust_any_owner", JSON_OPTIONAL, &c->trust_any_owner, e);
     if (r >= 0)
         r = cell_json_uint(root, "timeout_ms", JSON_OPTIONAL, 1, MAX_TIMEOUT_MS, &timeout_ms, e);
+    c->has_timeout = r > 0;
     if (r >= 0)
         r = cell_config_read_policy(c, root, e);
     if (r < 0)

@@ -4,14 +4,16 @@
  *
  *   { "run_dir": ".cell/run",                         where sockets are; relative to the file; optional
  *     "trust_any_owner": false,                       contact sockets of other users; optional
- *     "timeout_ms": 2000,                             for all questions of one compilation; optional
+ *     "timeout_ms": 2000,                             for all questions of one compilation; optional;
+ *                                                     5000 for one that asks a cell of another host
  *     "mode": "live",                                 how cells are asked: "live", "plan" or "locked"; optional
  *     "unreachable": "fail",                          without the cell: "fail", or "lock" = use its lock; optional
  *     "trust": "pinned",                              by what a cell is known: core/trust.h; optional
  *     "environment": "dev",                           the one of these that holds unless CELL_ENV names one; optional
  *     "environments": { "ci": { "mode": "locked", "unreachable": … } },    where they differ from the above; optional
  *     "cells": { "auth": { "command": ["auth", "--db", ".cell/auth.db"],   how `cell up` starts it; optional
- *                          "address": "unix:…",       where it listens; default RUN_DIR/NAME.sock
+ *                          "address": "unix:…",       where it listens, or "https://HOST:PORT"; default
+ *                                                     RUN_DIR/NAME.sock
  *                          "needs": ["postgres"],     started before it; optional
  *                          "trust": "strict",         of this cell; optional
  *                          "env": { "K": "V" } } } }
@@ -26,6 +28,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/error.h"
@@ -35,9 +38,12 @@
  * had one. STRICT: by a key that was made known before. LOCAL: by its socket, whose owner the kernel tells. */
 enum config_trust { CONFIG_TRUST_PINNED, CONFIG_TRUST_STRICT, CONFIG_TRUST_LOCAL };
 
+/* Whether a cell is reached over the network. */
+static inline bool cell_config_is_remote(const char *address) { return strncmp(address, "https://", 8) == 0; }
+
 struct config_cell {
     const char *name;
-    const char *address;        /* always set, absolute: "unix:/…" */
+    const char *address;        /* always set, absolute: "unix:/…", or "https://…" */
     const char *const *command; /* NULL-terminated; NULL = not started by us */
     const char *const *needs;   /* NULL-terminated */
     const char *const *env;     /* NULL-terminated "K=V" */
@@ -61,6 +67,7 @@ struct cell_config {
     const char *run_dir; /* absolute */
     bool trust_any_owner;
     uint32_t timeout_ms;
+    bool has_timeout; /* it was said */
     struct config_cell *cells;
     uint32_t ncells;
     struct config_policy policy;        /* as the file has it, without an environment */

@@ -14,7 +14,8 @@ struct cell_config *cell_config_new(void);
 /* `path`, if relative as seen from the absolute folder `dir`, without "//" and "/./". NULL when memory is short. */
 char *cell_config_join(struct cell_arena *a, const char *dir, const char *path);
 
-/* "unix:PATH" with an absolute path. CELL_INVALID_ARGUMENT for anything else, naming what is known. */
+/* "unix:PATH" with an absolute path, or "https://HOST:PORT". CELL_INVALID_ARGUMENT for anything else, naming what is
+ * known. */
 int cell_config_resolve(struct cell_arena *a, const char *dir, const char *text, const char **address,
                         struct cell_error *e);
 

@@ -88,7 +88,8 @@ static bool read_entry(char *line, struct trust_entry *x)
         x->folder = words[1];
         return words[1][0] == '/';
     }
-    if (n < 4 || !cell_is_identifier(words[1]) || strncmp(words[2], "unix:/", 6) != 0)
+    if (n < 4 || !cell_is_identifier(words[1]) ||
+        (strncmp(words[2], "unix:/", 6) != 0 && !cell_config_is_remote(words[2])))
         return false;
     x->name = words[1];
     x->address = words[2];

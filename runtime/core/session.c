@@ -14,6 +14,7 @@
 #define DOWN_DEADLINES 10u
 #define PROMPT_PART 20u                /* of the deadline: what an answer may take and not count */
 #define REPORT_MS 10000u               /* cell_session_claim in core/ask.h says why */
+#define REMOTE_MS 5000u                /* for a compilation that asks another host */
 #define CLOCK_NS (10 * CELL_NS_PER_MS) /* a transport may give up this much earlier */
 
 static char *copy(struct cell_session *s, const char *text) { return cell_arena_copy(&s->arena, text, strlen(text)); }
@@ -260,8 +261,19 @@ void cell_session_remember_hung(struct cell_session *s, struct known_cell *c, ui
         cell_store_set_down(&s->store, &c->socket);
 }
 
+/* Who has to make a connection to another host first needs longer, unless cell.json says how long it may take. */
+static void allow_for_distance(struct cell_session *s, const struct known_cell *c)
+{
+    if (!cell_config_is_remote(c->pub.address) || s->config->has_timeout || s->hurried ||
+        s->config->timeout_ms >= REMOTE_MS)
+        return;
+    s->budget_ns += (REMOTE_MS - s->config->timeout_ms) * CELL_NS_PER_MS;
+    s->config->timeout_ms = REMOTE_MS;
+}
+
 static int ask_cell(struct cell_session *s, struct known_cell *c, struct cell_error *e)
 {
+    allow_for_distance(s, c);
     uint64_t age_ms, lifetime_ms = down_lifetime_ms(s), granted_ns = s->budget_ns;
     int r = cell_trust_contact(s->config, c->pub.name, c->pub.address, e);
     if (r < 0)

@@ -91,7 +91,7 @@ static inline struct known_cell *session_known(struct session_cell *cell) { retu
 /* The part of an address that people look for. */
 static inline const char *session_place(const struct known_cell *c)
 {
-    const char *colon = strchr(c->pub.address, ':');
+    const char *colon = cell_config_is_remote(c->pub.address) ? NULL : strchr(c->pub.address, ':');
     return colon ? colon + 1 : c->pub.address;
 }
 

@@ -57,7 +57,8 @@ static int seek_pin(struct cell_session *s, struct known_cell *c, struct cell_er
 /* Of a socket the kernel tells who has made it. */
 static bool needs_none(const struct cell_session *s, const struct known_cell *c)
 {
-    return cell_config_trust(s->config, &s->policy, c->pub.name) == CONFIG_TRUST_LOCAL && !s->config->trust_any_owner;
+    return !cell_config_is_remote(c->pub.address) &&
+           cell_config_trust(s->config, &s->policy, c->pub.name) == CONFIG_TRUST_LOCAL && !s->config->trust_any_owner;
 }
 
 /* ---- what was verified before ---- */

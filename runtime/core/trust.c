@@ -54,10 +54,12 @@ int cell_trust_contact(const struct cell_config *c, const char *name, const char
 {
     const char *colon = strchr(address, ':'), *path = colon ? colon + 1 : address;
     struct cell_trusted t = {.n = 0};
+    bool remote = cell_config_is_remote(address);
     if (!c->path)
         return CELL_OK;
-    CELL_CLEANUP(cell_cleanup_free) char *socket = realpath(path, NULL);
-    if (!socket && (errno == ENOENT || errno == ENOTDIR))
+    path = remote ? address : path;
+    CELL_CLEANUP(cell_cleanup_free) char *socket = remote ? NULL : realpath(path, NULL);
+    if (!socket && !remote && (errno == ENOENT || errno == ENOTDIR))
         return CELL_OK;
     if (socket && is_own(c, socket))
         return CELL_OK;
@@ -69,9 +71,9 @@ int cell_trust_contact(const struct cell_config *c, const char *name, const char
     if (allowed)
         return CELL_OK;
     return cell_error_set(e, CELL_PERMISSION_DENIED,
-                          "%s: %s wants this socket asked, which is not in the project's folder; nobody was asked. If "
+                          "%s: %s wants this %s asked, which is not in the project's folder; nobody was asked. If "
                           "you trust the project, run 'cell -C %s trust %s'",
-                          path, c->path, c->dir, name);
+                          path, c->path, remote ? "host" : "socket", c->dir, name);
 }
 
 /* ---- whom to believe ---- */

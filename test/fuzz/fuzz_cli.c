@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-// LINK: utils/cell/call_value.c utils/cell/call_json.c utils/cell/call_print.c utils/cell/output.c
+// LINK: utils/cell/call_print.c utils/cell/output.c
 // LINK: utils/cell/inspect_read.c utils/cell/elf_file.c utils/cell/health.c
 /*
  * What the command line reads from outside: values of arguments (what is taken must print as JSON that reads back as
@@ -38,11 +38,11 @@ static const char document[] =
     "{\"name\":\"o\",\"type\":\"list<bytes>\",\"dir\":\"in\"}]}],"
     "\"streams\":[],\"capabilities\":[],\"functions\":[],\"verbs\":[]}";
 
-static struct cell_buffer print(const struct value_env *env, const struct cell_field *f, const void *value)
+static struct cell_buffer print(const struct cell_field *f, const void *value)
 {
     struct cli_json j = {0};
 
-    value_print(env, &j, NULL, f->type, f->count, value);
+    value_print(&j, NULL, f->type, f->count, value);
     EXPECT(cell_buffer_ok(&j.b) && j.b.len > 0 && strlen(j.b.data) == j.b.len);
     return j.b;
 }
@@ -52,7 +52,7 @@ static void values(unsigned which, const uint8_t *data, size_t size)
     static struct cell_schema *schema;
     static const struct cell_method *method;
     struct cell_arena arena = {.limit = 64u << 20};
-    const struct value_env env = {&arena, schema};
+    const struct value_env env = {.arena = &arena};
     struct cell_error e = {0};
     _Alignas(16) char value[64] = {0}, again[64] = {0};
 
@@ -64,15 +64,15 @@ static void values(unsigned which, const uint8_t *data, size_t size)
     }
     const struct cell_field *f = &method->in[which / 2 % method->nin];
     const char *text = (const char *)data;
-    int r = which % 2 ? value_json(&env, f->type, f->count, text, size, value, &e)
-                      : value_text(&env, f->type, f->count, text, size, value, &e);
+    int r = which % 2 ? cell_value_json(&env, f->type, f->count, text, size, value, &e)
+                      : cell_value_text(&env, f->type, f->count, text, size, value, &e);
     if (r < 0) {
         EXPECT(e.status == r && e.text[0]);
     } else {
-        struct cell_buffer first = print(&env, f, value);
+        struct cell_buffer first = print(f, value);
 
-        EXPECT(value_json(&env, f->type, f->count, first.data, first.len, again, &e) == CELL_OK);
-        struct cell_buffer second = print(&env, f, again);
+        EXPECT(cell_value_json(&env, f->type, f->count, first.data, first.len, again, &e) == CELL_OK);
+        struct cell_buffer second = print(f, again);
         EXPECT(first.len == second.len && memcmp(first.data, second.data, first.len) == 0);
         cell_buffer_free(&first);
         cell_buffer_free(&second);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-// LINK: utils/cell/call_value.c utils/cell/call_json.c utils/cell/call_print.c utils/cell/output.c utils/cell/health.c
+// LINK: utils/cell/call_print.c utils/cell/output.c utils/cell/health.c
 /* Values of `cell call`: from the command line and from JSON into memory, and back. */
 #include "../../utils/cell/call_value.h"
 #include "../../utils/cell/link_health.h"
@@ -76,25 +76,24 @@ static const struct cell_field *field(const struct fixture *f, const char *name)
 
 static int read_value(struct fixture *f, const char *name, const char *text, bool json)
 {
-    const struct value_env env = {&f->arena, f->schema};
+    const struct value_env env = {.arena = &f->arena};
     const struct cell_field *p = field(f, name);
 
     memset(f->out, 0, sizeof(f->out));
     f->e = (struct cell_error){0};
-    return json ? value_json(&env, p->type, p->count, text, strlen(text), f->out, &f->e)
-                : value_text(&env, p->type, p->count, text, strlen(text), f->out, &f->e);
+    return json ? cell_value_json(&env, p->type, p->count, text, strlen(text), f->out, &f->e)
+                : cell_value_text(&env, p->type, p->count, text, strlen(text), f->out, &f->e);
 }
 
 /* The value as JSON, after it was read from `text`; the error's text when it cannot be read. */
 static const char *through(struct fixture *f, const char *name, const char *text, bool json)
 {
-    const struct value_env env = {&f->arena, f->schema};
     const struct cell_field *p = field(f, name);
     struct cli_json j = {0};
 
     if (read_value(f, name, text, json) < 0)
         return f->e.text;
-    value_print(&env, &j, NULL, p->type, p->count, f->out);
+    value_print(&j, NULL, p->type, p->count, f->out);
     const char *copy = cell_arena_copy(&f->arena, j.b.data, j.b.len);
     cell_buffer_free(&j.b);
     return copy;
@@ -374,13 +373,13 @@ TEST(integers_in_json_keep_all_digits)
 TEST(a_nul_ends_no_value_early)
 {
     struct fixture f = open_fixture();
-    const struct value_env env = {&f.arena, f.schema};
+    const struct value_env env = {.arena = &f.arena};
 
-    CHECK(value_text(&env, field(&f, "i32")->type, 0, "1\0", 2, f.out, &f.e) == CELL_INVALID_ARGUMENT);
-    CHECK(value_text(&env, field(&f, "f64")->type, 0, "1\0", 2, f.out, &f.e) == CELL_INVALID_ARGUMENT);
-    CHECK(value_json(&env, field(&f, "i32")->type, 0, "1\0", 2, f.out, &f.e) == CELL_INVALID_ARGUMENT);
-    CHECK(value_json(&env, field(&f, "ids")->type, 0, "[1\0]", 4, f.out, &f.e) == CELL_INVALID_ARGUMENT);
-    CHECK(value_text(&env, field(&f, "text")->type, 0, "a\0b", 3, f.out, &f.e) == CELL_OK);
+    CHECK(cell_value_text(&env, field(&f, "i32")->type, 0, "1\0", 2, f.out, &f.e) == CELL_INVALID_ARGUMENT);
+    CHECK(cell_value_text(&env, field(&f, "f64")->type, 0, "1\0", 2, f.out, &f.e) == CELL_INVALID_ARGUMENT);
+    CHECK(cell_value_json(&env, field(&f, "i32")->type, 0, "1\0", 2, f.out, &f.e) == CELL_INVALID_ARGUMENT);
+    CHECK(cell_value_json(&env, field(&f, "ids")->type, 0, "[1\0]", 4, f.out, &f.e) == CELL_INVALID_ARGUMENT);
+    CHECK(cell_value_text(&env, field(&f, "text")->type, 0, "a\0b", 3, f.out, &f.e) == CELL_OK);
     close_fixture(&f);
 }
 

@@ -184,17 +184,19 @@ TEST(a_command_names_a_program)
 TEST(addresses_of_unknown_schemes_are_refused)
 {
     refused("{ \"cells\": { \"a\": { \"address\": \"tcp:1.2.3.4:5\" } } }",
-            PATH ":1: cells.a.address: the scheme of address 'tcp:1.2.3.4:5' is not known; \"unix:PATH\" is");
+            PATH ":1: cells.a.address: the scheme of address 'tcp:1.2.3.4:5' is not known; \"unix:PATH\" and "
+                 "\"https://HOST:PORT\" are");
     refused("{ \"cells\": { \"a\": { \"address\": \"unix:\" } } }",
             PATH ":1: cells.a.address: the address names no socket; write \"unix:PATH\"");
-    refused("{ \"cells\": { \"a\": { \"address\": \"/run/a:b.sock\" } } }",
-            PATH ":1: cells.a.address: '/run/a:b.sock' is not an address; write \"unix:PATH\"");
+    refused("{ \"cells\": { \"a\": { \"address\": \"/run/a:b.sock\" } } }", PATH
+            ":1: cells.a.address: '/run/a:b.sock' is not an address; write \"unix:PATH\" or \"https://HOST:PORT\"");
     refused("{ \"cells\": { \"a\": { \"address\": \"\" } } }",
-            PATH ":1: cells.a.address: '' is not an address; write \"unix:PATH\"");
+            PATH ":1: cells.a.address: '' is not an address; write \"unix:PATH\" or \"https://HOST:PORT\"");
     refused("{ \"cells\": { \"a\": { \"address\": \":x\" } } }",
-            PATH ":1: cells.a.address: ':x' is not an address; write \"unix:PATH\"");
+            PATH ":1: cells.a.address: ':x' is not an address; write \"unix:PATH\" or \"https://HOST:PORT\"");
     refused("{ \"cells\": { \"a\": { \"address\": \"UNIX:/x\" } } }",
-            PATH ":1: cells.a.address: the scheme of address 'UNIX:/x' is not known; \"unix:PATH\" is");
+            PATH ":1: cells.a.address: the scheme of address 'UNIX:/x' is not known; \"unix:PATH\" and "
+                 "\"https://HOST:PORT\" are");
     done();
 }
 

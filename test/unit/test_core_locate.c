@@ -306,7 +306,9 @@ TEST(what_cannot_be_located_is_said)
     CHECK(locate("") == CELL_INVALID_ARGUMENT);
     setenv("CELL_ADDRESS_AUTH", "tcp:x", 1);
     CHECK(locate("auth") == CELL_INVALID_ARGUMENT);
-    CHECK_STR(error.text, "CELL_ADDRESS_AUTH: the scheme of address 'tcp:x' is not known; \"unix:PATH\" is");
+    CHECK_STR(
+        error.text,
+        "CELL_ADDRESS_AUTH: the scheme of address 'tcp:x' is not known; \"unix:PATH\" and \"https://HOST:PORT\" are");
     unsetenv("CELL_ADDRESS_AUTH");
     setenv("CELL_CONFIG", temp_path("a/cell.json"), 1);
     CHECK(locate("auth") == CELL_NOT_FOUND);

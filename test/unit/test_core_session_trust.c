@@ -442,6 +442,7 @@ TEST(lines_of_known_cells_are_exactly_so)
     CHECK(parse("# x\n\nkey\tauth\tunix:/a b.sock\ted25519:" HEX64 "\t7\t" HEX64 "\n") == CELL_OK);
     CHECK(parse("key\tauth\tunix:/a.sock\ted25519:" HEX64 "\t7\t") == CELL_OK);
     CHECK(parse("contact\tauth\tunix:/a.sock\t/p") == CELL_OK);
+    CHECK(parse("contact\tauth\thttps://x:443\t/p") == CELL_OK);
     CHECK(parse("folder\t/") == CELL_OK);
     static const char *const wrong[] = {"key",
                                         "folder",
@@ -449,7 +450,7 @@ TEST(lines_of_known_cells_are_exactly_so)
                                         "folder\t/p\t/q",
                                         "contact\tauth\tunix:/a.sock\tp",
                                         "contact\ta b\tunix:/a.sock\t/p",
-                                        "contact\tauth\thttps://x\t/p",
+                                        "contact\tauth\thttp://x\t/p",
                                         "key\tauth\tunix:/a.sock\ted25519:00\t7\t" HEX64,
                                         "key\tauth\tunix:/a.sock\ted25519:" HEX64 "\t-7\t" HEX64,
                                         "key\tauth\tunix:/a.sock\ted25519:" HEX64 "\t\t" HEX64,

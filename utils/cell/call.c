@@ -172,7 +172,6 @@ static int refused(struct call *c, const struct cell_link_reply *reply)
 
 static int succeeded(struct call *c, const struct cell_link_reply *reply)
 {
-    const struct value_env env = {&c->arena, c->schema};
     const struct cell_method *d = c->descriptor;
     const struct cell_layout layout = {
         .fields = d->out, .n = d->nout, .size = d->nout * (uint32_t)sizeof(struct cell_ref)};
@@ -192,7 +191,7 @@ static int succeeded(struct call *c, const struct cell_link_reply *reply)
         out_begin(&j, "out", '{');
     for (uint32_t i = 0; i < d->nout; i++) {
         if (outs[i].ptr && outs[i].len >= (d->out[i].count ? d->out[i].count : 1))
-            value_print(&env, &j, d->out[i].name, d->out[i].type, d->out[i].count, outs[i].ptr);
+            value_print(&j, d->out[i].name, d->out[i].type, d->out[i].count, outs[i].ptr);
         else
             out_null(&j, d->out[i].name);
     }
@@ -247,6 +246,20 @@ static int send_stream(struct call *c, struct cell_link *l, const struct cell_bu
     return replied ? answered(c, &reply) : r;
 }
 
+static int send_https(struct call *c, const struct cell_buffer *meta, uint64_t timeout_ms)
+{
+    struct cell_buffer got_meta = {0}, got_message = {0};
+    struct cell_link_reply reply;
+    struct cell_error e = {0};
+    int r = call_https(c, meta, timeout_ms, &got_meta, &got_message, &reply, &e);
+
+    cli_progress(c->cli, "%s", "");
+    r = r < 0 ? call_failed(c, r, e.text, NULL) : answered(c, &reply);
+    cell_buffer_free(&got_meta);
+    cell_buffer_free(&got_message);
+    return r;
+}
+
 static int send_call(struct call *c, const struct cell_buffer *meta, const struct cell_buffer *message,
                      uint64_t timeout_ms)
 {
@@ -256,6 +269,8 @@ static int send_call(struct call *c, const struct cell_buffer *meta, const struc
     struct cell_link_reply reply;
 
     cli_progress(c->cli, "calling %s …", c->descriptor->name);
+    if (cell_config_is_remote(c->address))
+        return send_https(c, meta, timeout_ms);
     int r =
         cell_link_open(c->address, c->cell, CELL_CHANNEL_APP, c->schema->fingerprint, c->any_owner, deadline, &l, &e);
     if (r >= 0 && c->descriptor->stream) {

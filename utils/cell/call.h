@@ -25,6 +25,9 @@ struct call {
  * enum cli_exit, reported; or with *reply set, the call's reply. */
 int call_stream(struct call *c, struct cell_link *l, const struct cell_buffer *meta, const struct cell_buffer *message,
                 uint64_t timeout_ms, struct cell_link_reply *reply, bool *replied);
+/* call_https.c: a call to a cell of another host; *reply lies in *meta and *message. Errors of cell_http_request. */
+int call_https(struct call *c, const struct cell_buffer *request_meta, uint64_t timeout_ms, struct cell_buffer *meta,
+               struct cell_buffer *message, struct cell_link_reply *reply, struct cell_error *e);
 /* The call failed, here (`reply` NULL) or in the cell. Reported; returns an enum cli_exit. */
 int call_failed(struct call *c, int status, const char *message, const struct cell_link_reply *reply);
 

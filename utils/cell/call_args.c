@@ -172,7 +172,7 @@ static int report(struct call *c, uint32_t i, int status, const struct cell_erro
 
 static int set_argument(struct call *c, uint32_t i, const char *text, bool json)
 {
-    const struct value_env env = {&c->arena, c->schema};
+    const struct value_env env = {.arena = &c->arena};
     const struct cell_field *f = &c->descriptor->in[i];
     struct cell_error e = {0};
     size_t len = strlen(text);
@@ -190,11 +190,11 @@ static int set_argument(struct call *c, uint32_t i, const char *text, bool json)
     }
     int r = resolve(c, f, json, &text, &len, &from_file, &e);
     if (r >= 0 && json)
-        r = value_json(&env, f->type, f->count, text, len, out, &e);
+        r = cell_value_json(&env, f->type, f->count, text, len, out, &e);
     else if (r >= 0 && from_file && holds_bytes(f))
         r = raw_bytes(f, text, len, out, &e);
     else if (r >= 0)
-        r = value_text(&env, f->type, f->count, text, len, out, &e);
+        r = cell_value_text(&env, f->type, f->count, text, len, out, &e);
     if (r < 0)
         return report(c, i, r, &e);
     c->given[i] = true;

@@ -19,11 +19,10 @@ static uint64_t step_deadline(uint64_t timeout_ms)
 
 static int print_record(struct call *c, const struct cell_type *type, const void *record)
 {
-    const struct value_env env = {&c->arena, c->schema};
     struct cli_json j = {.text = !c->cli->json};
 
     out_begin(&j, NULL, j.text ? '[' : '{');
-    value_print(&env, &j, j.text ? NULL : "record", type, 0, record);
+    value_print(&j, j.text ? NULL : "record", type, 0, record);
     out_end(&j, j.text ? ']' : '}');
     return out_print(c->cli, &j);
 }
@@ -68,15 +67,15 @@ static int print_records(struct call *c, struct cell_link *l, const struct cell_
 static bool is_blank(const char *line) { return line[strspn(line, " \t\r\n")] == '\0'; }
 
 /* CELL_OK: sent; 1: the cell has answered already; negative: reported, and *r is what to return. */
-static int send_line(struct call *c, struct cell_link *l, const struct cell_records *f, struct cell_arena *arena,
-                     const char *line, size_t len, uint64_t timeout_ms, struct cell_error *e)
+static int send_line(struct cell_link *l, const struct cell_records *f, struct cell_arena *arena, const char *line,
+                     size_t len, uint64_t timeout_ms, struct cell_error *e)
 {
-    const struct value_env env = {arena, c->schema};
+    const struct value_env env = {.arena = arena};
     struct cell_buffer message = {0};
 
     cell_arena_reset(arena);
     void *record = cell_arena_alloc(arena, f->type->size);
-    int r = record ? value_json(&env, f->type, 0, line, len, record, e)
+    int r = record ? cell_value_json(&env, f->type, 0, line, len, record, e)
                    : cell_error_set(e, CELL_NO_MEMORY, "out of memory");
     if (r >= 0)
         r = cell_records_encode(f, record, 1, cell_link_limit(l), &message, e);
@@ -98,7 +97,7 @@ static int send_lines(struct call *c, struct cell_link *l, const struct cell_rec
     while (r == CELL_OK && (len = getline(&line, &size, stdin)) >= 0) {
         number++;
         if (!is_blank(line))
-            r = send_line(c, l, f, &arena, line, (size_t)len, timeout_ms, &e);
+            r = send_line(l, f, &arena, line, (size_t)len, timeout_ms, &e);
     }
     free(line);
     cell_arena_free(&arena);

@@ -27,6 +27,11 @@ const struct cli_command cli_commands[] = {
      "  --mirror            the last schema that a build has seen, without asking the cell\n"
      "\n"
      "With --json, the schema document in canonical form: its SHA-256 is the fingerprint.\n"},
+    {"openapi", cmd_openapi, "CELL [--mirror]", "Describe what a cell serves over HTTPS, as OpenAPI 3.0",
+     "  --mirror            of the last schema that a build has seen, without asking the cell\n"
+     "\n"
+     "One JSON document on standard output, made from the schema; a cell that listens for other hosts serves the same\n"
+     "as /openapi.json.\n"},
     {"inspect", cmd_inspect, "BINARY [--uses]",
      "Print the schema that a program carries, and what it uses of other cells",
      "  --uses              only what it uses: fields, methods and values, with the source lines\n"
@@ -54,7 +59,7 @@ const struct cli_command cli_commands[] = {
      "Call one method of a running cell",
      "  -H, --meta K=V      request metadata; may be repeated\n"
      "  --timeout MS        deadline of the call in milliseconds (5000); 0 = none\n"
-     "  --address ADDRESS   where the cell listens, \"unix:/path\"; default: where cell.json says\n"
+     "  --address ADDRESS   where the cell listens, \"unix:/path\" or \"https://HOST:PORT\"; default: where cell.json says\n"
      "\n"
      "Values: numbers, true/false, enumerators by name; text as it is; bytes as hex:…, base64:… or text; lists,\n"
      "arrays, structs and optionals as JSON.\n"

@@ -45,31 +45,39 @@ static int from_cell(struct cli *cli, const char *name, char **json, size_t *len
                      name, e.text);
 }
 
-int cmd_schema(struct cli *cli, int argc, char **argv)
+int cli_schema(struct cli *cli, int argc, char **argv, struct cell_schema **schema)
 {
     bool mirror = false;
     const struct cli_option options[] = {{.name = "mirror", .flag = &mirror}};
-    struct cell_schema *schema = NULL;
     struct cell_error e = {0};
     struct cli_args args;
     char *json = NULL;
     size_t len = 0;
+    const char *command = argv[0];
     int r = cli_parse(cli, argc, argv, options, 1, &args);
 
     if (r != 0)
         return r;
     if (args.n != 1 || !cell_is_identifier(args.items[0]))
-        return cli_error(cli, CLI_USAGE, "run `cell list`", "schema takes the name of one cell");
+        return cli_error(cli, CLI_USAGE, "run `cell list`", "%s takes the name of one cell", command);
     if (!cli_config(cli, false))
         return CLI_FAILED;
     r = mirror ? from_mirror(cli, args.items[0], &json, &len) : from_cell(cli, args.items[0], &json, &len);
     if (r != CLI_OK)
         return r;
-    if (cell_schema_parse(json, len, &schema, &e) < 0)
+    if (cell_schema_parse(json, len, schema, &e) < 0)
         r = cli_error(cli, CLI_FAILED, NULL, "the schema of %s is invalid: %s", args.items[0], e.text);
-    else
+    free(json);
+    return r;
+}
+
+int cmd_schema(struct cli *cli, int argc, char **argv)
+{
+    struct cell_schema *schema = NULL;
+    int r = cli_schema(cli, argc, argv, &schema);
+
+    if (r == CLI_OK && schema)
         r = schema_show(cli, schema);
     cell_schema_free(schema);
-    free(json);
     return r;
 }

@@ -15,4 +15,8 @@ void schema_call_signature(struct cell_buffer *out, const struct cell_schema *s,
 /* Prints the whole schema: as text, or as the canonical document with --json. Frees nothing. enum cli_exit. */
 int schema_show(struct cli *cli, const struct cell_schema *s);
 
+/* Reads the operands of a command that is about one cell's schema, "CELL [--mirror]", and gets that. As cli_parse, or
+ * an enum cli_exit, reported; *schema is set with CLI_OK, and the caller's. */
+int cli_schema(struct cli *cli, int argc, char **argv, struct cell_schema **schema);
+
 #endif

@@ -42,10 +42,13 @@ int trust_judge(struct cli *cli, const char *name, void *link, const struct cell
     if (r < 0)
         return r;
     enum config_trust trust = cell_config_trust(cli->config, &policy, name);
-    if (pin && trust == CONFIG_TRUST_LOCAL && !cli->config->trust_any_owner)
+    if (pin && trust == CONFIG_TRUST_LOCAL && !(address && cell_config_is_remote(address)) &&
+        !cli->config->trust_any_owner)
         return CELL_OK;
     const struct cell_claim claim = {.cell = name,
-                                     .place = address ? strchr(address, ':') + 1 : name,
+                                     .place = !address                         ? name
+                                              : cell_config_is_remote(address) ? address
+                                                                               : strchr(address, ':') + 1,
                                      .signature = text,
                                      .signature_len = cell_exchange_unix.signature(link, text, sizeof(text)),
                                      .document = schema,

@@ -8,34 +8,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "call_value.h"
-#include "wire/message.h"
+#include "base/util.h"
+#include "core/value_impl.h"
+#include "wire/limits.h"
 
-struct reader {
-    const struct value_env *env;
-    const char *start, *at, *end;
-    unsigned depth;
-    struct cell_error *e;
-};
-
-static int bad(struct reader *r, const char *what)
+int cell_value_bad(struct value_reader *r, const char *what)
 {
     return cell_error_set(r->e, CELL_INVALID_ARGUMENT, "%s at byte %zu of the JSON value", what,
                           (size_t)(r->at - r->start) + 1);
 }
 
-static int no_memory(struct reader *r) { return cell_error_set(r->e, CELL_NO_MEMORY, "out of memory"); }
+static int no_memory(struct value_reader *r) { return cell_error_set(r->e, CELL_NO_MEMORY, "out of memory"); }
 
-static char peek(struct reader *r)
+char cell_value_peek(struct value_reader *r)
 {
     while (r->at < r->end && strchr(" \t\r\n", *r->at) && *r->at)
         r->at++;
     return r->at < r->end ? *r->at : '\0';
 }
 
-static bool take(struct reader *r, char c)
+bool cell_value_take(struct value_reader *r, char c)
 {
-    if (peek(r) != c)
+    if (cell_value_peek(r) != c)
         return false;
     r->at++;
     return true;
@@ -64,7 +58,7 @@ static void put_utf8(struct cell_buffer *b, uint32_t c)
     cell_buffer_append(b, out, n);
 }
 
-static bool hex4(struct reader *r, uint32_t *value)
+static bool hex4(struct value_reader *r, uint32_t *value)
 {
     *value = 0;
     if (r->end - r->at < 4)
@@ -82,7 +76,7 @@ static bool hex4(struct reader *r, uint32_t *value)
     return true;
 }
 
-static bool escape(struct reader *r, struct cell_buffer *b)
+static bool escape(struct value_reader *r, struct cell_buffer *b)
 {
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
     uint32_t c, low;
@@ -110,10 +104,10 @@ static bool escape(struct reader *r, struct cell_buffer *b)
 }
 
 /* A string into the arena. */
-static int string(struct reader *r, const char **text, size_t *len)
+int cell_value_string(struct value_reader *r, const char **text, size_t *len)
 {
     struct cell_buffer b = {0};
-    bool good = take(r, '"');
+    bool good = cell_value_take(r, '"');
 
     while (good && r->at < r->end && *r->at != '"') {
         unsigned char c = (unsigned char)*r->at++;
@@ -127,7 +121,7 @@ static int string(struct reader *r, const char **text, size_t *len)
     }
     if (!good || r->at >= r->end) {
         cell_buffer_free(&b);
-        return bad(r, "a string is expected or damaged");
+        return cell_value_bad(r, "a string is expected or damaged");
     }
     r->at++;
     *text = cell_arena_copy(r->env->arena, b.data ? b.data : "", b.len);
@@ -137,29 +131,27 @@ static int string(struct reader *r, const char **text, size_t *len)
     return ok ? CELL_OK : no_memory(r);
 }
 
-static int value(struct reader *r, const struct cell_type *type, uint32_t count, void *out);
-
 /* Numbers, booleans and names as one token: a string's content, or what stands there bare. */
-static int token(struct reader *r, const char **text, size_t *len)
+static int token(struct value_reader *r, const char **text, size_t *len)
 {
-    if (peek(r) == '"')
-        return string(r, text, len);
+    if (cell_value_peek(r) == '"')
+        return cell_value_string(r, text, len);
     *text = r->at;
     while (r->at < r->end && *r->at && !strchr(" \t\r\n,]}:[{\"", *r->at))
         r->at++;
     *len = (size_t)(r->at - *text);
-    return *len ? CELL_OK : bad(r, "a value is missing");
+    return *len ? CELL_OK : cell_value_bad(r, "a value is missing");
 }
 
-static int fixed_bytes(struct reader *r, uint32_t count, void *out)
+static int fixed_bytes(struct value_reader *r, uint32_t count, void *out)
 {
     const char *text;
     const uint8_t *bytes;
     size_t len, n;
-    int s = string(r, &text, &len);
+    int s = cell_value_string(r, &text, &len);
 
     if (s >= 0)
-        s = value_bytes(r->env, text, len, &bytes, &n, r->e);
+        s = cell_value_bytes(r->env, text, len, &bytes, &n, r->e);
     if (s < 0)
         return s;
     if (n != count)
@@ -168,20 +160,20 @@ static int fixed_bytes(struct reader *r, uint32_t count, void *out)
     return CELL_OK;
 }
 
-static int array(struct reader *r, const struct cell_type *type, uint32_t count, void *out)
+static int array(struct value_reader *r, const struct cell_type *type, uint32_t count, void *out)
 {
     uint32_t n = 0;
 
-    if (type->kind == CELL_KIND_U8 && peek(r) == '"')
+    if (type->kind == CELL_KIND_U8 && cell_value_peek(r) == '"')
         return fixed_bytes(r, count, out);
-    if (!take(r, '['))
-        return bad(r, "an array [ … ] is expected");
-    while (peek(r) != ']') {
-        if (n > 0 && !take(r, ','))
-            return bad(r, "',' or ']' is expected");
+    if (!cell_value_take(r, '['))
+        return cell_value_bad(r, "an array [ … ] is expected");
+    while (cell_value_peek(r) != ']') {
+        if (n > 0 && !cell_value_take(r, ','))
+            return cell_value_bad(r, "',' or ']' is expected");
         if (n == count)
             return cell_error_set(r->e, CELL_INVALID_ARGUMENT, "the array has more than %" PRIu32 " elements", count);
-        int s = value(r, type, 0, (char *)out + (size_t)n * type->size);
+        int s = cell_value_read(r, type, 0, (char *)out + (size_t)n * type->size);
         if (s < 0) {
             cell_error_wrap(r->e, "[%" PRIu32 "]", n);
             return s;
@@ -196,16 +188,20 @@ static int array(struct reader *r, const struct cell_type *type, uint32_t count,
 }
 
 /* Elements are 8-aligned in any buffer of malloc, so that they can be read into it and copied to the arena. */
-static int list(struct reader *r, const struct cell_type *type, void *out)
+static int list(struct value_reader *r, const struct cell_type *type, void *out)
 {
     const struct cell_type *elem = type->elem;
     struct cell_buffer b = {0};
     cell_bytes made = {NULL, 0};
-    int s = take(r, '[') ? CELL_OK : bad(r, "a list [ … ] is expected");
+    int s = cell_value_take(r, '[') ? CELL_OK : cell_value_bad(r, "a list [ … ] is expected");
 
-    while (s >= 0 && peek(r) != ']') {
-        if (made.len > 0 && !take(r, ',')) {
-            s = bad(r, "',' or ']' is expected");
+    while (s >= 0 && cell_value_peek(r) != ']') {
+        if (made.len > 0 && !cell_value_take(r, ',')) {
+            s = cell_value_bad(r, "',' or ']' is expected");
+            break;
+        }
+        if (b.len + elem->size > CELL_MAX_DECODED) {
+            s = cell_error_set(r->e, CELL_TOO_LARGE, "the list needs more than %u bytes", CELL_MAX_DECODED);
             break;
         }
         void *at = cell_buffer_reserve(&b, elem->size);
@@ -214,7 +210,7 @@ static int list(struct reader *r, const struct cell_type *type, void *out)
             break;
         }
         memset(at, 0, elem->size);
-        s = value(r, elem, 0, at);
+        s = cell_value_read(r, elem, 0, at);
         if (s < 0)
             cell_error_wrap(r->e, "[%" PRIu64 "]", made.len);
         b.len += elem->size;
@@ -231,7 +227,7 @@ static int list(struct reader *r, const struct cell_type *type, void *out)
     return s;
 }
 
-static int unknown_field(struct reader *r, const struct cell_type *type, const char *name)
+static int unknown_field(struct value_reader *r, const struct cell_type *type, const char *name)
 {
     const char **names = cell_arena_array(r->env->arena, type->nfields + 1, sizeof(*names));
 
@@ -242,73 +238,73 @@ static int unknown_field(struct reader *r, const struct cell_type *type, const c
                           near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
-static int member(struct reader *r, const struct cell_type *type, bool *seen, void *out)
+static int member(struct value_reader *r, const struct cell_type *type, bool *seen, void *out)
 {
     const char *name;
     size_t len;
     uint32_t i = 0;
-    int s = string(r, &name, &len);
+    int s = cell_value_string(r, &name, &len);
 
     if (s < 0)
         return s;
-    if (!take(r, ':'))
-        return bad(r, "':' is expected");
+    if (!cell_value_take(r, ':'))
+        return cell_value_bad(r, "':' is expected");
     while (i < type->nfields && strcmp(type->fields[i].name, name) != 0)
         i++;
     if (i == type->nfields)
-        return unknown_field(r, type, name);
+        return r->env->skips_unknown ? cell_value_skip(r) : unknown_field(r, type, name);
     if (seen[i])
         return cell_error_set(r->e, CELL_INVALID_ARGUMENT, "field '%s' is given twice", name);
     seen[i] = true;
-    s = value(r, type->fields[i].type, type->fields[i].count, (char *)out + type->fields[i].offset);
+    s = cell_value_read(r, type->fields[i].type, type->fields[i].count, (char *)out + type->fields[i].offset);
     if (s < 0)
         cell_error_wrap(r->e, "%s", name);
     return s;
 }
 
-static int object(struct reader *r, const struct cell_type *type, void *out)
+static int object(struct value_reader *r, const struct cell_type *type, void *out)
 {
     bool *seen = cell_arena_array(r->env->arena, type->nfields + 1, sizeof(*seen)), first = true;
 
     if (!seen)
         return no_memory(r);
-    if (!take(r, '{'))
-        return bad(r, "an object { … } is expected");
-    while (peek(r) != '}') {
-        if (!first && !take(r, ','))
-            return bad(r, "',' or '}' is expected");
+    if (!cell_value_take(r, '{'))
+        return cell_value_bad(r, "an object { … } is expected");
+    while (cell_value_peek(r) != '}') {
+        if (!first && !cell_value_take(r, ','))
+            return cell_value_bad(r, "',' or '}' is expected");
         int s = member(r, type, seen, out);
         if (s < 0)
             return s;
         first = false;
     }
     r->at++;
-    for (uint32_t i = 0; i < type->nfields; i++)
+    for (uint32_t i = 0; i < type->nfields && !r->env->allows_missing; i++)
         if (!seen[i] && type->fields[i].type->kind != CELL_KIND_OPT)
             return cell_error_set(r->e, CELL_INVALID_ARGUMENT, "field '%s' of struct %s is missing",
                                   type->fields[i].name, type->name);
     return CELL_OK;
 }
 
-static int optional(struct reader *r, const struct cell_type *type, void *out)
+static int optional(struct value_reader *r, const struct cell_type *type, void *out)
 {
-    if (peek(r) == 'n' && r->end - r->at >= 4 && memcmp(r->at, "null", 4) == 0) {
+    if (cell_value_peek(r) == 'n' && r->end - r->at >= 4 && memcmp(r->at, "null", 4) == 0) {
         r->at += 4;
         memset(out, 0, type->size);
         return CELL_OK;
     }
     memcpy(out, &(uint8_t){1}, 1);
-    return value(r, type->elem, 0, (char *)out + value_opt_offset(type));
+    return cell_value_read(r, type->elem, 0, (char *)out + cell_value_opt_offset(type));
 }
 
-static int value(struct reader *r, const struct cell_type *type, uint32_t count, void *out)
+int cell_value_read(struct value_reader *r, const struct cell_type *type, uint32_t count, void *out)
 {
     const char *text;
     size_t len;
     int s;
 
     if (r->depth == CELL_MAX_DEPTH)
-        return bad(r, "the value is nested too deep");
+        return cell_value_bad(r, "the value is nested too deep");
     r->depth++;
     if (count > 0) {
         s = array(r, type, count, out);
@@ -319,25 +315,79 @@ static int value(struct reader *r, const struct cell_type *type, uint32_t count,
     } else if (type->kind == CELL_KIND_OPT) {
         s = optional(r, type, out);
     } else if (type->kind == CELL_KIND_STR || type->kind == CELL_KIND_BYTES) {
-        s = string(r, &text, &len);
+        s = cell_value_string(r, &text, &len);
         if (s >= 0)
-            s = value_text(r->env, type, 0, text, len, out, r->e);
+            s = cell_value_text(r->env, type, 0, text, len, out, r->e);
     } else {
         s = token(r, &text, &len);
         if (s >= 0)
-            s = value_scalar(r->env, type, text, len, out, r->e);
+            s = cell_value_scalar(r->env, type, text, len, out, r->e);
     }
     r->depth--;
     return s;
 }
 
-int value_json(const struct value_env *env, const struct cell_type *type, uint32_t count, const char *text, size_t len,
-               void *out, struct cell_error *e)
+/* Whatever it is; strings are only looked through. */
+int cell_value_skip(struct value_reader *r)
 {
-    struct reader r = {.env = env, .start = text, .at = text, .end = text + len, .e = e};
-    int s = value(&r, type, count, out);
+    const char *text;
+    size_t len;
+    char open = cell_value_peek(r), close = open == '{' ? '}' : ']';
 
-    if (s >= 0 && (peek(&r), r.at != r.end))
-        s = bad(&r, "something follows the value");
+    if (open != '{' && open != '[')
+        return token(r, &text, &len);
+    if (r->depth == CELL_MAX_DEPTH)
+        return cell_value_bad(r, "the value is nested too deep");
+    r->depth++;
+    r->at++;
+    for (bool first = true; cell_value_peek(r) != close; first = false) {
+        int s = first || cell_value_take(r, ',') ? CELL_OK : cell_value_bad(r, "',' or an end is expected");
+
+        if (s >= 0 && open == '{') {
+            s = cell_value_string(r, &text, &len);
+            if (s >= 0 && !cell_value_take(r, ':'))
+                s = cell_value_bad(r, "':' is expected");
+        }
+        if (s >= 0)
+            s = cell_value_skip(r);
+        if (s < 0)
+            return s;
+    }
+    r->at++;
+    r->depth--;
+    return CELL_OK;
+}
+
+int cell_value_members(struct value_reader *r, int (*each)(struct value_reader *r, const char *name, void *arg),
+                       void *arg)
+{
+    const char *name;
+    size_t len;
+
+    if (!cell_value_take(r, '{'))
+        return cell_value_bad(r, "an object { … } is expected");
+    for (bool first = true; cell_value_peek(r) != '}'; first = false) {
+        int s = first || cell_value_take(r, ',') ? cell_value_string(r, &name, &len)
+                                                 : cell_value_bad(r, "',' or '}' is expected");
+
+        if (s >= 0 && !cell_value_take(r, ':'))
+            s = cell_value_bad(r, "':' is expected");
+        if (s >= 0)
+            s = each(r, name, arg);
+        if (s < 0)
+            return s;
+    }
+    r->at++;
+    return CELL_OK;
+}
+
+int cell_value_json(const struct value_env *env, const struct cell_type *type, uint32_t count, const char *text,
+                    size_t len, void *out, struct cell_error *e)
+{
+    struct value_reader r = {.env = env, .start = text, .at = text, .end = text + len, .e = e};
+    int s = cell_value_read(&r, type, count, out);
+
+    if (s >= 0 && (cell_value_peek(&r), r.at != r.end))
+        s = cell_value_bad(&r, "something follows the value");
     return s;
 }

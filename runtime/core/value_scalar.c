@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Scalars, bytes, and the command line's form of a value. */
+/* Scalars, bytes, and the plain form of a value, as on a command line. */
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "call_value.h"
+#include "base/util.h"
+#include "core/value.h"
+#include "wire/limits.h"
 
 #define SHOWN(text, len) (int)((len) < 60 ? (len) : 60), (text), (len) < 60 ? "" : "…"
 
@@ -120,20 +123,21 @@ static int integer(uint32_t kind, const char *name, const char *text, size_t len
 static int enumerator(const struct value_env *env, const struct cell_type *type, const char *text, size_t len,
                       void *out, struct cell_error *e)
 {
-    const struct schema_type *t = cell_schema_type(env->schema, type->name);
     uint32_t kind = type->elem ? type->elem->kind : CELL_KIND_I32;
     char word[CELL_MAX_NAME + 1];
 
     if (looks_like_number(text, len))
         return integer(kind, type->name, text, len, out, e);
-    for (uint32_t i = 0; t && i < t->nvalues; i++)
-        if (strlen(t->values[i].name) == len && memcmp(t->values[i].name, text, len) == 0)
-            return integer(kind, type->name, t->values[i].text, strlen(t->values[i].text), out, e);
-    const char **names = t ? cell_arena_array(env->arena, t->nvalues + 1, sizeof(*names)) : NULL;
-    for (uint32_t i = 0; names && i < t->nvalues; i++)
-        names[i] = t->values[i].name;
+    for (uint32_t i = 0; i < type->nfields; i++)
+        if (strlen(type->fields[i].name) == len && memcmp(type->fields[i].name, text, len) == 0) {
+            store_integer(kind, cell_value_enumerator(&type->fields[i]), out);
+            return CELL_OK;
+        }
+    const char **names = cell_arena_array(env->arena, type->nfields + 1, sizeof(*names));
+    for (uint32_t i = 0; names && i < type->nfields; i++)
+        names[i] = type->fields[i].name;
     snprintf(word, sizeof(word), "%.*s", (int)(len < CELL_MAX_NAME ? len : CELL_MAX_NAME), text);
-    const char *near = names ? cell_suggest(word, names, t->nvalues) : NULL;
+    const char *near = names ? cell_suggest(word, names, type->nfields) : NULL;
     return cell_error_set(e, CELL_INVALID_ARGUMENT, "enum %s has no value '%s'%s%s%s", type->name, word,
                           near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
@@ -161,8 +165,8 @@ static int floating(uint32_t kind, const char *text, size_t len, void *out, stru
                           kind == CELL_KIND_F32 ? "f32" : "f64");
 }
 
-int value_scalar(const struct value_env *env, const struct cell_type *type, const char *text, size_t len, void *out,
-                 struct cell_error *e)
+int cell_value_scalar(const struct value_env *env, const struct cell_type *type, const char *text, size_t len,
+                      void *out, struct cell_error *e)
 {
     if (type->kind == CELL_KIND_BOOL) {
         bool yes = len == 4 && memcmp(text, "true", 4) == 0;
@@ -257,8 +261,8 @@ static int from_base64(const struct value_env *env, const char *text, size_t len
     return CELL_OK;
 }
 
-int value_bytes(const struct value_env *env, const char *text, size_t len, const uint8_t **bytes, size_t *n,
-                struct cell_error *e)
+int cell_value_bytes(const struct value_env *env, const char *text, size_t len, const uint8_t **bytes, size_t *n,
+                     struct cell_error *e)
 {
     if (starts_with(text, len, "hex:"))
         return from_hex(env, text + 4, len - 4, bytes, n, e);
@@ -286,7 +290,7 @@ static int bytes_value(const struct value_env *env, const char *text, size_t len
 {
     cell_bytes b = {0};
     size_t n = 0;
-    int r = value_bytes(env, text, len, &b.ptr, &n, e);
+    int r = cell_value_bytes(env, text, len, &b.ptr, &n, e);
 
     if (r >= 0) {
         b.len = n;
@@ -295,8 +299,8 @@ static int bytes_value(const struct value_env *env, const char *text, size_t len
     return r;
 }
 
-int value_text(const struct value_env *env, const struct cell_type *type, uint32_t count, const char *text, size_t len,
-               void *out, struct cell_error *e)
+int cell_value_text(const struct value_env *env, const struct cell_type *type, uint32_t count, const char *text,
+                    size_t len, void *out, struct cell_error *e)
 {
     const uint8_t *bytes;
     size_t n;
@@ -304,7 +308,7 @@ int value_text(const struct value_env *env, const struct cell_type *type, uint32
 
     if (count > 0 && type->kind == CELL_KIND_U8 &&
         (starts_with(text, len, "hex:") || starts_with(text, len, "base64:"))) {
-        if ((r = value_bytes(env, text, len, &bytes, &n, e)) < 0)
+        if ((r = cell_value_bytes(env, text, len, &bytes, &n, e)) < 0)
             return r;
         if (n != count)
             return cell_error_set(e, CELL_INVALID_ARGUMENT, "it needs %" PRIu32 " bytes, there are %zu", count, n);
@@ -312,7 +316,7 @@ int value_text(const struct value_env *env, const struct cell_type *type, uint32
         return CELL_OK;
     }
     if (count > 0)
-        return value_json(env, type, count, text, len, out, e);
+        return cell_value_json(env, type, count, text, len, out, e);
     switch (type->kind) {
     case CELL_KIND_STR:
         return text_value(env, text, len, out, e);
@@ -320,13 +324,13 @@ int value_text(const struct value_env *env, const struct cell_type *type, uint32
         return bytes_value(env, text, len, out, e);
     case CELL_KIND_STRUCT:
     case CELL_KIND_LIST:
-        return value_json(env, type, 0, text, len, out, e);
+        return cell_value_json(env, type, 0, text, len, out, e);
     case CELL_KIND_OPT:
         if ((len == 4 && memcmp(text, "null", 4) == 0) || (len > 0 && text[0] == '"'))
-            return value_json(env, type, 0, text, len, out, e);
+            return cell_value_json(env, type, 0, text, len, out, e);
         memcpy(out, &(uint8_t){1}, 1);
-        return value_text(env, type->elem, 0, text, len, (char *)out + value_opt_offset(type), e);
+        return cell_value_text(env, type->elem, 0, text, len, (char *)out + cell_value_opt_offset(type), e);
     default:
-        return value_scalar(env, type, text, len, out, e);
+        return cell_value_scalar(env, type, text, len, out, e);
     }
 }

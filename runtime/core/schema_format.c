@@ -231,6 +231,13 @@ void cell_schema_put_method(const struct schema_method *m, struct cell_buffer *o
     put_method(&w, m);
 }
 
+/* An empty list says that there are none. */
+static void put_functions(struct writer *w, const struct cell_schema *s)
+{
+    put_key(w, "functions");
+    cell_buffer_append(w->out, s->functions ? s->functions : "[]", s->functions ? s->functions_len : 2);
+}
+
 static void put_schema(const struct cell_schema *s, bool docs, struct cell_buffer *out)
 {
     struct writer w = {out, docs};
@@ -243,7 +250,7 @@ static void put_schema(const struct cell_schema *s, bool docs, struct cell_buffe
         put_constant(&w, &s->constants[i]);
     put(&w, "]");
     put_doc(&w, s->doc);
-    put_strings(&w, "functions", NULL, 0);
+    put_functions(&w, s);
     open_list(&w, "methods");
     for (uint32_t i = 0; i < s->nmethods; i++)
         put_method(&w, &s->methods[i]);

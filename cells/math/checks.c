@@ -157,11 +157,12 @@ bool math_email_valid(cell_str address)
 
 enum cell_status math_phone_parse(cell_str text, struct math_phone *phone)
 {
+    const uint64_t n = text.len;
     struct math_phone read = {0};
 
-    if (text.len < 8 || text.len > 40 || text.ptr[0] != '+')
+    if (n < 8 || n > 40 || text.ptr[0] != '+')
         return CELL_INVALID_ARGUMENT;
-    for (uint64_t i = 1; i < text.len; i++) {
+    for (uint64_t i = 1; i < n; i++) {
         const char c = text.ptr[i];
         const int32_t d = digit_of(c);
         if (d < 0) {

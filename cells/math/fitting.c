@@ -180,9 +180,11 @@ enum cell_status math_spline_at(const struct math_spline *spline, double x, doub
 
     if (n < 2 || n > 64)
         return CELL_INVALID_ARGUMENT;
-    for (int32_t width = 32; width >= 1; width = width / 2) /* the last knot not above x, but one with a next one */
-        if (low + width <= n - 2 && spline->x[low + width] <= x)
-            low = low + width;
+    for (int32_t bit = 5; bit >= 0; bit--) { /* the last knot that is not above x and not the last */
+        const int32_t next = low + (1 << bit);
+        if (next <= n - 2 && spline->x[next] <= x)
+            low = next;
+    }
     const int32_t high = low + 1;
     const double h = spline->x[high] - spline->x[low];
     if (!(h > 0))

@@ -9,22 +9,22 @@
 static bool has_coefficients(const struct math_polynomial *p) { return p->count >= 1 && p->count <= 16; }
 
 /* Horner's scheme: Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., 5.1. `count` is in range. */
-static enum cell_status horner(const struct math_polynomial *p, double x, double *value)
+static double horner(const struct math_polynomial *p, double x)
 {
     double sum = 0;
 
     for (int32_t i = 15; i >= 0; i--)
         if (i < p->count)
             sum = sum * x + p->c[i];
-    *value = sum;
-    return CELL_OK;
+    return sum;
 }
 
 enum cell_status math_polynomial_at(const struct math_polynomial *p, double x, double *value)
 {
     if (!has_coefficients(p))
         return CELL_INVALID_ARGUMENT;
-    return horner(p, x, value);
+    *value = horner(p, x);
+    return CELL_OK;
 }
 
 /* Clenshaw, A note on the summation of Chebyshev series, Math. Comp. 9 (1955). The constant term counts once. */
@@ -82,12 +82,11 @@ enum cell_status math_newton_root(const struct math_polynomial *p, double start,
  * `c` the one with the other sign; `a` is the former `b`. */
 enum cell_status math_brent_root(const struct math_polynomial *p, double low, double high, double *root)
 {
-    double a = low, b = high, fa = 0, fb = 0;
+    double a = low, b = high;
 
     if (!has_coefficients(p))
         return CELL_INVALID_ARGUMENT;
-    horner(p, a, &fa);
-    horner(p, b, &fb);
+    double fa = horner(p, a), fb = horner(p, b);
     if (!(fa <= 0 && fb >= 0) && !(fa >= 0 && fb <= 0))
         return CELL_INVALID_ARGUMENT;
     double c = a, fc = fa, step = b - a, before = step;
@@ -141,7 +140,7 @@ enum cell_status math_brent_root(const struct math_polynomial *p, double low, do
             b = b + step;
         else
             b = b + (half > 0 ? tolerance : -tolerance);
-        horner(p, b, &fb);
+        fb = horner(p, b);
     }
     return CELL_NOT_FOUND;
 }

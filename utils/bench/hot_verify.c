@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * What a document of functions costs a compilation: reading and verifying it, and rendering it as C. For utils/bench/hot.
+ * What a document of functions costs a compilation: reading and verifying it, and rendering it as C. For
+ * utils/bench/hot.
  *
  *   bench-hot-verify FILE RUNS     prints "NODES FUNCTIONS BYTES-OF-C", and a line "PARSE-NS RENDER-NS" for each run
  */

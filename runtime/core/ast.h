@@ -215,7 +215,7 @@ enum ast_proven {
  *   IF          args: condition, block, condition, block, …, and, when nargs is odd, the else block
  *   SWITCH      args[0] the value, then CASEs
  *   CASE        args[0] the block; labels, nlabels; none: the default, which comes last
- *   FOR, DOWN   ref: the counter; args: from, to, block; bound
+ *   FOR, DOWN   ref: the counter; args: from, to, block; bound; steps: at most so many are proven, whatever the bound
  *   LOOP        args: block; bound
  *   RETURN      args[0] the value, nargs 0 in functions with a status
  *   FAIL        bits: the status, negative
@@ -237,7 +237,9 @@ struct ast_node {
     union {
         uint64_t bits;
         double real;
-        uint64_t bound;
+        struct {
+            uint64_t bound, steps;
+        };
         struct {
             const char *text;
             uint64_t text_len;

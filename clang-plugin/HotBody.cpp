@@ -394,9 +394,9 @@ bool HotBody::isStatus(const Expr *e) const
     return good;
 }
 
-void HotBody::returnStatus(const Expr *e, SourceLocation loc)
+void HotBody::returnStatus(const Expr *whole, SourceLocation loc)
 {
-    e = e->IgnoreParenCasts();
+    const Expr *e = whole->IgnoreParenCasts();
     Expr::EvalResult r;
     Deeper deeper(*this);
     if (tooDeep(loc))
@@ -428,7 +428,7 @@ void HotBody::returnStatus(const Expr *e, SourceLocation loc)
         unit.refuse(e->getExprLoc(), CellDiag::HotStatus);
         return;
     }
-    HotNode status = value(e);
+    HotNode status = value(whole);
     emit(hotOperation(loc, "try", hotText(unit.raise(), loc), std::move(status)));
     emit(hotOperation(loc, "return"));
 }

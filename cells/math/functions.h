@@ -13,10 +13,6 @@
 #include <cell/errors.h>
 #include <cell/types.h>
 
-#ifndef CELL_HOT
-#define CELL_HOT
-#endif
-
 /// Most coefficients of a polynomial or a series.
 CELL_EXPORT(MATH_MAX_COEFFICIENTS, 16);
 /// Most points of a table.

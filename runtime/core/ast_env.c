@@ -176,6 +176,17 @@ static void narrow_real(struct ast_range *r, enum ast_op op, bool holds, const s
         *r = n;
 }
 
+/* A string is at least as long as what is not more than its length. */
+static void lengthen(struct ast_env *env, uint32_t var)
+{
+    for (uint32_t i = 0; i < env->nfacts; i++) {
+        struct ast_range *text = &env->known[env->facts[i].text].range;
+        const ast_wide least = env->known[var].range.lo + env->facts[i].strict;
+        if (env->facts[i].var == var && least > text->lo && least <= text->hi)
+            text->lo = least;
+    }
+}
+
 /* What `a op b` says about a. */
 static void refine_side(struct ast_flow *f, struct ast_env *env, const struct ast_node *a, enum ast_op op, bool holds,
                         const struct ast_node *b)
@@ -189,8 +200,10 @@ static void refine_side(struct ast_flow *f, struct ast_env *env, const struct as
         return;
     op = holds ? op : opposite(op);
     const uint32_t var = cell_env_variable(f, env, a);
-    if (var != UINT32_MAX)
+    if (var != UINT32_MAX) {
         narrow(&env->known[var].range, op, &right);
+        lengthen(env, var);
+    }
     if (a->op == AST_LENGTH && a->args[0]->op == AST_VARIABLE)
         narrow(&env->known[a->args[0]->ref].range, op, &right);
     if (var == UINT32_MAX || (op != AST_LT && op != AST_LE))

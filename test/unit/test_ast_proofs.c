@@ -14,6 +14,14 @@ static void check_taken(const char *document)
     cell_ast_free(doc);
 }
 
+static void check_refused(const char *document, const char *why)
+{
+    struct cell_ast *doc = NULL;
+    struct cell_error e = {0};
+    CHECK(ast_parse(document, NULL, &doc, &e) < 0 && strstr(e.text, why));
+    cell_ast_free(doc);
+}
+
 TEST(an_index_by_a_counter_is_proven)
 {
     check_taken(AST_VALUE("['let', 't', 'i32', 0], ['for', 'k', 0, 8, 8, [['=', 't', ['+', 't', ['[]', 'a', 'k']]]]], "
@@ -85,6 +93,35 @@ TEST(a_byte_of_a_string_is_proven)
     check_taken(
         AST_VALUE("['let', 'n', 'i64', ['i64', ['length', 's']]], ['let', 't', 'i32', 0], ['for', 'k', {'i64': 0}, "
                   "'n', 64, [['=', 't', ['i32', ['byte', 's', 'k']]]]], ['return', 't']"));
+}
+
+TEST(what_is_below_a_length_proves_bytes)
+{
+    /* A variable that is not more than the length says how long the string is. */
+    check_taken(AST_VALUE("['let', 'n', 'u64', ['length', 's']], ['if', ['<', 'n', {'u64': 4}], [['return', 0]]], "
+                          "['return', ['i32', ['byte', 's', 3]]]"));
+    check_taken(AST_VALUE("['if', ['&&', ['<', 'u', ['length', 's']], ['>=', 'u', {'u64': 3}]], [['return', ['i32', "
+                          "['byte', 's', 3]]]]], ['return', 0]"));
+    check_refused(AST_VALUE("['let', 'n', 'u64', ['length', 's']], ['if', ['<', 'n', {'u64': 4}], [['return', 0]]], "
+                            "['return', ['i32', ['byte', 's', 4]]]"),
+                  "out of the string");
+    check_refused(AST_VALUE("['if', ['&&', ['<=', 'u', ['length', 's']], ['>=', 'u', {'u64': 3}]], [['return', ['i32', "
+                            "['byte', 's', 3]]]]], ['return', 0]"),
+                  "out of the string");
+    /* A rest is less than its divisor. */
+    check_taken(AST_VALUE("['let', 'n', 'u64', ['length', 's']], ['if', ['==', 'n', {'u64': 0}], [['return', 0]]], "
+                          "['return', ['i32', ['byte', 's', ['%', 'u', 'n']]]]"));
+    check_refused(AST_VALUE("['let', 'n', 'i64', ['i64', ['length', 's']]], ['if', ['==', 'n', {'i64': 0}], "
+                            "[['return', 0]]], ['return', ['i32', ['byte', 's', ['%', ['i64', 'i'], 'n']]]]"),
+                  "out of the string");
+    check_refused(AST_VALUE("['if', ['==', 'u', {'u64': 0}], [['return', 0]]], ['return', ['i32', ['byte', 's', ['%', "
+                            "{'u64': 7}, 'u']]]]"),
+                  "out of the string");
+    check_refused(
+        AST_VALUE("['let', 'n', 'i64', ['i64', ['length', 's']]], ['let', 'm', 'i64', ['i64', 'i']], ['if', "
+                  "['&&', ['<=', 'm', 'n'], ['!=', 'm', {'i64': 0}]], [['return', ['i32', ['byte', 's', ['%', "
+                  "{'i64': 7}, 'm']]]]]], ['return', 0]"),
+        "out of the string");
 }
 
 TEST(what_every_way_assigns_has_a_value)

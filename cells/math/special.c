@@ -137,7 +137,7 @@ double math_normal_quantile(double p)
     }
     const double tail = q < 0 ? p : 1 - p;
     if (!(tail > 0))
-        return tail == 0 ? copysign(1.0 / 0.0, q) : 0.0 / 0.0;
+        return tail == 0 ? (q < 0 ? -1.0 : 1.0) / 0.0 : 0.0 / 0.0;
     const double r = sqrt(-log(tail));
     for (int32_t i = 7; i >= 0; i--) {
         if (r <= 5) {
@@ -148,5 +148,5 @@ double math_normal_quantile(double p)
             below = below * (r - 5) + far_below[i];
         }
     }
-    return copysign(above / below, q);
+    return q < 0 ? -above / below : above / below;
 }

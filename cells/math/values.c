@@ -63,18 +63,20 @@ enum cell_status math_convert(double value, enum math_unit from, enum math_unit 
 int32_t math_fraud_score(const struct math_payment *payment)
 {
     const int64_t amount = payment->amount_cents, usual = payment->usual_cents;
+    const int32_t age = payment->account_age_days, hour = payment->payments_last_hour,
+                  failed = payment->failed_last_day;
     double odds = -4.2;
 
     if (usual > 0 && amount > usual)
         odds += 0.9 * log2((double)amount / (double)usual);
     if (usual <= 0 && amount > 50000)
         odds += 1.1;
-    if (payment->account_age_days < 30)
-        odds += payment->account_age_days < 2 ? 1.6 : 0.8;
-    if (payment->payments_last_hour > 1)
-        odds += 0.8 * log1p(payment->payments_last_hour - 1);
-    if (payment->failed_last_day > 0)
-        odds += 0.7 * log1p(payment->failed_last_day);
+    if (age < 30)
+        odds += age < 2 ? 1.6 : 0.8;
+    if (hour > 1)
+        odds += 0.8 * log1p(hour - 1);
+    if (failed > 0)
+        odds += 0.7 * log1p(failed);
     if (payment->new_device)
         odds += 0.9;
     if (payment->foreign_card)

@@ -195,7 +195,8 @@ enum ast_op {
 /* What the verifier has found out about an operation; nothing is set that is not proven. */
 enum ast_proven {
     AST_IN_BOUNDS = 1,  /* ELEMENT, BYTE: the index is in bounds. DIV, REM of integers: the divisor is not 0. SHIFT: the
-                         * count is less than the width. Casts of floats: the value fits. FOR, DOWN: the range has no
+                         * count is less than the width. Casts of floats: the value fits. FMIN, FMAX, COPYSIGN:
+                         * the second operand is not NaN; SIGNBIT: the only one. FOR, DOWN: the range has no
                          * more than `bound` steps */
     AST_NO_OVERFLOW = 2 /* ADD, SUB, MUL, NEG of integers: nothing wraps. DIV, REM: never the smallest number by -1 */
 };

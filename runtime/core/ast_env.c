@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "core/ast_env.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -168,10 +170,12 @@ static void narrow_real(struct ast_range *r, enum ast_op op, bool holds, const s
         n.nan = false;
     if (!holds)
         op = opposite(op);
-    if ((op == AST_LT || op == AST_LE || op == AST_EQ) && b->fhi < n.fhi)
-        n.fhi = b->fhi;
-    if ((op == AST_GT || op == AST_GE || op == AST_EQ) && b->flo > n.flo)
-        n.flo = b->flo;
+    const double most = op == AST_LT ? nextafter(b->fhi, -INFINITY) : b->fhi;
+    const double least = op == AST_GT ? nextafter(b->flo, INFINITY) : b->flo;
+    if ((op == AST_LT || op == AST_LE || op == AST_EQ) && most < n.fhi)
+        n.fhi = most;
+    if ((op == AST_GT || op == AST_GE || op == AST_EQ) && least > n.flo)
+        n.flo = least;
     if (n.flo <= n.fhi)
         *r = n;
 }
@@ -229,8 +233,12 @@ void cell_env_refine(struct ast_flow *f, struct ast_env *env, const struct ast_n
             env->known[n->args[0]->ref].range.nan = false;
         break;
     case AST_ISFINITE:
-        if (holds && n->args[0]->op == AST_VARIABLE)
-            env->known[n->args[0]->ref].range.nan = false;
+        if (holds && n->args[0]->op == AST_VARIABLE) {
+            struct ast_range *known = &env->known[n->args[0]->ref].range;
+            known->nan = false;
+            known->flo = fmax(known->flo, -DBL_MAX);
+            known->fhi = fmin(known->fhi, DBL_MAX);
+        }
         break;
     default:
         if (n->op >= AST_LT && n->op <= AST_NE && n->args[0]->type.kind != CELL_KIND_BOOL) {

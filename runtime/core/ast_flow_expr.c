@@ -125,6 +125,13 @@ static int check_operation(struct ast_flow *f, struct ast_env *env, struct ast_n
         if (cell_range_within(b, 0, cell_ast_width(kind_of(n)) - 1))
             n->proven |= AST_IN_BOUNDS;
         return CELL_OK;
+    case AST_FMIN:
+    case AST_FMAX:
+    case AST_COPYSIGN:
+    case AST_SIGNBIT:
+        if (!(n->op == AST_SIGNBIT ? a : b)->nan)
+            n->proven |= AST_IN_BOUNDS;
+        return CELL_OK;
     default:
         if (cell_ast_class(n->op) == AST_CLASS_CAST && cell_ast_is_float(kind_of(n->args[0])) &&
             cell_kind_is_integer(n->type.kind) && cell_range_fits(n->type.kind, a))

@@ -187,3 +187,73 @@ TEST(nothing_is_proven_that_does_not_hold)
                          "0]]], ['if', ['||', ['isnan', 'd'], ['>', 'd', {'f64': 9}]], [['return', 0]]], ['return', "
                          "['i32', 'd']]")) == 0);
 }
+
+/* Whether the text of a function that returns f64 has `part`. */
+static bool renders(const char *body, const char *part)
+{
+    struct cell_ast *doc = NULL;
+    struct cell_error e = {0};
+    struct cell_buffer json = {0}, text = {0};
+    cell_buffer_printf(&json, AST_DOCUMENT("{'name': 'f', 'returns': 'f64', 'params': [" AST_PARAMS "], 'body': [%s]}"),
+                       body);
+    const int r = ast_parse(json.data, NULL, &doc, &e);
+    CHECK(r == CELL_OK);
+    if (r == CELL_OK)
+        CHECK(cell_ast_render(doc, &(struct ast_render_options){.unit = "u"}, &text) == CELL_OK);
+    else
+        printf("  %s\n", e.text);
+    const bool has = text.data && strstr(text.data, part);
+    cell_buffer_free(&json);
+    cell_buffer_free(&text);
+    cell_ast_free(doc);
+    return has;
+}
+
+#define SATURATES(value) renders("['return', ['f64', ['i32', " value "]]]", "h_i32")
+#define SATURATES_IF(condition, value)                                                                                 \
+    renders("['if', " condition ", [['return', ['f64', ['i32', " value "]]]]], ['return', {'f64': '0'}]", "h_i32")
+
+TEST(a_float_that_fits_is_not_saturated)
+{
+    CHECK(SATURATES("'d'") && SATURATES_IF("['isfinite', 'd']", "'d'"));
+    CHECK(!SATURATES_IF("['&&', ['>=', 'd', {'f64': '0'}], ['<=', 'd', {'f64': '100'}]]", "['round', 'd']"));
+    /* Logarithms of finite positive numbers are small; of 0 they are infinite, of negative numbers NaN. */
+    CHECK(!SATURATES_IF("['&&', ['>', 'd', {'f64': '0'}], ['isfinite', 'd']]", "['log2', 'd']"));
+    CHECK(SATURATES_IF("['&&', ['>=', 'd', {'f64': '0'}], ['isfinite', 'd']]", "['log2', 'd']"));
+    CHECK(SATURATES_IF("['>', 'd', {'f64': '0'}]", "['log2', 'd']") &&
+          SATURATES_IF("['isfinite', 'd']", "['log', 'd']"));
+    CHECK(!SATURATES_IF("['&&', ['>=', 'd', {'f64': '0'}], ['isfinite', 'd']]", "['log1p', 'd']"));
+    CHECK(SATURATES_IF("['&&', ['>=', 'd', {'f64': '-1'}], ['isfinite', 'd']]", "['log1p', 'd']"));
+    /* 1 / (1 + e^d) is between 0 and 1, but for NaN. */
+    CHECK(!SATURATES_IF("['!', ['isnan', 'd']]", "['/', {'f64': '1'}, ['+', {'f64': '1'}, ['exp', 'd']]]"));
+    CHECK(SATURATES("['/', {'f64': '1'}, ['+', {'f64': '1'}, ['exp', 'd']]]"));
+    CHECK(SATURATES_IF("['!', ['isnan', 'd']]", "['/', {'f64': '1'}, ['exp', 'd']]"));
+    CHECK(SATURATES_IF("['!', ['isnan', 'd']]", "['*', {'f64': '0'}, ['exp', 'd']]"));
+}
+
+#define IF_NUMBER(value) "['if', ['!', ['isnan', 'd']], [['return', " value "]]], ['return', {'f64': '0'}]"
+
+TEST(what_is_no_nan_is_not_asked_for_it)
+{
+    const char *sign = "cellgen_b != cellgen_b";
+    CHECK(renders("['return', ['copysign', {'f64': '1'}, 'd']]", sign));
+    CHECK(!renders(IF_NUMBER("['copysign', {'f64': '1'}, 'd']"), sign));
+    CHECK(!renders(IF_NUMBER("['copysign', {'f64': '1'}, ['ldexp', 'd', 'i']]"), sign));
+    CHECK(!renders(IF_NUMBER("['copysign', {'f64': '1'}, ['cbrt', ['copysign', 'd', 'd']]]"), sign));
+    CHECK(renders(IF_NUMBER("['copysign', {'f64': '1'}, ['sqrt', 'd']]"), sign));
+    /* inf - inf */
+    CHECK(renders(IF_NUMBER("['copysign', {'f64': '1'}, ['-', 'd', 'd']]"), sign));
+    CHECK(renders(IF_NUMBER("['copysign', {'f64': '1'}, ['+', 'd', 'd']]"), sign));
+    CHECK(!renders(IF_NUMBER("['copysign', {'f64': '1'}, ['+', ['fabs', 'd'], ['fabs', 'd']]]"), sign));
+    CHECK(renders(IF_NUMBER("['copysign', {'f64': '1'}, ['-', ['fabs', 'd'], ['fabs', 'd']]]"), sign));
+    CHECK(renders(IF_NUMBER("['copysign', {'f64': '1'}, ['/', ['fabs', 'd'], {'f64': '2'}]]"), sign));
+    CHECK(!renders(IF_NUMBER("['copysign', {'f64': '1'}, ['/', {'f64': '2'}, ['+', {'f64': '1'}, ['fabs', 'd']]]]"),
+                   sign));
+    CHECK(!renders("['if', ['isfinite', 'd'], [['return', ['copysign', {'f64': '1'}, ['-', 'd', 'd']]]]], ['return', "
+                   "{'f64': '0'}]",
+                   sign));
+    CHECK(renders("['return', ['fmin', 'd', 'd']]", sign) && !renders(IF_NUMBER("['fmin', 'd', 'd']"), sign));
+    CHECK(renders("['return', ['fmax', 'd', 'd']]", sign) && !renders(IF_NUMBER("['fmax', 'd', 'd']"), sign));
+    CHECK(renders("['return', ['f64', ['i32', ['signbit', 'd']]]]", "cellgen_a == cellgen_a"));
+    CHECK(!renders(IF_NUMBER("['f64', ['i32', ['signbit', 'd']]]"), "cellgen_a == cellgen_a"));
+}

@@ -39,6 +39,11 @@ const char *diff_template(enum diff_rule rule)
         [DIFF_CONSTANT_RETYPED] = "Constant '$o' changed its type from '$b' to '$n' in $c",
         [DIFF_CONSTANT_CHANGED] = "Constant '$o' changed from $b to $n in $c",
         [DIFF_CONSTANT_ADDED] = "Constant '$o' is new in $c",
+        [DIFF_FUNCTION_REMOVED] = "Function '$o' no longer exists in $c",
+        [DIFF_FUNCTION_RENAMED] = "Function '$o' is now '$n' in $c",
+        [DIFF_FUNCTION_RETYPED] = "Function '$o' changed from '$b' to '$n' in $c",
+        [DIFF_FUNCTION_LOGIC_CHANGED] = "The logic of '$o' changed in $c",
+        [DIFF_FUNCTION_ADDED] = "Function '$o' is new in $c",
     };
     return templates[rule];
 }

@@ -125,6 +125,12 @@ struct schema_verb {
 struct schema_function {
     const char *name;
     const char *doc;
+    const char *renamed_from; /* NULL */
+    /* What a call of it looks like, without names: "f64(f64, struct *)", "status(str, out f64)". */
+    const char *signature;
+    /* Of what it computes, with all that it calls and the tables that it reads; not of names of its own, of docs, and
+     * where it was written. A change of it is one of the document, not necessarily of a result. */
+    char logic[CELL_FINGERPRINT_LEN + 1];
     uint32_t index; /* in the document's "functions" */
 };
 
@@ -143,7 +149,8 @@ struct cell_schema {
     uint32_t nverbs;
     /* A document "cell.ast/1" without "types", in canonical form: functions over the types of this schema. NULL = none.
      * Who makes a schema sets these two; parse and seal fill in the rest. Nothing but what struct schema_function holds
-     * is checked here: core/ast.h reads and verifies the document. */
+     * is checked here: core/ast.h reads and verifies the document. In a schema without docs, as programs carry it, a
+     * function has its "signature" and "logic" in place of what those are made of, and cannot be compiled. */
     const char *functions;
     size_t functions_len;
     struct schema_function *visible_functions; /* without those that only others of the document call */

@@ -16,15 +16,53 @@ static int compare_functions(const void *a, const void *b)
     return r ? r : (x->index > y->index) - (x->index < y->index);
 }
 
+static bool is_hash(const char *text)
+{
+    return strlen(text) == CELL_FINGERPRINT_LEN && strspn(text, "0123456789abcdef") == CELL_FINGERPRINT_LEN;
+}
+
+/* Of a summary what it says, else what is made of the function. */
+static int take_signature(const struct json_at *at, struct cell_schema *s, struct schema_function *f,
+                          struct cell_error *e)
+{
+    struct cell_buffer text = {0};
+    int r = cell_copy_member(at, "signature", JSON_OPTIONAL, &s->arena, &f->signature, e);
+    if (r == CELL_OK && !f->signature) {
+        cell_logic_signature(at, &text);
+        f->signature = cell_buffer_ok(&text) ? cell_arena_copy(&s->arena, text.data, text.len) : NULL;
+        r = f->signature ? CELL_OK : no_memory(e);
+    }
+    cell_buffer_free(&text);
+    return r < 0 ? r : cell_check_text(at, "signature", f->signature, false, e);
+}
+
+static int take_logic(const struct json_at *at, struct function_logic *logic, struct schema_function *f,
+                      struct cell_error *e)
+{
+    const char *hash = NULL;
+    int r = cell_json_string(at, "logic", JSON_OPTIONAL, &hash, e);
+    if (r < 0)
+        return r;
+    if (hash && !is_hash(hash))
+        return cell_json_fail(at, "logic", e, "%u hex digits are expected", CELL_FINGERPRINT_LEN);
+    if (hash)
+        memcpy(f->logic, hash, sizeof(f->logic));
+    else if (cell_logic_take(logic, at, f->logic) < 0)
+        return no_memory(e);
+    return CELL_OK;
+}
+
 /* *seen is left false for those that only others of the document call. */
-static int read_function(const struct json_at *at, struct cell_schema *s, struct schema_function *f, bool *seen,
-                         struct cell_error *e)
+static int read_function(const struct json_at *at, struct function_logic *logic, struct cell_schema *s,
+                         struct schema_function *f, bool *seen, struct cell_error *e)
 {
     const char *name = NULL;
     bool internal = false;
     int r = cell_json_string(at, "name", JSON_REQUIRED, &name, e);
     if (r >= 0)
         r = cell_json_bool(at, "internal", JSON_OPTIONAL, &internal, e);
+    if (r >= 0)
+        r = take_logic(at, logic, f, e);
     if (r < 0 || internal)
         return r;
     r = cell_check_name(at, "name", name, NAME_C, e);
@@ -32,6 +70,12 @@ static int read_function(const struct json_at *at, struct cell_schema *s, struct
         r = cell_copy_member(at, "doc", JSON_OPTIONAL, &s->arena, &f->doc, e);
     if (r == CELL_OK)
         r = cell_check_doc(at, f->doc, e);
+    if (r == CELL_OK)
+        r = cell_copy_member(at, "renamed_from", JSON_OPTIONAL, &s->arena, &f->renamed_from, e);
+    if (r == CELL_OK && f->renamed_from)
+        r = cell_check_name(at, "renamed_from", f->renamed_from, NAME_WORD, e);
+    if (r == CELL_OK)
+        r = take_signature(at, s, f, e);
     if (r < 0)
         return r;
     *seen = true;
@@ -48,15 +92,17 @@ static int read_list(const struct json_at *document, struct cell_schema *s, stru
         return r;
     const size_t n = cell_json_count(&list);
     struct schema_function *to = cell_arena_array(&s->arena, n, sizeof(*to));
+    struct function_logic *logic = cell_logic_new(document);
     uint32_t count = 0;
-    if (!to)
-        return no_memory(e);
+    if (!to || !logic)
+        r = no_memory(e);
     for (size_t i = 0; i < n && r >= 0; i++) {
         bool seen = false;
         if ((r = cell_json_item_object(&list, i, &item, e)) > 0)
-            r = read_function(&item, s, &to[count], &seen, e);
+            r = read_function(&item, logic, s, &to[count], &seen, e);
         count += r >= 0 && seen;
     }
+    cell_logic_free(logic);
     if (r < 0)
         return r;
     if (count > 1)

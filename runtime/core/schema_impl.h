@@ -30,6 +30,14 @@ int cell_schema_read_functions(const struct json_at *root, struct cell_schema *s
 /* The same with s->functions in place of the member; it becomes canonical. */
 int cell_schema_take_functions(struct cell_schema *s, int status, struct cell_error *e);
 
+/* schema_logic.c: over a document of functions, whose functions are then taken in their order. NULL: memory is short.
+ */
+struct function_logic;
+struct function_logic *cell_logic_new(const struct json_at *document);
+void cell_logic_free(struct function_logic *l); /* NULL is accepted */
+int cell_logic_take(struct function_logic *l, const struct json_at *function, char logic[CELL_FINGERPRINT_LEN + 1]);
+void cell_logic_signature(const struct json_at *function, struct cell_buffer *out);
+
 /* schema_use.c: parts of the text form of a use. A built-in's name, 0 = it is none; "[16]", which ends the text;
  * "list<i32>" and "opt<i32>". */
 enum cell_kind cell_use_builtin(const char *name, size_t len);

@@ -9,8 +9,11 @@
 #include "core/uses_impl.h"
 #include "wire/message.h"
 
-const char *const cell_use_kind_names[] = {
-    [USE_FIELD] = "field", [USE_METHOD] = "method", [USE_VALUE] = "value", [USE_RESOURCE] = "resource"};
+const char *const cell_use_kind_names[] = {[USE_FIELD] = "field",
+                                           [USE_METHOD] = "method",
+                                           [USE_VALUE] = "value",
+                                           [USE_FUNCTION] = "function",
+                                           [USE_RESOURCE] = "resource"};
 
 bool cell_is_resource(const char *name)
 {

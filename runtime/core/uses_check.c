@@ -47,6 +47,11 @@ static bool names(const struct check *c, const struct use *use, const struct dif
     case DIFF_PARAM_CHANGED:
         m = use->kind == USE_METHOD ? cell_schema_method_of(c->old, use->name) : NULL;
         return m && strcmp(m->name, change->owner) == 0;
+    case DIFF_FUNCTION_REMOVED:
+    case DIFF_FUNCTION_RENAMED:
+    case DIFF_FUNCTION_RETYPED:
+    case DIFF_FUNCTION_LOGIC_CHANGED:
+        return use->kind == USE_FUNCTION && strcmp(use->name, change->owner) == 0;
     case DIFF_TYPE_REMOVED:
     case DIFF_TYPE_KIND_CHANGED:
         return is_field(use, change->owner, NULL);
@@ -81,6 +86,9 @@ static bool breaks_compilation(const struct cell_schema *old, const struct diff_
     case DIFF_PARAM_REMOVED:
     case DIFF_CONSTANT_REMOVED:
     case DIFF_CONSTANT_RENAMED:
+    case DIFF_FUNCTION_REMOVED:
+    case DIFF_FUNCTION_RENAMED:
+    case DIFF_FUNCTION_RETYPED:
         return true;
     case DIFF_PARAM_CHANGED:
         return (change->breaks & DIFF_SOURCE) != 0;

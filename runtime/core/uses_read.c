@@ -63,7 +63,8 @@ static int read_use(struct cell_uses *u, const struct json_at *at, struct use *u
     while (k <= USE_RESOURCE && strcmp(cell_use_kind_names[k], kind) != 0)
         k++;
     if (k > USE_RESOURCE)
-        return cell_json_fail(at, "kind", e, "\"field\", \"method\", \"value\" or \"resource\" is expected");
+        return cell_json_fail(at, "kind", e,
+                              "\"field\", \"method\", \"value\", \"function\" or \"resource\" is expected");
     use->kind = (enum use_kind)k;
     if (dot && (size_t)(dot - use->name) < sizeof(part))
         memcpy(part, use->name, (size_t)(dot - use->name));

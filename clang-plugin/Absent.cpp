@@ -180,6 +180,13 @@ void cellExpansionAbsent(PluginState &state, const NamedDecl *d, StringRef calle
         absent.names.insert(called.lower());
 }
 
+void cellFunctionsAbsent(PluginState &state, const cell_schema *schema)
+{
+    CellAbsent &absent = absentOf(state);
+    for (uint32_t i = 0; i < schema->nvisible_functions; i++)
+        absent.names.insert(StringRef(schema->visible_functions[i].name).lower());
+}
+
 void cellImportAbsent(PluginState &state)
 {
     if (state.mode == SESSION_LIVE)

@@ -7,6 +7,7 @@
  *   ("search" of `enum search_query`). Such a name finds an invalid declaration, which Clang is silent about, as it is
  *   about all that is made with it. What only a type could be (`note_rows page;`, `struct search_iter it;`) is an error
  *   that never reaches the user.
+ * - Functions that a cell writes have the names that its schema gives them, and are treated alike.
  * - Names of an import can be any: nothing of Clang's is shown from there on.
  *
  * What the plugin itself has to say is always shown, and nothing is left out as long as no error was.
@@ -18,6 +19,9 @@
 
 /* The expansion of `d` failed. `called`: the argument that may be the name for what is generated; may be empty. */
 void cellExpansionAbsent(PluginState &state, const clang::NamedDecl *d, llvm::StringRef called);
+
+/* The functions of the cell's schema were refused. */
+void cellFunctionsAbsent(PluginState &state, const cell_schema *schema);
 
 /* The import of a cell failed, and nothing stands in for it. */
 void cellImportAbsent(PluginState &state);

@@ -26,8 +26,8 @@ namespace
 enum class Kind {
     Foreign, /* not Cell's */
     Cell,    /* "cell:NAME" or "cell:NAME.VERB" */
-    Provide, /* "cell.provide:", "cell.method", "cell.constant", "cell.capability:": Provide.h */
-    Type,    /* "cell.type:": CELL_LIST and CELL_OPT, read by whoever uses the type */
+    Provide, /* "cell.provide:", "cell.method", "cell.constant", "cell.capability:", "cell.hot": Provide.h */
+    Type,    /* "cell.type:", "cell.bound": CELL_LIST and its like, read by whoever uses what is declared */
     Field,   /* "cell.field:", out of place on a declaration */
     Rule,    /* "cell.declaration:", for the verbs of the same declaration */
     Unknown  /* "cell." and something else */
@@ -50,7 +50,9 @@ Kind kindOf(const AnnotateAttr *a)
         return Kind::Field;
     if (word == "declaration")
         return Kind::Rule;
-    if (word == "provide" || word == "method" || word == "constant" || word == "capability")
+    if (word == "bound") /* read with the function it is in */
+        return Kind::Type;
+    if (word == "provide" || word == "method" || word == "constant" || word == "capability" || word == "hot")
         return Kind::Provide;
     return Kind::Unknown;
 }
@@ -98,8 +100,8 @@ void reportMisplaced(PluginState &state, const AnnotateAttr *a, Kind kind)
         cellReport(state.diags(), a->getLocation(), CellDiag::AnnotationRule) << a->getAnnotation();
         return;
     }
-    const char *const known[] = {"cell.provide", "cell.method",      "cell.constant", "cell.capability",
-                                 "cell.field",   "cell.declaration", "cell.type"};
+    const char *const known[] = {"cell.provide", "cell.method",      "cell.constant", "cell.capability", "cell.hot",
+                                 "cell.field",   "cell.declaration", "cell.type",     "cell.bound"};
     std::string word = a->getAnnotation().split(':').first.str();
     if (const char *nearest = cell_suggest(word.c_str(), known, std::size(known)))
         cellReport(state.diags(), a->getLocation(), CellDiag::AnnotationDidYouMean) << a->getAnnotation() << nearest;

@@ -51,6 +51,13 @@ constexpr bool mayAddSystemComments = false;
 constexpr bool mayAddSystemComments = true;
 #endif
 
+/* Before, builtin functions of math.h had the fast-math flags of the command line whatever pragmas said. */
+#if CLANG_VERSION_MAJOR >= 19
+constexpr bool preciseReachesBuiltins = true;
+#else
+constexpr bool preciseReachesBuiltins = false;
+#endif
+
 } // namespace cellcompat
 
 #endif

@@ -67,6 +67,8 @@ class DeclReader
      * NULL for what is empty. */
     const char *copy(llvm::StringRef text);
     const char *documentation(llvm::StringRef text);
+    /* The documentation of a function, and of its parameters in their order. */
+    void documentFunction(const clang::FunctionDecl *f, std::string &doc, std::vector<std::string> &ofParams);
     /* Moves everything read into the schema's arrays (types in dependency order) and takes documentation from
      * whichever declaration of a method has some. Call once, at the end; then cell_schema_seal. */
     void finish();

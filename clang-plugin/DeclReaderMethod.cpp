@@ -184,27 +184,24 @@ static bool isIdempotent(const FunctionDecl *f)
     return false;
 }
 
-/* Gives the paragraphs of parameters to them and the rest to the method. A paragraph ends at an empty line or at the
+/* Gives the paragraphs of parameters to them and the rest to the function. A paragraph ends at an empty line or at the
  * next command. */
-void DeclReader::documentMethod(schema_method &m, const FunctionDecl *f)
+void DeclReader::documentFunction(const FunctionDecl *f, std::string &rest, std::vector<std::string> &ofParams)
 {
-    std::string whole;
-    for (const FunctionDecl *d : f->redecls()) {
+    std::string whole, *into = &rest;
+    for (const FunctionDecl *d : f->redecls())
         if (whole.empty())
             whole = commentOf(ctx, d);
-        m.idempotent |= isIdempotent(d);
-    }
-    std::vector<std::string> ofParam(m.nparams);
-    std::string rest, *into = &rest;
+    ofParams.assign(f->getNumParams(), "");
     llvm::SmallVector<llvm::StringRef, 16> lines;
     llvm::StringRef(whole).split(lines, '\n');
     for (llvm::StringRef line : lines) {
         llvm::StringRef name, text, trimmed = line.trim();
         if (takeParam(line, name, text)) {
             into = nullptr;
-            for (uint32_t i = 0; i < m.nparams; i++)
-                if (name == m.params[i].name)
-                    into = &ofParam[i];
+            for (unsigned i = 0; i < f->getNumParams(); i++)
+                if (name == f->getParamDecl(i)->getName())
+                    into = &ofParams[i];
             if (into)
                 addLine(*into, text);
             continue;
@@ -217,9 +214,21 @@ void DeclReader::documentMethod(schema_method &m, const FunctionDecl *f)
         if (into)
             addLine(*into, into == &rest ? line : trimmed);
     }
-    m.doc = documentation(rest);
-    for (uint32_t i = 0; i < m.nparams; i++)
-        m.params[i].doc = documentation(ofParam[i]);
+    rest = withoutContinuations(cleanText(rest));
+    for (std::string &one : ofParams)
+        one = withoutContinuations(cleanText(one));
+}
+
+void DeclReader::documentMethod(schema_method &m, const FunctionDecl *f)
+{
+    std::string whole;
+    std::vector<std::string> ofParams; /* the first parameter is the context, which is none of the method's */
+    for (const FunctionDecl *d : f->redecls())
+        m.idempotent |= isIdempotent(d);
+    documentFunction(f, whole, ofParams);
+    m.doc = whole.empty() ? nullptr : copy(whole);
+    for (uint32_t i = 0; i < m.nparams && i + 1 < ofParams.size(); i++)
+        m.params[i].doc = ofParams[i + 1].empty() ? nullptr : copy(ofParams[i + 1]);
 }
 
 /* Where the argument of a rule is wrong: in a literal at the byte. */

@@ -53,7 +53,8 @@ void foundField(const diff_change *change, CellGone &found)
 
 bool isRenamed(const diff_change &c)
 {
-    return c.rule == DIFF_METHOD_RENAMED || c.rule == DIFF_CONSTANT_RENAMED || c.rule == DIFF_ENUM_VALUE_RENAMED;
+    return c.rule == DIFF_METHOD_RENAMED || c.rule == DIFF_CONSTANT_RENAMED || c.rule == DIFF_ENUM_VALUE_RENAMED ||
+           c.rule == DIFF_FUNCTION_RENAMED;
 }
 
 /* Of a method also its other forms (NAME_async, NAME_begin, NAME_iter, …), those that it still has. */
@@ -103,6 +104,8 @@ bool takesAway(const diff_change &c, const schema_method *method, StringRef name
         return method && StringRef(method->name) == c.owner;
     case DIFF_CONSTANT_REMOVED:
     case DIFF_CONSTANT_RENAMED:
+    case DIFF_FUNCTION_REMOVED:
+    case DIFF_FUNCTION_RENAMED:
         return name == c.owner;
     case DIFF_ENUM_VALUE_REMOVED:
     case DIFF_ENUM_VALUE_RENAMED:
@@ -192,16 +195,17 @@ bool findIncomplete(PluginState &state, const Diagnostic &info, CellGone &found)
 
 bool changesParameters(const diff_change &c)
 {
-    return c.rule == DIFF_PARAM_ADDED || c.rule == DIFF_PARAM_REMOVED || c.rule == DIFF_PARAM_CHANGED;
+    return c.rule == DIFF_PARAM_ADDED || c.rule == DIFF_PARAM_REMOVED || c.rule == DIFF_PARAM_CHANGED ||
+           c.rule == DIFF_FUNCTION_RETYPED;
 }
 
 /* What explains best that a call does not fit: parameters that came or went, then others of another type or place. */
-const diff_change *changeOfCall(const CellDrift &drift, StringRef method)
+const diff_change *changeOfCall(const CellDrift &drift, StringRef called)
 {
     const diff_change *best = nullptr;
     for (uint32_t i = 0; i < drift.diff->n; i++) {
         const diff_change &c = drift.diff->changes[i];
-        if (changesParameters(c) && method == c.owner && (!best || best->rule == DIFF_PARAM_CHANGED))
+        if (changesParameters(c) && called == c.owner && (!best || best->rule == DIFF_PARAM_CHANGED))
             best = best && c.rule == DIFF_PARAM_CHANGED ? best : &c;
     }
     return best;
@@ -282,7 +286,7 @@ bool cellFindCall(PluginState &state, const StoredDiagnostic &error, const Diagn
     found.name = spelling(state, loc);
     const schema_method *method = cell_schema_method_of(drift->second.now, found.name.c_str());
     found.drift = &drift->second;
-    found.change = method ? changeOfCall(drift->second, method->name) : nullptr;
+    found.change = changeOfCall(drift->second, method ? method->name : found.name);
     found.loc = placeIn(state, error.getRanges().front().getAsRange(), found.name);
     return found.change != nullptr;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * Uses of what a cell has changed in a way that a program may compile with all the same: another type of a field,
- * another value of a constant. Only remarks, so that -Werror cannot hold up a build that the author has looked at.
+ * another value of a constant, other logic of a function. Only remarks, so that -Werror cannot hold up a build that the
+ * author has looked at.
  */
 #include "Diagnostics.h"
 #include "Drift.h"
@@ -64,6 +65,8 @@ void collect(CellDrift &drift, Changes &changes)
         case DIFF_RULE_ADDED:
         case DIFF_RULE_TIGHTENED:
         case DIFF_RULE_CHANGED:
+        case DIFF_FUNCTION_RETYPED:
+        case DIFF_FUNCTION_LOGIC_CHANGED:
             changes.insert({c.owner, {&drift, &c}});
             break;
         default:

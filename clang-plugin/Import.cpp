@@ -2,6 +2,7 @@
 #include "Import.h"
 #include "Absent.h"
 #include "Capability.h"
+#include "ClangCompat.h"
 #include "Collisions.h"
 #include "DeclReader.h"
 #include "Diagnostics.h"
@@ -70,9 +71,58 @@ struct Imported {
     session_cell *cell;
 };
 
-/* The text of the import at `path`; false after reporting. */
+/* What functions depend on besides the schema. */
+void functionOptions(PluginState &state, render_options &options)
+{
+    const LangOptions &lang = state.pp.getLangOpts();
+    options.fences = lang.getDefaultFPContractMode() == LangOptions::FPM_Fast;
+    if (lang.NoHonorNaNs || lang.NoHonorInfs)
+        options.no_floats =
+            "-ffinite-math-only (a part of -ffast-math) takes infinities and NaNs from it: compile with "
+            "-fno-finite-math-only";
+    if (!cellcompat::preciseReachesBuiltins &&
+        (lang.UnsafeFPMath || lang.AllowFPReassoc || lang.NoSignedZero || lang.AllowRecip || lang.ApproxFunc))
+        options.no_floats = "this version of Clang lets -ffast-math into what it calls: compile with -fno-fast-math";
+}
+
+/* Where the text is kept that stands for `key`. False after reporting. */
+bool textPath(PluginState &state, Imported in, const std::string &key, SourceLocation loc, std::string &path,
+              bool &exists)
+{
+    char *found = nullptr;
+    int r = cell_session_inject_path(in.session, in.cell->name, key.c_str(), &found, &exists);
+    if (r < 0)
+        cellReport(state.diags(), loc, CellDiag::InjectStore) << in.cell->name << cell_status_text(r);
+    else
+        path = found;
+    free(found);
+    return r >= 0;
+}
+
+struct AstDelete {
+    void operator()(cell_ast *doc) const { cell_ast_free(doc); }
+};
+
+/* The functions of the cell, if they are harmless. Otherwise that is an error, and the text, which then is another one
+ * with another path, does without them. False after reporting that there is no text at all. */
+bool verifiedFunctions(PluginState &state, Imported in, const cell_schema *schema, const std::string &key,
+                       SourceLocation loc, std::unique_ptr<cell_ast, AstDelete> &functions, std::string &path)
+{
+    cell_error e = {};
+    cell_ast *read = nullptr;
+    bool exists = false;
+    if (cell_ast_of_schema(schema, nullptr, &read, &e) >= 0) {
+        functions.reset(read);
+        return true;
+    }
+    cellReport(state.diags(), loc, CellDiag::FunctionsRefused) << in.cell->name << cellPrintable(e.text);
+    cellFunctionsAbsent(state, schema);
+    return textPath(state, in, key + "functions refused\n", loc, path, exists);
+}
+
+/* The text of the import, which is to be at `path`; that becomes where it is. False after reporting. */
 bool renderImport(PluginState &state, Imported in, const CellDrift *drift, const std::string &location,
-                  const std::string &path, SourceLocation loc)
+                  const std::string &key, std::string &path, SourceLocation loc)
 {
     cell_error e = {};
     const cell_schema *schema = cell_session_schema(in.session, in.cell, &e);
@@ -85,6 +135,11 @@ bool renderImport(PluginState &state, Imported in, const CellDrift *drift, const
     options.location = location.c_str();
     options.drift = drift ? drift->diff.get() : nullptr;
     options.baseline = drift ? drift->baseline : nullptr;
+    std::unique_ptr<cell_ast, AstDelete> functions;
+    if (!verifiedFunctions(state, in, schema, key, loc, functions, path))
+        return false;
+    options.functions = functions.get();
+    functionOptions(state, options);
     cell_buffer text = {};
     int r = cell_render_client(schema, &options, &text, &e);
     if (r >= 0)
@@ -103,8 +158,12 @@ std::string importKey(PluginState &state, const session_cell *cell, const CellDr
     key += std::string(cell->name) + "\n" + cell->fingerprint + "\n";
     key += state.pp.getLangOpts().CPlusPlus ? "c++\n" : "c\n";
     key += location + "\n";
+    render_options options = {};
+    functionOptions(state, options);
+    key += options.fences ? "fences\n" : "";
+    key += options.no_floats ? std::string(options.no_floats) + "\n" : "";
     if (drift)
-        key += drift->baseline->fingerprint;
+        key += std::string(drift->baseline->fingerprint) + "\n";
     return key;
 }
 
@@ -121,16 +180,11 @@ bool importCell(PluginState &state, Imported in, SourceLocation loc, InjectAt at
     }
     std::string location = cellLocationText(state, loc);
     std::string key = importKey(state, in.cell, drift, location);
-    char *found = nullptr;
+    std::string path;
     bool exists = false;
-    int r = cell_session_inject_path(in.session, in.cell->name, key.c_str(), &found, &exists);
-    if (r < 0) {
-        cellReport(state.diags(), loc, CellDiag::InjectStore) << in.cell->name << cell_status_text(r);
+    if (!textPath(state, in, key, loc, path, exists))
         return false;
-    }
-    std::string path = found;
-    free(found);
-    if (!exists && !renderImport(state, in, drift, location, path, loc))
+    if (!exists && !renderImport(state, in, drift, location, key, path, loc))
         return false;
     return cellInjectFile(state, in.cell->name, path, loc, at);
 }

@@ -58,30 +58,119 @@ FileID enterFile(PluginState &state, StringRef path, SourceLocation loc, SrcMgr:
     return buffer ? sm.createFileID(std::move(*buffer), kind, 0, 0, loc) : FileID();
 }
 
-/* The tokens of `file` as the parser wants them: identifiers looked up, keywords resolved, macros left alone. */
-bool lexFile(PluginState &state, FileID file, std::vector<Token> &tokens, std::vector<SourceRange> &comments)
+/* A text and what the preprocessor would have made of it. */
+struct LexedText {
+    std::vector<Token> tokens;
+    std::vector<SourceRange> comments;
+    std::vector<std::pair<size_t, bool>> precise; /* from that token on, floats are to be computed as written, or not */
+};
+
+/* The tokens of a file as the parser wants them: identifiers looked up, keywords resolved, macros left alone. */
+class TextLexer
 {
-    Preprocessor &pp = state.pp;
+  public:
+    TextLexer(PluginState &plugin, FileID id, llvm::MemoryBufferRef buffer, StringRef name)
+        : state(plugin), path(name), lexer(id, buffer, plugin.sources(), plugin.pp.getLangOpts())
+    {
+        lexer.SetCommentRetentionState(true);
+    }
+
+    void run(LexedText &text)
+    {
+        Token token;
+        for (lexer.LexFromRawLexer(token); token.isNot(tok::eof);) {
+            if (token.is(tok::hash) && token.isAtStartOfLine()) {
+                directive(token, text);
+                continue;
+            }
+            if (token.is(tok::comment)) {
+                text.comments.emplace_back(token.getLocation(), token.getEndLoc());
+            } else {
+                if (token.is(tok::raw_identifier))
+                    state.pp.LookUpIdentifierInfo(token);
+                text.tokens.push_back(token);
+                if (elsewhere)
+                    follow(token);
+            }
+            lexer.LexFromRawLexer(token);
+        }
+    }
+
+  private:
+    /* `token`, the '#', becomes the first one of the next line. */
+    void directive(Token &token, LexedText &text)
+    {
+        std::vector<Token> line;
+        SourceLocation hash = token.getLocation();
+        for (lexer.LexFromRawLexer(token); token.isNot(tok::eof) && !token.isAtStartOfLine();
+             lexer.LexFromRawLexer(token))
+            line.push_back(token);
+        if (line.empty() || line[0].isNot(tok::raw_identifier))
+            return;
+        /* Clang's own pragmas would be read with the user's macros, of which `on` may be one. */
+        if (line[0].getRawIdentifier() == "pragma" && isFloatControl(line))
+            text.precise.emplace_back(text.tokens.size(), line.size() > 5);
+        else if (line[0].getRawIdentifier() == "line" && line.size() == 3)
+            place(hash, line[1], line[2]);
+    }
+
+    /* `#pragma float_control(precise, on, push)`, and `(pop)`. What else renderers write is part of the first one. */
+    static bool isFloatControl(const std::vector<Token> &line)
+    {
+        return line.size() > 1 && line[1].is(tok::raw_identifier) && line[1].getRawIdentifier() == "float_control";
+    }
+
+    /* `#line NUMBER "FILE"`: what follows stands there, up to the end of the function that it begins or is in. */
+    void place(SourceLocation hash, const Token &number, const Token &name)
+    {
+        unsigned line = 0;
+        StringRef text(name.getLiteralData(), name.getLength());
+        std::string unescaped;
+        if (number.isNot(tok::numeric_constant) || name.isNot(tok::string_literal) ||
+            StringRef(number.getLiteralData(), number.getLength()).getAsInteger(10, line) || text.size() < 3)
+            return;
+        text = text.drop_front().drop_back();
+        for (size_t i = 0; i < text.size(); i++) {
+            i += text[i] == '\\' && i + 1 < text.size();
+            unescaped += text[i];
+        }
+        note(hash, line, unescaped);
+        elsewhere = true;
+    }
+
+    void note(SourceLocation loc, unsigned line, StringRef name)
+    {
+        SourceManager &sm = state.sources();
+        sm.AddLineNote(loc, line, sm.getLineTableFilenameID(name), false, false, SrcMgr::C_System);
+    }
+
+    /* Behind the brace that ends the function the lines are the text's own again. */
+    void follow(const Token &token)
+    {
+        depth += token.is(tok::l_brace);
+        if (token.isNot(tok::r_brace) || --depth > 0)
+            return;
+        note(token.getEndLoc(), state.sources().getSpellingLineNumber(token.getLocation()) + 1, path);
+        elsewhere = false;
+        depth = 0;
+    }
+
+    PluginState &state;
+    StringRef path;
+    Lexer lexer;
+    bool elsewhere = false; /* lines are those of another file */
+    int depth = 0;          /* of braces since then */
+};
+
+bool lexFile(PluginState &state, FileID file, StringRef path, LexedText &text)
+{
     auto buffer = state.sources().getBufferOrNone(file);
     if (!buffer)
         return false;
-    tokens.swap(state.spare);
-    tokens.reserve(buffer->getBufferSize() / 4); /* touched only as far as it is used; growing would copy it all */
-    Lexer lexer(file, *buffer, state.sources(), pp.getLangOpts());
-    lexer.SetCommentRetentionState(true);
-    for (;;) {
-        Token token;
-        lexer.LexFromRawLexer(token);
-        if (token.is(tok::eof))
-            return true;
-        if (token.is(tok::comment)) {
-            comments.emplace_back(token.getLocation(), token.getEndLoc());
-            continue;
-        }
-        if (token.is(tok::raw_identifier))
-            pp.LookUpIdentifierInfo(token);
-        tokens.push_back(token);
-    }
+    text.tokens.swap(state.spare);
+    text.tokens.reserve(buffer->getBufferSize() / 4); /* touched only as far as it is used; growing would copy it all */
+    TextLexer(state, file, *buffer, path).run(text);
+    return true;
 }
 
 /* Sema drops comments of system headers; hover wants them. */
@@ -103,6 +192,22 @@ void enterTokens(PluginState &state, std::vector<Token> tokens, bool macros)
     state.streams.push_back(std::move(tokens));
     if (!state.streams.back().empty())
         state.pp.EnterTokenStream(state.streams.back(), !macros, /*IsReinject=*/true);
+}
+
+/* What stands last is entered first. */
+void enterText(PluginState &state, LexedText text, SourceLocation loc)
+{
+    for (; !text.precise.empty(); text.precise.pop_back()) {
+        auto from = text.tokens.begin() + text.precise.back().first;
+        std::vector<Token> pragma;
+        enterTokens(state, std::vector<Token>(from, text.tokens.end()), false);
+        text.tokens.erase(from, text.tokens.end());
+        cellAppendForward(state, loc, pragma);
+        cellAppendPragma(state, text.precise.back().second ? "precise" : "usual", loc, pragma);
+        enterTokens(state, std::move(pragma), true);
+    }
+    enterTokens(state, std::move(text.tokens), false);
+    state.texts.push_back(std::prev(state.streams.end()));
 }
 
 } // namespace
@@ -154,22 +259,21 @@ bool cellInjectFile(PluginState &state, StringRef cell, StringRef path, SourceLo
 {
     SourceLocation from = state.sources().getFileLoc(loc);
     FileID file = enterFile(state, path, from, SrcMgr::C_System);
-    std::vector<Token> tokens;
-    std::vector<SourceRange> comments;
-    if (file.isInvalid() || !lexFile(state, file, tokens, comments)) {
+    LexedText text;
+    if (file.isInvalid() || !lexFile(state, file, path, text)) {
         cellReport(state.diags(), loc, CellDiag::InjectStore) << cell << "cannot read " + path.str();
         return false;
     }
-    if (!cellCheckCollisions(state, cell, tokens, loc))
+    if (!cellCheckCollisions(state, cell, text.tokens, loc))
         return false;
     reportFile(state, file, from);
     state.dependencies.insert(path.str());
     state.injected.insert(file);
-    addComments(state, comments);
+    addComments(state, text.comments);
     /* The parser leaves a function's body only after it has read on: the pragma must not be handled while
      * floating-point options still are that function's own. */
-    if (!tokens.empty())
-        cellAppendForward(state, tokens.back().getLocation(), tokens);
+    if (!text.tokens.empty())
+        cellAppendForward(state, text.tokens.back().getLocation(), text.tokens);
 
     std::vector<Token> end;
     cellAppendPragma(state, "end", from, end); /* handled when the parser has taken the last token of the text */
@@ -180,8 +284,7 @@ bool cellInjectFile(PluginState &state, StringRef cell, StringRef path, SourceLo
     }
     state.saved.push_back(cellSuspendPragmas(state));
     enterTokens(state, std::move(end), true);
-    enterTokens(state, std::move(tokens), false);
-    state.texts.push_back(std::prev(state.streams.end()));
+    enterText(state, std::move(text), from);
     if (at == InjectAt::Declaration)
         state.parser()->ConsumeAnyToken();
     return true;

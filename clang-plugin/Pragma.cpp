@@ -5,6 +5,7 @@
 #include "Editor.h"
 #include "Import.h"
 #include "Places.h"
+#include "Pragmas.h"
 
 #include "clang/Lex/LiteralSupport.h"
 #include "clang/Lex/MacroInfo.h"
@@ -236,6 +237,8 @@ void cellPragma(Preprocessor &pp, PragmaIntroducer introducer, Token &name)
     }
     if (end && !state.saved.empty()) {
         cellEndInjection(state);
+    } else if (rest.size() == 1 && !state.saved.empty() && (isWord(rest[0], "precise") || isWord(rest[0], "usual"))) {
+        cellFloats(state, isWord(rest[0], "precise"));
     } else if (rest.empty() || !isWord(rest[0], "import")) {
         reportUnknown(state, rest.empty() ? token : rest[0]);
     } else if (!import) {

@@ -70,6 +70,17 @@ std::unique_ptr<SavedPragmas, SavedPragmasDelete> cellSuspendPragmas(PluginState
     return saved;
 }
 
+void cellFloats(PluginState &state, bool precise)
+{
+    FPOptionsOverride options;
+    if (precise) {
+        options.setFPPreciseEnabled(true);
+        options.setDisallowFPContract();
+    }
+    state.sema().FpPragmaStack.CurrentValue = options;
+    state.sema().CurFPFeatures = options.applyOverrides(state.sema().getLangOpts());
+}
+
 void cellResumePragmas(PluginState &state, SavedPragmas &saved)
 {
     Sema &s = state.sema();

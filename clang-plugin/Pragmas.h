@@ -11,4 +11,8 @@ std::unique_ptr<SavedPragmas, SavedPragmasDelete> cellSuspendPragmas(PluginState
 /* Puts them back as they were. */
 void cellResumePragmas(PluginState &state, SavedPragmas &saved);
 
+/* From here on in the injected text floats are computed as they are written, whatever options and pragmas say; or,
+ * without `precise`, as in all of the text. */
+void cellFloats(PluginState &state, bool precise);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include "ClangCompat.h"
 #include "DeclReader.h"
+#include "Hot.h"
 #include "Inject.h"
 #include "ProvideCapability.h"
 
@@ -37,6 +38,7 @@ struct ProvideState {
     llvm::DenseSet<const FunctionDecl *> served;        /* canonical declarations whose descriptor was rendered */
     llvm::StringSet<> descriptors;                      /* names of what was rendered but perhaps not yet parsed */
     llvm::DenseSet<const Decl *> constants;             /* CELL_EXPORTs that were read */
+    std::vector<const FunctionDecl *> hot;              /* CELL_HOTs: canonical declarations in their order */
 };
 
 void ProvideStateDelete::operator()(ProvideState *p) const { delete p; }
@@ -44,7 +46,7 @@ void ProvideStateDelete::operator()(ProvideState *p) const { delete p; }
 namespace
 {
 
-enum Role { Provide = 0, Method = 1, Export = 2, Capability = 3 }; /* as the messages select them */
+enum Role { Provide = 0, Method = 1, Export = 2, Capability = 3, Hot = 4 }; /* as the messages select them */
 
 struct Buffer : cell_buffer {
     Buffer() : cell_buffer() {}
@@ -74,6 +76,8 @@ class Provider
     bool handleProvide(const Decl *d, const AnnotateAttr *a, llvm::StringRef name);
     bool handleMethod(const Decl *d);
     bool handleConstant(const Decl *d);
+    bool handleHot(const Decl *d);
+    bool serveHot();
     bool checkScope(const Decl *d, Role role);
     bool checkMethod(const FunctionDecl *f);
     bool checkAnnotations(const Decl *d);
@@ -84,6 +88,8 @@ class Provider
     void serve(const FunctionDecl *f, const schema_method *m);
     void collect(const DeclContext *scope);
     bool seal();
+    bool sealAgain();
+    void checkHotUnprovided();
     void emitSchema(llvm::StringRef bytes);
 
     PluginState &state;
@@ -126,6 +132,10 @@ bool Provider::handle(Decl *d)
     if (const AnnotateAttr *a = annotation(d, "cell.capability:", suffix, false)) {
         if (checkScope(d, Capability))
             mine.capabilities.read(d, a, suffix);
+        return true;
+    }
+    if (annotation(d, "cell.hot", suffix, true)) {
+        handleHot(d);
         return true;
     }
     const AnnotateAttr *a = annotation(d, "cell.provide:", suffix, false);
@@ -324,12 +334,64 @@ void Provider::collect(const DeclContext *scope)
             handle(d);
 }
 
+bool Provider::handleHot(const Decl *d)
+{
+    const auto *f = dyn_cast<FunctionDecl>(d);
+    bool marked = false;
+    for (const auto *a : d->specific_attrs<AnnotateAttr>())
+        if (cellcompat::startsWith(a->getAnnotation(), "cell.hot"))
+            marked |= a->getAnnotation() == "cell.hot";
+    if (!f || !f->getIdentifier() || !marked)
+        return refuse(d->getLocation(), CellDiag::HotNotFunction);
+    if (!checkScope(f, Hot))
+        return false;
+    if (!llvm::is_contained(mine.hot, f->getCanonicalDecl()))
+        mine.hot.push_back(f->getCanonicalDecl());
+    return true;
+}
+
+/* The functions are a part of the schema, whose types they use. */
+bool Provider::serveHot()
+{
+    std::vector<const FunctionDecl *> definitions;
+    for (const FunctionDecl *f : mine.hot) {
+        const FunctionDecl *definition = nullptr;
+        if (!f->isDefined(definition))
+            return refuse(f->getLocation(), CellDiag::HotUndefined, f);
+        definitions.push_back(definition);
+    }
+    HotDocumentPtr document = cellHotSerialise(state, mine.reader, definitions);
+    if (!document || !seal())
+        return false;
+    std::string json;
+    if (!cellHotVerify(state, *document, mine.schema.get(), json))
+        return false;
+    mine.schema->functions = mine.reader.copy(json);
+    mine.schema->functions_len = json.size();
+    return sealAgain();
+}
+
+/* Functions of a file that does not provide: served they are where CELL_PROVIDE sees them. */
+void Provider::checkHotUnprovided()
+{
+    for (const FunctionDecl *f : mine.hot) {
+        const FunctionDecl *definition = nullptr;
+        if (f->isDefined(definition) && state.sources().isInMainFile(definition->getLocation()))
+            refuse(definition->getLocation(), CellDiag::HotElsewhere, definition);
+    }
+}
+
 bool Provider::seal()
 {
-    cell_error e = {};
     mine.reader.finish();
     if (!mine.capabilities.finish(mine.methods))
         return false;
+    return sealAgain();
+}
+
+bool Provider::sealAgain()
+{
+    cell_error e = {};
     if (cell_schema_seal(mine.schema.get(), &e) == CELL_OK)
         return true;
     return refuse(mine.provider->getLocation(), CellDiag::ProvideSchema, mine.cell, e.text);
@@ -338,12 +400,12 @@ bool Provider::seal()
 void Provider::endOfUnit()
 {
     if (!mine.provider)
-        return;
+        return checkHotUnprovided();
     collect(sema.getASTContext().getTranslationUnitDecl());
     for (auto &method : mine.methods)
         if (mine.checked.lookup(method.second) && method.second->getMostRecentDecl()->isWeak())
             refuse(method.second->getLocation(), CellDiag::MethodWeak, method.second);
-    if (sema.getDiagnostics().hasErrorOccurred() || !seal())
+    if (sema.getDiagnostics().hasErrorOccurred() || !(mine.hot.empty() ? seal() : serveHot()))
         return;
     Buffer json;
     if (cell_schema_format(mine.schema.get(), &json) < 0 || !cell_buffer_ok(&json))

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "RenderText.h"
+#include "core/ast.h"
 
 static void render_head(struct render *r, const struct cell_schema *s, const struct render_options *o)
 {
@@ -236,6 +237,27 @@ static void render_descriptors(struct render *r, const struct cell_schema *s)
     free(used);
 }
 
+/* Their own names have two underscores, so that those of types (cellgen_T_type) are no others'. A plain text is for any
+ * compiler and its options: none is told where it changes floats, nor of the author's files, for nobody takes note of
+ * where those end. */
+static void render_functions(struct render *r, const struct render_options *o)
+{
+    struct cell_buffer unit = {0};
+    cell_buffer_printf(&unit, "_%s", r->unit);
+    const struct ast_render_options options = {.cplusplus = o->cplusplus,
+                                               .lines = !o->plain,
+                                               .fences = o->fences || o->plain,
+                                               .no_floats = o->no_floats,
+                                               .unit = unit.data};
+    if (o->plain)
+        render_put(r, "#if !(__FINITE_MATH_ONLY__ + 0) && (defined(__clang__) || !defined(__FAST_MATH__))\n");
+    if (!cell_buffer_ok(&unit) || cell_ast_render(o->functions, &options, r->out) < 0)
+        r->out->failed = true;
+    if (o->plain)
+        render_put(r, "#endif\n");
+    cell_buffer_free(&unit);
+}
+
 int cell_render_client(const struct cell_schema *s, const struct render_options *o, struct cell_buffer *out,
                        struct cell_error *e)
 {
@@ -255,6 +277,8 @@ int cell_render_client(const struct cell_schema *s, const struct render_options 
         render_client_method(&r, s, &s->methods[i]);
     if (o->drift && o->baseline)
         render_removed(&r, s, o);
+    if (o->functions && o->functions->nfunctions)
+        render_functions(&r, o);
     return render_finish(out, e);
 }
 

@@ -12,7 +12,9 @@ extern "C" {
 #endif
 
 /* Changes whenever the same input gives another text: part of every cached text's name. */
-#define CELL_RENDER_VERSION "6"
+#define CELL_RENDER_VERSION "7"
+
+struct cell_ast;
 
 struct render_options {
     bool cplusplus;
@@ -22,12 +24,16 @@ struct render_options {
     bool plain;                         /* for compilers without the plugin, of C before C23: the types of enumerations
                                          * stand in CELL_ENUM_BASE(…), refusals of constants in CELL_REFUSE_IF(…),
                                          * macros that whoever stores the text defines */
+    const struct cell_ast *functions;   /* those of the schema, or NULL: the text does without */
+    bool fences;                        /* as struct ast_render_options has them */
+    const char *no_floats;              /* the same */
     const char *unit; /* what the text's own names begin with, after "cellgen_"; NULL = the cell's name. An expansion's
                        * differ from those of the import. */
 };
 
-/* The client of a cell, or an expansion: types, constants, descriptors, one documented function a method. Types that
- * the program declares are not defined again, and described under names of the text's own: other texts do the same. */
+/* The client of a cell, or an expansion: types, constants, descriptors, one documented function a method, and, last,
+ * the cell's own functions, whose lines are those of their author's files (#line). Types that the program declares are
+ * not defined again, and described under names of the text's own: other texts do the same. */
 int cell_render_client(const struct cell_schema *s, const struct render_options *o, struct cell_buffer *out,
                        struct cell_error *e);
 

@@ -229,6 +229,82 @@ static void render_removed_method(struct render *r, const struct cell_schema *s,
         render_removed_helper(r, "void ", names.release, "", sentence);
 }
 
+/* The kind of a built-in type by its name; 0 = it is none, or one that no function has. */
+static enum cell_kind scalar_named(const char *name, size_t len)
+{
+    static const struct {
+        enum cell_kind kind;
+        const char *name;
+    } all[] = {
+#define NAMED(symbol, number, name, size) {number, name},
+        CELL_KIND_MAP(NAMED)
+#undef NAMED
+    };
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (all[i].kind <= CELL_KIND_STR && strlen(all[i].name) == len && memcmp(all[i].name, name, len) == 0)
+            return all[i].kind;
+    return (enum cell_kind)0;
+}
+
+/* A type of a signature; false, with void in its place, for one that is not known any more. */
+static bool render_signature_type(struct render *r, const struct cell_schema *s, const char *name, size_t len)
+{
+    char text[128];
+    const enum cell_kind kind = scalar_named(name, len);
+    if (kind) {
+        render_builtin(r, kind);
+        return true;
+    }
+    snprintf(text, sizeof(text), "%.*s", (int)len, name);
+    const struct schema_type *now = cell_schema_type(s, text);
+    if (now && (now->kind == CELL_KIND_STRUCT || now->kind == CELL_KIND_ENUM))
+        render_use(r, &(const struct schema_ref){.kind = now->kind, .named = now});
+    else
+        render_put(r, "void");
+    return now != NULL;
+}
+
+/* "f64(str, math_point *, out f64[3])", of which nothing but names that are known becomes text. */
+static void render_removed_signature(struct render *r, const struct cell_schema *s, const char *name,
+                                     const char *signature)
+{
+    const size_t returns = strcspn(signature, "(");
+    if (strncmp(signature, "status(", 7) == 0)
+        render_put(r, "int");
+    else if (!render_signature_type(r, s, signature, returns))
+        render_put(r, " *");
+    render_printf(r, " %s(", name);
+    const char *type = signature + returns + (signature[returns] == '(');
+    if (strchr(")", *type) && !r->cpp)
+        render_put(r, "void");
+    while (!strchr(")", *type)) {
+        const bool out = strncmp(type, "out ", 4) == 0;
+        type += out ? 4 : 0;
+        const size_t word = strcspn(type, " [,)"), whole = strcspn(type, ",)");
+        const bool pointer = out || memchr(type, '*', whole) || memchr(type, '[', whole);
+        render_put(r, pointer && !out ? "const " : "");
+        const bool known = render_signature_type(r, s, type, word);
+        render_put(r, pointer || !known ? " *" : "");
+        type += whole;
+        if (*type == ',') {
+            render_put(r, ", ");
+            type += 1 + strspn(type + 1, " ");
+        }
+    }
+    render_put(r, ") ");
+}
+
+static void render_removed_own(struct render *r, const struct cell_schema *s, const struct schema_function *f,
+                               const char *sentence)
+{
+    if (!f || render_is_taken(s, f->name))
+        return;
+    render_doc(r, "", NULL, f->doc);
+    render_removed_signature(r, s, f->name, f->signature);
+    render_unavailable(r, sentence);
+    render_put(r, ";\n");
+}
+
 static const struct schema_value *find_value(const struct schema_type *t, const char *name)
 {
     for (uint32_t i = 0; t && name && i < t->nvalues; i++)
@@ -248,7 +324,9 @@ static const struct schema_constant *find_constant(const struct cell_schema *s, 
 static void render_change(struct render *r, const struct cell_schema *s, const struct cell_schema *old,
                           const struct diff_change *change)
 {
-    if (change->rule == DIFF_METHOD_REMOVED || change->rule == DIFF_METHOD_RENAMED) {
+    if (change->rule == DIFF_FUNCTION_REMOVED || change->rule == DIFF_FUNCTION_RENAMED) {
+        render_removed_own(r, s, cell_schema_function(old, change->owner), change->sentence);
+    } else if (change->rule == DIFF_METHOD_REMOVED || change->rule == DIFF_METHOD_RENAMED) {
         render_removed_method(r, s, old, cell_schema_method(old, change->owner), change->sentence);
     } else if (change->rule == DIFF_CONSTANT_REMOVED || change->rule == DIFF_CONSTANT_RENAMED) {
         const struct schema_constant *k = find_constant(old, change->owner);

@@ -245,7 +245,7 @@ static bool is_of_stream(const struct schema_method *m, const char *name)
 
 bool render_is_taken(const struct cell_schema *s, const char *name)
 {
-    if (cell_schema_type(s, name) || cell_schema_method(s, name))
+    if (cell_schema_type(s, name) || cell_schema_method(s, name) || cell_schema_function(s, name))
         return true;
     for (uint32_t i = 0; i < s->nconstants; i++)
         if (strcmp(s->constants[i].name, name) == 0)

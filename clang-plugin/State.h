@@ -23,6 +23,7 @@
 
 extern "C" {
 #include "core/ask.h"
+#include "core/ast.h"
 #include "core/diff.h"
 }
 

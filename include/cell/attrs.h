@@ -39,6 +39,17 @@
 /* On such a method: clients call this one in its place then. It takes the same parameters, and needs no capability. */
 #define CELL_FALLBACK(method) CELL_ANNOTATE("cell.method:fallback", #method)
 
+/*
+ * On a function's definition, or a prototype before it: programs that import the cell compile this function in
+ * (docs/hot-functions.md, "Writing them"). CELL_FAULT beside it: the status with which an index out of range, a
+ * division by zero or a loop beyond its bound ends it, in place of CELL_OUT_OF_RANGE.
+ */
+#define CELL_HOT CELL_ANNOTATE("cell.hot")
+#define CELL_FAULT(status) CELL_ANNOTATE("cell.hot:fault", status)
+/* CELL_BOUND(100);   at the beginning of a loop's body: it runs at most so often. To run it once more ends the served
+ * function with its fault; the cell's own is not stopped. */
+#define CELL_BOUND(n) struct CELL_ANNOTATE("cell.bound", n) cell_bound
+
 /* On fields and parameters: CELL_FIELD("since", "1.2"). */
 #define CELL_FIELD(...) CELL_ANNOTATE("cell.field:" __VA_ARGS__)
 /* The schema version in which the field appeared; documentation. */

@@ -217,16 +217,17 @@ struct cell_server *cell_ctx_server(const cell_ctx *c);
  * Who uses what of the cell: what programs reported when they were built (docs/drift.md, "Consumers"), at most 1,000 of
  * them. A program that nobody reported is not among them, and one that is gone is until somebody forgets it.
  */
-/* VALUE: a constant or an enumerator. RESOURCE: what an expansion of the cell has named as such ("resources").
- * CAPABILITY: one that the program asked for and had, REQUIREMENT: one without which it does not compile; "NAME", or
- * "NAME.PARAMETER". */
+/* VALUE: a constant or an enumerator. FUNCTION: one that is compiled in. RESOURCE: what an expansion of the cell has named
+ * as such ("resources"). CAPABILITY: one that the program asked for and had, REQUIREMENT: one without which it does not
+ * compile; "NAME", or "NAME.PARAMETER". */
 enum cell_use_kind {
     CELL_USE_FIELD,
     CELL_USE_METHOD,
     CELL_USE_VALUE,
     CELL_USE_RESOURCE,
     CELL_USE_CAPABILITY,
-    CELL_USE_REQUIREMENT
+    CELL_USE_REQUIREMENT,
+    CELL_USE_FUNCTION
 };
 
 /* One use at one place. The texts are UTF-8 without control characters, and live until the next call of next. */

@@ -255,7 +255,7 @@ static void give(const struct cell_consumer *c, const struct use *from, struct c
 {
     static const enum cell_use_kind kinds[] = {
         [USE_FIELD] = CELL_USE_FIELD,           [USE_METHOD] = CELL_USE_METHOD,
-        [USE_VALUE] = CELL_USE_VALUE,           [USE_RESOURCE] = CELL_USE_RESOURCE,
+        [USE_VALUE] = CELL_USE_VALUE,           [USE_RESOURCE] = CELL_USE_RESOURCE, [USE_FUNCTION] = CELL_USE_FUNCTION,
         [USE_CAPABILITY] = CELL_USE_CAPABILITY, [USE_REQUIREMENT] = CELL_USE_REQUIREMENT};
     *use = (struct cell_consumer_use){.program = c->program,
                                       .path = c->path,

@@ -44,6 +44,7 @@ struct ast_limits {
 #define CELL_AST_MAX_LOCALS (64u << 10)
 #define CELL_AST_MAX_STACK (256u << 10)
 #define CELL_AST_MAX_COST UINT64_C(50000000)
+#define CELL_AST_MAX_LINE 0x7fffffffu
 /* A loop's bound may not be larger than this, whatever its body costs. */
 #define CELL_AST_MAX_BOUND UINT64_C(50000000)
 
@@ -195,7 +196,8 @@ enum ast_op {
 /* What the verifier has found out about an operation; nothing is set that is not proven. */
 enum ast_proven {
     AST_IN_BOUNDS = 1,  /* ELEMENT, BYTE: the index is in bounds. DIV, REM of integers: the divisor is not 0. SHIFT: the
-                         * count is less than the width. Casts of floats: the value fits. FOR, DOWN: the range has no
+                         * count is less than the width. Casts of floats: the value fits. FMIN, FMAX, COPYSIGN:
+                         * the second operand is not NaN; SIGNBIT: the only one. FOR, DOWN: the range has no
                          * more than `bound` steps */
     AST_NO_OVERFLOW = 2 /* ADD, SUB, MUL, NEG of integers: nothing wraps. DIV, REM: never the smallest number by -1 */
 };
@@ -215,7 +217,7 @@ enum ast_proven {
  *   IF          args: condition, block, condition, block, …, and, when nargs is odd, the else block
  *   SWITCH      args[0] the value, then CASEs
  *   CASE        args[0] the block; labels, nlabels; none: the default, which comes last
- *   FOR, DOWN   ref: the counter; args: from, to, block; bound
+ *   FOR, DOWN   ref: the counter; args: from, to, block; bound; steps: at most so many are proven, whatever the bound
  *   LOOP        args: block; bound
  *   RETURN      args[0] the value, nargs 0 in functions with a status
  *   FAIL        bits: the status, negative
@@ -237,7 +239,9 @@ struct ast_node {
     union {
         uint64_t bits;
         double real;
-        uint64_t bound;
+        struct {
+            uint64_t bound, steps;
+        };
         struct {
             const char *text;
             uint64_t text_len;
@@ -268,6 +272,8 @@ struct ast_function {
     const char *name;
     const char *doc;           /* NULL = none */
     const char *file;          /* of the author; NULL = not known */
+    uint32_t line;             /* of its name there; 0 = not known */
+    const char *renamed_from;  /* NULL */
     bool internal;             /* for other functions of the document only: its name is not the program's affair */
     bool status;               /* returns an int: CELL_OK or negative, and may have outputs */
     struct schema_ref returns; /* when it has no status */
@@ -315,22 +321,33 @@ int cell_ast_read(const struct json_at *object, const struct cell_schema *types,
                   struct cell_ast **doc, struct cell_error *e);
 void cell_ast_free(struct cell_ast *doc); /* NULL is accepted */
 
+/*
+ * The functions of a schema, which must outlive the document: those of s->functions, NULL in *doc when it has none.
+ * CELL_PROTOCOL_ERROR with the path in "functions", and as cell_ast_parse.
+ */
+int cell_ast_of_schema(const struct cell_schema *s, const struct ast_limits *limits, struct cell_ast **doc,
+                       struct cell_error *e);
+
 /* NULL = there is none. */
 const struct ast_function *cell_ast_function(const struct cell_ast *doc, const char *name);
 
 struct ast_render_options {
     bool cplusplus;
-    bool lines;       /* with #line directives where the author's file is known */
-    bool fences;      /* the compiler fuses products with sums whatever pragmas say (-ffp-contract=fast, which is a part
-                       * of -ffast-math): keeps it from that, at some cost */
+    bool lines;  /* with #line directives where the author's file is known; they hold up to the function's end */
+    bool fences; /* the compiler fuses products with sums whatever pragmas say (-ffp-contract=fast, which is a part
+                  * of -ffast-math): keeps it from that, at some cost */
+    /* NULL, or why this compiler's flags let no function compute with floats: those are declared, and their use is an
+     * error with this text behind "'NAME' computes with floating-point numbers, and". Neither quotation marks nor
+     * backslashes in it. */
+    const char *no_floats;
     const char *unit; /* internal functions, tables and helpers are called cellgen_UNIT_…; an identifier */
 };
 /*
  * Appends the functions as C11, or C++11: `static inline`, in the document's order, with what they need, and without
  * macros and includes. Before it must stand the definitions of the types (`struct T`, `enum T`), of cell_str when
  * strings are used, and of <stdint.h>'s types. Math functions need -lm. What the text computes depends neither on the
- * optimisation level nor on -ffast-math, except for -ffinite-math-only, which no text can revoke: who injects the text
- * must refuse that. CELL_NO_MEMORY.
+ * optimisation level nor on -ffast-math, except for -ffinite-math-only, which no text can revoke: see `no_floats`.
+ * CELL_NO_MEMORY.
  */
 int cell_ast_render(const struct cell_ast *doc, const struct ast_render_options *o, struct cell_buffer *out);
 /* "static inline int f(double x, struct point *out)" without anything behind it; of no internal function. */

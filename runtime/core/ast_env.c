@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "core/ast_env.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -168,12 +170,25 @@ static void narrow_real(struct ast_range *r, enum ast_op op, bool holds, const s
         n.nan = false;
     if (!holds)
         op = opposite(op);
-    if ((op == AST_LT || op == AST_LE || op == AST_EQ) && b->fhi < n.fhi)
-        n.fhi = b->fhi;
-    if ((op == AST_GT || op == AST_GE || op == AST_EQ) && b->flo > n.flo)
-        n.flo = b->flo;
+    const double most = op == AST_LT ? nextafter(b->fhi, -INFINITY) : b->fhi;
+    const double least = op == AST_GT ? nextafter(b->flo, INFINITY) : b->flo;
+    if ((op == AST_LT || op == AST_LE || op == AST_EQ) && most < n.fhi)
+        n.fhi = most;
+    if ((op == AST_GT || op == AST_GE || op == AST_EQ) && least > n.flo)
+        n.flo = least;
     if (n.flo <= n.fhi)
         *r = n;
+}
+
+/* A string is at least as long as what is not more than its length. */
+static void lengthen(struct ast_env *env, uint32_t var)
+{
+    for (uint32_t i = 0; i < env->nfacts; i++) {
+        struct ast_range *text = &env->known[env->facts[i].text].range;
+        const ast_wide least = env->known[var].range.lo + env->facts[i].strict;
+        if (env->facts[i].var == var && least > text->lo && least <= text->hi)
+            text->lo = least;
+    }
 }
 
 /* What `a op b` says about a. */
@@ -189,8 +204,10 @@ static void refine_side(struct ast_flow *f, struct ast_env *env, const struct as
         return;
     op = holds ? op : opposite(op);
     const uint32_t var = cell_env_variable(f, env, a);
-    if (var != UINT32_MAX)
+    if (var != UINT32_MAX) {
         narrow(&env->known[var].range, op, &right);
+        lengthen(env, var);
+    }
     if (a->op == AST_LENGTH && a->args[0]->op == AST_VARIABLE)
         narrow(&env->known[a->args[0]->ref].range, op, &right);
     if (var == UINT32_MAX || (op != AST_LT && op != AST_LE))
@@ -216,8 +233,12 @@ void cell_env_refine(struct ast_flow *f, struct ast_env *env, const struct ast_n
             env->known[n->args[0]->ref].range.nan = false;
         break;
     case AST_ISFINITE:
-        if (holds && n->args[0]->op == AST_VARIABLE)
-            env->known[n->args[0]->ref].range.nan = false;
+        if (holds && n->args[0]->op == AST_VARIABLE) {
+            struct ast_range *known = &env->known[n->args[0]->ref].range;
+            known->nan = false;
+            known->flo = fmax(known->flo, -DBL_MAX);
+            known->fhi = fmin(known->fhi, DBL_MAX);
+        }
         break;
     default:
         if (n->op >= AST_LT && n->op <= AST_NE && n->args[0]->type.kind != CELL_KIND_BOOL) {

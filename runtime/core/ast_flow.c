@@ -193,7 +193,9 @@ static int flow_counted(struct ast_flow *f, struct ast_env *env, struct ast_node
         return r;
     const struct ast_range *low = n->op == AST_FOR ? &from : &to, *end = n->op == AST_FOR ? &to : &from;
     const struct ast_node *last = n->args[n->op == AST_FOR];
-    if (end->hi - low->lo <= (ast_wide)n->bound)
+    const ast_wide steps = end->hi > low->lo ? end->hi - low->lo : 0;
+    n->steps = steps < (ast_wide)UINT64_MAX ? (uint64_t)steps : UINT64_MAX;
+    if (steps <= (ast_wide)n->bound)
         n->proven |= AST_IN_BOUNDS;
     uint32_t text = cell_env_length_of(f, env, last);
     if (text != UINT32_MAX)

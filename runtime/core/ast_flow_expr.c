@@ -86,12 +86,22 @@ static int check_index(struct ast_flow *f, struct ast_node *n, const struct ast_
     return not_proven(f, n, "the index may be out of range", "index >= 0 && index < length of the array");
 }
 
+/* Whether `n` is the rest of a division by something that is at most the length of `text`. */
+static bool is_rest_of_length(struct ast_flow *f, const struct ast_env *env, const struct ast_node *n, uint32_t text)
+{
+    if (n->op != AST_REM || !cell_kind_is_integer(n->type.kind) || cell_env_length_of(f, env, n->args[1]) != text)
+        return false;
+    return cell_flow_range(f, env, n->args[1]).lo >= 0;
+}
+
 static int check_byte(struct ast_flow *f, struct ast_env *env, struct ast_node *n, const struct ast_range *text,
                       const struct ast_range *index)
 {
     const uint32_t var = cell_env_variable(f, env, n->args[1]);
-    if (index->lo >= 0 && (index->hi < text->lo || (var != UINT32_MAX && n->args[0]->op == AST_VARIABLE &&
-                                                    cell_env_has_fact(env, var, n->args[0]->ref))))
+    const bool below =
+        n->args[0]->op == AST_VARIABLE && ((var != UINT32_MAX && cell_env_has_fact(env, var, n->args[0]->ref)) ||
+                                           is_rest_of_length(f, env, n->args[1], n->args[0]->ref));
+    if (index->lo >= 0 && (below || index->hi < text->lo))
         n->proven |= AST_IN_BOUNDS;
     return not_proven(f, n, "the index may be out of the string", "index < length of the string");
 }
@@ -113,6 +123,13 @@ static int check_operation(struct ast_flow *f, struct ast_env *env, struct ast_n
     case AST_SHL:
     case AST_SHR:
         if (cell_range_within(b, 0, cell_ast_width(kind_of(n)) - 1))
+            n->proven |= AST_IN_BOUNDS;
+        return CELL_OK;
+    case AST_FMIN:
+    case AST_FMAX:
+    case AST_COPYSIGN:
+    case AST_SIGNBIT:
+        if (!(n->op == AST_SIGNBIT ? a : b)->nan)
             n->proven |= AST_IN_BOUNDS;
         return CELL_OK;
     default:

@@ -182,13 +182,28 @@ static double apply(enum ast_op op, double a, double b)
 
 static bool all_finite(const struct ast_range *r) { return !r->nan && isfinite(r->flo) && isfinite(r->fhi); }
 
-/* + - * / where the result cannot be NaN: of finite numbers, and no divisor that is 0. */
+/* Whether a + b can be NaN: one infinite, the other infinite the other way. */
+static bool may_cancel(const struct ast_range *a, double blo, double bhi)
+{
+    return (a->fhi == INFINITY && blo == -INFINITY) || (a->flo == -INFINITY && bhi == INFINITY);
+}
+
+static bool may_be_nan(enum ast_op op, const struct ast_range *a, const struct ast_range *b)
+{
+    if (a->nan || b->nan)
+        return true;
+    if (op == AST_ADD || op == AST_SUB)
+        return op == AST_ADD ? may_cancel(a, b->flo, b->fhi) : may_cancel(a, -b->fhi, -b->flo);
+    return op == AST_DIV ? !all_finite(a) || (b->flo <= 0 && b->fhi >= 0) : !all_finite(a) || !all_finite(b);
+}
+
+/* + - * / where the result cannot be NaN. */
 static struct ast_range corners(enum ast_op op, enum cell_kind kind, const struct ast_range *a,
                                 const struct ast_range *b)
 {
     const double x[] = {a->flo, a->fhi}, y[] = {b->flo, b->fhi};
     double lo = INFINITY, hi = -INFINITY;
-    if (!all_finite(a) || !all_finite(b) || (op == AST_DIV && b->flo <= 0 && b->fhi >= 0))
+    if (may_be_nan(op, a, b))
         return cell_range_all(kind);
     for (unsigned i = 0; i < 4; i++) {
         double v = rounded(kind, apply(op, x[i / 2], y[i % 2]));
@@ -196,6 +211,14 @@ static struct ast_range corners(enum ast_op op, enum cell_kind kind, const struc
         hi = v > hi ? v : hi;
     }
     return cell_range_reals(lo, hi);
+}
+
+/* Logarithms of what is not negative. Those of the smallest and the largest number are -1074 and 1024 to base 2. */
+static struct ast_range logarithm(enum ast_op op, const struct ast_range *a)
+{
+    if (!isfinite(a->fhi) || (op != AST_LOG1P && !(a->flo > 0)))
+        return cell_range_reals(-INFINITY, INFINITY);
+    return cell_range_reals(op == AST_LOG1P ? 0 : -1100, 1100);
 }
 
 static struct ast_range least_or_most(enum ast_op op, const struct ast_range *a, const struct ast_range *b)
@@ -243,6 +266,25 @@ static struct ast_range reals(enum ast_op op, enum cell_kind kind, const struct 
     case AST_FMIN:
     case AST_FMAX:
         return least_or_most(op, a, b);
+    case AST_COPYSIGN:
+        r = cell_range_reals(-fmax(fabs(a->flo), fabs(a->fhi)), fmax(fabs(a->flo), fabs(a->fhi)));
+        break;
+    case AST_EXP:
+    case AST_EXP2:
+        r = cell_range_reals(0, INFINITY);
+        break;
+    case AST_LDEXP:
+    case AST_CBRT:
+        r = cell_range_reals(a->flo >= 0 ? 0 : -INFINITY, INFINITY);
+        break;
+    case AST_LOG:
+    case AST_LOG2:
+    case AST_LOG10:
+    case AST_LOG1P:
+        if (!(a->flo >= 0))
+            return cell_range_all(kind);
+        r = logarithm(op, a);
+        break;
     default:
         return cell_range_all(kind);
     }

@@ -338,9 +338,11 @@ static int read_params(struct ast_check *c, const struct json_at *at, struct ast
 
 static int read_function(struct ast_check *c, const struct json_at *at, struct ast_function *f)
 {
-    static const char *const known[] = {"name", "doc", "file", "internal", "returns", "fault", "params", "body", NULL};
+    static const char *const known[] = {"name",  "doc",    "file", "line", "renamed_from", "internal", "returns",
+                                        "fault", "params", "body", NULL};
     struct json_at body;
     struct ast_reader reader = {.c = c};
+    uint64_t line = 0;
     int r = only_members(c, at, known);
     if (r >= 0)
         r = read_name(c, at, &f->name);
@@ -348,6 +350,13 @@ static int read_function(struct ast_check *c, const struct json_at *at, struct a
         r = read_text(c, at, "doc", &f->doc);
     if (r >= 0)
         r = read_text(c, at, "file", &f->file);
+    if (r >= 0)
+        r = cell_json_uint(at, "line", JSON_OPTIONAL, 1, CELL_AST_MAX_LINE, &line, c->e);
+    f->line = (uint32_t)line;
+    if (r >= 0)
+        r = read_text(c, at, "renamed_from", &f->renamed_from);
+    if (r >= 0 && f->renamed_from)
+        r = cell_check_name(at, "renamed_from", f->renamed_from, NAME_WORD, c->e);
     if (r >= 0)
         r = cell_json_bool(at, "internal", JSON_OPTIONAL, &f->internal, c->e);
     if (r >= 0)
@@ -416,6 +425,35 @@ int cell_ast_read(const struct json_at *object, const struct cell_schema *types,
         cell_ast_free(c.doc);
     if (r == CELL_TOO_LARGE && e)
         e->status = r;
+    return r < 0 ? r : CELL_OK;
+}
+
+static int read_of_schema(const struct json_at *root, const struct cell_schema *s, const struct ast_limits *limits,
+                          struct cell_ast **doc, struct cell_error *e)
+{
+    static const char *const known[] = {"cell.ast", "tables", "functions", NULL};
+    struct ast_check c = {.e = e};
+    uint64_t version = 0;
+    int r = cell_json_uint(root, "cell.ast", JSON_REQUIRED, 1, 1, &version, e);
+    if (r >= 0)
+        r = only_members(&c, root, known);
+    return r < 0 ? r : cell_ast_read(root, s, limits, doc, e);
+}
+
+int cell_ast_of_schema(const struct cell_schema *s, const struct ast_limits *limits, struct cell_ast **doc,
+                       struct cell_error *e)
+{
+    struct cell_json json = {0};
+    *doc = NULL;
+    if (!s->functions)
+        return CELL_OK;
+    if (s->functions_len > complete(limits).bytes)
+        return cell_error_set(e, CELL_TOO_LARGE, "%zu bytes of functions, %u is the limit", s->functions_len,
+                              complete(limits).bytes);
+    int r = cell_json_load(s->functions, s->functions_len, CELL_PROTOCOL_ERROR, &json, e);
+    if (r >= 0)
+        r = read_of_schema(&json.root, s, limits, doc, e);
+    cell_json_free(&json);
     return r < 0 ? r : CELL_OK;
 }
 

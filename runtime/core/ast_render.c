@@ -2,19 +2,20 @@
 /* Functions as C: signatures, statements, the text as a whole. */
 #include "core/ast_render.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void render_block(struct ast_render *r, const struct ast_node *n, unsigned depth);
 
 static void indent(struct ast_render *r, unsigned depth) { ast_printf(r, "%*s", (int)(depth * 4), ""); }
 
-/* The line of the author's file that the statement came from. */
-static void render_line(struct ast_render *r, const struct ast_node *n)
+/* What follows stands there in the author's file. */
+static void render_line(struct ast_render *r, uint32_t line)
 {
-    if (!r->o->lines || !r->f->file || !n->line || n->line == r->line)
+    if (!r->o->lines || !r->f->file || !line)
         return;
-    r->line = n->line;
-    ast_printf(r, "#line %u ", n->line);
+    ast_printf(r, "#line %u ", line);
     cell_json_put_string(r->out, r->f->file);
     ast_put(r, "\n");
 }
@@ -159,7 +160,7 @@ static void render_return(struct ast_render *r, const struct ast_node *n, unsign
 
 static void render_statement(struct ast_render *r, const struct ast_node *n, unsigned depth)
 {
-    render_line(r, n);
+    render_line(r, n->line);
     indent(r, depth);
     switch (n->op) {
     case AST_LET:
@@ -222,7 +223,6 @@ static void render_block(struct ast_render *r, const struct ast_node *n, unsigne
 
 static void render_signature(struct ast_render *r, const struct ast_function *f)
 {
-    ast_put(r, "static inline ");
     if (f->status)
         ast_put(r, "int");
     else
@@ -243,10 +243,94 @@ static void render_signature(struct ast_render *r, const struct ast_function *f)
     ast_put(r, f->nparams ? ")" : "");
 }
 
+/* Lines of `text` as comments, behind `lead`; documentation holds nothing that would end or continue one. The number
+ * of lines. */
+static uint32_t render_comment(struct ast_render *r, const char *lead, const char *text)
+{
+    uint32_t n = 0;
+    for (const char *line = text; line; n++) {
+        const size_t len = strcspn(line, "\n");
+        ast_printf(r, "///%s%s%s%.*s\n", *lead ? " " : "", lead, len ? " " : "", (int)len, line);
+        line = line[len] ? line + len + 1 : NULL;
+        lead = "";
+    }
+    return n;
+}
+
+/* No directive may stand between a comment and what it is about, so that the line is that of the comment. */
+static void render_doc(struct ast_render *r, const struct ast_function *f)
+{
+    struct cell_buffer text = {0}, *const out = r->out;
+    const uint32_t line = f->line ? f->line : f->body->nargs ? f->body->args[0]->line : 0;
+    r->out = &text;
+    uint32_t n = render_comment(r, "", f->doc);
+    for (uint32_t i = 0; i < f->nparams; i++) {
+        char lead[192];
+        const struct ast_param *p = &f->params[i];
+        snprintf(lead, sizeof(lead), "\\param%s %s", p->out ? "[out]" : "", p->name);
+        n += render_comment(r, lead, p->doc);
+    }
+    r->out = out;
+    if (!cell_buffer_ok(&text))
+        out->failed = true;
+    else {
+        render_line(r, line > n ? line - n : line ? 1 : 0);
+        cell_buffer_append(out, text.data, text.len);
+    }
+    cell_buffer_free(&text);
+}
+
+/* ---- what computes with floats ---- */
+
+static bool holds_floats(const struct schema_ref *type)
+{
+    if (cell_ast_is_float(type->kind))
+        return true;
+    for (uint32_t i = 0; type->kind == CELL_KIND_STRUCT && i < type->named->nfields; i++)
+        if (holds_floats(&type->named->fields[i].type)) /* types are not recursive */
+            return true;
+    return false;
+}
+
+/* Calls come from later functions: of those before it is known. */
+static bool node_has_floats(const struct ast_node *n, const bool *known)
+{
+    bool has = n->type.kind && holds_floats(&n->type);
+    if (n->op == AST_CALL || n->op == AST_TRY || n->op == AST_STATUS)
+        has |= known[n->ref];
+    for (uint32_t i = 0; i < n->nargs && !has; i++)
+        has = node_has_floats(n->args[i], known);
+    return has;
+}
+
+static bool has_floats(const struct ast_function *f, const bool *known)
+{
+    bool has = !f->status && holds_floats(&f->returns);
+    for (uint32_t i = 0; i < f->nvariables && !has; i++)
+        has = holds_floats(&f->variables[i].type);
+    return has || node_has_floats(f->body, known);
+}
+
+/* In place of the function: its use is an error. */
+static void render_refusal(struct ast_render *r, const struct ast_function *f)
+{
+    r->f = f;
+    if (f->internal)
+        return;
+    render_doc(r, f);
+    render_signature(r, f);
+    ast_printf(r, " __attribute__((unavailable(\"'%s' computes with floating-point numbers, and %s\")));\n", f->name,
+               r->o->no_floats);
+}
+
 static void render_function(struct ast_render *r, const struct ast_function *f)
 {
     r->f = f;
-    r->line = 0;
+    if (!f->internal)
+        render_doc(r, f);
+    else
+        render_line(r, f->line ? f->line : f->body->nargs ? f->body->args[0]->line : 0);
+    ast_put(r, "static inline ");
     render_signature(r, f);
     ast_put(r, "\n{\n");
     for (uint32_t i = 0; i < f->nparams; i++) {
@@ -292,13 +376,22 @@ static void render_table(struct ast_render *r, const struct ast_table *t)
 int cell_ast_render(const struct cell_ast *doc, const struct ast_render_options *o, struct cell_buffer *out)
 {
     struct ast_render r = {.doc = doc, .o = o, .out = out};
+    bool *floats = calloc((size_t)doc->nfunctions + 1, sizeof(*floats));
+    if (!floats)
+        return CELL_NO_MEMORY;
+    for (uint32_t i = 0; i < doc->nfunctions && o->no_floats; i++)
+        floats[i] = has_floats(&doc->functions[i], floats);
     /* Whatever the program's flags say: no value is assumed, nothing is reordered or contracted. */
     ast_put(&r, "#pragma float_control(precise, on, push)\n#pragma clang fp contract(off)\n");
     cell_ast_render_helpers(&r);
     for (uint32_t i = 0; i < doc->ntables; i++)
         render_table(&r, &doc->tables[i]);
     for (uint32_t i = 0; i < doc->nfunctions; i++)
-        render_function(&r, &doc->functions[i]);
+        if (floats[i])
+            render_refusal(&r, &doc->functions[i]);
+        else
+            render_function(&r, &doc->functions[i]);
+    free(floats);
     ast_put(&r, "#pragma float_control(pop)\n");
     return cell_buffer_ok(out) ? CELL_OK : CELL_NO_MEMORY;
 }
@@ -306,6 +399,7 @@ int cell_ast_render(const struct cell_ast *doc, const struct ast_render_options 
 int cell_ast_render_prototype(const struct ast_function *f, const struct ast_render_options *o, struct cell_buffer *out)
 {
     struct ast_render r = {.o = o, .out = out};
+    ast_put(&r, "static inline ");
     render_signature(&r, f);
     return cell_buffer_ok(out) ? CELL_OK : CELL_NO_MEMORY;
 }

@@ -48,7 +48,6 @@ struct ast_render {
     const struct ast_function *f;
     const struct ast_render_options *o;
     struct cell_buffer *out;
-    uint32_t line;
 };
 
 #define ast_put(r, text) cell_buffer_puts((r)->out, text)

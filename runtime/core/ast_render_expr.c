@@ -212,7 +212,7 @@ static void render_cast(struct ast_render *r, const struct ast_node *n)
 
 static const char *on_values(const struct ast_node *n)
 {
-    const bool f32 = kind_of(n->args[0]) == CELL_KIND_F32;
+    const bool f32 = kind_of(n->args[0]) == CELL_KIND_F32, no_nan = n->proven & AST_IN_BOUNDS;
     switch (n->op) {
     case AST_ABS:
         return cell_ast_width(kind_of(n)) == 64 ? "cellgen_a < 0 ? (int64_t)(0 - (uint64_t)cellgen_a) : cellgen_a"
@@ -224,10 +224,14 @@ static const char *on_values(const struct ast_node *n)
     case AST_MAX:
         return "cellgen_a > cellgen_b ? cellgen_a : cellgen_b";
     case AST_FMIN:
-        return "cellgen_a < cellgen_b || cellgen_b != cellgen_b ? cellgen_a : cellgen_b";
+        return no_nan ? "cellgen_a < cellgen_b ? cellgen_a : cellgen_b"
+                      : "cellgen_a < cellgen_b || cellgen_b != cellgen_b ? cellgen_a : cellgen_b";
     case AST_FMAX:
-        return "cellgen_a > cellgen_b || cellgen_b != cellgen_b ? cellgen_a : cellgen_b";
+        return no_nan ? "cellgen_a > cellgen_b ? cellgen_a : cellgen_b"
+                      : "cellgen_a > cellgen_b || cellgen_b != cellgen_b ? cellgen_a : cellgen_b";
     case AST_COPYSIGN: /* which sign NaN has is not told */
+        if (no_nan)
+            return f32 ? "__builtin_copysignf(cellgen_a, cellgen_b)" : "__builtin_copysign(cellgen_a, cellgen_b)";
         return f32 ? "__builtin_copysignf(cellgen_a, cellgen_b != cellgen_b ? 1.0f : cellgen_b)"
                    : "__builtin_copysign(cellgen_a, cellgen_b != cellgen_b ? 1.0 : cellgen_b)";
     case AST_ISNAN:
@@ -237,6 +241,8 @@ static const char *on_values(const struct ast_node *n)
     case AST_ISFINITE:
         return f32 ? "__builtin_fabsf(cellgen_a) < __builtin_inff()" : "__builtin_fabs(cellgen_a) < __builtin_inf()";
     default: /* AST_SIGNBIT */
+        if (no_nan)
+            return f32 ? "__builtin_signbitf(cellgen_a) != 0" : "__builtin_signbit(cellgen_a) != 0";
         return f32 ? "cellgen_a == cellgen_a && __builtin_signbitf(cellgen_a) != 0"
                    : "cellgen_a == cellgen_a && __builtin_signbit(cellgen_a) != 0";
     }

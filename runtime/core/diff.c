@@ -86,6 +86,12 @@ static bool alike_methods(const void *old, const void *now)
     return true;
 }
 
+static bool alike_functions(const void *old, const void *now)
+{
+    return strcmp(((const struct schema_function *)old)->signature, ((const struct schema_function *)now)->signature) ==
+           0;
+}
+
 static void diff_constant(struct diff_work *w, const struct schema_constant *before,
                           const struct schema_constant *after)
 {
@@ -154,38 +160,73 @@ static void diff_methods(struct diff_work *w, const struct diff_match *m)
     }
 }
 
-static void diff_additions(struct diff_work *w, const struct diff_match *constants, const struct diff_match *methods)
+/* One that is called otherwise is another one: that its logic is as well goes without saying. */
+static void diff_function(struct diff_work *w, const struct schema_function *old, const struct schema_function *now)
+{
+    if (strcmp(old->name, now->name) != 0)
+        diff_add(w, DIFF_FUNCTION_RENAMED, &(struct diff_change){.owner = old->name, .now = now->name});
+    if (strcmp(old->signature, now->signature) != 0)
+        diff_add(w, DIFF_FUNCTION_RETYPED,
+                 &(struct diff_change){.owner = old->name, .before = old->signature, .now = now->signature});
+    else if (strcmp(old->logic, now->logic) != 0)
+        diff_add(w, DIFF_FUNCTION_LOGIC_CHANGED, &(struct diff_change){.owner = old->name});
+}
+
+static void diff_functions(struct diff_work *w, const struct diff_match *m)
+{
+    for (uint32_t i = 0; i < w->before->nvisible_functions && !w->failed; i++) {
+        const struct schema_function *old = &w->before->visible_functions[i];
+        if (m->to[i] == DIFF_NONE)
+            diff_add(w, DIFF_FUNCTION_REMOVED, &(struct diff_change){.owner = old->name});
+        else
+            diff_function(w, old, &w->after->visible_functions[m->to[i]]);
+    }
+}
+
+struct matches {
+    struct diff_match constants, methods, functions;
+};
+
+static void diff_additions(struct diff_work *w, const struct matches *m)
 {
     for (uint32_t i = 0; i < w->after->ntypes; i++)
         if (!cell_schema_type(w->before, w->after->types[i].name))
             diff_add(w, DIFF_TYPE_ADDED, &(struct diff_change){.owner = w->after->types[i].name});
     for (uint32_t i = 0; i < w->after->nconstants; i++)
-        if (constants->from[i] == DIFF_NONE)
+        if (m->constants.from[i] == DIFF_NONE)
             diff_add(w, DIFF_CONSTANT_ADDED, &(struct diff_change){.owner = w->after->constants[i].name});
     for (uint32_t i = 0; i < w->after->nmethods; i++)
-        if (methods->from[i] == DIFF_NONE)
+        if (m->methods.from[i] == DIFF_NONE)
             diff_add(w, DIFF_METHOD_ADDED, &(struct diff_change){.owner = w->after->methods[i].name});
     diff_new_capabilities(w);
+    for (uint32_t i = 0; i < w->after->nvisible_functions; i++)
+        if (m->functions.from[i] == DIFF_NONE)
+            diff_add(w, DIFF_FUNCTION_ADDED, &(struct diff_change){.owner = w->after->visible_functions[i].name});
 }
 
 static void diff_all(struct diff_work *w)
 {
     const struct cell_schema *a = w->before, *b = w->after;
-    struct diff_match constants, methods;
+    struct matches m;
     if (!diff_match_entries(w, &w->lasting,
                             DIFF_LISTS(struct schema_constant, a->constants, a->nconstants, b->constants, b->nconstants,
                                        alike_constants),
-                            &constants) ||
+                            &m.constants) ||
         !diff_match_entries(
             w, &w->lasting,
             DIFF_LISTS(struct schema_method, a->methods, a->nmethods, b->methods, b->nmethods, alike_methods),
-            &methods))
+            &m.methods) ||
+        !diff_match_entries(w, &w->lasting,
+                            DIFF_LISTS(struct schema_function, a->visible_functions, a->nvisible_functions,
+                                       b->visible_functions, b->nvisible_functions, alike_functions),
+                            &m.functions))
         return;
     diff_types(w);
-    diff_constants(w, &constants);
-    diff_methods(w, &methods);
+    diff_constants(w, &m.constants);
+    diff_methods(w, &m.methods);
+    diff_functions(w, &m.functions);
     diff_capabilities(w);
-    diff_additions(w, &constants, &methods);
+    diff_additions(w, &m);
 }
 
 /* "auth" is spoken of as "Auth Cell". */

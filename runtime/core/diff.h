@@ -58,7 +58,12 @@ enum diff_breaks { DIFF_SOURCE = 1, DIFF_WIRE = 2, DIFF_ABI = 4 };
     X(CAPABILITY_ADDED, "CAPABILITY_ADDED", 0)                                                                         \
     X(CAPABILITY_PARAM_REMOVED, "CAPABILITY_PARAM_NO_DELETE", DIFF_SOURCE)                                             \
     X(CAPABILITY_PARAM_CHANGED, "CAPABILITY_SAME_PARAM", DIFF_SOURCE)                                                  \
-    X(CAPABILITY_PARAM_ADDED, "CAPABILITY_PARAM_ADDED", 0)
+    X(CAPABILITY_PARAM_ADDED, "CAPABILITY_PARAM_ADDED", 0)                                                             \
+    X(FUNCTION_REMOVED, "FUNCTION_NO_DELETE", DIFF_SOURCE)                                                             \
+    X(FUNCTION_RENAMED, "FUNCTION_SAME_NAME", DIFF_SOURCE)                                                             \
+    X(FUNCTION_RETYPED, "FUNCTION_SAME_SIGNATURE", DIFF_SOURCE)                                                        \
+    X(FUNCTION_LOGIC_CHANGED, "FUNCTION_SAME_LOGIC", 0)                                                                \
+    X(FUNCTION_ADDED, "FUNCTION_ADDED", 0)
 
 enum diff_rule {
 #define CELL_DIFF_ENUM(symbol, id, breaks) DIFF_##symbol,
@@ -80,7 +85,7 @@ struct diff_change {
     const char *id;       /* "FIELD_NO_DELETE" */
     unsigned breaks;      /* enum diff_breaks, for this occurrence (a parameter that only moved past one of the other
                            * direction breaks no wire) */
-    const char *owner;    /* type, method, constant or capability name */
+    const char *owner;    /* type, method, constant, capability or function name */
     const char *member;   /* field, value or parameter, by its old name; NULL when it concerns the owner as a whole */
     const char *now;      /* new name (renames), type text, value, size or offset; NULL */
     const char *before;   /* old type text, value, size or offset; NULL */
@@ -89,16 +94,15 @@ struct diff_change {
 
 struct cell_diff {
     struct cell_arena arena;
-    /* Types, constants, methods and capabilities in the order of the old schema, within each its members in the old
-     * order, then its new ones, then its size; after them new types, constants, methods and capabilities in the order
-     * of the new schema. */
+    /* Types, constants, methods, functions and capabilities in the order of the old schema, within each its members in
+     * the old order, then its new ones, then its size; after them new ones of each in the order of the new schema. */
     struct diff_change *changes;
     uint32_t n;
     unsigned breaks; /* all of them together */
 };
 
 /*
- * Fields, enumerators, constants and methods are matched by name, then by `renamed_from`. What a message can carry
+ * Fields, enumerators, constants, methods and functions are matched by name, then by `renamed_from`. What a message can carry
  * decides what breaks the wire: a struct may grow at its end, or in its padding; a field that is gone would be read as
  * zero, so that breaks it also at the end. A capability breaks no wire: whoever was built for one that is gone is
  * refused whole (cell_uses_check, the handshake). Of rules those that are carried out are compared, by the values that

@@ -54,6 +54,11 @@ const char *diff_template(enum diff_rule rule)
         [DIFF_CAPABILITY_PARAM_REMOVED] = "Parameter '$m' of '$o' no longer exists in $c",
         [DIFF_CAPABILITY_PARAM_CHANGED] = "Parameter '$m' of '$o' changed from '$b' to '$n' in $c",
         [DIFF_CAPABILITY_PARAM_ADDED] = "Parameter '$m' of '$o' is new in $c",
+        [DIFF_FUNCTION_REMOVED] = "Function '$o' no longer exists in $c",
+        [DIFF_FUNCTION_RENAMED] = "Function '$o' is now '$n' in $c",
+        [DIFF_FUNCTION_RETYPED] = "Function '$o' changed from '$b' to '$n' in $c",
+        [DIFF_FUNCTION_LOGIC_CHANGED] = "The logic of '$o' changed in $c",
+        [DIFF_FUNCTION_ADDED] = "Function '$o' is new in $c",
     };
     return templates[rule];
 }

@@ -91,7 +91,8 @@ static int compare_named(const void *a, const void *b)
 }
 
 _Static_assert(offsetof(struct schema_type, name) == 0 && offsetof(struct schema_constant, name) == 0 &&
-                   offsetof(struct schema_method, name) == 0 && offsetof(struct schema_verb, name) == 0,
+                   offsetof(struct schema_method, name) == 0 && offsetof(struct schema_verb, name) == 0 &&
+                   offsetof(struct schema_function, name) == 0,
                "sorting reads the name at the start of an entry");
 
 static int compare_types(const void *a, const void *b)
@@ -167,6 +168,11 @@ const struct schema_method *cell_schema_method_of(const struct cell_schema *s, c
 const struct schema_verb *cell_schema_verb(const struct cell_schema *s, const char *name)
 {
     return find(s->verbs, s->nverbs, sizeof(*s->verbs), s->types_by_name != NULL, name);
+}
+
+const struct schema_function *cell_schema_function(const struct cell_schema *s, const char *name)
+{
+    return find(s->visible_functions, s->nvisible_functions, sizeof(*s->visible_functions), true, name);
 }
 
 static void add_fingerprint(const struct schema_ref *r, struct cell_buffer *b)
@@ -277,6 +283,8 @@ int cell_schema_seal(struct cell_schema *s, struct cell_error *e)
     sort(s->verbs, s->nverbs, sizeof(*s->verbs));
     cell_capabilities_sort(s);
     cell_schema_layout_methods(s);
+    if ((r = cell_schema_take_functions(s, CELL_INVALID_ARGUMENT, e)) < 0)
+        return r;
     if ((r = cell_schema_check(s, SCHEMA_OF_CLIENT, CELL_INVALID_ARGUMENT, e)) < 0)
         return r;
 
@@ -285,8 +293,10 @@ int cell_schema_seal(struct cell_schema *s, struct cell_error *e)
     if (!cell_buffer_ok(&out))
         r = cell_error_set(e, CELL_NO_MEMORY, "schema: out of memory");
     else if ((r = cell_json_measure(out.data, out.len, CELL_TOO_LARGE, e)) < 0)
-        r = cell_error_set(e, r, "the schema is too large: %zu bytes, at most %u, with at most %u members and elements",
-                           out.len, CELL_MAX_COMPILE_REPLY, CELL_MAX_JSON_MEMBERS);
+        r = cell_error_set(e, r,
+                           "the schema is too large: %zu bytes, at most %u, with at most %u members and elements, "
+                           "nested at most %u deep",
+                           out.len, CELL_MAX_COMPILE_REPLY, CELL_MAX_JSON_MEMBERS, CELL_MAX_JSON_DEPTH);
     else if ((r = cell_schema_index(s, e)) == CELL_OK)
         cell_sha256_hex(out.data, out.len, s->fingerprint);
     cell_buffer_free(&out);

@@ -141,6 +141,19 @@ struct schema_verb {
     uint32_t nrules;
 };
 
+/* A function that programs compile in; what the schema itself knows of it. */
+struct schema_function {
+    const char *name;
+    const char *doc;
+    const char *renamed_from; /* NULL */
+    /* What a call of it looks like, without names: "f64(f64, struct *)", "status(str, out f64)". */
+    const char *signature;
+    /* Of what it computes, with all that it calls and the tables that it reads; not of names of its own, of docs, and
+     * where it was written. A change of it is one of the document, not necessarily of a result. */
+    char logic[CELL_FINGERPRINT_LEN + 1];
+    uint32_t index; /* in the document's "functions" */
+};
+
 struct cell_schema {
     struct cell_arena arena;
     const char *cell;
@@ -156,6 +169,14 @@ struct cell_schema {
     uint32_t nverbs;
     struct schema_capability *capabilities; /* of a client: those that it was built for */
     uint32_t ncapabilities;
+    /* A document "cell.ast/1" without "types", in canonical form: functions over the types of this schema. NULL = none.
+     * Who makes a schema sets these two; parse and seal fill in the rest. Nothing but what struct schema_function holds
+     * is checked here: core/ast.h reads and verifies the document. In a schema without docs, as programs carry it, a
+     * function has its "signature" and "logic" in place of what those are made of, and cannot be compiled. */
+    const char *functions;
+    size_t functions_len;
+    struct schema_function *visible_functions; /* without those that only others of the document call */
+    uint32_t nvisible_functions;
     char fingerprint[CELL_FINGERPRINT_LEN + 1]; /* of the canonical form */
     const struct schema_type **types_by_name;   /* the same types, sorted; NULL before parse/seal */
     const char *received; /* canonical form of the document that was parsed when format would write another one */
@@ -205,6 +226,8 @@ const struct schema_method *cell_schema_method(const struct cell_schema *s, cons
  * NULL = none. Forms that a client leaves out, because the name is taken or for want of use, are not told apart. */
 const struct schema_method *cell_schema_method_of(const struct cell_schema *s, const char *function);
 const struct schema_verb *cell_schema_verb(const struct cell_schema *s, const char *name);
+/* One that programs see. */
+const struct schema_function *cell_schema_function(const struct cell_schema *s, const char *name);
 
 /* Capabilities. Of a schema after parse or seal. */
 const struct schema_capability *cell_schema_capability(const struct cell_schema *s, const char *name);

@@ -236,6 +236,34 @@ void cell_schema_put_method(const struct schema_method *m, struct cell_buffer *o
     put_method(&w, m);
 }
 
+/* Without docs a schema is something to compare with: what functions look like, and whether they still are the same. */
+static void put_summary(struct writer *w, const struct cell_schema *s)
+{
+    put(w, "{\"cell.ast\":1,");
+    cell_buffer_puts(w->out, "\"functions\":[");
+    for (uint32_t i = 0; i < s->nvisible_functions; i++) {
+        const struct schema_function *f = &s->visible_functions[i];
+        open_item(w);
+        put_text(w, "logic", f->logic);
+        put_text(w, "name", f->name);
+        put_text(w, "renamed_from", f->renamed_from);
+        put_text(w, "signature", f->signature);
+        put(w, "}");
+    }
+    put(w, "]}");
+}
+
+/* An empty list says that there are none. */
+static void put_functions(struct writer *w, const struct cell_schema *s)
+{
+    put_key(w, "functions");
+    if (s->nvisible_functions && !w->docs) {
+        put_summary(w, s);
+        return;
+    }
+    cell_buffer_append(w->out, s->functions ? s->functions : "[]", s->functions ? s->functions_len : 2);
+}
+
 static void put_schema(const struct cell_schema *s, bool docs, struct cell_buffer *out)
 {
     struct writer w = {out, docs};
@@ -249,7 +277,7 @@ static void put_schema(const struct cell_schema *s, bool docs, struct cell_buffe
         put_constant(&w, &s->constants[i]);
     put(&w, "]");
     put_doc(&w, s->doc);
-    put_strings(&w, "functions", NULL, 0);
+    put_functions(&w, s);
     open_list(&w, "methods");
     for (uint32_t i = 0; i < s->nmethods; i++)
         put_method(&w, &s->methods[i]);

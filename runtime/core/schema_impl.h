@@ -16,14 +16,27 @@ static inline bool cell_kind_is_builtin(enum cell_kind kind)
 /* Bytes of one use, arrays included. */
 uint64_t cell_schema_use_size(const struct schema_ref *r);
 
-/* schema_parse.c: reads "types", "constants", "methods" and, of a schema, "verbs" into an empty model. Types of
- * `declared` (NULL = none) are copied in front of the document's own. */
+/* schema_parse.c: reads "types", "constants", "methods" and, of a schema, "verbs" and "functions" into an empty model.
+ * Types of `declared` (NULL = none) are copied in front of the document's own. */
 int cell_schema_read(const struct json_at *root, bool verbs, const struct cell_schema *declared, struct cell_schema *s,
                      struct cell_error *e);
 
 /* The same with `at`, an entry of "types", in place of a document. */
 int cell_schema_read_type(const struct json_at *at, const struct cell_schema *declared, struct cell_schema *s,
                           struct cell_error *e);
+
+/* schema_functions.c: the member "functions" of a schema. */
+int cell_schema_read_functions(const struct json_at *root, struct cell_schema *s, struct cell_error *e);
+/* The same with s->functions in place of the member; it becomes canonical. */
+int cell_schema_take_functions(struct cell_schema *s, int status, struct cell_error *e);
+
+/* schema_logic.c: over a document of functions, whose functions are then taken in their order. NULL: memory is short.
+ */
+struct function_logic;
+struct function_logic *cell_logic_new(const struct json_at *document);
+void cell_logic_free(struct function_logic *l); /* NULL is accepted */
+int cell_logic_take(struct function_logic *l, const struct json_at *function, char logic[CELL_FINGERPRINT_LEN + 1]);
+void cell_logic_signature(const struct json_at *function, struct cell_buffer *out);
 
 /* schema_use.c: parts of the text form of a use. A built-in's name, 0 = it is none; "[16]", which ends the text;
  * "list<i32>" and "opt<i32>". */

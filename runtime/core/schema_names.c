@@ -9,7 +9,7 @@
 #include "wire/limits.h"
 #include "wire/message.h"
 
-#define SHARED_SCOPE "types, constants, enumerators and methods share one scope"
+#define SHARED_SCOPE "types, constants, enumerators, methods and functions share one scope"
 
 /* The injected text uses these without a scope, where a parameter of that name would hide them. */
 static const char *const used_in_text[] = {"int8_t",  "uint8_t",  "int16_t", "uint16_t",
@@ -108,7 +108,8 @@ struct entry {
 };
 #define NO_VALUE UINT32_MAX
 #define OF_STREAM (UINT32_MAX - 1) /* declared by a client for the method's stream */
-#define STREAM_NAMES 4u            /* at most, of a method */
+#define OF_FUNCTION (UINT32_MAX - 2)
+#define STREAM_NAMES 4u /* at most, of a method */
 
 static int compare_entries(const void *a, const void *b)
 {
@@ -167,6 +168,9 @@ static size_t collect(const struct cell_schema *s, struct entry *to, size_t *own
         to[n] = (struct entry){s->constants[i].name, "constants", (uint32_t)n, i, NO_VALUE};
     for (uint32_t i = 0; i < s->nmethods; i++, n++)
         to[n] = (struct entry){s->methods[i].name, "methods", (uint32_t)n, i, NO_VALUE};
+    for (uint32_t i = 0; i < s->nvisible_functions; i++, n++)
+        to[n] = (struct entry){s->visible_functions[i].name, "functions", (uint32_t)n, s->visible_functions[i].index,
+                               OF_FUNCTION};
     return n;
 }
 
@@ -200,11 +204,13 @@ int cell_declared_again(const struct json_at *entry, const char *name, struct ce
 
 static int report_scope(const struct json_at *root, const struct entry *twice, bool again, struct cell_error *e)
 {
-    const struct json_at list = {.parent = root, .key = twice->list, .status = root->status};
+    const struct json_at document = {.parent = root, .key = "functions", .status = root->status};
+    const struct json_at list = {
+        .parent = twice->value == OF_FUNCTION ? &document : root, .key = twice->list, .status = root->status};
     const struct json_at entry = {.parent = &list, .index = twice->index, .status = root->status};
     const struct json_at values = {.parent = &entry, .key = "values", .status = root->status};
     const struct json_at value = {.parent = &values, .index = twice->value, .status = root->status};
-    const struct json_at *at = twice->value >= OF_STREAM ? &entry : &value;
+    const struct json_at *at = twice->value >= OF_FUNCTION ? &entry : &value;
     if (twice->value == OF_STREAM)
         return cell_json_fail(at, "name", e, "'%s' is there already, and clients declare it for this method's stream",
                               twice->name);
@@ -214,7 +220,7 @@ static int report_scope(const struct json_at *root, const struct entry *twice, b
 
 int cell_check_scope(const struct json_at *root, const struct cell_schema *s, struct cell_error *e)
 {
-    size_t n = (size_t)s->ntypes + s->nconstants + (1 + STREAM_NAMES) * (size_t)s->nmethods;
+    size_t n = (size_t)s->ntypes + s->nconstants + (1 + STREAM_NAMES) * (size_t)s->nmethods + s->nvisible_functions;
     struct cell_arena names = {0};
     for (uint32_t i = 0; i < s->ntypes; i++)
         n += s->types[i].nvalues;

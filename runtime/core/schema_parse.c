@@ -403,7 +403,7 @@ static int read_verb(struct reader *r, const struct json_at *at, void *entry)
 /* What this version gives no meaning must at least be what it will be. */
 static int check_ignored(struct reader *r, const struct json_at *root)
 {
-    static const char *const keys[] = {"streams", "functions"};
+    static const char *const keys[] = {"streams"};
     struct json_at array;
     int bad = CELL_OK;
     for (size_t i = 0; bad >= 0 && i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -424,6 +424,8 @@ int cell_schema_read(const struct json_at *root, bool verbs, const struct cell_s
         bad = read_entries(&r, root, "verbs", sizeof(*s->verbs), read_verb, &s->verbs, &s->nverbs);
     if (bad == CELL_OK)
         bad = cell_capabilities_read(root, s, e);
+    if (bad == CELL_OK && verbs)
+        bad = cell_schema_read_functions(root, s, e);
     if (bad == CELL_OK && verbs)
         bad = check_ignored(&r, root);
     free(r.known);

@@ -11,7 +11,7 @@
 
 const char *const cell_use_kind_names[] = {
     [USE_FIELD] = "field",       [USE_METHOD] = "method",         [USE_VALUE] = "value",
-    [USE_RESOURCE] = "resource", [USE_CAPABILITY] = "capability", [USE_REQUIREMENT] = "requirement"};
+    [USE_FUNCTION] = "function", [USE_RESOURCE] = "resource", [USE_CAPABILITY] = "capability", [USE_REQUIREMENT] = "requirement"};
 
 bool cell_is_resource(const char *name)
 {

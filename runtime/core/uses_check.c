@@ -80,6 +80,11 @@ static bool names(const struct check *c, const struct use *use, const struct dif
     case DIFF_CAPABILITY_PARAM_REMOVED:
     case DIFF_CAPABILITY_PARAM_CHANGED:
         return is_capability(use, change->owner, change->member);
+    case DIFF_FUNCTION_REMOVED:
+    case DIFF_FUNCTION_RENAMED:
+    case DIFF_FUNCTION_RETYPED:
+    case DIFF_FUNCTION_LOGIC_CHANGED:
+        return use->kind == USE_FUNCTION && strcmp(use->name, change->owner) == 0;
     case DIFF_TYPE_REMOVED:
     case DIFF_TYPE_KIND_CHANGED:
         return is_field(use, change->owner, NULL);
@@ -132,6 +137,9 @@ static bool breaks_compilation(const struct check *c, const struct diff_change *
     case DIFF_CONSTANT_RENAMED:
     case DIFF_CAPABILITY_REMOVED:
     case DIFF_CAPABILITY_PARAM_REMOVED:
+    case DIFF_FUNCTION_REMOVED:
+    case DIFF_FUNCTION_RENAMED:
+    case DIFF_FUNCTION_RETYPED:
         return true;
     case DIFF_CAPABILITY_LOST:
         return breaks_without(c);

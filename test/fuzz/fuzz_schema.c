@@ -27,11 +27,15 @@ static void check_lookup(const struct cell_schema *s)
         EXPECT(cell_schema_method(s, s->methods[i].name) == &s->methods[i]);
     for (uint32_t i = 0; i < s->nverbs; i++)
         EXPECT(cell_schema_verb(s, s->verbs[i].name) == &s->verbs[i]);
+    for (uint32_t i = 0; i < s->nvisible_functions; i++)
+        EXPECT(cell_schema_function(s, s->visible_functions[i].name) == &s->visible_functions[i]);
 }
 
 static void check_same_entries(const struct cell_schema *a, const struct cell_schema *b)
 {
-    EXPECT(a->ntypes == b->ntypes && a->nmethods == b->nmethods);
+    EXPECT(a->ntypes == b->ntypes && a->nmethods == b->nmethods && a->nvisible_functions == b->nvisible_functions);
+    EXPECT(a->functions_len == b->functions_len && !a->functions == !b->functions);
+    EXPECT(!a->functions || memcmp(a->functions, b->functions, a->functions_len) == 0);
     for (uint32_t i = 0; i < a->ntypes; i++)
         EXPECT(strcmp(a->types[i].fingerprint, b->types[i].fingerprint) == 0);
     for (uint32_t i = 0; i < a->nmethods; i++)

@@ -117,10 +117,12 @@ static void *place_of(struct frame *c, const struct ast_node *n)
         one.count = 0;
         const size_t size = cell_schema_use_size(&one);
         char *all = room(c, size * t->type.count);
+        const uint64_t operations = c->operations; /* compiled, it lies there */
         for (uint32_t i = 0; i < t->type.count; i++) {
             struct hot_value v = value_of(c, t->values[i]);
             store(all + i * size, &one, &v);
         }
+        c->operations = operations;
         return all;
     }
     if (n->op == AST_FIELD) {

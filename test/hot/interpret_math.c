@@ -232,6 +232,9 @@ static double real(const struct ast_node *n, const struct hot_value *v, enum cel
         }
         return x;
     }
+    if ((n->op == AST_FMIN || n->op == AST_FMAX || n->op == AST_COPYSIGN) && n->proven & AST_IN_BOUNDS &&
+        isnan(v[1].real))
+        hot_unsound(n, "it is NaN");
     x = n->nargs == 1 ? math1(n->op, x) : math2(n->op, x, v[1].real);
     return kind == CELL_KIND_F32 ? (double)(float)x : x;
 }
@@ -271,6 +274,8 @@ struct hot_value hot_number(const struct ast_node *n, const struct hot_value *v,
         }
     } else if (class == AST_CLASS_TEST1) {
         const double x = v[0].real;
+        if (n->op == AST_SIGNBIT && n->proven & AST_IN_BOUNDS && isnan(x))
+            hot_unsound(n, "it is NaN");
         r.bits = n->op == AST_ISNAN      ? isnan(x)
                  : n->op == AST_ISINF    ? isinf(x) != 0
                  : n->op == AST_ISFINITE ? isfinite(x)

@@ -83,6 +83,74 @@ TEST(prototypes_stand_alone)
     cell_ast_free(doc);
 }
 
+#define LOCATED                                                                                                        \
+    AST_DOCUMENT("{'name': 'inner', 'internal': true, 'file': 'a/b.c', 'returns': 'f64', 'body': [3, ['return', "      \
+                 "{'f64': '1'}]]}, {'name': 'f', 'doc': 'One.\\nTwo.', 'file': 'a\\\"b\\\\.c', 'line': 9, "            \
+                 "'renamed_from': 'g', 'returns': 'status', 'params': [{'name': 'x', 'type': 'i32', 'doc': "           \
+                 "'what'}, {'name': 'o', 'dir': 'out', 'type': 'i32'}], 'body': [10, ['=', 'o', 'x'], 10, ['=', "      \
+                 "'o', 1], ['=', 'o', 2]]}, {'name': 'h', 'file': 'h.c', 'returns': 'f64', 'body': [1, ['return', "    \
+                 "['call', 'inner']]]}, {'name': 'k', 'file': 'k.c', 'line': 1, 'doc': 'Long\\nlines.', 'returns': "   \
+                 "'i32', 'body': [['return', 1]]}")
+
+/* The line of a function's name is the author's, so that comments above it count back. */
+TEST(documentation_and_places_are_the_authors)
+{
+    const struct ast_render_options o = {.lines = true, .unit = "u"};
+    struct cell_ast *doc = NULL;
+    struct cell_buffer out = {0};
+    REQUIRE(ast_parse(LOCATED, NULL, &doc, NULL) == CELL_OK);
+    CHECK_STR(cell_ast_function(doc, "f")->renamed_from, "g");
+    CHECK(cell_ast_render(doc, &o, &out) == CELL_OK);
+    static const char *const expected[] = {
+        "#line 3 \"a/b.c\"\nstatic inline double cellgen_u_f_inner(void)\n{\n#line 3 \"a/b.c\"\n",
+        "#line 6 \"a\\\"b\\\\.c\"\n/// One.\n/// Two.\n/// \\param x what\nstatic inline int f(int32_t x, int32_t "
+        "*o)\n",
+        "#line 10 \"a\\\"b\\\\.c\"\n    cellgen_v_o = 1;\n#line 10 \"a\\\"b\\\\.c\"\n    cellgen_v_o = 2;\n",
+        "#line 1 \"h.c\"\nstatic inline double h(void)\n",
+        "#line 1 \"k.c\"\n/// Long\n/// lines.\nstatic inline int32_t k(void)\n{\n    return 1;\n",
+    };
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+        if (!strstr(out.data, expected[i]))
+            printf("  no '%s' in\n%s", expected[i], out.data);
+        CHECK(strstr(out.data, expected[i]));
+    }
+    cell_buffer_free(&out);
+    cell_ast_free(doc);
+}
+
+/* Where there are no NaNs, what has floats in it anywhere, also by a call, is not defined. */
+TEST(without_nans_functions_of_floats_are_refused_at_their_use)
+{
+    static const char floats[] =
+        AST_DOCUMENT("{'name': 'inner', 'internal': true, 'returns': 'i32', 'body': [['return', ['i32', {'f64': "
+                     "'1.5'}]]]}, {'name': 'through', 'returns': 'i32', 'body': [['return', ['call', 'inner']]]}, "
+                     "{'name': 'of', 'returns': 'i32', 'params': [{'name': 'x', 'type': 'f32'}], 'body': [['return', "
+                     "1]]}, {'name': 'to', 'returns': 'f64', 'body': [['return', {'f64': '1'}]]}, {'name': 'local', "
+                     "'returns': 'i32', 'body': [['let', 'y', 'f64', {'f64': '1'}], ['return', 1]]}, {'name': 'none', "
+                     "'returns': 'i32', 'body': [['return', 7]]}");
+    const struct ast_render_options finite = {.no_floats = "so: do this", .unit = "u"}, usual = {.unit = "u"};
+    static const char *const refused[] = {
+        "int32_t through(void) __attribute__((unavailable(\"'through' computes with floating-point numbers, "
+        "and so: do this\")));\n",
+        "int32_t of(float x) __attribute__((unavailable(", "double to(void) __attribute__((unavailable(",
+        "int32_t local(void) __attribute__((unavailable(", "static inline int32_t none(void)\n{\n    return 7;\n}\n"};
+    struct cell_ast *doc = NULL;
+    struct cell_buffer out = {0};
+    REQUIRE(ast_parse(floats, NULL, &doc, NULL) == CELL_OK);
+    CHECK(cell_ast_render(doc, &finite, &out) == CELL_OK);
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        if (!strstr(out.data, refused[i]))
+            printf("  no '%s' in\n%s", refused[i], out.data);
+        CHECK(strstr(out.data, refused[i]));
+    }
+    CHECK(!strstr(out.data, "inner") && !strstr(out.data, "static inline double"));
+    out.len = 0;
+    CHECK(cell_ast_render(doc, &usual, &out) == CELL_OK);
+    CHECK(!strstr(out.data, "unavailable") && strstr(out.data, "static inline double to(void)"));
+    cell_buffer_free(&out);
+    cell_ast_free(doc);
+}
+
 static void check_names(const char *path, const char *quote)
 {
     char *text = NULL, name[64];

@@ -103,6 +103,30 @@ TEST(chains_of_else_if_are_counted)
     CHECK(chain(65, 0, &e) == CELL_TOO_LARGE && strstr(e.text, "nested deeper than 64"));
 }
 
+/* 20,000 of each crash Clang, which descends once for each: nothing of them may get as far. */
+TEST(what_is_too_deep_for_compilers_is_refused)
+{
+    static const char *const shapes[][3] = {
+        {"['neg', ", "1", "]"},
+        {"['~', ", "1", "]"},
+        {"['i32', ['!', ['bool', ", "1", "]]]"},
+        {"['?:', 'c', 1, ", "1", "]"}, /* c ? 1 : c ? 1 : … */
+        {"['?:', 'c', ", "1", ", 1]"}, /* c ? c ? … : 1 : 1 */
+        {"['?:', ['!', ['bool', ", "1", "]], 1, 2]"},
+        {"['+', 1, ", "1", "]"},
+        {"['-', ", "1", ", 1]"},
+    };
+    struct cell_error e;
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+        CHECK(deep(shapes[i][0], shapes[i][1], shapes[i][2], 5, 0, &e) == CELL_OK);
+        CHECK(deep(shapes[i][0], shapes[i][1], shapes[i][2], 20000, 0, &e) < 0 && strstr(e.text, "nested deeper"));
+    }
+    CHECK(chain(20000, 0, &e) < 0);
+    CHECK(nested("['if', 'c', [['return', 1]], [", "['return', 1]", "]]", 5, &e) == CELL_OK);
+    CHECK(nested("['if', 'c', [['return', 1]], [", "['return', 1]", "]]", 20000, &e) < 0 &&
+          strstr(e.text, "nested deeper"));
+}
+
 TEST(blocks_in_blocks_are_counted)
 {
     struct cell_error e;

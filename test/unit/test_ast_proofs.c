@@ -14,6 +14,14 @@ static void check_taken(const char *document)
     cell_ast_free(doc);
 }
 
+static void check_refused(const char *document, const char *why)
+{
+    struct cell_ast *doc = NULL;
+    struct cell_error e = {0};
+    CHECK(ast_parse(document, NULL, &doc, &e) < 0 && strstr(e.text, why));
+    cell_ast_free(doc);
+}
+
 TEST(an_index_by_a_counter_is_proven)
 {
     check_taken(AST_VALUE("['let', 't', 'i32', 0], ['for', 'k', 0, 8, 8, [['=', 't', ['+', 't', ['[]', 'a', 'k']]]]], "
@@ -87,6 +95,35 @@ TEST(a_byte_of_a_string_is_proven)
                   "'n', 64, [['=', 't', ['i32', ['byte', 's', 'k']]]]], ['return', 't']"));
 }
 
+TEST(what_is_below_a_length_proves_bytes)
+{
+    /* A variable that is not more than the length says how long the string is. */
+    check_taken(AST_VALUE("['let', 'n', 'u64', ['length', 's']], ['if', ['<', 'n', {'u64': 4}], [['return', 0]]], "
+                          "['return', ['i32', ['byte', 's', 3]]]"));
+    check_taken(AST_VALUE("['if', ['&&', ['<', 'u', ['length', 's']], ['>=', 'u', {'u64': 3}]], [['return', ['i32', "
+                          "['byte', 's', 3]]]]], ['return', 0]"));
+    check_refused(AST_VALUE("['let', 'n', 'u64', ['length', 's']], ['if', ['<', 'n', {'u64': 4}], [['return', 0]]], "
+                            "['return', ['i32', ['byte', 's', 4]]]"),
+                  "out of the string");
+    check_refused(AST_VALUE("['if', ['&&', ['<=', 'u', ['length', 's']], ['>=', 'u', {'u64': 3}]], [['return', ['i32', "
+                            "['byte', 's', 3]]]]], ['return', 0]"),
+                  "out of the string");
+    /* A rest is less than its divisor. */
+    check_taken(AST_VALUE("['let', 'n', 'u64', ['length', 's']], ['if', ['==', 'n', {'u64': 0}], [['return', 0]]], "
+                          "['return', ['i32', ['byte', 's', ['%', 'u', 'n']]]]"));
+    check_refused(AST_VALUE("['let', 'n', 'i64', ['i64', ['length', 's']]], ['if', ['==', 'n', {'i64': 0}], "
+                            "[['return', 0]]], ['return', ['i32', ['byte', 's', ['%', ['i64', 'i'], 'n']]]]"),
+                  "out of the string");
+    check_refused(AST_VALUE("['if', ['==', 'u', {'u64': 0}], [['return', 0]]], ['return', ['i32', ['byte', 's', ['%', "
+                            "{'u64': 7}, 'u']]]]"),
+                  "out of the string");
+    check_refused(
+        AST_VALUE("['let', 'n', 'i64', ['i64', ['length', 's']]], ['let', 'm', 'i64', ['i64', 'i']], ['if', "
+                  "['&&', ['<=', 'm', 'n'], ['!=', 'm', {'i64': 0}]], [['return', ['i32', ['byte', 's', ['%', "
+                  "{'i64': 7}, 'm']]]]]], ['return', 0]"),
+        "out of the string");
+}
+
 TEST(what_every_way_assigns_has_a_value)
 {
     check_taken(
@@ -149,4 +186,74 @@ TEST(nothing_is_proven_that_does_not_hold)
               "e", 3, 5) "['if', ['<', 'd', 'e'], [['return', "
                          "0]]], ['if', ['||', ['isnan', 'd'], ['>', 'd', {'f64': 9}]], [['return', 0]]], ['return', "
                          "['i32', 'd']]")) == 0);
+}
+
+/* Whether the text of a function that returns f64 has `part`. */
+static bool renders(const char *body, const char *part)
+{
+    struct cell_ast *doc = NULL;
+    struct cell_error e = {0};
+    struct cell_buffer json = {0}, text = {0};
+    cell_buffer_printf(&json, AST_DOCUMENT("{'name': 'f', 'returns': 'f64', 'params': [" AST_PARAMS "], 'body': [%s]}"),
+                       body);
+    const int r = ast_parse(json.data, NULL, &doc, &e);
+    CHECK(r == CELL_OK);
+    if (r == CELL_OK)
+        CHECK(cell_ast_render(doc, &(struct ast_render_options){.unit = "u"}, &text) == CELL_OK);
+    else
+        printf("  %s\n", e.text);
+    const bool has = text.data && strstr(text.data, part);
+    cell_buffer_free(&json);
+    cell_buffer_free(&text);
+    cell_ast_free(doc);
+    return has;
+}
+
+#define SATURATES(value) renders("['return', ['f64', ['i32', " value "]]]", "h_i32")
+#define SATURATES_IF(condition, value)                                                                                 \
+    renders("['if', " condition ", [['return', ['f64', ['i32', " value "]]]]], ['return', {'f64': '0'}]", "h_i32")
+
+TEST(a_float_that_fits_is_not_saturated)
+{
+    CHECK(SATURATES("'d'") && SATURATES_IF("['isfinite', 'd']", "'d'"));
+    CHECK(!SATURATES_IF("['&&', ['>=', 'd', {'f64': '0'}], ['<=', 'd', {'f64': '100'}]]", "['round', 'd']"));
+    /* Logarithms of finite positive numbers are small; of 0 they are infinite, of negative numbers NaN. */
+    CHECK(!SATURATES_IF("['&&', ['>', 'd', {'f64': '0'}], ['isfinite', 'd']]", "['log2', 'd']"));
+    CHECK(SATURATES_IF("['&&', ['>=', 'd', {'f64': '0'}], ['isfinite', 'd']]", "['log2', 'd']"));
+    CHECK(SATURATES_IF("['>', 'd', {'f64': '0'}]", "['log2', 'd']") &&
+          SATURATES_IF("['isfinite', 'd']", "['log', 'd']"));
+    CHECK(!SATURATES_IF("['&&', ['>=', 'd', {'f64': '0'}], ['isfinite', 'd']]", "['log1p', 'd']"));
+    CHECK(SATURATES_IF("['&&', ['>=', 'd', {'f64': '-1'}], ['isfinite', 'd']]", "['log1p', 'd']"));
+    /* 1 / (1 + e^d) is between 0 and 1, but for NaN. */
+    CHECK(!SATURATES_IF("['!', ['isnan', 'd']]", "['/', {'f64': '1'}, ['+', {'f64': '1'}, ['exp', 'd']]]"));
+    CHECK(SATURATES("['/', {'f64': '1'}, ['+', {'f64': '1'}, ['exp', 'd']]]"));
+    CHECK(SATURATES_IF("['!', ['isnan', 'd']]", "['/', {'f64': '1'}, ['exp', 'd']]"));
+    CHECK(SATURATES_IF("['!', ['isnan', 'd']]", "['*', {'f64': '0'}, ['exp', 'd']]"));
+}
+
+#define IF_NUMBER(value) "['if', ['!', ['isnan', 'd']], [['return', " value "]]], ['return', {'f64': '0'}]"
+
+TEST(what_is_no_nan_is_not_asked_for_it)
+{
+    const char *sign = "cellgen_b != cellgen_b";
+    CHECK(renders("['return', ['copysign', {'f64': '1'}, 'd']]", sign));
+    CHECK(!renders(IF_NUMBER("['copysign', {'f64': '1'}, 'd']"), sign));
+    CHECK(!renders(IF_NUMBER("['copysign', {'f64': '1'}, ['ldexp', 'd', 'i']]"), sign));
+    CHECK(!renders(IF_NUMBER("['copysign', {'f64': '1'}, ['cbrt', ['copysign', 'd', 'd']]]"), sign));
+    CHECK(renders(IF_NUMBER("['copysign', {'f64': '1'}, ['sqrt', 'd']]"), sign));
+    /* inf - inf */
+    CHECK(renders(IF_NUMBER("['copysign', {'f64': '1'}, ['-', 'd', 'd']]"), sign));
+    CHECK(renders(IF_NUMBER("['copysign', {'f64': '1'}, ['+', 'd', 'd']]"), sign));
+    CHECK(!renders(IF_NUMBER("['copysign', {'f64': '1'}, ['+', ['fabs', 'd'], ['fabs', 'd']]]"), sign));
+    CHECK(renders(IF_NUMBER("['copysign', {'f64': '1'}, ['-', ['fabs', 'd'], ['fabs', 'd']]]"), sign));
+    CHECK(renders(IF_NUMBER("['copysign', {'f64': '1'}, ['/', ['fabs', 'd'], {'f64': '2'}]]"), sign));
+    CHECK(!renders(IF_NUMBER("['copysign', {'f64': '1'}, ['/', {'f64': '2'}, ['+', {'f64': '1'}, ['fabs', 'd']]]]"),
+                   sign));
+    CHECK(!renders("['if', ['isfinite', 'd'], [['return', ['copysign', {'f64': '1'}, ['-', 'd', 'd']]]]], ['return', "
+                   "{'f64': '0'}]",
+                   sign));
+    CHECK(renders("['return', ['fmin', 'd', 'd']]", sign) && !renders(IF_NUMBER("['fmin', 'd', 'd']"), sign));
+    CHECK(renders("['return', ['fmax', 'd', 'd']]", sign) && !renders(IF_NUMBER("['fmax', 'd', 'd']"), sign));
+    CHECK(renders("['return', ['f64', ['i32', ['signbit', 'd']]]]", "cellgen_a == cellgen_a"));
+    CHECK(!renders(IF_NUMBER("['f64', ['i32', ['signbit', 'd']]]"), "cellgen_a == cellgen_a"));
 }

@@ -62,6 +62,9 @@ TEST(signatures_that_are_none)
         {FUNCTION("'returns': 'i32', 'fault': 'aborted', 'body': []"), "fault: the function returns no status"},
         {FUNCTION("'returns': 'i32', 'doc': 'a */ b', 'body': []"), "doc"},
         {FUNCTION("'returns': 'i32', 'file': 'a\\nb', 'body': []"), "file"},
+        {FUNCTION("'returns': 'i32', 'line': 0, 'body': []"), "line: 0 is out of range"},
+        {FUNCTION("'returns': 'i32', 'line': 2147483648, 'body': []"), "line: 2147483648 is out of range"},
+        {FUNCTION("'returns': 'i32', 'renamed_from': 'a b', 'body': []"), "renamed_from: 'a b' is not an identifier"},
         {FUNCTION("'returns': 'i32', 'params': [{'name': 'x', 'type': 'i32', 'by': 1}], 'body': []"),
          "params[0]: unknown member 'by'"},
         {FUNCTION("'returns': 'i32', 'params': [{'name': 'int', 'type': 'i32'}], 'body': []"), "params[0].name"},
@@ -418,4 +421,64 @@ TEST(what_holds_on_one_way_only)
          "the index may be out of range"},
     };
     CHECK_REFUSED(all);
+}
+
+/* As the member of a schema, whose types they use. */
+static int of_schema(const char *functions, const struct ast_limits *limits, struct cell_ast **doc,
+                     struct cell_error *e)
+{
+    struct cell_schema *s = cell_schema_new();
+    struct schema_field x = {.name = "x", .type = {.kind = CELL_KIND_I32}};
+    struct schema_type point = {
+        .name = "point", .kind = CELL_KIND_STRUCT, .size = 4, .align = 4, .fields = &x, .nfields = 1};
+    char text[400];
+    snprintf(text, sizeof(text), "%s", functions);
+    for (char *p = text; *p; p++)
+        *p = *p == '\'' ? '"' : *p;
+    s->cell = "maths";
+    s->types = &point;
+    s->ntypes = 1;
+    s->functions = text;
+    s->functions_len = strlen(text);
+    int r = cell_schema_seal(s, e);
+    if (r >= 0)
+        r = cell_ast_of_schema(s, limits, doc, e);
+    if (r >= 0) {
+        CHECK((*doc)->types == s && cell_ast_function(*doc, "f"));
+        cell_ast_free(*doc);
+    }
+    cell_schema_free(s);
+    return r;
+}
+
+TEST(functions_of_a_schema)
+{
+#define F_OF_POINT "{'name': 'f', 'returns': 'i32', 'params': [{'name': 'p', 'type': 'point'}], "
+    static const struct refused all[] = {
+        {"{'functions': []}", "['cell.ast']: missing"},
+        {"{'cell.ast': 2, 'functions': []}", "['cell.ast']: 2 is out of range"},
+        {"{'cell.ast': 1, 'types': [], 'functions': []}", "unknown member 'types'"},
+        {"{'cell.ast': 1, 'functions': [" F_OF_POINT "'body': [['return', ['.', 'p', 'y']]]}]}",
+         "functions[0].body[0]"},
+        {"{'cell.ast': 1, 'functions': [{'name': 'f', 'logic': '" /* as programs keep it */
+         "0123456789012345678901234567890123456789012345678901234567890123', 'signature': 'i32()'}]}",
+         "functions[0]: unknown member 'logic'"},
+    };
+    static const char good[] = "{'cell.ast': 1, 'functions': [" F_OF_POINT "'body': [['return', ['.', 'p', 'x']]]}]}";
+    struct cell_ast *doc = NULL;
+    struct cell_error e = {0};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        const int r = of_schema(all[i].document, NULL, &doc, &e);
+        if (r != CELL_PROTOCOL_ERROR || !strstr(e.text, all[i].why))
+            printf("  entry %zu: %d '%s', not '%s'\n", i, r, e.text, all[i].why);
+        CHECK(r == CELL_PROTOCOL_ERROR && strstr(e.text, all[i].why));
+    }
+    CHECK(of_schema(good, NULL, &doc, &e) == CELL_OK);
+    CHECK(of_schema(good, &(struct ast_limits){.bytes = 20}, &doc, &e) == CELL_TOO_LARGE);
+    CHECK(strstr(e.text, "bytes of functions, 20 is the limit"));
+
+    struct cell_schema *none = cell_schema_new();
+    doc = (struct cell_ast *)&e;
+    CHECK(cell_ast_of_schema(none, NULL, &doc, &e) == CELL_OK && !doc);
+    cell_schema_free(none);
 }

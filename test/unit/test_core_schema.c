@@ -342,8 +342,8 @@ TEST(what_cannot_be_sealed_says_why)
     s = build();
     s->constants[0].name = "shop_item";
     check_seal(s, CELL_INVALID_ARGUMENT,
-               "constants[1].name: 'shop_item' is there twice: types, constants, enumerators "
-               "and methods share one scope");
+               "constants[1].name: 'shop_item' is there twice: types, constants, enumerators, "
+               "methods and functions share one scope");
     s = build();
     s->doc = "Latin \xe4";
     check_seal(s, CELL_INVALID_ARGUMENT, "doc: the text is not valid UTF-8");

@@ -36,7 +36,7 @@ TEST(the_head_is_checked)
         {"\"cell\":\"auth\"", "\"cell\":\"a-b\"", "cell: 'a-b' is not an identifier"},
         {"\"doc\":\"Accounts and sessions\"", "\"doc\":[]", "doc: a string is expected, not an array"},
         {"\"streams\":[]", "\"streams\":{}", "streams: an array is expected, not an object"},
-        {"\"functions\":[]", "\"functions\":1", "functions: an array is expected, not an integer"},
+        {"\"functions\":[]", "\"functions\":1", "functions: an object is expected, not an integer"},
         {"\"capabilities\":[]", "\"capabilities\":null", "capabilities: an array is expected, not null"},
         {"\"capabilities\":[]", "\"capabilities\":[1]", "capabilities[0]: an object is expected, not an integer"},
     };
@@ -346,7 +346,7 @@ TEST(structs_and_enums_are_not_empty)
 
 TEST(a_name_is_there_once)
 {
-    static const char scope[] = "is there twice: types, constants, enumerators and methods share one scope";
+    static const char scope[] = "is there twice: types, constants, enumerators, methods and functions share one scope";
     static const struct {
         const char *from, *to, *path, *name, *rest;
     } edits[] = {

@@ -13,6 +13,7 @@
 #include "ask/ask_unix.h"
 #include "cli.h"
 #include "core/ask.h"
+#include "core/ast.h"
 
 #define MAX_CELLS 256u
 
@@ -81,7 +82,15 @@ static int store(const char *path, const struct cell_buffer *b, struct cell_erro
 
 static int render_client(const struct cell_schema *schema, struct cell_buffer *b, struct cell_error *e)
 {
-    const struct render_options c = {.plain = true}, cplusplus = {.plain = true, .cplusplus = true};
+    struct render_options c = {.plain = true}, cplusplus = {.plain = true, .cplusplus = true};
+    struct cell_ast *functions = NULL;
+
+    int r = cell_ast_of_schema(schema, NULL, &functions, e);
+    if (r < 0) {
+        cell_error_wrap(e, "the functions of %s are refused", schema->cell);
+        return r;
+    }
+    c.functions = cplusplus.functions = functions;
 
     cell_buffer_printf(b,
                        "/* The client of cell '%s', made by `cell export headers`; schema\n * %s */\n"
@@ -102,11 +111,12 @@ static int render_client(const struct cell_schema *schema, struct cell_buffer *b
                        "#define CELL_REFUSE_IF(condition, text) /* checked when the call is made */\n"
                        "#endif\n#endif\n\n#ifdef __cplusplus\n",
                        schema->cell, schema->fingerprint, schema->cell, schema->cell);
-    int r = cell_render_client(schema, &cplusplus, b, e);
+    r = cell_render_client(schema, &cplusplus, b, e);
     cell_buffer_puts(b, "#else\n");
     if (r >= 0)
         r = cell_render_client(schema, &c, b, e);
     cell_buffer_puts(b, "#endif\n\n#endif\n");
+    cell_ast_free(functions);
     return r;
 }
 

@@ -7,6 +7,7 @@
 #include "core/ask.h"
 #include "core/diff.h"
 #include "core/lock.h"
+#include "logic.h"
 
 /* The folder of cell.json, or the working folder. In `cli`'s own memory; NULL after reporting. */
 const char *locks_dir(struct cli *cli);
@@ -81,6 +82,8 @@ void plans_show(struct plans *p, const char *name, const struct lock_live *live)
 struct lock_changes {
     struct cell_diff *diff;             /* NULL: the schemas are the same, or there was none */
     struct cell_schema *before, *after; /* parsed; may be NULL */
+    struct logic_changes logic;         /* of functions */
+    struct cell_error logic_error;      /* why nothing is known of that; status CELL_OK = it is */
     bool schema;                        /* the schemas differ, if only in docs */
     bool identity;                      /* the keys differ */
     uint32_t added, removed, changed;   /* answers */

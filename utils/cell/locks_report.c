@@ -40,6 +40,9 @@ int locks_compare(const struct cell_lock *before, const struct cell_lock *after,
         r = cell_schema_parse(after->schema, after->schema_len, &c->after, e);
     if (r >= 0)
         r = cell_diff_new(c->before, c->after, &c->diff, e);
+    /* Functions that no compiler takes are no reason to say nothing of all the rest. */
+    if (r >= 0 && logic_compare(c->before, c->after, c->diff, &c->logic, &c->logic_error) < 0)
+        c->logic.n = 0;
     if (r < 0)
         locks_changes_free(c);
     return r;
@@ -47,6 +50,7 @@ int locks_compare(const struct cell_lock *before, const struct cell_lock *after,
 
 void locks_changes_free(struct lock_changes *c)
 {
+    logic_free(&c->logic);
     cell_diff_free(c->diff);
     cell_schema_free(c->before);
     cell_schema_free(c->after);
@@ -81,6 +85,18 @@ static void put_changes(struct cli_json *j, const struct lock_changes *c)
         out_end(j, '}');
     }
     out_end(j, ']');
+    out_begin(j, "logic", '[');
+    for (uint32_t i = 0; i < c->logic.n; i++) {
+        out_begin(j, NULL, '{');
+        out_str(j, "name", c->logic.items[i].name);
+        out_begin(j, "lines", '[');
+        for (uint32_t k = 0; k < c->logic.items[i].nlines; k++)
+            out_str(j, NULL, c->logic.items[i].lines[k]);
+        out_end(j, ']');
+        out_end(j, '}');
+    }
+    out_end(j, ']');
+    out_str(j, "logic_unknown", c->logic_error.status < 0 ? c->logic_error.text : NULL);
 }
 
 enum which { ADDED, REMOVED, CHANGED };
@@ -131,6 +147,25 @@ static void print_change(struct cli *cli, const struct diff_change *change)
     fputc('\n', stdout);
 }
 
+static void print_logic(struct cli *cli, const struct lock_changes *c)
+{
+    for (uint32_t i = 0; i < c->logic.n; i++) {
+        const struct logic_change *item = &c->logic.items[i];
+        printf("  %s%s%s\n", cli_style(cli, stdout, CLI_BOLD), item->name, cli_style(cli, stdout, CLI_PLAIN));
+        for (uint32_t k = 0; k < item->nlines; k++) {
+            const char mark = item->lines[k][0];
+            printf("  %s", cli_style(cli, stdout, mark == '-' ? CLI_RED : mark == '+' ? CLI_GREEN : CLI_DIM));
+            cli_print_safe(stdout, item->lines[k]);
+            printf("%s\n", cli_style(cli, stdout, CLI_PLAIN));
+        }
+    }
+    if (c->logic_error.status < 0) {
+        fputs("  how functions changed cannot be told: ", stdout);
+        cli_print_safe(stdout, c->logic_error.text);
+        fputc('\n', stdout);
+    }
+}
+
 static bool is_refused(const struct lock_live *live, const char *key)
 {
     for (uint32_t i = 0; live && i < live->nrefused; i++)
@@ -153,6 +188,7 @@ static void print_report(struct cli *cli, const struct cell_lock *before, const 
 {
     for (uint32_t i = 0; c->diff && i < c->diff->n; i++)
         print_change(cli, &c->diff->changes[i]);
+    print_logic(cli, c);
     if (c->diff && c->diff->n == 0)
         puts("  only what programs do not depend on has changed: documentation, rules, verbs");
     if (c->identity && after->identity[0])

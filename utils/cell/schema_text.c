@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/ast.h"
 #include "core/json.h"
 #include "schema_text.h"
 
@@ -220,6 +221,34 @@ static void needs_text(struct cell_buffer *out, const struct cell_schema *s, con
         cell_buffer_puts(out, cell_schema_lacks(s, m) ? ": absent */" : " */");
 }
 
+/* As their author declared them; of those that nobody would compile what there is to say. */
+static void functions_text(struct cell_buffer *out, const struct cell_schema *s)
+{
+    static const char lead[] = "static inline ";
+    const struct ast_render_options options = {.unit = s->cell};
+    struct cell_ast *doc = NULL;
+    struct cell_error e = {0};
+
+    if (cell_ast_of_schema(s, NULL, &doc, &e) < 0)
+        cell_buffer_printf(out, "/* its functions are refused: %s */\n", e.text);
+    for (uint32_t i = 0; doc && i < doc->nfunctions; i++) {
+        const struct ast_function *f = &doc->functions[i];
+        struct cell_buffer prototype = {0};
+
+        if (f->internal)
+            continue;
+        doc_comment(out, "", f->doc);
+        if (cell_ast_render_prototype(f, &options, &prototype) < 0)
+            out->failed = true;
+        else
+            cell_buffer_printf(out, "CELL_HOT %s;", prototype.data + sizeof(lead) - 1);
+        cell_buffer_free(&prototype);
+        former(out, f->renamed_from);
+        cell_buffer_puts(out, f->doc ? "\n\n" : "\n");
+    }
+    cell_ast_free(doc);
+}
+
 void schema_text(struct cell_buffer *out, const struct cell_schema *s)
 {
     doc_comment(out, "", s->doc);
@@ -243,6 +272,7 @@ void schema_text(struct cell_buffer *out, const struct cell_schema *s)
         former(out, s->methods[i].renamed_from);
         cell_buffer_puts(out, s->methods[i].doc ? "\n\n" : "\n");
     }
+    functions_text(out, s);
     for (uint32_t i = 0; i < s->nverbs; i++) {
         const struct schema_verb *v = &s->verbs[i];
 

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * CELL_HOT: functions of the cell's author that its users build into their programs. Clang's AST of these, and of what
+ * they use, becomes a document "cell.ast/1" (docs/hot-functions.md, "Writing them"). What cannot be served is an error
+ * at the author's expression.
+ */
+#ifndef CELL_HOT_H
+#define CELL_HOT_H
+
+#include <memory>
+#include <string>
+
+#include "DeclReader.h"
+
+struct PluginState;
+struct HotDocument; /* HotImpl.h */
+struct HotDocumentDelete {
+    void operator()(HotDocument *d) const;
+};
+using HotDocumentPtr = std::unique_ptr<HotDocument, HotDocumentDelete>;
+
+/* Serialises the definitions of `functions`, in this order, and what they call. The types they use are read by
+ * `reader`. NULL when something was reported. */
+HotDocumentPtr cellHotSerialise(PluginState &state, DeclReader &reader,
+                                const std::vector<const clang::FunctionDecl *> &functions);
+/* Has the document verified, with the types of `schema`, which is sealed; its members "functions" and "tables" as
+ * canonical JSON go to `json`. False when something was reported. */
+bool cellHotVerify(PluginState &state, HotDocument &document, const cell_schema *schema, std::string &json);
+
+#endif

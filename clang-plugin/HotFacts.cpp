@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* What is found out about statements before they are served. */
+#include "HotImpl.h"
+
+#include "clang/AST/Attr.h"
+#include "clang/AST/ExprCXX.h"
+
+using namespace clang;
+
+void hotWalk(const Stmt *root, llvm::function_ref<void(const Stmt *)> see)
+{
+    llvm::SmallVector<const Stmt *, 32> left = {root};
+    while (!left.empty()) {
+        const Stmt *s = left.pop_back_val();
+        if (!s)
+            continue;
+        see(s);
+        if (const auto *opaque = dyn_cast<OpaqueValueExpr>(s))
+            left.push_back(opaque->getSourceExpr());
+        llvm::SmallVector<const Stmt *, 8> children(s->child_begin(), s->child_end());
+        left.append(children.rbegin(), children.rend());
+    }
+}
+
+const VarDecl *hotRoot(const Expr *e)
+{
+    for (;;) {
+        e = e->IgnoreParenCasts();
+        if (const auto *m = dyn_cast<MemberExpr>(e))
+            e = m->getBase();
+        else if (const auto *a = dyn_cast<ArraySubscriptExpr>(e))
+            e = a->getBase();
+        else if (const auto *u = dyn_cast<UnaryOperator>(e))
+            e = u->getSubExpr();
+        else
+            break;
+    }
+    const auto *reference = dyn_cast<DeclRefExpr>(e);
+    return reference ? dyn_cast<VarDecl>(reference->getDecl()) : nullptr;
+}
+
+/* The variables that `s` itself, not what is below it, may write. */
+static void written(const Stmt *s, llvm::function_ref<void(const VarDecl *)> see)
+{
+    if (const auto *b = dyn_cast<BinaryOperator>(s)) {
+        if (b->isAssignmentOp())
+            see(hotRoot(b->getLHS()));
+    } else if (const auto *u = dyn_cast<UnaryOperator>(s)) {
+        if (u->isIncrementDecrementOp())
+            see(hotRoot(u->getSubExpr()));
+    } else if (const auto *c = dyn_cast<CallExpr>(s)) {
+        const FunctionDecl *g = c->getDirectCallee();
+        for (unsigned i = 0; i < c->getNumArgs(); i++) {
+            QualType type = g && i < g->getNumParams() ? g->getParamDecl(i)->getType() : c->getArg(i)->getType();
+            if (type->isPointerType() && !type->getPointeeType().isConstQualified())
+                see(hotRoot(c->getArg(i)));
+        }
+    }
+}
+
+bool hotWrites(const Stmt *root, const VarDecl *v)
+{
+    bool found = false;
+    hotWalk(root, [&](const Stmt *s) { written(s, [&](const VarDecl *w) { found |= w == v; }); });
+    return found;
+}
+
+bool hotAddressTaken(const Stmt *body, const VarDecl *v)
+{
+    bool found = false;
+    hotWalk(body, [&](const Stmt *s) {
+        if (isa<CallExpr>(s))
+            written(s, [&](const VarDecl *w) { found |= w == v; });
+    });
+    return found;
+}
+
+unsigned hotUses(const Stmt *root, const VarDecl *v)
+{
+    unsigned n = 0;
+    hotWalk(root, [&](const Stmt *s) {
+        const auto *reference = dyn_cast<DeclRefExpr>(s);
+        n += reference && reference->getDecl() == v;
+    });
+    return n;
+}
+
+/* Every mention that is not the whole left side of an assignment, or an output of a call. */
+bool hotReads(const Stmt *body, const VarDecl *v)
+{
+    unsigned writes = 0;
+    hotWalk(body, [&](const Stmt *s) {
+        const auto *b = dyn_cast<BinaryOperator>(s);
+        if (b && b->getOpcode() == BO_Assign && hotRoot(b->getLHS()) == v)
+            writes++;
+    });
+    return hotUses(body, v) != writes;
+}
+
+bool hotHasEffects(const Expr *e)
+{
+    bool found = false;
+    hotWalk(e, [&](const Stmt *s) {
+        if (const auto *c = dyn_cast<CallExpr>(s))
+            found |= c->getType()->isVoidType();
+        written(s, [&](const VarDecl *) { found = true; });
+    });
+    return found;
+}
+
+const AnnotateAttr *hotStatedBound(const Stmt *body)
+{
+    const auto *block = dyn_cast_or_null<CompoundStmt>(body);
+    if (!block)
+        return nullptr;
+    for (const Stmt *s : block->body()) {
+        const auto *declared = dyn_cast<DeclStmt>(s);
+        if (!declared)
+            continue;
+        for (const Decl *d : declared->decls())
+            for (const auto *a : d->specific_attrs<AnnotateAttr>())
+                if (a->getAnnotation() == "cell.bound" && !a->isInherited())
+                    return a;
+    }
+    return nullptr;
+}

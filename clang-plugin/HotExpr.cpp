@@ -142,8 +142,7 @@ HotNode HotBody::binary(const BinaryOperator *e)
             return hotBool(false, loc);
         if (e->getOpcode() == BO_Assign)
             return assign(e);
-        compound(cast<CompoundAssignOperator>(e));
-        return place(e->getLHS(), true);
+        return compound(cast<CompoundAssignOperator>(e));
     }
     if (e->getOpcode() == BO_Comma) {
         if (hotHasEffects(e->getLHS()) && mayHoist(loc))
@@ -184,17 +183,9 @@ HotNode HotBody::unary(const UnaryOperator *e)
     }
     case UO_PreInc:
     case UO_PreDec:
-        if (mayHoist(loc))
-            step(e);
-        return place(e->getSubExpr(), true);
     case UO_PostInc:
-    case UO_PostDec: {
-        if (!mayHoist(loc) || !unit.typeOf(e->getType(), loc, type))
-            return hotBool(false, loc);
-        HotNode before = hoist(type, place(e->getSubExpr(), true), loc);
-        step(e);
-        return before;
-    }
+    case UO_PostDec:
+        return mayHoist(loc) ? step(e, e->isPostfix()) : hotBool(false, loc);
     case UO_AddrOf:
         return refuse(loc, CellDiag::HotAddress);
     default:

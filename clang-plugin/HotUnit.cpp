@@ -49,7 +49,10 @@ bool HotUnit::serialise(const std::vector<const FunctionDecl *> &functions)
     document.functions.reserve(sorted.size() + 1); /* bodies hold references, and one may be added */
     for (const FunctionDecl *f : sorted) {
         HotFunction function;
-        if (!declare(f, function)) {
+        bool before = std::exchange(failed, false);
+        bool good = declare(f, function);
+        failed |= before;
+        if (!good) {
             broken.insert(f->getCanonicalDecl());
             continue;
         }

@@ -311,10 +311,8 @@ void HotBody::variable(const VarDecl *v)
     if (ctx.getAsArrayType(v->getType()) && v->isStaticLocal() &&
         ctx.getBaseElementType(v->getType()).isConstQualified())
         return;
-    if (!v->hasLocalStorage()) {
-        unit.refuse(loc, CellDiag::HotGlobal, v);
-        return;
-    }
+    if (!v->hasLocalStorage())
+        return; /* refused where it is used */
     if (v->hasAttr<CleanupAttr>()) {
         unit.refuse(loc, CellDiag::HotCleanup, v);
         return;

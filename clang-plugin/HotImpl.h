@@ -261,6 +261,8 @@ class HotBody
     HotNode choice(const clang::AbstractConditionalOperator *e);
     HotNode convert(HotNode n, cell_kind from, cell_kind to);
     HotNode notServed(const clang::Expr *e);
+    bool isRefused(const clang::Expr *e) const;
+    HotNode comparedPointer(const clang::BinaryOperator *e);
     bool isComparison(const clang::Expr *e) const;
 
     /* Places (HotPlace.cpp) */

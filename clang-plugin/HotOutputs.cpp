@@ -25,6 +25,13 @@ struct Written {
     std::set<std::pair<unsigned, const VarDecl *>> elements; /* array[counter], by where the array begins */
     bool dead = false;
 
+    /* What `s` does to counters is the end of what is known of their elements. */
+    void forget(const Stmt *s)
+    {
+        for (auto i = elements.begin(); i != elements.end();)
+            i = hotWrites(s, i->second) ? elements.erase(i) : std::next(i);
+    }
+
     void meet(const Written &other)
     {
         if (dead || other.dead) {
@@ -63,13 +70,15 @@ class Outputs
     void returns(const Expr *e, SourceLocation loc, Written &w);
     void report(SourceLocation loc, bool left)
     {
-        unit.refuse(loc, CellDiag::HotOutput, p.decl->getName(), left ? 1 : 0, p.type.count ? 1 : 0);
+        if (!std::exchange(reported, true))
+            unit.refuse(loc, CellDiag::HotOutput, p.decl->getName(), left ? 1 : 0, p.type.count ? 1 : 0);
     }
 
     HotUnit &unit;
     ASTContext &ctx;
     const HotFunction &f;
     const HotParam &p;
+    bool reported = false;                           /* once is enough */
     Written *breaks = nullptr, *continues = nullptr; /* of the loop or switch around */
 };
 
@@ -206,6 +215,8 @@ void Outputs::call(const CallExpr *e, Written &w)
             else if (own && mode != HotMode::In)
                 write(place, w);
         }
+    if (!w.elements.empty())
+        w.forget(e);
 }
 
 void Outputs::expression(const Expr *e, Written &w)
@@ -226,6 +237,8 @@ void Outputs::expression(const Expr *e, Written &w)
     for (const Stmt *child : e->children())
         if (const auto *inner = dyn_cast_or_null<Expr>(child))
             expression(inner, w);
+    if (!w.elements.empty())
+        w.forget(e);
 }
 
 /* ---- control ---- */
@@ -264,21 +277,23 @@ void Outputs::loop(const Stmt *s, const Stmt *body, Written &w)
     Written left, again, inside = w;
     left.dead = again.dead = true;
     auto *outerBreaks = std::exchange(breaks, &left), *outerContinues = std::exchange(continues, &again);
-    inside.elements.clear();
+    inside.forget(s);
     const auto *counted = dyn_cast<ForStmt>(s);
     statement(body, inside);
     breaks = outerBreaks;
     continues = outerContinues;
-    if (counted && counted->getInc())
-        expression(counted->getInc(), inside);
     again.meet(inside);
+    if (counted && counted->getInc()) { /* only for what it reads */
+        Written before = again;
+        expression(counted->getInc(), before);
+    }
     if (isa<DoStmt>(s)) { /* it runs once */
         w = again;
         w.meet(left);
-        w.elements.clear();
     } else if (counted && left.dead && !again.dead) {
         filled(counted, again, w);
     }
+    w.forget(s);
 }
 
 void Outputs::switchStatement(const SwitchStmt *s, Written &w)

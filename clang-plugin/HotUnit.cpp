@@ -253,7 +253,8 @@ bool HotUnit::readPointer(const FunctionDecl *f, const ParmVarDecl *p, QualType 
         return false;
     bool isConst = pointee.isConstQualified();
     if (isConst && out.type.kind != CELL_KIND_STRUCT)
-        return refuse(loc, CellDiag::HotConstPointer, p->getName(), pointee.getUnqualifiedType());
+        return refuse(loc, CellDiag::HotConstPointer, p->getName(),
+                      pointee.getUnqualifiedType().getAsString(ctx.getPrintingPolicy()));
     bool readsFirst = out.type.kind == CELL_KIND_STRUCT || hotReads(f->getBody(), p);
     out.mode = isConst ? HotMode::In : hot.count(f->getCanonicalDecl()) || !readsFirst ? HotMode::Out : HotMode::InOut;
     return true;

@@ -194,6 +194,9 @@ static bool leaves(const Stmt *s, unsigned depth = 0)
     return i && leaves(i->getThen(), depth + 1) && leaves(i->getElse(), depth + 1);
 }
 
+/* JSON's numbers are exact up to here. */
+static constexpr int64_t most = (INT64_C(1) << 53) - 1;
+
 bool HotBody::labelOf(const SwitchCase *label, HotNode &labels, bool &isDefault)
 {
     const auto *one = dyn_cast<CaseStmt>(label);
@@ -205,9 +208,9 @@ bool HotBody::labelOf(const SwitchCase *label, HotNode &labels, bool &isDefault)
     if (!one->getLHS()->EvaluateAsInt(low, ctx) || (one->getRHS() && !one->getRHS()->EvaluateAsInt(high, ctx)))
         return unit.refuse(loc, CellDiag::HotLabel);
     int64_t from = low.Val.getInt().getExtValue(), to = one->getRHS() ? high.Val.getInt().getExtValue() : from;
-    if (low.Val.getInt().isUnsigned() && low.Val.getInt().getActiveBits() > 63)
+    if (low.Val.getInt().getSignificantBits() > 64)
         return unit.refuse(loc, CellDiag::HotLabel);
-    if (to - from > 256 || from > to)
+    if (from > to || to - from > 256 || from < -most || to > most)
         return unit.refuse(loc, CellDiag::HotLabel);
     for (; from <= to; from++) {
         HotNode n = hotNumber(0, loc);
@@ -308,10 +311,8 @@ void HotBody::variable(const VarDecl *v)
     if (ctx.getAsArrayType(v->getType()) && v->isStaticLocal() &&
         ctx.getBaseElementType(v->getType()).isConstQualified())
         return;
-    if (!v->hasLocalStorage()) {
-        unit.refuse(loc, CellDiag::HotGlobal, v);
-        return;
-    }
+    if (!v->hasLocalStorage())
+        return; /* refused where it is used */
     if (v->hasAttr<CleanupAttr>()) {
         unit.refuse(loc, CellDiag::HotCleanup, v);
         return;
@@ -428,7 +429,10 @@ void HotBody::returnStatus(const Expr *whole, SourceLocation loc)
         unit.refuse(e->getExprLoc(), CellDiag::HotStatus);
         return;
     }
-    HotNode status = value(whole);
+    HotType type;
+    if (!unit.typeOf(whole->getType(), loc, type))
+        return;
+    HotNode status = convert(value(whole), type.kind, CELL_KIND_I32);
     emit(hotOperation(loc, "try", hotText(unit.raise(), loc), std::move(status)));
     emit(hotOperation(loc, "return"));
 }

@@ -136,15 +136,51 @@ HotNode HotBody::argument(const HotParam &p, const Expr *e, bool reads)
     return placeOfPointer(e, reads);
 }
 
+/* The parts from a variable to one of its own, the variable first. */
+static std::vector<const HotNode *> partsOf(const HotNode &whole)
+{
+    std::vector<const HotNode *> parts;
+    const HotNode *n = &whole;
+    for (; n->is("[]") || n->is("."); n = &n->items[1])
+        parts.push_back(n);
+    parts.push_back(n);
+    std::reverse(parts.begin(), parts.end());
+    return parts;
+}
+
+/* Whether two places are known to have nothing in common. */
+static bool areApart(const HotNode &a, const HotNode &b)
+{
+    std::vector<const HotNode *> x = partsOf(a), y = partsOf(b);
+    if (x[0]->kind != HotNode::Text || y[0]->kind != HotNode::Text || x[0]->text != y[0]->text)
+        return true;
+    for (size_t i = 1; i < x.size() && i < y.size(); i++) {
+        int64_t p, q;
+        bool field = x[i]->is(".");
+        if (field ? x[i]->items[2].text != y[i]->items[2].text
+                  : hotIntegerOf(x[i]->items[2], p) && hotIntegerOf(y[i]->items[2], q) && p != q)
+            return true;
+    }
+    return false;
+}
+
 /* `n` with the arguments behind what it has. What is read and written goes in and comes out. */
 HotNode HotBody::callOf(const HotFunction &g, const CallExpr *e, HotNode n)
 {
+    std::vector<std::pair<HotNode, bool>> places; /* and whether they are written */
     n.loc = e->getBeginLoc();
     for (unsigned i = 0; i < e->getNumArgs() && i < g.params.size(); i++) {
         const HotParam &p = g.params[i];
+        HotNode a = argument(p, e->getArg(i), p.mode == HotMode::In);
+        bool writes = p.mode == HotMode::Out || p.mode == HotMode::InOut;
+        for (const auto &other : places)
+            if (p.mode != HotMode::Value && (writes || other.second) && !areApart(a, other.first))
+                unit.refuse(e->getArg(i)->getBeginLoc(), CellDiag::HotOverlap);
+        if (p.mode != HotMode::Value)
+            places.push_back({a, writes});
         if (p.mode == HotMode::InOut)
-            n.items.push_back(argument(p, e->getArg(i), true));
-        n.items.push_back(argument(p, e->getArg(i), p.mode == HotMode::In));
+            n.items.push_back(a);
+        n.items.push_back(std::move(a));
     }
     return n;
 }

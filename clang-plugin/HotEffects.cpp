@@ -61,17 +61,17 @@ void HotBody::effect(const Expr *whole)
             effect(cast->getSubExpr());
         return;
     }
-    if (const auto *c = dyn_cast<CompoundAssignOperator>(e))
-        return compound(c);
     const auto *b = dyn_cast<BinaryOperator>(e);
     const auto *u = dyn_cast<UnaryOperator>(e);
-    if (b && b->getOpcode() == BO_Assign) {
+    if (const auto *c = dyn_cast<CompoundAssignOperator>(e)) {
+        compound(c);
+    } else if (b && b->getOpcode() == BO_Assign) {
         assign(b);
     } else if (b && b->getOpcode() == BO_Comma) {
         effect(b->getLHS());
         effect(b->getRHS());
     } else if (u && u->isIncrementDecrementOp()) {
-        step(u);
+        step(u, false);
     } else if (const auto *g = dyn_cast<CallExpr>(e)) {
         callStatement(g);
     } else if (isa<StmtExpr>(e)) {
@@ -94,46 +94,47 @@ HotNode HotBody::assign(const BinaryOperator *e)
     if (!(type.kind == CELL_KIND_STR && stringLiteral(e->getRHS(), from)))
         from = value(e->getRHS());
     to = place(e->getLHS(), false);
-    HotNode read = place(e->getLHS(), false);
-    emit(hotOperation(loc, "=", std::move(to), std::move(from)));
-    return read;
+    emit(hotOperation(loc, "=", to, std::move(from)));
+    return to;
 }
 
 /* a op= b: in the type that C computes it in. */
-void HotBody::compound(const CompoundAssignOperator *e)
+HotNode HotBody::compound(const CompoundAssignOperator *e)
 {
     SourceLocation loc = e->getOperatorLoc();
     HotType type, left, result;
     if (!unit.typeOf(e->getLHS()->getType(), loc, type) || !unit.typeOf(e->getComputationLHSType(), loc, left) ||
         !unit.typeOf(e->getComputationResultType(), loc, result))
-        return;
+        return hotBool(false, loc);
     HotNode right = value(e->getRHS());
-    HotNode now = convert(place(e->getLHS(), true), type.kind, left.kind);
+    HotNode to = place(e->getLHS(), false);
+    HotNode now = convert(to, type.kind, left.kind);
     llvm::StringRef name = BinaryOperator::getOpcodeStr(BinaryOperator::getOpForCompoundAssignment(e->getOpcode()));
     HotNode sum = hotOperation(loc, name, std::move(now), std::move(right));
-    emit(hotOperation(loc, "=", place(e->getLHS(), false), convert(std::move(sum), result.kind, type.kind)));
+    emit(hotOperation(loc, "=", to, convert(std::move(sum), result.kind, type.kind)));
+    return to;
 }
 
-/* ++ and --: C adds in an int what is smaller. */
-void HotBody::step(const UnaryOperator *e)
+/* ++ and --: C adds in an int what is smaller. The place; or what it held, when somebody wants that. */
+HotNode HotBody::step(const UnaryOperator *e, bool wantsOld)
 {
     SourceLocation loc = e->getOperatorLoc();
     const Expr *sub = e->getSubExpr();
     HotType type;
     if (!unit.typeOf(sub->getType(), loc, type))
-        return;
+        return hotBool(false, loc);
     cell_kind in = type.kind < CELL_KIND_I32 ? CELL_KIND_I32 : type.kind;
     HotNode one = in == CELL_KIND_F64   ? hotReal(in, llvm::APFloat(1.0), loc)
                   : in == CELL_KIND_F32 ? hotReal(in, llvm::APFloat(1.0f), loc)
                                         : hotInteger(in, 1, loc);
-    HotNode sum =
-        hotOperation(loc, e->isIncrementOp() ? "+" : "-", convert(place(sub, true), type.kind, in), std::move(one));
-    HotNode to = place(sub, false);
+    HotNode to = place(sub, false), old = wantsOld ? hoist(type, to, loc) : to;
+    HotNode sum = hotOperation(loc, e->isIncrementOp() ? "+" : "-", convert(to, type.kind, in), std::move(one));
     if (type.kind == CELL_KIND_BOOL) /* which is true ever after, or the other one */
         sum = hotOperation(loc, "!=", std::move(sum), hotInteger(in, 0, loc));
     else
         sum = convert(std::move(sum), in, type.kind);
     emit(hotOperation(loc, "=", std::move(to), std::move(sum)));
+    return old;
 }
 
 /* ---- initialisers ---- */

@@ -55,6 +55,25 @@ HotNode HotBody::notServed(const Expr *e)
     }
 }
 
+/* A part of a variable whose declaration was refused: nothing more is said of it. */
+bool HotBody::isRefused(const Expr *e) const
+{
+    const VarDecl *v = hotRoot(e);
+    return v && v->hasLocalStorage() && !find(v);
+}
+
+/* Pointers that are compared: the message is about where they come from. */
+HotNode HotBody::comparedPointer(const BinaryOperator *e)
+{
+    const Expr *p = e->getLHS()->getType()->isAnyPointerType() ? e->getLHS() : e->getRHS();
+    const auto *u = dyn_cast<UnaryOperator>(p->IgnoreParenCasts());
+    if (const auto *g = dyn_cast<CallExpr>(p->IgnoreParenCasts()))
+        return call(g);
+    if (u && u->getOpcode() == UO_AddrOf)
+        return refuse(u->getBeginLoc(), CellDiag::HotAddress);
+    return refuse(e->getOperatorLoc(), CellDiag::HotPointerArithmetic);
+}
+
 /* ---- values ---- */
 
 HotNode HotBody::value(const Expr *e)
@@ -62,7 +81,7 @@ HotNode HotBody::value(const Expr *e)
     HotNode n;
     Deeper deeper(*this);
     e = e->IgnoreParens();
-    if (tooDeep(e->getBeginLoc()))
+    if (tooDeep(e->getBeginLoc()) || isRefused(e))
         return hotBool(false, e->getBeginLoc());
     if (constant(e, n))
         return n;
@@ -142,8 +161,7 @@ HotNode HotBody::binary(const BinaryOperator *e)
             return hotBool(false, loc);
         if (e->getOpcode() == BO_Assign)
             return assign(e);
-        compound(cast<CompoundAssignOperator>(e));
-        return place(e->getLHS(), true);
+        return compound(cast<CompoundAssignOperator>(e));
     }
     if (e->getOpcode() == BO_Comma) {
         if (hotHasEffects(e->getLHS()) && mayHoist(loc))
@@ -184,17 +202,9 @@ HotNode HotBody::unary(const UnaryOperator *e)
     }
     case UO_PreInc:
     case UO_PreDec:
-        if (mayHoist(loc))
-            step(e);
-        return place(e->getSubExpr(), true);
     case UO_PostInc:
-    case UO_PostDec: {
-        if (!mayHoist(loc) || !unit.typeOf(e->getType(), loc, type))
-            return hotBool(false, loc);
-        HotNode before = hoist(type, place(e->getSubExpr(), true), loc);
-        step(e);
-        return before;
-    }
+    case UO_PostDec:
+        return mayHoist(loc) ? step(e, e->isPostfix()) : hotBool(false, loc);
     case UO_AddrOf:
         return refuse(loc, CellDiag::HotAddress);
     default:
@@ -249,8 +259,8 @@ HotNode HotBody::boolean(const Expr *e)
     }
     const auto *b = dyn_cast<BinaryOperator>(e);
     if (b && b->isComparisonOp()) {
-        if (b->getLHS()->getType()->isAnyPointerType())
-            return refuse(b->getOperatorLoc(), CellDiag::HotPointerArithmetic);
+        if (b->getLHS()->getType()->isAnyPointerType() || b->getRHS()->getType()->isAnyPointerType())
+            return comparedPointer(b);
         HotNode left = value(b->getLHS()), right = value(b->getRHS());
         return hotOperation(b->getOperatorLoc(), b->getOpcodeStr(), std::move(left), std::move(right));
     }

@@ -124,3 +124,29 @@ const AnnotateAttr *hotStatedBound(const Stmt *body)
     }
     return nullptr;
 }
+
+bool hotCountsOver(const ASTContext &ctx, const ForStmt *s, const VarDecl *v, uint64_t &from, uint64_t &to)
+{
+    const auto *d = dyn_cast_or_null<DeclStmt>(s->getInit());
+    const auto *set = dyn_cast_or_null<BinaryOperator>(s->getInit());
+    const Expr *first = d && d->isSingleDecl() && d->getSingleDecl() == v                     ? v->getInit()
+                        : set && set->getOpcode() == BO_Assign && hotRoot(set->getLHS()) == v ? set->getRHS()
+                                                                                              : nullptr;
+    const auto *cond = s->getCond() ? dyn_cast<BinaryOperator>(s->getCond()->IgnoreParens()) : nullptr;
+    const auto *inc = s->getInc() ? dyn_cast<UnaryOperator>(s->getInc()->IgnoreParens()) : nullptr;
+    Expr::EvalResult begin, end;
+    if (!first || !cond || !inc || !inc->isIncrementDecrementOp() || hotRoot(inc->getSubExpr()) != v ||
+        hotWrites(s->getBody(), v) || !isa<DeclRefExpr>(cond->getLHS()->IgnoreParenImpCasts()) ||
+        hotRoot(cond->getLHS()) != v || !first->EvaluateAsInt(begin, ctx) || !cond->getRHS()->EvaluateAsInt(end, ctx))
+        return false;
+    int64_t a = begin.Val.getInt().getExtValue(), b = end.Val.getInt().getExtValue();
+    bool up = inc->isIncrementOp(), closed = cond->getOpcode() == (up ? BO_LE : BO_GE);
+    if (!closed && cond->getOpcode() != (up ? BO_LT : BO_GT))
+        return false;
+    int64_t low = up ? a : closed ? b : b + 1, high = up ? (closed ? b + 1 : b) : a + 1;
+    if (low < 0 || high < low)
+        return false;
+    from = uint64_t(low);
+    to = uint64_t(high);
+    return true;
+}

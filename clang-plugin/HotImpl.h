@@ -93,6 +93,10 @@ bool hotHasEffects(const clang::Expr *e);
 /* CELL_BOUND's constant in the loop's body itself; 0 = there is none. */
 const clang::AnnotateAttr *hotStatedBound(const clang::Stmt *body);
 
+/* Whether `v` counts from `from` up to before `to`, or down, in steps of 1, and the loop's body leaves it alone. */
+bool hotCountsOver(const clang::ASTContext &ctx, const clang::ForStmt *s, const clang::VarDecl *v, uint64_t &from,
+                   uint64_t &to);
+
 /* ---- HotUnit.cpp: the document as a whole ---- */
 
 class HotUnit
@@ -220,8 +224,8 @@ class HotBody
     void effect(const clang::Expr *e);
     HotNode assign(const clang::BinaryOperator *e);
     void assignTo(const clang::Expr *place, const clang::Expr *value);
-    void compound(const clang::CompoundAssignOperator *e);
-    void step(const clang::UnaryOperator *e);
+    HotNode compound(const clang::CompoundAssignOperator *e);
+    HotNode step(const clang::UnaryOperator *e, bool wantsOld);
     HotNode hoist(const HotType &type, HotNode value, clang::SourceLocation loc);
     HotNode temporary(const HotType &type, clang::SourceLocation loc);
     void initialise(const HotNode &place, clang::QualType type, const clang::Expr *init, const HotNode *array,
@@ -257,6 +261,8 @@ class HotBody
     HotNode choice(const clang::AbstractConditionalOperator *e);
     HotNode convert(HotNode n, cell_kind from, cell_kind to);
     HotNode notServed(const clang::Expr *e);
+    bool isRefused(const clang::Expr *e) const;
+    HotNode comparedPointer(const clang::BinaryOperator *e);
     bool isComparison(const clang::Expr *e) const;
 
     /* Places (HotPlace.cpp) */

@@ -158,14 +158,22 @@ bool HotBody::counted(const ForStmt *s, Counted &c)
         return false;
     std::vector<const Expr *> parts;
     conjuncts(s->getCond(), parts);
-    c.up = c.by > 0;
+    const Expr *bound = nullptr; /* a constant one if there is any */
     for (const Expr *part : parts) {
-        bool simple = isSimple(part);
-        if (!c.end && condition(s, part, c))
-            continue;
-        if (!simple)
+        Counted trial = c;
+        Expr::EvalResult known;
+        trial.up = c.by > 0;
+        if (condition(s, part, trial) &&
+            (!bound || (!c.end->EvaluateAsInt(known, ctx) && trial.end->EvaluateAsInt(known, ctx)))) {
+            bound = part;
+            c = trial;
+        }
+    }
+    for (const Expr *part : parts) {
+        if (part != bound && !isSimple(part))
             return false;
-        c.also.push_back(part);
+        if (part != bound)
+            c.also.push_back(part);
     }
     if (!c.end || c.testSteps != (s->getInc() == nullptr))
         return false;

@@ -26,6 +26,9 @@ bool hotStringLiteral(HotUnit &unit, const Expr *e, HotNode &n)
     n = hotString("", loc);
     const StringLiteral *text = nullptr;
     uint64_t len = 0;
+    const auto *record = e->getType()->getAs<RecordType>();
+    if (!record || record->getDecl()->getName() != "cell_str")
+        return false;
     if (const auto *c = dyn_cast<CompoundLiteralExpr>(e))
         e = c->getInitializer()->IgnoreParenImpCasts();
     if (const auto *g = dyn_cast<CallExpr>(e)) {

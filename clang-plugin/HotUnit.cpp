@@ -49,7 +49,10 @@ bool HotUnit::serialise(const std::vector<const FunctionDecl *> &functions)
     document.functions.reserve(sorted.size() + 1); /* bodies hold references, and one may be added */
     for (const FunctionDecl *f : sorted) {
         HotFunction function;
-        if (!declare(f, function)) {
+        bool before = std::exchange(failed, false);
+        bool good = declare(f, function);
+        failed |= before;
+        if (!good) {
             broken.insert(f->getCanonicalDecl());
             continue;
         }
@@ -250,7 +253,8 @@ bool HotUnit::readPointer(const FunctionDecl *f, const ParmVarDecl *p, QualType 
         return false;
     bool isConst = pointee.isConstQualified();
     if (isConst && out.type.kind != CELL_KIND_STRUCT)
-        return refuse(loc, CellDiag::HotConstPointer, p->getName(), pointee.getUnqualifiedType());
+        return refuse(loc, CellDiag::HotConstPointer, p->getName(),
+                      pointee.getUnqualifiedType().getAsString(ctx.getPrintingPolicy()));
     bool readsFirst = out.type.kind == CELL_KIND_STRUCT || hotReads(f->getBody(), p);
     out.mode = isConst ? HotMode::In : hot.count(f->getCanonicalDecl()) || !readsFirst ? HotMode::Out : HotMode::InOut;
     return true;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "Annotations.h"
+#include "Collisions.h"
 #include "Absent.h"
 #include "Capability.h"
 #include "ClangCompat.h"
@@ -332,6 +333,7 @@ static void finishUnit(PluginState &state)
 void cellUnitEnds(PluginState &state)
 {
     cellAbsentEnd(state);
+    cellCheckTaken(state);
     finishUnit(state);
     cellKeepIncluded(state);
     if (cell_session *session = state.sessionIfAny())

@@ -2,6 +2,7 @@
 #include "Collisions.h"
 #include "ClangCompat.h"
 #include "Diagnostics.h"
+#include "Drift.h"
 
 #include "clang/Lex/Preprocessor.h"
 #include "clang/Sema/Lookup.h"
@@ -171,4 +172,19 @@ bool cellCheckCollisions(PluginState &state, StringRef cell, const std::vector<T
         return false;
     }
     return true;
+}
+
+void cellCheckTaken(PluginState &state)
+{
+    if (!state.parser() || state.injected.empty())
+        return;
+    for (const Decl *d : state.sema().getASTContext().getTranslationUnitDecl()->noload_decls()) {
+        const auto *f = dyn_cast<FunctionDecl>(d);
+        const FunctionDecl *first = f && !f->isFromASTFile() ? f->getFirstDecl() : nullptr;
+        if (!first || first == f || !cellOwnerOf(state, f->getLocation()).empty() || !cellHasWritten(state, first))
+            continue;
+        cellReport(state.diags(), f->getLocation(), CellDiag::CollisionLater)
+            << cellOwnerOf(state, first->getLocation()) << f->getName();
+        cellReport(state.diags(), first->getLocation(), CellDiag::CollisionNote) << f->getName();
+    }
 }

@@ -16,4 +16,8 @@ clang::NamedDecl *cellFindMarker(PluginState &state, llvm::StringRef name);
 bool cellCheckCollisions(PluginState &state, llvm::StringRef cell, const std::vector<clang::Token> &tokens,
                          clang::SourceLocation loc);
 
+/* For the end of the unit: a function that a cell wrote must not have become one of the program's, or of its library,
+ * that was declared behind the import. C would take the one for the other. */
+void cellCheckTaken(PluginState &state);
+
 #endif

@@ -31,6 +31,21 @@ StringRef cellOwnerOf(PluginState &state, SourceLocation loc)
     return ours ? name.rsplit('-').first : StringRef();
 }
 
+/* They stand last in a text, behind the pragma that their floats need. */
+bool cellHasWritten(PluginState &state, const Decl *d)
+{
+    const SourceManager &sm = state.sources();
+    auto [file, offset] = sm.getDecomposedLoc(sm.getExpansionLoc(d->getLocation()));
+    if (cellOwnerOf(state, d->getLocation()).empty())
+        return false;
+    auto known = state.writtenFrom.find(file);
+    if (known == state.writtenFrom.end()) {
+        StringRef text = sm.getBufferDataOrNone(file).value_or("");
+        known = state.writtenFrom.insert({file, text.find("\n#pragma float_control")}).first;
+    }
+    return offset > known->second; /* npos is behind all */
+}
+
 const diff_change *cellDriftField(PluginState &state, const RecordDecl *&record, StringRef name, CellDrift *&drift)
 {
     if (record->getIdentifier() && cellIsInjected(state, record))

@@ -22,6 +22,8 @@ const diff_change *cellDriftImplicitField(PluginState &state, const clang::Recor
                                           CellDrift *&drift);
 /* The cell whose text the place is in; "" for none. */
 llvm::StringRef cellOwnerOf(PluginState &state, clang::SourceLocation loc);
+/* True for a function of an import that the cell wrote itself. */
+bool cellHasWritten(PluginState &state, const clang::Decl *d);
 /* True for what an import declared; a user's own declaration may have the same name. */
 bool cellIsInjected(PluginState &state, const clang::Decl *d);
 /* Since when, and what was there before: once a cell. */

@@ -257,11 +257,12 @@ static bool render_signature_type(struct render *r, const struct cell_schema *s,
     }
     snprintf(text, sizeof(text), "%.*s", (int)len, name);
     const struct schema_type *now = cell_schema_type(s, text);
-    if (now && (now->kind == CELL_KIND_STRUCT || now->kind == CELL_KIND_ENUM))
+    const bool known = now && (now->kind == CELL_KIND_STRUCT || now->kind == CELL_KIND_ENUM);
+    if (known)
         render_use(r, &(const struct schema_ref){.kind = now->kind, .named = now});
     else
         render_put(r, "void");
-    return now != NULL;
+    return known;
 }
 
 /* "f64(str, math_point *, out f64[3])", of which nothing but names that are known becomes text. */
@@ -286,10 +287,8 @@ static void render_removed_signature(struct render *r, const struct cell_schema 
         const bool known = render_signature_type(r, s, type, word);
         render_put(r, pointer || !known ? " *" : "");
         type += whole;
-        if (*type == ',') {
-            render_put(r, ", ");
-            type += 1 + strspn(type + 1, " ");
-        }
+        type += strspn(type, ", ");
+        render_put(r, strchr(")", *type) ? "" : ", ");
     }
     render_put(r, ") ");
 }

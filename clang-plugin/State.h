@@ -99,9 +99,10 @@ struct PluginState {
     std::map<std::string, CellDrift> drifts; /* by cell */
     std::map<std::string, std::string>
         included; /* fingerprints by cell, of what precompiled headers and modules bring */
-    std::set<std::pair<std::string, const clang::DeclContext *>> failed;  /* imports that were reported */
-    llvm::DenseSet<const clang::Attr *> handled;                          /* annotations that were acted on */
-    llvm::DenseSet<clang::FileID> injected;                               /* the injected texts */
+    std::set<std::pair<std::string, const clang::DeclContext *>> failed; /* imports that were reported */
+    llvm::DenseSet<const clang::Attr *> handled;                         /* annotations that were acted on */
+    llvm::DenseSet<clang::FileID> injected;                              /* the injected texts */
+    std::map<clang::FileID, size_t> writtenFrom; /* of them and included ones: where functions begin that cells wrote */
     std::vector<std::unique_ptr<SavedPragmas, SavedPragmasDelete>> saved; /* of texts that are being parsed */
     std::list<std::vector<clang::Token>> streams;                         /* the tokens of those texts */
     std::set<std::string> dependencies;                                   /* paths reported to -MD */

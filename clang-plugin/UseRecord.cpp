@@ -88,18 +88,6 @@ class Recorder
         return found;
     }
 
-    /* A function that the cell wrote. These stand last in a text, behind the pragma that their floats need. */
-    bool isCellsOwn(const Decl *d)
-    {
-        const SourceManager &sm = state.sources();
-        auto [file, offset] = sm.getDecomposedLoc(sm.getExpansionLoc(d->getLocation()));
-        auto known = ownFrom.find(file);
-        if (known == ownFrom.end())
-            known =
-                ownFrom.insert({file, sm.getBufferDataOrNone(file).value_or("").find("\n#pragma float_control")}).first;
-        return offset > known->second; /* npos is beyond all */
-    }
-
     /* What lies outside of the project has the name that -ffile-prefix-map gives it. */
     std::string remapped(StringRef path) const
     {
@@ -169,7 +157,7 @@ class Recorder
     void add(const ValueDecl *d, const std::string &cell, const std::string &fingerprint, SourceLocation loc)
     {
         use_kind kind = isa<FieldDecl>(d) ? USE_FIELD : !isa<FunctionDecl>(d) ? USE_VALUE : USE_METHOD;
-        if (kind == USE_METHOD && isCellsOwn(d))
+        if (kind == USE_METHOD && cellHasWritten(state, d))
             kind = USE_FUNCTION;
         addAt(kind, cellUsedName(d), cell, fingerprint, cellLocationText(state, loc));
     }
@@ -281,7 +269,6 @@ class Recorder
     cell_uses uses;
     std::set<std::pair<std::string, std::string>> fingerprints; /* by cell */
     std::map<FileID, std::string> ofFile;
-    std::map<FileID, size_t> ownFrom;
 };
 
 } // namespace

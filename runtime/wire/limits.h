@@ -11,7 +11,7 @@
 #define CELL_MAX_OPS_REPLY (256u << 10)   /* of health and metrics */
 #define CELL_MAX_META_BYTES (16u << 10)   /* metadata block, with error texts and details */
 #define CELL_MAX_META_PAIRS 128u
-#define CELL_MAX_FUNCTIONS (1u << 20)     /* the functions of a schema, as JSON */
+#define CELL_MAX_FUNCTIONS (1u << 20) /* the functions of a schema, as JSON */
 #define CELL_MAX_JSON_DEPTH 64u
 #define CELL_MAX_JSON_MEMBERS 100000u /* object members and array elements together */
 #define CELL_MAX_DEPTH 32u            /* nesting of structs, lists and optionals in a message */

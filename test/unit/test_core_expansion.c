@@ -79,7 +79,8 @@ TEST(a_bad_expansion_says_where)
         {WITH("\"methods\":{}"), "methods: an array is expected, not an object"},
         {WITH("\"types\":[" POINT "," POINT "]"), "types[1].name: 'point' is there twice"},
         {WITH("\"types\":[" POINT "],\"constants\":[{\"name\":\"point\",\"type\":\"i8\",\"value\":\"1\"}]"),
-         "constants[0].name: 'point' is there twice: types, constants, enumerators, methods and functions share one scope"},
+         "constants[0].name: 'point' is there twice: types, constants, enumerators, methods and functions share one "
+         "scope"},
         {WITH("\"constants\":[{\"name\":\"int\",\"type\":\"i8\",\"value\":\"1\"}]"),
          "constants[0].name: 'int' is a keyword of C or C++"},
         {WITH("\"diagnostics\":{}"), "diagnostics: an array is expected, not an object"},

@@ -149,6 +149,7 @@ void schema_signature(struct cell_buffer *out, const struct schema_method *m)
             cell_buffer_puts(out, p->out ? ", writer<" : ", reader<");
             c_type(out, &p->type);
             cell_buffer_printf(out, "> %s", p->name);
+            rules(out, p);
             continue;
         }
         cell_buffer_puts(out, pointer && !p->out ? ", const " : ", ");
@@ -157,6 +158,7 @@ void schema_signature(struct cell_buffer *out, const struct schema_method *m)
             cell_buffer_printf(out, " %s[%" PRIu32 "]", p->name, p->type.count);
         else
             cell_buffer_printf(out, " %s%s", pointer ? "*" : "", p->name);
+        rules(out, p);
     }
     cell_buffer_puts(out, ")");
 }

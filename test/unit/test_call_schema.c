@@ -180,7 +180,7 @@ TEST(what_is_provided_must_fit_together_and_the_odd_part_is_named)
     cell_server_free(NULL);
 
     q.abi++;
-    refuse_provided(&q, "version 4");
+    refuse_provided(&q, "version 5");
     q = p;
     q.name = "auth";
     refuse_provided(&q, "'demo'");

@@ -141,6 +141,7 @@ class Ending
     {
         CFG::BuildOptions options;
         options.setAllAlwaysAdd();
+        options.AddInitializers = true; /* of constructors */
         std::unique_ptr<CFG> graph = CFG::buildCFG(in, in->getBody(), &sema.getASTContext(), options);
         if (!graph)
             return false;

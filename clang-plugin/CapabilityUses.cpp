@@ -116,7 +116,7 @@ class Ending
             return;
         if (!lacking(needs))
             addNeeds(needs, textOf(needs));
-        else if (!reference || !in || isReached(reference, in))
+        else if (!in || isReached(reference, in))
             complain(f, needs, loc);
     }
 
@@ -126,6 +126,8 @@ class Ending
     {
         if (in->isDependentContext())
             return false;
+        if (!reference)
+            return true;
         auto known = reached.find(in);
         if (known == reached.end()) {
             known = reached.insert({in, {}}).first;
@@ -139,6 +141,7 @@ class Ending
     {
         CFG::BuildOptions options;
         options.setAllAlwaysAdd();
+        options.AddInitializers = true; /* of constructors */
         std::unique_ptr<CFG> graph = CFG::buildCFG(in, in->getBody(), &sema.getASTContext(), options);
         if (!graph)
             return false;

@@ -236,15 +236,15 @@ bool Provider::checkAnnotations(const Decl *d)
     bool isMethod = false;
     int first = -1; /* of the others */
     for (const auto *a : d->specific_attrs<AnnotateAttr>()) {
-        std::string said = a->getAnnotation().str();
+        std::string whole = a->getAnnotation().str();
         llvm::StringRef suffix;
-        isMethod |= said == "cell.method";
-        if (said == "cell.method" || !cellAnnotationSuffix(a, "cell.method", suffix))
+        isMethod |= whole == "cell.method";
+        if (whole == "cell.method" || !cellAnnotationSuffix(a, "cell.method", suffix))
             continue;
-        int which = static_cast<int>(llvm::find(known, said) - std::begin(known));
+        int which = static_cast<int>(llvm::find(known, whole) - std::begin(known));
         if (which == std::size(known)) {
-            const char *nearest = cell_suggest(said.c_str(), known, std::size(known));
-            return refuse(a->getLocation(), CellDiag::MethodUnknownFlag, said, nearest ? nearest : known[0]);
+            const char *nearest = cell_suggest(whole.c_str(), known, std::size(known));
+            return refuse(a->getLocation(), CellDiag::MethodUnknownFlag, whole, nearest ? nearest : known[0]);
         }
         first = first < 0 ? which : first;
     }

@@ -172,7 +172,9 @@ bool CapabilityReader::finish(const llvm::StringMap<const FunctionDecl *> &metho
     for (uint32_t i = 0; i < schema->nmethods; i++)
         if (const FunctionDecl *f = methods.lookup(schema->methods[i].name))
             good = readNeeds(f, schema->methods[i]) && good;
-    for (uint32_t i = 0; good && i < schema->nmethods; i++) {
+    if (!good)
+        return false;
+    for (uint32_t i = 0; i < schema->nmethods; i++) {
         auto found = fallbacks.find(schema->methods[i].name);
         if (found != fallbacks.end())
             good = checkFallback(methods.lookup(schema->methods[i].name), found->second, schema->methods[i]) && good;

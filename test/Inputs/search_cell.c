@@ -45,7 +45,12 @@ int search_facets(cell_ctx *c, struct search_hits *hits)
     return c ? 0 : CELL_INTERNAL;
 }
 CELL_WRITER(search_rows, struct search_hits);
-CELL_METHOD CELL_NEEDS(vector_hnsw) CELL_NEEDS(facets) int search_all(cell_ctx *c, uint32_t n, search_rows rows)
+#ifndef GONE
+CELL_METHOD CELL_NEEDS(vector_hnsw)
+#else
+CELL_METHOD
+#endif
+    CELL_NEEDS(facets) int search_all(cell_ctx *c, uint32_t n, search_rows rows)
 {
     const struct search_hits one = {n, CELL_STR("row")};
     for (uint32_t i = 0; c && i < n; i++)

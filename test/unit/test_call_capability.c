@@ -155,7 +155,7 @@ TEST(a_method_that_needs_what_is_not_there_does_not_run)
     cell_schema_free(own);
     for (int i = 0; i < 3; i++) { /* by the usual way and by that of short calls */
         CHECK(add(c, &s) == CELL_UNIMPLEMENTED);
-        CHECK_STR(cell_ctx_message(c), "demo: demo_add needs adding, which demo was started without");
+        CHECK_STR(cell_ctx_message(c), "demo_add needs adding, which demo was started without");
         CHECK(echo(c, &s) == 0);
     }
     CHECK(atomic_load(&shared->calls) == 3);

@@ -42,15 +42,15 @@ enum cell_status math_fit_line(const struct math_points *p, struct math_line *li
 }
 
 /* The powers of x from 0 to 8, a row of 9 a point, and behind them y. */
-struct fit_system {
+struct math_fit_system {
     double a[640];
 };
 
 /* Householder's reflection that makes zeros below the diagonal in one column (Golub, Van Loan, Matrix Computations, 4th
  * ed., 5.2.1). */
-static struct fit_system reflected(struct fit_system s, int32_t column, int32_t columns, int32_t n)
+static struct math_fit_system reflected(struct math_fit_system s, int32_t column, int32_t columns, int32_t n)
 {
-    struct fit_system r = s;
+    struct math_fit_system r = s;
     double length = 0;
 
     if (column < 0 || column > 8 || n < 0 || n > 64)
@@ -76,7 +76,7 @@ static struct fit_system reflected(struct fit_system s, int32_t column, int32_t 
 }
 
 /* Solves R x = Q'y. Its unknowns are of powers of (x - middle) / half. */
-static enum cell_status back_substituted(const struct fit_system *s, int32_t columns, struct math_polynomial *fit)
+static enum cell_status back_substituted(const struct math_fit_system *s, int32_t columns, struct math_polynomial *fit)
 {
     struct math_polynomial p = {0};
 
@@ -103,7 +103,7 @@ static enum cell_status back_substituted(const struct fit_system *s, int32_t col
 enum cell_status math_fit_polynomial(const struct math_points *p, int32_t degree, struct math_polynomial *fit)
 {
     const int32_t n = point_count(p), columns = degree + 1;
-    struct fit_system s = {0};
+    struct math_fit_system s = {0};
     struct math_polynomial t = {0};
 
     if (degree < 0 || degree > 8 || n < 1)

@@ -10,7 +10,7 @@
  * objective = a[8][9] + Σ a[8][j] nonbasic_j. Variables 0 to 7 are those of the program, 8 to 15 the slack ones, 16 the
  * artificial one. Columns and rows that are not used are zero.
  */
-struct dictionary {
+struct math_dictionary {
     double a[100];
     int32_t basic[8];
     int32_t nonbasic[9];
@@ -20,9 +20,9 @@ struct dictionary {
 #define PIVOT_TOLERANCE 1e-11
 
 /* Variable `column` enters, `row` leaves (Cormen et al., Introduction to Algorithms, 3rd ed., 29.3). */
-static struct dictionary pivoted(const struct dictionary *d, int32_t row, int32_t column)
+static struct math_dictionary pivoted(const struct math_dictionary *d, int32_t row, int32_t column)
 {
-    struct dictionary n = *d;
+    struct math_dictionary n = *d;
 
     if (row < 0 || row > 7 || column < 0 || column > 8)
         return n;
@@ -50,9 +50,9 @@ static struct dictionary pivoted(const struct dictionary *d, int32_t row, int32_
 
 /* Goes from corner to corner until the objective in row `goal` does not rise any more. The choices are Bland's (Math.
  * Oper. Res. 2, 1977), which cannot go round in circles. CELL_OUT_OF_RANGE when it rises for ever. */
-static enum cell_status climb(const struct dictionary *start, int32_t goal, struct dictionary *end)
+static enum cell_status climb(const struct math_dictionary *start, int32_t goal, struct math_dictionary *end)
 {
-    struct dictionary d = *start;
+    struct math_dictionary d = *start;
 
     if (goal < 8 || goal > 9)
         return CELL_INVALID_ARGUMENT;
@@ -86,9 +86,9 @@ static enum cell_status climb(const struct dictionary *start, int32_t goal, stru
 }
 
 /* A first corner: the artificial variable makes one, and is then driven to 0 (Cormen et al., 29.5). */
-static enum cell_status first_corner(const struct dictionary *start, struct dictionary *corner)
+static enum cell_status first_corner(const struct math_dictionary *start, struct math_dictionary *corner)
 {
-    struct dictionary d = *start;
+    struct math_dictionary d = *start;
     int32_t worst = 0;
 
     for (int32_t i = 1; i < 8; i++)
@@ -99,7 +99,7 @@ static enum cell_status first_corner(const struct dictionary *start, struct dict
         return CELL_OK;
     }
     d = pivoted(&d, worst, 8);
-    struct dictionary low = d;
+    struct math_dictionary low = d;
     const int r = climb(&d, 9, &low);
     if (r < 0)
         return r;
@@ -123,7 +123,7 @@ static enum cell_status first_corner(const struct dictionary *start, struct dict
 enum cell_status math_maximize(const struct math_linear_program *p, struct math_optimum *optimum)
 {
     const int32_t n = p->variables, m = p->constraints;
-    struct dictionary d = {0}, corner = {0}, end = {0};
+    struct math_dictionary d = {0}, corner = {0}, end = {0};
     struct math_optimum best = {0};
 
     if (n < 1 || n > 8 || m < 1 || m > 8)

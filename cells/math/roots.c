@@ -146,15 +146,15 @@ struct math_roots math_quartic_roots(double a, double b, double c, double d, dou
 #else
 
 /* Of a x⁴ + b x³ + c x² + d x + e; `error` is a bound for what rounding can have done to it (Higham, 5.1). */
-struct quartic_value {
+struct math_quartic_value {
     double value;
     double slope;
     double error;
 };
 
-static struct quartic_value quartic_at(double a, double b, double c, double d, double e, double x)
+static struct math_quartic_value quartic_at(double a, double b, double c, double d, double e, double x)
 {
-    struct quartic_value v = {0};
+    struct math_quartic_value v = {0};
     const double y = fabs(x);
 
     v.value = (((a * x + b) * x + c) * x + d) * x + e;
@@ -171,7 +171,7 @@ static double quartic_between(double a, double b, double c, double d, double e, 
     double below = low, above = high, x = low + (high - low) / 2;
 
     for (int32_t i = 0; i < 200; i++) {
-        const struct quartic_value v = quartic_at(a, b, c, d, e, x);
+        const struct math_quartic_value v = quartic_at(a, b, c, d, e, x);
         if (v.value == 0)
             return x;
         if ((v.value < 0) == rises)
@@ -206,7 +206,7 @@ struct math_roots math_quartic_roots(double a, double b, double c, double d, dou
     bool touched = false; /* there is a root at `low` already */
     for (int32_t i = 0; i < 4; i++) {
         const double high = i < turns.count ? turns.x[i] : bound;
-        const struct quartic_value at = quartic_at(a, b, c, d, e, high);
+        const struct math_quartic_value at = quartic_at(a, b, c, d, e, high);
         const double before = quartic_at(a, b, c, d, e, low).value;
         const bool touches = i < turns.count && fabs(at.value) <= at.error;
         if (touches)

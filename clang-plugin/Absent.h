@@ -19,6 +19,10 @@
 /* The expansion of `d` failed. `called`: the argument that may be the name for what is generated; may be empty. */
 void cellExpansionAbsent(PluginState &state, const clang::NamedDecl *d, llvm::StringRef called);
 
+/* What failed in a preamble, for the file that it was made of: the errors were said there. */
+void cellKeepAbsent(PluginState &state);
+void cellInheritAbsent(PluginState &state);
+
 /* The import of a cell failed, and nothing stands in for it. */
 void cellImportAbsent(PluginState &state);
 /* The end of the unit: everything is shown again. */

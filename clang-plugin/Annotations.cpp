@@ -328,6 +328,7 @@ void cellUnitEnds(PluginState &state)
     cellAbsentEnd(state);
     finishUnit(state);
     cellKeepIncluded(state);
+    cellKeepAbsent(state);
     if (cell_session *session = state.sessionIfAny())
         cell_session_settle(session);
 }

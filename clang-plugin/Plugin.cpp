@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Registration with Clang: the attribute that headers test for, the pragma, and the consumer of declarations. */
+#include "Absent.h"
 #include "Annotations.h"
 #include "Drift.h"
 #include "Editor.h"
@@ -56,6 +57,8 @@ class CellConsumer : public SemaConsumer
             cellDriftOfPreamble(cellState(pp));
         if (!included.empty() && importsByPch()) {
             cellIncludePlans(stateWithPaths());
+            if (cellEditorMs())
+                cellInheritAbsent(stateWithPaths());
             if (!cellEditorMs())
                 cellDriftOfIncluded(cellState(pp));
         }

@@ -15,6 +15,7 @@ using namespace clang;
 
 struct CellAbsent {
     bool everything = false;         /* an import is missing */
+    bool inherited = false;          /* from a preamble, where the errors were said */
     std::set<std::string> names;     /* in lower case: these, and what begins with one and '_' */
     std::set<std::string> followers; /* variables whose type would be among them */
     llvm::DenseMap<IdentifierInfo *, VarDecl *> standIns;
@@ -46,7 +47,7 @@ class AbsentSource : public ExternalSemaSource
     {
         IdentifierInfo *id = r.getLookupName().getAsIdentifierInfo();
         if (!id || r.getLookupKind() != Sema::LookupOrdinaryName || r.isForRedeclaration() ||
-            !state.diags().hasErrorOccurred() || !state.absent->has(id->getName()))
+            !(state.absent->inherited || state.diags().hasErrorOccurred()) || !state.absent->has(id->getName()))
             return false;
         /* The parser goes on better when it knows no such type than after a variable. */
         if (follow(r.getNameLoc()))
@@ -185,6 +186,31 @@ void cellFunctionsAbsent(PluginState &state, const cell_schema *schema)
     CellAbsent &absent = absentOf(state);
     for (uint32_t i = 0; i < schema->nvisible_functions; i++)
         absent.names.insert(StringRef(schema->visible_functions[i].name).lower());
+}
+
+void cellKeepAbsent(PluginState &state)
+{
+    cell_session *session = state.sessionIfAny();
+    std::vector<const char *> names;
+    if (!session || state.becomes.empty())
+        return;
+    if (state.absent)
+        for (const std::string &name : state.absent->names)
+            names.push_back(name.c_str());
+    cell_session_keep_failed(session, state.becomes.c_str(), names.data(), names.size());
+}
+
+void cellInheritAbsent(PluginState &state)
+{
+    cell_session *session = state.session(SourceLocation());
+    if (!session || state.includes.empty() || state.mode == SESSION_LIVE)
+        return;
+    auto inherit = [](void *user, const char *name) {
+        CellAbsent &absent = absentOf(*static_cast<PluginState *>(user));
+        absent.inherited = true;
+        absent.names.insert(name);
+    };
+    cell_session_take_failed(session, state.includes.c_str(), inherit, &state);
 }
 
 void cellImportAbsent(PluginState &state)

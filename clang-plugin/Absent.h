@@ -23,6 +23,10 @@ void cellExpansionAbsent(PluginState &state, const clang::NamedDecl *d, llvm::St
 /* The functions of the cell's schema were refused. */
 void cellFunctionsAbsent(PluginState &state, const cell_schema *schema);
 
+/* What failed in a preamble, for the file that it was made of: the errors were said there. */
+void cellKeepAbsent(PluginState &state);
+void cellInheritAbsent(PluginState &state);
+
 /* The import of a cell failed, and nothing stands in for it. */
 void cellImportAbsent(PluginState &state);
 /* The end of the unit: everything is shown again. */

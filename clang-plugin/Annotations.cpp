@@ -336,6 +336,7 @@ void cellUnitEnds(PluginState &state)
     cellCheckTaken(state);
     finishUnit(state);
     cellKeepIncluded(state);
+    cellKeepAbsent(state);
     if (cell_session *session = state.sessionIfAny())
         cell_session_settle(session);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Registration with Clang: the attribute that headers test for, the pragma, and the consumer of declarations. */
+#include "Absent.h"
 #include "Annotations.h"
 #include "Capability.h"
 #include "Drift.h"
@@ -59,6 +60,8 @@ class CellConsumer : public SemaConsumer
             cellWatchCapabilities(cellState(pp));
         if (!included.empty() && importsByPch()) {
             cellIncludePlans(stateWithPaths());
+            if (cellEditorMs())
+                cellInheritAbsent(stateWithPaths());
             if (!cellEditorMs())
                 cellDriftOfIncluded(cellState(pp));
         }

@@ -3,9 +3,14 @@
 #include "Diagnostics.h"
 #include "Drift.h"
 
+#include <csignal>
 #include <cstdlib>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
+
+#include <pthread.h>
+#include <unistd.h>
 
 #include "clang/Basic/FileManager.h"
 #include "clang/Lex/Preprocessor.h"
@@ -24,6 +29,7 @@ namespace
 struct Compilation {
     session_mode mode = SESSION_MIRROR;
     std::string input, output;
+    std::shared_ptr<CellAhead> ahead;
     std::unique_ptr<PluginState> state;
 };
 
@@ -48,15 +54,79 @@ bool isTemporary(StringRef path)
     return llvm::sys::path::parent_path(path) == StringRef(folder);
 }
 
+std::string absolutePath(FileManager &files, StringRef path)
+{
+    SmallString<256> full(path);
+    files.makeAbsolutePath(full);
+    llvm::sys::path::remove_dots(full, true);
+    return std::string(full.str());
+}
+
+/* The object that is recorded for an output, if there is one. */
+std::string objectOf(FileManager &files, StringRef output, const std::string &source)
+{
+    std::string object = output.empty() || output == "-" ? "" : absolutePath(files, output);
+    return isTemporary(object) ? source : object;
+}
+
+/* Some compilation has been recorded above the file: only there a head start may be of use. */
+bool hasRecords(StringRef source)
+{
+    for (StringRef dir = llvm::sys::path::parent_path(source); !dir.empty(); dir = llvm::sys::path::parent_path(dir)) {
+        SmallString<256> records(dir);
+        llvm::sys::path::append(records, ".cell", "objects");
+        if (access(records.c_str(), F_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
 } // namespace
+
+/* Asks in a thread, while the file's headers are parsed. */
+struct CellAhead {
+    CellAhead(std::string theSource, std::string theObject) : source(std::move(theSource)), object(std::move(theObject))
+    {
+        sigset_t all, before;
+        sigfillset(&all); /* the compiler's own are for its own thread */
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        runs = pthread_create(&thread, nullptr, run, this) == 0;
+        pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    }
+    ~CellAhead() { cell_session_free(take()); }
+    CellAhead(const CellAhead &) = delete;
+    CellAhead &operator=(const CellAhead &) = delete;
+
+    /* The caller's; nullptr when none could be opened. */
+    cell_session *take()
+    {
+        if (runs)
+            pthread_join(thread, nullptr);
+        runs = false;
+        return std::exchange(session, nullptr);
+    }
+
+  private:
+    static void *run(void *user)
+    {
+        auto *self = static_cast<CellAhead *>(user);
+        cell_error e = {};
+        if (cell_session_new(self->source.c_str(), self->object.empty() ? nullptr : self->object.c_str(), SESSION_LIVE,
+                             &cell_exchange_unix, &self->session, &e) >= 0)
+            cell_session_ahead(self->session);
+        return nullptr;
+    }
+
+    std::string source, object;
+    pthread_t thread = {};
+    bool runs = false;
+    cell_session *session = nullptr;
+};
 
 /* Absolute in the compilation's own idea of the working directory (-working-directory, tools with virtual files). */
 std::string cellAbsolutePath(PluginState &state, StringRef path)
 {
-    SmallString<256> full(path);
-    state.sources().getFileManager().makeAbsolutePath(full);
-    llvm::sys::path::remove_dots(full, true);
-    return std::string(full.str());
+    return absolutePath(state.sources().getFileManager(), path);
 }
 
 std::string cellMainFile(PluginState &state)
@@ -90,6 +160,12 @@ void cellRegisterCompilation(Preprocessor &pp, session_mode mode, StringRef inpu
     c.input = input.str();
     c.output = output.str();
     c.state.reset();
+    c.ahead.reset();
+    if (mode != SESSION_LIVE || cellEditorMs() || input.empty() || input == "-")
+        return;
+    std::string source = absolutePath(pp.getFileManager(), input);
+    if (hasRecords(source))
+        c.ahead = std::make_shared<CellAhead>(source, objectOf(pp.getFileManager(), output, source));
 }
 
 PluginState *cellStateIfAny(Preprocessor &pp)
@@ -111,6 +187,7 @@ PluginState &cellState(Preprocessor &pp)
         c.state->editorMs = cellEditorMs();
         c.state->input = c.input;
         c.state->output = c.output;
+        c.state->ahead = std::move(c.ahead);
     }
     return *c.state;
 }
@@ -131,10 +208,8 @@ PluginState::~PluginState() { cellDriftEnd(*this); }
 
 std::unique_ptr<cell_session, CellSessionDelete> PluginState::open(session_mode sessionMode, cell_error &e)
 {
-    std::string object = output.empty() || output == "-" ? "" : cellAbsolutePath(*this, output);
     std::string source = cellMainFile(*this);
-    if (isTemporary(object))
-        object = source;
+    std::string object = objectOf(sources().getFileManager(), output, source);
     cell_session *s = nullptr;
     if (cell_session_new(source.c_str(), object.empty() ? nullptr : object.c_str(), sessionMode, &cell_exchange_unix,
                          &s, &e) < 0)
@@ -148,7 +223,10 @@ cell_session *PluginState::session(SourceLocation loc)
 {
     if (!theSession && !sessionFailed) {
         cell_error e = {};
-        theSession = open(mode, e);
+        if (ahead)
+            theSession.reset(ahead->take());
+        if (!theSession)
+            theSession = open(mode, e);
         if (!theSession) {
             sessionFailed = true;
             if (parser() || mode != SESSION_MIRROR)

@@ -111,6 +111,7 @@ struct PluginState {
     std::set<std::string> expansions;                                     /* what expansions call their own */
     std::multimap<const clang::RecordDecl *, session_cell *> declared;    /* structs that cells have expanded */
     unsigned printing = 0;                                                /* pragmas being printed under -E */
+    std::shared_ptr<struct CellAhead> ahead; /* State.cpp's own: a session that was opened while headers were parsed */
     std::shared_ptr<struct CellAbsent> absent;           /* Absent.cpp's own; none while all is there */
     std::shared_ptr<struct DriftErrorsLink> driftErrors; /* DriftErrors.cpp's own */
     bool driftSource = false;                            /* Drift.h's typo source is installed */

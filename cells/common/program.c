@@ -67,6 +67,9 @@ int program_serve(const struct program *p)
         const char *message = server ? cell_server_message(server) : NULL;
         program_error(p->name, "%s", message && message[0] ? message : cell_status_text(r));
     }
+    /* Calls that did not end go on using what main would take away now, also what atexit would. */
+    if (r == CELL_DEADLINE_EXCEEDED)
+        _exit(1);
     cell_server_free(server);
     return r < 0;
 }

@@ -49,7 +49,11 @@ int program_parse(const struct program *p, int argc, char **argv);
  */
 void program_prepare(void);
 
-/* Serves this program's cell until SIGTERM, SIGINT or an error, which it prints. Returns the exit status: 0 or 1. */
+/*
+ * Serves this program's cell until SIGTERM, SIGINT or an error, which it prints. Returns the exit status: 0 or 1. When
+ * calls did not end although they were told to it does not return: the process ends with status 1, for they still use
+ * what main would close. So whatever is to outlive the process must be good without that, as after a kill.
+ */
 int program_serve(const struct program *p);
 
 /* Prints "name: message" to stderr in one write. */

@@ -11,6 +11,7 @@
 #include "expand_parts.h"
 #include "failed.h"
 #include "generate.h"
+#include "pending.h"
 #include "query.h"
 #include "sql.h"
 
@@ -48,6 +49,17 @@ json_t *pg_read_request(cell_ctx *c, cell_str request)
         cell_fail(c, CELL_INVALID_ARGUMENT, "the request is no JSON object");
         return NULL;
     }
+    return root;
+}
+
+/* The request as far as it matters; NULL as pg_read_request. */
+static json_t *read_expand_request(cell_ctx *c, cell_str request)
+{
+    size_t len = 0;
+    char *shorter = pg_pending_that_matter(request.ptr, request.len, &len);
+    json_t *root = pg_read_request(c, shorter ? (cell_str){shorter, len} : request);
+
+    free(shorter);
     return root;
 }
 
@@ -241,7 +253,7 @@ int pg_expand(cell_ctx *c, cell_str request, cell_str *document)
 {
     struct pg_service *s = cell_ctx_user(c);
     int64_t deadline_ms = pg_deadline_of(c);
-    json_t *root = pg_read_request(c, request), *answer = NULL;
+    json_t *root = read_expand_request(c, request), *answer = NULL;
     PGconn *conn = NULL;
     struct pg_recorded *recorded = NULL;
     struct pg_failure f = {0};

@@ -202,12 +202,27 @@ int cell_session_apply(struct cell_session *s, struct session_cell *cell, struct
                        struct cell_error *e);
 
 /*
+ * Asks the cells whose answers this object's last compilation has used how they are, before anybody wants to know it:
+ * while headers are read, in a thread of its own, which has the session for itself meanwhile. For a new session. What
+ * comes of it, also a failure, is what the first question to the cell gets; a cell that is not asked then was not used.
+ */
+void cell_session_ahead(struct cell_session *s);
+
+/*
  * What is in a precompiled header was asked when that was made, where nothing is carried out. `keep` is for the end of
  * that unit, and remembers its questions under `path`; `ask` is for the beginning of a unit that includes it, and asks
  * them again, so that their plans are pending and are carried out with those of the unit. Without such a record nothing
  * happens. Errors of `ask`: those of cell_session_cell and cell_session_expand.
  */
 void cell_session_keep_included(struct cell_session *s, const char *path);
+/*
+ * The same of what failed there: an editor has preambles with errors in them, and what follows from those errors is not
+ * to be said in the file again. `names` are those whose expansion is missing; `each` gets them, and whatever the cells
+ * are told has failed they are told again.
+ */
+void cell_session_keep_failed(struct cell_session *s, const char *path, const char *const *names, size_t n);
+void cell_session_take_failed(struct cell_session *s, const char *path, void (*each)(void *user, const char *name),
+                              void *user);
 int cell_session_ask_included(struct cell_session *s, const char *path, struct cell_error *e);
 
 /* The cells that were asked so far, with *cell = NULL to begin with; false at the end. */

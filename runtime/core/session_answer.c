@@ -24,6 +24,11 @@ int cell_session_know_state(struct cell_session *s, struct known_cell *c, struct
 {
     if (c->has_state != STATE_UNKNOWN)
         return CELL_OK;
+    if (c->state_error.status < 0) {
+        int failed = cell_error_set(e, c->state_error.status, "%s", c->state_error.text);
+        c->state_error.status = CELL_OK;
+        return failed;
+    }
     int r = ask_state(s, c, c->state, e);
     if (r < 0 && r != CELL_UNIMPLEMENTED)
         return r;
@@ -59,9 +64,12 @@ void cell_session_hash_asked(const struct known_cell *c, struct asked *a)
     /* Where cell.json has another address for another environment, the state may look alike. */
     cell_sha256_update(&h, c->pub.address, strlen(c->pub.address) + 1);
     cell_sha256_update(&h, a->question, strlen(a->question));
-    for (const struct asked *p = c->planned; p && p != a; p = p->next_planned) {
+    if (c->planned) {
+        /* Of a copy: more may follow. */
+        struct cell_sha256 pending = c->pending;
+        cell_sha256_final(&pending, digest);
         cell_sha256_update(&h, "\n", 1);
-        cell_sha256_update(&h, p->question ? p->question : "", p->question ? strlen(p->question) : 0);
+        cell_sha256_update(&h, digest, sizeof(digest));
     }
     cell_sha256_final(&h, digest);
     for (unsigned i = 0; i < 16; i++) {
@@ -69,6 +77,20 @@ void cell_session_hash_asked(const struct known_cell *c, struct asked *a)
         a->hash[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
     }
     a->hash[32] = '\0';
+}
+
+void cell_session_add_planned(struct known_cell *c, struct asked *a)
+{
+    if (!c->planned) {
+        c->planned_end = &c->planned;
+        cell_sha256_init(&c->pending);
+    }
+    *c->planned_end = a;
+    c->planned_end = &a->next_planned;
+    c->nplanned++;
+    /* With their NUL, so that no two questions are like one. */
+    const char *question = a->question ? a->question : "";
+    cell_sha256_update(&c->pending, question, strlen(question) + 1);
 }
 
 int cell_session_add_asked(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
@@ -192,11 +214,16 @@ static bool settle_cell(struct cell_session *s, struct known_cell *c)
     return added;
 }
 
+void cell_session_prune_answers(struct cell_session *s)
+{
+    cell_store_prune_answers(&s->store, MAX_ANSWERS, MAX_ANSWER_BYTES);
+}
+
 void cell_session_settle(struct cell_session *s)
 {
     bool added = false;
     for (struct known_cell *c = s->cells; c; c = c->next)
         added |= settle_cell(s, c);
     if (added)
-        cell_store_prune_answers(&s->store, MAX_ANSWERS, MAX_ANSWER_BYTES);
+        cell_session_prune_answers(s);
 }

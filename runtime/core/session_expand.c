@@ -7,27 +7,40 @@
 
 #define MAX_FAILED (64u << 10) /* bytes */
 
-static int expand_locked(struct cell_session *s, struct known_cell *c, const struct asked *a,
-                         const struct cell_schema *declared, struct cell_expansion **x, struct cell_error *e)
+/* Parsed once for a lock, as what a cell answers is. */
+static int expand_locked(struct cell_session *s, struct known_cell *c, struct asked *a,
+                         const struct cell_schema *declared, struct session_answer *answer, struct cell_error *e)
 {
-    const struct lock_answer *answer = NULL;
-    int r = cell_session_locked_answer(s, c, a, &answer, e);
+    const struct lock_answer *locked = NULL;
+    struct answer_notes notes;
+    if (answer->unparsed && cell_session_kept_locked(s, c, a, &notes)) {
+        a->notes = notes;
+        memcpy(answer->content, notes.content, sizeof(notes.content));
+        return CELL_OK;
+    }
+    int r = cell_session_locked_answer(s, c, a, &locked, e);
     if (r < 0)
         return r;
-    r = cell_expansion_parse(answer->document, answer->document_len, declared, x, e);
-    return r < 0 && e ? cell_error_wrap(e, "%s: its answer '%s' is not valid", c->pub.lock_path, answer->key) : r;
+    r = cell_expansion_parse(locked->document, locked->document_len, declared, &answer->x, e);
+    if (r >= 0)
+        cell_session_keep_locked(s, c, a, declared);
+    return r < 0 && e ? cell_error_wrap(e, "%s: its answer '%s' is not valid", c->pub.lock_path, locked->key) : r;
+}
+
+/* Whether the lock, if there is one, is known to declare that as well. */
+static bool lock_agrees(struct cell_session *s, struct known_cell *c, const struct asked *a, const char *content)
+{
+    struct answer_notes locked;
+    if (cell_session_kept_locked(s, c, a, &locked))
+        return strcmp(locked.content, content) == 0;
+    return !cell_session_lock(s, c);
 }
 
 /* Takes an answer for this compilation. */
 static void take(struct known_cell *c, struct asked *a, const struct cell_expansion *x)
 {
-    if (!x->plan.id)
-        return;
-    if (!c->planned_end)
-        c->planned_end = &c->planned;
-    *c->planned_end = a;
-    c->planned_end = &a->next_planned;
-    c->nplanned++;
+    if (x->plan.id)
+        cell_session_add_planned(c, a);
 }
 
 /* Whatever the cell answered last, for who cannot wait for it. `why` has the reason. */
@@ -53,7 +66,7 @@ static bool expand_kept(struct cell_session *s, struct known_cell *c, struct ask
     size_t len = 0;
     struct answer_notes notes;
     CELL_CLEANUP(cell_cleanup_free) char *document = cell_session_kept(s, c, a, false, &notes, &len);
-    if (document && answer->unparsed && notes.content[0] && !cell_session_lock(s, c)) {
+    if (document && answer->unparsed && notes.content[0] && lock_agrees(s, c, a, notes.content)) {
         a->notes = notes;
         memcpy(answer->content, notes.content, sizeof(notes.content));
         return true;
@@ -61,6 +74,7 @@ static bool expand_kept(struct cell_session *s, struct known_cell *c, struct ask
     if (!document || cell_expansion_parse(document, len, declared, &answer->x, NULL) < 0)
         return false;
     c->pub.answer_differs = cell_session_answer_differs(s, c, a, document, len);
+    cell_session_keep_locked(s, c, a, declared);
     take(c, a, answer->x);
     return true;
 }
@@ -121,7 +135,7 @@ static int find_answer(struct cell_session *s, struct session_cell *cell, struct
     struct known_cell *c = session_known(cell);
     int r;
     if (cell->lock_path) {
-        r = expand_locked(s, c, a, declared, &answer->x, e);
+        r = expand_locked(s, c, a, declared, answer, e);
     } else {
         r = check_asking(s, cell, e);
         if (r >= 0)

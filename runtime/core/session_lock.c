@@ -23,8 +23,30 @@ static bool stamp(const char *path, struct stat *st)
 
 static const char no_key[] = "0000000000000000000000000000000000000000000000000000000000000000";
 
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+/* What all of it is, for what is kept of its answers. */
+static void learn_content(struct cell_session *s, struct known_cell *c, const char *path, const struct stat *before)
+{
+    const char *note = cell_arena_printf(&s->arena, "%s.locked", c->pub.name);
+    struct store_file file = {0};
+    if (!note || cell_store_read(path, &file, NULL) < 0)
+        return;
+    /* What was parsed, and not what has come since. */
+    file.stable = file.stable && file.st.st_ino == before->st_ino && file.st.st_dev == before->st_dev &&
+                  same_time(&file.st.st_ctim, &before->st_ctim);
+    if (file.stable) {
+        memcpy(c->lock_content, file.sha256, sizeof(c->lock_content));
+        cell_store_learn(&s->store, note, &file);
+    }
+    free(file.data);
+}
+
 /* As a mirror is known (store.h), for a lock that was found good: its fingerprint, and the cell's key. */
-static void learn(struct cell_session *s, const struct known_cell *c, const char *path, const struct stat *before)
+static void learn(struct cell_session *s, struct known_cell *c, const char *path, const struct stat *before)
 {
     const char *note = cell_arena_printf(&s->arena, "%s.lock", c->pub.name);
     const char *key_note = cell_arena_printf(&s->arena, "%s.key", c->pub.name);
@@ -32,13 +54,14 @@ static void learn(struct cell_session *s, const struct known_cell *c, const char
     struct stat after;
     file.stable = note && lstat(path, &after) == 0 && before->st_ino == after.st_ino &&
                   before->st_dev == after.st_dev && before->st_size == after.st_size &&
-                  before->st_ctim.tv_sec == after.st_ctim.tv_sec && before->st_ctim.tv_nsec == after.st_ctim.tv_nsec;
+                  same_time(&before->st_ctim, &after.st_ctim);
     memcpy(file.sha256, c->lock->fingerprint, sizeof(file.sha256));
     if (file.stable)
         cell_store_learn(&s->store, note, &file);
     memcpy(file.sha256, c->lock->identity[0] ? c->lock->identity : no_key, sizeof(file.sha256));
     if (file.stable && key_note)
         cell_store_learn(&s->store, key_note, &file);
+    learn_content(s, c, path, before);
 }
 
 bool cell_session_locked_key(struct cell_session *s, struct known_cell *c, char key[CELL_KEY_DIGITS + 1])
@@ -174,6 +197,56 @@ int cell_session_locked_answer(struct cell_session *s, struct known_cell *c, con
     }
     *answer = found;
     return CELL_OK;
+}
+
+/* ---- answers of the lock that need not be parsed ----
+ *
+ * Kept as those of a cell are (store.h), with what the lock is in place of the cell's fingerprint. */
+
+#define LOCK_STATE "lock"
+
+static bool hash_locked(struct cell_session *s, const struct asked *a, char hash[CELL_FINGERPRINT_LEN + 1])
+{
+    const char *text = a->question ? cell_arena_printf(&s->arena, LOCK_STATE "\n%s", a->question) : NULL;
+    if (!text)
+        return false;
+    cell_sha256_hex(text, strlen(text), hash);
+    hash[32] = '\0';
+    return true;
+}
+
+bool cell_session_kept_locked(struct cell_session *s, struct known_cell *c, const struct asked *a,
+                              struct answer_notes *notes)
+{
+    CELL_CLEANUP(cell_cleanup_free) char *path = cell_lock_path(s->dir, c->pub.name), *document = NULL;
+    char content[CELL_FINGERPRINT_LEN + 1], hash[CELL_FINGERPRINT_LEN + 1];
+    const char *note = cell_arena_printf(&s->arena, "%s.locked", c->pub.name);
+    size_t len = 0;
+    if (!path || !note || lock_no_links(path, NULL) < 0 || !cell_store_known(&s->store, note, path, content) ||
+        !hash_locked(s, a, hash))
+        return false;
+    document = cell_store_answer(&s->store, c->pub.name, hash, content, LOCK_STATE, notes, &len);
+    return document && notes->content[0];
+}
+
+void cell_session_keep_locked(struct cell_session *s, struct known_cell *c, const struct asked *a,
+                              const struct cell_schema *declared)
+{
+    char hash[CELL_FINGERPRINT_LEN + 1];
+    const struct lock_answer *answer = a->question && c->lock ? cell_lock_answer(c->lock, a->key) : NULL;
+    struct asked locked = *a;
+    struct cell_expansion *x = NULL;
+    bool added = false;
+    /* Who completes or preprocesses leaves nothing behind. */
+    if (!answer || s->begun == SESSION_MIRROR || !c->lock_content[0] || !hash_locked(s, a, hash) ||
+        cell_expansion_parse(answer->document, answer->document_len, declared, &x, NULL) < 0)
+        return;
+    if (cell_session_note(s, &locked, x) >= 0 && locked.notes.content[0])
+        cell_store_keep_answer(&s->store, c->pub.name, hash, c->lock_content, LOCK_STATE, &locked.notes,
+                               answer->document, answer->document_len, &added);
+    if (added)
+        cell_session_prune_answers(s);
+    cell_expansion_free(x);
 }
 
 /* What a document declares, canonical. */

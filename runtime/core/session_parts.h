@@ -24,6 +24,7 @@ struct known_cell {
     bool verbs_kept;           /* on the disk, as far as that is possible */
     bool baseline_sought;
     struct cell_lock *lock;
+    char lock_content[CELL_FINGERPRINT_LEN + 1]; /* of the file it was read from; "" = that is not certain */
     bool lock_sought;
     struct cell_error lock_error; /* of reading it; status CELL_NOT_FOUND: there is none */
     struct used_answer *answers;  /* that this compilation used */
@@ -31,10 +32,12 @@ struct known_cell {
     struct cell_pin pin; /* what the cell is known by */
     enum { STATE_UNKNOWN, STATE_NONE, STATE_KNOWN } has_state;
     char state[CELL_STATE_MAX + 1];       /* KNOWN */
+    struct cell_error state_error;        /* of asking ahead for it: what who asks gets; status 0 = none */
     struct asked *asked, **asked_end;     /* all that it was asked to expand, in order */
     struct asked *planned, **planned_end; /* those whose answer had a plan, in order */
     uint32_t nplanned;
-    struct cell_buffer failed; /* requests that failed, with commas between */
+    struct cell_sha256 pending; /* of the questions of those, once there are any */
+    struct cell_buffer failed;  /* requests that failed, with commas between */
     struct known_cell *next;
 };
 
@@ -70,6 +73,7 @@ struct cell_session {
     const char *object; /* NULL = none */
     struct cell_store store;
     struct known_cell *cells, *built_on; /* that were asked; that came out of precompiled headers and modules */
+    struct known_cell *ahead;            /* asked before anybody wanted it (cell_session_ahead) */
     uint64_t budget_ns;                  /* waiting time that is left for all questions together */
     uint64_t more_ns;                    /* and what there is beside for the present one */
     bool hurried;                        /* that time is an editor's */
@@ -124,12 +128,16 @@ int cell_session_know_state(struct cell_session *s, struct known_cell *c, struct
 int cell_session_add_asked(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
                            struct asked **asked, struct cell_error *e);
 void cell_session_hash_asked(const struct known_cell *c, struct asked *a);
+/* Its answer has a plan: it is pending for those that come. */
+void cell_session_add_planned(struct known_cell *c, struct asked *a);
 /* The answer that is kept, to be freed by the caller; `any`: also one of another state or schema. NULL: there is none.
  */
 char *cell_session_kept(struct cell_session *s, const struct known_cell *c, const struct asked *a, bool any,
                         struct answer_notes *notes, size_t *len);
 /* Notes what can be known of the answer without parsing it again. CELL_NO_MEMORY. */
 int cell_session_note(struct cell_session *s, struct asked *a, const struct cell_expansion *x);
+/* After some were added: what was not used for long goes. */
+void cell_session_prune_answers(struct cell_session *s);
 /* Asks for the expansion, with what is pending now; keeps the document with the question. */
 int cell_session_ask_expand(struct cell_session *s, struct known_cell *c, struct asked *a, struct cell_error *e);
 
@@ -144,6 +152,12 @@ bool cell_session_locked_as(struct cell_session *s, struct known_cell *c, char f
 /* The locked answer to a question. */
 int cell_session_locked_answer(struct cell_session *s, struct known_cell *c, const struct asked *a,
                                const struct lock_answer **answer, struct cell_error *e);
+/* What was noted when the lock's answer to the question was parsed last, if nothing has changed since and it need not
+ * be parsed again; and parses and keeps it for that, when it is there. */
+bool cell_session_kept_locked(struct cell_session *s, struct known_cell *c, const struct asked *a,
+                              struct answer_notes *notes);
+void cell_session_keep_locked(struct cell_session *s, struct known_cell *c, const struct asked *a,
+                              const struct cell_schema *declared);
 /* True when the lock has an answer to the question that declares something else than `reply`. What is said beside, as
  * what would be done and was, is not compared. */
 bool cell_session_answer_differs(struct cell_session *s, struct known_cell *c, const struct asked *a, const char *reply,

@@ -74,6 +74,7 @@ struct cell_shm {
     _Alignas(CELL_RING_LINE) struct cell_ring_consumer in;
     struct cell_shm_order in_order;
     uint32_t average_wait_ns;
+    uint32_t vain;                                  /* waits in a row in whose first moments nothing came */
     bool may_spin;                                  /* as for the sender */
     bool expects_two;                               /* the last small message took both lines of its slot */
     bool armed;                                     /* it told that it sleeps in poll */

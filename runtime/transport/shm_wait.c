@@ -13,6 +13,10 @@
 #define AT_ONCE 64
 /* Pauses after them before the clock is read for the first time: two calls' worth of time. */
 #define BRIEF 100
+/* After so many waits in a row that these pauses did not end, only one of PROBES begins with them: the processor is for
+ * those who are waited for, and for the other callers. */
+#define MOST_VAIN 16u
+#define PROBES 8u
 /* Pauses between two looks at the clock. */
 #define BETWEEN_LOOKS 20
 /* Pauses before a sender sleeps: who has just answered releases the request in a moment. */
@@ -168,7 +172,9 @@ CELL_HOT const uint8_t *cell_shm_wait_brief(struct unix_conn *c)
     struct cell_shm *s = c->shm;
     if (!s->may_spin || s->hung)
         return NULL;
-    const uint8_t *found = spin_some(c, AT_ONCE, BRIEF);
+    bool pauses = s->vain < MOST_VAIN || s->vain % PROBES == 0;
+    const uint8_t *found = spin_some(c, AT_ONCE, pauses ? BRIEF : 0);
+    s->vain = found ? 0 : s->vain + 1;
     if (found)
         s->average_wait_ns -= s->average_wait_ns / 4;
     return found;

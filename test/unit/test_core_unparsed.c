@@ -2,6 +2,9 @@
 /* What a compilation with nothing new to say need not parse: answers that are kept, and verbs. */
 #include "session_fixture.h"
 
+#include <sys/stat.h>
+
+#include "core/lock.h"
 #include "core/schema_impl.h"
 #include "core/store.h"
 
@@ -79,6 +82,87 @@ TEST(an_answer_that_says_or_does_something_is_parsed)
     }
 }
 
+/* A lock with that answer to REQUEST, as old as a file must be to be known by its times. */
+static void lock_answer(const char *document)
+{
+    struct cell_lock lock = {.cell = "auth", .schema = fake_schema("auth"), .nanswers = 1};
+    struct cell_buffer question = {0};
+    struct lock_answer a = {.document = document, .document_len = strlen(document)};
+    char *key = NULL;
+    bool changed;
+    lock.schema_len = strlen(lock.schema);
+    cell_sha256_hex(lock.schema, lock.schema_len, lock.fingerprint);
+    CHECK(cell_lock_question(REQUEST, strlen(REQUEST), &question, &key, &error) == CELL_OK);
+    a.key = key;
+    a.question = question.data;
+    a.question_len = question.len;
+    lock.answers = &a;
+    CHECK(cell_lock_write(temp_folder, &lock, &changed, &error) == CELL_OK && changed);
+    cell_buffer_free(&question);
+    free(key);
+    struct timespec now;
+    struct stat st;
+    do {
+        CHECK(stat(temp_path("cells.lock/auth.json"), &st) == 0 && clock_gettime(CLOCK_REALTIME, &now) == 0);
+    } while ((now.tv_sec - st.st_ctim.tv_sec) * 1000 + (now.tv_nsec - st.st_ctim.tv_nsec) / 1000000 < 60);
+}
+
+#define OTHER "\"constants\":[{\"name\":\"N\",\"type\":\"i64\",\"value\":\"2\"}],\"expansion\":\"cell.expansion/1\""
+
+/* What one compilation gets: its content if it was not parsed. */
+static const char *compiled(bool *parsed, bool *differs)
+{
+    static char content[CELL_FINGERPRINT_LEN + 1];
+    session_begin(SESSION_LIVE);
+    struct session_cell *cell = ask("auth", CELL_OK);
+    struct session_answer a = answer();
+    memcpy(content, a.x ? a.x->content->fingerprint : a.content, sizeof(content));
+    *parsed = a.x != NULL;
+    *differs = cell->answer_differs;
+    cell_expansion_free(a.x);
+    cell_session_settle(session);
+    session_done();
+    return content;
+}
+
+TEST(an_answer_of_the_lock_is_parsed_once)
+{
+    char first[CELL_FINGERPRINT_LEN + 1];
+    bool parsed, differs;
+    project_make();
+    temp_write("cell.json", "{ \"mode\": \"locked\" }");
+    lock_answer("{" CONSTANT "}");
+    memcpy(first, compiled(&parsed, &differs), sizeof(first));
+    CHECK(parsed);
+    CHECK_STR(compiled(&parsed, &differs), first);
+    CHECK(!parsed);
+    lock_answer("{" OTHER "}");
+    CHECK(strcmp(compiled(&parsed, &differs), first) != 0 && parsed);
+    CHECK(strcmp(compiled(&parsed, &differs), first) != 0 && !parsed);
+    CHECK(fake.opens == 0);
+    project_remove();
+}
+
+TEST(an_answer_that_is_as_locked_is_compared_once)
+{
+    char content[CELL_FINGERPRINT_LEN + 1];
+    bool parsed, differs;
+    project_make();
+    lock_answer("{" CONSTANT "}");
+    learn("{" CONSTANT "}", content);
+    CHECK_STR(compiled(&parsed, &differs), content);
+    CHECK(parsed && !differs);
+    CHECK_STR(compiled(&parsed, &differs), content);
+    CHECK(!parsed && !differs);
+    /* Another one is compared whenever it is used, for that is to be told. */
+    lock_answer("{" OTHER "}");
+    for (int i = 0; i < 2; i++) {
+        CHECK_STR(compiled(&parsed, &differs), content);
+        CHECK(parsed && differs);
+    }
+    project_remove();
+}
+
 /* The head has the fingerprint as its last word. */
 TEST(an_answer_with_another_head_is_asked_for_again)
 {
@@ -107,6 +191,78 @@ TEST(an_answer_with_another_head_is_asked_for_again)
         CHECK(!answer().x && fake.expands == 0);
         session_done();
     }
+    project_remove();
+}
+
+/* A compilation whose object is recorded as using an answer. */
+static void compile_with_answer(void)
+{
+    session_begin(SESSION_LIVE);
+    cell_expansion_free(answer().x);
+    CHECK(cell_session_commit(session, &error) == CELL_OK);
+    cell_session_settle(session);
+    session_done();
+    fake.opens = fake.closes = fake.states = fake.expands = 0;
+}
+
+static void begin_ahead(void)
+{
+    session_begin(SESSION_LIVE);
+    cell_session_ahead(session);
+}
+
+TEST(what_was_asked_ahead_is_not_asked_again)
+{
+    project_make();
+    fake.state = "one";
+    fake.expansion = "{" CONSTANT "}";
+    /* Of an object that nothing is known of nobody is asked. */
+    begin_ahead();
+    CHECK(fake.opens == 0);
+    session_done();
+    compile_with_answer();
+    begin_ahead();
+    CHECK(fake.opens == 1 && fake.states == 1);
+    CHECK(!answer().x && fake.opens == 1 && fake.states == 1 && fake.expands == 0);
+    session_done();
+    project_remove();
+}
+
+TEST(who_was_asked_ahead_in_vain_was_not_used)
+{
+    struct session_cell *cell = NULL;
+    project_make();
+    fake.state = "one";
+    fake.expansion = "{" CONSTANT "}";
+    compile_with_answer();
+    begin_ahead();
+    CHECK(fake.opens == 1 && !cell_session_next(session, &cell));
+    session_done();
+    CHECK(fake.closes == 1);
+    project_remove();
+}
+
+TEST(what_fails_ahead_fails_the_question)
+{
+    struct session_answer a = {0};
+    project_make();
+    fake.state = "one";
+    fake.expansion = "{" CONSTANT "}";
+    compile_with_answer();
+    fake.open_status = CELL_UNAVAILABLE;
+    begin_ahead();
+    fake.open_status = CELL_OK;
+    ask("auth", CELL_UNAVAILABLE);
+    session_done();
+
+    fake.request_status = CELL_INTERNAL;
+    begin_ahead();
+    fake.request_status = CELL_OK;
+    struct session_cell *cell = ask("auth", CELL_OK);
+    error.text[0] = '\0';
+    CHECK(cell_session_answer(session, cell, REQUEST, strlen(REQUEST), NULL, &a, &error) == CELL_INTERNAL);
+    CHECK(error.text[0]);
+    session_done();
     project_remove();
 }
 

@@ -90,7 +90,7 @@ static int find_method(struct https_call *x, struct server_match *match, uint32_
 static int read_request(struct https_call *x, const struct cell_method *m, bool differs, struct cell_buffer *message,
                         struct cell_error *e)
 {
-    struct cell_arena arena = {.limit = CELL_MAX_DECODED};
+    struct cell_arena arena = {.limit = CELL_DEFAULT_MEMORY};
     const struct value_env env = {.arena = &arena, .allows_missing = differs};
     const struct cell_layout layout = {.fields = m->in, .n = m->nin, .size = m->in_size};
     const struct cell_server *s = x->conn.server;
@@ -134,16 +134,15 @@ static int carry_out(struct https_call *x, struct server_match *match, const str
 {
     struct cell_buffer message = {0};
     const struct cell_buffer *meta = NULL;
-    int r = read_request(x, m, match != NULL, &message, e);
-    if (r >= 0) {
-        cell_https_enter(x);
-        if (cell_ctx_cancelled(x->c))
-            r = cell_error_set(e, CELL_DEADLINE_EXCEEDED, "the deadline passed before its turn came");
-        else
-            x->code = cell_server_answer(x->conn.server, match, NULL, x->c, id, (const uint8_t *)message.data,
-                                         message.len, &meta);
-        cell_https_leave(x);
-    }
+    /* What reading takes of memory counts as the handler's: as many at once, and no more. */
+    cell_https_enter(x);
+    int r = cell_ctx_cancelled(x->c)
+                ? cell_error_set(e, CELL_DEADLINE_EXCEEDED, "the deadline passed before its turn came")
+                : read_request(x, m, match != NULL, &message, e);
+    if (r >= 0)
+        x->code = cell_server_answer(x->conn.server, match, NULL, x->c, id, (const uint8_t *)message.data, message.len,
+                                     &meta);
+    cell_https_leave(x);
     cell_buffer_free(&message);
     if (r >= 0)
         write_reply(x, m, meta);

@@ -369,7 +369,8 @@ static bool is_known(const struct https_call *x)
 static bool count(struct server_https *h, int n)
 {
     pthread_mutex_lock(&h->lock);
-    struct cell_server *s = h->over && n > 0 ? NULL : h->server;
+    /* Of a server that drains no request is begun, as of a connection on its socket. */
+    struct cell_server *s = n > 0 && (h->over || atomic_load(&h->server->draining)) ? NULL : h->server;
     bool last = false;
     if (s) {
         pthread_mutex_lock(&s->lock);
@@ -389,7 +390,7 @@ void cell_https_answer(void *user, const struct https_request *r, struct https_r
 {
     struct server_https *h = user;
     if (!count(h, 1)) {
-        refuse(reply, 503, CELL_UNAVAILABLE, "it has stopped");
+        refuse(reply, 503, CELL_UNAVAILABLE, "it is shutting down");
         return;
     }
     struct https_call *x = calloc(1, sizeof(*x));

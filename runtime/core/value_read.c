@@ -192,6 +192,7 @@ static int list(struct value_reader *r, const struct cell_type *type, void *out)
 {
     const struct cell_type *elem = type->elem;
     struct cell_buffer b = {0};
+    size_t limit = r->env->arena->limit, most = limit && limit < CELL_MAX_DECODED ? limit : CELL_MAX_DECODED;
     cell_bytes made = {NULL, 0};
     int s = cell_value_take(r, '[') ? CELL_OK : cell_value_bad(r, "a list [ … ] is expected");
 
@@ -200,8 +201,8 @@ static int list(struct value_reader *r, const struct cell_type *type, void *out)
             s = cell_value_bad(r, "',' or ']' is expected");
             break;
         }
-        if (b.len + elem->size > CELL_MAX_DECODED) {
-            s = cell_error_set(r->e, CELL_TOO_LARGE, "the list needs more than %u bytes", CELL_MAX_DECODED);
+        if (b.len + elem->size > most) {
+            s = cell_error_set(r->e, CELL_TOO_LARGE, "the list needs more than %zu bytes", most);
             break;
         }
         void *at = cell_buffer_reserve(&b, elem->size);

@@ -241,10 +241,11 @@ class HotBody
     bool counted(const clang::ForStmt *s, Counted &c);
     bool condition(const clang::ForStmt *s, const clang::Expr *cond, Counted &c);
     bool stepOf(const clang::ForStmt *s, Counted &c);
+    bool reaches(const Counted &c) const;
     bool strided(Counted &c);
     HotNode endOf(const clang::Expr *e, bool more, unsigned which, Counted &c);
     void beginCounted(const Counted &c, const std::string &counter, uint64_t stated, clang::SourceLocation loc);
-    void emitCounted(const clang::ForStmt *s, Counted &c);
+    bool emitCounted(const clang::ForStmt *s, Counted &c);
     void openLoop(const clang::Stmt *s, const clang::Expr *cond, const clang::Expr *inc, const clang::Stmt *body,
                   bool testsLast);
     uint64_t statedBound(const clang::Stmt *body);

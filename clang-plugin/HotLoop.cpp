@@ -125,9 +125,9 @@ bool HotBody::condition(const ForStmt *s, const Expr *cond, Counted &c)
     bool isUnsigned = (c.compared.kind - CELL_KIND_I8) % 2 == 1;
     if (op == BO_GE && isUnsigned && !(constant && !known.Val.getInt().isZero()))
         return false; /* what is not below 0 never ends */
-    if (c.own.kind < CELL_KIND_I32 && !constant)
-        return false; /* the counter may be too small to get there */
-    return true;
+    /* The counter may be too small to get there. */
+    bool small = c.own.kind == CELL_KIND_U32 && c.compared.kind > CELL_KIND_U32 && !c.first->EvaluateAsInt(first, ctx);
+    return constant || (c.own.kind >= CELL_KIND_I32 && !small);
 }
 
 /* The counter's step. */
@@ -268,23 +268,22 @@ void HotBody::beginCounted(const Counted &c, const std::string &counter, uint64_
     }
 }
 
-void HotBody::emitCounted(const ForStmt *s, Counted &c)
+/* False when it counts in a way that the document cannot: nothing was written. */
+bool HotBody::emitCounted(const ForStmt *s, Counted &c)
 {
     SourceLocation loc = s->getBeginLoc();
     uint64_t stated = f.status ? statedBound(s->getBody()) : 0;
     int64_t low, high;
     c.from = endOf(c.first, !c.up && !c.testSteps, 1, c);
     c.to = endOf(c.end, c.up ? c.closed : !c.closed && !c.testSteps, 2, c);
-    if (c.by != 1 && c.by != -1 && !strided(c))
-        return openLoop(s, s->getCond(), s->getInc(), s->getBody(), false);
+    if (!reaches(c) || (c.by != 1 && c.by != -1 && !strided(c)))
+        return false;
     bool known = hotIntegerOf(c.up ? c.from : c.to, low) && hotIntegerOf(c.up ? c.to : c.from, high);
     uint64_t bound = known    ? (high > low ? uint64_t(high) - uint64_t(low) : 1)
                      : stated ? stated + 1
                               : CELL_AST_MAX_BOUND;
-    if (bound > CELL_AST_MAX_BOUND) {
-        unit.refuse(loc, CellDiag::HotBound, f.status);
-        return;
-    }
+    if (bound > CELL_AST_MAX_BOUND)
+        return unit.refuse(loc, CellDiag::HotBound, f.status), true;
     if (stated && !known && !hotIntegerOf(c.from, low))
         c.from = hoist(c.compared, c.from, loc);
     size_t seen = visible.size();
@@ -306,6 +305,25 @@ void HotBody::emitCounted(const ForStmt *s, Counted &c)
     n.loop = int(unit.document.loops.size());
     unit.document.loops.push_back({loc, bound, known || stated, c.wraps, f.status});
     emit(std::move(n));
+    return true;
+}
+
+/* Whether a counter of less than an int can hold the value that ends the loop; if not, C's loop has no end. */
+bool HotBody::reaches(const Counted &c) const
+{
+    int64_t end, first;
+    if (c.own.kind >= CELL_KIND_I32)
+        return true;
+    bool isSigned = c.own.kind == CELL_KIND_I8 || c.own.kind == CELL_KIND_I16;
+    int64_t values = c.own.kind <= CELL_KIND_U8 ? 256 : 65536;
+    int64_t least = isSigned ? -values / 2 : 0, greatest = least + values - 1;
+    if (!hotIntegerOf(c.to, end))
+        return false;
+    if (c.by == 1 || c.by == -1)
+        return c.up ? end <= greatest : end - 1 >= least;
+    if (!hotIntegerOf(c.from, first))
+        return false;
+    return c.up ? end - 1 + c.by <= greatest : end + c.by >= least;
 }
 
 /* Steps of more than one between constants: the steps are counted instead. */
@@ -338,12 +356,16 @@ void HotBody::forStatement(const ForStmt *s)
             for (const Decl *other : d->decls())
                 if (const auto *v = dyn_cast<VarDecl>(other); v && v != c.v)
                     variable(v);
-        emitCounted(s, c);
-    } else {
-        if (s->getInit())
+        if (emitCounted(s, c))
+            return;
+        if (d)
+            variable(c.v);
+        else
             statement(s->getInit());
-        openLoop(s, s->getCond(), s->getInc(), s->getBody(), false);
+    } else if (s->getInit()) {
+        statement(s->getInit());
     }
+    openLoop(s, s->getCond(), s->getInc(), s->getBody(), false);
 }
 
 /* A loop that counts nothing that is known: how often it has run is counted beside, and more than is stated fails. */

@@ -23,7 +23,7 @@
 #define CELL_PATTERN_MAX_NODES 8192u            /* of the automaton before it is made deterministic */
 #define CELL_PATTERN_MAX_TABLE (64u << 10)      /* bytes of struct cell_pattern's `next` */
 #define CELL_PATTERN_MAX_STEPS (16u << 20)      /* of work on one pattern */
-#define CELL_PATTERN_BUDGET (UINT64_C(1) << 28) /* of work on all patterns of a schema */
+#define CELL_PATTERN_BUDGET (UINT64_C(1) << 27) /* of work on all patterns of a schema */
 
 /* Why a pattern is refused, and at which byte of it. */
 struct pattern_mistake {

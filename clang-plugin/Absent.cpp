@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "Absent.h"
+#include "Diagnostics.h"
 #include "Drift.h"
 
 #include "clang/AST/Decl.h"
@@ -10,6 +11,7 @@
 #include "clang/Sema/ExternalSemaSource.h"
 #include "clang/Sema/Lookup.h"
 #include "clang/Sema/TypoCorrection.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace clang;
 
@@ -205,12 +207,18 @@ void cellInheritAbsent(PluginState &state)
     cell_session *session = state.session(SourceLocation());
     if (!session || state.includes.empty() || state.mode == SESSION_LIVE)
         return;
-    auto inherit = [](void *user, const char *name) {
-        CellAbsent &absent = absentOf(*static_cast<PluginState *>(user));
-        absent.inherited = true;
-        absent.names.insert(name);
-    };
-    cell_session_take_failed(session, state.includes.c_str(), inherit, &state);
+    auto add = [](void *names, const char *name) { static_cast<std::vector<std::string> *>(names)->push_back(name); };
+    std::vector<std::string> names;
+    cell_session_take_failed(session, state.includes.c_str(), add, &names);
+    if (names.empty())
+        return;
+    CellAbsent &absent = absentOf(state);
+    absent.inherited = true;
+    absent.names.insert(names.begin(), names.end());
+    /* Editors show what is wrong in a header with that header only. */
+    SourceManager &sm = state.sources();
+    cellReport(state.diags(), sm.getLocForStartOfFile(sm.getMainFileID()), CellDiag::FailedIncluded)
+        << cellPrintable(llvm::join(names, ", "));
 }
 
 void cellImportAbsent(PluginState &state)

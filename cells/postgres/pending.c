@@ -137,30 +137,31 @@ static const char *split(struct items *items, const char *at, const char *end)
     return NULL;
 }
 
-/* Whether one concerns the other, if either is not known to concern all. */
-static bool related(const struct item *a, const struct item *b)
+/* What `from` names, and, of what is asked about, what names it. An unknown name may be in anything. */
+static bool matters_to(const struct item *from, const struct item *item, bool asked)
 {
-    return !b->name[0] || names(a, b->name) || names(b, a->name);
+    return !item->name[0] || names(from, item->name) || (asked && names(item, from->name));
 }
 
-/* Those that matter to the last one, then those that matter to these. Returns how many do not. */
+/* Those that matter to the last one, then those that these name. Returns how many do not. */
 static size_t mark(struct items *items)
 {
-    size_t *todo = malloc(items->n * sizeof(*todo)), n = 0, left = items->n - 1;
+    size_t last = items->n - 1, *todo = malloc(items->n * sizeof(*todo)), n = 0, left = last;
 
     if (!todo)
         return 0;
-    todo[n++] = items->n - 1;
-    items->all[items->n - 1].matters = true;
+    todo[n++] = last;
+    items->all[last].matters = true;
     while (n) {
-        const struct item *from = &items->all[todo[--n]];
+        size_t at = todo[--n];
+        const struct item *from = &items->all[at];
         if (!from->name[0]) {
             left = 0;
             break;
         }
-        for (size_t i = 0; i < items->n; i++) {
+        for (size_t i = 0; i < last; i++) {
             struct item *item = &items->all[i];
-            if (item->matters || !related(from, item))
+            if (item->matters || !matters_to(from, item, at == last))
                 continue;
             item->matters = true;
             todo[n++] = i;

@@ -9,8 +9,8 @@
 #include <stddef.h>
 
 /*
- * The request without the pending ones that cannot matter: those that are not named, directly or by way of others, by
- * what is asked about, do not name it, and do nothing that may concern any table. What may be a name is enough; a
+ * The request without the pending ones that cannot matter: those that are not named by what is asked about, nor by
+ * others that are, do not name it, and do nothing that may concern any table. What may be a name is enough; a
  * request too many costs time only. NULL when there is nothing to leave out, the text is not as the plugin writes it,
  * or memory is short: then the request is what it is. To be freed by the caller; *out_len: its length.
  */

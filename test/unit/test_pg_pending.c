@@ -55,6 +55,8 @@ TEST(what_names_it_stays_and_what_those_name)
 {
     LEAVES(A "," B "," TO_A, TABLE("cc", REFERS("dd")), A "," TO_A);
     LEAVES(TO_A "," B, A, TO_A);
+    /* But not what names those: in the end that would be all. */
+    LEAVES(A "," TO_A, TABLE("cc", REFERS("aa")), A);
     /* A part of another name is enough. */
     LEAVES(TABLE("aab", "") "," B, A, TABLE("aab", ""));
 }

@@ -203,8 +203,7 @@ std::string quoted(StringRef &message)
 
 bool cellHasCapabilities(PluginState &state)
 {
-    IdentifierTable &table = state.pp.getIdentifierTable();
-    return table.find("cellgen_capabilities") != table.end() || table.get("cellgen_capabilities").isFromAST();
+    return state.declaresCapabilities || state.pp.getIdentifierTable().get("cellgen_capabilities").isFromAST();
 }
 
 void cellWatchCapabilities(PluginState &state)

@@ -120,6 +120,7 @@ struct PluginState {
     std::vector<clang::Token> spare;                                   /* memory of one that was parsed, for the next */
 
     std::set<std::string> imported;                /* cells, in whatever scope */
+    bool declaresCapabilities = false;             /* a text that was injected here */
     bool watchesConditions = false;                /* CELL_HAS in #if works */
     bool watchesConstants = false;                 /* unknown capabilities are reported */
     std::vector<CellCapabilityUse> conditions;     /* in #if */

@@ -16,7 +16,6 @@ WORDS_OF_OTHERS = {
     "ExpansionRemark": "expected-remark@+4 {{a remark of the cell}}",
     "ExpansionNote": "expected-note@+4 {{a note}}",
     "VerbArgumentFile": "r\"' of argument 'sql' cannot be used: \"",
-    "FailedIncluded": "could not be expanded, and the error is there: note",
     "PlanIncluded": "r\"pre.pch' needs of its cells cannot be found out: \"",
     "DriftGone": "error: Field 'email' no longer exists in Auth Cell",
     "DriftChanged": "remark: {{.*}}AUTH_MAX_SESSIONS",

@@ -47,6 +47,7 @@ bool HotBody::tooDeep(SourceLocation loc)
 void HotBody::run()
 {
     HotNode body;
+    bool before = std::exchange(unit.failed, false);
     out = &body.items;
     for (HotParam &p : f.params) {
         p.name = declareName(p.decl->getName());
@@ -76,8 +77,9 @@ void HotBody::run()
     for (const Stmt *s : f.decl->getBody()->children())
         statement(s);
     f.body = std::move(body);
-    if (!f.internal)
+    if (!f.internal && !unit.failed)
         unit.checkOutputs(f);
+    unit.failed |= before;
 }
 
 void HotBody::line(SourceLocation loc)
@@ -159,10 +161,33 @@ void HotBody::statement(const Stmt *s)
 
 /* ---- branches ---- */
 
+/* The variable of which a condition says that it is no success; NULL = none. */
+static const VarDecl *failedStatus(const Expr *cond)
+{
+    const Expr *e = cond->IgnoreParenImpCasts();
+    const auto *b = dyn_cast<BinaryOperator>(e);
+    if (b && (b->getOpcode() == BO_LT || b->getOpcode() == BO_NE)) {
+        const auto *zero = dyn_cast<IntegerLiteral>(b->getRHS()->IgnoreParenImpCasts());
+        const auto *ok = dyn_cast<DeclRefExpr>(b->getRHS()->IgnoreParenImpCasts());
+        if (!(zero && zero->getValue().isZero()) && !(ok && ok->getDecl()->getName() == "CELL_OK"))
+            return nullptr;
+        e = b->getLHS()->IgnoreParenImpCasts();
+        b = dyn_cast<BinaryOperator>(e);
+    }
+    if (b && b->getOpcode() == BO_Assign)
+        e = b->getLHS()->IgnoreParenImpCasts();
+    const auto *r = dyn_cast<DeclRefExpr>(e);
+    return r ? dyn_cast<VarDecl>(r->getDecl()) : nullptr;
+}
+
 void HotBody::ifStatement(const IfStmt *s)
 {
     SourceLocation loc = s->getBeginLoc();
-    HotNode n = hotOperation(loc, "if", boolean(s->getCond()), block(s->getThen()));
+    HotNode n = hotOperation(loc, "if", boolean(s->getCond()));
+    const VarDecl *status = failedStatus(s->getCond());
+    failing.push_back(status && !hotWrites(s->getThen(), status) ? status : nullptr);
+    n.items.push_back(block(s->getThen()));
+    failing.pop_back();
     const Stmt *otherwise = s->getElse();
     for (unsigned chained = 0; otherwise; chained++) {
         const auto *next = dyn_cast<IfStmt>(otherwise);
@@ -434,5 +459,7 @@ void HotBody::returnStatus(const Expr *whole, SourceLocation loc)
         return;
     HotNode status = convert(value(whole), type.kind, CELL_KIND_I32);
     emit(hotOperation(loc, "try", hotText(unit.raise(), loc), std::move(status)));
+    if (llvm::is_contained(failing, hotRoot(e))) /* so that the end is no success, whose outputs are written */
+        return emit(hotOperation(loc, "fail", hotText("internal", loc)));
     emit(hotOperation(loc, "return"));
 }

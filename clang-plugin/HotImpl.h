@@ -298,7 +298,8 @@ class HotBody
     std::map<const clang::VarDecl *, Binding> bindings;
     std::vector<std::string> visible;
     std::vector<HotNode> *out = nullptr;
-    bool hoists = true; /* what is evaluated now is evaluated in any case */
+    std::vector<const clang::VarDecl *> failing; /* of the ifs around: statuses that are not CELL_OK there; or NULL */
+    bool hoists = true;                          /* what is evaluated now is evaluated in any case */
     unsigned depth = 0, lastLine = 0;
 };
 

@@ -117,7 +117,7 @@ CELL_HOT struct shapes_point shapes_moved(struct shapes_point p, const struct sh
     return r;
 }
 
-CELL_HOT int shapes_path(const struct shapes_path *p, int32_t i, struct shapes_path *out, double sorted[3])
+CELL_HOT int shapes_walk(const struct shapes_path *p, int32_t i, struct shapes_path *out, double sorted[3])
 {
     double m[3][2] = {{1, p->points[0].x}, {[1] = 4}}, v[3];
     struct shapes_path copy = *p;

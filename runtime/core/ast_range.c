@@ -180,7 +180,7 @@ static double apply(enum ast_op op, double a, double b)
     }
 }
 
-static bool all_finite(const struct ast_range *r) { return !r->nan && isfinite(r->flo) && isfinite(r->fhi); }
+static bool has_ends(const struct ast_range *r) { return isfinite(r->flo) && isfinite(r->fhi); }
 
 /* Whether a + b can be NaN: one infinite, the other infinite the other way. */
 static bool may_cancel(const struct ast_range *a, double blo, double bhi)
@@ -194,7 +194,7 @@ static bool may_be_nan(enum ast_op op, const struct ast_range *a, const struct a
         return true;
     if (op == AST_ADD || op == AST_SUB)
         return op == AST_ADD ? may_cancel(a, b->flo, b->fhi) : may_cancel(a, -b->fhi, -b->flo);
-    return op == AST_DIV ? !all_finite(a) || (b->flo <= 0 && b->fhi >= 0) : !all_finite(a) || !all_finite(b);
+    return op == AST_DIV ? !has_ends(a) || (b->flo <= 0 && b->fhi >= 0) : !has_ends(a) || !has_ends(b);
 }
 
 /* + - * / where the result cannot be NaN. */

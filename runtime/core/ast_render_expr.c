@@ -137,7 +137,11 @@ static void render_arithmetic(struct ast_render *r, const struct ast_node *n)
         snprintf(cast, sizeof(cast), "(%s)", unsigned_type(r, kind));
     }
     if (n->op == AST_NEG) {
-        ast_printf(r, plain ? "-" : "0 - %s", cast);
+        /* Of a minus sign Clang does not know that a pragma made floats precise, and divides by -c in place of c. */
+        if (cell_ast_is_float(kind_of(n)))
+            ast_put(r, kind_of(n) == CELL_KIND_F32 ? "-0.0f - " : "-0.0 - ");
+        else
+            ast_printf(r, plain ? "-" : "0 - %s", cast);
         cell_ast_render_value(r, n->args[0]);
     } else {
         chain(r, n, cast);

@@ -224,6 +224,8 @@ TEST(a_float_that_fits_is_not_saturated)
           SATURATES_IF("['isfinite', 'd']", "['log', 'd']"));
     CHECK(!SATURATES_IF("['&&', ['>=', 'd', {'f64': '0'}], ['isfinite', 'd']]", "['log1p', 'd']"));
     CHECK(SATURATES_IF("['&&', ['>=', 'd', {'f64': '-1'}], ['isfinite', 'd']]", "['log1p', 'd']"));
+    CHECK(SATURATES_IF("['!', ['isnan', 'd']]", "['fmin', ['ldexp', 'd', 'i'], {'f64': '100'}]"));
+    CHECK(!SATURATES_IF("['>=', 'd', {'f64': '0'}]", "['fmin', ['ldexp', 'd', 'i'], {'f64': '100'}]"));
     /* 1 / (1 + e^d) is between 0 and 1, but for NaN. */
     CHECK(!SATURATES_IF("['!', ['isnan', 'd']]", "['/', {'f64': '1'}, ['+', {'f64': '1'}, ['exp', 'd']]]"));
     CHECK(SATURATES("['/', {'f64': '1'}, ['+', {'f64': '1'}, ['exp', 'd']]]"));

@@ -267,7 +267,8 @@ bool cellInjectFile(PluginState &state, StringRef cell, StringRef path, SourceLo
     if (!cellCheckCollisions(state, cell, text.tokens, loc))
         return false;
     const IdentifierInfo *mark = state.pp.getIdentifierInfo("cellgen_capabilities");
-    state.declaresCapabilities |= llvm::any_of(tokens, [&](const Token &t) { return t.getIdentifierInfo() == mark; });
+    state.declaresCapabilities |=
+        llvm::any_of(text.tokens, [&](const Token &t) { return t.getIdentifierInfo() == mark; });
     reportFile(state, file, from);
     state.dependencies.insert(path.str());
     state.injected.insert(file);

@@ -20,7 +20,7 @@ CELL_PROVIDE(math, "Solvers, distributions and checks, as functions that program
 int main(int argc, char **argv)
 {
     struct cell_server_options server = {0};
-    const struct program program = {"math", "Solvers, distributions and checks.", NULL, 0, &server};
+    const struct program program = {"math", "Solvers, distributions and checks.", NULL, 0, &server, NULL};
 
     program_prepare();
     const int status = program_parse(&program, argc, argv);

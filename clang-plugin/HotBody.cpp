@@ -70,6 +70,9 @@ void HotBody::run()
             emit(hotOperation(loc, "for", hotText(i, loc), hotNumber(0, loc), hotNumber(p.type.count, loc),
                               hotNumber(p.type.count, loc), std::move(copy)));
             visible.pop_back();
+        } else if (p.mode == HotMode::Out && !p.type.count && p.type.kind != CELL_KIND_STRUCT &&
+                   hotAddressTaken(f.decl->getBody(), p.decl)) {
+            emit(hotOperation(loc, "=", hotText(p.name, loc), zero(p.type, loc))); /* who is to write it may fail */
         } else if (p.mode == HotMode::InOut) {
             emit(hotOperation(loc, "=", hotText(p.outName, loc), hotText(p.name, loc)));
         }
@@ -161,31 +164,11 @@ void HotBody::statement(const Stmt *s)
 
 /* ---- branches ---- */
 
-/* The variable of which a condition says that it is no success; NULL = none. */
-static const VarDecl *failedStatus(const Expr *cond)
-{
-    const Expr *e = cond->IgnoreParenImpCasts();
-    const auto *b = dyn_cast<BinaryOperator>(e);
-    if (b && (b->getOpcode() == BO_LT || b->getOpcode() == BO_NE)) {
-        const auto *zero = dyn_cast<IntegerLiteral>(b->getRHS()->IgnoreParenImpCasts());
-        const auto *ok = dyn_cast<DeclRefExpr>(b->getRHS()->IgnoreParenImpCasts());
-        if (!(zero && zero->getValue().isZero()) && !(ok && ok->getDecl()->getName() == "CELL_OK"))
-            return nullptr;
-        e = b->getLHS()->IgnoreParenImpCasts();
-        b = dyn_cast<BinaryOperator>(e);
-    }
-    if (b && b->getOpcode() == BO_Assign)
-        e = b->getLHS()->IgnoreParenImpCasts();
-    const auto *r = dyn_cast<DeclRefExpr>(e);
-    return r ? dyn_cast<VarDecl>(r->getDecl()) : nullptr;
-}
-
 void HotBody::ifStatement(const IfStmt *s)
 {
     SourceLocation loc = s->getBeginLoc();
     HotNode n = hotOperation(loc, "if", boolean(s->getCond()));
-    const VarDecl *status = failedStatus(s->getCond());
-    failing.push_back(status && !hotWrites(s->getThen(), status) ? status : nullptr);
+    failing.push_back(hotFailedStatus(s));
     n.items.push_back(block(s->getThen()));
     failing.pop_back();
     const Stmt *otherwise = s->getElse();

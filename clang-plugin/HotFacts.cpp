@@ -150,3 +150,22 @@ bool hotCountsOver(const ASTContext &ctx, const ForStmt *s, const VarDecl *v, ui
     to = uint64_t(high);
     return true;
 }
+
+const VarDecl *hotFailedStatus(const IfStmt *s)
+{
+    const Expr *e = s->getCond()->IgnoreParenImpCasts();
+    const auto *b = dyn_cast<BinaryOperator>(e);
+    if (b && (b->getOpcode() == BO_LT || b->getOpcode() == BO_NE)) {
+        const auto *zero = dyn_cast<IntegerLiteral>(b->getRHS()->IgnoreParenImpCasts());
+        const auto *ok = dyn_cast<DeclRefExpr>(b->getRHS()->IgnoreParenImpCasts());
+        if (!(zero && zero->getValue().isZero()) && !(ok && ok->getDecl()->getName() == "CELL_OK"))
+            return nullptr;
+        e = b->getLHS()->IgnoreParenImpCasts();
+        b = dyn_cast<BinaryOperator>(e);
+    }
+    if (b && b->getOpcode() == BO_Assign)
+        e = b->getLHS()->IgnoreParenImpCasts();
+    const auto *r = dyn_cast<DeclRefExpr>(e);
+    const auto *v = r ? dyn_cast<VarDecl>(r->getDecl()) : nullptr;
+    return v && !hotWrites(s->getThen(), v) ? v : nullptr;
+}

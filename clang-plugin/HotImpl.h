@@ -93,6 +93,8 @@ bool hotHasEffects(const clang::Expr *e);
 /* CELL_BOUND's constant in the loop's body itself; 0 = there is none. */
 const clang::AnnotateAttr *hotStatedBound(const clang::Stmt *body);
 
+/* The variable of which a condition says that it is not CELL_OK in what is run then; NULL = none. */
+const clang::VarDecl *hotFailedStatus(const clang::IfStmt *s);
 /* Whether `v` counts from `from` up to before `to`, or down, in steps of 1, and the loop's body leaves it alone. */
 bool hotCountsOver(const clang::ASTContext &ctx, const clang::ForStmt *s, const clang::VarDecl *v, uint64_t &from,
                    uint64_t &to);

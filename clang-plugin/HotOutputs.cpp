@@ -71,13 +71,14 @@ class Outputs
     void report(SourceLocation loc, bool left)
     {
         if (!std::exchange(reported, true))
-            unit.refuse(loc, CellDiag::HotOutput, p.decl->getName(), left ? 1 : 0, p.type.count ? 1 : 0);
+            unit.refuse(loc, CellDiag::HotOutput, p.decl->getName(), left ? 1 : 0);
     }
 
     HotUnit &unit;
     ASTContext &ctx;
     const HotFunction &f;
     const HotParam &p;
+    std::vector<const VarDecl *> failing;            /* as HotBody has it */
     bool reported = false;                           /* once is enough */
     Written *breaks = nullptr, *continues = nullptr; /* of the loop or switch around */
 };
@@ -254,7 +255,8 @@ void Outputs::returns(const Expr *e, SourceLocation loc, Written &w)
         return returns(c->getFalseExpr(), loc, w);
     }
     expression(e, w);
-    bool fails = e->EvaluateAsInt(status, ctx) && status.Val.getInt() < 0;
+    const VarDecl *v = hotRoot(e);
+    bool fails = (e->EvaluateAsInt(status, ctx) && status.Val.getInt() < 0) || (v && llvm::is_contained(failing, v));
     if (!fails && !w.dead && !w.parts.all())
         report(loc, true);
     w.dead = true;
@@ -335,7 +337,9 @@ void Outputs::statement(const Stmt *s, Written &w)
     } else if (const auto *i = dyn_cast<IfStmt>(s)) {
         expression(i->getCond(), w);
         Written otherwise = w;
+        failing.push_back(hotFailedStatus(i));
         statement(i->getThen(), w);
+        failing.pop_back();
         statement(i->getElse(), otherwise);
         w.meet(otherwise);
     } else if (const auto *sw = dyn_cast<SwitchStmt>(s)) {
@@ -372,6 +376,7 @@ void Outputs::run()
 void HotUnit::checkOutputs(const HotFunction &function)
 {
     for (const HotParam &p : function.params)
-        if (!failed && p.mode == HotMode::Out && (p.type.count || p.type.kind == CELL_KIND_STRUCT))
+        if (!failed && p.mode == HotMode::Out &&
+            (p.type.count || p.type.kind == CELL_KIND_STRUCT || hotAddressTaken(function.decl->getBody(), p.decl)))
             Outputs(*this, function, p).run();
 }

@@ -268,8 +268,9 @@ int cell_render_client(const struct cell_schema *s, const struct render_options 
             render_type(&r, &s->types[i]);
     for (uint32_t i = 0; i < s->nconstants; i++)
         render_constant(&r, &s->constants[i]);
-    if (!o->unit)
-        render_capabilities(&r, s);
+    render_capabilities(&r, s);
+    for (uint32_t i = 0; !o->unit && i < s->ncapabilities; i++)
+        render_capability(&r, s, &s->capabilities[i]);
     render_descriptors(&r, s);
     if (s->nmethods)
         render_service(&r, s);

@@ -24,21 +24,22 @@ void render_capabilities(struct render *r, const struct cell_schema *s)
 {
     if (s->ncapabilities)
         render_put(r, "struct cellgen_capabilities;\n");
-    for (uint32_t i = 0; i < s->ncapabilities; i++) {
-        const struct schema_capability *c = &s->capabilities[i];
-        render_doc(r, "", "Capability:", c->name);
-        render_doc(r, "", NULL, c->doc);
-        for (uint32_t k = 0; k < c->nparams; k++) {
-            struct cell_buffer lead = {0};
-            cell_buffer_printf(&lead, "%s:", c->params[k].name);
-            render_doc(r, "", cell_buffer_ok(&lead) ? lead.data : "", c->params[k].value);
-            cell_buffer_free(&lead);
-        }
-        render_printf(r, "enum { cellgen_has_%s__%s = %d, cellgen_requires_%s__%s = %d };\n", s->cell, c->name,
-                      !c->absent, s->cell, c->name, !c->absent);
-        for (uint32_t k = 0; k < c->nparams; k++)
-            render_value(r, s, c, &c->params[k]);
+}
+
+void render_capability(struct render *r, const struct cell_schema *s, const struct schema_capability *c)
+{
+    render_doc(r, "", "Capability:", c->name);
+    render_doc(r, "", NULL, c->doc);
+    for (uint32_t k = 0; k < c->nparams; k++) {
+        struct cell_buffer lead = {0};
+        cell_buffer_printf(&lead, "%s:", c->params[k].name);
+        render_doc(r, "", cell_buffer_ok(&lead) ? lead.data : "", c->params[k].value);
+        cell_buffer_free(&lead);
     }
+    render_printf(r, "enum { cellgen_has_%s__%s = %d, cellgen_requires_%s__%s = %d };\n", s->cell, c->name, !c->absent,
+                  s->cell, c->name, !c->absent);
+    for (uint32_t k = 0; k < c->nparams; k++)
+        render_value(r, s, c, &c->params[k]);
 }
 
 void render_needs(struct render *r, const struct cell_schema *s, const struct schema_method *m)

@@ -96,10 +96,11 @@ struct render_in_place {
 };
 bool render_in_place_names(const struct cell_schema *s, const struct schema_method *m, struct render_in_place *names);
 
-/* RenderCapability.c: what the cell can do, as constants; of a method, what it needs, as the enumerators of
- * `cellgen_needs_METHOD`, which tell whether the cell has it and what is called in its place, and documentation of
- * that. */
+/* RenderCapability.c: the mark of texts that have to do with capabilities, if this is one; what the cell can do, as
+ * constants; of a method, what it needs, as the enumerators of `cellgen_needs_METHOD`, which tell whether the cell has
+ * it and what is called in its place, and documentation of that. */
 void render_capabilities(struct render *r, const struct cell_schema *s);
+void render_capability(struct render *r, const struct cell_schema *s, const struct schema_capability *c);
 void render_needs(struct render *r, const struct cell_schema *s, const struct schema_method *m);
 /* An enumerator on its own, of a type that holds the number. */
 void render_number(struct render *r, const char *name, const char *text);

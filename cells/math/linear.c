@@ -69,12 +69,17 @@ enum cell_status math_solve3(const double a[9], const double b[3], double x[3])
 
 enum cell_status math_solve4(const double a[16], const double b[4], double x[4])
 {
-    double rows[20] = {0};
+    double rows[20] = {0}, solution[4] = {0};
 
     for (int32_t i = 0; i < 4; i++) {
         for (int32_t k = 0; k < 4; k++)
             rows[i * 5 + k] = a[i * 4 + k];
         rows[i * 5 + 4] = b[i];
     }
-    return eliminate(rows, 4, x);
+    const int r = eliminate(rows, 4, solution);
+    if (r < 0)
+        return r;
+    for (int32_t i = 0; i < 4; i++)
+        x[i] = solution[i];
+    return CELL_OK;
 }

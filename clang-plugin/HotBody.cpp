@@ -38,7 +38,8 @@ bool HotBody::tooDeep(SourceLocation loc)
 {
     if (depth <= hotMostDepth)
         return false;
-    unit.refuse(loc, CellDiag::HotDeep, static_cast<int>(hotMostDepth));
+    if (!std::exchange(saidDeep, true))
+        unit.refuse(loc, CellDiag::HotDeep, static_cast<int>(hotMostDepth));
     return true;
 }
 

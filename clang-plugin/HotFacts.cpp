@@ -22,6 +22,20 @@ void hotWalk(const Stmt *root, llvm::function_ref<void(const Stmt *)> see)
     }
 }
 
+const Stmt *hotBelow(const Stmt *root, unsigned most)
+{
+    llvm::SmallVector<std::pair<const Stmt *, unsigned>, 32> left = {{root, 0}};
+    while (!left.empty()) {
+        auto [s, depth] = left.pop_back_val();
+        if (s && depth > most)
+            return s;
+        if (s)
+            for (const Stmt *child : s->children())
+                left.push_back({child, depth + 1});
+    }
+    return nullptr;
+}
+
 const VarDecl *hotRoot(const Expr *e)
 {
     for (;;) {

@@ -79,6 +79,8 @@ struct HotDocument {
 
 /* Calls `see` for `root` and all below it, without recursion. */
 void hotWalk(const clang::Stmt *root, llvm::function_ref<void(const clang::Stmt *)> see);
+/* Something below `root` by more than `most` levels of Clang's tree; NULL = there is nothing. Without recursion. */
+const clang::Stmt *hotBelow(const clang::Stmt *root, unsigned most);
 /* The variable that a place is or lies in; NULL = there is none. */
 const clang::VarDecl *hotRoot(const clang::Expr *e);
 /* Whether anything in `s` may write `v`, or takes its address. */
@@ -302,10 +304,13 @@ class HotBody
     std::vector<HotNode> *out = nullptr;
     std::vector<const clang::VarDecl *> failing; /* of the ifs around: statuses that are not CELL_OK there; or NULL */
     bool hoists = true;                          /* what is evaluated now is evaluated in any case */
+    bool saidDeep = false; /* once is enough */
     unsigned depth = 0, lastLine = 0;
 };
 
 /* The operand depth of what C and the document may be nested. */
 constexpr unsigned hotMostDepth = 64;
+/* Of Clang's tree, which has casts and brackets besides: what is deeper is deeper here, too, and is not entered. */
+constexpr unsigned hotMostLevels = hotMostDepth * 5;
 
 #endif

@@ -165,6 +165,8 @@ bool HotUnit::checkFunction(const FunctionDecl *f)
     if (hot.count(f->getCanonicalDecl()) &&
         (!cell_is_identifier(name.c_str()) || cell_is_keyword(name.c_str()) || cell_is_reserved(name.c_str())))
         return refuse(loc, CellDiag::HotName, f->getName());
+    if (const Stmt *s = hotBelow(f->getBody(), hotMostLevels))
+        return refuse(s->getBeginLoc(), CellDiag::HotDeep, static_cast<int>(hotMostDepth));
     return checkFloats(f);
 }
 

@@ -304,7 +304,7 @@ class HotBody
     std::vector<HotNode> *out = nullptr;
     std::vector<const clang::VarDecl *> failing; /* of the ifs around: statuses that are not CELL_OK there; or NULL */
     bool hoists = true;                          /* what is evaluated now is evaluated in any case */
-    bool saidDeep = false; /* once is enough */
+    bool saidDeep = false;                       /* once is enough */
     unsigned depth = 0, lastLine = 0;
 };
 

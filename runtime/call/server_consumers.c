@@ -253,10 +253,13 @@ static bool is_wanted(const struct cell_consumer_uses *uses, const struct use *u
 
 static void give(const struct cell_consumer *c, const struct use *from, struct cell_consumer_use *use)
 {
-    static const enum cell_use_kind kinds[] = {
-        [USE_FIELD] = CELL_USE_FIELD,           [USE_METHOD] = CELL_USE_METHOD,
-        [USE_VALUE] = CELL_USE_VALUE,           [USE_RESOURCE] = CELL_USE_RESOURCE, [USE_FUNCTION] = CELL_USE_FUNCTION,
-        [USE_CAPABILITY] = CELL_USE_CAPABILITY, [USE_REQUIREMENT] = CELL_USE_REQUIREMENT};
+    static const enum cell_use_kind kinds[] = {[USE_FIELD] = CELL_USE_FIELD,
+                                               [USE_METHOD] = CELL_USE_METHOD,
+                                               [USE_VALUE] = CELL_USE_VALUE,
+                                               [USE_RESOURCE] = CELL_USE_RESOURCE,
+                                               [USE_FUNCTION] = CELL_USE_FUNCTION,
+                                               [USE_CAPABILITY] = CELL_USE_CAPABILITY,
+                                               [USE_REQUIREMENT] = CELL_USE_REQUIREMENT};
     *use = (struct cell_consumer_use){.program = c->program,
                                       .path = c->path,
                                       .build = c->build,

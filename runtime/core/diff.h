@@ -102,12 +102,12 @@ struct cell_diff {
 };
 
 /*
- * Fields, enumerators, constants, methods and functions are matched by name, then by `renamed_from`. What a message can carry
- * decides what breaks the wire: a struct may grow at its end, or in its padding; a field that is gone would be read as
- * zero, so that breaks it also at the end. A capability breaks no wire: whoever was built for one that is gone is
- * refused whole (cell_uses_check, the handshake). Of rules those that are carried out are compared, by the values that
- * they let through: a stricter one may refuse a call, and no wire. Docs, other rules, `since` and verbs are not compared.
- * Both schemas may be freed afterwards. CELL_INVALID_ARGUMENT for schemas of two cells.
+ * Fields, enumerators, constants, methods and functions are matched by name, then by `renamed_from`. What a message can
+ * carry decides what breaks the wire: a struct may grow at its end, or in its padding; a field that is gone would be
+ * read as zero, so that breaks it also at the end. A capability breaks no wire: whoever was built for one that is gone
+ * is refused whole (cell_uses_check, the handshake). Of rules those that are carried out are compared, by the values
+ * that they let through: a stricter one may refuse a call, and no wire. Docs, other rules, `since` and verbs are not
+ * compared. Both schemas may be freed afterwards. CELL_INVALID_ARGUMENT for schemas of two cells.
  */
 int cell_diff_new(const struct cell_schema *before, const struct cell_schema *after, struct cell_diff **diff,
                   struct cell_error *e);

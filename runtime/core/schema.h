@@ -293,12 +293,12 @@ bool cell_is_reserved(const char *name);
  * arena grows. Rules are not described: whoever receives checks them. CELL_NO_MEMORY, CELL_INVALID_ARGUMENT for a type
  * of another schema. */
 int cell_schema_describe(struct cell_schema *s, const struct cell_method **methods, struct cell_error *e);
-/* The other way: the schema that a client's descriptors stand for. It has no docs, constants, former names and rules, of
- * capabilities only the names of those that it was built for, and
- * not the order of in and out parameters among each other (ins come first, as far as those that do both allow, a stream
- * last). An enum whose descriptor tells no enumerators has one placeholder, "unnamed_N". CELL_FAILED_PRECONDITION for
- * descriptors of another version, CELL_INVALID_ARGUMENT for such as no renderer makes: methods not sorted, types of one
- * name that differ, recursion, layouts that are not LP64's. */
+/* The other way: the schema that a client's descriptors stand for. It has no docs, constants, former names and rules,
+ * of capabilities only the names of those that it was built for, and not the order of in and out parameters among each
+ * other (ins come first, as far as those that do both allow, a stream last). An enum whose descriptor tells no
+ * enumerators has one placeholder, "unnamed_N". CELL_FAILED_PRECONDITION for descriptors of another version,
+ * CELL_INVALID_ARGUMENT for such as no renderer makes: methods not sorted, types of one name that differ, recursion,
+ * layouts that are not LP64's. */
 int cell_schema_from_service(const struct cell_service *service, struct cell_schema **schema, struct cell_error *e);
 
 /*

@@ -9,9 +9,13 @@
 #include "core/uses_impl.h"
 #include "wire/message.h"
 
-const char *const cell_use_kind_names[] = {
-    [USE_FIELD] = "field",       [USE_METHOD] = "method",         [USE_VALUE] = "value",
-    [USE_FUNCTION] = "function", [USE_RESOURCE] = "resource", [USE_CAPABILITY] = "capability", [USE_REQUIREMENT] = "requirement"};
+const char *const cell_use_kind_names[] = {[USE_FIELD] = "field",
+                                           [USE_METHOD] = "method",
+                                           [USE_VALUE] = "value",
+                                           [USE_FUNCTION] = "function",
+                                           [USE_RESOURCE] = "resource",
+                                           [USE_CAPABILITY] = "capability",
+                                           [USE_REQUIREMENT] = "requirement"};
 
 bool cell_is_resource(const char *name)
 {

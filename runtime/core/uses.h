@@ -25,10 +25,10 @@
 struct json_at;
 
 /* VALUE: a constant or an enumerator. FUNCTION: one that the cell wrote and the program has compiled in. RESOURCE: a thing
- * of the cell's own that an expansion relies on, as a column of a table, by the name that the cell gave it; no part of its
- * schema, so no change of that concerns it. CAPABILITY: one that the cell had when the program was compiled and asked for
- * it, or one of its parameters ("vector_hnsw.metric"). REQUIREMENT: a capability without which the program does not
- * compile. */
+ * of the cell's own that an expansion relies on, as a column of a table, by the name that the cell gave it; no part of
+ * its schema, so no change of that concerns it. CAPABILITY: one that the cell had when the program was compiled and
+ * asked for it, or one of its parameters ("vector_hnsw.metric"). REQUIREMENT: a capability without which the program
+ * does not compile. */
 enum use_kind { USE_FIELD, USE_METHOD, USE_VALUE, USE_FUNCTION, USE_RESOURCE, USE_CAPABILITY, USE_REQUIREMENT };
 extern const char *const cell_use_kind_names[USE_REQUIREMENT + 1]; /* "field" … */
 

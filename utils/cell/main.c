@@ -59,7 +59,8 @@ const struct cli_command cli_commands[] = {
      "Call one method of a running cell",
      "  -H, --meta K=V      request metadata; may be repeated\n"
      "  --timeout MS        deadline of the call in milliseconds (5000); 0 = none\n"
-     "  --address ADDRESS   where the cell listens, \"unix:/path\" or \"https://HOST:PORT\"; default: where cell.json says\n"
+     "  --address ADDRESS   where the cell listens, \"unix:/path\" or \"https://HOST:PORT\"; default: where cell.json "
+     "says\n"
      "\n"
      "Values: numbers, true/false, enumerators by name; text as it is; bytes as hex:…, base64:… or text; lists,\n"
      "arrays, structs and optionals as JSON.\n"

@@ -217,6 +217,7 @@ void cellPragma(Preprocessor &pp, PragmaIntroducer introducer, Token &name)
         return;
     }
     if (rest.size() == 1 && isWord(rest[0], "capabilities")) {
+        cellAskAhead(state);
         cellWatchCapabilities(state);
         return;
     }

@@ -29,7 +29,6 @@ namespace
 struct Compilation {
     session_mode mode = SESSION_MIRROR;
     std::string input, output;
-    std::shared_ptr<CellAhead> ahead;
     std::unique_ptr<PluginState> state;
 };
 
@@ -160,12 +159,16 @@ void cellRegisterCompilation(Preprocessor &pp, session_mode mode, StringRef inpu
     c.input = input.str();
     c.output = output.str();
     c.state.reset();
-    c.ahead.reset();
-    if (mode != SESSION_LIVE || cellEditorMs() || input.empty() || input == "-")
+}
+
+void cellAskAhead(PluginState &state)
+{
+    if (state.ahead || state.sessionIfAny() || state.mode != SESSION_LIVE || state.editorMs || state.input.empty() ||
+        state.input == "-")
         return;
-    std::string source = absolutePath(pp.getFileManager(), input);
+    std::string source = cellAbsolutePath(state, state.input);
     if (hasRecords(source))
-        c.ahead = std::make_shared<CellAhead>(source, objectOf(pp.getFileManager(), output, source));
+        state.ahead = std::make_shared<CellAhead>(source, objectOf(state.pp.getFileManager(), state.output, source));
 }
 
 PluginState *cellStateIfAny(Preprocessor &pp)
@@ -187,7 +190,6 @@ PluginState &cellState(Preprocessor &pp)
         c.state->editorMs = cellEditorMs();
         c.state->input = c.input;
         c.state->output = c.output;
-        c.state->ahead = std::move(c.ahead);
     }
     return *c.state;
 }

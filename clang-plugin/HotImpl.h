@@ -155,9 +155,8 @@ class HotUnit
     bool arrayOf(clang::QualType type, clang::QualType written, clang::SourceLocation loc, HotType &out);
     bool namedType(const clang::TagDecl *d, HotType &out);
     bool builtin(const clang::BuiltinType *type, clang::QualType written, clang::SourceLocation loc, HotType &out);
-    bool entry(const clang::APValue &value, const HotType &type, int field, clang::SourceLocation loc, HotNode &n);
-    bool entries(const clang::APValue &value, const HotType &type, int field, clang::SourceLocation loc,
-                 HotNode &values);
+    bool entry(const clang::Expr *init, const HotType &type, HotNode &values);
+    bool entries(const clang::Expr *init, clang::QualType written, const HotType &type, int field, HotNode &values);
     bool texts(const clang::Expr *init, const HotType &type, int field, HotNode &values);
 
     std::set<unsigned> reported;

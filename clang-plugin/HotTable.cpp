@@ -23,34 +23,58 @@ static const FieldDecl *fieldNumber(const RecordDecl *d, unsigned i)
 /* Entries have no types: the table has one. */
 static HotNode bare(HotNode n) { return n.kind == HotNode::Literal ? HotNode(n.items[0]) : n; }
 
-/* What C's constants are in a table; a struct's field of that number when it is a struct. */
-bool HotUnit::entry(const APValue &value, const HotType &type, int field, SourceLocation loc, HotNode &n)
+static bool isZero(const Expr *init) { return !init || isa<ImplicitValueInitExpr>(init); }
+
+/* One number; NULL is 0. */
+bool HotUnit::entry(const Expr *init, const HotType &type, HotNode &values)
 {
-    if (field >= 0)
-        return value.isStruct() && unsigned(field) < value.getStructNumFields() &&
-               entry(value.getStructField(unsigned(field)), type, -1, loc, n);
-    if (value.isInt())
-        n = bare(hotInteger(type.kind, value.getInt(), loc));
-    else if (value.isFloat())
-        n = bare(hotReal(type.kind, value.getFloat(), loc));
-    else
+    Expr::EvalResult r;
+    SourceLocation loc = init ? init->getBeginLoc() : SourceLocation();
+    const auto *list = dyn_cast_or_null<InitListExpr>(init);
+    if (list)
+        init = list->getNumInits() ? list->getInit(0) : nullptr;
+    bool isFloat = type.kind == CELL_KIND_F32 || type.kind == CELL_KIND_F64;
+    if (isZero(init)) {
+        HotNode zero = isFloat ? hotText("0", loc) : bare(hotInteger(type.kind, 0, loc));
+        values.items.push_back(std::move(zero));
+        return true;
+    }
+    if (!init->EvaluateAsRValue(r, ctx) || r.HasSideEffects || !(isFloat ? r.Val.isFloat() : r.Val.isInt()))
         return false;
+    values.items.push_back(
+        bare(isFloat ? hotReal(type.kind, r.Val.getFloat(), loc) : hotInteger(type.kind, r.Val.getInt(), loc)));
     return true;
 }
 
-bool HotUnit::entries(const APValue &value, const HotType &type, int field, SourceLocation loc, HotNode &values)
+/* All of an array, whatever its dimensions; of structs the field of that number. NULL is zeros. */
+bool HotUnit::entries(const Expr *init, QualType written, const HotType &type, int field, HotNode &values)
 {
-    if (!value.isArray()) {
-        HotNode n;
-        if (!entry(value, type, field, loc, n))
-            return false;
-        values.items.push_back(std::move(n));
-        return true;
+    init = init ? init->IgnoreParens() : nullptr;
+    const auto *list = dyn_cast_or_null<InitListExpr>(init);
+    const auto *array = ctx.getAsConstantArrayType(written);
+    if (!array && field < 0)
+        return entry(init, type, values);
+    if (!list && !isZero(init) && !(array && isa<StringLiteral>(init)))
+        return false;
+    if (!array) {
+        const Expr *one = list && unsigned(field) < list->getNumInits() ? list->getInit(unsigned(field)) : nullptr;
+        return entry(one, type, values);
     }
-    for (unsigned i = 0; i < value.getArraySize(); i++)
-        if (!entries(i < value.getArrayInitializedElts() ? value.getArrayInitializedElt(i) : value.getArrayFiller(),
-                     type, field, loc, values))
+    const auto *text = list && list->getNumInits() == 1 ? dyn_cast<StringLiteral>(list->getInit(0)->IgnoreParens())
+                                                        : dyn_cast_or_null<StringLiteral>(init);
+    if (text && !array->getElementType()->isCharType())
+        text = nullptr; /* the only row of several dimensions */
+    uint64_t size = array->getSize().getLimitedValue(1u << 17);
+    for (uint64_t i = 0; i < size; i++) {
+        if (text) {
+            int unit = i < text->getLength() ? int(text->getCodeUnit(unsigned(i))) : 0;
+            int value = type.kind == CELL_KIND_I8 ? int(int8_t(unit)) : unit;
+            values.items.push_back(bare(hotInteger(type.kind, value, init->getBeginLoc())));
+        } else if (!entries(list && i < list->getNumInits() ? list->getInit(unsigned(i)) : nullptr,
+                            array->getElementType(), type, field, values)) {
             return false;
+        }
+    }
     return true;
 }
 
@@ -100,10 +124,8 @@ const HotTable *HotUnit::table(const VarDecl *v, const FieldDecl *field, SourceL
         return refuse(loc, CellDiag::HotArraySize, v->getType()), nullptr;
     for (unsigned i = 0; field && number < 0; i++)
         number = fieldNumber(field->getParent(), i) == field ? int(i) : -1;
-    SourceLocation at = v->getLocation();
-    const APValue *value = t.type.kind == CELL_KIND_STR ? nullptr : defined->evaluateValue();
     bool good = t.type.kind == CELL_KIND_STR ? texts(init, t.type, number, t.values)
-                                             : value && entries(*value, t.type, number, at, t.values);
+                                             : entries(init, v->getType(), t.type, number, t.values);
     if (!good || t.values.items.size() != t.type.count)
         return refuse(loc, CellDiag::HotTable, v), nullptr;
     t.name = globalName(field ? (v->getName() + "_" + field->getName()).str() : v->getName().str());

@@ -17,26 +17,26 @@
 #include "wire/limits.h"
 
 static const char usage[] =
-    "usage: authored --compiler CLANG --plugin SO --include DIR --library LIBCELL --folder DIR [--runs N] [--seed S] "
-    "FILE...\n"
+    "usage: authored --compiler CLANG --sanitizing CLANG --plugin SO --include DIR --library LIBCELL --folder DIR\n"
+    "       [--runs N] [--seed S] FILE...\n"
     "Each FILE is a cell in C with hot functions, free of what C does not define but for overflow. Each function is "
     "run\n"
     "N times (default 400) with random arguments.\n";
 
 struct options {
-    const char *compiler, *plugin, *include, *library, *folder;
+    const char *compiler, *sanitizing, *plugin, *include, *library, *folder;
     unsigned long runs;
 };
 
 /* One set of compiled functions. The author's own does not look at overflow as something that cannot be. */
 static const struct {
     const char *name, *flags;
-    bool own;
+    bool own, sanitized;
 } ways[] = {
-    {"own-O0", "-std=c11 -O0 -fwrapv", true},
-    {"own-O2", "-std=c11 -O2 -fwrapv", true},
-    {"served-O0", "-std=c11 -O0 -fsanitize=address,undefined -fno-sanitize-recover=all", false},
-    {"served-O2", "-std=c11 -O2", false},
+    {"own-O0", "-std=c11 -O0 -fwrapv", true, false},
+    {"own-O2", "-std=c11 -O2 -fwrapv", true, false},
+    {"served-O0", "-std=c11 -O0 -fsanitize=address,undefined -fno-sanitize-recover=all", false, true},
+    {"served-O2", "-std=c11 -O2", false, false},
 };
 #define WAYS (sizeof(ways) / sizeof(ways[0]))
 
@@ -136,9 +136,10 @@ static void *compile(const struct options *o, const struct cell_ast *doc, const 
         die(source, strerror(errno));
     cell_buffer_free(&text);
     snprintf(command, sizeof(command),
-             "'%s' -w -shared -fPIC -I'%s' %s%s%s %s '%s' -o '%s' '%s' -lm -Wl,-rpath,\"$(dirname '%s')\"", o->compiler,
-             o->include, ways[way].own ? "-fplugin='" : "", ways[way].own ? o->plugin : "", ways[way].own ? "'" : "",
-             ways[way].flags, source, object, o->library, o->library);
+             "'%s' -w -shared -fPIC -I'%s' %s%s%s %s '%s' -o '%s' '%s' -lm -Wl,-rpath,\"$(dirname '%s')\"",
+             ways[way].sanitized ? o->sanitizing : o->compiler, o->include, ways[way].own ? "-fplugin='" : "",
+             ways[way].own ? o->plugin : "", ways[way].own ? "'" : "", ways[way].flags, source, object, o->library,
+             o->library);
     run_command(command);
     void *library = dlopen(object, RTLD_NOW | RTLD_LOCAL);
     if (!library)
@@ -251,12 +252,13 @@ int main(int argc, char **argv)
     int i = 1;
     for (; i + 1 < argc && strncmp(argv[i], "--", 2) == 0; i += 2) {
         const char *name = argv[i] + 2, *value = argv[i + 1];
-        const char **text = strcmp(name, "compiler") == 0  ? &o.compiler
-                            : strcmp(name, "plugin") == 0  ? &o.plugin
-                            : strcmp(name, "include") == 0 ? &o.include
-                            : strcmp(name, "library") == 0 ? &o.library
-                            : strcmp(name, "folder") == 0  ? &o.folder
-                                                           : NULL;
+        const char **text = strcmp(name, "compiler") == 0     ? &o.compiler
+                            : strcmp(name, "sanitizing") == 0 ? &o.sanitizing
+                            : strcmp(name, "plugin") == 0     ? &o.plugin
+                            : strcmp(name, "include") == 0    ? &o.include
+                            : strcmp(name, "library") == 0    ? &o.library
+                            : strcmp(name, "folder") == 0     ? &o.folder
+                                                              : NULL;
         if (text)
             *text = value;
         else if (strcmp(name, "runs") == 0)
@@ -264,7 +266,7 @@ int main(int argc, char **argv)
         else
             seed = strtoull(value, NULL, 10);
     }
-    if (i == argc || !o.compiler || !o.plugin || !o.include || !o.library || !o.folder) {
+    if (i == argc || !o.compiler || !o.sanitizing || !o.plugin || !o.include || !o.library || !o.folder) {
         fputs(usage, stderr);
         return 2;
     }

@@ -121,6 +121,7 @@ static void *place_of(struct frame *c, const struct ast_node *n)
         for (uint32_t i = 0; i < t->type.count; i++) {
             struct hot_value v = value_of(c, t->values[i]);
             store(all + i * size, &one, &v);
+            c->operations--; /* compiled code has it there */
         }
         c->operations = operations;
         return all;

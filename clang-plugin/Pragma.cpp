@@ -207,8 +207,10 @@ void cellPragma(Preprocessor &pp, PragmaIntroducer introducer, Token &name)
     bool end = rest.size() == 1 && isWord(rest[0], "end");
     /* What -E prints needs neither: they stand in the middle of declarations, which say all. */
     if (rest.size() == 1 && isWord(rest[0], "verb")) {
-        if (state.parser())
+        if (state.parser()) {
+            cellAskAhead(state);
             cellWatchVerb(state);
+        }
         return;
     }
     if (!rest.empty() && isWord(rest[0], "file")) {
@@ -217,7 +219,6 @@ void cellPragma(Preprocessor &pp, PragmaIntroducer introducer, Token &name)
         return;
     }
     if (rest.size() == 1 && isWord(rest[0], "capabilities")) {
-        cellAskAhead(state);
         cellWatchCapabilities(state);
         return;
     }

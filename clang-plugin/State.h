@@ -143,8 +143,8 @@ unsigned cellEditorMs();
 /* Tells what kind of compilation `pp` belongs to, before anything is known of annotations. */
 void cellRegisterCompilation(clang::Preprocessor &pp, session_mode mode, llvm::StringRef input, llvm::StringRef output);
 
-/* A declaration for a cell begins: asks for what the object's record says is going to be wanted, in a thread, while it is
- * parsed. Once. Other files never come here. */
+/* A declaration for a cell begins: asks for what the object's record says is going to be wanted, in a thread, while it
+ * is parsed. Once. Other files never come here. */
 void cellAskAhead(PluginState &state);
 
 /* How a path of the compilation is called wherever it is compiled from. */

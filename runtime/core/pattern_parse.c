@@ -188,14 +188,14 @@ static int take_atom(struct pattern_parser *p, struct pattern_part *out)
 
 /* ---- repeating ---- */
 
+/* A number too large for a repetition stays so, however many digits it has. */
 static bool take_number(struct pattern_parser *p, uint32_t *n)
 {
-    bool any = false;
-    for (*n = 0; p->text[p->at] >= '0' && p->text[p->at] <= '9'; any = true)
-        *n = *n > CELL_PATTERN_MAX_REPEAT ? *n : *n * 10 + (uint32_t)(p->text[p->at++] - '0');
-    while (p->text[p->at] >= '0' && p->text[p->at] <= '9')
-        p->at++;
-    return any;
+    size_t begin = p->at;
+    for (*n = 0; p->text[p->at] >= '0' && p->text[p->at] <= '9'; p->at++)
+        if (*n <= CELL_PATTERN_MAX_REPEAT)
+            *n = *n * 10 + (uint32_t)(p->text[p->at] - '0');
+    return p->at > begin;
 }
 
 /* 1: the atom is to be repeated. */

@@ -128,6 +128,8 @@ TEST(mistakes_are_said_where_they_are)
     refused("a{3,2}", 1, "ends before");
     refused("a{,2}", 1, "is expected");
     refused("a{1001}", 1, "1000");
+    refused("a{110100}", 1, "1000");
+    refused("a{1,18446744073709551617}", 1, "1000");
     refused("[z-a]", 1, "ends before");
     refused("[]", 0, "empty class");
     refused("[a-\\d]", 1, "no character");

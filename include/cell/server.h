@@ -142,7 +142,7 @@ struct cell_server_options {
      * CELL_UNIMPLEMENTED without their handler being called. NULL = it has them all.
      */
     const char *without;
-    const struct cell_https_options *https; /* NULL = only the socket. Borrowed */
+    const struct cell_https_options *https; /* NULL = only the socket. Borrowed until the server is freed */
 };
 
 /*

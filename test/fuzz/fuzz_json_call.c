@@ -9,24 +9,10 @@
 
 #include "fuzz.h"
 #include "core/json.h"
+#include "../call_schema.h"
 #include "core/json_call.h"
 #include "core/schema.h"
 #include "wire/frame.h"
-
-static const char document[] =
-    "{\"schema\":\"cell.schema/1\",\"cell\":\"demo\",\"abi\":\"lp64-le\",\"doc\":\"\",\"types\":["
-    "{\"name\":\"demo_color\",\"kind\":\"enum\",\"type\":\"i32\",\"size\":4,\"align\":4,\"values\":["
-    "{\"name\":\"DEMO_RED\",\"value\":\"-1\"},{\"name\":\"DEMO_GREEN\",\"value\":\"7\"}]},"
-    "{\"name\":\"demo_point\",\"kind\":\"struct\",\"size\":32,\"align\":8,\"fields\":["
-    "{\"name\":\"x\",\"type\":\"f64\",\"offset\":0},{\"name\":\"color\",\"type\":\"demo_color\",\"offset\":8},"
-    "{\"name\":\"label\",\"type\":\"str\",\"offset\":16}]},"
-    "{\"name\":\"demo_points\",\"kind\":\"list\",\"of\":\"demo_point\",\"size\":16,\"align\":8}],"
-    "\"constants\":[],\"methods\":[{\"name\":\"demo_all\",\"params\":["
-    "{\"name\":\"n\",\"type\":\"u64\",\"dir\":\"in\"},{\"name\":\"maybe\",\"type\":\"opt<i32>\",\"dir\":\"in\"},"
-    "{\"name\":\"point\",\"type\":\"demo_point\",\"dir\":\"in\",\"pointer\":true},"
-    "{\"name\":\"key\",\"type\":\"u8[4]\",\"dir\":\"in\",\"pointer\":true},"
-    "{\"name\":\"out\",\"type\":\"demo_points\",\"dir\":\"out\",\"pointer\":true}]}],"
-    "\"streams\":[],\"capabilities\":[],\"functions\":[],\"verbs\":[]}";
 
 static const struct cell_method *method(void)
 {
@@ -35,7 +21,7 @@ static const struct cell_method *method(void)
     struct cell_error e = {0};
 
     if (!schema) {
-        EXPECT(cell_schema_parse(document, sizeof(document) - 1, &schema, &e) == CELL_OK);
+        EXPECT(cell_schema_parse(call_schema, sizeof(call_schema) - 1, &schema, &e) == CELL_OK);
         EXPECT(cell_schema_describe(schema, &m, &e) == CELL_OK);
     }
     return m;

@@ -11,6 +11,7 @@
 #include "base/util.h"
 #include "core/ask.h"
 #include "core/identity.h"
+#include "core/lock.h"
 #include "wire/frame.h"
 
 /* What the fake cell does and what it was asked. One stands for all cells; `schema` NULL makes one for the name. */
@@ -249,6 +250,27 @@ TEMP_FOLDER_MAYBE_UNUSED static const char *only_file(const char *name)
         closedir(d);
     CHECK(count_files(name) == 1);
     return path;
+}
+
+/* Locks what the fake cell says now, with an answer to a request if one is given. Whether that changed the lock. */
+TEMP_FOLDER_MAYBE_UNUSED static bool lock_fake(const char *request, const char *answer)
+{
+    struct cell_lock lock = {.cell = "auth", .schema = fake_schema("auth"), .nanswers = answer != NULL};
+    struct cell_buffer question = {0};
+    struct lock_answer a = {.document = answer, .document_len = answer ? strlen(answer) : 0};
+    char *key = NULL;
+    bool changed = false;
+    lock.schema_len = strlen(lock.schema);
+    cell_sha256_hex(lock.schema, lock.schema_len, lock.fingerprint);
+    CHECK(cell_lock_question(request, strlen(request), &question, &key, &error) == CELL_OK);
+    a.key = key;
+    a.question = question.data;
+    a.question_len = question.len;
+    lock.answers = &a;
+    CHECK(cell_lock_write(temp_folder, &lock, &changed, &error) == CELL_OK);
+    cell_buffer_free(&question);
+    free(key);
+    return changed;
 }
 
 #endif

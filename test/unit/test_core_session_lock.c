@@ -2,8 +2,6 @@
 /* The lock in a compilation: nobody is asked, or the cell first and the lock in its place. */
 #include "session_fixture.h"
 
-#include "core/lock.h"
-
 #define REQUEST                                                                                                        \
     "{\"annotation\":{\"verb\":\"table\",\"args\":[],\"location\":\"a.c:1:1\"},\"declaration\":{\"name\":\"user\"},"   \
     "\"language\":\"c\",\"abi\":\"lp64-le\",\"mode\":\"live\"}"
@@ -16,25 +14,7 @@ static void project(const char *config)
 }
 
 /* Locks what the fake cell says now, with an answer to REQUEST if wanted. */
-static void lock_now(bool with_answer)
-{
-    struct cell_lock lock = {.cell = "auth", .schema = fake_schema("auth")};
-    struct cell_buffer question = {0};
-    struct lock_answer a = {.document = ANSWER, .document_len = strlen(ANSWER)};
-    char *key = NULL;
-    bool changed;
-    lock.schema_len = strlen(lock.schema);
-    cell_sha256_hex(lock.schema, lock.schema_len, lock.fingerprint);
-    CHECK(cell_lock_question(REQUEST, strlen(REQUEST), &question, &key, &error) == CELL_OK);
-    a.key = key;
-    a.question = question.data;
-    a.question_len = question.len;
-    lock.answers = &a;
-    lock.nanswers = with_answer;
-    CHECK(cell_lock_write(temp_folder, &lock, &changed, &error) == CELL_OK);
-    cell_buffer_free(&question);
-    free(key);
-}
+static void lock_now(bool with_answer) { lock_fake(REQUEST, with_answer ? ANSWER : NULL); }
 
 static int expand(struct session_cell *cell)
 {

@@ -4,7 +4,6 @@
 
 #include <sys/stat.h>
 
-#include "core/lock.h"
 #include "core/schema_impl.h"
 #include "core/store.h"
 
@@ -85,21 +84,7 @@ TEST(an_answer_that_says_or_does_something_is_parsed)
 /* A lock with that answer to REQUEST, as old as a file must be to be known by its times. */
 static void lock_answer(const char *document)
 {
-    struct cell_lock lock = {.cell = "auth", .schema = fake_schema("auth"), .nanswers = 1};
-    struct cell_buffer question = {0};
-    struct lock_answer a = {.document = document, .document_len = strlen(document)};
-    char *key = NULL;
-    bool changed;
-    lock.schema_len = strlen(lock.schema);
-    cell_sha256_hex(lock.schema, lock.schema_len, lock.fingerprint);
-    CHECK(cell_lock_question(REQUEST, strlen(REQUEST), &question, &key, &error) == CELL_OK);
-    a.key = key;
-    a.question = question.data;
-    a.question_len = question.len;
-    lock.answers = &a;
-    CHECK(cell_lock_write(temp_folder, &lock, &changed, &error) == CELL_OK && changed);
-    cell_buffer_free(&question);
-    free(key);
+    CHECK(lock_fake(REQUEST, document));
     struct timespec now;
     struct stat st;
     do {

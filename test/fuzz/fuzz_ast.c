@@ -18,6 +18,8 @@ static void check_brackets(const char *text)
                 p += *p == '\\';
             continue;
         }
+        if (p[0] == '/' && p[1] == '/')
+            p += strcspn(p, "\n"); /* a cell's sentences may have any */
         for (int i = 0; i < 3; i++) {
             depth[i] += *p == open[i];
             depth[i] -= *p == close[i];

@@ -10,6 +10,18 @@
 
 #define CONFIG_PATH "/p/cell.json"
 
+#define HOST "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:[]"
+
+/* A socket's absolute path, or a host: nothing behind it, and nothing in it that a terminal or a log would misread. */
+static void check_address(const char *address)
+{
+    const char *host = address + strlen("https://");
+    if (cell_config_is_remote(address))
+        EXPECT(host[0] && host[strspn(host, HOST)] == '\0');
+    else
+        EXPECT(strncmp(address, "unix:/", 6) == 0);
+}
+
 /* Everything that users of a config rely on without looking. */
 static void check_config(struct cell_config *c)
 {
@@ -18,7 +30,7 @@ static void check_config(struct cell_config *c)
     for (uint32_t i = 0; i < c->ncells; i++) {
         const struct config_cell *cell = &c->cells[i];
         EXPECT(cell_is_identifier(cell->name) && strlen(cell->name) <= CELL_MAX_CELL_NAME);
-        EXPECT(strncmp(cell->address, "unix:/", 6) == 0);
+        check_address(cell->address);
         EXPECT(cell_config_cell(c, cell->name) == cell && cell_config_address(c, cell->name) == cell->address);
         if (cell->command)
             EXPECT(cell->command[0] && cell->command[0][0] &&

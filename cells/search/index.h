@@ -66,6 +66,13 @@ int search_index_delete(struct search_index *index, const void *key, size_t leng
 int search_index_commit(struct search_index *index, const void *position, size_t length, struct search_failure *f);
 void search_index_rollback(struct search_index *index);
 
+/*
+ * Saves the graphs of vectors beside the index, so that they need not be built again when it is opened: that takes a
+ * minute for 100,000, this a second. For now and then, and before the index is closed. Not within a batch. Failures as
+ * those of search_index_commit; then it is as before.
+ */
+int search_index_checkpoint(struct search_index *index, struct search_failure *f);
+
 /* The position of the last batch, at most SEARCH_MOST_POSITION bytes; 0 before the first. Writer's thread. */
 int search_index_position(struct search_index *index, void *position, struct search_failure *f);
 
@@ -128,6 +135,15 @@ struct search_facet {
 typedef bool search_take_facet(void *user, const struct search_facet *facet);
 int search_facets(struct search_reader *reader, const char *query, size_t length, uint32_t field, uint32_t limit,
                   search_take_facet *take, void *user, struct search_failure *f);
+
+/*
+ * The `k` documents, 1 to 1,000, whose vectors of `field` are the nearest to `vector`, nearest first, among those that
+ * `query` finds ("" = all). The score is the cosine or the inner product; of L2, the negative square of the distance.
+ * CELL_INVALID_ARGUMENT also for a field that is no vector, a value that is no number, and a zero that has no
+ * direction.
+ */
+int search_similar(struct search_reader *reader, uint32_t field, const float *vector, uint32_t k, const char *query,
+                   size_t length, search_take_hit *take, void *user, struct search_failure *f);
 
 /* Words of the index that begin as `text`'s last word does, those in the most documents first. */
 typedef bool search_take_word(void *user, const char *word, size_t length, uint64_t documents);

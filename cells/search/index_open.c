@@ -7,6 +7,7 @@
  *   docs(id, key, "f_NAME"…)      what is compared and counted
  *   text("f_NAME"…)               FTS5, rowid = docs.id: what words are looked for in
  *   terms                         its words (fts5vocab)
+ *   vectors, vector_changes       see index_vectors.c
  */
 #include "index_impl.h"
 
@@ -125,6 +126,8 @@ static int check_field(const struct search_fields *fields, uint32_t i, struct se
                                fields->at[k].name, field->name);
     if (field->kind == SEARCH_TEXT && !(field->weight > 0 && isfinite(field->weight)))
         return search_fail(f, CELL_INVALID_ARGUMENT, "the weight of field '%s' is more than 0", field->name);
+    if (field->kind == SEARCH_VECTOR && field->bytes && field->metric != SEARCH_COSINE)
+        return search_fail(f, CELL_INVALID_ARGUMENT, "the vector '%s' of bytes is compared by the cosine", field->name);
     if (field->kind == SEARCH_VECTOR && (field->dimensions == 0 || field->dimensions > SEARCH_MOST_DIMENSIONS))
         return search_fail(f, CELL_INVALID_ARGUMENT, "the vector '%s' has 1 to %d dimensions", field->name,
                            SEARCH_MOST_DIMENSIONS);
@@ -160,6 +163,7 @@ static int copy_definition(struct search_index *x, const struct search_definitio
         texts = stpcpy(texts, d->fields.at[i].name) + 1;
         x->ntexts += fields[i].kind == SEARCH_TEXT;
         x->nplain += index_is_plain(&fields[i]);
+        x->nvectors += index_is_vector(&fields[i]);
     }
     strcpy(texts, d->language);
     x->definition = (struct search_definition){{fields, d->fields.n}, texts, d->all_words};
@@ -182,14 +186,13 @@ static char *spell(const struct search_definition *d)
 
 /* ---- making ---- */
 
-/* The columns of fields that are `plain`, or of texts; behind others when `behind`. */
-static char *list_columns(const struct search_index *x, bool plain, bool behind)
+char *index_list_columns(const struct search_index *x, bool (*which)(const struct search_field *), bool behind)
 {
     sqlite3_str *s = sqlite3_str_new(NULL);
 
     for (uint32_t i = 0; i < x->definition.fields.n; i++) {
         const struct search_field *f = &x->definition.fields.at[i];
-        if (plain ? !index_is_plain(f) : f->kind != SEARCH_TEXT)
+        if (!which(f))
             continue;
         sqlite3_str_appendf(s, "%s\"f_%s\"", behind ? ", " : "", f->name);
         behind = true;
@@ -198,9 +201,19 @@ static char *list_columns(const struct search_index *x, bool plain, bool behind)
     return made ? made : sqlite3_mprintf("");
 }
 
+char *index_list_parameters(uint32_t n)
+{
+    sqlite3_str *s = sqlite3_str_new(NULL);
+
+    for (uint32_t i = 0; i < n; i++)
+        sqlite3_str_appendall(s, ", ?");
+    char *made = sqlite3_str_finish(s);
+    return made ? made : sqlite3_mprintf("");
+}
+
 static int create_tables(struct search_index *x, const char *definition, struct search_failure *f)
 {
-    char *plain = list_columns(x, true, true), *texts = list_columns(x, false, false);
+    char *plain = index_list_columns(x, index_is_plain, true), *texts = index_list_columns(x, index_is_text, false);
     char *sql = sqlite3_mprintf("CREATE TABLE meta(name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;"
                                 "CREATE TABLE docs(id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE%s);"
                                 "INSERT INTO meta VALUES('definition', %Q);",
@@ -209,21 +222,24 @@ static int create_tables(struct search_index *x, const char *definition, struct 
                                              " %s%s');CREATE VIRTUAL TABLE terms USING fts5vocab(text, row);",
                                              texts, x->definition.language, x->definition.all_words ? " all" : "")
                            : sqlite3_mprintf("");
-    int r = plain && texts && sql && text ? CELL_OK : search_fail(f, CELL_NO_MEMORY, "out of memory");
+    char *vectors = index_vector_tables(x);
+    int r = plain && texts && sql && text && vectors ? CELL_OK : search_fail(f, CELL_NO_MEMORY, "out of memory");
 
     if (r >= 0)
         r = index_execute(x->db, f, "making the index", sql);
     if (r >= 0)
         r = index_execute(x->db, f, "making the index", text);
+    if (r >= 0)
+        r = index_execute(x->db, f, "making the index", vectors);
     sqlite3_free(plain);
     sqlite3_free(texts);
     sqlite3_free(sql);
     sqlite3_free(text);
+    sqlite3_free(vectors);
     return r;
 }
 
-/* What is stored under `name`, as a text to be freed by sqlite3_free; NULL when there is nothing. */
-static int read_meta(sqlite3 *db, const char *name, char **value, struct search_failure *f)
+int index_read_meta(sqlite3 *db, const char *name, char **value, struct search_failure *f)
 {
     sqlite3_stmt *s = NULL;
     int r = index_prepare(db, &s, f, "SELECT value FROM meta WHERE name = %Q", name);
@@ -245,7 +261,7 @@ static int read_meta(sqlite3 *db, const char *name, char **value, struct search_
 static int check_made_for(struct search_index *x, const char *definition, struct search_failure *f)
 {
     char *is = NULL;
-    int r = read_meta(x->db, "definition", &is, f);
+    int r = index_read_meta(x->db, "definition", &is, f);
 
     if (r >= 0 && (!is || strcmp(is, definition) != 0))
         r = search_fail(f, CELL_FAILED_PRECONDITION, "the index was made for other fields, or by another version");
@@ -288,21 +304,10 @@ static int make_or_check(struct search_index *x, struct search_failure *f)
 
 /* ---- opening ---- */
 
-/* `n` parameters behind others. */
-static char *list_parameters(uint32_t n)
-{
-    sqlite3_str *s = sqlite3_str_new(NULL);
-
-    for (uint32_t i = 0; i < n; i++)
-        sqlite3_str_appendall(s, ", ?");
-    char *made = sqlite3_str_finish(s);
-    return made ? made : sqlite3_mprintf("");
-}
-
 static int prepare_put(struct search_index *x, bool plain, struct search_failure *f)
 {
-    char *columns = list_columns(x, plain, true);
-    char *values = list_parameters(plain ? x->nplain : x->ntexts);
+    char *columns = index_list_columns(x, plain ? index_is_plain : index_is_text, true);
+    char *values = index_list_parameters(plain ? x->nplain : x->ntexts);
     int r = columns && values ? CELL_OK : search_fail(f, CELL_NO_MEMORY, "out of memory");
 
     if (r >= 0 && plain)
@@ -351,6 +356,8 @@ int search_index_open(const char *path, const struct search_definition *definiti
         r = make_or_check(x, f);
     if (r >= 0)
         r = prepare_all(x, f);
+    if (r >= 0)
+        r = index_vectors_open(x, f);
     if (r < 0) {
         search_index_close(x);
         return r;
@@ -369,6 +376,7 @@ void search_index_close(struct search_index *x)
                                  x->erase_text, x->read_position, x->put_position};
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
         sqlite3_finalize(all[i]);
+    index_vectors_close(x);
     sqlite3_close(x->db);
     free(x->memory);
     free(x->path);

@@ -100,22 +100,25 @@ static void bind(sqlite3_stmt *s, int at, const struct search_field *field, cons
         sqlite3_bind_int64(s, at, c->integer);
 }
 
-static int put(struct search_index *x, int64_t id, const void *key, size_t length, const struct search_content *content,
-               struct search_failure *f)
+/* *id is 0 of a new document, and is what it gets. */
+static int put_rows(struct search_index *x, int64_t *id, const void *key, size_t length,
+                    const struct search_content *content, struct search_failure *f)
 {
     const struct search_fields *fields = &x->definition.fields;
     int at = 3, at_text = 2;
 
-    if (id)
-        sqlite3_bind_int64(x->put, 1, id);
+    if (*id)
+        sqlite3_bind_int64(x->put, 1, *id);
     sqlite3_bind_blob(x->put, 2, key, (int)length, SQLITE_STATIC);
     for (uint32_t i = 0; i < fields->n; i++)
         if (index_is_plain(&fields->at[i]))
             bind(x->put, at++, &fields->at[i], &content[i]);
     int r = run(x, x->put, f);
+    if (r >= 0 && *id == 0)
+        *id = sqlite3_last_insert_rowid(x->db);
     if (r < 0 || x->ntexts == 0)
         return r;
-    sqlite3_bind_int64(x->put_text, 1, id ? id : sqlite3_last_insert_rowid(x->db));
+    sqlite3_bind_int64(x->put_text, 1, *id);
     for (uint32_t i = 0; i < fields->n; i++)
         if (fields->at[i].kind == SEARCH_TEXT)
             bind(x->put_text, at_text++, &fields->at[i], &content[i]);
@@ -140,7 +143,9 @@ int search_index_put(struct search_index *x, const void *key, size_t length, con
 
     if (r >= 0)
         r = find(x, key, length, &id, f);
-    return r < 0 ? r : put(x, id, key, length, content, f);
+    if (r >= 0)
+        r = put_rows(x, &id, key, length, content, f);
+    return r < 0 ? r : index_put_vectors(x, id, content, f);
 }
 
 int search_index_delete(struct search_index *x, const void *key, size_t length, struct search_failure *f)
@@ -152,6 +157,8 @@ int search_index_delete(struct search_index *x, const void *key, size_t length, 
         return r;
     sqlite3_bind_int64(x->erase, 1, id);
     r = run(x, x->erase, f);
+    if (r >= 0)
+        r = index_erase_vectors(x, id, f);
     if (r < 0 || x->ntexts == 0)
         return r;
     sqlite3_bind_int64(x->erase_text, 1, id);
@@ -167,6 +174,9 @@ int search_index_commit(struct search_index *x, const void *position, size_t len
     if (r >= 0)
         r = index_execute(x->db, f, "writing the index", "COMMIT");
     x->in_batch = r < 0;
+    struct search_failure later; /* the batch is there; the graphs come after it, now or with the next one */
+    if (r >= 0)
+        index_vectors_follow(x, &later);
     return r;
 }
 

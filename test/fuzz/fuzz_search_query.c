@@ -10,10 +10,13 @@
 #include "search/query.h"
 #include "search/words.h"
 
-static const struct search_field all[] = {{"t", SEARCH_TEXT, 3, 0, 0},    {"u", SEARCH_TEXT, 1, 0, 0},
-                                          {"k", SEARCH_KEYWORD, 0, 0, 0}, {"i", SEARCH_INTEGER, 0, 0, 0},
-                                          {"r", SEARCH_REAL, 0, 0, 0},    {"b", SEARCH_BOOL, 0, 0, 0},
-                                          {"v", SEARCH_VECTOR, 0, 3, 0}};
+static const struct search_field all[] = {{.name = "t", .kind = SEARCH_TEXT, .weight = 3},
+                                          {.name = "u", .kind = SEARCH_TEXT, .weight = 1},
+                                          {.name = "k", .kind = SEARCH_KEYWORD},
+                                          {.name = "i", .kind = SEARCH_INTEGER},
+                                          {.name = "r", .kind = SEARCH_REAL},
+                                          {.name = "b", .kind = SEARCH_BOOL},
+                                          {.name = "v", .kind = SEARCH_VECTOR, .dimensions = 3}};
 static const struct search_fields fields = {all, sizeof(all) / sizeof(*all)};
 
 static sqlite3_stmt *match;

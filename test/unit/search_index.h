@@ -9,8 +9,12 @@
 #include "test.h"
 
 static const struct search_field article_fields[] = {
-    {"title", SEARCH_TEXT, 3, 0, 0},   {"body", SEARCH_TEXT, 1, 0, 0},  {"lang", SEARCH_KEYWORD, 0, 0, 0},
-    {"year", SEARCH_INTEGER, 0, 0, 0}, {"score", SEARCH_REAL, 0, 0, 0}, {"draft", SEARCH_BOOL, 0, 0, 0},
+    {.name = "title", .kind = SEARCH_TEXT, .weight = 3},
+    {.name = "body", .kind = SEARCH_TEXT, .weight = 1},
+    {.name = "lang", .kind = SEARCH_KEYWORD},
+    {.name = "year", .kind = SEARCH_INTEGER},
+    {.name = "score", .kind = SEARCH_REAL},
+    {.name = "draft", .kind = SEARCH_BOOL},
 };
 enum { TITLE, BODY, LANG, YEAR, SCORE, DRAFT, NFIELDS };
 static const struct search_definition articles = {{article_fields, NFIELDS}, "english", false};

@@ -5,13 +5,13 @@
 #include "test.h"
 
 static const struct search_field all[] = {
-    {"title", SEARCH_TEXT, 3, 0, 0},
-    {"body", SEARCH_TEXT, 1, 0, 0},
-    {"lang", SEARCH_KEYWORD, 0, 0, 0},
-    {"year", SEARCH_INTEGER, 0, 0, 0},
-    {"score", SEARCH_REAL, 0, 0, 0},
-    {"draft", SEARCH_BOOL, 0, 0, 0},
-    {"meaning", SEARCH_VECTOR, 0, 3, SEARCH_COSINE},
+    {.name = "title", .kind = SEARCH_TEXT, .weight = 3},
+    {.name = "body", .kind = SEARCH_TEXT, .weight = 1},
+    {.name = "lang", .kind = SEARCH_KEYWORD},
+    {.name = "year", .kind = SEARCH_INTEGER},
+    {.name = "score", .kind = SEARCH_REAL},
+    {.name = "draft", .kind = SEARCH_BOOL},
+    {.name = "meaning", .kind = SEARCH_VECTOR, .dimensions = 3, .metric = SEARCH_COSINE},
 };
 static const struct search_fields fields = {all, sizeof(all) / sizeof(*all)};
 enum { TITLE, BODY, LANG, YEAR, SCORE, DRAFT };

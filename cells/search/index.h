@@ -145,6 +145,14 @@ int search_facets(struct search_reader *reader, const char *query, size_t length
 int search_similar(struct search_reader *reader, uint32_t field, const float *vector, uint32_t k, const char *query,
                    size_t length, search_take_hit *take, void *user, struct search_failure *f);
 
+/*
+ * The best by words and by vectors together: what `query`'s words find, and what is near to `vector` under the query's
+ * conditions, each by its places in the two lists (reciprocal rank fusion, Cormack, Clarke and Büttcher 2009: the sum
+ * of 1 / (60 + place), which is the score). `k` from 1 to 1,000. As search_similar; a query without words is one.
+ */
+int search_hybrid(struct search_reader *reader, uint32_t field, const float *vector, uint32_t k, const char *query,
+                  size_t length, search_take_hit *take, void *user, struct search_failure *f);
+
 /* Words of the index that begin as `text`'s last word does, those in the most documents first. */
 typedef bool search_take_word(void *user, const char *word, size_t length, uint64_t documents);
 int search_suggest(struct search_reader *reader, const char *text, size_t length, uint32_t limit,

@@ -29,6 +29,13 @@ void reading_end(struct reading *reading);
 void reading_append_from(const struct search_reader *r, const struct reading *reading, sqlite3_str *sql);
 int reading_bind(const struct search_reader *r, const struct reading *reading, sqlite3_stmt *s);
 
+/*
+ * The `k` nearest under the reading's words and conditions, checked as search_similar says; `near` has room for them.
+ */
+#define SIMILAR_MOST 1000
+int similar_find(struct search_reader *r, uint32_t field, const float *vector, uint32_t k,
+                 const struct reading *reading, struct search_near *near, uint32_t *n, struct search_failure *f);
+
 /* Prepares what sqlite3_str_finish gives of `sql`, and binds the reading's parameters. */
 int reading_prepare(struct search_reader *r, const struct reading *reading, sqlite3_str *sql, sqlite3_stmt **s,
                     struct search_failure *f);

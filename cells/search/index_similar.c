@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_NEAR 1000
-
 static int fail_reading(struct search_reader *r, struct search_failure *f)
 {
     return index_fail(r->db, f, "reading the index");
@@ -19,8 +17,8 @@ static int check(const struct search_reader *r, uint32_t field, const float *vec
     const struct search_fields *fields = &r->index->definition.fields;
     double square = 0;
 
-    if (k == 0 || k > MOST_NEAR)
-        return search_fail(f, CELL_INVALID_ARGUMENT, "1 to %d similar documents can be asked for", MOST_NEAR);
+    if (k == 0 || k > SIMILAR_MOST)
+        return search_fail(f, CELL_INVALID_ARGUMENT, "1 to %d similar documents can be asked for", SIMILAR_MOST);
     if (field >= fields->n || !index_is_vector(&fields->at[field]))
         return search_fail(f, CELL_INVALID_ARGUMENT, "field '%s' is no vector",
                            field < fields->n ? fields->at[field].name : "?");
@@ -108,25 +106,32 @@ static int show(struct search_reader *r, enum search_metric metric, const struct
     return status;
 }
 
+int similar_find(struct search_reader *r, uint32_t field, const float *vector, uint32_t k,
+                 const struct reading *reading, struct search_near *near, uint32_t *n, struct search_failure *f)
+{
+    struct search_allowed allowed = {0};
+    int status = check(r, field, vector, k, f);
+
+    if (status >= 0 && !reading->any)
+        status = read_allowed(r, reading, &allowed, f);
+    if (status >= 0)
+        status = search_vectors_find(r->index->graphs[field], vector, k, 0, reading->any ? NULL : &allowed, near, n, f);
+    free((void *)(uintptr_t)allowed.bits);
+    return status;
+}
+
 int search_similar(struct search_reader *r, uint32_t field, const float *vector, uint32_t k, const char *query,
                    size_t length, search_take_hit *take, void *user, struct search_failure *f)
 {
-    struct search_near near[MOST_NEAR];
-    struct search_allowed allowed = {0};
+    struct search_near near[SIMILAR_MOST];
     struct reading reading;
     uint32_t n = 0;
-    int status = check(r, field, vector, k, f);
+    int status = reading_begin(r, query, length, &reading, f);
 
-    if (status < 0)
-        return status;
-    status = reading_begin(r, query, length, &reading, f);
-    if (status >= 0 && !reading.any)
-        status = read_allowed(r, &reading, &allowed, f);
     if (status >= 0)
-        status = search_vectors_find(r->index->graphs[field], vector, k, 0, reading.any ? NULL : &allowed, near, &n, f);
+        status = similar_find(r, field, vector, k, &reading, near, &n, f);
     if (status >= 0)
         status = show(r, r->index->definition.fields.at[field].metric, near, n, take, user, f);
     reading_end(&reading);
-    free((void *)(uintptr_t)allowed.bits);
     return status;
 }

@@ -111,6 +111,32 @@ TEST(documents_are_found_by_their_vectors)
     end();
 }
 
+static const char *hybrid(const float *sound, uint32_t k, const char *query)
+{
+    static struct found found;
+
+    found = (struct found){0};
+    return search_hybrid(r, P_SOUND, sound, k, query, strlen(query), take_hit, &found, &f) < 0 ? f.text : found.keys;
+}
+
+TEST(words_and_vectors_rank_together)
+{
+    const float at[] = {61.2F, 0};
+
+    begin();
+    put_all();
+    /* By words all odd ones are the same, in their order: k1 k3 k5 …; by vectors k61 k62 k60 k63 k58 …. Being second in
+     * one list is worth 1/62 = 0.0161, being 31st and first 1/91 + 1/61 = 0.0274. */
+    CHECK_STR(hybrid(at, 3, "odd"), "k61 k63 k57");
+    CHECK_STR(hybrid(at, 3, "odd year:..62"), "k61 k57 k55");
+    CHECK_STR(hybrid(at, 3, ""), "k61 k62 k60");
+    CHECK_STR(hybrid(at, 2, "zebra"), "k61 k62"); /* no words: the vectors alone */
+    CHECK_STR(hybrid(at, 2, "year:100.."), "k100 k101");
+    CHECK(strstr(hybrid(at, 0, "odd"), "1 to 1000"));
+    CHECK(strstr(hybrid(at, 2, "odd ("), "nothing to look for"));
+    end();
+}
+
 TEST(what_cannot_be_compared_is_refused)
 {
     float v[DIMENSIONS] = {0};

@@ -65,6 +65,12 @@ static int check_document(struct search_index *x, size_t key_length, const struc
 
 /* ---- statements ---- */
 
+/*
+ * No statement of a batch may be one that SQLite has to be able to undo by itself, as INSERT OR REPLACE: it sets a
+ * savepoint then, at which FTS5 writes what it has gathered, and that for each document makes a batch take twice as
+ * long.
+ */
+
 /* Runs one that has no rows, and makes it ready for the next time. What it was bound to may go then. */
 static int run(struct search_index *x, sqlite3_stmt *s, struct search_failure *f)
 {
@@ -111,11 +117,6 @@ static int erase_rows(struct search_index *x, int64_t id, struct search_failure 
     return run(x, x->erase_text, f);
 }
 
-/*
- * No statement of a batch may be one that SQLite has to be able to undo by itself, as INSERT OR REPLACE: it sets a
- * savepoint then, at which FTS5 writes what it has gathered, and that for each document makes a batch take twice as
- * long.
- */
 /* *id is 0 of a new document, and is what it gets. */
 static int put_rows(struct search_index *x, int64_t *id, const void *key, size_t length,
                     const struct search_content *content, struct search_failure *f)

@@ -244,18 +244,34 @@ static int run_file(const struct hot_options *o)
     return 0;
 }
 
+/* Whether all names are its own: a change may have given it those of another one. */
+static bool fits_batch(const struct hot_entry *one)
+{
+    char own[32];
+    bool fits = true;
+    const int len = snprintf(own, sizeof(own), "d%lu_", one->number);
+    for (uint32_t i = 0; i < one->doc->nfunctions; i++)
+        fits = fits && strncmp(one->doc->functions[i].name, own, (size_t)len) == 0;
+    return fits;
+}
+
 static void run_documents(const struct hot_options *o)
 {
     struct hot_entry *entries = calloc(o->batch, sizeof(*entries));
     size_t n = 0;
     unsigned long batch = 0;
     for (unsigned long i = 0; i < o->documents; i++) {
-        n += make(o, o->first + i, &entries[n]);
-        if (n == o->batch || (i + 1 == o->documents && n)) {
+        if (!make(o, o->first + i, &entries[n]))
+            continue;
+        if (!fits_batch(&entries[n])) {
+            run_batch(o, &entries[n], 1, 1);
+        } else if (++n == o->batch) {
             run_batch(o, entries, n, batch++);
             n = 0;
         }
     }
+    if (n)
+        run_batch(o, entries, n, batch);
     free(entries);
 }
 

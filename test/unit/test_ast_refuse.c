@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Everything that cannot be said in cell.ast/1, each with the place and the cause that its author reads. */
 #include "ast_document.h"
+#include "core/ast_impl.h"
 #include "test.h"
 
 struct refused {
@@ -421,6 +422,48 @@ TEST(what_holds_on_one_way_only)
          "the index may be out of range"},
     };
     CHECK_REFUSED(all);
+}
+
+static bool name_is_refused(const char *name, const char *more)
+{
+    char text[1024];
+    struct cell_ast *doc = NULL;
+    struct cell_error e = {0};
+    snprintf(text, sizeof(text), AST_DOCUMENT("{'name': '%s', 'returns': 'i32', 'body': [['return', 1]]%s}"), name,
+             more);
+    const int r = ast_parse(text, NULL, &doc, &e);
+    cell_ast_free(doc);
+    return r == CELL_PROTOCOL_ERROR && strstr(e.text, "is a function of the C library") &&
+           strstr(e.text, "functions[0].name");
+}
+
+/* Compilers would call such a function in place of the library's: for a builtin, or to copy a struct. */
+TEST(functions_with_names_that_compilers_call)
+{
+    static const char *const others[] = {"memcpy", "memset",   "memmove", "memcmp", "bcmp",
+                                         "memmem", "lgamma_r", "sqrtf",   "roundf", "fminf",
+                                         "sincos", "exp10",    "malloc",  "strlen", "fmodl"};
+#define NAME(symbol, name, class) {name, AST_CLASS_##class},
+    static const struct {
+        const char *name;
+        enum ast_class class;
+    } operations[] = {CELL_AST_OP_MAP(NAME)};
+#undef NAME
+    unsigned n = 0;
+    for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+        const enum ast_class class = operations[i].class;
+        if ((class < AST_CLASS_EXACT1 || class > AST_CLASS_SCALE || class == AST_CLASS_TEST1) &&
+            class != AST_CLASS_INT1)
+            continue;
+        n++;
+        if (!name_is_refused(operations[i].name, ""))
+            printf("  %s\n", operations[i].name);
+        CHECK(name_is_refused(operations[i].name, ""));
+    }
+    CHECK(n > 40);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        CHECK(name_is_refused(others[i], ""));
+    CHECK(!name_is_refused("round", ", 'internal': true") && !name_is_refused("round_up", ""));
 }
 
 /* As the member of a schema, whose types they use. */

@@ -59,6 +59,8 @@ TEST(signatures_that_are_none)
         {FUNCTION("'returns': 'i32[2]', 'body': []"), "an array cannot be returned"},
         {FUNCTION("'returns': 'bytes', 'body': []"), "functions have no values of type 'bytes'"},
         {FUNCTION("'returns': 'list<i32>', 'body': []"), "unknown type 'list<i32>'"},
+        {FUNCTION("'returns': 'hues', 'body': []"), "functions have no values of type 'hues'"},
+        {FUNCTION("'returns': 'maybe', 'body': []"), "functions have no values of type 'maybe'"},
         {FUNCTION("'returns': 'status', 'fault': 'bad', 'body': []"), "fault: unknown status"},
         {FUNCTION("'returns': 'i32', 'fault': 'aborted', 'body': []"), "fault: the function returns no status"},
         {FUNCTION("'returns': 'i32', 'doc': 'a */ b', 'body': []"), "doc"},
@@ -87,12 +89,18 @@ TEST(signatures_that_are_none)
     struct cell_buffer many = {0};
     struct cell_error e = {0};
     struct cell_ast *doc = NULL;
-    cell_buffer_puts(&many, "{'cell.ast': 1, 'functions': [{'name': 'f', 'returns': 'i32', 'body': [['return', 1]], "
-                            "'params': [");
-    for (unsigned i = 0; i < 65; i++)
-        cell_buffer_printf(&many, "%s{'name': 'p%u', 'type': 'i32'}", i ? "," : "", i);
-    cell_buffer_puts(&many, "]}]}");
-    CHECK(ast_parse(many.data, NULL, &doc, &e) == CELL_PROTOCOL_ERROR && strstr(e.text, "more than 64 parameters"));
+    for (unsigned n = 64; n <= 65; n++) {
+        many.len = 0;
+        cell_buffer_puts(&many, "{'cell.ast': 1, 'functions': [{'name': 'f', 'returns': 'i32', 'body': [['return', "
+                                "1]], 'params': [");
+        for (unsigned i = 0; i < n; i++)
+            cell_buffer_printf(&many, "%s{'name': 'p%u', 'type': 'i32'}", i ? "," : "", i);
+        cell_buffer_puts(&many, "]}]}");
+        CHECK(ast_parse(many.data, NULL, &doc, &e) == (n == 64 ? CELL_OK : CELL_PROTOCOL_ERROR));
+        CHECK(n == 64 || strstr(e.text, "more than 64 parameters"));
+        cell_ast_free(doc);
+        doc = NULL;
+    }
     cell_buffer_free(&many);
 }
 
@@ -153,6 +161,9 @@ TEST(forms_that_no_operation_has)
         {AST_STATUS("['let', 'x', 'i32[70000]']"), "the bound of an array"},
         {AST_STATUS("['if', true]"), "a condition and an array of statements is expected"},
         {AST_STATUS("['if', true, 1]"), "an array of statements is expected"},
+        {AST_STATUS("['switch', 'i']"), "labels and statements in turn is expected"},
+        {AST_STATUS("['switch', 'i', [1], [], [2]]"), "labels and statements in turn is expected"},
+        {AST_STATUS("2147483648"), "body[0]: a line is a number"},
         {AST_STATUS("['switch', 'i', [1]]"), "labels and statements in turn is expected"},
         {AST_STATUS("['switch', 'i', 1, []]"), "an array of labels is expected"},
         {AST_STATUS("['switch', 'i', ['a'], []]"), "a label is an integer"},
@@ -214,6 +225,8 @@ TEST(types_that_do_not_agree)
         {AST_STATUS("['=', 'o', ['.', 'i', 'x']]"), "a value of type i32 has no fields"},
         {AST_STATUS("['=', 'o', ['.', 'p', 'z']]"), "point has no field 'z'"},
         {AST_STATUS("['let', 'r', 'raw'], ['=', 'o', ['i32', ['.', 'r', 'b']]]"), "no values of type 'bytes'"},
+        {AST_STATUS("['let', 'r', 'raw'], ['=', 'o', ['i32', ['.', 'r', 'l']]]"), "no values of type 'hues'"},
+        {AST_STATUS("['let', 'r', 'raw'], ['=', 'o', ['i32', ['.', 'r', 'm']]]"), "no values of type 'maybe'"},
         {AST_STATUS("['if', 'i', []], " OK), "body[0]: a condition is a bool"},
         {AST_STATUS("['switch', 'd', [1], []], " OK), "a switch is over an integer"},
         {AST_STATUS("['switch', 'i', [2147483648], []], " OK), "the value is never 2147483648"},
@@ -517,6 +530,7 @@ TEST(functions_of_a_schema)
         CHECK(r == CELL_PROTOCOL_ERROR && strstr(e.text, all[i].why));
     }
     CHECK(of_schema(good, NULL, &doc, &e) == CELL_OK);
+    CHECK(of_schema(good, &(struct ast_limits){.bytes = sizeof(good) - 1}, &doc, &e) == CELL_OK);
     CHECK(of_schema(good, &(struct ast_limits){.bytes = 20}, &doc, &e) == CELL_TOO_LARGE);
     CHECK(strstr(e.text, "bytes of functions, 20 is the limit"));
 

@@ -24,7 +24,8 @@ static const char usage[] =
     "Makes the random documents number N and up (default 0; 100 of them) of the sequence S, half of them broken by a\n"
     "random change, and compares what is accepted, --batch of them (default 50) in one file for the compiler.\n"
     "Without --compiler they are only interpreted, where every proof of the verifier is checked. --rarely: only every\n"
-    "Nth batch is compiled as C++ and with -ffast-math, too. --statistics says what the documents consisted of;\n"
+    "Nth batch is compiled as C++ and with -ffast-math, and with the checks of pointers, too. --statistics says what "
+    "the documents consisted of;\n"
     "--complete fails when some operation, type, proof or check does not occur in them. With FILE, that document is\n"
     "compared instead, with its functions' arguments random.\n";
 
@@ -157,7 +158,7 @@ static bool run_some(const struct hot_options *o, const struct hot_entry *entrie
     for (unsigned w = 0; w < HOT_WAYS && good; w++) {
         if (!hot_way_applies(o, w, batch))
             continue;
-        good = hot_compile(o, w, entries, n, objects[w], sizeof(objects[w]), command, sizeof(command));
+        good = hot_compile(o, w, entries, n, batch, objects[w], sizeof(objects[w]), command, sizeof(command));
         if (!good && n == 1)
             fprintf(stderr, "differential: does not compile: %s\n", command);
     }

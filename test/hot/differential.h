@@ -28,8 +28,8 @@ const char *hot_way_name(unsigned way);
 /* Compiles documents into a shared object, whose path it leaves in `object`. Of several at once the sanitizers'
  * findings are traps, which take less to compile than messages. False: it does not compile; the command is in
  * `command`. */
-bool hot_compile(const struct hot_options *o, unsigned way, const struct hot_entry *entries, size_t n, char *object,
-                 size_t object_size, char *command, size_t command_size);
+bool hot_compile(const struct hot_options *o, unsigned way, const struct hot_entry *entries, size_t n,
+                 unsigned long batch, char *object, size_t object_size, char *command, size_t command_size);
 /* The name under which a function can be called: int (void *const *arguments, void *returns). */
 void hot_entry_name(const struct hot_entry *one, uint32_t function, char *name, size_t size);
 

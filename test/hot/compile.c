@@ -71,27 +71,29 @@ static void append_without(const char *text, const char *unit, struct cell_buffe
     cell_buffer_puts(out, p);
 }
 
+/* The names are none that a document can have. */
 static void render_caller(struct render *r, const struct hot_entry *one, uint32_t index, bool cplusplus)
 {
     char name[64];
     struct cell_buffer *out = r->out;
     const struct ast_function *f = &one->doc->functions[index];
     hot_entry_name(one, index, name, sizeof(name));
-    cell_buffer_printf(out, "%sint %s(void *const *a, void *r)\n{\n    (void)a; (void)r; ",
+    cell_buffer_printf(out,
+                       "%sint %s(void *const *cellgen_in, void *cellgen_r)\n{\n    (void)cellgen_in; (void)cellgen_r; ",
                        cplusplus ? "extern \"C\" " : "", name);
     if (f->status) {
         cell_buffer_puts(out, "return ");
     } else {
         cell_buffer_puts(out, "*(");
         render_use(r, &f->returns);
-        cell_buffer_puts(out, " *)r = ");
+        cell_buffer_puts(out, " *)cellgen_r = ");
     }
     cell_buffer_printf(out, "%s(", f->name);
     for (uint32_t k = 0; k < f->nparams; k++) {
         cell_buffer_puts(out, k ? ", " : "");
         cell_buffer_puts(out, f->params[k].pointer ? "(" : "*(");
         render_use(r, &f->params[k].type);
-        cell_buffer_printf(out, " *)a[%u]", k);
+        cell_buffer_printf(out, " *)cellgen_in[%u]", k);
     }
     cell_buffer_puts(out, f->status ? ");\n}\n" : "); return 0;\n}\n");
 }

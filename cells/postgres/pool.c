@@ -259,21 +259,20 @@ static bool is_good(const PGresult *result)
 }
 
 int pool_conclude(struct pg_pool *pool, struct pg_link *link, struct pg_request *r, int status,
-                  const struct pg_patience *patience, PGresult **result, struct pg_failure *f)
+                  const struct pg_patience *patience, struct pg_rows *rows, struct pg_failure *f)
 {
     for (uint32_t attempts = 1;; attempts++) {
         /* It may have come in the end, though nobody waited for it any more. */
-        if (r->result && is_good(r->result)) {
-            *result = r->result;
+        if (r->rows.result && is_good(r->rows.result)) {
+            *rows = r->rows;
             return CELL_OK;
         }
         if (status >= 0 && r->end == REQUEST_RESULT) {
-            pg_fail_result(f, r->result);
-            PQclear(r->result);
+            pg_fail_result(f, r->rows.result);
+            pg_rows_clear(&r->rows);
             return f->status;
         }
-        PQclear(r->result);
-        r->result = NULL;
+        pg_rows_clear(&r->rows);
         if (status < 0 || (status = judge(pool, link, r, attempts, f)) < 0)
             return status;
         status = pool_check_patience(patience, f);
@@ -287,10 +286,24 @@ int pg_pool_run(struct pg_pool *pool, struct pg_link *link, struct pg_prepared *
                 unsigned flags, const struct pg_patience *patience, PGresult **result, struct pg_failure *f)
 {
     struct pg_request r = {.s = s, .values = values, .flags = flags};
+    struct pg_rows rows;
 
     *f = (struct pg_failure){0};
     int status = attempt(pool, link, &r, patience, f);
-    return pool_conclude(pool, link, &r, status, patience, result, f);
+    status = pool_conclude(pool, link, &r, status, patience, &rows, f);
+    if (status >= 0)
+        *result = rows.result;
+    return status;
+}
+
+int pg_pool_fetch(struct pg_pool *pool, struct pg_link *link, struct pg_prepared *s, const struct pg_values *values,
+                  unsigned flags, const struct pg_patience *patience, struct pg_rows *rows, struct pg_failure *f)
+{
+    struct pg_request r = {.s = s, .values = values, .flags = flags, .merges = true};
+
+    *f = (struct pg_failure){0};
+    int status = attempt(pool, link, &r, patience, f);
+    return pool_conclude(pool, link, &r, status, patience, rows, f);
 }
 
 void pg_pool_count(struct pg_pool *pool, struct pg_pool_counters *out)
@@ -305,6 +318,9 @@ void pg_pool_count(struct pg_pool *pool, struct pg_pool_counters *out)
         .moved = atomic_load(&pool->counters.moved),
         .cancels = atomic_load(&pool->counters.cancels),
         .shared_again = atomic_load(&pool->counters.shared_again),
+        .merges = atomic_load(&pool->counters.merges),
+        .merged = atomic_load(&pool->counters.merged),
+        .merged_again = atomic_load(&pool->counters.merged_again),
         .unprepared = atomic_load(&pool->unprepared),
     };
     for (uint32_t i = 0; i < pool->options.connections; i++)

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define MOST_ATTEMPTS 12 /* of a statement that others' failures hit: more than there are connections by default */
-#define FAST_US 1000     /* what takes less may wait behind others like it */
+#define FAST 20 /* what takes so much less than what is slow may wait behind others like it */
 
 uint64_t pool_now_ns(void)
 {
@@ -175,7 +175,7 @@ struct pg_link *pool_choose(struct pg_pool *pool, const struct pg_request *r, bo
 {
     struct candidate idle = {0}, unopened = {0}, busy = {0};
     uint64_t now = pool_now_ns(), slow_ns = (uint64_t)pool->options.slow_ms * 1000000;
-    uint32_t average = atomic_load_explicit(&r->s->average_us, memory_order_relaxed), nbusy = 0;
+    uint32_t nbusy = 0;
 
     for (uint32_t i = 0; i < pool->options.connections; i++) {
         struct pg_link *link = &pool->shared[i];
@@ -193,13 +193,20 @@ struct pg_link *pool_choose(struct pg_pool *pool, const struct pg_request *r, bo
     /* A write alone waits for the disk, which the database lets several connections do together. */
     bool together =
         !r->alone && (r->flags & (pool->options.share_commits ? PG_RUN_RETRY | PG_RUN_SHARED : PG_RUN_RETRY));
-    bool joins = together && average != 0 && average < FAST_US && nbusy >= pool->processors && busy.load < POOL_BATCH &&
+    bool joins = together && pool_is_fast(r->s) && nbusy >= pool->processors && busy.load < POOL_BATCH &&
                  atomic_load_explicit(&pool->local, memory_order_relaxed) &&
                  !atomic_load_explicit(&pool->unprepared, memory_order_relaxed);
     *joined = joins && busy.link;
     if (*joined)
         return busy.link;
     return idle.link ? idle.link : unopened.link ? unopened.link : busy.link;
+}
+
+bool pool_is_fast(const struct pg_prepared *s)
+{
+    uint64_t average = atomic_load_explicit(&s->average_us, memory_order_relaxed);
+
+    return average != 0 && average < (uint64_t)s->pool->options.slow_ms * (1000 / FAST);
 }
 
 bool pool_is_slow(const struct pg_pool *pool, const struct pg_prepared *s)

@@ -230,6 +230,7 @@ struct pg_request *link_heir(struct pg_link *link);
 /* pool.c */
 /* A shared link for the request; *joins: it is to be sent with others. NULL: none is free of slow statements. */
 struct pg_link *pool_choose(struct pg_pool *pool, const struct pg_request *r, bool *joins);
+bool pool_is_fast(const struct pg_prepared *s); /* it is known to be */
 bool pool_is_slow(const struct pg_pool *pool, const struct pg_prepared *s);
 /* From how its first attempt ended to its result. */
 int pool_conclude(struct pg_pool *pool, struct pg_link *link, struct pg_request *r, int status,

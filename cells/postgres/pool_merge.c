@@ -12,7 +12,6 @@
 
 #define MOST_PARAMETERS 8
 #define MOST_VALUE 1024u /* bytes of a value: larger ones gain nothing */
-#define FAST_US 1000     /* what takes longer is not to wait for others' */
 #define INT8OID 20
 
 /* ---- results ---- */
@@ -104,10 +103,9 @@ bool link_share_rows(struct flight *flight)
 static bool can_merge(const struct pg_request *r)
 {
     const struct pg_prepared *s = r->s;
-    uint32_t average = atomic_load_explicit(&s->average_us, memory_order_relaxed);
 
     if (!s->merged || !r->merges || r->alone || (r->flags & (PG_RUN_WRITE | PG_RUN_RETRY)) != PG_RUN_RETRY ||
-        average == 0 || average >= FAST_US || atomic_load_explicit(&s->apart, memory_order_relaxed))
+        !pool_is_fast(s) || atomic_load_explicit(&s->apart, memory_order_relaxed))
         return false;
     for (int i = 0; i < s->nparams; i++)
         if (!r->values->values[i] || r->values->formats[i] != 1 || (uint32_t)r->values->lengths[i] > MOST_VALUE)

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define MOST_ATTEMPTS 12 /* of a statement that others' failures hit: more than there are connections by default */
-#define FAST 20 /* what takes so much less than what is slow may wait behind others like it */
+#define FAST 20          /* what takes so much less than what is slow may wait behind others like it */
 
 uint64_t pool_now_ns(void)
 {

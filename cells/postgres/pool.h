@@ -62,11 +62,11 @@ struct pg_prepared *pg_prepared_new(struct pg_pool *pool, const char *sql, const
 void pg_prepared_free(struct pg_prepared *s); /* must not be running; NULL is accepted */
 
 /*
- * Gives `s` a merged form, before it first runs: executions of it (with PG_RUN_RETRY, and without a NULL) that are about
- * to be sent over one connection become one of `sql`. Its parameters are arrays, of types whose OIDs are `arrays`, with
- * one element for each execution; the first of its columns is the number of that element, from 1, as a bigint, and what
- * follows is what `s` would have answered. When it fails, or answers anything else, each is executed by itself. All is
- * copied. CELL_NO_MEMORY.
+ * Gives `s` a merged form, before it first runs: executions of it (with PG_RUN_RETRY, and without a NULL) that are
+ * about to be sent over one connection become one of `sql`. Its parameters are arrays, of types whose OIDs are
+ * `arrays`, with one element for each execution; the first of its columns is the number of that element, from 1, as a
+ * bigint, and what follows is what `s` would have answered. When it fails, or answers anything else, each is executed
+ * by itself. All is copied. CELL_NO_MEMORY.
  */
 int pg_prepared_merge(struct pg_prepared *s, const char *sql, const Oid *arrays);
 

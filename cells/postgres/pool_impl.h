@@ -53,10 +53,10 @@ struct pg_request {
     bool begun; /* nobody waits for it: it is a struct pg_run's, which is told */
     bool alone; /* it shares its transaction with nobody, whatever its flags say */
     bool sent;
-    bool gave_up;   /* its thread has stopped waiting and sent a cancel request */
-    bool preparing; /* its statement was prepared with it: an error may be that one's */
-    bool merges;    /* who waits can take its rows out of a larger result */
-    uint32_t place; /* in a merged statement, from 1 */
+    bool gave_up;              /* its thread has stopped waiting and sent a cancel request */
+    bool preparing;            /* its statement was prepared with it: an error may be that one's */
+    bool merges;               /* who waits can take its rows out of a larger result */
+    uint32_t place;            /* in a merged statement, from 1 */
     struct pg_request *beside; /* the next one in it */
     atomic_int state;
     enum request_end end;

@@ -142,8 +142,8 @@ static int one_result(struct pg_link *link, ExecStatusType wanted, const struct 
 }
 
 /* Has the database prepare it under no name. */
-static int parse(struct pg_link *link, const char *sql, uint32_t n, const Oid *types, const struct pg_patience *patience,
-                 struct pg_failure *f)
+static int parse(struct pg_link *link, const char *sql, uint32_t n, const Oid *types,
+                 const struct pg_patience *patience, struct pg_failure *f)
 {
     PGconn *connection = pg_link_connection(link);
     PGresult *result = NULL;

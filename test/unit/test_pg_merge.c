@@ -101,7 +101,7 @@ static struct pg_pool_counters count(struct pg_pool *pool)
 static void begin_all(struct pg_pool *pool, struct pg_prepared *s, const int32_t *values, int n, struct begun *b)
 {
     for (int i = 0; i < n; i++)
-        CHECK(begin_int(pool, s, values[i], UINT64_MAX, &b[i]));
+        REQUIRE(begin_int(pool, s, values[i], UINT64_MAX, &b[i]));
     pg_pool_flush(pool);
 }
 
@@ -112,7 +112,8 @@ TEST(each_execution_gets_its_own_row_or_none)
     struct pg_pool *pool = open_patient_pool(1);
     struct pg_prepared *s = prepare_both(pool, "SELECT i * 10 FROM merged WHERE i = $1",
                                          "SELECT i * 10 FROM merged WHERE i = k.v ORDER BY 1"),
-                       *other = prepare_both(pool, "SELECT i FROM merged WHERE i = $1", "SELECT i FROM merged WHERE i = k.v");
+                       *other = prepare_both(pool, "SELECT i FROM merged WHERE i = $1",
+                                             "SELECT i FROM merged WHERE i = k.v");
     /* Some twice, some that are not there, in no order. */
     static const int32_t keys[] = {5, 1, 77, 5, 3, -1, 2, 1, 5, 99, 4};
     enum { N = sizeof(keys) / sizeof(keys[0]) };
@@ -124,11 +125,11 @@ TEST(each_execution_gets_its_own_row_or_none)
     warm_up(pool, other, 1);
     struct pg_pool_counters before = count(pool);
     for (int round = 0; round < 10; round++) { /* with plans of all kinds */
-        CHECK(begin_int(pool, other, 7, UINT64_MAX, &o[0]));
+        REQUIRE(begin_int(pool, other, 7, UINT64_MAX, &o[0]));
         for (int i = 0; i < N; i++) {
-            CHECK(begin_int(pool, s, keys[i], UINT64_MAX, &b[i]));
+            REQUIRE(begin_int(pool, s, keys[i], UINT64_MAX, &b[i]));
             if (i == 4)
-                CHECK(begin_int(pool, other, 8, UINT64_MAX, &o[1]));
+                REQUIRE(begin_int(pool, other, 8, UINT64_MAX, &o[1]));
         }
         pg_pool_flush(pool);
         for (int i = 0; i < N; i++) {
@@ -256,7 +257,7 @@ TEST(one_that_takes_long_or_is_out_of_time_lets_the_others_go)
 {
     if (!url())
         return;
-    struct pg_pool *pool = open_patient_pool(2);
+    struct pg_pool *pool = open_patient_pool(1);
 #define SLEEPS(key) "SELECT " key " FROM pg_sleep(CASE WHEN " key " = 9 THEN 60 ELSE 0 END)"
     struct pg_prepared *s = prepare_both(pool, SLEEPS("$1"), SLEEPS("k.v"));
     struct begun b[3];
@@ -266,9 +267,9 @@ TEST(one_that_takes_long_or_is_out_of_time_lets_the_others_go)
     warm_up(pool, s, 1);
     clock_gettime(CLOCK_MONOTONIC, &t);
     const struct pg_patience soon = {(uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec + 300000000, NULL, NULL};
-    CHECK(begin_int(pool, s, 4, UINT64_MAX, &b[0]));
-    CHECK(begin_int(pool, s, 9, soon.until_ns, &b[1]));
-    CHECK(begin_int(pool, s, 5, UINT64_MAX, &b[2]));
+    REQUIRE(begin_int(pool, s, 4, UINT64_MAX, &b[0]));
+    REQUIRE(begin_int(pool, s, 9, soon.until_ns, &b[1]));
+    REQUIRE(begin_int(pool, s, 5, UINT64_MAX, &b[2]));
     pg_pool_flush(pool);
     while (sem_wait(&b[1].done) < 0)
         continue;
@@ -325,8 +326,8 @@ TEST(threads_that_wait_share_statements_while_rows_change_and_connections_end)
         return;
     enum { READERS = 16, ROUNDS = 60 };
     struct pg_pool *pool = open_patient_pool(2);
-    struct pg_prepared *s = prepare_both(pool, "SELECT number FROM changing WHERE i = $1",
-                                         "SELECT number FROM changing WHERE i = k.v");
+    struct pg_prepared *s =
+        prepare_both(pool, "SELECT number FROM changing WHERE i = $1", "SELECT number FROM changing WHERE i = k.v");
     struct reader readers[READERS];
     atomic_bool stop = false;
     uint64_t rows = 0, missing = 0, wrong = 0;

@@ -90,7 +90,7 @@ static int check(struct applying *a)
         return st_fail(a->f, CELL_NOT_FOUND, "there is no such record in '%s'", a->c->name);
     if (!w->check || (w->existed ? w->expected == a->old_version : w->expected == 0))
         return CELL_OK;
-    if (w->expected == 0)
+    if (w->expected == 0 && w->kind == ST_PUT)
         return st_fail(a->f, CELL_ALREADY_EXISTS, "there is such a record in '%s' already", a->c->name);
     return st_fail(a->f, CELL_ABORTED, "the record has version %llu, not %llu any more",
                    (unsigned long long)a->old_version, (unsigned long long)w->expected);

@@ -91,6 +91,10 @@ int st_engine_write(struct st_engine *engine, struct st_collection *collection, 
 /* The beginning of a key of that space. */
 static inline void st_key_begin(struct st_buffer *key, uint32_t space) { st_put_be32(key, space); }
 
+/* The key of a record in an index: of a unique one without the record's own, unless a field is absent. */
+int st_index_key(const struct st_index *index, struct st_bytes body, struct st_bytes record_key, struct st_buffer *key,
+                 struct st_failure *f);
+
 /* ---- reading ---- */
 
 /* One state of the whole store, for the thread that has begun it, and only for a short time: no page that it sees is
@@ -100,7 +104,7 @@ struct st_view {
     void *txn;
     struct st_snapshot *snapshot;
 };
-/* `token` (NULL = the newest state) names a snapshot. CELL_NOT_FOUND: there is no such one any more. */
+/* `token` (NULL = the newest state) names a snapshot. CELL_FAILED_PRECONDITION: there is no such one any more. */
 int st_view_begin(struct st_engine *engine, const char *token, struct st_view *view, struct st_failure *f);
 void st_view_end(struct st_view *view);
 
@@ -165,8 +169,6 @@ int st_view_changes(const struct st_view *view, const struct st_collection *coll
                     st_change_fn *each, void *user, struct st_failure *f);
 /* Waits until there is a change behind `after`, and not longer than that. True: there is one. */
 bool st_feed_wait(struct st_engine *engine, struct st_collection *collection, uint64_t after, int64_t timeout_ms);
-/* Ends all waiting, now and from now on. */
-void st_feed_quiet(struct st_engine *engine);
 
 /* ---- work in the background ---- */
 

@@ -80,7 +80,6 @@ struct st_engine {
     uint32_t nsnapshots;
     /* the feed */
     pthread_cond_t changed;
-    bool quiet;
     /* the background */
     pthread_mutex_t catalog;
     pthread_t thread;
@@ -111,10 +110,6 @@ int st_engine_work(struct st_engine *e, st_work_fn *work, void (*done)(struct st
 void st_touch(struct st_collection *c);
 int st_apply_writes(struct st_engine *e, MDB_txn *txn, struct st_collection *c, struct st_write *writes, uint32_t n,
                     bool *dirty, struct st_failure *f);
-/* The key of a record in an index: of a unique one without the record's own, unless a field is absent. */
-int st_index_key(const struct st_index *index, struct st_bytes body, struct st_bytes record_key, struct st_buffer *key,
-                 struct st_failure *f);
-
 /* feed.c: within a write transaction, of a collection that was touched. */
 int st_feed_append(struct st_engine *e, MDB_txn *txn, struct st_collection *c, enum st_change_kind kind,
                    struct st_bytes body, struct st_failure *f);

@@ -230,17 +230,9 @@ bool st_feed_wait(struct st_engine *engine, struct st_collection *collection, ui
 
     deadline_in(&until, timeout_ms);
     pthread_mutex_lock(&engine->lock);
-    while (!engine->quiet && collection->stat.last <= after && rc != ETIMEDOUT)
+    while (collection->stat.last <= after && rc != ETIMEDOUT)
         rc = pthread_cond_timedwait(&engine->changed, &engine->lock, &until);
     bool there = collection->stat.last > after;
     pthread_mutex_unlock(&engine->lock);
     return there;
-}
-
-void st_feed_quiet(struct st_engine *engine)
-{
-    pthread_mutex_lock(&engine->lock);
-    engine->quiet = true;
-    pthread_cond_broadcast(&engine->changed);
-    pthread_mutex_unlock(&engine->lock);
 }

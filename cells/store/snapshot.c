@@ -131,8 +131,8 @@ int st_view_begin(struct st_engine *engine, const char *token, struct st_view *v
     if (s)
         s->users++;
     pthread_mutex_unlock(&engine->lock);
-    if (!s)
-        return st_fail(f, CELL_NOT_FOUND, "there is no such snapshot any more");
+    if (!s) /* not CELL_NOT_FOUND, which would say something about a record */
+        return st_fail(f, CELL_FAILED_PRECONDITION, "there is no such snapshot any more");
     pthread_mutex_lock(&s->turn);
     view->snapshot = s;
     view->txn = s->txn;

@@ -90,6 +90,7 @@ TEST(a_version_is_written_over_only_by_who_has_seen_it)
     CHECK_STR(failure.text, "the record has version 2, not 1 any more");
     CHECK(store_get(NULL, 1, &out, &version, &arena) == CELL_OK && out.year == 2 && version == next);
     CHECK(store_write(ST_DELETE, &one, true, 1, NULL) == CELL_ABORTED);
+    CHECK(store_write(ST_DELETE, &one, true, 0, NULL) == CELL_ABORTED);
     CHECK(store_write(ST_DELETE, &one, true, next, NULL) == CELL_OK);
     CHECK(store_delete(1) == CELL_NOT_FOUND);
     CHECK(store_stat().last == 3 && store_stat().count == 0);
@@ -180,7 +181,7 @@ TEST(a_snapshot_stays_as_it_was)
     CHECK(store_get(token, 1, &out, NULL, &arena) == CELL_OK && out.year == 1);
     CHECK(store_get(NULL, 1, &out, NULL, &arena) == CELL_NOT_FOUND);
     CHECK(st_snapshot_release(engine, token, &failure) == CELL_OK);
-    CHECK(store_get(token, 1, &out, NULL, &arena) == CELL_NOT_FOUND);
+    CHECK(store_get(token, 1, &out, NULL, &arena) == CELL_FAILED_PRECONDITION);
     CHECK(st_snapshot_release(engine, token, &failure) == CELL_NOT_FOUND);
     end();
 }
@@ -198,7 +199,7 @@ TEST(a_snapshot_ends_when_nobody_uses_it_for_its_lease)
     int64_t until = st_monotonic_ms() + 30;
     while (st_monotonic_ms() < until)
         usleep(1000);
-    CHECK(store_get(token, 1, &out, NULL, &arena) == CELL_NOT_FOUND);
+    CHECK(store_get(token, 1, &out, NULL, &arena) == CELL_FAILED_PRECONDITION);
     CHECK_STR(failure.text, "there is no such snapshot any more");
     /* And its place is free again. */
     lease = 1000;

@@ -169,9 +169,6 @@ class HotUnit
 /* CELL_STR("…"), cell_strz("…") and {0}: false when `e` is none of these. What cannot be served was reported. */
 bool hotStringLiteral(HotUnit &unit, const clang::Expr *e, HotNode &n);
 
-/* Whether the function is marked. */
-bool hotIsMarked(const clang::FunctionDecl *f);
-
 /* ---- HotBody.cpp and others: one function ---- */
 
 /* What becomes of a function of math.h, stdlib.h or cell/text.h. */

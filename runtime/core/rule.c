@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "core/schema_impl.h"
 
 enum cell_rule_kind cell_rule_named(const char *name)
@@ -16,10 +17,11 @@ enum cell_rule_kind cell_rule_named(const char *name)
            : strcmp(name, "range") == 0   ? CELL_RULE_SIGNED
            : strcmp(name, "length") == 0  ? CELL_RULE_LENGTH
            : strcmp(name, "pattern") == 0 ? CELL_RULE_PATTERN
+           : strcmp(name, "rule") == 0    ? CELL_RULE_FUNCTION
                                           : CELL_RULE_END;
 }
 
-uint32_t cell_rule_arguments(enum cell_rule_kind kind) { return kind == CELL_RULE_PATTERN ? 1 : 2; }
+uint32_t cell_rule_arguments(enum cell_rule_kind kind) { return kind >= CELL_RULE_PATTERN ? 1 : 2; }
 
 static int refuse(struct rule_mistake *wrong, int argument, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -42,6 +44,32 @@ uint32_t cell_rule_value_kind(const struct schema_ref *use, enum cell_rule_kind 
     if (use->kind != CELL_KIND_LIST && use->kind != CELL_KIND_OPT)
         return use->kind;
     return use->named ? use->named->elem.kind : use->elem;
+}
+
+struct schema_ref cell_rule_value_type(const struct schema_ref *use)
+{
+    struct schema_ref value = *use;
+    if (use->kind == CELL_KIND_LIST || use->kind == CELL_KIND_OPT)
+        value = use->named ? use->named->elem : (struct schema_ref){.kind = use->elem};
+    value.count = 0;
+    return value;
+}
+
+bool cell_rule_takes(const struct schema_function *f, const struct schema_ref *value)
+{
+    char type[256];
+    cell_schema_ref_format(value, type, sizeof(type));
+    const char *text = f->signature;
+    const size_t n = strlen(type);
+    return strncmp(text, "bool(", 5) == 0 && strncmp(text + 5, type, n) == 0 && strcmp(text + 5 + n, ")") == 0;
+}
+
+const char *cell_rule_function_of(const struct schema_field *f)
+{
+    for (uint32_t i = 0; i < f->nrules; i++)
+        if (cell_rule_named(f->rules[i].name) == CELL_RULE_FUNCTION && f->rules[i].nargs == 1)
+            return f->rules[i].args[0];
+    return NULL;
 }
 
 /* ---- bounds ---- */
@@ -160,6 +188,24 @@ static int read_pattern(const struct schema_rule *rule, uint32_t kind, struct ce
     return r;
 }
 
+static int read_function(const struct schema_rule *rule, uint32_t kind, struct cell_arena *arena,
+                         struct cell_rule *meaning, struct rule_mistake *wrong)
+{
+    char quoted[CELL_QUOTE_SIZE];
+    if (kind == CELL_KIND_BYTES || kind == CELL_KIND_LIST || kind == CELL_KIND_OPT)
+        return refuse(wrong, -1, "functions cannot look at '%s'", cell_kind_name(kind));
+    if (!cell_is_identifier(rule->args[0]))
+        return refuse(wrong, 0, "'%s' is no name of a function",
+                      cell_json_quote(rule->args[0], quoted, sizeof(quoted)));
+    struct cell_rule_function *function = cell_arena_array(arena, 1, sizeof(*function));
+    if (!function)
+        return CELL_NO_MEMORY;
+    function->name = rule->args[0];
+    meaning->kind = CELL_RULE_FUNCTION;
+    meaning->function = function;
+    return CELL_OK;
+}
+
 int cell_rule_read(const struct schema_rule *rule, const struct schema_ref *use, struct cell_arena *arena,
                    uint64_t *steps, struct cell_rule *meaning, struct rule_mistake *wrong)
 {
@@ -176,6 +222,8 @@ int cell_rule_read(const struct schema_rule *rule, const struct schema_ref *use,
         return read_length(rule, value, meaning, wrong);
     case CELL_RULE_PATTERN:
         return read_pattern(rule, value, arena, steps, meaning, wrong);
+    case CELL_RULE_FUNCTION:
+        return read_function(rule, value, arena, meaning, wrong);
     default:
         return read_range(rule, value, meaning, wrong);
     }
@@ -223,6 +271,10 @@ int cell_rule_compare(const struct cell_rule *now, const struct cell_rule *befor
     bool low_in, high_in, low_out, high_out; /* the bounds of `now` are within those of `before`, or around them */
     if (now->kind != before->kind) {
         *relation = PATTERN_OTHER;
+        return CELL_OK;
+    }
+    if (now->kind == CELL_RULE_FUNCTION) {
+        *relation = strcmp(now->function->name, before->function->name) == 0 ? PATTERN_SAME : PATTERN_OTHER;
         return CELL_OK;
     }
     if (now->kind == CELL_RULE_PATTERN)

@@ -107,6 +107,10 @@ void cell_rule_says(const struct cell_rule *rule, uint32_t kind, char text[CELL_
     const char *verb = rule->kind == CELL_RULE_LENGTH ? "must have" : "must be";
     char low[32], high[32];
     bool no_low, no_high;
+    if (rule->kind == CELL_RULE_FUNCTION) {
+        snprintf(text, CELL_RULE_TEXT, "must satisfy %s", rule->function->name);
+        return;
+    }
     if (rule->kind == CELL_RULE_PATTERN) {
         size_t len = strlen(rule->pattern->text), shown = len < PATTERN_SHOWN ? len : PATTERN_SHOWN;
         while (shown < len && ((unsigned char)rule->pattern->text[shown] & 0xc0) == 0x80)
@@ -245,6 +249,23 @@ static int check_length(struct checking *c, const struct cell_rule *rule, uint32
     return break_rule(c, rule, kind, but);
 }
 
+/* Whether all texts in a value are there that a function could look at; optionals, lists and bytes it cannot. */
+static bool is_whole(const struct cell_type *type, const uint8_t *p)
+{
+    struct cell_ref ref;
+    if (type->kind == CELL_KIND_STR) {
+        memcpy(&ref, p, sizeof(ref));
+        return ref.ptr || !ref.len;
+    }
+    for (uint32_t i = 0; type->kind == CELL_KIND_STRUCT && i < type->nfields; i++) {
+        const struct cell_field *f = &type->fields[i];
+        for (uint32_t k = 0; k < (f->count ? f->count : 1); k++)
+            if (!is_whole(f->type, p + f->offset + (size_t)k * f->type->size))
+                return false;
+    }
+    return true;
+}
+
 static int check_value(struct checking *c, const struct cell_rule *rule, const struct cell_type *type, const uint8_t *p)
 {
     struct cell_ref ref; /* a text, bytes or a list */
@@ -263,6 +284,8 @@ static int check_value(struct checking *c, const struct cell_rule *rule, const s
         if ((ref.len && !ref.ptr) || cell_pattern_matches(rule->pattern, ref.ptr, ref.len))
             return CELL_OK;
         return break_rule(c, rule, type->kind, "");
+    case CELL_RULE_FUNCTION:
+        return !is_whole(type, p) || rule->function->check(p) ? CELL_OK : break_rule(c, rule, type->kind, "");
     default:
         return CELL_OK;
     }
@@ -293,7 +316,10 @@ static int check_type(struct checking *c, const struct cell_type *type, const st
     bool own = false; /* there are rules for elements */
     switch (type->kind) {
     case CELL_KIND_STRUCT:
-        return check_fields(c, type->fields, type->nfields, p);
+        r = check_fields(c, type->fields, type->nfields, p);
+        for (const struct cell_rule *rule = rules; rule && rule->kind && r == CELL_OK; rule++)
+            r = rule->kind == CELL_RULE_FUNCTION ? check_value(c, rule, type, p) : CELL_OK;
+        return r;
     case CELL_KIND_OPT:
         return *p == 1 ? check_type(c, type->elem, rules, element, p + cell_opt_offset(type)) : CELL_OK;
     case CELL_KIND_LIST:

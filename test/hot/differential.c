@@ -148,7 +148,7 @@ static void report(const struct entry *one, const struct ast_function *f, const 
 static void compare(const struct entry *one, uint32_t index, void *const *libraries, void *const *arguments)
 {
     const struct ast_function *f = &one->doc->functions[index];
-    struct hot_machine m = {.doc = one->doc};
+    struct ast_machine m = {.doc = one->doc};
     void *mine[CELL_MAX_PARAMS + 1], *theirs[CELL_MAX_PARAMS + 1];
     void *result = clone_outputs(f, arguments, mine);
     const int status = hot_interpret(&m, f, mine, result);

@@ -266,12 +266,13 @@ static void render_functions(struct render *r, const struct cell_schema *s, cons
         render_put(r, "#if !(__FINITE_MATH_ONLY__ + 0) && (defined(__clang__) || !defined(__FAST_MATH__))\n");
     if (!cell_buffer_ok(&unit) || cell_ast_render(o->functions, &options, r->out) < 0)
         r->out->failed = true;
-    render_each_check(r, s, render_check_body);
-    if (o->plain) {
+    const bool checks = render_each_check(r, s, render_check_body) != 0;
+    if (o->plain && checks) {
         render_put(r, "#else /* the server checks */\n");
         render_each_check(r, s, render_no_check);
-        render_put(r, "#endif\n");
     }
+    if (o->plain)
+        render_put(r, "#endif\n");
     cell_buffer_free(&unit);
 }
 

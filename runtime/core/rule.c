@@ -89,12 +89,36 @@ static bool read_integer(const char *text, bool with_sign, uint64_t *value)
     return errno == 0 && !(with_sign && !negative && *value > INT64_MAX);
 }
 
+/* As JSON writes numbers. */
+static bool is_decimal(const char *p)
+{
+    static const char digits[] = "0123456789";
+    p += *p == '-';
+    size_t whole = strspn(p, digits);
+    if (!whole || (*p == '0' && whole > 1))
+        return false;
+    p += whole;
+    if (*p == '.') {
+        size_t n = strspn(++p, digits);
+        if (!n)
+            return false;
+        p += n;
+    }
+    if (*p == 'e' || *p == 'E') {
+        p += 1 + (p[1] == '+' || p[1] == '-');
+        size_t n = strspn(p, digits);
+        if (!n)
+            return false;
+        p += n;
+    }
+    return !*p;
+}
+
 /* A decimal number; no hexadecimal one, infinity or NaN. */
 static bool read_real(const char *text, uint64_t *bits)
 {
-    size_t sign = text[0] == '-', n = strspn(text + sign, "0123456789.eE+-");
     char *end;
-    if (text[sign] < '0' || text[sign] > '9' || text[sign + n])
+    if (!is_decimal(text))
         return false;
     locale_t c = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0); /* whatever the program's is */
     if (!c)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "wire/integer.h"
 #include "wire/walk.h"
 
 #define PATTERN_SHOWN 100 /* bytes of a pattern in a message */
@@ -154,46 +155,6 @@ static int break_rule(struct checking *c, const struct cell_rule *rule, uint32_t
     return cell_walk_fail(&c->walk, CELL_INVALID_ARGUMENT, "%s%s%s", says, *but ? ", not " : "", but);
 }
 
-/* A whole number, as the bits of 64. */
-static bool load_integer(uint32_t kind, const uint8_t *p, uint64_t *value)
-{
-    union {
-        int8_t i8;
-        uint8_t u8;
-        int16_t i16;
-        uint16_t u16;
-        int32_t i32;
-        uint32_t u32;
-    } small;
-    static const uint8_t sizes[] = {1, 1, 2, 2, 4, 4, 8, 8};
-    if (kind < CELL_KIND_I8 || kind > CELL_KIND_U64)
-        return false;
-    memcpy(kind >= CELL_KIND_I64 ? (void *)value : (void *)&small, p, sizes[kind - CELL_KIND_I8]);
-    switch (kind) {
-    case CELL_KIND_I8:
-        *value = (uint64_t)(int64_t)small.i8;
-        break;
-    case CELL_KIND_U8:
-        *value = small.u8;
-        break;
-    case CELL_KIND_I16:
-        *value = (uint64_t)(int64_t)small.i16;
-        break;
-    case CELL_KIND_U16:
-        *value = small.u16;
-        break;
-    case CELL_KIND_I32:
-        *value = (uint64_t)(int64_t)small.i32;
-        break;
-    case CELL_KIND_U32:
-        *value = small.u32;
-        break;
-    default:
-        break;
-    }
-    return true;
-}
-
 static bool load_real(uint32_t kind, const uint8_t *p, double *value)
 {
     float f;
@@ -218,7 +179,7 @@ static int check_number(struct checking *c, const struct cell_rule *rule, uint32
         if (!load_real(kind, p, &real))
             return CELL_OK;
         within = real >= real_of(rule->low) && real <= real_of(rule->high);
-    } else if (!load_integer(kind, p, &value)) {
+    } else if (!cell_integer_load(kind, p, &value)) {
         return CELL_OK;
     } else if (rule->kind == CELL_RULE_SIGNED) {
         within = (int64_t)value >= (int64_t)rule->low && (int64_t)value <= (int64_t)rule->high;

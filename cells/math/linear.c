@@ -71,5 +71,12 @@ enum cell_status math_solve3(const double a[9], const double b[3], double x[3])
 
 enum cell_status math_solve4(const double a[16], const double b[4], double x[4])
 {
-    return solve(a, b, 4, x);
+    double solution[4] = {0};
+
+    const int r = solve(a, b, 4, solution);
+    if (r < 0)
+        return r;
+    for (int32_t i = 0; i < 4; i++)
+        x[i] = solution[i];
+    return CELL_OK;
 }

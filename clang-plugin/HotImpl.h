@@ -46,7 +46,7 @@ struct HotFunction {
     bool internal = true, status = false;
     bool returnsVoid = false;
     bool open = false; /* it has a loop that only CELL_BOUND ends, which does nothing in C */
-    int fault = 0; /* 0 = the document's default */
+    int fault = 0;     /* 0 = the document's default */
     HotType returns;
     std::vector<HotParam> params;
     HotNode body;

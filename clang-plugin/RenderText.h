@@ -80,7 +80,7 @@ bool render_has_function(const struct render *r, const char *function);
 /* Calls `each` once for every function that rules name and the text has, with the type of its values. Returns how many
  * are named. */
 uint32_t render_each_check(struct render *r, const struct cell_schema *s,
-                       void (*each)(struct render *r, const char *function, const struct schema_ref *value));
+                           void (*each)(struct render *r, const char *function, const struct schema_ref *value));
 /* RenderRules.c: what has fields, or parameters, with rules. */
 struct rule_owner {
     const struct schema_type *type; /* or NULL, and */

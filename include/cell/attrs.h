@@ -93,8 +93,8 @@
  * CELL_RANGE(low, high)     of a number: both are included
  * CELL_LENGTH(low, high)    of a text in Unicode characters, of bytes in bytes, of a list in elements
  * CELL_PATTERN("[a-z]+")    of a text: all of it matches (docs/annotations.md, "Patterns")
- * CELL_RULE(bank_is_iban)   of a number, bool, enum, text or struct: the CELL_HOT function of the cell, which takes such
- *                           a value and returns a bool, is true of it
+ * CELL_RULE(bank_is_iban)   of a number, bool, enum, text or struct: a CELL_HOT function of the cell's, which takes one
+ *                           by value and returns a bool, is true of it (the same, "Functions as rules")
  */
 #define CELL_RANGE(low, ...) CELL_ANNOTATE("cell.field:range", low, __VA_ARGS__)
 #define CELL_LENGTH(low, ...) CELL_ANNOTATE("cell.field:length", low, __VA_ARGS__)

@@ -82,8 +82,8 @@ struct cell_pattern {
     uint32_t wide;
 };
 
-/* A function of the cell's that says whether a value keeps a rule (CELL_RULE). `check` is given the address of a value of
- * the field's type, whose texts are there; 0 = the value breaks it. It has no effect but its result. */
+/* A function of the cell's that says whether a value keeps a rule (CELL_RULE). `check` is given the address of a value
+ * of the field's type, whose texts are there; 0 = the value breaks it. It has no effect but its result. */
 struct cell_rule_function {
     const char *name; /* "bank_is_iban" */
     int (*check)(const void *value);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * The rules of fields and parameters that are carried out: {"rule": "range", "args": [LOW, HIGH]}, "length", "pattern", "rule".
- * Rules of any other name are kept, and mean something to the cell alone.
+ * The rules of fields and parameters that are carried out: {"rule": "range", "args": [LOW, HIGH]}, "length", "pattern",
+ * "rule". Rules of any other name are kept, and mean something to the cell alone.
  */
 #ifndef CELL_CORE_RULE_H
 #define CELL_CORE_RULE_H

@@ -177,82 +177,58 @@ TEST(rules_that_cannot_be_meant_are_refused)
 }
 
 /* On auth_login's first parameter, a text, and on its others. */
+static const char length_rule[] = "{\"args\":[\"3\",\"64\"],\"rule\":\"length\"}";
+#define SPECIAL(name, member, params)                                                                                  \
+    "{\"body\":[]," member "\"name\":\"" name "\",\"params\":[" params "],\"returns\":\"bool\"}"
+#define TEXT(name) "{\"name\":\"" name "\",\"type\":\"str\"}"
+static const char *const all_functions[] = {
+    FUNCTION("of_text", "str", "bool"),
+    FUNCTION("of_number", "i64", "bool"),
+    FUNCTION("of_role", "auth_role", "bool"),
+    FUNCTION("of_byte", "u8", "bool"),
+    FUNCTION("status", "str", "status"),
+    FUNCTION("number", "str", "i32"),
+    SPECIAL("hidden", "\"internal\":true,", TEXT("v")),
+    SPECIAL("longer", "", TEXT("v") "," TEXT("w")),
+    SPECIAL("pointed", "", "{\"name\":\"v\",\"pointer\":true,\"type\":\"auth_session\"}"),
+};
+static const struct {
+    const char *from, *to, *message;
+} function_edits[] = {
+    {length_rule, RULE("of_text"), ""},
+    {"\"name\":\"role\",\"type\"", "\"name\":\"role\",\"rules\":[" RULE("of_role") "],\"type\"", ""},
+    {"\"pointer\":true,\"type\":\"u8[16]\"", "\"pointer\":true,\"rules\":[" RULE("of_byte") "],\"type\":\"u8[16]\"",
+     ""},
+    {length_rule, RULE("nothing"), "methods[0].params[0].rules[0].args[0]: there is no function 'nothing'"},
+    {length_rule, RULE("hidden"), "methods[0].params[0].rules[0].args[0]: there is no function 'hidden'"},
+    {length_rule, RULE("of_number"), "methods[0].params[0].rules[0].args[0]: 'of_number' is not a function bool(str)"},
+    {length_rule, RULE("status"), "methods[0].params[0].rules[0].args[0]: 'status' is not a function bool(str)"},
+    {length_rule, RULE("number"), "methods[0].params[0].rules[0].args[0]: 'number' is not a function bool(str)"},
+    {length_rule, RULE("longer"), "methods[0].params[0].rules[0].args[0]: 'longer' is not a function bool(str)"},
+    {length_rule, RULE("of text"), "methods[0].params[0].rules[0].args[0]: 'of text' is no name of a function"},
+    {length_rule, "{\"args\":[],\"rule\":\"rule\"}",
+     "methods[0].params[0].rules[0]: rule 'rule' takes 1 argument, not 0"},
+    {"\"name\":\"like\",\"type\"", "\"name\":\"like\",\"rules\":[" RULE("pointed") "],\"type\"",
+     "methods[0].params[4].rules[0].args[0]: 'pointed' is not a function bool(auth_session)"},
+    {"\"name\":\"out\",\"pointer\":true", "\"name\":\"out\",\"pointer\":true,\"rules\":[" RULE("pointed") "]",
+     "methods[0].params[5].rules[0]: rule 'rule' is for what goes in"},
+};
+
 TEST(rules_name_functions_of_the_schema_that_take_such_a_value)
 {
-    static const char rule[] = "{\"args\":[\"3\",\"64\"],\"rule\":\"length\"}";
-    static const char functions[] =
-        "\"functions\":{\"cell.ast\":1,\"functions\":[" FUNCTION("of_text", "str", "bool") "," FUNCTION(
-            "of_number", "i64",
-            "bool") "," FUNCTION("of_role", "auth_role",
-                                 "bool") "," FUNCTION("of_byte", "u8",
-                                                      "bool") "," FUNCTION("status", "str",
-                                                                           "status") "," FUNCTION("number", "str",
-                                                                                                  "i32") ",{\"body\":[]"
-                                                                                                         ",\"internal\""
-                                                                                                         ":true,"
-                                                                                                         "\"name\":"
-                                                                                                         "\"hidden\","
-                                                                                                         "\"params\":[{"
-                                                                                                         "\"name\":"
-                                                                                                         "\"v\","
-                                                                                                         "\"type\":"
-                                                                                                         "\"str\"}],"
-                                                                                                         "\"returns\":"
-                                                                                                         "\"bool\"},{"
-                                                                                                         "\"body\":[],"
-                                                                                                         "\"name\":"
-                                                                                                         "\"pointed\","
-                                                                                                         "\"params\":[{"
-                                                                                                         "\"name\":"
-                                                                                                         "\"v\","
-                                                                                                         "\"pointer\":"
-                                                                                                         "true,"
-                                                                                                         "\"type\":"
-                                                                                                         "\"auth_"
-                                                                                                         "session\"}],"
-                                                                                                         "\"returns\":"
-                                                                                                         "\"bool\"},{"
-                                                                                                         "\"body\":[],"
-                                                                                                         "\"name\":"
-                                                                                                         "\"longer\","
-                                                                                                         "\"params\":[{"
-                                                                                                         "\"name\":"
-                                                                                                         "\"v\","
-                                                                                                         "\"type\":"
-                                                                                                         "\"str\"},{"
-                                                                                                         "\"name\":"
-                                                                                                         "\"w\","
-                                                                                                         "\"type\":"
-                                                                                                         "\"str\"}],"
-                                                                                                         "\"returns\":"
-                                                                                                         "\"bool\"}]}";
-    static const struct {
-        const char *from, *to, *message;
-    } edits[] = {
-        {rule, RULE("of_text"), ""},
-        {"\"name\":\"role\",\"type\"", "\"name\":\"role\",\"rules\":[" RULE("of_role") "],\"type\"", ""},
-        {"\"pointer\":true,\"type\":\"u8[16]\"", "\"pointer\":true,\"rules\":[" RULE("of_byte") "],\"type\":\"u8[16]\"",
-         ""},
-        {rule, RULE("nothing"), "methods[0].params[0].rules[0].args[0]: there is no function 'nothing'"},
-        {rule, RULE("hidden"), "methods[0].params[0].rules[0].args[0]: there is no function 'hidden'"},
-        {rule, RULE("of_number"), "methods[0].params[0].rules[0].args[0]: 'of_number' is not a function bool(str)"},
-        {rule, RULE("status"), "methods[0].params[0].rules[0].args[0]: 'status' is not a function bool(str)"},
-        {rule, RULE("number"), "methods[0].params[0].rules[0].args[0]: 'number' is not a function bool(str)"},
-        {rule, RULE("longer"), "methods[0].params[0].rules[0].args[0]: 'longer' is not a function bool(str)"},
-        {rule, RULE("of text"), "methods[0].params[0].rules[0].args[0]: 'of text' is no name of a function"},
-        {rule, "{\"args\":[],\"rule\":\"rule\"}", "methods[0].params[0].rules[0]: rule 'rule' takes 1 argument, not 0"},
-        {"\"name\":\"like\",\"type\"", "\"name\":\"like\",\"rules\":[" RULE("pointed") "],\"type\"",
-         "methods[0].params[4].rules[0].args[0]: 'pointed' is not a function bool(auth_session)"},
-        {"\"name\":\"out\",\"pointer\":true", "\"name\":\"out\",\"pointer\":true,\"rules\":[" RULE("pointed") "]",
-         "methods[0].params[5].rules[0]: rule 'rule' is for what goes in"},
-    };
-    char *with = replaced(FULL_SCHEMA, "\"functions\":[]", functions);
-    for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {
+    struct cell_buffer functions = {0};
+    cell_buffer_puts(&functions, "\"functions\":{\"cell.ast\":1,\"functions\":[");
+    for (size_t i = 0; i < sizeof(all_functions) / sizeof(all_functions[0]); i++)
+        cell_buffer_printf(&functions, "%s%s", i ? "," : "", all_functions[i]);
+    cell_buffer_puts(&functions, "]}");
+    char *with = replaced(FULL_SCHEMA, "\"functions\":[]", functions.data);
+    cell_buffer_free(&functions);
+    for (size_t i = 0; i < sizeof(function_edits) / sizeof(function_edits[0]); i++) {
         struct cell_error error = {0};
-        char *json = replaced(with, edits[i].from, edits[i].to);
+        char *json = replaced(with, function_edits[i].from, function_edits[i].to);
         struct cell_schema *s = parse_schema(json, &error);
-        CHECK(!s == (edits[i].message[0] != 0));
-        CHECK_STR(error.text, edits[i].message);
+        CHECK(!s == (function_edits[i].message[0] != 0));
+        CHECK_STR(error.text, function_edits[i].message);
         cell_schema_free(s);
         free(json);
     }

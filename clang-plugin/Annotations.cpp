@@ -9,6 +9,7 @@
 #include "Expand.h"
 #include "Import.h"
 #include "Plans.h"
+#include "RuleConstants.h"
 #include "UseRecord.h"
 
 #include "clang/AST/Attr.h"
@@ -307,6 +308,7 @@ static void finishUnit(PluginState &state)
 {
     DiagnosticsEngine &diags = state.diags();
     cellDriftUses(state);
+    cellRuleConstants(state);
     if (diags.hasErrorOccurred())
         return;
     cellEndOfUnit(state);

@@ -120,6 +120,7 @@ class DeclReader
     bool readRule(const clang::AnnotateAttr *a, llvm::StringRef name, const RulePlace &place, schema_field &out,
                   std::vector<schema_rule> &found);
     bool checkRule(const clang::AnnotateAttr *a, const schema_rule &rule, const schema_field &out);
+    bool checkRuleFunction(const clang::AnnotateAttr *a, const schema_rule &rule, const schema_field &out);
     clang::SourceLocation placeOf(const clang::AnnotateAttr *a, const rule_mistake &wrong);
     /* The former name of a method, an enumerator or a constant, which have no other rule. */
     bool readFormer(const clang::Decl *d, int what, const char *&former);

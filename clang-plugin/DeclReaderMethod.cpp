@@ -3,6 +3,7 @@
 #include "DeclReaderImpl.h"
 
 #include "ClangCompat.h"
+#include "Hot.h"
 
 #include "clang/AST/Expr.h"
 #include "clang/AST/RawCommentList.h"
@@ -259,7 +260,36 @@ bool DeclReader::checkRule(const AnnotateAttr *a, const schema_rule &rule, const
     cell_arena_free(&scratch);
     if (r == CELL_NO_MEMORY)
         llvm::report_bad_alloc_error("cell: out of memory");
-    return r == CELL_OK || refuse(placeOf(a, wrong), CellDiag::ReadRuleWrong, rule.name, out.name, wrong.text);
+    if (r < 0)
+        return refuse(placeOf(a, wrong), CellDiag::ReadRuleWrong, rule.name, out.name, wrong.text);
+    return meaning.kind != CELL_RULE_FUNCTION || checkRuleFunction(a, rule, out);
+}
+
+/* That the cell and its clients can call the function with a value of the field. Only of one that returns a bool it is
+ * proven that no fault can end it: the cell's own, which nothing stops, is given what strangers send. */
+bool DeclReader::checkRuleFunction(const AnnotateAttr *a, const schema_rule &rule, const schema_field &out)
+{
+    const Expr *named = a->args_begin()[0]->IgnoreParenImpCasts();
+    if (const auto *folded = dyn_cast<ConstantExpr>(named))
+        named = folded->getSubExpr()->IgnoreParenImpCasts();
+    const auto *reference = dyn_cast<DeclRefExpr>(named);
+    const auto *f = reference ? dyn_cast<FunctionDecl>(reference->getDecl()) : nullptr;
+    if (!f)
+        return refuse(named->getBeginLoc(), CellDiag::ReadRuleFunction, rule.name, out.name);
+    if (!hotIsMarked(f))
+        return refuse(named->getBeginLoc(), CellDiag::ReadRuleNotHot, rule.name, out.name, f);
+    const schema_ref value = cell_rule_value_type(&out.type);
+    const ParmVarDecl *p = f->getNumParams() == 1 ? f->getParamDecl(0) : nullptr;
+    const auto *record = p ? p->getType()->getAsRecordDecl() : nullptr;
+    schema_field taken = {};
+    bool fits = p && f->getReturnType()->isBooleanType() && !p->getOriginalType()->isPointerType() &&
+                !p->getOriginalType()->isArrayType() && !(record && running.count(record->getDefinition()));
+    if (fits && !readParam(p, taken))
+        return false;
+    char text[256];
+    cell_schema_ref_format(&value, text, sizeof(text));
+    return (fits && !taken.stream && taken.type.kind == value.kind && taken.type.named == value.named) ||
+           refuse(named->getBeginLoc(), CellDiag::ReadRuleSignature, rule.name, out.name, f, text);
 }
 
 bool DeclReader::readRule(const AnnotateAttr *a, llvm::StringRef name, const RulePlace &place, schema_field &out,
@@ -284,7 +314,7 @@ bool DeclReader::readRule(const AnnotateAttr *a, llvm::StringRef name, const Rul
     }
     std::vector<const char *> candidates = {"since", "renamed_from"};
     if (!place.ofVerb)
-        candidates.insert(candidates.end(), {"range", "length", "pattern"});
+        candidates.insert(candidates.end(), {"range", "length", "pattern", "rule"});
     bool declared = place.anyRule || (kind && !place.ofVerb);
     for (const std::string &rule : rules) {
         candidates.push_back(rule.c_str());

@@ -28,10 +28,11 @@ struct DriftErrorsLink {
 namespace
 {
 
-class DriftErrors : public DiagnosticConsumer
+/* Stands before the compilation's own consumer, and has its counts: some expect errors. */
+class BeforeConsumer : public DiagnosticConsumer
 {
   public:
-    DriftErrors(DiagnosticsEngine &d, std::shared_ptr<DriftErrorsLink> l) : diags(d), link(std::move(l))
+    explicit BeforeConsumer(DiagnosticsEngine &d) : diags(d)
     {
         inner = diags.getClient();
         if (diags.ownsClient())
@@ -42,24 +43,130 @@ class DriftErrors : public DiagnosticConsumer
 
     void clear() override
     {
-        held.clear();
         inner->clear();
         count();
     }
     void BeginSourceFile(const LangOptions &lang, const Preprocessor *pp) override { inner->BeginSourceFile(lang, pp); }
     void EndSourceFile() override
     {
-        release(0);
         inner->EndSourceFile();
         count();
     }
     void finish() override
     {
-        release(0);
         inner->finish();
         count();
     }
     bool IncludeInDiagnosticCounts() const override { return inner->IncludeInDiagnosticCounts(); }
+
+  protected:
+    void passOn(DiagnosticsEngine::Level level, const Diagnostic &info)
+    {
+        failed |= level >= DiagnosticsEngine::Error;
+        inner->HandleDiagnostic(level, info);
+        count();
+    }
+
+    /* Errors of ours that `say` reports to an engine of its own: the compilation's is in the middle of one, and takes
+     * no other. */
+    void sayInstead(llvm::function_ref<void(DiagnosticsEngine &)> say)
+    {
+        DiagnosticsEngine ours(diags.getDiagnosticIDs(), &diags.getDiagnosticOptions(), inner, false);
+        if (diags.hasSourceManager())
+            ours.setSourceManager(&diags.getSourceManager());
+        say(ours);
+        count();
+    }
+
+    /* The engine has counted one that nobody saw: those that are seen may be as many as ever. */
+    void leaveOut()
+    {
+        if (unsigned limit = diags.getDiagnosticOptions().ErrorLimit)
+            diags.setErrorLimit(limit + ++uncounted);
+    }
+
+    bool failed; /* an error has been passed on */
+
+  private:
+    void count()
+    {
+        NumErrors = inner->getNumErrors();
+        NumWarnings = inner->getNumWarnings();
+    }
+
+    DiagnosticsEngine &diags; /* whose consumer this is */
+    DiagnosticConsumer *inner;
+    std::unique_ptr<DiagnosticConsumer> owned;
+    unsigned uncounted = 0; /* errors that were left out */
+};
+
+/* What is said of a use of what the cell no longer has. */
+class GoneReport
+{
+  public:
+    GoneReport(PluginState &plugin, const CellGone &gone) : state(plugin), found(gone) {}
+
+    /* False when it was said of the place before: a macro may use its argument more than once. */
+    bool isFirst() const { return found.drift->reported.insert({place(), found.change}).second; }
+
+    void say(DiagnosticsEngine &ours) const
+    {
+        {
+            SourceLocation at = found.now.empty() ? SourceLocation() : written();
+            DiagnosticBuilder error = cellReport(ours, found.loc, CellDiag::DriftGone);
+            error << found.change->sentence;
+            SmallString<64> buffer;
+            if (at.isValid() &&
+                Lexer::getSpelling(at, buffer, state.sources(), state.pp.getLangOpts(), nullptr) == found.name)
+                error << FixItHint::CreateReplacement(CharSourceRange::getTokenRange(at), found.now);
+        }
+        cellDriftNote(ours, *found.drift);
+    }
+
+  private:
+    /* Of a type that is gone Sema may say so at its name and at what needs it: once a line will do. */
+    unsigned place() const
+    {
+        const SourceManager &sm = state.sources();
+        SourceLocation loc = sm.getFileLoc(found.loc);
+        if (found.change->rule == DIFF_TYPE_REMOVED)
+            loc = sm.translateLineCol(sm.getFileID(loc), sm.getSpellingLineNumber(loc), 1);
+        return loc.getRawEncoding();
+    }
+
+    /* Where the user wrote the name; invalid in the body of a macro, which others may use too. */
+    SourceLocation written() const
+    {
+        SourceManager &sm = state.sources();
+        return found.loc.isMacroID() && !sm.isMacroArgExpansion(found.loc) ? SourceLocation()
+                                                                           : sm.getSpellingLoc(found.loc);
+    }
+
+    PluginState &state;
+    const CellGone &found;
+};
+
+/* Decides which errors are shown as they are. */
+class DriftErrors : public BeforeConsumer
+{
+  public:
+    DriftErrors(DiagnosticsEngine &d, std::shared_ptr<DriftErrorsLink> l) : BeforeConsumer(d), link(std::move(l)) {}
+
+    void clear() override
+    {
+        held.clear();
+        BeforeConsumer::clear();
+    }
+    void EndSourceFile() override
+    {
+        release(0);
+        BeforeConsumer::EndSourceFile();
+    }
+    void finish() override
+    {
+        release(0);
+        BeforeConsumer::finish();
+    }
 
     void HandleDiagnostic(DiagnosticsEngine::Level level, const Diagnostic &info) override
     {
@@ -71,41 +178,14 @@ class DriftErrors : public DiagnosticConsumer
         }
         if (leftOut) {
             if (level >= DiagnosticsEngine::Error)
-                moreErrors();
+                leaveOut();
             return;
         }
-        if (replaced || (level >= DiagnosticsEngine::Error && replaces(level, info)))
-            return;
-        failed |= level >= DiagnosticsEngine::Error;
-        inner->HandleDiagnostic(level, info);
-        count();
+        if (!replaced && !(level >= DiagnosticsEngine::Error && replaces(level, info)))
+            passOn(level, info);
     }
 
   private:
-    /* What the compilation's own makes of it: some expect errors. */
-    void count()
-    {
-        NumErrors = inner->getNumErrors();
-        NumWarnings = inner->getNumWarnings();
-    }
-
-    /* The engine has counted one that nobody saw: those that are seen may be as many as ever. */
-    void moreErrors()
-    {
-        if (unsigned limit = diags.getDiagnosticOptions().ErrorLimit)
-            diags.setErrorLimit(limit + ++uncounted);
-    }
-
-    /* Of a type that is gone Sema may say so at its name and at what needs it: once a line will do. */
-    unsigned place(const CellGone &found) const
-    {
-        const SourceManager &sm = link->state->sources();
-        SourceLocation loc = sm.getFileLoc(found.loc);
-        if (found.change->rule == DIFF_TYPE_REMOVED)
-            loc = sm.translateLineCol(sm.getFileID(loc), sm.getSpellingLineNumber(loc), 1);
-        return loc.getRawEncoding();
-    }
-
     /* True when the error is not shown now: ours was, or it waits for its note. */
     bool replaces(DiagnosticsEngine::Level level, const Diagnostic &info)
     {
@@ -128,13 +208,10 @@ class DriftErrors : public DiagnosticConsumer
 
     bool isRequirement(const Diagnostic &info)
     {
-        DiagnosticsEngine ours(diags.getDiagnosticIDs(), &diags.getDiagnosticOptions(), inner, false);
-        ours.setSourceManager(&link->state->sources());
-        if (!cellReportRequired(*link->state, ours, info))
-            return false;
-        failed = true;
-        count();
-        return true;
+        bool ours = false;
+        sayInstead([&](DiagnosticsEngine &engine) { ours = cellReportRequired(*link->state, engine, info); });
+        failed |= ours;
+        return ours;
     }
 
     /* An error that is held is ours when a note after it says so; Clang's notes then show what to write, and in which
@@ -165,53 +242,25 @@ class DriftErrors : public DiagnosticConsumer
         std::vector<StoredDiagnostic> all = std::move(held);
         held.clear();
         failed = true;
-        DiagnosticsEngine ours(diags.getDiagnosticIDs(), &diags.getDiagnosticOptions(), inner, false);
-        if (diags.hasSourceManager())
-            ours.setSourceManager(&diags.getSourceManager());
-        for (size_t i = from; i < all.size(); i++)
-            ours.Report(all[i]);
-        count();
+        sayInstead([&](DiagnosticsEngine &engine) {
+            for (size_t i = from; i < all.size(); i++)
+                engine.Report(all[i]);
+        });
     }
 
-    /* Where the user wrote the name; invalid in the body of a macro, which others may use too. */
-    SourceLocation written(SourceLocation loc) const
-    {
-        SourceManager &sm = link->state->sources();
-        return loc.isMacroID() && !sm.isMacroArgExpansion(loc) ? SourceLocation() : sm.getSpellingLoc(loc);
-    }
-
-    /* False when that was said of the place before: a macro may use its argument more than once. */
     bool report(const CellGone &found)
     {
-        PluginState &state = *link->state;
-        if (!found.drift->reported.insert({place(found), found.change}).second)
+        GoneReport gone(*link->state, found);
+        if (!gone.isFirst())
             return false;
         failed = true;
-        /* The engine is in the middle of the error that this one replaces: it takes no other. */
-        DiagnosticsEngine ours(diags.getDiagnosticIDs(), &diags.getDiagnosticOptions(), inner, false);
-        ours.setSourceManager(&state.sources());
-        {
-            SourceLocation at = found.now.empty() ? SourceLocation() : written(found.loc);
-            DiagnosticBuilder error = cellReport(ours, found.loc, CellDiag::DriftGone);
-            error << found.change->sentence;
-            SmallString<64> buffer;
-            if (at.isValid() &&
-                Lexer::getSpelling(at, buffer, state.sources(), state.pp.getLangOpts(), nullptr) == found.name)
-                error << FixItHint::CreateReplacement(CharSourceRange::getTokenRange(at), found.now);
-        }
-        cellDriftNote(ours, *found.drift);
-        count();
+        sayInstead([&](DiagnosticsEngine &engine) { gone.say(engine); });
         return true;
     }
 
-    DiagnosticsEngine &diags; /* whose consumer this is */
     std::shared_ptr<DriftErrorsLink> link;
-    DiagnosticConsumer *inner;
-    std::unique_ptr<DiagnosticConsumer> owned;
     std::vector<StoredDiagnostic> held;     /* an error that waits for its note, and others before that */
     bool replaced = false, leftOut = false; /* the last that was no note */
-    bool failed;                            /* an error has been passed on */
-    unsigned uncounted = 0;                 /* errors that were left out */
 };
 
 } // namespace

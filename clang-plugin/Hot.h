@@ -19,6 +19,9 @@ struct HotDocumentDelete {
 };
 using HotDocumentPtr = std::unique_ptr<HotDocument, HotDocumentDelete>;
 
+/* Whether the function is marked. */
+bool hotIsMarked(const clang::FunctionDecl *f);
+
 /* Serialises the definitions of `functions`, in this order, and what they call. The types they use are read by
  * `reader`. NULL when something was reported. */
 HotDocumentPtr cellHotSerialise(PluginState &state, DeclReader &reader,

@@ -6,6 +6,7 @@ extern "C" {
 #include "cell/errors.h"
 #include "core/ast.h"
 #include "core/json.h"
+#include "core/rule.h"
 }
 
 using namespace clang;
@@ -31,6 +32,14 @@ class Checker
     SourceLocation placeOf(llvm::StringRef &message) const;
     bool settleBounds();
     bool settleLoops(const ast_node *n, HotNode *body);
+    /* Why and where a function may do in the cell what it does not do where it is served. */
+    struct Danger {
+        enum { None, Fault, Open } why = None;
+        size_t in = 0;
+    };
+    Danger dangerOf(const ast_node *n, const std::vector<Danger> &known, size_t function) const;
+    bool isNamedByRule(const char *function) const;
+    bool checkRules();
 
     PluginState &state;
     HotDocument &document;
@@ -231,6 +240,55 @@ bool Checker::settleBounds()
     return good;
 }
 
+Checker::Danger Checker::dangerOf(const ast_node *n, const std::vector<Danger> &known, size_t function) const
+{
+    bool divides =
+        (n->op == AST_DIV || n->op == AST_REM) && n->type.kind != CELL_KIND_F64 && n->type.kind != CELL_KIND_F32;
+    Danger found;
+    if ((divides || n->op == AST_ELEMENT || n->op == AST_BYTE) && !(n->proven & AST_IN_BOUNDS))
+        return {Danger::Fault, function};
+    if (n->op == AST_CALL || n->op == AST_TRY || n->op == AST_STATUS)
+        found = known[n->ref];
+    for (uint32_t i = 0; found.why == Danger::None && i < n->nargs; i++)
+        found = dangerOf(n->args[i], known, function);
+    return found;
+}
+
+bool Checker::isNamedByRule(const char *function) const
+{
+    const auto anyOf = [&](const schema_field *fields, uint32_t n) {
+        return std::any_of(fields, fields + n, [&](const schema_field &field) {
+            const char *name = cell_rule_function_of(&field);
+            return name && strcmp(name, function) == 0;
+        });
+    };
+    for (uint32_t i = 0; i < schema->ntypes; i++)
+        if (anyOf(schema->types[i].fields, schema->types[i].nfields))
+            return true;
+    for (uint32_t i = 0; i < schema->nmethods; i++)
+        if (anyOf(schema->methods[i].params, schema->methods[i].nparams))
+            return true;
+    return false;
+}
+
+/* Functions of rules run in the cell as C has them. A function without a status cannot fault, but call what can. */
+bool Checker::checkRules()
+{
+    const size_t first = !document.raiser.empty();
+    std::vector<Danger> known(ast->nfunctions);
+    for (size_t i = 0; i < document.functions.size(); i++) {
+        const HotFunction &f = document.functions[i];
+        Danger &danger = known[first + i];
+        danger = f.open ? Danger{Danger::Open, i} : dangerOf(ast->functions[first + i].body, known, i);
+        if (danger.why == Danger::None || f.internal || !isNamedByRule(f.name.c_str()))
+            continue;
+        cellReport(state.sema(), document.functions[danger.in].decl->getLocation(), CellDiag::HotRule)
+            << f.decl << (danger.why == Danger::Open) << document.functions[danger.in].decl;
+        return false;
+    }
+    return true;
+}
+
 bool Checker::run(std::string &json)
 {
     for (const HotFunction &f : document.functions) {
@@ -246,7 +304,7 @@ bool Checker::run(std::string &json)
         open |= !l.known || l.mayWrap;
     if (open && (!read(text(), true, nullptr) || !settleBounds()))
         return false;
-    return read(text(), false, &json);
+    return read(text(), false, &json) && checkRules();
 }
 
 } // namespace

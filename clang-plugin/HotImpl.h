@@ -45,7 +45,8 @@ struct HotFunction {
     std::string name;
     bool internal = true, status = false;
     bool returnsVoid = false;
-    int fault = 0; /* 0 = the document's default */
+    bool open = false; /* it has a loop that only CELL_BOUND ends, which does nothing in C */
+    int fault = 0;     /* 0 = the document's default */
     HotType returns;
     std::vector<HotParam> params;
     HotNode body;
@@ -168,9 +169,6 @@ class HotUnit
 
 /* CELL_STR("…"), cell_strz("…") and {0}: false when `e` is none of these. What cannot be served was reported. */
 bool hotStringLiteral(HotUnit &unit, const clang::Expr *e, HotNode &n);
-
-/* Whether the function is marked. */
-bool hotIsMarked(const clang::FunctionDecl *f);
 
 /* ---- HotBody.cpp and others: one function ---- */
 

@@ -381,6 +381,7 @@ void HotBody::openLoop(const Stmt *s, const Expr *cond, const Expr *inc, const S
         unit.refuse(loc, CellDiag::HotBound, f.status);
         return;
     }
+    f.open = true;
     size_t seen = visible.size();
     std::string k = declareName("k");
     HotNode inside, later;

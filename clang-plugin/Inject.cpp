@@ -266,9 +266,12 @@ bool cellInjectFile(PluginState &state, StringRef cell, StringRef path, SourceLo
     }
     if (!cellCheckCollisions(state, cell, text.tokens, loc))
         return false;
-    const IdentifierInfo *mark = state.pp.getIdentifierInfo("cellgen_capabilities");
-    state.declaresCapabilities |=
-        llvm::any_of(text.tokens, [&](const Token &t) { return t.getIdentifierInfo() == mark; });
+    const IdentifierInfo *capabilities = state.pp.getIdentifierInfo("cellgen_capabilities");
+    const IdentifierInfo *checks = state.pp.getIdentifierInfo("cellgen_rule_functions");
+    for (const Token &t : text.tokens) {
+        state.declaresCapabilities |= t.getIdentifierInfo() == capabilities;
+        state.declaresRuleFunctions |= t.getIdentifierInfo() == checks;
+    }
     reportFile(state, file, from);
     state.dependencies.insert(path.str());
     state.injected.insert(file);

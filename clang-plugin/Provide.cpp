@@ -361,8 +361,10 @@ bool Provider::serveHot()
         definitions.push_back(definition);
     }
     HotDocumentPtr document = cellHotSerialise(state, mine.reader, definitions);
+    mine.schema->functions_follow = true;
     if (!document || !seal())
         return false;
+    mine.schema->functions_follow = false;
     std::string json;
     if (!cellHotVerify(state, *document, mine.schema.get(), json))
         return false;

@@ -6,6 +6,7 @@
 
 #include "RenderText.h"
 #include "core/ast.h"
+#include "core/rule.h"
 
 static void render_head(struct render *r, const struct cell_schema *s, const struct render_options *o)
 {
@@ -237,10 +238,22 @@ static void render_descriptors(struct render *r, const struct cell_schema *s)
     free(used);
 }
 
+static void render_no_check(struct render *r, const char *function, const struct schema_ref *value)
+{
+    (void)value;
+    render_printf(r, "static int cellgen_%s__rule_check(const void *value) { return (void)value, 1; }\n", function);
+}
+
+static void render_check_before(struct render *r, const char *function, const struct schema_ref *value)
+{
+    (void)value;
+    render_check(r, function);
+}
+
 /* Their own names have two underscores, so that those of types (cellgen_T_type) are no others'. A plain text is for any
  * compiler and its options: none is told where it changes floats, nor of the author's files, for nobody takes note of
  * where those end. */
-static void render_functions(struct render *r, const struct render_options *o)
+static void render_functions(struct render *r, const struct cell_schema *s, const struct render_options *o)
 {
     struct cell_buffer unit = {0};
     cell_buffer_printf(&unit, "_%s", r->unit);
@@ -253,6 +266,11 @@ static void render_functions(struct render *r, const struct render_options *o)
         render_put(r, "#if !(__FINITE_MATH_ONLY__ + 0) && (defined(__clang__) || !defined(__FAST_MATH__))\n");
     if (!cell_buffer_ok(&unit) || cell_ast_render(o->functions, &options, r->out) < 0)
         r->out->failed = true;
+    const bool checks = render_each_check(r, s, render_check_body) != 0;
+    if (o->plain && checks) {
+        render_put(r, "#else /* the server checks */\n");
+        render_each_check(r, s, render_no_check);
+    }
     if (o->plain)
         render_put(r, "#endif\n");
     cell_buffer_free(&unit);
@@ -271,6 +289,8 @@ int cell_render_client(const struct cell_schema *s, const struct render_options 
     render_capabilities(&r, s);
     for (uint32_t i = 0; !o->unit && i < s->ncapabilities; i++)
         render_capability(&r, s, &s->capabilities[i]);
+    if (render_each_check(&r, s, render_check_before) && o->functions)
+        render_put(&r, "struct cellgen_rule_functions;\n"); /* for the plugin, which looks at constants */
     render_descriptors(&r, s);
     if (s->nmethods)
         render_service(&r, s);
@@ -279,7 +299,7 @@ int cell_render_client(const struct cell_schema *s, const struct render_options 
     if (o->drift && o->baseline)
         render_removed(&r, s, o);
     if (o->functions && o->functions->nfunctions)
-        render_functions(&r, o);
+        render_functions(&r, s, o);
     return render_finish(out, e);
 }
 
@@ -311,6 +331,25 @@ static bool has_descriptor(struct needed *n, const struct schema_type *t)
     return has;
 }
 
+/* What rules of these fields name: all that a check needs is there, the function was named in the rule. */
+static void render_needed_checks(struct needed *n, const struct schema_field *fields, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const char *function = fields[i].out && !fields[i].inout ? NULL : cell_rule_function_of(&fields[i]);
+        struct cell_buffer name = {0};
+        if (!function)
+            continue;
+        cell_buffer_printf(&name, "cellgen_%s__rule", function);
+        if (!cell_buffer_ok(&name) || !(n->have && n->have(name.data, n->user))) {
+            const struct schema_ref value = cell_rule_value_type(&fields[i].type);
+            render_check(n->r, function);
+            render_check_body(n->r, function, &value);
+        }
+        n->r->out->failed |= name.failed;
+        cell_buffer_free(&name);
+    }
+}
+
 static void render_needed(struct needed *n, const struct schema_type *t)
 {
     if (!t || is_done(n, t))
@@ -321,6 +360,7 @@ static void render_needed(struct needed *n, const struct schema_type *t)
     render_needed(n, t->elem.named);
     for (uint32_t i = 0; i < t->nfields; i++)
         render_needed(n, t->fields[i].type.named);
+    render_needed_checks(n, t->fields, t->nfields);
     render_type_descriptor(n->r, t);
 }
 
@@ -365,12 +405,14 @@ int cell_render_method(const struct cell_schema *s, const struct schema_method *
 {
     struct render r = render_start(s->cell, o, out);
     struct needed n = {&r, have, user, {0}};
+    r.serves = true;
     if (s->cell)
         render_doc(&r, "", "Method of the cell:", s->cell);
     if (o->location)
         render_doc(&r, "", "Defined at:", o->location);
     for (uint32_t i = 0; i < m->nparams; i++)
         render_needed(&n, m->params[i].type.named);
+    render_needed_checks(&n, m->params, m->nparams);
     out->failed |= n.done.failed;
     cell_buffer_free(&n.done);
 

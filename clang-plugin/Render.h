@@ -12,7 +12,7 @@ extern "C" {
 #endif
 
 /* Changes whenever the same input gives another text: part of every cached text's name. */
-#define CELL_RENDER_VERSION "7"
+#define CELL_RENDER_VERSION "8"
 
 struct cell_ast;
 

@@ -21,15 +21,22 @@ static bool read_rules(struct render *r, const struct schema_field *f, struct ce
     struct rule_mistake wrong;
     uint32_t which;
     bool good = cell_rule_read_all(f, arena, NULL, rules->rule, &rules->n, &which, &wrong) == CELL_OK;
+    uint32_t kept = 0;
     r->out->failed |= !good;
+    for (uint32_t i = 0; good && i < rules->n; i++)
+        if (rules->rule[i].kind != CELL_RULE_FUNCTION || render_has_function(r, rules->rule[i].function->name))
+            rules->rule[kept++] = rules->rule[i];
+    rules->n = kept;
     return good;
 }
 
-static uint32_t count_rules(const struct schema_field *f)
+static uint32_t count_rules(const struct render *r, const struct schema_field *f)
 {
     uint32_t n = 0;
-    for (uint32_t i = 0; i < f->nrules; i++)
-        n += cell_rule_named(f->rules[i].name) != CELL_RULE_END;
+    for (uint32_t i = 0; i < f->nrules; i++) {
+        enum cell_rule_kind kind = cell_rule_named(f->rules[i].name);
+        n += kind == CELL_RULE_FUNCTION ? render_has_function(r, f->rules[i].args[0]) : kind != CELL_RULE_END;
+    }
     return n;
 }
 
@@ -85,7 +92,10 @@ static void render_rule(struct render *r, const struct rule_owner *o, uint32_t n
         render_string(r, rule->message);
     else
         render_put(r, "0");
-    render_put(r, "},\n");
+    if (rule->function)
+        render_printf(r, ", &cellgen_%s__rule},\n", rule->function->name);
+    else
+        render_put(r, ", 0},\n");
 }
 
 void render_rules(struct render *r, const struct rule_owner *o)
@@ -93,7 +103,7 @@ void render_rules(struct render *r, const struct rule_owner *o)
     uint32_t all = 0, number = 0;
     struct cell_arena arena = {0};
     for (uint32_t i = 0; i < o->n; i++)
-        all += count_rules(&o->fields[i]);
+        all += count_rules(r, &o->fields[i]);
     struct rules *rules = all ? cell_arena_array(&arena, o->n, sizeof(*rules)) : NULL;
     r->out->failed |= all && !rules;
     for (uint32_t i = 0; rules && i < o->n; i++) {
@@ -112,7 +122,7 @@ void render_rules(struct render *r, const struct rule_owner *o)
             for (uint32_t k = 0; k < rules[i].n; k++)
                 render_rule(r, o, number++, &rules[i].rule[k]);
             if (rules[i].n)
-                render_put(r, "    {0, 0, 0, 0, 0, 0},\n");
+                render_put(r, "    {0, 0, 0, 0, 0, 0, 0},\n");
         }
         render_put(r, "};\n");
     }
@@ -122,12 +132,12 @@ void render_rules(struct render *r, const struct rule_owner *o)
 void render_rules_of(struct render *r, const struct rule_owner *o, uint32_t index)
 {
     uint32_t before = 0;
-    if (!count_rules(&o->fields[index])) {
+    if (!count_rules(r, &o->fields[index])) {
         render_put(r, "0");
         return;
     }
     for (uint32_t i = 0; i < index; i++) {
-        uint32_t n = count_rules(&o->fields[i]);
+        uint32_t n = count_rules(r, &o->fields[i]);
         before += n ? n + 1 : 0;
     }
     render_owner(r, o, "rules");
@@ -270,12 +280,14 @@ void render_refusals(struct render *r, const struct schema_method *m)
         const struct schema_field *p = &m->params[i];
         struct rules rules = {.n = 0};
         char value[160];
-        if (!cell_param_goes_in(p) || p->by_pointer || !count_rules(p) || !read_rules(r, p, &arena, &rules))
+        if (!cell_param_goes_in(p) || p->by_pointer || !count_rules(r, p) || !read_rules(r, p, &arena, &rules))
             continue;
         snprintf(value, sizeof(value), "%s%s", p->name, p->type.kind == CELL_KIND_OPT ? ".value" : "");
         for (uint32_t k = 0; k < rules.n; k++) {
             struct refusing f = {r, p, value, &rules.rule[k], 0, false};
             f.kind = cell_rule_value_kind(&p->type, rules.rule[k].kind);
+            if (f.rule->kind == CELL_RULE_FUNCTION) /* no constant expression of C calls one: RuleConstants.cpp */
+                continue;
             if (p->type.kind != CELL_KIND_LIST || rules.rule[k].kind == CELL_RULE_LENGTH)
                 render_refusal(&f);
         }

@@ -13,7 +13,9 @@ struct render render_start(const char *cell, const struct render_options *o, str
                        .cpp = o->cplusplus,
                        .plain = o->plain,
                        .unit = o->unit ? o->unit : cell,
-                       .scope = o->cplusplus ? "::" : ""};
+                       .scope = o->cplusplus ? "::" : "",
+                       .functions = o->functions,
+                       .no_floats = o->no_floats != NULL};
     return r;
 }
 

@@ -10,6 +10,9 @@ struct render {
     bool cpp, plain;
     const char *unit;  /* names are cellgen_UNIT_… */
     const char *scope; /* "::" in C++: injected text must find the library's names from inside any namespace */
+    bool serves;       /* the cell's own side, where its functions are declared */
+    const struct cell_ast *functions; /* of a client: those that its text has, without those of floats if `no_floats` */
+    bool no_floats;
 };
 
 struct render render_start(const char *cell, const struct render_options *o, struct cell_buffer *out);
@@ -67,6 +70,17 @@ void render_param_doc(struct render *r, const struct schema_field *p);
 /* `const struct { … } in = {…};` and `void *const outs[] = {…};`, in a function body. */
 void render_request(struct render *r, const struct schema_method *m, const char *in);
 void render_outs(struct render *r, const struct schema_method *m, const char *outs);
+/* RenderRuleFunctions.c: `cellgen_F__rule`, which rules refer to: a declaration and the descriptor, to stand before
+ * them, and the definition, behind the function. */
+void render_check(struct render *r, const char *function);
+void render_check_body(struct render *r, const char *function, const struct schema_ref *value);
+/* Whether the text has the function, so that rules can refer to it. A client whose flags or whose trust do not allow it
+ * does without, and the server checks. */
+bool render_has_function(const struct render *r, const char *function);
+/* Calls `each` once for every function that rules name and the text has, with the type of its values. Returns how many
+ * are named. */
+uint32_t render_each_check(struct render *r, const struct cell_schema *s,
+                           void (*each)(struct render *r, const char *function, const struct schema_ref *value));
 /* RenderRules.c: what has fields, or parameters, with rules. */
 struct rule_owner {
     const struct schema_type *type; /* or NULL, and */

@@ -28,6 +28,7 @@ const Macro onFields[] = {
     {"range", "CELL_RANGE", Form::Words, 2, 2},
     {"length", "CELL_LENGTH", Form::Words, 2, 2},
     {"pattern", "CELL_PATTERN", Form::Texts, 1, 1},
+    {"rule", "CELL_RULE", Form::Words, 1, 1},
     {"check", "CELL_CHECK", Form::Texts, 1, 1},
     {"column", "CELL_COLUMN", Form::Texts, 1, 1},
     {"sql_type", "CELL_SQL_TYPE", Form::Texts, 1, 1},

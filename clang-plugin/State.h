@@ -121,6 +121,7 @@ struct PluginState {
 
     std::set<std::string> imported;                /* cells, in whatever scope */
     bool declaresCapabilities = false;             /* a text that was injected here */
+    bool declaresRuleFunctions = false;            /* the same */
     bool watchesConditions = false;                /* CELL_HAS in #if works */
     bool watchesConstants = false;                 /* unknown capabilities are reported */
     std::vector<CellCapabilityUse> conditions;     /* in #if */

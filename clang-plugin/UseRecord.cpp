@@ -30,73 +30,26 @@ struct Buffer : cell_buffer {
     Buffer &operator=(const Buffer &) = delete;
 };
 
-class Recorder
+/* Structs that were declared for cells in a precompiled header, when that was made: found again. */
+class IncludedDeclarations
 {
   public:
-    explicit Recorder(PluginState &plugin) : state(plugin), sema(plugin.sema()), uses() {}
-    ~Recorder()
-    {
-        free(uses.uses);
-        cell_arena_free(&uses.arena);
-    }
-    Recorder(const Recorder &) = delete;
-    Recorder &operator=(const Recorder &) = delete;
+    explicit IncludedDeclarations(PluginState &plugin) : state(plugin) {}
 
-    void run()
+    /* The questions that were asked then name those of the outermost scope; looking at each declaration would load all
+     * of the header. */
+    void find()
     {
-        declareIncluded();
-        cellVisitUses(state, [&](const ValueDecl *d, SourceLocation loc) { use(d, loc); });
-        /* What is declared for a cell is used, whether the program names it or not. */
-        for (const auto &entry : state.declared)
-            for (const FieldDecl *field : entry.first->fields())
-                if (field->getIdentifier())
-                    add(field, entry.second->name, entry.second->fingerprint, field->getLocation());
-        addCapabilities();
-        addResources();
-        if (uses.n == 0)
-            return;
-        cell_uses_sort(&uses);
-        Buffer record;
-        if (cell_uses_record(&uses, &record) < 0)
-            llvm::report_bad_alloc_error("cell: out of memory");
-        emit("cellgen_uses", CELL_USES_SECTION, {record.data, record.len}, false);
-        for (const auto &cell : fingerprints) {
-            recordSchema(cell.first, cell.second);
-            state.included[cell.first] = cell.second; /* what the text says goes before what the mirror has by now */
-        }
+        cell_session *session = state.includes.empty() ? nullptr : state.sessionIfAny();
+        for (session_cell *cell = nullptr; session && cell_session_next(session, &cell);)
+            for (uint32_t i = 0; const char *question = cell_session_asked(cell, i); i++)
+                if (auto request = llvm::json::parse(question))
+                    declareNamed(*request);
+                else
+                    llvm::consumeError(request.takeError());
     }
 
-  private:
-    /* The schema that the text which declares `d` came from: the text of an import says so, also when it comes from a
-     * precompiled header. An expansion's is that of this compilation. */
-    const std::string &fingerprintOf(const Decl *d, const std::string &cell)
-    {
-        const SourceManager &sm = state.sources();
-        FileID file = sm.getFileID(sm.getExpansionLoc(d->getLocation()));
-        auto known = ofFile.find(file);
-        if (known != ofFile.end())
-            return known->second;
-        std::string &found = ofFile[file];
-        StringRef text = sm.getBufferDataOrNone(file).value_or("");
-        size_t at = text.find("cellgen_" + cell + "_fingerprint[] = \"");
-        session_cell *asked = nullptr;
-        cell_session *session = state.sessionIfAny();
-        if (at != StringRef::npos)
-            found = text.substr(text.find('"', at) + 1, CELL_FINGERPRINT_LEN).str();
-        else if (session && cell_session_cell(session, cell.c_str(), &asked) >= 0)
-            found = asked->fingerprint;
-        return found;
-    }
-
-    /* What lies outside of the project has the name that -ffile-prefix-map gives it. */
-    std::string remapped(StringRef path) const
-    {
-        SmallString<256> text(path);
-        sema.getLangOpts().remapPathPrefix(text);
-        return text.str().str();
-    }
-
-    /* A struct of a precompiled header that was declared for cells when that was made. */
+    /* One that is met otherwise. */
     void declareFor(const RecordDecl *record)
     {
         cell_session *session = state.sessionIfAny();
@@ -111,19 +64,7 @@ class Recorder
         }
     }
 
-    /* The questions that were asked then name those of the outermost scope; looking at each declaration would load all
-     * of the header. */
-    void declareIncluded()
-    {
-        cell_session *session = state.includes.empty() ? nullptr : state.sessionIfAny();
-        for (session_cell *cell = nullptr; session && cell_session_next(session, &cell);)
-            for (uint32_t i = 0; const char *question = cell_session_asked(cell, i); i++)
-                if (auto request = llvm::json::parse(question))
-                    declareNamed(*request);
-                else
-                    llvm::consumeError(request.takeError());
-    }
-
+  private:
     void declareNamed(const llvm::json::Value &request)
     {
         const llvm::json::Object *root = request.getAsObject();
@@ -131,21 +72,56 @@ class Recorder
         auto name = declaration ? declaration->getString("name") : std::nullopt;
         if (!name || declaration->getString("kind") != StringRef("struct"))
             return;
-        const auto *scope = sema.getASTContext().getTranslationUnitDecl();
+        const auto *scope = state.sema().getASTContext().getTranslationUnitDecl();
         for (const NamedDecl *found : scope->lookup(&state.pp.getIdentifierTable().get(*name)))
             if (const auto *record = dyn_cast<RecordDecl>(found))
                 if (const RecordDecl *definition = record->getDefinition())
                     declareFor(definition);
     }
 
+    PluginState &state;
+};
+
+/* What the unit uses, and of which schemas. */
+class UsesOfUnit
+{
+  public:
+    explicit UsesOfUnit(PluginState &plugin) : state(plugin), sema(plugin.sema()), included(plugin), found() {}
+    ~UsesOfUnit()
+    {
+        free(found.uses);
+        cell_arena_free(&found.arena);
+    }
+    UsesOfUnit(const UsesOfUnit &) = delete;
+    UsesOfUnit &operator=(const UsesOfUnit &) = delete;
+
+    void collect()
+    {
+        included.find();
+        cellVisitUses(state, [&](const ValueDecl *d, SourceLocation loc) { use(d, loc); });
+        /* What is declared for a cell is used, whether the program names it or not. */
+        for (const auto &entry : state.declared)
+            for (const FieldDecl *field : entry.first->fields())
+                if (field->getIdentifier())
+                    add(field, entry.second->name, entry.second->fingerprint, field->getLocation());
+        addCapabilities();
+        addResources();
+        cell_uses_sort(&found);
+    }
+
+    const cell_uses &uses() const { return found; }
+    /* By cell. */
+    const std::set<std::pair<std::string, std::string>> &schemas() const { return fingerprints; }
+
+  private:
     void use(const ValueDecl *d, SourceLocation loc)
     {
         if (const auto *field = dyn_cast<FieldDecl>(d))
-            declareFor(field->getParent());
+            included.declareFor(field->getParent());
         if (cellIsDeclaredFor(state, d)) {
             auto cells = state.declared.equal_range(cast<FieldDecl>(d)->getParent());
-            for (auto found = cells.first; found != cells.second; ++found)
-                add(d, found->second->name, found->second->fingerprint, loc);
+            for (auto cell = cells.first; cell != cells.second; ++cell)
+                add(d, cell->second->name, cell->second->fingerprint, loc);
             return;
         }
         std::string cell = cellOwnerOf(state, d->getLocation()).str();
@@ -179,7 +155,7 @@ class Recorder
         if (llvm::sys::path::is_absolute(path))
             path = remapped(path);
         const struct use one = {cell.c_str(), fingerprint.c_str(), kind, name.c_str(), path.c_str(), number};
-        if (cell_uses_add(&uses, &one) < 0)
+        if (cell_uses_add(&found, &one) < 0)
             llvm::report_bad_alloc_error("cell: out of memory");
         fingerprints.insert({cell, fingerprint});
     }
@@ -221,6 +197,60 @@ class Recorder
             }
     }
 
+    /* The schema that the text which declares `d` came from: the text of an import says so, also when it comes from a
+     * precompiled header. An expansion's is that of this compilation. */
+    const std::string &fingerprintOf(const Decl *d, const std::string &cell)
+    {
+        const SourceManager &sm = state.sources();
+        FileID file = sm.getFileID(sm.getExpansionLoc(d->getLocation()));
+        auto known = ofFile.find(file);
+        if (known != ofFile.end())
+            return known->second;
+        std::string &fingerprint = ofFile[file];
+        StringRef text = sm.getBufferDataOrNone(file).value_or("");
+        size_t at = text.find("cellgen_" + cell + "_fingerprint[] = \"");
+        session_cell *asked = nullptr;
+        cell_session *session = state.sessionIfAny();
+        if (at != StringRef::npos)
+            fingerprint = text.substr(text.find('"', at) + 1, CELL_FINGERPRINT_LEN).str();
+        else if (session && cell_session_cell(session, cell.c_str(), &asked) >= 0)
+            fingerprint = asked->fingerprint;
+        return fingerprint;
+    }
+
+    /* What lies outside of the project has the name that -ffile-prefix-map gives it. */
+    std::string remapped(StringRef path) const
+    {
+        SmallString<256> text(path);
+        sema.getLangOpts().remapPathPrefix(text);
+        return text.str().str();
+    }
+
+    PluginState &state;
+    Sema &sema;
+    IncludedDeclarations included;
+    cell_uses found;
+    std::set<std::pair<std::string, std::string>> fingerprints;
+    std::map<FileID, std::string> ofFile;
+};
+
+/* Leaves records in the object. */
+class RecordWriter
+{
+  public:
+    explicit RecordWriter(PluginState &plugin) : state(plugin), sema(plugin.sema()) {}
+
+    void write(const UsesOfUnit &unit)
+    {
+        Buffer record;
+        if (cell_uses_record(&unit.uses(), &record) < 0)
+            llvm::report_bad_alloc_error("cell: out of memory");
+        emit("cellgen_uses", CELL_USES_SECTION, {record.data, record.len}, false);
+        for (const auto &cell : unit.schemas())
+            recordSchema(cell.first, cell.second);
+    }
+
+  private:
     void recordSchema(const std::string &cell, const std::string &fingerprint)
     {
         Buffer record;
@@ -266,15 +296,19 @@ class Recorder
 
     PluginState &state;
     Sema &sema;
-    cell_uses uses;
-    std::set<std::pair<std::string, std::string>> fingerprints; /* by cell */
-    std::map<FileID, std::string> ofFile;
 };
 
 } // namespace
 
 void cellRecordUses(PluginState &state)
 {
-    if (state.mode == SESSION_LIVE && state.parser())
-        Recorder(state).run();
+    if (state.mode != SESSION_LIVE || !state.parser())
+        return;
+    UsesOfUnit unit(state);
+    unit.collect();
+    if (unit.uses().n == 0)
+        return;
+    RecordWriter(state).write(unit);
+    for (const auto &cell : unit.schemas())
+        state.included[cell.first] = cell.second; /* what the text says goes before what the mirror has by now */
 }

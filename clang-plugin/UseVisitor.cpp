@@ -15,7 +15,10 @@ namespace
 class Visitor
 {
   public:
-    Visitor(PluginState &plugin, CellUseIn found) : state(plugin), report(found) {}
+    Visitor(PluginState &plugin, CellUseIn found, llvm::function_ref<void(const CallExpr *)> called)
+        : state(plugin), report(found), calls(called)
+    {
+    }
 
     void scope(const DeclContext *declarations)
     {
@@ -120,6 +123,11 @@ class Visitor
             for (const Decl *d : cast<DeclStmt>(s)->decls())
                 declaration(d);
             return;
+        case Stmt::CallExprClass:
+            if (calls && cast<CallExpr>(s)->getDirectCallee() &&
+                cellIsInjected(state, cast<CallExpr>(s)->getDirectCallee()))
+                calls(cast<CallExpr>(s));
+            break;
         case Stmt::LambdaExprClass:
             within(cast<LambdaExpr>(s)->getCallOperator(), cast<LambdaExpr>(s)->getBody());
             break;
@@ -152,13 +160,14 @@ class Visitor
     void use(const ValueDecl *d, SourceLocation loc, const Expr *reference = nullptr)
     {
         const auto *variable = dyn_cast_or_null<VarDecl>(d);
-        if (d && d->getIdentifier() && !(variable && variable->isLocalVarDeclOrParm()) &&
+        if (report && d && d->getIdentifier() && !(variable && variable->isLocalVarDeclOrParm()) &&
             (cellIsInjected(state, d) || cellIsDeclaredFor(state, d)))
             report(d, loc, reference, function);
     }
 
     PluginState &state;
     CellUseIn report;
+    llvm::function_ref<void(const CallExpr *)> calls; /* or none */
     const FunctionDecl *function = nullptr;
 };
 
@@ -185,5 +194,10 @@ void cellVisitUses(PluginState &state, llvm::function_ref<void(const ValueDecl *
 
 void cellVisitUsesIn(PluginState &state, CellUseIn use)
 {
-    Visitor(state, use).scope(state.sema().getASTContext().getTranslationUnitDecl());
+    Visitor(state, use, nullptr).scope(state.sema().getASTContext().getTranslationUnitDecl());
+}
+
+void cellVisitCalls(PluginState &state, llvm::function_ref<void(const CallExpr *)> call)
+{
+    Visitor(state, nullptr, call).scope(state.sema().getASTContext().getTranslationUnitDecl());
 }

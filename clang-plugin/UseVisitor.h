@@ -24,4 +24,7 @@ using CellUseIn = llvm::function_ref<void(const clang::ValueDecl *, clang::Sourc
                                           const clang::FunctionDecl *in)>;
 void cellVisitUsesIn(PluginState &state, CellUseIn use);
 
+/* Calls `call` for each call of a function that a cell has declared, in the same code. */
+void cellVisitCalls(PluginState &state, llvm::function_ref<void(const clang::CallExpr *)> call);
+
 #endif

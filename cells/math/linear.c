@@ -4,16 +4,19 @@
 
 #include "functions.h"
 
-/* Gaussian elimination with scaled partial pivoting (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed.,
- * 9). A row is 4 coefficients and the right side. */
-static enum cell_status eliminate(const double given[20], int32_t n, double x[4])
+/* n equations, up to 4, whose coefficients stand row by row. Gaussian elimination with scaled partial pivoting (Higham,
+ * Accuracy and Stability of Numerical Algorithms, 2nd ed., 9); a row is 4 coefficients and the right side. */
+static enum cell_status solve(const double given[16], const double right[4], int32_t n, double x[4])
 {
     double a[20] = {0}, scale[4] = {0}, solution[4] = {0};
 
     if (n < 1 || n > 4)
         return CELL_INVALID_ARGUMENT;
-    for (int32_t i = 0; i < 20; i++)
-        a[i] = given[i];
+    for (int32_t i = 0; i < n; i++) {
+        for (int32_t k = 0; k < n; k++)
+            a[i * 5 + k] = given[i * n + k];
+        a[i * 5 + 4] = right[i];
+    }
     for (int32_t i = 0; i < n; i++) {
         for (int32_t k = 0; k < n; k++)
             scale[i] = fmax(scale[i], fabs(a[i * 5 + k]));
@@ -52,14 +55,13 @@ static enum cell_status eliminate(const double given[20], int32_t n, double x[4]
 
 enum cell_status math_solve3(const double a[9], const double b[3], double x[3])
 {
-    double rows[20] = {0}, solution[4] = {0};
+    double rows[16] = {0}, right[4] = {0}, solution[4] = {0};
 
-    for (int32_t i = 0; i < 3; i++) {
-        for (int32_t k = 0; k < 3; k++)
-            rows[i * 5 + k] = a[i * 3 + k];
-        rows[i * 5 + 4] = b[i];
-    }
-    const int r = eliminate(rows, 3, solution);
+    for (int32_t i = 0; i < 9; i++)
+        rows[i] = a[i];
+    for (int32_t i = 0; i < 3; i++)
+        right[i] = b[i];
+    const int r = solve(rows, right, 3, solution);
     if (r < 0)
         return r;
     for (int32_t i = 0; i < 3; i++)
@@ -69,14 +71,9 @@ enum cell_status math_solve3(const double a[9], const double b[3], double x[3])
 
 enum cell_status math_solve4(const double a[16], const double b[4], double x[4])
 {
-    double rows[20] = {0}, solution[4] = {0};
+    double solution[4] = {0};
 
-    for (int32_t i = 0; i < 4; i++) {
-        for (int32_t k = 0; k < 4; k++)
-            rows[i * 5 + k] = a[i * 4 + k];
-        rows[i * 5 + 4] = b[i];
-    }
-    const int r = eliminate(rows, 4, solution);
+    const int r = solve(a, b, 4, solution);
     if (r < 0)
         return r;
     for (int32_t i = 0; i < 4; i++)

@@ -20,6 +20,7 @@
     X("default", "CELL_DEFAULT", 1, 1, false)                                                                          \
     X("range", "CELL_RANGE", 2, 2, false)                                                                              \
     X("length", "CELL_LENGTH", 2, 2, false)                                                                            \
+    X("pattern", "CELL_PATTERN", 1, 1, false)                                                                          \
     X("check", "CELL_CHECK", 1, 1, false)                                                                              \
     X("column", "CELL_COLUMN", 1, 1, true)                                                                             \
     X("sql_type", "CELL_SQL_TYPE", 1, 1, true)                                                                         \

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "declare_parts.h"
+#include "pattern.h"
 #include "sql.h"
 #include "types_parts.h"
 
@@ -126,6 +127,37 @@ static void declare_length(struct declaring *s, const json_t *field, struct pg_f
         pg_declare_check(s, pg_printf(s->arena, "%s BETWEEN %s AND %s", length, low, high), column, "length");
 }
 
+/* The database compares bytes, whatever its collation: a rule does not depend on a locale. */
+static void declare_pattern(struct declaring *s, const json_t *field, struct pg_field *f)
+{
+    struct pg_place place = {f->name, -1, -1};
+    const json_t *rule = pg_find_rule(field, "pattern", &place);
+    const char *column = s->columns.at[f->column].name;
+    struct pg_pattern_mistake wrong = {0, NULL};
+    const enum pg_base base = f->mapping.type.base;
+
+    if (!rule)
+        return;
+    if (f->mapping.codec != PG_CODEC_TEXT || f->mapping.type.array ||
+        (base != PG_BASE_TEXT && base != PG_BASE_VARCHAR)) {
+        pg_mistake(s, place, "CELL_PATTERN is for a text, not for %s: use CELL_CHECK",
+                   pg_type_name(s->arena, &f->mapping.type));
+        return;
+    }
+    const char *pattern = pg_rule_arg(s->arena, rule, 0);
+    const char *expression = pg_pattern_translate(s->arena, pattern ? pattern : "", &wrong);
+    if (!expression) {
+        struct pg_diagnostic *d = pg_mistake(s, place, "the pattern cannot be a check of the table: %s", wrong.why);
+        d->at = (int64_t)wrong.at;
+        d->length = 0;
+        return;
+    }
+    struct pg_text sql = {.arena = s->arena};
+    pg_putf(&sql, "%s COLLATE \"C\" ~ ", quoted(s, column));
+    pg_sql_literal(&sql, expression);
+    pg_declare_check(s, sql.data, column, "pattern");
+}
+
 static void declare_checks(struct declaring *s, const json_t *field, struct pg_field *f)
 {
     const json_t *rules = json_object_get(field, "rules");
@@ -187,6 +219,7 @@ void pg_declare_field_objects(struct declaring *s, const json_t *field, struct p
         return;
     declare_range(s, field, f);
     declare_length(s, field, f);
+    declare_pattern(s, field, f);
     declare_checks(s, field, f);
     declare_keys(s, field, f);
 }

@@ -199,7 +199,7 @@ static void describe_foreign_key(struct pg_failure *f, const char *detail)
 /* The column of a check that belongs to one: TABLE_COLUMN_check as PostgreSQL names it, and the kinds of ours. */
 static void check_column(struct pg_failure *f)
 {
-    static const char *const ends[] = {"_check", "_range", "_length", "_values", "_size"};
+    static const char *const ends[] = {"_check", "_range", "_length", "_pattern", "_values", "_size"};
     size_t t = strlen(f->table), n = strlen(f->constraint);
 
     if (t == 0 || n <= t || strncmp(f->constraint, f->table, t) != 0 || f->constraint[t] != '_')

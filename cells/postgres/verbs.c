@@ -18,7 +18,7 @@ static const char tables[] =
     "{\"name\": \"table\", \"on\": [\"struct\"], " ARGS
     "\"doc\": \"The struct is the table of that name: it is made or changed to be as the struct says.\", "
     "\"field_rules\": [\"auto\", \"backfill\", \"check\", \"column\", \"default\", \"generated\", \"index\", \"key\", "
-    "\"length\", \"range\", \"references\", \"replaces\", \"sql_type\", \"unique\"], "
+    "\"length\", \"pattern\", \"range\", \"references\", \"replaces\", \"sql_type\", \"unique\"], "
     "\"rules\": [\"check\", \"dropped\", \"foreign_key\", \"index\", \"primary_key\", \"retyped\", \"schema\", "
     "\"step\", "
     "\"table_renamed_from\", \"unique_index\"]}";

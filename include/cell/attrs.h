@@ -93,10 +93,13 @@
  * CELL_RANGE(low, high)     of a number: both are included
  * CELL_LENGTH(low, high)    of a text in Unicode characters, of bytes in bytes, of a list in elements
  * CELL_PATTERN("[a-z]+")    of a text: all of it matches (docs/annotations.md, "Patterns")
+ * CELL_RULE(bank_is_iban)   of a number, bool, enum, text or struct: a CELL_HOT function of the cell's, which takes one
+ *                           by value and returns a bool, is true of it (the same, "Functions as rules")
  */
 #define CELL_RANGE(low, ...) CELL_ANNOTATE("cell.field:range", low, __VA_ARGS__)
 #define CELL_LENGTH(low, ...) CELL_ANNOTATE("cell.field:length", low, __VA_ARGS__)
 #define CELL_PATTERN(...) CELL_ANNOTATE("cell.field:pattern", __VA_ARGS__)
+#define CELL_RULE(...) CELL_ANNOTATE("cell.field:rule", __VA_ARGS__)
 
 /* CELL_VERB("postgres.table", "users") on a declaration: asks the cell to expand it. The pragma is for code completion,
  * where the plugin hears of nothing else. */

@@ -10,7 +10,7 @@
 #include "errors.h" // IWYU pragma: export
 #include "types.h"  // IWYU pragma: export
 
-#define CELL_DESC_ABI 4u
+#define CELL_DESC_ABI 5u
 
 #pragma GCC visibility push(default)
 #ifdef __cplusplus
@@ -82,13 +82,21 @@ struct cell_pattern {
     uint32_t wide;
 };
 
+/* A function of the cell's that says whether a value keeps a rule (CELL_RULE). `check` is given the address of a value
+ * of the field's type, whose texts are there; 0 = the value breaks it. It has no effect but its result. */
+struct cell_rule_function {
+    const char *name; /* "bank_is_iban" */
+    int (*check)(const void *value);
+};
+
 enum cell_rule_kind {
     CELL_RULE_END = 0,      /* the end of a field's rules */
     CELL_RULE_SIGNED = 1,   /* a number is `low` to `high`, both int64_t, both included */
     CELL_RULE_UNSIGNED = 2, /* … both uint64_t */
     CELL_RULE_REAL = 3,     /* … both the bits of a double; NaN is never within */
     CELL_RULE_LENGTH = 4,   /* a text has so many Unicode characters, bytes so many bytes, a list so many elements */
-    CELL_RULE_PATTERN = 5   /* a text matches `pattern` */
+    CELL_RULE_PATTERN = 5,  /* a text matches `pattern` */
+    CELL_RULE_FUNCTION = 6  /* `function` says so */
 };
 
 /* What the values of a field must be; of an optional the one that is there, of lists and arrays each element, but for
@@ -99,6 +107,7 @@ struct cell_rule {
     uint64_t low, high;
     const struct cell_pattern *pattern;
     const char *message; /* what a program is told when it is broken; NULL = what the rule says by itself */
+    const struct cell_rule_function *function;
 };
 
 /* One field of a struct or one parameter of a method. Of an enumerator `type` is NULL, and `offset` and `count` are the

@@ -350,6 +350,9 @@ struct ast_render_options {
  * CELL_NO_MEMORY.
  */
 int cell_ast_render(const struct cell_ast *doc, const struct ast_render_options *o, struct cell_buffer *out);
+/* floats[i], of doc->nfunctions: whether the function computes with floating-point numbers, itself or in what it calls,
+ * so that `no_floats` leaves it out. */
+void cell_ast_find_floats(const struct cell_ast *doc, bool *floats);
 /* "static inline int f(double x, struct point *out)" without anything behind it; of no internal function. */
 int cell_ast_render_prototype(const struct ast_function *f, const struct ast_render_options *o,
                               struct cell_buffer *out);

@@ -311,6 +311,12 @@ static bool has_floats(const struct ast_function *f, const bool *known)
     return has || node_has_floats(f->body, known);
 }
 
+void cell_ast_find_floats(const struct cell_ast *doc, bool *floats)
+{
+    for (uint32_t i = 0; i < doc->nfunctions; i++)
+        floats[i] = has_floats(&doc->functions[i], floats);
+}
+
 /* In place of the function: its use is an error. */
 static void render_refusal(struct ast_render *r, const struct ast_function *f)
 {
@@ -379,8 +385,8 @@ int cell_ast_render(const struct cell_ast *doc, const struct ast_render_options 
     bool *floats = calloc((size_t)doc->nfunctions + 1, sizeof(*floats));
     if (!floats)
         return CELL_NO_MEMORY;
-    for (uint32_t i = 0; i < doc->nfunctions && o->no_floats; i++)
-        floats[i] = has_floats(&doc->functions[i], floats);
+    if (o->no_floats)
+        cell_ast_find_floats(doc, floats);
     /* Whatever the program's flags say: no value is assumed, nothing is reordered or contracted. */
     ast_put(&r, "#pragma float_control(precise, on, push)\n#pragma clang fp contract(off)\n");
     cell_ast_render_helpers(&r);

@@ -60,7 +60,7 @@ static bool same_arguments(const struct schema_rule *a, const struct schema_rule
 void diff_rules(struct diff_work *w, const char *owner, const struct schema_field *before,
                 const struct schema_field *after)
 {
-    static const char *const names[] = {"range", "length", "pattern"};
+    static const char *const names[] = {"range", "length", "pattern", "rule"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         const struct schema_rule *old = find_rule(before, names[i]), *now = find_rule(after, names[i]);
         struct diff_change c = {.owner = owner, .member = before->name};

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/rule.h"
 #include "core/value.h"
 
 static void put_doc(struct cell_buffer *out, const char *key, const char *doc)
@@ -104,6 +105,89 @@ static void put_ref(struct cell_buffer *out, const struct schema_ref *ref)
     }
 }
 
+/* ---- rules ---- */
+
+static void put_bounds(struct cell_buffer *out, const struct schema_rule *rule, const char *low, const char *high)
+{
+    cell_buffer_printf(out, "\"%s\":%s,\"%s\":%s", low, rule->args[0], high, rule->args[1]);
+}
+
+/* What JSON Schema has for a rule of the value itself, or of a list's length; nothing for lengths of bytes, which are
+ * encoded. */
+static void put_rule(struct cell_buffer *out, const struct schema_field *f, const struct schema_rule *rule)
+{
+    const enum cell_rule_kind kind = cell_rule_named(rule->name);
+    const uint32_t value = cell_rule_value_kind(&f->type, kind);
+    if (kind == CELL_RULE_SIGNED)
+        put_bounds(out, rule, "minimum", "maximum");
+    else if (kind == CELL_RULE_LENGTH && value != CELL_KIND_BYTES)
+        put_bounds(out, rule, value == CELL_KIND_STR ? "minLength" : "minItems",
+                   value == CELL_KIND_STR ? "maxLength" : "maxItems");
+    if (kind == CELL_RULE_FUNCTION)
+        cell_buffer_printf(out, "\"x-rule\":\"%s\"", rule->args[0]);
+    if (kind != CELL_RULE_PATTERN)
+        return;
+    struct cell_buffer whole = {0}; /* theirs need not match all of a text */
+    cell_buffer_printf(&whole, "^(?:%s)$", rule->args[0]);
+    cell_buffer_puts(out, "\"pattern\":");
+    if (cell_buffer_ok(&whole))
+        cell_value_put_text(out, whole.data, whole.len);
+    out->failed |= whole.failed;
+    cell_buffer_free(&whole);
+}
+
+/* What programs are told when they break a rule. */
+static void put_told(struct cell_buffer *out, const struct schema_field *f)
+{
+    struct cell_buffer text = {0};
+    cell_buffer_puts(&text, "going in: ");
+    for (uint32_t i = 0, n = 0; i < f->nrules; i++) {
+        const struct schema_rule *rule = &f->rules[i];
+        const enum cell_rule_kind kind = cell_rule_named(rule->name);
+        if (kind == CELL_RULE_END)
+            continue;
+        cell_buffer_puts(&text, n++ ? "; " : "");
+        if (rule->message)
+            cell_buffer_puts(&text, rule->message);
+        else if (rule->nargs == 1)
+            cell_buffer_printf(&text, "%s %s", rule->name, rule->args[0]);
+        else
+            cell_buffer_printf(&text, "%s %s to %s", rule->name, rule->args[0], rule->args[1]);
+    }
+    if (cell_buffer_ok(&text))
+        put_doc(out, "description", text.data);
+    out->failed |= text.failed;
+    cell_buffer_free(&text);
+}
+
+/* A property; beside a reference nothing else counts, so that rules stand in an allOf. What rules ask for holds for
+ * `parameters` that go in; a struct is described once, and may come out as well, which nobody checks. */
+static void put_property(struct cell_buffer *out, const struct schema_field *f, bool parameters)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < f->nrules; i++)
+        any |= cell_rule_named(f->rules[i].name) != CELL_RULE_END;
+    if (!any) {
+        put_ref(out, &f->type);
+        return;
+    }
+    cell_buffer_puts(out, "{\"allOf\":[");
+    put_ref(out, &f->type);
+    for (uint32_t i = 0; parameters && i < f->nrules; i++) {
+        const enum cell_rule_kind kind = cell_rule_named(f->rules[i].name);
+        const bool list = f->type.count || f->type.kind == CELL_KIND_LIST;
+        const bool elements = list && cell_rule_value_kind(&f->type, kind) != CELL_KIND_LIST;
+        if (kind == CELL_RULE_END)
+            continue;
+        cell_buffer_puts(out, elements ? ",{\"items\":{" : ",{");
+        put_rule(out, f, &f->rules[i]);
+        cell_buffer_puts(out, elements ? "}}" : "}");
+    }
+    cell_buffer_puts(out, "]");
+    put_told(out, f);
+    cell_buffer_puts(out, "}");
+}
+
 static bool is_optional(const struct schema_ref *ref) { return ref->kind == CELL_KIND_OPT && !ref->count; }
 
 /* An object of those of the fields that `wanted` says; those that may be left out are not required. */
@@ -116,7 +200,7 @@ static void put_object(struct cell_buffer *out, const struct schema_field *field
         if (wanted && !wanted(&fields[i]))
             continue;
         cell_buffer_printf(out, "%s\"%s\":", all++ ? "," : "", fields[i].name);
-        put_ref(out, &fields[i].type);
+        put_property(out, &fields[i], wanted == cell_param_goes_in);
     }
     cell_buffer_puts(out, "}");
     for (uint32_t i = 0; i < n; i++)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "core/schema_impl.h"
 
 enum cell_rule_kind cell_rule_named(const char *name)
@@ -16,10 +17,11 @@ enum cell_rule_kind cell_rule_named(const char *name)
            : strcmp(name, "range") == 0   ? CELL_RULE_SIGNED
            : strcmp(name, "length") == 0  ? CELL_RULE_LENGTH
            : strcmp(name, "pattern") == 0 ? CELL_RULE_PATTERN
+           : strcmp(name, "rule") == 0    ? CELL_RULE_FUNCTION
                                           : CELL_RULE_END;
 }
 
-uint32_t cell_rule_arguments(enum cell_rule_kind kind) { return kind == CELL_RULE_PATTERN ? 1 : 2; }
+uint32_t cell_rule_arguments(enum cell_rule_kind kind) { return kind >= CELL_RULE_PATTERN ? 1 : 2; }
 
 static int refuse(struct rule_mistake *wrong, int argument, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -44,6 +46,32 @@ uint32_t cell_rule_value_kind(const struct schema_ref *use, enum cell_rule_kind 
     return use->named ? use->named->elem.kind : use->elem;
 }
 
+struct schema_ref cell_rule_value_type(const struct schema_ref *use)
+{
+    struct schema_ref value = *use;
+    if (use->kind == CELL_KIND_LIST || use->kind == CELL_KIND_OPT)
+        value = use->named ? use->named->elem : (struct schema_ref){.kind = use->elem};
+    value.count = 0;
+    return value;
+}
+
+bool cell_rule_takes(const struct schema_function *f, const struct schema_ref *value)
+{
+    char type[256];
+    cell_schema_ref_format(value, type, sizeof(type));
+    const char *text = f->signature;
+    const size_t n = strlen(type);
+    return strncmp(text, "bool(", 5) == 0 && strncmp(text + 5, type, n) == 0 && strcmp(text + 5 + n, ")") == 0;
+}
+
+const char *cell_rule_function_of(const struct schema_field *f)
+{
+    for (uint32_t i = 0; i < f->nrules; i++)
+        if (cell_rule_named(f->rules[i].name) == CELL_RULE_FUNCTION && f->rules[i].nargs == 1)
+            return f->rules[i].args[0];
+    return NULL;
+}
+
 /* ---- bounds ---- */
 
 static bool is_signed(uint32_t kind) { return (kind - CELL_KIND_I8) % 2 == 0; }
@@ -61,12 +89,36 @@ static bool read_integer(const char *text, bool with_sign, uint64_t *value)
     return errno == 0 && !(with_sign && !negative && *value > INT64_MAX);
 }
 
+/* As JSON writes numbers. */
+static bool is_decimal(const char *p)
+{
+    static const char digits[] = "0123456789";
+    p += *p == '-';
+    size_t whole = strspn(p, digits);
+    if (!whole || (*p == '0' && whole > 1))
+        return false;
+    p += whole;
+    if (*p == '.') {
+        size_t n = strspn(++p, digits);
+        if (!n)
+            return false;
+        p += n;
+    }
+    if (*p == 'e' || *p == 'E') {
+        p += 1 + (p[1] == '+' || p[1] == '-');
+        size_t n = strspn(p, digits);
+        if (!n)
+            return false;
+        p += n;
+    }
+    return !*p;
+}
+
 /* A decimal number; no hexadecimal one, infinity or NaN. */
 static bool read_real(const char *text, uint64_t *bits)
 {
-    size_t sign = text[0] == '-', n = strspn(text + sign, "0123456789.eE+-");
     char *end;
-    if (text[sign] < '0' || text[sign] > '9' || text[sign + n])
+    if (!is_decimal(text))
         return false;
     locale_t c = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0); /* whatever the program's is */
     if (!c)
@@ -155,6 +207,24 @@ static int read_pattern(const struct schema_rule *rule, uint32_t kind, struct ce
     return r;
 }
 
+static int read_function(const struct schema_rule *rule, uint32_t kind, struct cell_arena *arena,
+                         struct cell_rule *meaning, struct rule_mistake *wrong)
+{
+    char quoted[CELL_QUOTE_SIZE];
+    if (kind == CELL_KIND_BYTES || kind == CELL_KIND_LIST || kind == CELL_KIND_OPT)
+        return refuse(wrong, -1, "functions cannot look at '%s'", cell_kind_name(kind));
+    if (!cell_is_identifier(rule->args[0]))
+        return refuse(wrong, 0, "'%s' is no name of a function",
+                      cell_json_quote(rule->args[0], quoted, sizeof(quoted)));
+    struct cell_rule_function *function = cell_arena_array(arena, 1, sizeof(*function));
+    if (!function)
+        return CELL_NO_MEMORY;
+    function->name = rule->args[0];
+    meaning->kind = CELL_RULE_FUNCTION;
+    meaning->function = function;
+    return CELL_OK;
+}
+
 int cell_rule_read(const struct schema_rule *rule, const struct schema_ref *use, struct cell_arena *arena,
                    uint64_t *steps, struct cell_rule *meaning, struct rule_mistake *wrong)
 {
@@ -171,6 +241,8 @@ int cell_rule_read(const struct schema_rule *rule, const struct schema_ref *use,
         return read_length(rule, value, meaning, wrong);
     case CELL_RULE_PATTERN:
         return read_pattern(rule, value, arena, steps, meaning, wrong);
+    case CELL_RULE_FUNCTION:
+        return read_function(rule, value, arena, meaning, wrong);
     default:
         return read_range(rule, value, meaning, wrong);
     }
@@ -218,6 +290,10 @@ int cell_rule_compare(const struct cell_rule *now, const struct cell_rule *befor
     bool low_in, high_in, low_out, high_out; /* the bounds of `now` are within those of `before`, or around them */
     if (now->kind != before->kind) {
         *relation = PATTERN_OTHER;
+        return CELL_OK;
+    }
+    if (now->kind == CELL_RULE_FUNCTION) {
+        *relation = strcmp(now->function->name, before->function->name) == 0 ? PATTERN_SAME : PATTERN_OTHER;
         return CELL_OK;
     }
     if (now->kind == CELL_RULE_PATTERN)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * The rules of fields and parameters that are carried out: {"rule": "range", "args": [LOW, HIGH]}, "length", "pattern".
- * Rules of any other name are kept, and mean something to the cell alone.
+ * The rules of fields and parameters that are carried out: {"rule": "range", "args": [LOW, HIGH]}, "length", "pattern",
+ * "rule". Rules of any other name are kept, and mean something to the cell alone.
  */
 #ifndef CELL_CORE_RULE_H
 #define CELL_CORE_RULE_H
@@ -38,6 +38,14 @@ int cell_rule_read_all(const struct schema_field *f, struct cell_arena *arena, u
 /* The type that values have of which a rule of that kind speaks: of an optional the one inside; of arrays and lists
  * that of elements, but for lengths of lists. */
 uint32_t cell_rule_value_kind(const struct schema_ref *use, enum cell_rule_kind kind);
+
+/* The type of which a function must be that is given the values of a field: of an optional, an array or a list that of
+ * what is in it. */
+struct schema_ref cell_rule_value_type(const struct schema_ref *use);
+/* Whether what programs know of a function (its signature) is that it takes one such value and returns a bool. */
+bool cell_rule_takes(const struct schema_function *f, const struct schema_ref *value);
+/* The function that the field's values are given to; NULL = none. */
+const char *cell_rule_function_of(const struct schema_field *f);
 
 /* Sets `ruled` of fields, given that of the types they use; true when one of them is. */
 bool cell_rule_mark(struct schema_field *fields, uint32_t n);

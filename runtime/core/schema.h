@@ -177,6 +177,7 @@ struct cell_schema {
     size_t functions_len;
     struct schema_function *visible_functions; /* without those that only others of the document call */
     uint32_t nvisible_functions;
+    bool functions_follow; /* while a schema is made: rules may name functions that it does not have yet */
     char fingerprint[CELL_FINGERPRINT_LEN + 1]; /* of the canonical form */
     const struct schema_type **types_by_name;   /* the same types, sorted; NULL before parse/seal */
     const char *received; /* canonical form of the document that was parsed when format would write another one */

@@ -103,7 +103,7 @@ static int check_field(const struct checker *c, const struct json_at *at, const 
         r = check_use(c, at, "type", &f->type, known);
     if (r == CELL_OK)
         r = cell_check_doc(at, f->doc, c->e);
-    return r == CELL_OK ? cell_check_field_rules(at, f, c->scratch, c->steps, c->e) : r;
+    return r == CELL_OK ? cell_check_field_rules(c->s, at, f, c->scratch, c->steps, c->e) : r;
 }
 
 /* What something was called before: never declared from here, so that any identifier will do. */

@@ -101,10 +101,10 @@ int cell_declared_again(const struct json_at *entry, const char *name, struct ce
  */
 int cell_check_scope(const struct json_at *root, const struct cell_schema *s, struct cell_error *e);
 
-/* schema_rules.c: the rules of a field, whose type has been checked. `scratch` is empty before and after; `steps` as in
- * cell_pattern_compile. */
-int cell_check_field_rules(const struct json_at *field, const struct schema_field *f, struct cell_arena *scratch,
-                           uint64_t *steps, struct cell_error *e);
+/* schema_rules.c: the rules of a field of `s`, whose type has been checked. `scratch` is empty before and after;
+ * `steps` as in cell_pattern_compile. */
+int cell_check_field_rules(const struct cell_schema *s, const struct json_at *field, const struct schema_field *f,
+                           struct cell_arena *scratch, uint64_t *steps, struct cell_error *e);
 
 /* schema.c: offsets of slots and sizes of request structs. */
 void cell_schema_layout_methods(struct cell_schema *s);

@@ -36,8 +36,28 @@ static int check_texts(const struct json_at *at, const struct schema_rule *rule,
     return r == CELL_OK && rule->message ? cell_check_text(at, "message", rule->message, false, e) : r;
 }
 
-int cell_check_field_rules(const struct json_at *field, const struct schema_field *f, struct cell_arena *scratch,
-                           uint64_t *steps, struct cell_error *e)
+/* That the functions are there which rules name, and can be given the field's values. */
+static int check_functions(const struct cell_schema *s, const struct json_at *rules, const struct schema_field *f,
+                           struct cell_error *e)
+{
+    char type[256];
+    for (uint32_t i = 0; i < f->nrules && !s->functions_follow; i++) {
+        if (cell_rule_named(f->rules[i].name) != CELL_RULE_FUNCTION)
+            continue;
+        const struct json_at rule = element(rules, i), args = member(&rule, "args"), arg = element(&args, 0);
+        const struct schema_function *function = cell_schema_function(s, f->rules[i].args[0]);
+        const struct schema_ref value = cell_rule_value_type(&f->type);
+        if (!function)
+            return cell_json_fail(&arg, NULL, e, "there is no function '%s'", f->rules[i].args[0]);
+        cell_schema_ref_format(&value, type, sizeof(type));
+        if (!cell_rule_takes(function, &value))
+            return cell_json_fail(&arg, NULL, e, "'%s' is not a function bool(%s)", f->rules[i].args[0], type);
+    }
+    return CELL_OK;
+}
+
+int cell_check_field_rules(const struct cell_schema *s, const struct json_at *field, const struct schema_field *f,
+                           struct cell_arena *scratch, uint64_t *steps, struct cell_error *e)
 {
     const struct json_at rules = member(field, "rules");
     struct cell_rule meanings[CELL_RULE_MOST];
@@ -57,5 +77,5 @@ int cell_check_field_rules(const struct json_at *field, const struct schema_fiel
     cell_arena_reset(scratch);
     if (r == CELL_INVALID_ARGUMENT)
         return fail_rule(&rule, &wrong, e);
-    return r < 0 ? cell_error_set(e, r, "schema: out of memory") : CELL_OK;
+    return r < 0 ? cell_error_set(e, r, "schema: out of memory") : check_functions(s, &rules, f, e);
 }

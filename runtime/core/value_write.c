@@ -7,49 +7,16 @@
 #include <string.h>
 
 #include "core/value.h"
+#include "wire/integer.h"
 
 /* ---- scalars ---- */
 
-/* The value as 64 bits, sign-extended; whether its type has no sign. */
-static uint64_t load(uint32_t kind, const void *from, bool *is_unsigned)
-{
-    union {
-        int8_t i8;
-        uint8_t u8;
-        int16_t i16;
-        uint16_t u16;
-        int32_t i32;
-        uint32_t u32;
-        int64_t i64;
-        uint64_t u64;
-    } v = {.u64 = 0};
-
-    *is_unsigned = kind == CELL_KIND_U8 || kind == CELL_KIND_U16 || kind == CELL_KIND_U32 || kind == CELL_KIND_U64;
-    switch (kind) {
-#define LOAD(symbol, member)                                                                                           \
-    case CELL_KIND_##symbol:                                                                                           \
-        memcpy(&v, from, sizeof(v.member));                                                                            \
-        return (uint64_t)v.member;
-        LOAD(I8, i8)
-        LOAD(U8, u8)
-        LOAD(I16, i16)
-        LOAD(U16, u16)
-        LOAD(I32, i32)
-        LOAD(U32, u32)
-        LOAD(I64, i64)
-        LOAD(U64, u64)
-#undef LOAD
-    default:
-        return 0;
-    }
-}
-
 static void format_integer(uint32_t kind, const void *value, char text[CELL_VALUE_SCALAR_MAX])
 {
-    bool is_unsigned;
-    uint64_t bits = load(kind, value, &is_unsigned);
+    uint64_t bits;
 
-    if (is_unsigned)
+    cell_integer_load(kind, value, &bits);
+    if (cell_kind_is_unsigned(kind))
         snprintf(text, CELL_VALUE_SCALAR_MAX, "%" PRIu64, bits);
     else
         snprintf(text, CELL_VALUE_SCALAR_MAX, "%" PRId64, (int64_t)bits);
@@ -59,9 +26,9 @@ static void format_integer(uint32_t kind, const void *value, char text[CELL_VALU
 static void format_enum(const struct cell_type *type, const void *value, char text[CELL_VALUE_SCALAR_MAX])
 {
     uint32_t kind = type->elem ? type->elem->kind : CELL_KIND_I32;
-    bool is_unsigned;
-    uint64_t bits = load(kind, value, &is_unsigned);
+    uint64_t bits;
 
+    cell_integer_load(kind, value, &bits);
     for (uint32_t i = 0; i < type->nfields; i++)
         if (cell_value_enumerator(&type->fields[i]) == bits) {
             snprintf(text, CELL_VALUE_SCALAR_MAX, "\"%.150s\"", type->fields[i].name);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "wire/integer.h"
 #include "wire/walk.h"
 
 #define PATTERN_SHOWN 100 /* bytes of a pattern in a message */
@@ -107,6 +108,10 @@ void cell_rule_says(const struct cell_rule *rule, uint32_t kind, char text[CELL_
     const char *verb = rule->kind == CELL_RULE_LENGTH ? "must have" : "must be";
     char low[32], high[32];
     bool no_low, no_high;
+    if (rule->kind == CELL_RULE_FUNCTION) {
+        snprintf(text, CELL_RULE_TEXT, "must satisfy %s", rule->function->name);
+        return;
+    }
     if (rule->kind == CELL_RULE_PATTERN) {
         size_t len = strlen(rule->pattern->text), shown = len < PATTERN_SHOWN ? len : PATTERN_SHOWN;
         while (shown < len && ((unsigned char)rule->pattern->text[shown] & 0xc0) == 0x80)
@@ -150,46 +155,6 @@ static int break_rule(struct checking *c, const struct cell_rule *rule, uint32_t
     return cell_walk_fail(&c->walk, CELL_INVALID_ARGUMENT, "%s%s%s", says, *but ? ", not " : "", but);
 }
 
-/* A whole number, as the bits of 64. */
-static bool load_integer(uint32_t kind, const uint8_t *p, uint64_t *value)
-{
-    union {
-        int8_t i8;
-        uint8_t u8;
-        int16_t i16;
-        uint16_t u16;
-        int32_t i32;
-        uint32_t u32;
-    } small;
-    static const uint8_t sizes[] = {1, 1, 2, 2, 4, 4, 8, 8};
-    if (kind < CELL_KIND_I8 || kind > CELL_KIND_U64)
-        return false;
-    memcpy(kind >= CELL_KIND_I64 ? (void *)value : (void *)&small, p, sizes[kind - CELL_KIND_I8]);
-    switch (kind) {
-    case CELL_KIND_I8:
-        *value = (uint64_t)(int64_t)small.i8;
-        break;
-    case CELL_KIND_U8:
-        *value = small.u8;
-        break;
-    case CELL_KIND_I16:
-        *value = (uint64_t)(int64_t)small.i16;
-        break;
-    case CELL_KIND_U16:
-        *value = small.u16;
-        break;
-    case CELL_KIND_I32:
-        *value = (uint64_t)(int64_t)small.i32;
-        break;
-    case CELL_KIND_U32:
-        *value = small.u32;
-        break;
-    default:
-        break;
-    }
-    return true;
-}
-
 static bool load_real(uint32_t kind, const uint8_t *p, double *value)
 {
     float f;
@@ -214,7 +179,7 @@ static int check_number(struct checking *c, const struct cell_rule *rule, uint32
         if (!load_real(kind, p, &real))
             return CELL_OK;
         within = real >= real_of(rule->low) && real <= real_of(rule->high);
-    } else if (!load_integer(kind, p, &value)) {
+    } else if (!cell_integer_load(kind, p, &value)) {
         return CELL_OK;
     } else if (rule->kind == CELL_RULE_SIGNED) {
         within = (int64_t)value >= (int64_t)rule->low && (int64_t)value <= (int64_t)rule->high;
@@ -245,6 +210,23 @@ static int check_length(struct checking *c, const struct cell_rule *rule, uint32
     return break_rule(c, rule, kind, but);
 }
 
+/* Whether all texts in a value are there that a function could look at; optionals, lists and bytes it cannot. */
+static bool is_whole(const struct cell_type *type, const uint8_t *p)
+{
+    struct cell_ref ref;
+    if (type->kind == CELL_KIND_STR) {
+        memcpy(&ref, p, sizeof(ref));
+        return ref.ptr || !ref.len;
+    }
+    for (uint32_t i = 0; type->kind == CELL_KIND_STRUCT && i < type->nfields; i++) {
+        const struct cell_field *f = &type->fields[i];
+        for (uint32_t k = 0; k < (f->count ? f->count : 1); k++)
+            if (!is_whole(f->type, p + f->offset + (size_t)k * f->type->size))
+                return false;
+    }
+    return true;
+}
+
 static int check_value(struct checking *c, const struct cell_rule *rule, const struct cell_type *type, const uint8_t *p)
 {
     struct cell_ref ref; /* a text, bytes or a list */
@@ -263,6 +245,8 @@ static int check_value(struct checking *c, const struct cell_rule *rule, const s
         if ((ref.len && !ref.ptr) || cell_pattern_matches(rule->pattern, ref.ptr, ref.len))
             return CELL_OK;
         return break_rule(c, rule, type->kind, "");
+    case CELL_RULE_FUNCTION:
+        return !is_whole(type, p) || rule->function->check(p) ? CELL_OK : break_rule(c, rule, type->kind, "");
     default:
         return CELL_OK;
     }
@@ -293,7 +277,10 @@ static int check_type(struct checking *c, const struct cell_type *type, const st
     bool own = false; /* there are rules for elements */
     switch (type->kind) {
     case CELL_KIND_STRUCT:
-        return check_fields(c, type->fields, type->nfields, p);
+        r = check_fields(c, type->fields, type->nfields, p);
+        for (const struct cell_rule *rule = rules; rule && rule->kind && r == CELL_OK; rule++)
+            r = rule->kind == CELL_RULE_FUNCTION ? check_value(c, rule, type, p) : CELL_OK;
+        return r;
     case CELL_KIND_OPT:
         return *p == 1 ? check_type(c, type->elem, rules, element, p + cell_opt_offset(type)) : CELL_OK;
     case CELL_KIND_LIST:

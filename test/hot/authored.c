@@ -185,7 +185,7 @@ static bool is_same(const struct ast_function *f, const struct outcome *a, const
 static int compare(const struct cell_ast *doc, uint32_t index, void *const *libraries, void *const *arguments)
 {
     const struct ast_function *f = &doc->functions[index];
-    struct hot_machine m = {.doc = doc};
+    struct ast_machine m = {.doc = doc};
     struct outcome right, got;
     char name[32];
     prepare(f, arguments, &right);

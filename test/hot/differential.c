@@ -99,7 +99,7 @@ static bool computes(const struct ast_function *f, hot_compiled *compiled, void 
 static void compare(const struct hot_entry *one, const struct ast_function *f, hot_compiled *const *compiled,
                     void *const *arguments, bool may_overlap)
 {
-    struct hot_machine m = {.doc = one->doc};
+    struct ast_machine m = {.doc = one->doc};
     void *mine[CELL_MAX_PARAMS + 1];
     void *result = clone_outputs(f, arguments, mine);
     const int status = hot_interpret(&m, f, mine, result);

@@ -9,7 +9,7 @@
 
 struct loaded {
     struct cell_ast *doc;
-    struct hot_machine m;
+    struct ast_machine m;
 };
 
 static void load(struct loaded *l, const char *name)

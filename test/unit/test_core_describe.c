@@ -265,7 +265,7 @@ TEST(damaged_services_are_refused)
     struct cell_method m = {"auth_m", NULL, NULL, 0, 0, 0, 0, NULL};
     struct cell_service service = service_of(&m, 1);
     service.abi = CELL_DESC_ABI + 1;
-    check_refused(&service, CELL_FAILED_PRECONDITION, "descriptors of version 5, where 4 is known");
+    check_refused(&service, CELL_FAILED_PRECONDITION, "descriptors of version 6, where 5 is known");
     service = service_of(NULL, 1);
     check_refused(&service, CELL_INVALID_ARGUMENT, "the service's descriptor is damaged");
     service = service_of(&m, UINT32_MAX);

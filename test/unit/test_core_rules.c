@@ -3,19 +3,27 @@
 #include "schema_document.h"
 
 #include "core/diff.h"
+#include "core/rule.h"
+
+#define FUNCTION(name, type, returns)                                                                                  \
+    "{\"body\":[],\"name\":\"" name "\",\"params\":[{\"name\":\"v\",\"type\":\"" type "\"}],\"returns\":\"" returns    \
+    "\"}"
+#define FUNCTIONS                                                                                                      \
+    "{\"cell.ast\":1,\"functions\":[" FUNCTION("is_big", "i64", "bool") "," FUNCTION("is_even", "i64", "bool") "]}"
 
 /* A cell whose parameter and field, both of `type`, have these rules. */
 static struct cell_schema *schema_with(const char *type, uint32_t size, const char *rules)
 {
     char json[2048];
     struct cell_error e = {0};
-    snprintf(json, sizeof(json),
-             "{\"abi\":\"lp64-le\",\"capabilities\":[],\"cell\":\"a\",\"constants\":[],\"functions\":[],\"methods\":["
-             "{\"name\":\"a_m\",\"params\":[{\"dir\":\"in\",\"name\":\"p\",\"rules\":[%s],\"type\":\"%s\"}]}],"
-             "\"schema\":\"cell.schema/1\",\"streams\":[],\"types\":[{\"align\":8,\"fields\":[{\"name\":\"f\","
-             "\"offset\":0,\"rules\":[%s],\"type\":\"%s\"}],\"kind\":\"struct\",\"name\":\"t\",\"size\":%u}],"
-             "\"verbs\":[]}",
-             rules, type, rules, type, size);
+    snprintf(
+        json, sizeof(json),
+        "{\"abi\":\"lp64-le\",\"capabilities\":[],\"cell\":\"a\",\"constants\":[],\"functions\":" FUNCTIONS
+        ",\"methods\":[{\"name\":\"a_m\",\"params\":[{\"dir\":\"in\",\"name\":\"p\",\"rules\":[%s],\"type\":\"%s\"}]}],"
+        "\"schema\":\"cell.schema/1\",\"streams\":[],\"types\":[{\"align\":8,\"fields\":[{\"name\":\"f\","
+        "\"offset\":0,\"rules\":[%s],\"type\":\"%s\"}],\"kind\":\"struct\",\"name\":\"t\",\"size\":%u}],"
+        "\"verbs\":[]}",
+        rules, type, rules, type, size);
     struct cell_schema *s = parse_schema(json, &e);
     CHECK_STR(e.text, "");
     if (!s)
@@ -25,6 +33,7 @@ static struct cell_schema *schema_with(const char *type, uint32_t size, const ch
 
 #define RANGE(low, high) "{\"args\":[\"" low "\",\"" high "\"],\"rule\":\"range\"}"
 #define LENGTH(low, high) "{\"args\":[\"" low "\",\"" high "\"],\"rule\":\"length\"}"
+#define RULE(function) "{\"args\":[\"" function "\"],\"rule\":\"rule\"}"
 #define PATTERN(text) "{\"args\":[\"" text "\"],\"rule\":\"pattern\"}"
 
 static void check_change(const char *type, uint32_t size, const char *before, const char *after, const char *id,
@@ -72,6 +81,36 @@ TEST(stricter_rules_break_the_source_and_no_wire)
                  "The rule of 'p' of 'a_m' is written in another way in A Cell: pattern [ab], no longer pattern a|b");
     check_change("str", 16, PATTERN("a+"), PATTERN("b+"), "RULE_CHANGED", DIFF_SOURCE,
                  "The rule of 'p' of 'a_m' allows other values in A Cell: pattern b+, no longer pattern a+");
+}
+
+TEST(another_function_lets_other_values_through)
+{
+    check_change("i64", 8, "", RULE("is_even"), "RULE_ADDED", DIFF_SOURCE,
+                 "'p' of 'a_m' has a new rule in A Cell: rule is_even");
+    check_change("i64", 8, RANGE("1", "5") "," RULE("is_even"), RANGE("1", "5"), "RULE_REMOVED", 0,
+                 "'p' of 'a_m' has lost its rule in A Cell: rule is_even");
+    check_change("i64", 8, RULE("is_even"), RULE("is_big"), "RULE_CHANGED", DIFF_SOURCE,
+                 "The rule of 'p' of 'a_m' allows other values in A Cell: rule is_big, no longer rule is_even");
+}
+
+TEST(bounds_of_floats_are_written_as_in_json)
+{
+    static const struct {
+        const char *bound;
+        bool good;
+    } bounds[] = {{"0", true},    {"-0.5", true}, {"1e6", true}, {"1.0E+06", true}, {"12.5e-1", true}, {"1.", false},
+                  {"01", false},  {".5", false},  {"1e", false}, {"1e+", false},    {"+1", false},     {"0x1", false},
+                  {"inf", false}, {"1 ", false},  {"-", false},  {"", false},       {"1e999", false}};
+    for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+        const char *const args[] = {"-1e9", bounds[i].bound};
+        const struct schema_rule rule = {"range", args, 2, NULL};
+        const struct schema_ref real = {.kind = CELL_KIND_F64};
+        struct cell_arena arena = {0};
+        struct cell_rule meaning;
+        struct rule_mistake wrong;
+        CHECK((cell_rule_read(&rule, &real, &arena, NULL, &meaning, &wrong) == CELL_OK) == bounds[i].good);
+        cell_arena_free(&arena);
+    }
 }
 
 TEST(messages_are_documentation_and_unknown_rules_are_kept)
@@ -137,6 +176,65 @@ TEST(rules_that_cannot_be_meant_are_refused)
         CHECK_STR(error.text, edits[i].message);
         free(json);
     }
+}
+
+/* On auth_login's first parameter, a text, and on its others. */
+static const char length_rule[] = "{\"args\":[\"3\",\"64\"],\"rule\":\"length\"}";
+#define SPECIAL(name, member, params)                                                                                  \
+    "{\"body\":[]," member "\"name\":\"" name "\",\"params\":[" params "],\"returns\":\"bool\"}"
+#define TEXT(name) "{\"name\":\"" name "\",\"type\":\"str\"}"
+static const char *const all_functions[] = {
+    FUNCTION("of_text", "str", "bool"),
+    FUNCTION("of_number", "i64", "bool"),
+    FUNCTION("of_role", "auth_role", "bool"),
+    FUNCTION("of_byte", "u8", "bool"),
+    FUNCTION("status", "str", "status"),
+    FUNCTION("number", "str", "i32"),
+    SPECIAL("hidden", "\"internal\":true,", TEXT("v")),
+    SPECIAL("longer", "", TEXT("v") "," TEXT("w")),
+    SPECIAL("pointed", "", "{\"name\":\"v\",\"pointer\":true,\"type\":\"auth_session\"}"),
+};
+static const struct {
+    const char *from, *to, *message;
+} function_edits[] = {
+    {length_rule, RULE("of_text"), ""},
+    {"\"name\":\"role\",\"type\"", "\"name\":\"role\",\"rules\":[" RULE("of_role") "],\"type\"", ""},
+    {"\"pointer\":true,\"type\":\"u8[16]\"", "\"pointer\":true,\"rules\":[" RULE("of_byte") "],\"type\":\"u8[16]\"",
+     ""},
+    {length_rule, RULE("nothing"), "methods[0].params[0].rules[0].args[0]: there is no function 'nothing'"},
+    {length_rule, RULE("hidden"), "methods[0].params[0].rules[0].args[0]: there is no function 'hidden'"},
+    {length_rule, RULE("of_number"), "methods[0].params[0].rules[0].args[0]: 'of_number' is not a function bool(str)"},
+    {length_rule, RULE("status"), "methods[0].params[0].rules[0].args[0]: 'status' is not a function bool(str)"},
+    {length_rule, RULE("number"), "methods[0].params[0].rules[0].args[0]: 'number' is not a function bool(str)"},
+    {length_rule, RULE("longer"), "methods[0].params[0].rules[0].args[0]: 'longer' is not a function bool(str)"},
+    {length_rule, RULE("of text"), "methods[0].params[0].rules[0].args[0]: 'of text' is no name of a function"},
+    {length_rule, "{\"args\":[],\"rule\":\"rule\"}",
+     "methods[0].params[0].rules[0]: rule 'rule' takes 1 argument, not 0"},
+    {"\"name\":\"like\",\"type\"", "\"name\":\"like\",\"rules\":[" RULE("pointed") "],\"type\"",
+     "methods[0].params[4].rules[0].args[0]: 'pointed' is not a function bool(auth_session)"},
+    {"\"name\":\"out\",\"pointer\":true", "\"name\":\"out\",\"pointer\":true,\"rules\":[" RULE("pointed") "]",
+     "methods[0].params[5].rules[0]: rule 'rule' is for what goes in"},
+};
+
+TEST(rules_name_functions_of_the_schema_that_take_such_a_value)
+{
+    struct cell_buffer functions = {0};
+    cell_buffer_puts(&functions, "\"functions\":{\"cell.ast\":1,\"functions\":[");
+    for (size_t i = 0; i < sizeof(all_functions) / sizeof(all_functions[0]); i++)
+        cell_buffer_printf(&functions, "%s%s", i ? "," : "", all_functions[i]);
+    cell_buffer_puts(&functions, "]}");
+    char *with = replaced(FULL_SCHEMA, "\"functions\":[]", functions.data);
+    cell_buffer_free(&functions);
+    for (size_t i = 0; i < sizeof(function_edits) / sizeof(function_edits[0]); i++) {
+        struct cell_error error = {0};
+        char *json = replaced(with, function_edits[i].from, function_edits[i].to);
+        struct cell_schema *s = parse_schema(json, &error);
+        CHECK(!s == (function_edits[i].message[0] != 0));
+        CHECK_STR(error.text, function_edits[i].message);
+        cell_schema_free(s);
+        free(json);
+    }
+    free(with);
 }
 
 /* Each alone is allowed; so many would keep a compiler busy for long. */

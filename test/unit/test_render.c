@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // LINK: clang-plugin/Render.c clang-plugin/RenderText.c clang-plugin/RenderTypes.c clang-plugin/RenderDrift.c
-// LINK: clang-plugin/RenderStream.c clang-plugin/RenderCapability.c clang-plugin/RenderRules.c
+// LINK: clang-plugin/RenderStream.c clang-plugin/RenderCapability.c clang-plugin/RenderRules.c clang-plugin/RenderRuleFunctions.c
 /* Properties of the rendered text that need no compiler; that it compiles, the tests of test/Plugin show. */
 #include "render_fixture.h"
 
@@ -42,14 +42,14 @@ TEST(rules_are_tables_and_constants_that_break_them_are_refused)
     for (int cpp = 0; cpp < 2; cpp++) {
         char *c = client(json, cpp);
         CHECK(has(c, "cell_rule cellgen_auth_ask_rules[] = {\n"
-                     "    {1, 0, 9223372036854775808u, 7u, 0, \"\\\"few\\\" \\?\"},\n"
-                     "    {0, 0, 0, 0, 0, 0},\n"
-                     "    {3, 0, 4591870180066957722u, 4611686018427387904u, 0, 0},\n"
-                     "    {0, 0, 0, 0, 0, 0},\n"
-                     "    {5, 0, 0u, 0u, &cellgen_auth_ask_pattern_2, 0},\n"
-                     "    {4, 0, 1u, 18446744073709551615u, 0, 0},\n"
-                     "    {0, 0, 0, 0, 0, 0},\n"
-                     "    {2, 0, 1u, 2u, 0, 0},\n"));
+                     "    {1, 0, 9223372036854775808u, 7u, 0, \"\\\"few\\\" \\?\", 0},\n"
+                     "    {0, 0, 0, 0, 0, 0, 0},\n"
+                     "    {3, 0, 4591870180066957722u, 4611686018427387904u, 0, 0, 0},\n"
+                     "    {0, 0, 0, 0, 0, 0, 0},\n"
+                     "    {5, 0, 0u, 0u, &cellgen_auth_ask_pattern_2, 0, 0},\n"
+                     "    {4, 0, 1u, 18446744073709551615u, 0, 0, 0},\n"
+                     "    {0, 0, 0, 0, 0, 0, 0},\n"
+                     "    {2, 0, 1u, 2u, 0, 0, 0},\n"));
         CHECK(has(c, "cell_type_list_u8, 40, 0, 4, cellgen_auth_ask_rules + 7}"));
         CHECK(has(c, "cell_pattern cellgen_auth_ask_pattern_2 = {\"a{2}\", cellgen_auth_ask_classes_2, "
                      "cellgen_auth_ask_next_2, 2, 4, 1, 3, 0};\n"));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // LINK: clang-plugin/Render.c clang-plugin/RenderText.c clang-plugin/RenderTypes.c clang-plugin/RenderDrift.c
-// LINK: clang-plugin/RenderStream.c clang-plugin/RenderCapability.c clang-plugin/RenderRules.c
+// LINK: clang-plugin/RenderStream.c clang-plugin/RenderCapability.c clang-plugin/RenderRules.c clang-plugin/RenderRuleFunctions.c
 /* What is declared beside the plain function: of what has drifted, asynchronous, lending and streaming forms. */
 #include "render_fixture.h"
 

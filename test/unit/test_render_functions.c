@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // LINK: clang-plugin/Render.c clang-plugin/RenderDrift.c clang-plugin/RenderStream.c clang-plugin/RenderText.c
-// LINK: clang-plugin/RenderTypes.c clang-plugin/RenderRules.c clang-plugin/RenderCapability.c
+// LINK: clang-plugin/RenderTypes.c clang-plugin/RenderRules.c clang-plugin/RenderRuleFunctions.c clang-plugin/RenderCapability.c
 /* The functions of a cell in the text of its client, and what stands there in place of those that are gone. */
 #include "test.h"
 

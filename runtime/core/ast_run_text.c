@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "interpret.h"
+#include "core/ast_run_impl.h"
 #include "wire/message.h"
 
 static int order(cell_str a, cell_str b)
@@ -56,18 +56,22 @@ static int64_t code_point(cell_str s, uint64_t i)
     return c;
 }
 
-/* A copy with an end, without a plus sign, which libc's readers need not be asked about. */
-static char *copy_of(cell_str s)
+/* A copy with an end, in which nothing but digits and the like is what libc's readers take; NULL: memory is short. */
+static char *copy_of(struct ast_machine *m, cell_str s)
 {
-    char *text = calloc(1, s.len + 1);
-    for (uint64_t i = 0; i < s.len; i++)
+    char *text = cell_ast_run_room(m, s.len + 1);
+    for (uint64_t i = 0; text && i < s.len; i++)
         text[i] = s.ptr[i] ? s.ptr[i] : '?';
+    if (text)
+        text[s.len] = '\0';
     return text;
 }
 
-static bool read_i64(cell_str s, int64_t *value)
+static bool read_i64(struct ast_machine *m, cell_str s, int64_t *value)
 {
-    char *text = copy_of(s), *end;
+    char *text = copy_of(m, s), *end;
+    if (!text)
+        return false;
     const bool signed_ = s.len && (text[0] == '-' || text[0] == '+');
     bool ok = s.len > (uint64_t)signed_ && strspn(text + signed_, "0123456789") == s.len - signed_;
     errno = 0;
@@ -75,7 +79,6 @@ static bool read_i64(cell_str s, int64_t *value)
     ok = ok && errno == 0;
     if (ok)
         *value = v;
-    free(text);
     return ok;
 }
 
@@ -104,13 +107,18 @@ static bool is_real(const char *text)
     return !*text;
 }
 
-static bool read_f64(cell_str s, double *value)
+static bool read_f64(struct ast_machine *m, cell_str s, double *value)
 {
-    char *text = copy_of(s);
-    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    double v = is_real(text) ? strtod_l(text, NULL, c) : INFINITY;
+    char *text = copy_of(m, s);
+    if (!text || !is_real(text))
+        return false;
+    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0); /* whatever the program's is */
+    if (!c) {
+        cell_ast_run_stop(m, CELL_NO_MEMORY);
+        return false;
+    }
+    double v = strtod_l(text, NULL, c);
     freelocale(c);
-    free(text);
     if (isinf(v))
         return false;
     *value = v;
@@ -126,18 +134,20 @@ static cell_str part_of(cell_str s, uint64_t begin, uint64_t len)
     return (cell_str){len ? s.ptr + begin : s.ptr, len};
 }
 
-struct hot_value hot_text(const struct ast_node *n, const struct hot_value *v, const enum cell_kind *kinds, bool *fault)
+struct ast_value cell_ast_run_text(struct ast_machine *m, const struct ast_node *n, const struct ast_value *v,
+                                   const enum cell_kind *kinds, bool *fault)
 {
-    struct hot_value r = {0};
+    struct ast_value r = {0};
     const cell_str s = v[0].str;
     (void)kinds;
+    cell_ast_run_charge(m, s.len / 8 * (n->op == AST_FIND ? v[1].str.len + 1 : 1));
     switch (n->op) {
     case AST_LENGTH:
         r.bits = s.len;
         break;
     case AST_BYTE:
         if (v[1].bits >= s.len && n->proven & AST_IN_BOUNDS)
-            hot_unsound(n, "the index is out of the string");
+            cell_ast_unsound(m, n, "the index is out of the string");
         if (v[1].bits >= s.len)
             *fault = true;
         else
@@ -170,13 +180,13 @@ struct hot_value hot_text(const struct ast_node *n, const struct hot_value *v, c
     case AST_IS_I64:
     case AST_PARSE_I64: {
         int64_t value = (int64_t)v[1].bits;
-        bool ok = read_i64(s, &value);
+        bool ok = read_i64(m, s, &value);
         r.bits = n->op == AST_IS_I64 ? ok : (uint64_t)value;
         break;
     }
     default: {
         double value = v[1].real;
-        bool ok = read_f64(s, &value);
+        bool ok = read_f64(m, s, &value);
         r.bits = ok;
         r.real = value;
     }

@@ -1,44 +1,86 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-#include "interpret.h"
+#include "core/ast_run_impl.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+__extension__ typedef __int128 wide;
 
 enum stop { RUNNING, BREAKING, CONTINUING, RETURNED, FAILED };
 
 struct frame {
-    struct hot_machine *m;
+    struct ast_machine *m;
     const struct ast_function *f;
     void **variables; /* addresses */
     enum stop stop;
     int status;
-    struct hot_value result;
+    struct ast_value result;
     uint64_t operations;
 };
 
-static struct hot_value value_of(struct frame *c, const struct ast_node *n);
+static struct ast_value value_of(struct frame *c, const struct ast_node *n);
 static void run_block(struct frame *c, const struct ast_node *n);
 
-void hot_unsound(const struct ast_node *n, const char *why)
+void cell_ast_run_stop(struct ast_machine *m, int status)
 {
-    fprintf(stderr, "unsound: '%s', statement of line %u: %s\n", cell_ast_op_name(n->op), n->line, why);
-    abort();
+    if (!m->stopped)
+        m->stopped = status;
+}
+
+void cell_ast_unsound(struct ast_machine *m, const struct ast_node *n, const char *why)
+{
+    if (m->stopped)
+        return;
+    m->stopped = CELL_INTERNAL;
+    m->unsound = why;
+    m->unsound_at = n;
+}
+
+void *cell_ast_run_room(struct ast_machine *m, size_t size)
+{
+    void *p = NULL;
+    if (m->memory >= size && (p = cell_arena_alloc(&m->arena, size)))
+        m->memory -= size;
+    else
+        cell_ast_run_stop(m, m->memory < size ? CELL_TOO_LARGE : CELL_NO_MEMORY);
+    return p;
+}
+
+void cell_ast_run_charge(struct ast_machine *m, uint64_t steps)
+{
+    if (m->steps < steps)
+        cell_ast_run_stop(m, CELL_TOO_LARGE);
+    m->steps -= m->steps < steps ? m->steps : steps;
+}
+
+/* Whether the function goes on; nothing that was computed counts when it does not. */
+static bool goes_on(struct frame *c)
+{
+    if (c->m->stopped) {
+        c->stop = FAILED;
+        c->status = c->m->stopped;
+    }
+    return c->stop != FAILED;
 }
 
 static void *room(struct frame *c, size_t size)
 {
-    void *p = cell_arena_alloc(&c->m->arena, size);
-    if (!p)
-        abort();
+    void *p = cell_ast_run_room(c->m, size);
+    goes_on(c);
     return p;
+}
+
+static void count(struct frame *c)
+{
+    c->operations++;
+    cell_ast_run_charge(c->m, 1);
+    goes_on(c);
 }
 
 static enum cell_kind kind_of(const struct schema_ref *t) { return t->count ? CELL_KIND_STRUCT : cell_ast_scalar(t); }
 
-static struct hot_value load(const void *from, const struct schema_ref *type)
+static struct ast_value load(const void *from, const struct schema_ref *type)
 {
-    struct hot_value v = {.memory = from};
+    struct ast_value v = {.memory = from};
     float f;
     switch (kind_of(type)) {
 #define INTEGER(KIND, T)                                                                                               \
@@ -74,7 +116,7 @@ static struct hot_value load(const void *from, const struct schema_ref *type)
     return v;
 }
 
-static void store(void *to, const struct schema_ref *type, const struct hot_value *v)
+static void store(void *to, const struct schema_ref *type, const struct ast_value *v)
 {
     const size_t size = cell_schema_use_size(type);
     const float f = (float)v->real;
@@ -98,12 +140,36 @@ static void store(void *to, const struct schema_ref *type, const struct hot_valu
 
 static void fault(struct frame *c)
 {
-    if (!c->f->status) {
-        fprintf(stderr, "unsound: '%s' faults and has no status\n", c->f->name);
-        abort();
-    }
+    if (!c->f->status)
+        cell_ast_unsound(c->m, c->f->body, "a fault in a function without a status");
     c->stop = FAILED;
-    c->status = c->f->fault;
+    c->status = c->m->stopped ? c->m->stopped : c->f->fault;
+}
+
+/* Laid out when it is needed first. */
+static void *table(struct frame *c, uint32_t index)
+{
+    const struct ast_table *t = &c->m->doc->tables[index];
+    struct schema_ref one = t->type;
+    one.count = 0;
+    const size_t size = cell_schema_use_size(&one);
+    if (!c->m->tables && (c->m->tables = room(c, c->m->doc->ntables * sizeof(*c->m->tables))))
+        memset(c->m->tables, 0, c->m->doc->ntables * sizeof(*c->m->tables));
+    if (!c->m->tables || c->m->tables[index])
+        return c->m->tables ? c->m->tables[index] : NULL;
+    char *all = room(c, size * t->type.count);
+    for (uint32_t i = 0; all && i < t->type.count; i++) {
+        const struct ast_node *n = t->values[i];
+        struct ast_value v = {0};
+        if (n->op == AST_REAL)
+            v.real = n->real;
+        else if (n->op == AST_STRING)
+            v.str = (cell_str){n->text, n->text_len};
+        else
+            v.bits = n->bits;
+        store(all + i * size, &one, &v);
+    }
+    return c->m->tables[index] = all;
 }
 
 /* The address of a place; NULL after a fault. */
@@ -111,21 +177,8 @@ static void *place_of(struct frame *c, const struct ast_node *n)
 {
     if (n->op == AST_VARIABLE)
         return c->variables[n->ref];
-    if (n->op == AST_TABLE) {
-        const struct ast_table *t = &c->m->doc->tables[n->ref];
-        struct schema_ref one = t->type;
-        one.count = 0;
-        const size_t size = cell_schema_use_size(&one);
-        char *all = room(c, size * t->type.count);
-        const uint64_t operations = c->operations; /* compiled, it lies there */
-        for (uint32_t i = 0; i < t->type.count; i++) {
-            struct hot_value v = value_of(c, t->values[i]);
-            store(all + i * size, &one, &v);
-            c->operations--; /* compiled code has it there */
-        }
-        c->operations = operations;
-        return all;
-    }
+    if (n->op == AST_TABLE)
+        return table(c, n->ref);
     if (n->op == AST_FIELD) {
         char *whole = place_of(c, n->args[0]);
         return whole ? whole + n->args[0]->type.named->fields[n->ref].offset : NULL;
@@ -134,44 +187,46 @@ static void *place_of(struct frame *c, const struct ast_node *n)
         return (void *)value_of(c, n).memory;
     char *whole = place_of(c, n->args[0]);
     const uint64_t index = value_of(c, n->args[1]).bits;
-    c->operations++;
+    count(c);
     if (!whole || c->stop == FAILED)
         return NULL;
     if (index >= n->args[0]->type.count) {
         if (n->proven & AST_IN_BOUNDS)
-            hot_unsound(n, "the index is out of range");
+            cell_ast_unsound(c->m, n, "the index is out of range");
         fault(c);
         return NULL;
     }
     return whole + index * cell_schema_use_size(&n->type);
 }
 
-static struct hot_value call(struct frame *c, const struct ast_node *n, uint32_t first, int *status)
+static struct ast_value call(struct frame *c, const struct ast_node *n, uint32_t first, int *status)
 {
     const struct ast_function *f = &c->m->doc->functions[n->ref];
     void **arguments = room(c, (f->nparams + 1) * sizeof(*arguments));
-    for (uint32_t i = 0; i < f->nparams; i++) {
+    for (uint32_t i = 0; arguments && i < f->nparams; i++) {
         const struct ast_param *p = &f->params[i];
         const struct ast_node *a = n->args[first + i];
         if (p->pointer) {
             arguments[i] = place_of(c, a);
         } else {
-            struct hot_value v = value_of(c, a);
+            struct ast_value v = value_of(c, a);
             arguments[i] = room(c, cell_schema_use_size(&p->type));
             if (c->stop != FAILED)
                 store(arguments[i], &p->type, &v);
         }
         if (c->stop == FAILED)
-            return (struct hot_value){0};
+            return (struct ast_value){0};
     }
     void *returns = room(c, f->status ? 1 : cell_schema_use_size(&f->returns));
-    *status = hot_interpret(c->m, f, arguments, returns);
-    return f->status ? (struct hot_value){0} : load(returns, &f->returns);
+    if (!goes_on(c))
+        return (struct ast_value){0};
+    *status = cell_ast_run(c->m, f, arguments, returns);
+    return !goes_on(c) || f->status ? (struct ast_value){0} : load(returns, &f->returns);
 }
 
-static struct hot_value conditional(struct frame *c, const struct ast_node *n)
+static struct ast_value conditional(struct frame *c, const struct ast_node *n)
 {
-    struct hot_value v = value_of(c, n->args[0]);
+    struct ast_value v = value_of(c, n->args[0]);
     if (n->op == AST_CHOOSE)
         return c->stop == FAILED ? v : value_of(c, n->args[v.bits ? 1 : 2]);
     for (uint32_t i = 1; i < n->nargs && c->stop != FAILED && (v.bits != 0) == (n->op == AST_LAND); i++)
@@ -179,9 +234,9 @@ static struct hot_value conditional(struct frame *c, const struct ast_node *n)
     return v;
 }
 
-static struct hot_value operation(struct frame *c, const struct ast_node *n)
+static struct ast_value operation(struct frame *c, const struct ast_node *n)
 {
-    struct hot_value v[64] = {0}, r = {0};
+    struct ast_value v[64] = {0}, r = {0};
     enum cell_kind kinds[64];
     bool failed = false;
     for (uint32_t i = 0; i < n->nargs && i < 64; i++) {
@@ -191,19 +246,20 @@ static struct hot_value operation(struct frame *c, const struct ast_node *n)
             return r;
     }
     if (cell_ast_class(n->op) == AST_CLASS_TEXT)
-        r = hot_text(n, v, kinds, &failed);
+        r = cell_ast_run_text(c->m, n, v, kinds, &failed);
     else
-        r = hot_number(n, v, kinds, &failed);
+        r = cell_ast_run_number(c->m, n, v, kinds, &failed);
     if (failed)
         fault(c);
+    goes_on(c);
     return r;
 }
 
-static struct hot_value value_of(struct frame *c, const struct ast_node *n)
+static struct ast_value value_of(struct frame *c, const struct ast_node *n)
 {
-    struct hot_value v = {0};
-    int status;
-    c->operations++;
+    struct ast_value v = {0};
+    int status = CELL_OK;
+    count(c);
     switch (n->op) {
     case AST_INTEGER:
         v.bits = n->bits;
@@ -240,7 +296,7 @@ static void run_let(struct frame *c, const struct ast_node *n)
     memset(c->variables[n->ref], 0, v->bytes);
     if (!n->nargs)
         return;
-    struct hot_value value = value_of(c, n->args[0]);
+    struct ast_value value = value_of(c, n->args[0]);
     if (c->stop != FAILED)
         store(c->variables[n->ref], &v->type, &value);
 }
@@ -248,7 +304,7 @@ static void run_let(struct frame *c, const struct ast_node *n)
 static void run_assign(struct frame *c, const struct ast_node *n)
 {
     void *to = place_of(c, n->args[0]);
-    struct hot_value value = value_of(c, n->args[1]);
+    struct ast_value value = value_of(c, n->args[1]);
     if (c->stop != FAILED)
         store(to, &n->args[0]->type, &value);
 }
@@ -289,6 +345,7 @@ static void run_switch(struct frame *c, const struct ast_node *n)
 /* Runs a body; whether the loop goes on. */
 static bool run_body(struct frame *c, const struct ast_node *body)
 {
+    cell_ast_run_charge(c->m, 1); /* it may be empty */
     run_block(c, body);
     const bool on = c->stop == RUNNING || c->stop == CONTINUING;
     if (c->stop == CONTINUING || c->stop == BREAKING)
@@ -299,17 +356,17 @@ static bool run_body(struct frame *c, const struct ast_node *body)
 static void run_counted(struct frame *c, const struct ast_node *n)
 {
     const struct schema_ref *type = &c->f->variables[n->ref].type;
-    const __int128 sign = type->kind == CELL_KIND_U64 ? 1 : 0;
-    const struct hot_value from = value_of(c, n->args[0]), to = value_of(c, n->args[1]);
-    const __int128 begin = sign ? (__int128)from.bits : (__int128)(int64_t)from.bits;
-    const __int128 end = sign ? (__int128)to.bits : (__int128)(int64_t)to.bits;
-    const __int128 low = n->op == AST_FOR ? begin : end, high = n->op == AST_FOR ? end : begin;
+    const wide sign = type->kind == CELL_KIND_U64 ? 1 : 0;
+    const struct ast_value from = value_of(c, n->args[0]), to = value_of(c, n->args[1]);
+    const wide begin = sign ? (wide)from.bits : (wide)(int64_t)from.bits;
+    const wide end = sign ? (wide)to.bits : (wide)(int64_t)to.bits;
+    const wide low = n->op == AST_FOR ? begin : end, high = n->op == AST_FOR ? end : begin;
     if (c->stop == FAILED)
         return;
-    if (n->proven & AST_IN_BOUNDS && high - low > (__int128)n->bound)
-        hot_unsound(n, "the loop has more steps");
-    for (__int128 i = 0; i < high - low && i < (__int128)n->bound; i++) {
-        const struct hot_value counter = {.bits = (uint64_t)(n->op == AST_FOR ? low + i : high - 1 - i)};
+    if (n->proven & AST_IN_BOUNDS && high - low > (wide)n->bound)
+        cell_ast_unsound(c->m, n, "the loop has more steps");
+    for (wide i = 0; i < high - low && i < (wide)n->bound; i++) {
+        const struct ast_value counter = {.bits = (uint64_t)(n->op == AST_FOR ? low + i : high - 1 - i)};
         store(c->variables[n->ref], type, &counter);
         if (!run_body(c, n->args[2]))
             break;
@@ -320,11 +377,13 @@ static void run_try(struct frame *c, const struct ast_node *n)
 {
     int status = 0;
     void *to = n->op == AST_STATUS ? place_of(c, n->args[0]) : NULL;
+    if (c->stop == FAILED)
+        return;
     call(c, n, n->op == AST_STATUS, &status);
     if (c->stop == FAILED)
         return;
     if (to) {
-        const struct hot_value v = {.bits = (uint64_t)(int64_t)status};
+        const struct ast_value v = {.bits = (uint64_t)(int64_t)status};
         store(to, &n->args[0]->type, &v);
     } else if (status < 0) {
         c->stop = FAILED;
@@ -334,7 +393,7 @@ static void run_try(struct frame *c, const struct ast_node *n)
 
 static void run_statement(struct frame *c, const struct ast_node *n)
 {
-    c->operations++;
+    count(c);
     switch (n->op) {
     case AST_LET:
         run_let(c, n);
@@ -382,18 +441,17 @@ static void run_block(struct frame *c, const struct ast_node *n)
         run_statement(c, n->args[i]);
 }
 
-int hot_interpret(struct hot_machine *m, const struct ast_function *f, void *const *arguments, void *returns)
+int cell_ast_run(struct ast_machine *m, const struct ast_function *f, void *const *arguments, void *returns)
 {
     struct frame c = {.m = m, .f = f};
     c.variables = room(&c, (f->nvariables + 1) * sizeof(*c.variables));
-    for (uint32_t i = 0; i < f->nvariables; i++)
+    for (uint32_t i = 0; goes_on(&c) && i < f->nvariables; i++)
         c.variables[i] = i < f->nparams && !f->params[i].out ? arguments[i] : room(&c, f->variables[i].bytes);
-    run_block(&c, f->body);
-    if (c.operations > f->cost) {
-        fprintf(stderr, "unsound: '%s' took more than %llu operations\n", f->name, (unsigned long long)f->cost);
-        abort();
-    }
-    if (c.stop == FAILED)
+    if (goes_on(&c))
+        run_block(&c, f->body);
+    if (c.operations > f->cost)
+        cell_ast_unsound(m, f->body, "more operations than the function's cost");
+    if (!goes_on(&c))
         return c.status;
     for (uint32_t i = 0; i < f->nparams; i++)
         if (f->params[i].out)

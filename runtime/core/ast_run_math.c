@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include <math.h>
 
-#include "interpret.h"
+#include "core/ast_run_impl.h"
 
-typedef __int128 wide;
+__extension__ typedef __int128 wide;
+__extension__ typedef unsigned __int128 unsigned_wide;
 
 /* An integer of this kind as a number, and a number as such an integer: modulo 2^width. */
 static wide number(uint64_t bits, enum cell_kind kind)
@@ -46,10 +47,11 @@ static uint64_t saturated(double x, enum cell_kind kind)
     return x >= (double)most ? (uint64_t)most : (uint64_t)(wide)x;
 }
 
-static struct hot_value cast(const struct ast_node *n, const struct hot_value *v, enum cell_kind from)
+static struct ast_value cast(struct ast_machine *m, const struct ast_node *n, const struct ast_value *v,
+                             enum cell_kind from)
 {
     const enum cell_kind to = n->type.kind;
-    struct hot_value r = {0};
+    struct ast_value r = {0};
     if (cell_ast_is_float(to)) {
         if (cell_ast_is_float(from))
             r.real = v->real;
@@ -62,7 +64,7 @@ static struct hot_value cast(const struct ast_node *n, const struct hot_value *v
     } else if (cell_ast_is_float(from)) {
         r.bits = saturated(v->real, to);
         if (n->proven & AST_IN_BOUNDS && (double)number(r.bits, to) != trunc(v->real))
-            hot_unsound(n, "the value does not fit");
+            cell_ast_unsound(m, n, "the value does not fit");
     } else {
         r.bits = wrapped(number(v->bits, from), to);
     }
@@ -77,7 +79,7 @@ static wide step(enum ast_op op, wide a, wide b)
     case AST_SUB:
         return a - b;
     case AST_MUL: /* modulo 2^128, of which only the lower half counts unless it is proven exact */
-        return (wide)((unsigned __int128)a * (unsigned __int128)b);
+        return (wide)((unsigned_wide)a * (unsigned_wide)b);
     case AST_AND:
         return a & b;
     case AST_OR:
@@ -91,21 +93,23 @@ static wide step(enum ast_op op, wide a, wide b)
     }
 }
 
-static uint64_t divide(const struct ast_node *n, wide a, wide b, enum cell_kind kind, bool *fault)
+static uint64_t divide(struct ast_machine *m, const struct ast_node *n, wide a, wide b, enum cell_kind kind,
+                       bool *fault)
 {
     if (b == 0) {
         if (n->proven & AST_IN_BOUNDS)
-            hot_unsound(n, "the divisor is 0");
+            cell_ast_unsound(m, n, "the divisor is 0");
         *fault = true;
         return 0;
     }
     const wide q = n->op == AST_DIV ? a / b : a % b;
     if (n->proven & AST_NO_OVERFLOW && number(wrapped(a / b, kind), kind) != a / b)
-        hot_unsound(n, "the quotient overflows");
+        cell_ast_unsound(m, n, "the quotient overflows");
     return wrapped(q, kind);
 }
 
-static uint64_t integer(const struct ast_node *n, const struct hot_value *v, const enum cell_kind *kinds, bool *fault)
+static uint64_t integer(struct ast_machine *m, const struct ast_node *n, const struct ast_value *v,
+                        const enum cell_kind *kinds, bool *fault)
 {
     const enum cell_kind kind = kinds[0];
     const wide a = number(v[0].bits, kind);
@@ -114,12 +118,12 @@ static uint64_t integer(const struct ast_node *n, const struct hot_value *v, con
     switch (n->op) {
     case AST_DIV:
     case AST_REM:
-        return divide(n, a, number(v[1].bits, kind), kind, fault);
+        return divide(m, n, a, number(v[1].bits, kind), kind, fault);
     case AST_SHL:
     case AST_SHR:
         if (n->proven & AST_IN_BOUNDS && v[1].bits >= width)
-            hot_unsound(n, "the count is too large");
-        return n->op == AST_SHL ? wrapped((wide)((unsigned __int128)a << (v[1].bits % width)), kind)
+            cell_ast_unsound(m, n, "the count is too large");
+        return n->op == AST_SHL ? wrapped((wide)((unsigned_wide)a << (v[1].bits % width)), kind)
                                 : wrapped(a >> (v[1].bits % width), kind);
     case AST_NEG:
         value = -a;
@@ -133,12 +137,12 @@ static uint64_t integer(const struct ast_node *n, const struct hot_value *v, con
             const wide exact = step(n->op, value, number(v[i].bits, kind));
             value = number(wrapped(exact, kind), kind);
             if (n->proven & AST_NO_OVERFLOW && value != exact)
-                hot_unsound(n, "the result wraps");
+                cell_ast_unsound(m, n, "the result wraps");
         }
         return (uint64_t)value;
     }
     if (n->proven & AST_NO_OVERFLOW && number(wrapped(value, kind), kind) != value)
-        hot_unsound(n, "the result wraps");
+        cell_ast_unsound(m, n, "the result wraps");
     return wrapped(value, kind);
 }
 
@@ -215,7 +219,7 @@ static double arithmetic(enum ast_op op, double a, double b)
 }
 
 /* In the precision of f32 the results of these in f64, rounded, are the same: 53 >= 2 * 24 + 2. */
-static double real(const struct ast_node *n, const struct hot_value *v, enum cell_kind kind)
+static double real(struct ast_machine *m, const struct ast_node *n, const struct ast_value *v, enum cell_kind kind)
 {
     double x = v[0].real;
     if (n->op == AST_FMA)
@@ -234,7 +238,7 @@ static double real(const struct ast_node *n, const struct hot_value *v, enum cel
     }
     if ((n->op == AST_FMIN || n->op == AST_FMAX || n->op == AST_COPYSIGN) && n->proven & AST_IN_BOUNDS &&
         isnan(v[1].real))
-        hot_unsound(n, "it is NaN");
+        cell_ast_unsound(m, n, "it is NaN");
     x = n->nargs == 1 ? math1(n->op, x) : math2(n->op, x, v[1].real);
     return kind == CELL_KIND_F32 ? (double)(float)x : x;
 }
@@ -257,13 +261,13 @@ static bool compare(enum ast_op op, int order, bool ordered)
     }
 }
 
-struct hot_value hot_number(const struct ast_node *n, const struct hot_value *v, const enum cell_kind *kinds,
-                            bool *fault)
+struct ast_value cell_ast_run_number(struct ast_machine *m, const struct ast_node *n, const struct ast_value *v,
+                                     const enum cell_kind *kinds, bool *fault)
 {
-    struct hot_value r = {0};
+    struct ast_value r = {0};
     const enum ast_class class = cell_ast_class(n->op);
     if (class == AST_CLASS_CAST)
-        return cast(n, v, kinds[0]);
+        return cast(m, n, v, kinds[0]);
     if (class == AST_CLASS_COMPARE || class == AST_CLASS_EQUAL) {
         if (cell_ast_is_float(kinds[0])) {
             const double a = v[0].real, b = v[1].real;
@@ -275,7 +279,7 @@ struct hot_value hot_number(const struct ast_node *n, const struct hot_value *v,
     } else if (class == AST_CLASS_TEST1) {
         const double x = v[0].real;
         if (n->op == AST_SIGNBIT && n->proven & AST_IN_BOUNDS && isnan(x))
-            hot_unsound(n, "it is NaN");
+            cell_ast_unsound(m, n, "it is NaN");
         r.bits = n->op == AST_ISNAN      ? isnan(x)
                  : n->op == AST_ISINF    ? isinf(x) != 0
                  : n->op == AST_ISFINITE ? isfinite(x)
@@ -283,9 +287,9 @@ struct hot_value hot_number(const struct ast_node *n, const struct hot_value *v,
     } else if (class == AST_CLASS_LOGIC1) {
         r.bits = !v[0].bits;
     } else if (cell_ast_is_float(kinds[0])) {
-        r.real = real(n, v, kinds[0]);
+        r.real = real(m, n, v, kinds[0]);
     } else {
-        r.bits = integer(n, v, kinds, fault);
+        r.bits = integer(m, n, v, kinds, fault);
     }
     return r;
 }

@@ -75,6 +75,9 @@ TEST(reals_are_within_both_bounds_and_no_nan)
         CHECK(passes(&cell_type_f32, rules, &f) == (i < 3));
     }
     CHECK_STR(said, "f must be -0.5 to 2, not nan");
+    const double negative = copysign(NAN, -1);
+    CHECK(!passes(&cell_type_f64, rules, &negative));
+    CHECK_STR(said, "f must be -0.5 to 2, not nan");
 }
 
 TEST(lengths_are_characters_bytes_or_elements)
@@ -315,6 +318,11 @@ TEST(rules_say_what_they_ask_for)
     CHECK_STR(says(range(CELL_RULE_REAL, bits_of(0.1), bits_of(1e300)), CELL_KIND_F64), "must be 0.1 to 1e+300");
     CHECK_STR(says(range(CELL_RULE_REAL, bits_of(0.1 + 0.2), bits_of(1)), CELL_KIND_F64),
               "must be 0.30000000000000004 to 1");
+    /* Ends of a type are those of its own kind of range. */
+    CHECK_STR(says(range(CELL_RULE_UNSIGNED, 0, 7), CELL_KIND_STR), "must be 0 to 7");
+    CHECK_STR(says(range(CELL_RULE_UNSIGNED, 0, 7), CELL_KIND_BOOL), "must be 0 to 7");
+    CHECK_STR(says(range(CELL_RULE_SIGNED, 0, 7), CELL_KIND_STR), "must be 0 to 7");
+    CHECK_STR(says(range(CELL_RULE_REAL, bits_of(0), bits_of(1)), CELL_KIND_U8), "must be 0 to 1");
     CHECK_STR(says(range(CELL_RULE_LENGTH, 1, UINT64_MAX), CELL_KIND_STR), "must have at least 1 character");
     CHECK_STR(says(range(CELL_RULE_LENGTH, 2, UINT64_MAX), CELL_KIND_STR), "must have at least 2 characters");
     CHECK_STR(says(range(CELL_RULE_LENGTH, 0, 1), CELL_KIND_BYTES), "must have at most 1 byte");

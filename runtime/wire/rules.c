@@ -329,8 +329,6 @@ static int check_fields(struct checking *c, const struct cell_field *fields, uin
 static int finish(const struct checking *c, int r, struct cell_error *e)
 {
     const char *path = c->walk.path + c->walk.begin;
-    if (r == CELL_OK)
-        return CELL_OK;
     if (!c->message)
         return cell_error_set(e, r, "%s %s", path, c->walk.reason);
     if (c->depth > 1)

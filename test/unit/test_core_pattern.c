@@ -237,6 +237,8 @@ TEST(work_is_counted_and_may_be_spent_to_the_end)
     steps = used - 1;
     CHECK(cell_pattern_compile("[a-z]+@x", &arena, &steps, &p, &wrong) == CELL_INVALID_ARGUMENT && steps == 0);
     CHECK(strstr(wrong.text, "too much work"));
+    steps = 1024; /* what is done in any case costs something, too */
+    CHECK(cell_pattern_compile("a", &arena, &steps, &p, &wrong) == CELL_INVALID_ARGUMENT && steps == 0);
     /* However much is left for all, one pattern has its own limit. */
     steps = much;
     CHECK(cell_pattern_compile("(.{1,60}){1,17}x?(.{1,60}){1,17}", &arena, &steps, &p, &wrong) ==

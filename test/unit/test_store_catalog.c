@@ -140,6 +140,25 @@ TEST(an_index_that_was_begun_is_built_after_the_store_was_opened_again)
     end();
 }
 
+TEST(the_catalog_has_another_stamp_whenever_it_has_changed)
+{
+    char first[ST_TOKEN_SIZE], stamp[ST_TOKEN_SIZE];
+
+    store_begin(NULL);
+    st_engine_stamp(engine, first);
+    CHECK(store_put(&(struct item){.id = 1}) == CELL_OK);
+    st_engine_stamp(engine, stamp);
+    CHECK_STR(stamp, first);
+    store_close();
+    REQUIRE(store_open(NULL));
+    st_engine_stamp(engine, stamp);
+    CHECK_STR(stamp, first);
+    CHECK(change(drop_indexes) == CELL_OK);
+    st_engine_stamp(engine, stamp);
+    CHECK(strcmp(stamp, first) != 0 && strlen(stamp) == ST_TOKEN_SIZE - 1);
+    end();
+}
+
 TEST(a_unique_index_of_what_is_not_unique_says_so)
 {
     store_begin(NULL);

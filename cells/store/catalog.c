@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * Which collections there are. In `meta`: "c:" and a name → the document; 's' and a space → how many records and
- * changes; 'g' and a space → it is to be emptied; "spaces" → how many have been given.
+ * changes; 'g' and a space → it is to be emptied; "spaces" → how many have been given; "stamp" → 32 hex
+ * digits that are new with each change, so that a copy of the store that goes another way is told from it.
  */
 #include <stdio.h>
 
@@ -107,11 +108,24 @@ static int load_one(struct st_engine *e, MDB_txn *txn, MDB_val text, struct st_f
     return st_stat_read(e, txn, c->space, &c->stat, f);
 }
 
+static int read_stamp(struct st_engine *e, MDB_txn *txn, struct st_failure *f)
+{
+    MDB_val key = {5, "stamp"}, value;
+    int rc = mdb_get(txn, e->meta, &key, &value);
+
+    memset(e->stamp, '0', ST_TOKEN_SIZE - 1); /* of a catalog without anything */
+    if (rc == 0 && value.mv_size != ST_TOKEN_SIZE - 1)
+        rc = MDB_INVALID;
+    if (rc == 0)
+        memcpy(e->stamp, value.mv_data, ST_TOKEN_SIZE - 1);
+    return rc == MDB_NOTFOUND ? CELL_OK : st_fail_mdb(e, f, rc, "reading the catalog");
+}
+
 int st_catalog_load(struct st_engine *e, MDB_txn *txn, struct st_failure *f)
 {
     MDB_cursor *cursor = NULL;
     MDB_val key = {2, "c:"}, value;
-    int rc = mdb_cursor_open(txn, e->meta, &cursor), r = CELL_OK;
+    int r = read_stamp(e, txn, f), rc = r < 0 ? MDB_NOTFOUND : mdb_cursor_open(txn, e->meta, &cursor);
 
     if (rc == 0)
         rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
@@ -181,6 +195,7 @@ struct putting {
     json_t *document;
     struct st_schema *schema, *before; /* before: NULL when it is new; borrowed, for the catalog is locked */
     struct st_collection *collection;
+    char stamp[ST_TOKEN_SIZE];
 };
 
 static int give_space(struct st_engine *e, MDB_txn *txn, json_t *of, struct st_failure *f)
@@ -234,6 +249,12 @@ static int put_document(struct st_engine *e, MDB_txn *txn, struct putting *p, st
     if (r >= 0)
         r = st_fail_mdb(e, f, mdb_put(txn, e->meta, &key, &value, 0), "writing the catalog");
     free(text);
+    key = (MDB_val){5, "stamp"};
+    value = (MDB_val){ST_TOKEN_SIZE - 1, p->stamp};
+    if (r >= 0 && st_random_token(p->stamp) < 0)
+        r = st_fail(f, CELL_INTERNAL, "there are no random numbers");
+    if (r >= 0)
+        r = st_fail_mdb(e, f, mdb_put(txn, e->meta, &key, &value, 0), "writing the catalog");
     const struct st_stat nothing = {.first = 1};
     if (r >= 0 && !p->before)
         r = st_stat_write(e, txn, p->schema->space, &nothing, f);
@@ -284,7 +305,7 @@ static void show_document(struct st_engine *e, void *user)
     }
     p->schema = NULL;
     p->collection = NULL;
-    e->generation++;
+    memcpy(e->stamp, p->stamp, ST_TOKEN_SIZE);
     st_background_wake(e);
     pthread_mutex_unlock(&e->lock);
 }

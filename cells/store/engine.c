@@ -60,12 +60,11 @@ int st_random_token(char token[ST_TOKEN_SIZE])
 
 const char *st_engine_identity(const struct st_engine *engine) { return engine->identity; }
 
-uint64_t st_engine_generation(struct st_engine *engine)
+void st_engine_stamp(struct st_engine *engine, char stamp[ST_TOKEN_SIZE])
 {
     pthread_mutex_lock(&engine->lock);
-    uint64_t generation = engine->generation;
+    memcpy(stamp, engine->stamp, ST_TOKEN_SIZE);
     pthread_mutex_unlock(&engine->lock);
-    return generation;
 }
 
 /* One process at a time: numbers of changes and the catalog are in its memory. LMDB itself would let others in. */

@@ -36,9 +36,10 @@ int st_engine_open(const struct st_engine_options *options, struct st_engine **e
 void st_engine_close(struct st_engine *engine);
 /* Everything that was written is on the disk afterwards, also when `lazy`. */
 int st_engine_sync(struct st_engine *engine, struct st_failure *f);
-/* 32 hex digits, of this store and no other one. Changes with the catalog: a generation. */
+#define ST_TOKEN_SIZE 33 /* 32 hex digits and a NUL: nobody can guess it */
+/* A token of this store and no other one; and one of its catalog, another one whenever that has changed. */
 const char *st_engine_identity(const struct st_engine *engine);
-uint64_t st_engine_generation(struct st_engine *engine);
+void st_engine_stamp(struct st_engine *engine, char stamp[ST_TOKEN_SIZE]);
 
 /* ---- collections ---- */
 
@@ -140,8 +141,6 @@ int st_view_scan(const struct st_view *view, const struct st_range *range, st_fo
                  struct st_failure *f);
 
 /* ---- snapshots ---- */
-
-#define ST_TOKEN_SIZE 33 /* 32 hex digits and a NUL: nobody can guess it */
 
 /* Keeps the state of this moment until nobody has used it for lease_ms (0 or too much: the most). *lease_ms becomes
  * what it got. CELL_RESOURCE_EXHAUSTED. */

@@ -69,7 +69,7 @@ struct st_engine {
     pthread_mutex_t lock; /* of all below, but where it says otherwise; never held while a transaction is written */
     struct st_collection **collections;
     size_t ncollections, room;
-    uint64_t generation;
+    char stamp[ST_TOKEN_SIZE];
     /* writing */
     struct st_request *first, **last;
     bool leading;

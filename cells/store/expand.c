@@ -128,18 +128,13 @@ int st_expand(cell_ctx *c, cell_str request, cell_str *document)
     return r < 0 ? st_answer_failure(c, &f) : answer_json(c, answer, document);
 }
 
-/* Answers depend on the catalog, and there is no other store with the same identity. */
-static void make_token(struct st_service *s, char token[65])
-{
-    snprintf(token, 65, "%.16s.%llu", st_engine_identity(s->engine),
-             (unsigned long long)st_engine_generation(s->engine));
-}
-
+/* Answers depend on the catalog. */
 int st_state(cell_ctx *c, cell_str *token)
 {
-    char text[65];
+    struct st_service *s = cell_ctx_user(c);
+    char text[ST_TOKEN_SIZE];
 
-    make_token(cell_ctx_user(c), text);
+    st_engine_stamp(s->engine, text);
     *token = cell_ctx_copy(c, cell_strz(text));
     return token->ptr ? CELL_OK : cell_fail(c, CELL_NO_MEMORY, "out of memory");
 }
@@ -257,7 +252,7 @@ int st_apply(cell_ctx *c, cell_str request, cell_str *reply)
     json_t *root = read_request(c, request), *requests = json_object_get(root, "requests"), *one, *failed = NULL;
     json_t *applied = json_array();
     struct st_failure f = {0};
-    char token[65];
+    char before[ST_TOKEN_SIZE], stamp[ST_TOKEN_SIZE];
     size_t i;
     int r = CELL_OK;
 
@@ -266,17 +261,17 @@ int st_apply(cell_ctx *c, cell_str request, cell_str *reply)
         json_decref(applied);
         return cell_fail(c, CELL_INVALID_ARGUMENT, "the request has no \"requests\"");
     }
-    uint64_t generation = st_engine_generation(s->engine);
+    st_engine_stamp(s->engine, before);
     st_catalog_lock(s->engine);
     json_array_foreach(requests, i, one) if (r >= 0 && !failed) r = carry_out(s, one, (int)i, applied, &failed, &f);
     st_catalog_unlock(s->engine);
     if (r >= 0 && !failed && st_background_wait(s->engine, patience_ms(c)))
         failed = failed_index(s, requests);
-    if (st_engine_generation(s->engine) != generation)
+    st_engine_stamp(s->engine, stamp);
+    if (strcmp(before, stamp) != 0)
         cell_server_unbind(cell_ctx_server(c));
     json_t *answer = json_pack("{so}", "applied", applied);
-    make_token(s, token);
-    json_object_set_new(answer, "state", json_string(token));
+    json_object_set_new(answer, "state", json_string(stamp));
     if (failed)
         json_object_set_new(answer, "failed", failed);
     json_decref(root);

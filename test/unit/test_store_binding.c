@@ -9,6 +9,7 @@ static const struct cell_type item_type = {"item", CELL_KIND_STRUCT, sizeof(stru
                                            NULL};
 static const struct cell_type rows_type = {"rows", CELL_KIND_LIST, 16, 8, 0, NULL, &item_type};
 static const struct cell_field row_in = {"row", &item_type, 0, 0, CELL_FIELD_REF, NULL};
+static const struct cell_field row_by_value = {"row", &item_type, 0, 0, 0, NULL};
 static const struct cell_field row_out = {"row", &item_type, 0, 0, CELL_FIELD_REF | CELL_FIELD_OUT, NULL};
 static const struct cell_field rows_in = {"rows", &rows_type, 0, 0, 0, NULL};
 static const struct cell_field id_in = {"id", &cell_type_i64, 0, 0, 0, NULL};
@@ -69,6 +70,7 @@ TEST(a_binding_belongs_to_its_method_or_is_refused)
         {"{" V "\"op\": \"put\"}", &row_in, &row_out, NULL, CELL_INVALID_ARGUMENT},
         {"{" V "\"op\": \"put\"}", &row_in, NULL, &row_stream, CELL_INVALID_ARGUMENT},
         {"{" V "\"op\": \"put\"}", NULL, NULL, NULL, CELL_INVALID_ARGUMENT},
+        {"{" V "\"op\": \"put\"}", &row_by_value, NULL, NULL, CELL_INVALID_ARGUMENT},
         {"{" V "\"op\": \"put_many\"}", &row_in, NULL, NULL, CELL_INVALID_ARGUMENT},
         {"{" V "\"op\": \"put_if\"}", &row_in, &row_out, NULL, CELL_INVALID_ARGUMENT}, /* without a version */
         {"{" V "\"op\": \"put_if\", \"version\": \"id\"}", &row_in, &row_out, NULL, CELL_INVALID_ARGUMENT},

@@ -13,8 +13,8 @@ static void end(void)
     st_arena_free(&arena);
 }
 
-/* Changes the collection's document, and takes over what it is then. */
-static int change(void (*how)(json_t *document))
+/* Changes the collection's document. */
+static int change_only(void (*how)(json_t *document))
 {
     st_catalog_lock(engine);
     json_t *document = st_catalog_get(engine, "items");
@@ -22,6 +22,14 @@ static int change(void (*how)(json_t *document))
     int r = st_catalog_put(engine, document, &failure);
     json_decref(document);
     st_catalog_unlock(engine);
+    return r;
+}
+
+/* And takes over what it is then, which no thread may use meanwhile. */
+static int change(void (*how)(json_t *document))
+{
+    int r = change_only(how);
+
     st_schema_unref(schema);
     schema = st_collection_schema(items);
     return r;
@@ -106,7 +114,7 @@ TEST(an_index_is_right_when_others_write_while_it_is_built)
     for (int i = 0; i < 1500; i++)
         CHECK(store_put(&(struct item){.id = i, .year = i % 7}) == CELL_OK);
     CHECK(pthread_create(&thread, NULL, write_meanwhile, NULL) == 0);
-    CHECK(change(index_year) == CELL_OK);
+    CHECK(change_only(index_year) == CELL_OK);
     pthread_join(thread, &failed);
     CHECK(failed == NULL);
     CHECK(st_background_wait(engine, 60000));
@@ -129,6 +137,25 @@ TEST(an_index_that_was_begun_is_built_after_the_store_was_opened_again)
     const struct st_index *index = the_index("year");
     REQUIRE(index != NULL);
     CHECK(index->state == ST_INDEX_READY && entries_of(index->space, true) == 1000);
+    end();
+}
+
+TEST(the_catalog_has_another_stamp_whenever_it_has_changed)
+{
+    char first[ST_TOKEN_SIZE], stamp[ST_TOKEN_SIZE];
+
+    store_begin(NULL);
+    st_engine_stamp(engine, first);
+    CHECK(store_put(&(struct item){.id = 1}) == CELL_OK);
+    st_engine_stamp(engine, stamp);
+    CHECK_STR(stamp, first);
+    store_close();
+    REQUIRE(store_open(NULL));
+    st_engine_stamp(engine, stamp);
+    CHECK_STR(stamp, first);
+    CHECK(change(drop_indexes) == CELL_OK);
+    st_engine_stamp(engine, stamp);
+    CHECK(strcmp(stamp, first) != 0 && strlen(stamp) == ST_TOKEN_SIZE - 1);
     end();
 }
 

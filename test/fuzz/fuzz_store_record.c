@@ -51,58 +51,57 @@ static const struct cell_field fields[] = {
 #define SHAPED(NAME, ID, KIND, SHAPE)                                                                                  \
     "{\"name\": \"" NAME "\", \"id\": " ID ", \"kind\": \"" KIND "\", \"shape\": \"" SHAPE "\"}"
 #define INNER "\"record\": {\"next\": 3, \"fields\": [" PLAIN("mark", "1", "u8") "," PLAIN("text", "2", "str") "]}"
-static const char document[] = "{\"name\": \"o\", \"space\": 1, \"key\": [6, 1], \"record\": {\"next\": 13, "
-                               "\"fields\": [" PLAIN("id", "1", "i64") "," PLAIN("name", "2", "str") "," SHAPED(
-                                   "small", "3", "i16",
-                                   "opt") "," PLAIN("real", "4",
-                                                    "f64") ","
-                                                           "{\"name\": \"vector\", \"id\": 5, \"kind\": "
-                                                           "\"f32\", \"shape\": \"array\", \"count\": 3},"
-                                                           "{\"name\": \"uuid\", \"id\": 6, \"kind\": "
-                                                           "\"u8\", \"shape\": \"array\", \"count\": "
-                                                           "16}," SHAPED("words", "7", "str", "list") "," SHAPED(
-                                                               "marks", "8", "u8",
-                                                               "list") "," SHAPED("reals", "9", "f32",
-                                                                                  "list") ","
-                                                                                          "{\"name\": "
-                                                                                          "\"all\", "
-                                                                                          "\"id\": 10, "
-                                                                                          "\"kind\": "
-                                                                                          "\"struct\", "
-                                                                                          "\"shape\": "
-                                                                                          "\"list\", " INNER "},"
-                                                                                          "{\"name\": "
-                                                                                          "\"one\", "
-                                                                                          "\"id\": 11, "
-                                                                                          "\"kind\": "
-                                                                                          "\"struct\", "
-                                                                                          "\"shape\": "
-                                                                                          "\"plain\","
-                                                                                          " " INNER
-                                                                                          "}," PLAIN("count", "12",
-                                                                                                     "u32") "]}, "
-                                                                                                            "\"ind"
-                                                                                                            "exes"
-                                                                                                            "\": "
-                                                                                                            "[{"
-                                                                                                            "\"nam"
-                                                                                                            "e\": "
-                                                                                                            "\"i\""
-                                                                                                            ", "
-                                                                                                            "\"fie"
-                                                                                                            "lds\""
-                                                                                                            ": "
-                                                                                                            "[2, "
-                                                                                                            "3, "
-                                                                                                            "4], "
-                                                                                                            "\"spa"
-                                                                                                            "ce\":"
-                                                                                                            " 2, "
-                                                                                                            "\"sta"
-                                                                                                            "te\":"
-                                                                                                            " \"re"
-                                                                                                            "ady\""
-                                                                                                            "}]}";
+static const char document[] =
+    "{\"name\": \"o\", \"space\": 1, \"key\": [6, 1], \"record\": {\"next\": 13, "
+    "\"fields\": [" PLAIN("id", "1", "i64") "," PLAIN("name", "2", "str") "," SHAPED(
+        "small", "3", "i16",
+        "opt") "," PLAIN("real", "4", "f64") ","
+                                             "{\"name\": \"vector\", \"id\": 5, \"kind\": "
+                                             "\"f32\", \"shape\": \"array\", \"count\": 3},"
+                                             "{\"name\": \"uuid\", \"id\": 6, \"kind\": "
+                                             "\"u8\", \"shape\": \"array\", \"count\": "
+                                             "16}," SHAPED("words", "7", "str", "list") "," SHAPED(
+                                                 "marks", "8", "u8",
+                                                 "list") "," SHAPED("reals", "9", "f32",
+                                                                    "list") ","
+                                                                            "{\"name\": "
+                                                                            "\"all\", "
+                                                                            "\"id\": 10, "
+                                                                            "\"kind\": "
+                                                                            "\"struct\", "
+                                                                            "\"shape\": "
+                                                                            "\"list\", " INNER "},"
+                                                                            "{\"name\": "
+                                                                            "\"one\", "
+                                                                            "\"id\": 11, "
+                                                                            "\"kind\": "
+                                                                            "\"struct\", "
+                                                                            "\"shape\": "
+                                                                            "\"plain\","
+                                                                            " " INNER
+                                                                            "}," PLAIN("count", "12", "u32") "]}, "
+                                                                                                             "\"ind"
+                                                                                                             "exes"
+                                                                                                             "\": "
+                                                                                                             "[{"
+                                                                                                             "\"nam"
+                                                                                                             "e\": "
+                                                                                                             "\"i\""
+                                                                                                             ", "
+                                                                                                             "\"fie"
+                                                                                                             "lds\""
+                                                                                                             ": "
+                                                                                                             "[2, "
+                                                                                                             "3, "
+                                                                                                             "4], "
+                                                                                                             "\"spa"
+                                                                                                             "ce\":"
+                                                                                                             " 2, "
+                                                                                                             "\"sta"
+                                                                                                             "te\":"
+                                                                                                             " \"re"
+                                                                                                             "ady\""
+                                                                                                             "}]}";
 
 static struct st_schema *schema;
 static struct st_codec *codec;

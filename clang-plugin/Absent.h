@@ -5,8 +5,8 @@
  *
  * - Names of an expansion begin with that of its declaration, or, of a struct, with the annotation's first argument, or
  *   are the name that the declaration is called after ("search" of `enum search_query`). Such a name finds an invalid
- * declaration, which Clang is silent about, as it is about all that is made with it. What only a type could be
- * (`note_rows page;`, `struct search_iter it;`) is an error that never reaches the user.
+ *   declaration, which Clang is silent about, as it is about all that is made with it. What only a type could be
+ *   (`note_rows page;`, `struct search_iter it;`) is an error that never reaches the user.
  * - Functions that a cell writes have the names that its schema gives them, and are treated alike.
  * - Names of an import can be any: nothing of Clang's is shown from there on.
  *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-// LINK: cells/store/bytes.c cells/store/schema.c cells/store/declare.c cells/store/plan.c cells/store/generate.c
+// LINK: cells/store/bytes.c cells/store/schema.c cells/store/declare.c cells/store/plan.c cells/store/generate.c cells/store/generate_types.c
 /*
  * Declarations of collections, from whoever connects, on a catalog that may be damaged: {"request": …, "before": …}.
  * A plan's document is one that can be read, and planning once more finds nothing to do.

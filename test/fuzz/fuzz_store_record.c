@@ -47,61 +47,25 @@ static const struct cell_field fields[] = {
     FIELD(outer, reals, &cell_type_list_f32, 0), FIELD(outer, all, &inners_type, 0),
     FIELD(outer, one, &inner_type, 0),           FIELD(outer, count, &cell_type_u32, 0)};
 
-#define PLAIN(NAME, ID, KIND) "{\"name\": \"" NAME "\", \"id\": " ID ", \"kind\": \"" KIND "\", \"shape\": \"plain\"}"
-#define SHAPED(NAME, ID, KIND, SHAPE)                                                                                  \
-    "{\"name\": \"" NAME "\", \"id\": " ID ", \"kind\": \"" KIND "\", \"shape\": \"" SHAPE "\"}"
-#define INNER "\"record\": {\"next\": 3, \"fields\": [" PLAIN("mark", "1", "u8") "," PLAIN("text", "2", "str") "]}"
+#define INNER                                                                                                          \
+    "\"record\": {\"next\": 3, \"fields\": ["                                                                          \
+    "{\"name\": \"mark\", \"id\": 1, \"kind\": \"u8\", \"shape\": \"plain\"}, "                                        \
+    "{\"name\": \"text\", \"id\": 2, \"kind\": \"str\", \"shape\": \"plain\"}]}"
 static const char document[] =
-    "{\"name\": \"o\", \"space\": 1, \"key\": [6, 1], \"record\": {\"next\": 13, "
-    "\"fields\": [" PLAIN("id", "1", "i64") "," PLAIN("name", "2", "str") "," SHAPED(
-        "small", "3", "i16",
-        "opt") "," PLAIN("real", "4", "f64") ","
-                                             "{\"name\": \"vector\", \"id\": 5, \"kind\": "
-                                             "\"f32\", \"shape\": \"array\", \"count\": 3},"
-                                             "{\"name\": \"uuid\", \"id\": 6, \"kind\": "
-                                             "\"u8\", \"shape\": \"array\", \"count\": "
-                                             "16}," SHAPED("words", "7", "str", "list") "," SHAPED(
-                                                 "marks", "8", "u8",
-                                                 "list") "," SHAPED("reals", "9", "f32",
-                                                                    "list") ","
-                                                                            "{\"name\": "
-                                                                            "\"all\", "
-                                                                            "\"id\": 10, "
-                                                                            "\"kind\": "
-                                                                            "\"struct\", "
-                                                                            "\"shape\": "
-                                                                            "\"list\", " INNER "},"
-                                                                            "{\"name\": "
-                                                                            "\"one\", "
-                                                                            "\"id\": 11, "
-                                                                            "\"kind\": "
-                                                                            "\"struct\", "
-                                                                            "\"shape\": "
-                                                                            "\"plain\","
-                                                                            " " INNER
-                                                                            "}," PLAIN("count", "12", "u32") "]}, "
-                                                                                                             "\"ind"
-                                                                                                             "exes"
-                                                                                                             "\": "
-                                                                                                             "[{"
-                                                                                                             "\"nam"
-                                                                                                             "e\": "
-                                                                                                             "\"i\""
-                                                                                                             ", "
-                                                                                                             "\"fie"
-                                                                                                             "lds\""
-                                                                                                             ": "
-                                                                                                             "[2, "
-                                                                                                             "3, "
-                                                                                                             "4], "
-                                                                                                             "\"spa"
-                                                                                                             "ce\":"
-                                                                                                             " 2, "
-                                                                                                             "\"sta"
-                                                                                                             "te\":"
-                                                                                                             " \"re"
-                                                                                                             "ady\""
-                                                                                                             "}]}";
+    "{\"name\": \"o\", \"space\": 1, \"key\": [6, 1], \"record\": {\"next\": 13, \"fields\": ["
+    "{\"name\": \"id\", \"id\": 1, \"kind\": \"i64\", \"shape\": \"plain\"}, "
+    "{\"name\": \"name\", \"id\": 2, \"kind\": \"str\", \"shape\": \"plain\"}, "
+    "{\"name\": \"small\", \"id\": 3, \"kind\": \"i16\", \"shape\": \"opt\"}, "
+    "{\"name\": \"real\", \"id\": 4, \"kind\": \"f64\", \"shape\": \"plain\"}, "
+    "{\"name\": \"vector\", \"id\": 5, \"kind\": \"f32\", \"shape\": \"array\", \"count\": 3}, "
+    "{\"name\": \"uuid\", \"id\": 6, \"kind\": \"u8\", \"shape\": \"array\", \"count\": 16}, "
+    "{\"name\": \"words\", \"id\": 7, \"kind\": \"str\", \"shape\": \"list\"}, "
+    "{\"name\": \"marks\", \"id\": 8, \"kind\": \"u8\", \"shape\": \"list\"}, "
+    "{\"name\": \"reals\", \"id\": 9, \"kind\": \"f32\", \"shape\": \"list\"}, "
+    "{\"name\": \"all\", \"id\": 10, \"kind\": \"struct\", \"shape\": \"list\", " INNER "}, "
+    "{\"name\": \"one\", \"id\": 11, \"kind\": \"struct\", \"shape\": \"plain\", " INNER "}, "
+    "{\"name\": \"count\", \"id\": 12, \"kind\": \"u32\", \"shape\": \"plain\"}"
+    "]}, \"indexes\": [{\"name\": \"i\", \"fields\": [2, 3, 4], \"space\": 2, \"state\": \"ready\"}]}";
 
 static struct st_schema *schema;
 static struct st_codec *codec;

@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 #define CANCEL_ARRIVES_NS UINT64_C(2000000000) /* a cancel request is a signal: it comes when it comes */
-#define READ_AT_ONCE UINT64_C(16384)           /* what libpq reads with one call, but for large values */
+#define MOST_MERGED_ROW 65536u /* bytes: rows that are larger are not worth to be merged, and many of them too much */
+#define READ_AT_ONCE UINT64_C(16384) /* what libpq reads with one call, but for large values */
 
 /*
  * A request ends: from then on its memory belongs to its thread again. That one sleeps on `state`, which is woken
@@ -143,8 +144,18 @@ static void finish_merged(struct pg_link *link, struct done_list *done, struct f
     flight->merged = 0;
 }
 
+/* Of a statement that has large rows no executions are merged any more. */
+static void weigh(struct flight *flight, uint32_t n)
+{
+    struct pg_request *r = flight->request;
+
+    if (r && r->s->merged && PQresultMemorySize(flight->result) / n > MOST_MERGED_ROW)
+        atomic_store_explicit(&r->s->apart, true, memory_order_relaxed);
+}
+
 static void finish_merged_query(struct pg_link *link, struct flight *flight, struct done_list *done)
 {
+    weigh(flight, flight->merged);
     if (!is_error(flight->result) && link_share_rows(flight)) {
         finish_merged(link, done, flight, REQUEST_RESULT);
         return;
@@ -181,6 +192,7 @@ static void finish_query(struct pg_link *link, const struct segment *s, struct f
     if (end == REQUEST_REPREPARE)
         link_forget_prepared(link, flight->id);
     if (end == REQUEST_RESULT) {
+        weigh(flight, 1);
         hand_over(r, flight);
     } else {
         PQclear(flight->result);

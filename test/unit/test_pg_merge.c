@@ -230,6 +230,30 @@ TEST(a_merged_form_that_is_none_is_not_believed)
     CHECK(n.merges == 2 && n.merged_again == 0);
 }
 
+TEST(what_has_large_rows_is_merged_no_more)
+{
+    if (!url())
+        return;
+    struct pg_pool *pool = open_patient_pool(1);
+    struct pg_prepared *s =
+        prepare_both(pool, "SELECT $1 + 0, repeat('x', $1 * 1000)", "SELECT k.v + 0, repeat('x', k.v * 1000)");
+    static const int32_t keys[][2] = {{1, 2}, {300, 400}, {1, 2}};
+    struct begun b[2];
+    struct pg_failure f;
+
+    warm_up(pool, s, 1);
+    for (int round = 0; round < 3; round++) {
+        begin_all(pool, s, keys[round], 2, b);
+        for (int i = 0; i < 2; i++) {
+            CHECK(end(&b[i], &f) == CELL_OK && number_of(&b[i].rows) == keys[round][i]);
+            pg_rows_clear(&b[i].rows);
+        }
+        CHECK(count(pool).merges == (round == 0 ? 1 : 2));
+    }
+    pg_prepared_free(s);
+    pg_pool_close(pool);
+}
+
 TEST(one_that_ends_its_connection_concerns_nobody_else)
 {
     if (!url())

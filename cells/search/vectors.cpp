@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The graph of hnswlib 0.6, with what it has not: conditions on the way, places of deleted vectors that are used again,
+// room that grows, files that are trusted by their sum. Its own reading ahead is left out, because it looks behind the
+// ends of lists.
+#define NO_MANUAL_VECTORIZATION
+#include <fstream>
+
+#include <hnswlib/hnswlib.h>
+
+#include "vectors_graph.h"
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <limits>
+#include <memory>
+#include <new>
+#include <thread>
+
+namespace
+{
+
+constexpr size_t first_room = 1024;
+// Where fewer than one of this many are allowed, or as few as this, they are looked at one by one.
+constexpr uint64_t exact_share = 30, exact_count = 256;
+
+using Best = std::priority_queue<std::pair<float, hnswlib::tableint>>; // the farthest first
+
+bool isAllowed(const search_allowed *allowed, uint64_t id)
+{
+    return !allowed || (id < allowed->nbits && (allowed->bits[id / 64] >> (id % 64) & 1));
+}
+
+// What hnswlib is told about the vectors.
+class Space final : public hnswlib::SpaceInterface<float>
+{
+  public:
+    explicit Space(const search_vectors_options &o)
+        : dimensions(o.dimensions), size(o.dimensions * (o.bytes ? 1 : sizeof(float))),
+          distance(o.bytes                 ? search_distance_bytes
+                   : o.metric == SEARCH_L2 ? search_distance_square
+                                           : search_distance_product)
+    {
+    }
+    size_t get_data_size() override { return size; }
+    hnswlib::DISTFUNC<float> get_dist_func() override { return distance; }
+    void *get_dist_func_param() override { return &dimensions; }
+
+  private:
+    size_t dimensions, size;
+    hnswlib::DISTFUNC<float> distance;
+};
+
+class Graph final : public hnswlib::HierarchicalNSW<float>
+{
+  public:
+    using Base = hnswlib::HierarchicalNSW<float>;
+    Graph(Space *space, size_t room, size_t links, size_t breadth) : Base(space, room, links, breadth) {}
+    Graph(Space *space, const std::string &path) : Base(space, path)
+    {
+        for (hnswlib::tableint i = 0; i < cur_element_count; i++)
+            if (isMarkedDeleted(i))
+                free_.push_back(i);
+        num_deleted_ = free_.size(); // reading only adds to what was in the memory
+    }
+
+    void put(const void *data, uint64_t id)
+    {
+        if (label_lookup_.count(id) || free_.empty()) {
+            if (!label_lookup_.count(id) && cur_element_count == max_elements_)
+                resizeIndex(max_elements_ * 2);
+            addPoint(data, id);
+            return;
+        }
+        hnswlib::tableint slot = free_.back();
+        label_lookup_[id] = slot; // the only thing that may fail
+        free_.pop_back();
+        label_lookup_.erase(getExternalLabel(slot));
+        setExternalLabel(slot, id);
+        unmarkDeletedInternal(slot);
+        updatePoint(data, slot, 1.0F);
+    }
+
+    // A number that was deleted is forgotten: its place is anybody's.
+    void remove(uint64_t id)
+    {
+        auto found = label_lookup_.find(id);
+        if (found == label_lookup_.end() || isMarkedDeleted(found->second))
+            return;
+        hnswlib::tableint slot = found->second;
+        label_lookup_[forgotten(slot)] = slot; // these two may fail, and nothing has happened then
+        free_.push_back(slot);
+        markDeletedInternal(slot);
+        setExternalLabel(slot, forgotten(slot));
+        label_lookup_.erase(id);
+    }
+
+    void reserve(size_t n)
+    {
+        if (cur_element_count + n > max_elements_)
+            resizeIndex(std::max(cur_element_count + n, max_elements_ * 2));
+    }
+    size_t count() const { return cur_element_count - num_deleted_; }
+
+    // How large the file is that saveIndex writes, which does not say whether it could.
+    uint64_t sizeOfFile() const
+    {
+        uint64_t size = sizeof(offsetLevel0_) + sizeof(max_elements_) + sizeof(cur_element_count) +
+                        sizeof(size_data_per_element_) + sizeof(label_offset_) + sizeof(offsetData_) +
+                        sizeof(maxlevel_) + sizeof(enterpoint_node_) + sizeof(maxM_) + sizeof(maxM0_) + sizeof(M_) +
+                        sizeof(mult_) + sizeof(ef_construction_);
+        for (hnswlib::tableint i = 0; i < cur_element_count; i++)
+            size += size_data_per_element_ + sizeof(unsigned) +
+                    (element_levels_[i] > 0 ? size_links_per_element_ * static_cast<unsigned>(element_levels_[i]) : 0);
+        return size;
+    }
+
+    Best find(const void *data, size_t k, size_t breadth, const search_allowed *allowed) const
+    {
+        Best best;
+        if (cur_element_count == 0)
+            return best;
+        best = walk(descend(data), data, std::max(k, breadth), allowed);
+        while (best.size() > k)
+            best.pop();
+        return best;
+    }
+
+    Best findExactly(const void *data, size_t k, const search_allowed *allowed) const
+    {
+        Best best;
+        if (allowed && allowed->count < cur_element_count) {
+            for (uint64_t word = 0; word * 64 < allowed->nbits; word++)
+                for (uint64_t bits = allowed->bits[word]; bits; bits &= bits - 1) {
+                    auto found = label_lookup_.find(word * 64 + static_cast<unsigned>(__builtin_ctzll(bits)));
+                    if (found != label_lookup_.end() && isAllowed(allowed, found->first))
+                        keep(best, k, distanceTo(data, found->second), found->second);
+                }
+            return best;
+        }
+        for (hnswlib::tableint i = 0; i < cur_element_count; i++)
+            if (!isMarkedDeleted(i) && isAllowed(allowed, getExternalLabel(i)))
+                keep(best, k, distanceTo(data, i), i);
+        return best;
+    }
+
+  private:
+    std::vector<hnswlib::tableint> free_;
+
+    // Numbers that nobody else has: bit 63 is not set in those that are given.
+    static uint64_t forgotten(hnswlib::tableint slot) { return UINT64_C(1) << 63 | slot; }
+
+    float distanceTo(const void *data, hnswlib::tableint i) const
+    {
+        return fstdistfunc_(data, getDataByInternalId(i), dist_func_param_);
+    }
+
+    static void keep(Best &best, size_t k, float distance, hnswlib::tableint i)
+    {
+        if (best.size() == k && distance >= best.top().first)
+            return;
+        best.emplace(distance, i);
+        if (best.size() > k)
+            best.pop();
+    }
+
+    const hnswlib::tableint *links(hnswlib::tableint i, int level, size_t *n) const
+    {
+        hnswlib::linklistsizeint *list = get_linklist_at_level(i, level);
+        *n = getListCount(list);
+        return list + 1;
+    }
+
+    // To the nearest in the sparse layers above the one that has all.
+    hnswlib::tableint descend(const void *data) const
+    {
+        hnswlib::tableint at = enterpoint_node_;
+        float nearest = distanceTo(data, at);
+        for (int level = maxlevel_; level > 0; level--)
+            for (bool changed = true; changed;) {
+                size_t n;
+                const hnswlib::tableint *to = links(at, level, &n);
+                changed = false;
+                for (size_t i = 0; i < n; i++) {
+                    float distance = distanceTo(data, to[i]);
+                    if (distance < nearest) {
+                        nearest = distance;
+                        at = to[i];
+                        changed = true;
+                    }
+                }
+            }
+        return at;
+    }
+
+    // All are walked over, those that are deleted or not allowed as well; the others are kept.
+    bool isKept(hnswlib::tableint i, const search_allowed *allowed) const
+    {
+        return !(num_deleted_ && isMarkedDeleted(i)) && (!allowed || isAllowed(allowed, getExternalLabel(i)));
+    }
+
+    Best walk(hnswlib::tableint from, const void *data, size_t breadth, const search_allowed *allowed) const
+    {
+        struct Visited {
+            hnswlib::VisitedListPool *pool;
+            hnswlib::VisitedList *list;
+            ~Visited() { pool->releaseVisitedList(list); }
+        } visited{visited_list_pool_, visited_list_pool_->getFreeVisitedList()};
+        hnswlib::vl_type *seen = visited.list->mass, now = visited.list->curV;
+        Best best, open; // of the second the distances are negative: the nearest first
+        float farthest = std::numeric_limits<float>::max(), distance = distanceTo(data, from);
+        open.emplace(-distance, from);
+        seen[from] = now;
+        if (isKept(from, allowed)) {
+            best.emplace(distance, from);
+            farthest = distance;
+        }
+        while (!open.empty() && (-open.top().first <= farthest || best.size() < breadth)) {
+            size_t n;
+            const hnswlib::tableint *to = links(open.top().second, 0, &n);
+            open.pop();
+            if (n)
+                __builtin_prefetch(getDataByInternalId(to[0]));
+            for (size_t i = 0; i < n; i++) {
+                if (i + 1 < n) {
+                    __builtin_prefetch(seen + to[i + 1]);
+                    __builtin_prefetch(getDataByInternalId(to[i + 1]));
+                }
+                if (seen[to[i]] == now)
+                    continue;
+                seen[to[i]] = now;
+                distance = distanceTo(data, to[i]);
+                if (best.size() >= breadth && distance >= farthest)
+                    continue;
+                open.emplace(-distance, to[i]);
+                __builtin_prefetch(get_linklist0(open.top().second));
+                if (isKept(to[i], allowed))
+                    keep(best, breadth, distance, to[i]);
+                if (!best.empty())
+                    farthest = best.top().first;
+            }
+        }
+        return best;
+    }
+};
+
+} // namespace
+
+struct search_graph {
+    Space space;
+    std::unique_ptr<Graph> graph;
+};
+
+// What hnswlib throws is that memory is short: what else it could complain of is excluded before.
+template <typename Do> static int guarded(search_failure *f, Do work)
+{
+    try {
+        return work();
+    } catch (const std::exception &) {
+        return search_fail(f, CELL_NO_MEMORY, "out of memory");
+    }
+}
+
+search_graph *search_graph_new(const search_vectors_options *options, search_failure *f)
+{
+    search_graph *made = nullptr;
+    guarded(f, [&] {
+        std::unique_ptr<search_graph> g(new search_graph{Space(*options), nullptr});
+        g->graph.reset(new Graph(&g->space, first_room, options->links, options->breadth));
+        made = g.release();
+        return CELL_OK;
+    });
+    return made;
+}
+
+void search_graph_free(search_graph *g) { delete g; }
+
+int search_graph_put(search_graph *g, const void *data, uint64_t id, search_failure *f)
+{
+    return guarded(f, [&] {
+        g->graph->put(data, id);
+        return CELL_OK;
+    });
+}
+
+int search_graph_put_many(search_graph *g, const uint64_t *ids, size_t n, unsigned threads, search_prepare *prepare,
+                          const void *user, search_failure *f)
+{
+    return guarded(f, [&] {
+        std::atomic<size_t> next{0};
+        std::atomic<bool> failed{false};
+        std::vector<std::thread> workers;
+        size_t size = g->space.get_data_size();
+        g->graph->reserve(n);
+        auto work = [&] {
+            try {
+                std::vector<char> data(size);
+                for (size_t i; !failed && (i = next++) < n;) {
+                    prepare(user, i, data.data());
+                    g->graph->addPoint(data.data(), ids[i]);
+                }
+            } catch (const std::exception &) {
+                failed = true;
+            }
+        };
+        try {
+            for (unsigned i = 1; i < threads; i++)
+                workers.emplace_back(work);
+        } catch (const std::exception &) {
+            // There are fewer then.
+        }
+        work();
+        for (std::thread &t : workers)
+            t.join();
+        return failed ? search_fail(f, CELL_NO_MEMORY, "out of memory") : static_cast<int>(CELL_OK);
+    });
+}
+
+void search_graph_delete(search_graph *g, uint64_t id)
+{
+    search_failure ignored;
+    guarded(&ignored, [&] {
+        g->graph->remove(id);
+        return CELL_OK;
+    });
+}
+
+size_t search_graph_count(const search_graph *g) { return g->graph->count(); }
+
+int search_graph_find(const search_graph *g, const void *data, uint32_t k, uint32_t breadth, bool exactly,
+                      const search_allowed *allowed, search_near *near, uint32_t *n, search_failure *f)
+{
+    return guarded(f, [&] {
+        bool few = allowed && (allowed->count <= exact_count || allowed->count * exact_share < g->graph->count());
+        Best best =
+            exactly || few ? g->graph->findExactly(data, k, allowed) : g->graph->find(data, k, breadth, allowed);
+        *n = static_cast<uint32_t>(best.size());
+        for (uint32_t i = *n; i > 0; i--) {
+            near[i - 1] = {g->graph->getExternalLabel(best.top().second), best.top().first};
+            best.pop();
+        }
+        return CELL_OK;
+    });
+}
+
+int search_graph_write(search_graph *g, const char *path, uint64_t *size, search_failure *f)
+{
+    return guarded(f, [&] {
+        g->graph->saveIndex(path);
+        *size = g->graph->sizeOfFile();
+        return CELL_OK;
+    });
+}
+
+search_graph *search_graph_read(const search_vectors_options *options, const char *path, search_failure *f)
+{
+    search_graph *made = nullptr;
+    guarded(f, [&] {
+        std::unique_ptr<search_graph> g(new search_graph{Space(*options), nullptr});
+        g->graph.reset(new Graph(&g->space, path));
+        made = g.release();
+        return CELL_OK;
+    });
+    return made;
+}

@@ -178,6 +178,9 @@ void cellExpansionAbsent(PluginState &state, const NamedDecl *d, StringRef calle
     if (!d->getIdentifier())
         return;
     absent.names.insert(d->getName().lower());
+    /* Of a struct, what is made for it may be called after either name. */
+    if (!called.empty() && isa<RecordDecl>(d))
+        absent.names.insert(called.lower());
     if (!called.empty() && d->getName().size() > called.size() && d->getName().substr(0, called.size()) == called &&
         d->getName()[called.size()] == '_')
         absent.names.insert(called.lower());

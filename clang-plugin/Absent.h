@@ -3,8 +3,8 @@
  * What a file lacks because a cell could not be imported or an annotation not be expanded. That was reported, and the
  * compilation fails; what Clang says of the uses would be said again and again of one cause, and is left out:
  *
- * - Names of an expansion begin with that of its declaration, or are the name that the declaration is called after
- *   ("search" of `enum search_query`). Such a name finds an invalid declaration, which Clang is silent about, as it is
+ * - Names of an expansion begin with that of its declaration, or, of a struct, with the annotation's first argument, or
+ *   are the name that the declaration is called after ("search" of `enum search_query`). Such a name finds an invalid declaration, which Clang is silent about, as it is
  *   about all that is made with it. What only a type could be (`note_rows page;`, `struct search_iter it;`) is an error
  *   that never reaches the user.
  * - Functions that a cell writes have the names that its schema gives them, and are treated alike.

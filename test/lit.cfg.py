@@ -76,6 +76,7 @@ postgres = subprocess.run(f"{pg_cluster} --find", shell=True, capture_output=Tru
 prelude_schema = "/usr/share/libpreludedb/classic/pgsql.sql"
 feature("prelude-schema", os.path.exists(prelude_schema))
 feature("postgres", postgres and os.path.exists(os.path.join(config.cell_build, "bin", "postgres")))
+feature("store", os.path.exists(os.path.join(config.cell_build, "bin", "store")))
 if os.geteuid() == 0:
     config.available_features.add("root")
 
@@ -100,6 +101,9 @@ for key, value in [
     # A server for one test, and one with the postgres cell on it (--socket PATH must follow); see pg_cluster.py
     ("%pgcluster", f"{pg_cluster} --template {config.cell_build}/test/pg-template"),
     ("%pgcell", f"{pg_cluster} --template {config.cell_build}/test/pg-template --cell {config.cell_build}/bin/postgres"),
+    # The store cell, with its socket and its records in the working folder, while a command runs: `%storecell -- COMMAND`.
+    ("%storecell", f"{sys.executable} {inputs}/run_with_cell.py --socket run/store.sock --keep-log store.log "
+     f"{config.cell_build}/bin/store --address unix:run/store.sock --folder data"),
     ("%prelude_schema", prelude_schema),
     ("%pgbin", postgres or "/nonexistent"),
     ("%sqlite_source", config.cell_sqlite_source or "/nonexistent"),

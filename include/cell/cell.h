@@ -19,5 +19,6 @@
 #include "attrs.h" // IWYU pragma: export
 #include "ctx.h"   // IWYU pragma: export
 #include "sql.h"   // IWYU pragma: export
+#include "store.h" // IWYU pragma: export
 
 #endif

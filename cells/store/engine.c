@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine_impl.h"
+
+#define MOST_READERS 1024
+
+int st_fail_mdb(struct st_engine *e, struct st_failure *f, int rc, const char *doing)
+{
+    switch (rc) {
+    case MDB_SUCCESS:
+        return CELL_OK;
+    case MDB_MAP_FULL:
+        return st_fail(f, CELL_RESOURCE_EXHAUSTED, "%s: the store has its greatest size, %llu MiB (--max-size)", doing,
+                       (unsigned long long)(e->options.max_bytes >> 20));
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return st_fail(f, CELL_RESOURCE_EXHAUSTED, "%s: the disk has no room left for the store", doing);
+    case MDB_READERS_FULL:
+        return st_fail(f, CELL_RESOURCE_EXHAUSTED, "%s: too many readers at once", doing);
+    case MDB_TXN_FULL:
+        return st_fail(f, CELL_TOO_LARGE, "%s: it changes too much at once", doing);
+    case MDB_BAD_VALSIZE:
+        return st_fail(f, CELL_TOO_LARGE, "%s: a key is too long", doing);
+    case ENOMEM:
+        return st_fail(f, CELL_NO_MEMORY, "out of memory");
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INVALID:
+    case MDB_VERSION_MISMATCH:
+        return st_fail(f, CELL_DATA_LOSS, "%s: the data file is damaged, or none of a store (%s)", doing,
+                       mdb_strerror(rc));
+    case MDB_PANIC:
+        return st_fail(f, CELL_IO_ERROR, "%s: writing has failed before, so that the cell has to be started again",
+                       doing);
+    case MDB_NOTFOUND:
+        return st_fail(f, CELL_DATA_LOSS, "%s: what should be there is not", doing);
+    default:
+        return st_fail(f, rc > 0 ? CELL_IO_ERROR : CELL_INTERNAL, "%s: %s", doing, mdb_strerror(rc));
+    }
+}
+
+int st_random_token(char token[ST_TOKEN_SIZE])
+{
+    uint8_t bytes[16];
+
+    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+        return CELL_INTERNAL;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        snprintf(token + 2 * i, 3, "%02x", bytes[i]);
+    return CELL_OK;
+}
+
+const char *st_engine_identity(const struct st_engine *engine) { return engine->identity; }
+
+uint64_t st_engine_generation(struct st_engine *engine)
+{
+    pthread_mutex_lock(&engine->lock);
+    uint64_t generation = engine->generation;
+    pthread_mutex_unlock(&engine->lock);
+    return generation;
+}
+
+/* One process at a time: numbers of changes and the catalog are in its memory. LMDB itself would let others in. */
+static int lock_folder(struct st_engine *e, struct st_failure *f)
+{
+    char path[4096];
+
+    if (mkdir(e->options.path, 0700) < 0 && errno != EEXIST)
+        return st_fail(f, CELL_IO_ERROR, "the folder of the store cannot be made: %s", strerror(errno));
+    if (snprintf(path, sizeof(path), "%s/store.lock", e->options.path) >= (int)sizeof(path))
+        return st_fail(f, CELL_INVALID_ARGUMENT, "the path of the store is too long");
+    e->lock_file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (e->lock_file < 0)
+        return st_fail(f, CELL_IO_ERROR, "the store cannot be opened: %s", strerror(errno));
+    if (flock(e->lock_file, LOCK_EX | LOCK_NB) < 0)
+        return st_fail(f, CELL_UNAVAILABLE, "the store is in use by another process");
+    return CELL_OK;
+}
+
+static int open_env(struct st_engine *e, struct st_failure *f)
+{
+    int rc = mdb_env_create(&e->env);
+
+    if (rc == 0)
+        rc = mdb_env_set_maxdbs(e->env, 3);
+    if (rc == 0)
+        rc = mdb_env_set_maxreaders(e->env, MOST_READERS);
+    if (rc == 0)
+        rc = mdb_env_set_mapsize(e->env, e->options.max_bytes);
+    /* Transactions of readers go from thread to thread; pages far from each other need no read-ahead. */
+    if (rc == 0)
+        rc = mdb_env_open(e->env, e->options.path, MDB_NOTLS | MDB_NORDAHEAD | (e->options.lazy ? MDB_NOMETASYNC : 0u),
+                          0600);
+    return st_fail_mdb(e, f, rc, "opening the store");
+}
+
+static int read_identity(struct st_engine *e, MDB_txn *txn, struct st_failure *f)
+{
+    MDB_val format = {6, "format"}, store = {5, "store"}, value;
+    int rc = mdb_get(txn, e->meta, &format, &value);
+
+    if (rc == MDB_NOTFOUND) {
+        if (st_random_token(e->identity) < 0)
+            return st_fail(f, CELL_INTERNAL, "there are no random numbers");
+        value = (MDB_val){strlen(ST_FORMAT), ST_FORMAT};
+        rc = mdb_put(txn, e->meta, &format, &value, 0);
+        value = (MDB_val){ST_TOKEN_SIZE - 1, e->identity};
+        if (rc == 0)
+            rc = mdb_put(txn, e->meta, &store, &value, 0);
+        return st_fail_mdb(e, f, rc, "making the store");
+    }
+    if (rc == 0 && (value.mv_size != strlen(ST_FORMAT) || memcmp(value.mv_data, ST_FORMAT, value.mv_size) != 0))
+        return st_fail(f, CELL_DATA_LOSS, "the store was written by another version of this cell");
+    if (rc == 0)
+        rc = mdb_get(txn, e->meta, &store, &value);
+    if (rc == 0 && value.mv_size != ST_TOKEN_SIZE - 1)
+        rc = MDB_INVALID;
+    if (rc == 0)
+        memcpy(e->identity, value.mv_data, ST_TOKEN_SIZE - 1);
+    return st_fail_mdb(e, f, rc, "opening the store");
+}
+
+static int open_tables(struct st_engine *e, struct st_failure *f)
+{
+    MDB_txn *txn = NULL;
+    int rc = mdb_txn_begin(e->env, NULL, 0, &txn);
+
+    if (rc == 0)
+        rc = mdb_dbi_open(txn, "meta", MDB_CREATE, &e->meta);
+    if (rc == 0)
+        rc = mdb_dbi_open(txn, "data", MDB_CREATE, &e->data);
+    if (rc == 0)
+        rc = mdb_dbi_open(txn, "feed", MDB_CREATE, &e->feed);
+    int r = st_fail_mdb(e, f, rc, "opening the store");
+    if (r >= 0)
+        r = read_identity(e, txn, f);
+    if (r >= 0)
+        r = st_catalog_load(e, txn, f);
+    if (r < 0) {
+        mdb_txn_abort(txn);
+        return r;
+    }
+    return st_fail_mdb(e, f, mdb_txn_commit(txn), "opening the store");
+}
+
+static void set_defaults(struct st_engine_options *o)
+{
+    o->max_bytes = o->max_bytes ? o->max_bytes : UINT64_C(64) << 30;
+    o->sync_ms = o->sync_ms ? o->sync_ms : 1000;
+    o->most_lease_ms = o->most_lease_ms ? o->most_lease_ms : 600000;
+    o->most_snapshots = o->most_snapshots ? o->most_snapshots : 32;
+    o->pause_ms = o->pause_ms ? o->pause_ms : 500;
+}
+
+static void init_monotonic(pthread_cond_t *cond)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+int st_engine_open(const struct st_engine_options *options, struct st_engine **engine, struct st_failure *f)
+{
+    struct st_engine *e = calloc(1, sizeof(*e));
+
+    if (!e)
+        return st_fail(f, CELL_NO_MEMORY, "out of memory");
+    e->options = *options;
+    set_defaults(&e->options);
+    e->lock_file = -1;
+    e->last = &e->first;
+    pthread_mutex_init(&e->lock, NULL);
+    pthread_mutex_init(&e->catalog, NULL);
+    init_monotonic(&e->changed);
+    init_monotonic(&e->work);
+    init_monotonic(&e->rest);
+    int r = lock_folder(e, f);
+    if (r >= 0)
+        r = open_env(e, f);
+    if (r >= 0)
+        r = open_tables(e, f);
+    if (r >= 0)
+        r = st_background_start(e, f);
+    if (r < 0) {
+        st_engine_close(e);
+        return r;
+    }
+    *engine = e;
+    return CELL_OK;
+}
+
+void st_engine_close(struct st_engine *engine)
+{
+    struct st_engine *e = engine;
+
+    if (!e)
+        return;
+    st_background_stop(e);
+    st_snapshots_free(e);
+    for (uint32_t i = 0; i < e->nidle; i++)
+        mdb_txn_abort(e->idle[i]);
+    for (size_t i = 0; i < e->ncollections; i++) {
+        st_schema_unref(e->collections[i]->schema);
+        st_schema_unref(e->collections[i]->first);
+        free(e->collections[i]);
+    }
+    free(e->collections);
+    if (e->env && e->options.lazy)
+        mdb_env_sync(e->env, 1); /* nobody is left to be told when it fails */
+    if (e->env)
+        mdb_env_close(e->env);
+    if (e->lock_file >= 0)
+        close(e->lock_file);
+    pthread_cond_destroy(&e->rest);
+    pthread_cond_destroy(&e->work);
+    pthread_cond_destroy(&e->changed);
+    pthread_mutex_destroy(&e->catalog);
+    pthread_mutex_destroy(&e->lock);
+    free(e);
+}
+
+int st_engine_sync(struct st_engine *engine, struct st_failure *f)
+{
+    return st_fail_mdb(engine, f, mdb_env_sync(engine->env, 1), "writing to the disk");
+}

@@ -277,6 +277,7 @@ static int read_binding(struct pg_statement *s, const json_t *binding, struct pg
     if (s->copy && ((s->op != PG_OP_MANY && s->op != PG_OP_LOAD) || !is_copy_from_stdin(s->copy)))
         return refuse(f, "copy");
     s->must = json_is_true(json_object_get(binding, "must"));
+    s->each = json_is_true(json_object_get(binding, "each"));
     s->flags = (json_is_true(json_object_get(binding, "write")) ? PG_RUN_WRITE : 0) |
                (json_is_true(json_object_get(binding, "retry")) ? PG_RUN_RETRY : 0) |
                (json_is_true(json_object_get(binding, "shared")) ? PG_RUN_SHARED : 0);

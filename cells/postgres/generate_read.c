@@ -49,7 +49,7 @@ static void add_get(struct gen *g, const char *name, struct gen_field *const *fi
     begin_select(&m, row);
     add_equals(&m, fields, n);
     gen_param(&m, row, g->declared->tag, "out", true);
-    gen_end(&m, "row", false, NULL);
+    gen_end(&m, "row", false, json_pack("{sb}", "each", 1));
 }
 
 static void add_find_all(struct gen *g, const char *name, struct gen_field *const *fields, uint32_t n)

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define MOST_ATTEMPTS 12 /* of a statement that others' failures hit: more than there are connections by default */
-#define FAST_US 1000     /* what takes less may wait behind others like it */
+#define FAST 20          /* what takes so much less than what is slow may wait behind others like it */
 
 uint64_t pool_now_ns(void)
 {
@@ -175,7 +175,7 @@ struct pg_link *pool_choose(struct pg_pool *pool, const struct pg_request *r, bo
 {
     struct candidate idle = {0}, unopened = {0}, busy = {0};
     uint64_t now = pool_now_ns(), slow_ns = (uint64_t)pool->options.slow_ms * 1000000;
-    uint32_t average = atomic_load_explicit(&r->s->average_us, memory_order_relaxed), nbusy = 0;
+    uint32_t nbusy = 0;
 
     for (uint32_t i = 0; i < pool->options.connections; i++) {
         struct pg_link *link = &pool->shared[i];
@@ -193,13 +193,20 @@ struct pg_link *pool_choose(struct pg_pool *pool, const struct pg_request *r, bo
     /* A write alone waits for the disk, which the database lets several connections do together. */
     bool together =
         !r->alone && (r->flags & (pool->options.share_commits ? PG_RUN_RETRY | PG_RUN_SHARED : PG_RUN_RETRY));
-    bool joins = together && average != 0 && average < FAST_US && nbusy >= pool->processors && busy.load < POOL_BATCH &&
+    bool joins = together && pool_is_fast(r->s) && nbusy >= pool->processors && busy.load < POOL_BATCH &&
                  atomic_load_explicit(&pool->local, memory_order_relaxed) &&
                  !atomic_load_explicit(&pool->unprepared, memory_order_relaxed);
     *joined = joins && busy.link;
     if (*joined)
         return busy.link;
     return idle.link ? idle.link : unopened.link ? unopened.link : busy.link;
+}
+
+bool pool_is_fast(const struct pg_prepared *s)
+{
+    uint64_t average = atomic_load_explicit(&s->average_us, memory_order_relaxed);
+
+    return average != 0 && average < (uint64_t)s->pool->options.slow_ms * (1000 / FAST);
 }
 
 bool pool_is_slow(const struct pg_pool *pool, const struct pg_prepared *s)
@@ -259,21 +266,20 @@ static bool is_good(const PGresult *result)
 }
 
 int pool_conclude(struct pg_pool *pool, struct pg_link *link, struct pg_request *r, int status,
-                  const struct pg_patience *patience, PGresult **result, struct pg_failure *f)
+                  const struct pg_patience *patience, struct pg_rows *rows, struct pg_failure *f)
 {
     for (uint32_t attempts = 1;; attempts++) {
         /* It may have come in the end, though nobody waited for it any more. */
-        if (r->result && is_good(r->result)) {
-            *result = r->result;
+        if (r->rows.result && is_good(r->rows.result)) {
+            *rows = r->rows;
             return CELL_OK;
         }
         if (status >= 0 && r->end == REQUEST_RESULT) {
-            pg_fail_result(f, r->result);
-            PQclear(r->result);
+            pg_fail_result(f, r->rows.result);
+            pg_rows_clear(&r->rows);
             return f->status;
         }
-        PQclear(r->result);
-        r->result = NULL;
+        pg_rows_clear(&r->rows);
         if (status < 0 || (status = judge(pool, link, r, attempts, f)) < 0)
             return status;
         status = pool_check_patience(patience, f);
@@ -287,10 +293,24 @@ int pg_pool_run(struct pg_pool *pool, struct pg_link *link, struct pg_prepared *
                 unsigned flags, const struct pg_patience *patience, PGresult **result, struct pg_failure *f)
 {
     struct pg_request r = {.s = s, .values = values, .flags = flags};
+    struct pg_rows rows;
 
     *f = (struct pg_failure){0};
     int status = attempt(pool, link, &r, patience, f);
-    return pool_conclude(pool, link, &r, status, patience, result, f);
+    status = pool_conclude(pool, link, &r, status, patience, &rows, f);
+    if (status >= 0)
+        *result = rows.result;
+    return status;
+}
+
+int pg_pool_fetch(struct pg_pool *pool, struct pg_link *link, struct pg_prepared *s, const struct pg_values *values,
+                  unsigned flags, const struct pg_patience *patience, struct pg_rows *rows, struct pg_failure *f)
+{
+    struct pg_request r = {.s = s, .values = values, .flags = flags, .merges = true};
+
+    *f = (struct pg_failure){0};
+    int status = attempt(pool, link, &r, patience, f);
+    return pool_conclude(pool, link, &r, status, patience, rows, f);
 }
 
 void pg_pool_count(struct pg_pool *pool, struct pg_pool_counters *out)
@@ -305,6 +325,9 @@ void pg_pool_count(struct pg_pool *pool, struct pg_pool_counters *out)
         .moved = atomic_load(&pool->counters.moved),
         .cancels = atomic_load(&pool->counters.cancels),
         .shared_again = atomic_load(&pool->counters.shared_again),
+        .merges = atomic_load(&pool->counters.merges),
+        .merged = atomic_load(&pool->counters.merged),
+        .merged_again = atomic_load(&pool->counters.merged_again),
         .unprepared = atomic_load(&pool->unprepared),
     };
     for (uint32_t i = 0; i < pool->options.connections; i++)

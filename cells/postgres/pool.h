@@ -61,12 +61,30 @@ struct pg_prepared;
 struct pg_prepared *pg_prepared_new(struct pg_pool *pool, const char *sql, const Oid *types, int nparams);
 void pg_prepared_free(struct pg_prepared *s); /* must not be running; NULL is accepted */
 
+/*
+ * Gives `s` a merged form, before it first runs: executions of it (with PG_RUN_RETRY, and without a NULL) that are
+ * about to be sent over one connection become one of `sql`. Its parameters are arrays, of types whose OIDs are
+ * `arrays`, with one element for each execution; the first of its columns is the number of that element, from 1, as a
+ * bigint, and what follows is what `s` would have answered. When it fails, or answers anything else, each is executed
+ * by itself. All is copied. CELL_NO_MEMORY.
+ */
+int pg_prepared_merge(struct pg_prepared *s, const char *sql, const Oid *arrays);
+
 /* The parameters of one execution; `nparams` of them, all in the format that `formats` says (1 = binary). */
 struct pg_values {
     const char *const *values; /* NULL for an SQL NULL */
     const int *lengths;
     const int *formats;
 };
+
+/* The rows that answer an execution; those of others may be in the same result. */
+struct pg_rows {
+    PGresult *result;         /* NULL = none */
+    int first, n;             /* which of its rows; a command has none */
+    int column;               /* the first of its columns */
+    struct pg_shared *shared; /* NULL: the result is nobody else's */
+};
+void pg_rows_clear(struct pg_rows *rows); /* the result is gone, for whoever has these; *rows has none afterwards */
 
 enum pg_run_flags {
     PG_RUN_WRITE = 1, /* it changes something: CELL_UNKNOWN_OUTCOME when its connection is lost */
@@ -86,20 +104,24 @@ enum pg_run_flags {
 int pg_pool_run(struct pg_pool *pool, struct pg_link *link, struct pg_prepared *s, const struct pg_values *values,
                 unsigned flags, const struct pg_patience *patience, PGresult **result, struct pg_failure *f);
 
+/* The same for rows, to be cleared with pg_rows_clear: it may be merged with others (pg_prepared_merge). */
+int pg_pool_fetch(struct pg_pool *pool, struct pg_link *link, struct pg_prepared *s, const struct pg_values *values,
+                  unsigned flags, const struct pg_patience *patience, struct pg_rows *rows, struct pg_failure *f);
+
 /*
  * The same without waiting: for statements that are fast, over connections that are open. When the result is there
  * `done` is called, by a thread of the pool's or one that waits for a statement of its own; it must not block. The
- * result is to be cleared; it may be an error. NULL: the statement has not come to an end, or takes long, and
+ * rows are to be cleared; the result may be an error. NULL: the statement has not come to an end, or takes long, and
  * pg_pool_go_on is to be called once, by a thread that can wait. Values and `user` must live until then. False: nothing
  * was begun, use pg_pool_run. Statements may be sent by pg_pool_flush only. `until_ns` as in struct pg_patience.
  */
 struct pg_run;
-typedef void pg_run_done(void *user, struct pg_run *run, PGresult *result);
+typedef void pg_run_done(void *user, struct pg_run *run, struct pg_rows *rows);
 bool pg_pool_begin(struct pg_pool *pool, struct pg_prepared *s, const struct pg_values *values, unsigned flags,
                    uint64_t until_ns, pg_run_done *done, void *user);
 void pg_pool_flush(struct pg_pool *pool);
-/* As pg_pool_run. `run` is used up. */
-int pg_pool_go_on(struct pg_run *run, const struct pg_patience *patience, PGresult **result, struct pg_failure *f);
+/* As pg_pool_fetch. `run` is used up. */
+int pg_pool_go_on(struct pg_run *run, const struct pg_patience *patience, struct pg_rows *rows, struct pg_failure *f);
 
 /*
  * A connection of one's own, in no transaction: one that is free, or a new one. Waits for one while all are in use, as
@@ -143,6 +165,8 @@ struct pg_pool_counters {
     uint64_t prepares, evictions; /* of prepared statements */
     uint64_t moved, cancels;      /* statements that were sent again elsewhere, and cancel requests */
     uint64_t shared_again;        /* executed again singly after a shared transaction failed */
+    uint64_t merges, merged;      /* merged statements, and executions in them */
+    uint64_t merged_again;        /* executed singly after all */
     uint32_t open, pinned;        /* connections now */
     bool unprepared;              /* asked for, or a pooler was found */
 };

@@ -29,12 +29,11 @@ void pool_tell(struct pg_request *done)
 {
     for (struct pg_request *next; done; done = next) {
         struct pg_run *run = run_of(done);
-        PGresult *result = done->end == REQUEST_RESULT ? done->result : NULL;
+        struct pg_rows rows = done->rows;
+        bool over = done->end == REQUEST_RESULT && rows.result;
         next = done->next;
-        if (result)
-            done->result = NULL;
-        run->done(run->user, run, result); /* without a result it is not ours afterwards */
-        if (result)
+        run->done(run->user, run, over ? &rows : NULL); /* when it goes on it is not ours afterwards */
+        if (over)
             free(run);
     }
 }
@@ -64,8 +63,11 @@ void link_find_slow(struct pg_link *link, struct done_list *done)
 
     if (!link->nbegun)
         return;
-    for (uint32_t i = link->head; i != link->tail; i++)
-        look_at(link, link->flights[i % POOL_FLIGHTS].request, now, done);
+    for (uint32_t i = link->head; i != link->tail; i++) {
+        struct pg_request *r = link->flights[i % POOL_FLIGHTS].request;
+        for (; r; r = link->flights[i % POOL_FLIGHTS].merged ? r->beside : NULL)
+            look_at(link, r, now, done);
+    }
     for (struct pg_request *r = link->first; r; r = r->next)
         look_at(link, r, now, done);
 }
@@ -276,7 +278,8 @@ bool pg_pool_begin(struct pg_pool *pool, struct pg_prepared *s, const struct pg_
     r->values = &run->values;
     r->begun = true;
     r->alone = r->sent = r->gave_up = r->preparing = false;
-    r->result = NULL;
+    r->merges = true;
+    r->rows = (struct pg_rows){0};
     r->failure.status = 0;
     atomic_init(&r->state, REQUEST_WAITS);
     run->pool = pool;
@@ -310,14 +313,14 @@ void pg_pool_flush(struct pg_pool *pool)
     }
 }
 
-int pg_pool_go_on(struct pg_run *run, const struct pg_patience *patience, PGresult **result, struct pg_failure *f)
+int pg_pool_go_on(struct pg_run *run, const struct pg_patience *patience, struct pg_rows *rows, struct pg_failure *f)
 {
     struct pg_request *r = &run->request;
 
     *f = (struct pg_failure){0};
     r->begun = false; /* it may be sent again */
     int status = run->followed ? link_follow(run->link, r, patience, f) : CELL_OK;
-    status = pool_conclude(run->pool, NULL, r, status, patience, result, f);
+    status = pool_conclude(run->pool, NULL, r, status, patience, rows, f);
     free(run);
     return status;
 }

@@ -210,5 +210,6 @@ void link_destroy(struct pg_link *link)
 {
     PQfinish(link->connection);
     free(link->prepared);
+    free(link->arrays.data);
     pthread_mutex_destroy(&link->lock);
 }

@@ -11,6 +11,7 @@
 #define POOL_MAX_CONNECTIONS 64
 #define POOL_MAX_PINNED 1024
 #define POOL_BATCH 32     /* statements that are sent with one system call at most */
+#define POOL_MERGE 64     /* executions in one merged statement at most */
 #define POOL_FLIGHTS 512  /* entries of a link's flight: a power of two; a statement has five at most */
 #define POOL_IDLE_MS 100  /* a connection that was idle for longer is looked at before it is used */
 #define POOL_SLICE_MS 100 /* how often who waits looks whether its caller still does */
@@ -19,11 +20,14 @@
     (UINT64_C(24) << 20) /* bytes of one result: more than the largest message that could carry it */
 
 struct pg_prepared {
+    struct pg_pool *pool;
     uint64_t id;
     char *sql;
     Oid *types;
     int nparams;
     atomic_uint_least32_t average_us; /* how long it takes; 0 = it has not run yet */
+    struct pg_prepared *merged;       /* NULL = it has no merged form */
+    atomic_bool apart;                /* which turned out not to do */
 };
 
 /* The states of a request, and the futex word that its thread waits on. */
@@ -49,11 +53,14 @@ struct pg_request {
     bool begun; /* nobody waits for it: it is a struct pg_run's, which is told */
     bool alone; /* it shares its transaction with nobody, whatever its flags say */
     bool sent;
-    bool gave_up;   /* its thread has stopped waiting and sent a cancel request */
-    bool preparing; /* its statement was prepared with it: an error may be that one's */
+    bool gave_up;              /* its thread has stopped waiting and sent a cancel request */
+    bool preparing;            /* its statement was prepared with it: an error may be that one's */
+    bool merges;               /* who waits can take its rows out of a larger result */
+    uint32_t place;            /* in a merged statement, from 1 */
+    struct pg_request *beside; /* the next one in it */
     atomic_int state;
     enum request_end end;
-    PGresult *result;
+    struct pg_rows rows;
     struct pg_failure failure;
 };
 
@@ -74,7 +81,8 @@ struct pg_run {
 enum flight_kind { FLIGHT_PREPARE, FLIGHT_QUERY, FLIGHT_CLOSE, FLIGHT_SYNC };
 struct flight {
     enum flight_kind kind;
-    struct pg_request *request; /* NULL: nobody waits any more */
+    struct pg_request *request; /* NULL: nobody waits any more; of a merged statement the first one */
+    uint32_t merged;            /* executions in a merged statement; 0 = it is none */
     uint64_t id;                /* of the statement */
     PGresult *result;
 };
@@ -94,6 +102,10 @@ struct pg_link {
     struct prepared_entry *prepared;
     uint32_t nprepared, prepared_mask;
     uint64_t uses, names; /* counted */
+    struct {
+        char *data;
+        size_t room;
+    } arrays; /* scratch of merging */
     bool pinned;
     bool broken;          /* pinned: must be closed */
     struct pg_link *next; /* pinned, in the list of those that are free */
@@ -144,7 +156,8 @@ struct pg_pool {
     uint32_t npinned, nidle;
 
     struct {
-        atomic_uint_least64_t connects, lost, runs, sends, prepares, evictions, moved, cancels, shared_again;
+        atomic_uint_least64_t connects, lost, runs, sends, prepares, evictions, moved, cancels, shared_again, merges,
+            merged, merged_again;
     } counters;
 };
 
@@ -183,6 +196,17 @@ void pool_time(struct pg_prepared *s, uint64_t ns); /* it took so long */
 void link_enqueue(struct pg_link *link, struct pg_request *r);
 void link_send(struct pg_link *link);
 
+/* pool_merge.c; the link's lock is held */
+/* How many of those that wait can be one statement with the first of them, which gives them their places in it; 1 = it
+ * goes by itself. */
+uint32_t link_mergeable(struct pg_link *link);
+/* Takes these n > 1 out of the queue: the first one, and the others beside it. */
+struct pg_request *link_take_merged(struct pg_link *link, uint32_t n);
+/* Sends them, prepared under that name. False: libpq did not take it. */
+bool link_send_merged(struct pg_link *link, const char *name, const struct pg_request *r, uint32_t n);
+/* The rows of a merged result belong to its requests now. False: it is not what it should be, and theirs no more. */
+bool link_share_rows(struct flight *flight);
+
 /* pool_receive.c; the link's lock is held. Requests that are done are added to `done`. */
 struct done_list {
     atomic_int *words[POOL_FLIGHTS];
@@ -206,10 +230,11 @@ struct pg_request *link_heir(struct pg_link *link);
 /* pool.c */
 /* A shared link for the request; *joins: it is to be sent with others. NULL: none is free of slow statements. */
 struct pg_link *pool_choose(struct pg_pool *pool, const struct pg_request *r, bool *joins);
+bool pool_is_fast(const struct pg_prepared *s); /* it is known to be */
 bool pool_is_slow(const struct pg_pool *pool, const struct pg_prepared *s);
 /* From how its first attempt ended to its result. */
 int pool_conclude(struct pg_pool *pool, struct pg_link *link, struct pg_request *r, int status,
-                  const struct pg_patience *patience, PGresult **result, struct pg_failure *f);
+                  const struct pg_patience *patience, struct pg_rows *rows, struct pg_failure *f);
 
 /* pool_begin.c */
 void pool_thread_wake(struct pg_pool *pool);

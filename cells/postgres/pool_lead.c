@@ -17,11 +17,18 @@
 
 static int state_of(struct pg_request *r) { return atomic_load_explicit(&r->state, memory_order_acquire); }
 
+/* The next request of what was sent in that place. */
+static struct pg_request *beside(const struct pg_link *link, uint32_t i, const struct pg_request *r)
+{
+    return link->flights[i % POOL_FLIGHTS].merged ? r->beside : NULL;
+}
+
 static bool in_head_segment(const struct pg_link *link, const struct pg_request *r)
 {
     for (uint32_t i = link->head; i != link->tail && link->flights[i % POOL_FLIGHTS].kind != FLIGHT_SYNC; i++)
-        if (link->flights[i % POOL_FLIGHTS].request == r)
-            return true;
+        for (const struct pg_request *p = link->flights[i % POOL_FLIGHTS].request; p; p = beside(link, i, p))
+            if (p == r)
+                return true;
     /* Behind the removal of another statement, which is quick. */
     return link->head != link->tail && link->flights[link->head % POOL_FLIGHTS].kind == FLIGHT_CLOSE;
 }
@@ -29,9 +36,14 @@ static bool in_head_segment(const struct pg_link *link, const struct pg_request 
 /* The link knows nothing of the request any more. What was sent runs on, and its result is dropped. */
 static void take_back(struct pg_link *link, struct pg_request *r)
 {
-    for (uint32_t i = link->head; i != link->tail; i++)
-        if (link->flights[i % POOL_FLIGHTS].request == r)
-            link->flights[i % POOL_FLIGHTS].request = NULL;
+    for (uint32_t i = link->head; i != link->tail; i++) {
+        struct flight *flight = &link->flights[i % POOL_FLIGHTS];
+        struct pg_request **p = &flight->request;
+        while (flight->merged && *p && *p != r)
+            p = &(*p)->beside;
+        if (*p == r)
+            *p = flight->merged ? r->beside : NULL;
+    }
     for (struct pg_request **p = &link->first; *p; p = &(*p)->next) {
         if (*p != r)
             continue;
@@ -49,9 +61,9 @@ struct pg_request *link_heir(struct pg_link *link)
     struct pg_request *r;
 
     for (uint32_t i = link->head; i != link->tail; i++) {
-        r = link->flights[i % POOL_FLIGHTS].request;
-        if (r && !r->begun)
-            return r;
+        for (r = link->flights[i % POOL_FLIGHTS].request; r; r = beside(link, i, r))
+            if (!r->begun)
+                return r;
     }
     for (r = link->first; r && r->begun; r = r->next)
         continue;
@@ -232,7 +244,7 @@ int link_run(struct pg_link *link, struct pg_request *r, const struct pg_patienc
 {
     atomic_store_explicit(&r->state, REQUEST_WAITS, memory_order_relaxed);
     r->sent = r->gave_up = false;
-    r->result = NULL;
+    r->rows = (struct pg_rows){0};
     r->failure.status = 0;
     pthread_mutex_lock(&link->lock);
     link_enqueue(link, r);

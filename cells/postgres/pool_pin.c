@@ -277,7 +277,9 @@ int link_run_pinned(struct pg_link *link, struct pg_request *r, const struct pg_
 {
     bool in_transaction = PQtransactionStatus(link->connection) != PQTRANS_IDLE;
 
-    r->result = NULL;
+    PGresult *result = NULL;
+
+    r->rows = (struct pg_rows){0};
     r->failure.status = 0;
     int status = atomic_load(&link->pool->unprepared) ? CELL_OK : prepare(link, r, patience, f);
     if (status < 0 && !link->broken)
@@ -287,19 +289,19 @@ int link_run_pinned(struct pg_link *link, struct pg_request *r, const struct pg_
         if (!send_statement(link, r))
             lost(link, f);
         else
-            status = read_all(link, patience, &r->result, f);
+            status = read_all(link, patience, &result, f);
     }
-    if (link->broken && !(r->result && PQresultStatus(r->result) == PGRES_TUPLES_OK)) {
-        PQclear(r->result);
-        r->result = NULL;
+    if (link->broken && !(result && PQresultStatus(result) == PGRES_TUPLES_OK)) {
+        PQclear(result);
         r->end = REQUEST_LOST;
         return status == CELL_DEADLINE_EXCEEDED || status == CELL_CANCELLED ? status : CELL_OK;
     }
+    r->rows = (struct pg_rows){.result = result, .n = PQntuples(result)};
     if (status < 0)
         return status;
     pool_time(r->s, pool_now_ns() - begin);
     r->end = REQUEST_RESULT;
-    const char *state = state_of(r->result);
+    const char *state = state_of(result);
     if (!in_transaction && (strcmp(state, "26000") == 0 || strcmp(state, "0A000") == 0)) {
         link_forget_prepared(link, r->s->id);
         r->end = REQUEST_REPREPARE;

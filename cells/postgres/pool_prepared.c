@@ -13,6 +13,7 @@ struct pg_prepared *pg_prepared_new(struct pg_pool *pool, const char *sql, const
 
     if (!s)
         return NULL;
+    s->pool = pool;
     s->id = atomic_fetch_add(&pool->ids, 1) + 1;
     s->sql = strdup(sql);
     s->types = calloc((size_t)nparams + 1, sizeof(Oid));
@@ -30,6 +31,7 @@ void pg_prepared_free(struct pg_prepared *s)
 {
     if (!s)
         return;
+    pg_prepared_free(s->merged);
     free(s->sql);
     free(s->types);
     free(s);

@@ -60,10 +60,18 @@ static bool has_state(const PGresult *r, const char *sqlstate)
     return is && strcmp(is, sqlstate) == 0;
 }
 
+/* Class 42: the statement, or what it names, is not as it should be. */
+static bool is_refused(const PGresult *r)
+{
+    const char *is = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+
+    return is && strncmp(is, "42", 2) == 0;
+}
+
 static void hand_over(struct pg_request *r, struct flight *flight)
 {
     if (r)
-        r->result = flight->result;
+        r->rows = (struct pg_rows){.result = flight->result, .n = PQntuples(flight->result)};
     else
         PQclear(flight->result);
     flight->result = NULL;
@@ -96,7 +104,7 @@ static struct segment look_at_segment(struct pg_link *link)
 
     for (uint32_t i = s.begin; i != s.end; i++) {
         const struct flight *flight = &link->flights[i % POOL_FLIGHTS];
-        s.nrequests += flight->kind == FLIGHT_QUERY;
+        s.nrequests += flight->kind != FLIGHT_QUERY ? 0 : flight->merged ? flight->merged : 1;
         s.writes |= flight->request && (flight->request->flags & PG_RUN_WRITE);
         s.failed |= is_error(flight->result);
     }
@@ -109,6 +117,8 @@ static void finish_prepare(struct pg_link *link, struct flight *flight, struct f
 {
     if (is_error(flight->result)) {
         link_forget_prepared(link, flight->id);
+        if (flight->merged && query->request && is_refused(flight->result)) /* the next time as well */
+            atomic_store_explicit(&query->request->s->apart, true, memory_order_relaxed);
         if (PQresultStatus(flight->result) != PGRES_PIPELINE_ABORTED) {
             PQclear(query->result);
             query->result = flight->result;
@@ -117,6 +127,36 @@ static void finish_prepare(struct pg_link *link, struct flight *flight, struct f
     }
     PQclear(flight->result);
     flight->result = NULL;
+}
+
+/* All executions of a merged statement end so. Those that nobody waits for any more leave their place as well. */
+static void finish_merged(struct pg_link *link, struct done_list *done, struct flight *flight, enum request_end end)
+{
+    uint32_t n = flight->merged;
+
+    for (struct pg_request *r = flight->request, *next; r; r = next, n--) {
+        next = r->beside;
+        finish(link, done, r, end);
+    }
+    atomic_fetch_sub_explicit(&link->load, n, memory_order_relaxed);
+    flight->request = NULL;
+    flight->merged = 0;
+}
+
+static void finish_merged_query(struct pg_link *link, struct flight *flight, struct done_list *done)
+{
+    if (!is_error(flight->result) && link_share_rows(flight)) {
+        finish_merged(link, done, flight, REQUEST_RESULT);
+        return;
+    }
+    /* Whatever it is, prepared anew it may be gone. */
+    if (is_error(flight->result) && PQresultStatus(flight->result) != PGRES_PIPELINE_ABORTED &&
+        (has_state(flight->result, "26000") || has_state(flight->result, "0A000")))
+        link_forget_prepared(link, flight->id);
+    atomic_fetch_add_explicit(&link->pool->counters.merged_again, flight->merged, memory_order_relaxed);
+    PQclear(flight->result);
+    flight->result = NULL;
+    finish_merged(link, done, flight, REQUEST_AGAIN);
 }
 
 static void finish_query(struct pg_link *link, const struct segment *s, struct flight *flight, struct done_list *done)
@@ -171,6 +211,8 @@ static void finish_segment(struct pg_link *link, struct done_list *done)
         struct flight *flight = &link->flights[i % POOL_FLIGHTS];
         if (flight->kind == FLIGHT_PREPARE)
             finish_prepare(link, flight, &link->flights[(i + 1) % POOL_FLIGHTS]);
+        else if (flight->kind == FLIGHT_QUERY && flight->merged)
+            finish_merged_query(link, flight, done);
         else if (flight->kind == FLIGHT_QUERY)
             finish_query(link, &s, flight, done);
         else
@@ -246,6 +288,24 @@ static bool consume(struct pg_link *link)
     return true;
 }
 
+/* The statement whose result it is ends; it leaves an empty place to be counted. */
+static void refuse_large(struct pg_link *link, struct flight *flight, struct done_list *done)
+{
+    struct pg_request *r = flight->request;
+
+    if (!r)
+        return;
+    if (flight->merged) {
+        atomic_store_explicit(&r->s->apart, true, memory_order_relaxed);
+        finish_merged(link, done, flight, REQUEST_AGAIN);
+    } else {
+        flight->request = NULL;
+        pg_fail(&r->failure, CELL_TOO_LARGE, "the result is larger than a reply can be");
+        finish(link, done, r, REQUEST_FAILED);
+    }
+    atomic_fetch_add_explicit(&link->load, 1, memory_order_relaxed);
+}
+
 void link_receive(struct pg_link *link, struct done_list *done)
 {
     bool alive = consume(link);
@@ -258,13 +318,7 @@ void link_receive(struct pg_link *link, struct done_list *done)
     if (link->head == link->tail)
         link->stalled = false;
     if (link->received > POOL_RESULT_MAX) {
-        struct pg_request *r = link->flights[link->scan % POOL_FLIGHTS].request;
-        if (r) {
-            link->flights[link->scan % POOL_FLIGHTS].request = NULL;
-            pg_fail(&r->failure, CELL_TOO_LARGE, "the result is larger than a reply can be");
-            atomic_fetch_add_explicit(&link->load, 1, memory_order_relaxed); /* for its empty place */
-            finish(link, done, r, REQUEST_FAILED);
-        }
+        refuse_large(link, &link->flights[link->scan % POOL_FLIGHTS], done);
         link_lose(link, done);
     }
 }
@@ -279,11 +333,23 @@ static enum request_end end_of_lost(const struct pg_link *link, uint32_t i, cons
     return link->fatal ? REQUEST_NOT_BEGUN : REQUEST_LOST;
 }
 
+static void lose_merged(struct pg_link *link, struct flight *flight, enum request_end end, struct done_list *done)
+{
+    if (end == REQUEST_RESULT && !link_share_rows(flight))
+        end = REQUEST_AGAIN;
+    hand_over(NULL, flight);
+    finish_merged(link, done, flight, end);
+}
+
 void link_lose(struct pg_link *link, struct done_list *done)
 {
     for (uint32_t i = link->head; i != link->tail; i++) {
         struct flight *flight = &link->flights[i % POOL_FLIGHTS];
         enum request_end end = end_of_lost(link, i, flight);
+        if (flight->kind == FLIGHT_QUERY && flight->merged) {
+            lose_merged(link, flight, end, done);
+            continue;
+        }
         if (flight->kind == FLIGHT_QUERY && end == REQUEST_RESULT)
             hand_over(flight->request, flight);
         else

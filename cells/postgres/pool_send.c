@@ -2,7 +2,8 @@
 /*
  * Sending on a shared link. What waits is sent together, in segments that end with a Sync: statements between two of
  * them are one transaction for the database. Reads share a segment, for one answer to all of them is cheaper than one
- * each; so do writes that allow it; any other statement has a segment of its own.
+ * each; so do writes that allow it; any other statement has a segment of its own. Executions of one statement may
+ * become one that answers all of them (pool_merge.c).
  */
 #include "pool_impl.h"
 
@@ -30,7 +31,12 @@ static struct pg_request *dequeue(struct pg_link *link)
 
 static void push(struct pg_link *link, enum flight_kind kind, struct pg_request *r)
 {
-    link->flights[link->tail++ % POOL_FLIGHTS] = (struct flight){kind, r, r ? r->s->id : 0, NULL};
+    link->flights[link->tail++ % POOL_FLIGHTS] = (struct flight){kind, r, 0, r ? r->s->id : 0, NULL};
+}
+
+static void push_merged(struct pg_link *link, enum flight_kind kind, struct pg_request *r, uint32_t n, uint64_t id)
+{
+    link->flights[link->tail++ % POOL_FLIGHTS] = (struct flight){kind, r, n, id, NULL};
 }
 
 /* False: libpq did not take it, because memory is short or the connection is gone; the link is lost then. */
@@ -58,9 +64,9 @@ static bool make_room(struct pg_link *link)
     return end_segment(link);
 }
 
-static bool needs_preparing(struct pg_link *link, const struct pg_request *r)
+static bool needs_preparing(struct pg_link *link, const struct pg_prepared *s)
 {
-    return !atomic_load_explicit(&link->pool->unprepared, memory_order_relaxed) && !link_prepared(link, r->s);
+    return !atomic_load_explicit(&link->pool->unprepared, memory_order_relaxed) && !link_prepared(link, s);
 }
 
 static bool send_one(struct pg_link *link, struct pg_request *r, bool prepare)
@@ -70,22 +76,35 @@ static bool send_one(struct pg_link *link, struct pg_request *r, bool prepare)
 
     r->sent = true;
     r->preparing = prepare;
+    bool good;
     if (atomic_load_explicit(&link->pool->unprepared, memory_order_relaxed)) {
-        if (!PQsendQueryParams(link->connection, s->sql, s->nparams, s->types, v->values, v->lengths, v->formats, 1))
-            return false;
-        push(link, FLIGHT_QUERY, r);
-        return true;
+        good = PQsendQueryParams(link->connection, s->sql, s->nparams, s->types, v->values, v->lengths, v->formats, 1);
+    } else {
+        const char *name = prepare ? link_add_prepared(link, s) : link_prepared(link, s);
+        good = !prepare || PQsendPrepare(link->connection, name, s->sql, s->nparams, s->types);
+        if (good && prepare)
+            push(link, FLIGHT_PREPARE, r);
+        good = good && PQsendQueryPrepared(link->connection, name, s->nparams, v->values, v->lengths, v->formats, 1);
+    }
+    push(link, FLIGHT_QUERY, r); /* in any case, so that it is lost with the others */
+    return good;
+}
+
+static bool send_merged(struct pg_link *link, struct pg_request *first, uint32_t n, bool prepare)
+{
+    const struct pg_prepared *s = first->s->merged;
+
+    for (struct pg_request *r = first; r; r = r->beside) {
+        r->sent = true;
+        r->preparing = false; /* an error is the merged statement's */
     }
     const char *name = prepare ? link_add_prepared(link, s) : link_prepared(link, s);
-    if (prepare) {
-        if (!PQsendPrepare(link->connection, name, s->sql, s->nparams, s->types))
-            return false;
-        push(link, FLIGHT_PREPARE, r);
-    }
-    if (!PQsendQueryPrepared(link->connection, name, s->nparams, v->values, v->lengths, v->formats, 1))
-        return false;
-    push(link, FLIGHT_QUERY, r);
-    return true;
+    bool good = !prepare || PQsendPrepare(link->connection, name, s->sql, s->nparams, s->types);
+    if (good && prepare)
+        push_merged(link, FLIGHT_PREPARE, NULL, n, s->id);
+    good = good && link_send_merged(link, name, first, n);
+    push_merged(link, FLIGHT_QUERY, first, n, s->id); /* in any case, so that it is lost with the others */
+    return good;
 }
 
 /* Statements with the same class, but for 0, may be in one segment. */
@@ -106,7 +125,8 @@ static bool send_batch(struct pg_link *link)
     bool in_segment = false;
 
     for (uint32_t n = 0; n < POOL_BATCH && link->first; n++) {
-        bool prepare = needs_preparing(link, link->first);
+        uint32_t merged = link_mergeable(link);
+        bool prepare = needs_preparing(link, merged > 1 ? link->first->s->merged : link->first->s);
         unsigned own = class_of(link, link->first);
         /* Preparing a statement may fail: only its own thread is to notice. */
         if (in_segment && (own == 0 || own != class || prepare)) {
@@ -116,12 +136,9 @@ static bool send_batch(struct pg_link *link)
         }
         if (prepare && !make_room(link))
             return false;
-        struct pg_request *r = dequeue(link);
-        if (!send_one(link, r, prepare)) {
-            if (link->tail == link->head || link->flights[(link->tail - 1) % POOL_FLIGHTS].request != r)
-                push(link, FLIGHT_QUERY, r); /* so that it is lost with the others */
+        if (!(merged > 1 ? send_merged(link, link_take_merged(link, merged), merged, prepare)
+                         : send_one(link, dequeue(link), prepare)))
             return false;
-        }
         class = prepare ? 0 : own;
         in_segment = true;
         if (single)

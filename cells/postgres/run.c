@@ -52,25 +52,25 @@ int pg_parameters_fill(const struct pg_statement *s, struct pg_parameters *p, co
 
 void pg_parameters_free(struct pg_parameters *p) { pg_arena_free(&p->arena); }
 
-int pg_check_columns(const struct pg_statement *s, const PGresult *result, struct pg_failure *f)
+int pg_check_columns(const struct pg_statement *s, const PGresult *result, int column, struct pg_failure *f)
 {
-    bool same = PQnfields(result) == (int)s->nout;
+    bool same = PQnfields(result) == column + (int)s->nout;
 
-    for (uint32_t i = 0; same && i < s->nout; i++)
-        same = pg_same_wire(PQftype(result, (int)i), s->out[i].place.oid) && PQfformat(result, (int)i) == 1;
+    for (uint32_t i = 0; same && i < s->nout; i++, column++)
+        same = pg_same_wire(PQftype(result, column), s->out[i].place.oid) && PQfformat(result, column) == 1;
     return same ? CELL_OK
                 : pg_fail(f, CELL_FAILED_PRECONDITION,
                           "table '%s' was changed: build the program again, or run 'cell migrate'",
                           s->table ? s->table : "?");
 }
 
-int pg_decode_row(const struct pg_statement *s, const PGresult *result, int row, void *const *out, void *record,
-                  const struct pg_sink *sink, struct pg_failure *f)
+int pg_decode_row(const struct pg_statement *s, const PGresult *result, int row, int column, void *const *out,
+                  void *record, const struct pg_sink *sink, struct pg_failure *f)
 {
-    for (uint32_t i = 0; i < s->nout; i++) {
+    for (uint32_t i = 0; i < s->nout; i++, column++) {
         const struct pg_part *part = &s->out[i];
-        bool null = PQgetisnull(result, row, (int)i);
-        int r = pg_decode(&part->place, null ? NULL : PQgetvalue(result, row, (int)i), PQgetlength(result, row, (int)i),
+        bool null = PQgetisnull(result, row, column);
+        int r = pg_decode(&part->place, null ? NULL : PQgetvalue(result, row, column), PQgetlength(result, row, column),
                           record ? record : out[part->parameter], sink, f);
         if (r < 0)
             return r;
@@ -91,31 +91,34 @@ static int not_found(const struct pg_statement *s, struct pg_failure *f)
                     : pg_fail(f, CELL_NOT_FOUND, "there is no such row");
 }
 
-static int take_row(struct pg_statement *s, cell_ctx *c, PGresult *result, void *const *out, struct pg_failure *f)
+static int take_row(struct pg_statement *s, cell_ctx *c, const struct pg_rows *rows, void *const *out,
+                    struct pg_failure *f)
 {
     const struct pg_sink sink = {.c = c};
-    int n = PQntuples(result), r = pg_check_columns(s, result, f);
+    int r = pg_check_columns(s, rows->result, rows->column, f);
 
     if (r < 0)
         return r;
-    if (n == 0)
+    if (rows->n == 0)
         return not_found(s, f);
-    if (n > 1)
-        return pg_fail(f, CELL_FAILED_PRECONDITION, "%d rows were found where at most one is expected", n);
-    return pg_decode_row(s, result, 0, out, NULL, &sink, f);
+    if (rows->n > 1)
+        return pg_fail(f, CELL_FAILED_PRECONDITION, "%d rows were found where at most one is expected", rows->n);
+    return pg_decode_row(s, rows->result, rows->first, rows->column, out, NULL, &sink, f);
 }
 
-static int take_rows(struct pg_statement *s, cell_ctx *c, PGresult *result, void *const *out, struct pg_failure *f)
+static int take_list(struct pg_statement *s, cell_ctx *c, const struct pg_rows *rows, void *const *out,
+                     struct pg_failure *f)
 {
     const struct pg_sink sink = {.c = c};
-    size_t n = (size_t)PQntuples(result);
-    int r = pg_check_columns(s, result, f);
+    size_t n = (size_t)rows->n;
+    int r = pg_check_columns(s, rows->result, rows->column, f);
     char *records = r < 0 ? NULL : cell_ctx_alloc(c, (n + (n == 0)) * s->record->size);
 
     if (r >= 0 && !records)
         return pg_fail(f, CELL_RESOURCE_EXHAUSTED, "%zu rows are more than a reply can hold", n);
     for (size_t i = 0; r >= 0 && i < n; i++)
-        r = pg_decode_row(s, result, (int)i, NULL, records + i * s->record->size, &sink, f);
+        r = pg_decode_row(s, rows->result, rows->first + (int)i, rows->column, NULL, records + i * s->record->size,
+                          &sink, f);
     if (r < 0)
         return r;
     memcpy(out[s->list], &(cell_bytes){(const uint8_t *)records, n}, sizeof(cell_bytes));
@@ -123,24 +126,26 @@ static int take_rows(struct pg_statement *s, cell_ctx *c, PGresult *result, void
 }
 
 /* One number: into the out parameter, or as the result. */
-static int take_count(struct pg_statement *s, cell_ctx *c, PGresult *result, void *const *out, struct pg_failure *f)
+static int take_count(struct pg_statement *s, cell_ctx *c, const struct pg_rows *rows, void *const *out,
+                      struct pg_failure *f)
 {
     if (s->nout == 1)
-        return take_row(s, c, result, out, f);
-    return pg_affected(result);
+        return take_row(s, c, rows, out, f);
+    return pg_affected(rows->result);
 }
 
-int pg_take_result(struct pg_statement *s, cell_ctx *c, PGresult *result, void *const *out, struct pg_failure *f)
+int pg_take_rows(struct pg_statement *s, cell_ctx *c, const struct pg_rows *rows, void *const *out,
+                 struct pg_failure *f)
 {
     switch (s->op) {
     case PG_OP_ROW:
-        return take_row(s, c, result, out, f);
+        return take_row(s, c, rows, out, f);
     case PG_OP_ROWS:
-        return take_rows(s, c, result, out, f);
+        return take_list(s, c, rows, out, f);
     case PG_OP_COUNT:
-        return take_count(s, c, result, out, f);
+        return take_count(s, c, rows, out, f);
     default:
-        return s->must && pg_affected(result) == 0 ? not_found(s, f) : pg_affected(result);
+        return s->must && pg_affected(rows->result) == 0 ? not_found(s, f) : pg_affected(rows->result);
     }
 }
 
@@ -169,17 +174,17 @@ static int run_one(struct pg_statement *s, cell_ctx *c, struct pg_link *link, co
                    const struct pg_patience *patience, struct pg_failure *f)
 {
     struct pg_parameters p;
-    PGresult *result = NULL;
+    struct pg_rows rows = {0};
     int r = pg_parameters_make(s, c, &p, f);
 
     if (r >= 0)
         r = pg_parameters_fill(s, &p, in, NULL, f);
     if (r >= 0)
-        r = pg_pool_run(s->pool, link, s->prepared, &(struct pg_values){p.values, p.lengths, p.formats}, s->flags,
-                        patience, &result, f);
+        r = pg_pool_fetch(s->pool, link, s->prepared, &(struct pg_values){p.values, p.lengths, p.formats}, s->flags,
+                          patience, &rows, f);
     if (r >= 0)
-        r = pg_take_result(s, c, result, out, f);
-    PQclear(result);
+        r = pg_take_rows(s, c, &rows, out, f);
+    pg_rows_clear(&rows);
     pg_parameters_free(&p);
     return r;
 }

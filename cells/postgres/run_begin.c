@@ -12,20 +12,20 @@ struct begun {
 };
 
 /* By a thread of the pool: the result, or the beginning of a wait elsewhere. */
-static void ended(void *user, struct pg_run *run, PGresult *result)
+static void ended(void *user, struct pg_run *run, struct pg_rows *rows)
 {
     struct begun *b = user;
     struct pg_failure f = {0};
 
-    if (!result) {
+    if (!rows) {
         b->run = run;
         cell_later_resume(b->later, b);
         return;
     }
-    ExecStatusType status = PQresultStatus(result);
-    int r = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK ? pg_take_result(b->s, b->c, result, b->out, &f)
-                                                                    : pg_fail_result(&f, result);
-    PQclear(result);
+    ExecStatusType status = PQresultStatus(rows->result);
+    int r = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK ? pg_take_rows(b->s, b->c, rows, b->out, &f)
+                                                                    : pg_fail_result(&f, rows->result);
+    pg_rows_clear(rows);
     pg_parameters_free(&b->p);
     cell_later_finish(b->later, r < 0 ? pg_answer_failure(b->c, &f) : r);
 }
@@ -57,12 +57,12 @@ int pg_statement_resume(cell_ctx *c, void *state, struct pg_failure *f)
 {
     struct begun *b = state;
     struct pg_patience patience = pg_patience_of(c);
-    PGresult *result = NULL;
-    int r = pg_pool_go_on(b->run, &patience, &result, f);
+    struct pg_rows rows = {0};
+    int r = pg_pool_go_on(b->run, &patience, &rows, f);
 
     if (r >= 0)
-        r = pg_take_result(b->s, c, result, b->out, f);
-    PQclear(result);
+        r = pg_take_rows(b->s, c, &rows, b->out, f);
+    pg_rows_clear(&rows);
     pg_parameters_free(&b->p);
     return r;
 }

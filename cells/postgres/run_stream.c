@@ -44,13 +44,13 @@ static int add_row(struct stream *t, PGresult *row, struct pg_failure *f)
 {
     const struct pg_sink sink = {.arena = &t->arena, .borrow = true};
     char *record = t->records + (size_t)t->n * t->s->record->size;
-    int r = t->checked ? CELL_OK : pg_check_columns(t->s, row, f);
+    int r = t->checked ? CELL_OK : pg_check_columns(t->s, row, 0, f);
 
     t->checked = true;
     t->rows[t->n++] = row; /* from here on it is the batch's */
     memset(record, 0, t->s->record->size);
     if (r >= 0)
-        r = pg_decode_row(t->s, row, 0, NULL, record, &sink, f);
+        r = pg_decode_row(t->s, row, 0, 0, NULL, record, &sink, f);
     for (uint32_t i = 0; i < t->s->nout; i++)
         t->bytes += (size_t)PQgetlength(row, 0, (int)i);
     if (r < 0)

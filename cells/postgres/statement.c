@@ -141,18 +141,30 @@ static int one_result(struct pg_link *link, ExecStatusType wanted, const struct 
     return CELL_OK;
 }
 
+/* Has the database prepare it under no name. */
+static int parse(struct pg_link *link, const char *sql, uint32_t n, const Oid *types,
+                 const struct pg_patience *patience, struct pg_failure *f)
+{
+    PGconn *connection = pg_link_connection(link);
+    PGresult *result = NULL;
+
+    if (!PQsendPrepare(connection, "", sql, (int)n, types))
+        return pg_fail_connection(f, connection, "asking the database");
+    int r = one_result(link, PGRES_COMMAND_OK, patience, &result, f);
+    if (r >= 0)
+        PQclear(result);
+    return r;
+}
+
 static int describe(struct pg_statement *s, struct pg_link *link, const Oid *types, const struct pg_patience *patience,
                     struct pg_failure *f)
 {
     PGconn *connection = pg_link_connection(link);
     PGresult *result = NULL;
+    int r = parse(link, s->sql, s->nin, types, patience, f);
 
-    if (!PQsendPrepare(connection, "", s->sql, (int)s->nin, types))
-        return pg_fail_connection(f, connection, "asking the database");
-    int r = one_result(link, PGRES_COMMAND_OK, patience, &result, f);
     if (r < 0)
         return explain(s, f);
-    PQclear(result);
     if (!PQsendDescribePrepared(connection, ""))
         return pg_fail_connection(f, connection, "asking the database");
     r = one_result(link, PGRES_COMMAND_OK, patience, &result, f);
@@ -161,6 +173,22 @@ static int describe(struct pg_statement *s, struct pg_link *link, const Oid *typ
     r = check_described(s, link, result, patience, f);
     PQclear(result);
     return r;
+}
+
+/* A statement that cannot be merged with others is none the worse. */
+static int ask_about_merged(struct pg_statement *s, struct pg_link *link, Oid *arrays,
+                            const struct pg_patience *patience, struct pg_failure *f)
+{
+    const char *sql = pg_statement_merged(s, arrays);
+    struct pg_failure ignored = {0};
+
+    if (!sql || (parse(link, sql, s->nin, arrays, patience, &ignored) < 0 && ignored.sqlstate[0]))
+        return CELL_OK;
+    if (ignored.status < 0) {
+        *f = ignored;
+        return f->status;
+    }
+    return pg_prepared_merge(s->prepared, sql, arrays) < 0 ? pg_fail(f, CELL_NO_MEMORY, "out of memory") : CELL_OK;
 }
 
 static int ask_about(struct pg_statement *s, struct pg_link *link, const struct pg_patience *patience,
@@ -176,7 +204,9 @@ static int ask_about(struct pg_statement *s, struct pg_link *link, const struct 
     if (r < 0)
         return r;
     s->prepared = pg_prepared_new(s->pool, s->sql, types, (int)s->nin);
-    return s->prepared ? CELL_OK : pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    if (!s->prepared)
+        return pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    return s->each ? ask_about_merged(s, link, types, patience, f) : CELL_OK;
 }
 
 static int ask_database(struct pg_statement *s, const struct pg_patience *patience, struct pg_failure *f)

@@ -20,7 +20,8 @@
  * "row.id", "type": "bigint", "null": false}]   of the columns in their order; the path begins with an out parameter,
  * the stream, or the list both with "enum": {"label": 0, …} when a C enum is a text or an enum of the database "copy":
  * of many and load: "COPY … FROM STDIN (FORMAT binary)", whose columns are those of "in" "write", "retry", "shared":
- * pg_run_flags. "must": exec without an affected row is CELL_NOT_FOUND "table": the table's name, for sentences
+ * pg_run_flags. "must": exec without an affected row is CELL_NOT_FOUND "table": the table's name, for sentences "each":
+ * of row: several executions of it that come together may become one statement, which the cell makes of `sql`
  */
 #ifndef CELLS_POSTGRES_STATEMENT_H
 #define CELLS_POSTGRES_STATEMENT_H

@@ -30,6 +30,7 @@ struct pg_statement {
     const char *sql, *copy, *table; /* copy, table: NULL = not said */
     unsigned flags;                 /* enum pg_run_flags */
     bool must;
+    bool each; /* several executions may be one statement */
     struct pg_part *in, *out;
     uint32_t nin, nout;
     const struct cell_type *record; /* of rows, stream, many and load */
@@ -59,21 +60,26 @@ void pg_parameters_free(struct pg_parameters *p);
 
 /* run.c */
 /* CELL_FAILED_PRECONDITION when the columns are not those that were described: the table was changed since. */
-int pg_check_columns(const struct pg_statement *s, const PGresult *result, struct pg_failure *f);
-/* Row `row` of `result` into the out parameters (record NULL), or into a zeroed record. */
-int pg_decode_row(const struct pg_statement *s, const PGresult *result, int row, void *const *out, void *record,
-                  const struct pg_sink *sink, struct pg_failure *f);
+int pg_check_columns(const struct pg_statement *s, const PGresult *result, int column, struct pg_failure *f);
+/* Row `row` of `result`, from `column` on, into the out parameters (record NULL), or into a zeroed record. */
+int pg_decode_row(const struct pg_statement *s, const PGresult *result, int row, int column, void *const *out,
+                  void *record, const struct pg_sink *sink, struct pg_failure *f);
 /* How many rows a command has affected, at most INT_MAX. */
 int pg_affected(PGresult *result);
 
 /* The result of one execution: into the out parameters; what the method returns. */
-int pg_take_result(struct pg_statement *s, cell_ctx *c, PGresult *result, void *const *out, struct pg_failure *f);
+int pg_take_rows(struct pg_statement *s, cell_ctx *c, const struct pg_rows *rows, void *const *out,
+                 struct pg_failure *f);
 /* Whether the optional parameters are absent, all of them. */
 int pg_statement_from_start(const struct pg_statement *s, const void *in, bool *absent, struct pg_failure *f);
 static inline bool pg_statement_is_single(const struct pg_statement *s)
 {
     return s->op != PG_OP_STREAM && s->op != PG_OP_MANY && s->op != PG_OP_LOAD;
 }
+
+/* statement_merge.c: the statement that is `s` for each element of its parameters' arrays, whose types are `arrays`
+ * (room for s->nin); its first column is the element's number. NULL: there is none, or memory is short. */
+const char *pg_statement_merged(struct pg_statement *s, Oid *arrays);
 
 /* run_stream.c, run_copy.c; `link` is a pinned one */
 int pg_run_stream(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, struct pg_failure *f);

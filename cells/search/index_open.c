@@ -311,9 +311,9 @@ static int prepare_put(struct search_index *x, bool plain, struct search_failure
     int r = columns && values ? CELL_OK : search_fail(f, CELL_NO_MEMORY, "out of memory");
 
     if (r >= 0 && plain)
-        r = index_prepare(x->db, &x->put, f, "INSERT OR REPLACE INTO docs(id, key%s) VALUES(?, ?%s)", columns, values);
+        r = index_prepare(x->db, &x->put, f, "INSERT INTO docs(id, key%s) VALUES(?, ?%s)", columns, values);
     else if (r >= 0)
-        r = index_prepare(x->db, &x->put_text, f, "INSERT OR REPLACE INTO text(rowid%s) VALUES(?%s)", columns, values);
+        r = index_prepare(x->db, &x->put_text, f, "INSERT INTO text(rowid%s) VALUES(?%s)", columns, values);
     sqlite3_free(columns);
     sqlite3_free(values);
     return r;

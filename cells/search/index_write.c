@@ -65,6 +65,12 @@ static int check_document(struct search_index *x, size_t key_length, const struc
 
 /* ---- statements ---- */
 
+/*
+ * No statement of a batch may be one that SQLite has to be able to undo by itself, as INSERT OR REPLACE: it sets a
+ * savepoint then, at which FTS5 writes what it has gathered, and that for each document makes a batch take twice as
+ * long.
+ */
+
 /* Runs one that has no rows, and makes it ready for the next time. What it was bound to may go then. */
 static int run(struct search_index *x, sqlite3_stmt *s, struct search_failure *f)
 {
@@ -98,6 +104,17 @@ static void bind(sqlite3_stmt *s, int at, const struct search_field *field, cons
         sqlite3_bind_text(s, at, c->text.bytes ? c->text.bytes : "", (int)c->text.length, SQLITE_STATIC);
     else
         sqlite3_bind_int64(s, at, c->integer);
+}
+
+static int erase_rows(struct search_index *x, int64_t id, struct search_failure *f)
+{
+    sqlite3_bind_int64(x->erase, 1, id);
+    int r = run(x, x->erase, f);
+
+    if (r < 0 || x->ntexts == 0)
+        return r;
+    sqlite3_bind_int64(x->erase_text, 1, id);
+    return run(x, x->erase_text, f);
 }
 
 /* *id is 0 of a new document, and is what it gets. */
@@ -143,6 +160,8 @@ int search_index_put(struct search_index *x, const void *key, size_t length, con
 
     if (r >= 0)
         r = find(x, key, length, &id, f);
+    if (r >= 0 && id)
+        r = erase_rows(x, id, f);
     if (r >= 0)
         r = put_rows(x, &id, key, length, content, f);
     return r < 0 ? r : index_put_vectors(x, id, content, f);
@@ -155,14 +174,8 @@ int search_index_delete(struct search_index *x, const void *key, size_t length, 
 
     if (r < 0 || id == 0)
         return r;
-    sqlite3_bind_int64(x->erase, 1, id);
-    r = run(x, x->erase, f);
-    if (r >= 0)
-        r = index_erase_vectors(x, id, f);
-    if (r < 0 || x->ntexts == 0)
-        return r;
-    sqlite3_bind_int64(x->erase_text, 1, id);
-    return run(x, x->erase_text, f);
+    r = erase_rows(x, id, f);
+    return r < 0 ? r : index_erase_vectors(x, id, f);
 }
 
 int search_index_commit(struct search_index *x, const void *position, size_t length, struct search_failure *f)

@@ -21,8 +21,8 @@ namespace
 {
 
 constexpr size_t first_room = 1024;
-// Where fewer than one of this many are allowed, or as few as this, they are looked at one by one.
-constexpr uint64_t exact_share = 30, exact_count = 256;
+// What the walk to one more that is kept costs, in distances, when all are.
+constexpr double walk_cost = 10;
 
 using Best = std::priority_queue<std::pair<float, hnswlib::tableint>>; // the farthest first
 
@@ -331,7 +331,10 @@ int search_graph_find(const search_graph *g, const void *data, uint32_t k, uint3
                       const search_allowed *allowed, search_near *near, uint32_t *n, search_failure *f)
 {
     return guarded(f, [&] {
-        bool few = allowed && (allowed->count <= exact_count || allowed->count * exact_share < g->graph->count());
+        // The rarer they are the more others are walked over for each: breadth * all / allowed of them.
+        double all = static_cast<double>(g->graph->count());
+        double count = allowed ? static_cast<double>(allowed->count) : all;
+        bool few = allowed && count * count <= walk_cost * breadth * all;
         Best best =
             exactly || few ? g->graph->findExactly(data, k, allowed) : g->graph->find(data, k, breadth, allowed);
         *n = static_cast<uint32_t>(best.size());

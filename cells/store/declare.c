@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MOST_FIELD_NAME 127
+
 void st_say(struct st_declared *declared, const char *severity, const char *field, const char *format, ...)
 {
     char text[600];
@@ -35,6 +37,8 @@ static const json_t *entry_of(const json_t *types, const char *name)
     json_t *entry;
     size_t i;
 
+    if (!name)
+        return NULL;
     json_array_foreach(types, i, entry)
     {
         const char *own = json_string_value(json_object_get(entry, "name"));
@@ -46,6 +50,10 @@ static const json_t *entry_of(const json_t *types, const char *name)
 
 static bool see_base(const json_t *types, const char *name, struct st_seen_type *seen, const char **why)
 {
+    if (!name) {
+        *why = "is of a type that is not there";
+        return false;
+    }
     seen->base = name;
     seen->kind = name;
     uint32_t kind = st_kind_of(name);
@@ -56,6 +64,7 @@ static bool see_base(const json_t *types, const char *name, struct st_seen_type 
     seen->entry = entry;
     if (what && strcmp(what, "enum") == 0) {
         seen->kind = json_string_value(json_object_get(entry, "type"));
+        *why = "is of an enum without a type";
         return st_kind_of(seen->kind) != 0;
     }
     if (what && strcmp(what, "struct") == 0) {
@@ -78,6 +87,9 @@ bool st_see_type(const json_t *types, const char *text, struct st_seen_type *see
         *bracket = '\0';
         seen->shape = ST_ARRAY;
         seen->count = (uint32_t)strtoul(bracket + 1, NULL, 10);
+        *why = "is an array of no size";
+        if (seen->count < 1 || seen->count > 65536)
+            return false;
     }
     const json_t *entry = entry_of(types, seen->text);
     const char *what = json_string_value(json_object_get(entry, "kind"));
@@ -144,8 +156,9 @@ static json_t *record_of(struct st_declared *d, const json_t *types, const json_
     json_t *fields = json_array(), *from;
     size_t i;
 
-    if (depth > ST_MOST_DEPTH) {
-        st_say(d, "error", outer, "structs are nested more than %d deep", ST_MOST_DEPTH);
+    if (depth > ST_MOST_DEPTH || json_array_size(json_object_get(type, "fields")) > ST_MOST_FIELDS) {
+        st_say(d, "error", outer, "structs are nested at most %d deep, and have at most %d fields", ST_MOST_DEPTH,
+               ST_MOST_FIELDS);
         json_decref(fields);
         return NULL;
     }
@@ -327,16 +340,46 @@ static void read_fields(struct st_declared *d, const json_t *type)
         st_say(d, "error", NULL, "a record has at most %d fields", ST_MOST_FIELDS);
 }
 
-static bool is_identifier(const char *name)
+static bool is_identifier(const char *name, size_t most)
 {
-    size_t n = name ? strlen(name) : 0;
+    size_t n = strlen(name);
 
-    if (n == 0 || n > ST_MOST_NAME || isdigit((unsigned char)name[0]))
+    if (n == 0 || n > most || isdigit((unsigned char)name[0]))
         return false;
     for (size_t i = 0; i < n; i++)
         if (!isalnum((unsigned char)name[i]) && name[i] != '_')
             return false;
     return true;
+}
+
+/* Whether all fields have types and names of their own: the rest relies on it. */
+static bool has_texts(const json_t *type)
+{
+    const json_t *fields = json_object_get(type, "fields");
+    json_t *field;
+    size_t i;
+
+    json_array_foreach(fields, i, field)
+    {
+        const char *name = json_string_value(json_object_get(field, "name"));
+        if (!name || !is_identifier(name, MOST_FIELD_NAME) || entry_of(fields, name) != field ||
+            !json_is_string(json_object_get(field, "type")))
+            return false;
+    }
+    return true;
+}
+
+static bool is_whole(const json_t *declaration, const json_t *type)
+{
+    json_t *entry;
+    size_t i;
+
+    json_array_foreach(json_object_get(declaration, "types"), i, entry)
+    {
+        if (!has_texts(entry))
+            return false;
+    }
+    return json_is_object(type) && has_texts(type);
 }
 
 int st_declare(const json_t *request, struct st_declared *declared, struct st_failure *f)
@@ -352,13 +395,13 @@ int st_declare(const json_t *request, struct st_declared *declared, struct st_fa
 
     d.name = json_string_value(json_array_get(json_object_get(annotation, "args"), 0));
     d.tag = json_string_value(json_object_get(declaration, "name"));
-    if (!d.name || !json_is_object(type)) {
+    if (!d.name || !is_whole(declaration, type)) {
         st_declared_free(&d);
         return st_fail(f, CELL_INVALID_ARGUMENT, "the request declares no collection");
     }
     if (!d.tag)
         st_say(&d, "error", NULL, "the struct needs a tag");
-    if (!is_identifier(d.name))
+    if (!is_identifier(d.name, ST_MOST_NAME))
         st_say(&d, "error", "name",
                "'%s' cannot be the name of a collection, which functions are called after: it is an "
                "identifier of at most %d bytes",

@@ -127,10 +127,14 @@ static void end_struct(struct generating *g, struct layout *l, const char *name,
 {
     uint32_t align = l->align ? l->align : 1;
 
-    if (is_free(g, name) &&
-        json_array_append_new(g->types, json_pack("{ss, ss, si, si, ss, so}", "name", name, "kind", "struct", "size",
-                                                  (int)((l->size + align - 1) / align * align), "align", (int)align,
-                                                  "doc", doc, "fields", l->fields)) < 0)
+    if (!is_free(g, name)) {
+        json_decref(l->fields);
+        return;
+    }
+    json_t *type =
+        json_pack("{ss, ss, si, si, ss, so}", "name", name, "kind", "struct", "size",
+                  (int)((l->size + align - 1) / align * align), "align", (int)align, "doc", doc, "fields", l->fields);
+    if (json_array_append_new(g->types, type) < 0)
         g->failed = true;
 }
 

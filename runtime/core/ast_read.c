@@ -359,6 +359,8 @@ static int read_function(struct ast_check *c, const struct json_at *at, struct a
         r = cell_check_name(at, "renamed_from", f->renamed_from, NAME_WORD, c->e);
     if (r >= 0)
         r = cell_json_bool(at, "internal", JSON_OPTIONAL, &f->internal, c->e);
+    if (r >= 0 && !f->internal) /* the names of others begin with the document's own */
+        r = cell_check_name(at, "name", f->name, NAME_FUNCTION, c->e);
     if (r >= 0)
         r = read_returns(c, at, f);
     if (r >= 0)

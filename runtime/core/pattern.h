@@ -33,8 +33,7 @@ struct pattern_mistake {
 
 /* What every text that matches has, found out from the automaton. */
 struct pattern_facts {
-    uint32_t least, most; /* bytes; `most` UINT32_MAX: any number */
-    bool none;            /* no text at all matches */
+    uint32_t least, most; /* bytes; `most` UINT32_MAX: any number. Some text matches: each class has characters */
     uint32_t nneeded;     /* bytes that each match has, ASCII */
     char needed[4];
 };

@@ -93,11 +93,9 @@ int cell_pattern_facts(const struct cell_pattern *p, struct pattern_facts *facts
     struct pattern_facts f = {0};
     if (!memory)
         return CELL_NO_MEMORY;
-    f.least = p->start ? shortest(p, p->nclasses, memory, memory + p->nstates) : UINT32_MAX;
-    f.none = f.least == UINT32_MAX;
-    f.most = f.none ? 0 : longest(p, memory, memory + (size_t)2 * p->nstates);
-    if (!f.none)
-        find_needed(p, &f, memory, memory + p->nstates);
+    f.least = shortest(p, p->nclasses, memory, memory + p->nstates);
+    f.most = longest(p, memory, memory + (size_t)2 * p->nstates);
+    find_needed(p, &f, memory, memory + p->nstates);
     free(memory);
     *facts = f;
     return CELL_OK;

@@ -142,7 +142,6 @@ static int read_pattern(const struct schema_rule *rule, uint32_t kind, struct ce
 {
     struct cell_pattern *p = NULL;
     struct pattern_mistake mistake;
-    struct pattern_facts facts;
     if (kind != CELL_KIND_STR)
         return refuse(wrong, -1, "a pattern is for texts, not for '%s'", cell_kind_name(kind));
     meaning->kind = CELL_RULE_PATTERN;
@@ -152,10 +151,6 @@ static int read_pattern(const struct schema_rule *rule, uint32_t kind, struct ce
         wrong->has_at = true;
         wrong->at = mistake.at;
     }
-    if (r == CELL_OK)
-        r = cell_pattern_facts(p, &facts);
-    if (r == CELL_OK && facts.none)
-        return refuse(wrong, 0, "no text at all matches the pattern");
     meaning->pattern = p;
     return r;
 }

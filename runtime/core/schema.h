@@ -285,6 +285,9 @@ void cell_schema_ref_layout(const struct schema_ref *r, uint32_t *size, uint32_t
 
 /* True for the keywords of C23 and C++23 and the alternative tokens. */
 bool cell_is_keyword(const char *name);
+/* True for functions of the C library that compilers call by themselves: a function of that name would be called
+ * instead. */
+bool cell_is_library_function(const char *name);
 /* True for names that the texts made from a schema use themselves: `_…`, `cell_…`, `cellgen_…`, int8_t to uint64_t. */
 bool cell_is_reserved(const char *name);
 

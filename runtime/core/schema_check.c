@@ -309,7 +309,7 @@ static int check_binding(const struct checker *c, const struct json_at *at, cons
 static int check_method(const struct checker *c, const struct json_at *at, const struct schema_method *m)
 {
     const struct json_at params = member(at, "params");
-    int r = cell_check_name(at, "name", m->name, NAME_C, c->e);
+    int r = cell_check_name(at, "name", m->name, NAME_FUNCTION, c->e);
     if (r == CELL_OK)
         r = check_former(c, at, m->renamed_from);
     if (r == CELL_OK)

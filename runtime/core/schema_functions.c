@@ -65,7 +65,7 @@ static int read_function(const struct json_at *at, struct function_logic *logic,
         r = take_logic(at, logic, f, e);
     if (r < 0 || internal)
         return r;
-    r = cell_check_name(at, "name", name, NAME_C, e);
+    r = cell_check_name(at, "name", name, NAME_FUNCTION, e);
     if (r == CELL_OK)
         r = cell_copy_member(at, "doc", JSON_OPTIONAL, &s->arena, &f->doc, e);
     if (r == CELL_OK)

@@ -85,7 +85,8 @@ void cell_verbs_put(const struct cell_schema *s, struct cell_buffer *out);
 int cell_verbs_parse(const char *text, size_t len, const char *cell, struct cell_schema **out);
 
 /* schema_names.c */
-enum name_use { NAME_C, NAME_WORD }; /* becomes an identifier in C, or is only compared */
+/* What a name becomes: an identifier of C, that of a function, or nothing that a compiler sees. */
+enum name_use { NAME_C, NAME_FUNCTION, NAME_WORD };
 int cell_check_name(const struct json_at *at, const char *key, const char *name, enum name_use use,
                     struct cell_error *e);
 /* A text for people: valid UTF-8 without control characters, `lines` allows "\n". NULL is accepted. */

@@ -50,7 +50,8 @@ int cell_check_name(const struct json_at *at, const char *key, const char *name,
     if (!name)
         return cell_json_fail(at, key, e, "missing");
     bool identifier = cell_is_identifier(name);
-    if (identifier && !cell_is_reserved(name) && !(use == NAME_C && cell_is_keyword(name)))
+    if (identifier && !cell_is_reserved(name) && !(use != NAME_WORD && cell_is_keyword(name)) &&
+        !(use == NAME_FUNCTION && cell_is_library_function(name)))
         return CELL_OK;
     cell_json_quote(name, quoted, sizeof(quoted));
     if (strnlen(name, CELL_MAX_NAME + 1) > CELL_MAX_NAME)
@@ -59,7 +60,9 @@ int cell_check_name(const struct json_at *at, const char *key, const char *name,
         return cell_json_fail(at, key, e, "'%s' is not an identifier", quoted);
     if (cell_is_reserved(name))
         return cell_json_fail(at, key, e, "the name '%s' is reserved", quoted);
-    return cell_json_fail(at, key, e, "'%s' is a keyword of C or C++", quoted);
+    return cell_json_fail(
+        at, key, e, cell_is_keyword(name) ? "'%s' is a keyword of C or C++" : "'%s' is a function of the C library",
+        quoted);
 }
 
 int cell_check_text(const struct json_at *at, const char *key, const char *text, bool lines, struct cell_error *e)

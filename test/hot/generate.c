@@ -26,7 +26,7 @@ int hot_variable(struct maker *m, enum type t, bool writable)
     return -1;
 }
 
-static void literal(struct maker *m, enum type t)
+void hot_literal(struct maker *m, enum type t, bool plain)
 {
     static const char *const ends[] = {"-128",
                                        "127",
@@ -56,18 +56,24 @@ static void literal(struct maker *m, enum type t)
                                         "\\ud83d\\ude00",
                                         "9223372036854775808"};
     static const unsigned first[] = {0, 2, 3, 5, 6, 8, 9, 11}, last[] = {1, 2, 4, 5, 7, 8, 10, 11};
+    if (!plain && t == I32 && chance(m, 40)) {
+        hot_put(m, "%d", (int)below(m, 20) - 4);
+        return;
+    }
+    if (!plain && t != BOOL)
+        hot_put(m, "{\"%s\": ", hot_type_names[t]);
     if (t == BOOL)
         hot_put(m, chance(m, 50) ? "true" : "false");
     else if (t == STR)
-        hot_put(m, "{\"str\": \"%s\"}", texts[below(m, sizeof(texts) / sizeof(texts[0]))]);
+        hot_put(m, "\"%s\"", texts[below(m, sizeof(texts) / sizeof(texts[0]))]);
     else if (t == F32 || t == F64)
-        hot_put(m, "{\"%s\": \"%s\"}", hot_type_names[t], reals[below(m, sizeof(reals) / sizeof(reals[0]))]);
+        hot_put(m, "\"%s\"", reals[below(m, sizeof(reals) / sizeof(reals[0]))]);
     else if (chance(m, 15))
-        hot_put(m, "{\"%s\": \"%s\"}", hot_type_names[t], ends[first[t] + below(m, last[t] - first[t] + 1)]);
-    else if (t == I32 && chance(m, 50))
-        hot_put(m, "%d", (int)below(m, 20) - 4);
+        hot_put(m, "\"%s\"", ends[first[t] + below(m, last[t] - first[t] + 1)]);
     else
-        hot_put(m, "{\"%s\": %u}", hot_type_names[t], below(m, 12));
+        hot_put(m, "%u", below(m, 12));
+    if (!plain && t != BOOL)
+        hot_put(m, "}");
 }
 
 /* An index that is in bounds, mostly so that it can be seen. */
@@ -92,6 +98,13 @@ static void index_below(struct maker *m, unsigned n, unsigned depth)
 bool hot_place(struct maker *m, enum type t, bool writable, unsigned depth)
 {
     int v = hot_variable(m, t, writable);
+    for (unsigned i = 0; i < m->ntables && !writable; i++)
+        if (m->tables[i].type == t && chance(m, 30)) {
+            hot_put(m, "[\"[]\", \"d%u_t%u\", ", m->number, i);
+            index_below(m, m->tables[i].count, depth);
+            hot_put(m, "]");
+            return true;
+        }
     if (v >= 0 && chance(m, 70)) {
         hot_put(m, "\"%s\"", m->variables[v].name);
         return true;
@@ -301,20 +314,62 @@ static void truth(struct maker *m, unsigned depth)
     }
 }
 
+/* Structs and arrays go in by name. */
+bool hot_arguments(struct maker *m, unsigned function, unsigned depth)
+{
+    const size_t before = m->out->len;
+    for (unsigned k = 0; k < m->f[function].nparams; k++) {
+        const enum type t = m->f[function].params[k];
+        const int v = t >= PAIR ? hot_variable(m, t, false) : 0;
+        if (v < 0) {
+            m->out->len = before;
+            return false;
+        }
+        hot_put(m, ", ");
+        if (t >= PAIR)
+            hot_put(m, "\"%s\"", m->variables[v].name);
+        else
+            hot_expression(m, t, depth);
+    }
+    return true;
+}
+
 static bool call(struct maker *m, enum type t, unsigned depth)
 {
+    const size_t before = m->out->len;
     for (unsigned i = 0; i < m->functions; i++) {
-        if (m->f[i].status || m->f[i].returns != t || chance(m, 40))
+        const enum type r = m->f[i].returns;
+        const bool same = r == t, converts = r < BOOL && t < BOOL && chance(m, 50);
+        if (m->f[i].status || !(same || converts) || chance(m, 20))
             continue;
+        if (!same)
+            hot_put(m, "[\"%s\", ", hot_type_names[t]);
         hot_put(m, "[\"call\", \"d%u_f%u\"", m->number, i);
-        for (unsigned k = 0; k < m->f[i].nparams; k++) {
-            hot_put(m, ", ");
-            hot_expression(m, m->f[i].params[k], depth);
+        if (hot_arguments(m, i, depth)) {
+            hot_put(m, same ? "]" : "]]");
+            return true;
         }
-        hot_put(m, "]");
-        return true;
+        m->out->len = before;
     }
     return false;
+}
+
+void hot_value(struct maker *m, enum type t, unsigned depth)
+{
+    const int v = t == PAIR ? hot_variable(m, t, false) : -1;
+    if (t != PAIR) {
+        hot_expression(m, t, depth);
+    } else if (depth && call(m, t, depth - 1)) {
+        return;
+    } else if (v >= 0 && depth && chance(m, 30)) {
+        hot_put(m, "[\"?:\", ");
+        hot_expression(m, BOOL, depth - 1);
+        hot_put(m, ", \"%s\", ", m->variables[v].name);
+        hot_value(m, t, depth - 1);
+        hot_put(m, "]");
+    } else {
+        hot_put(m, "\"%s\"", v >= 0 ? m->variables[v].name : "s");
+    }
 }
 
 void hot_expression(struct maker *m, enum type t, unsigned depth)
@@ -325,11 +380,11 @@ void hot_expression(struct maker *m, enum type t, unsigned depth)
         t = I32;
     if (depth == 0 || m->budget == 0 || chance(m, 25)) {
         if (!chance(m, 70) || !hot_place(m, t, false, 0))
-            literal(m, t);
+            hot_literal(m, t, false);
         return;
     }
     depth--;
-    if (chance(m, 8) && call(m, t, depth))
+    if (m->functions && chance(m, 15) && call(m, t, depth))
         return;
     if (chance(m, 6)) {
         hot_put(m, "[\"?:\", ");

@@ -32,14 +32,10 @@ static void let(struct maker *m)
     struct variable *v = declare(m, t);
     type_name(m, t, type, sizeof(type));
     hot_put(m, "[\"let\", \"%s\", \"%s\"", v->name, type);
-    if (t < PAIR) {
+    if (t < PAIR || (t == PAIR && hot_variable(m, PAIR, false) >= 0 && chance(m, 40))) {
         hot_put(m, ", ");
-        hot_expression(m, t, 4);
+        hot_value(m, t, 2 + m->size);
         v->assigned = true;
-    } else if (t == PAIR) {
-        int from = hot_variable(m, PAIR, false);
-        if (from >= 0 && chance(m, 30))
-            hot_put(m, ", \"%s\"", m->variables[from].name);
     }
     hot_put(m, "]");
     m->count++;
@@ -53,7 +49,7 @@ static void assign(struct maker *m)
         hot_put(m, "[\"=\", ");
         if (hot_place(m, t, true, 2)) {
             hot_put(m, ", ");
-            hot_expression(m, t, 4);
+            hot_expression(m, t, 2 + m->size);
             hot_put(m, "]");
             return;
         }
@@ -98,10 +94,11 @@ static void choose(struct maker *m, unsigned depth)
 {
     const unsigned count = 1 + below(m, 3);
     const bool otherwise = chance(m, 60);
+    const enum type t = chance(m, 50) ? I32 : (enum type)below(m, INTEGERS);
     hot_put(m, "[\"switch\", ");
-    hot_expression(m, I32, 3);
+    hot_expression(m, t, 1 + m->size);
     for (unsigned i = 0; i < count; i++) {
-        hot_put(m, ", [%u, %d], ", i * 3, -1 - (int)i);
+        hot_put(m, ", [%u, %d], ", i * 3, t == U8 || t == U16 || t == U32 || t == U64 ? 100 + (int)i : -1 - (int)i);
         block(m, depth);
     }
     if (otherwise) {
@@ -116,7 +113,7 @@ static void branch(struct maker *m, unsigned depth)
     hot_put(m, "[\"if\"");
     for (unsigned i = 0, n = 1 + below(m, 2); i < n; i++) {
         hot_put(m, ", ");
-        hot_expression(m, BOOL, 3);
+        hot_expression(m, BOOL, 1 + m->size);
         hot_put(m, ", ");
         block(m, depth);
     }
@@ -127,33 +124,65 @@ static void branch(struct maker *m, unsigned depth)
     hot_put(m, "]");
 }
 
+/* The name of a variable to be written; if there is none, one is declared. */
+static void target(struct maker *m, enum type t, const char *value, char *name, size_t size)
+{
+    char type[32];
+    int v = hot_variable(m, t, true);
+    if (v >= 0 && m->variables[v].assigned) {
+        snprintf(name, size, "%s", m->variables[v].name);
+        return;
+    }
+    struct variable *made = declare(m, t);
+    type_name(m, t, type, sizeof(type));
+    hot_put(m, "[\"let\", \"%s\", \"%s\"", made->name, type);
+    if (value)
+        hot_put(m, ", %s", value);
+    else if (t < PAIR) {
+        hot_put(m, ", ");
+        hot_expression(m, t, 1);
+    }
+    hot_put(m, "], ");
+    made->assigned = true;
+    m->count++;
+    snprintf(name, size, "%s", made->name);
+}
+
 /* A call of a function with a status. */
 static bool attempt(struct maker *m)
 {
-    for (unsigned i = 0; i < m->functions; i++) {
-        const int out = m->f[i].status ? hot_variable(m, m->f[i].out, true) : -1;
-        const int status = hot_variable(m, I32, true);
+    char out[16], status[16];
+    const size_t before = m->out->len;
+    const unsigned count = m->count;
+    for (unsigned i = 0; i < m->functions && m->count < 40; i++) {
         const bool look = !m->status || chance(m, 50);
-        if (out < 0 || (look && (status < 0 || !m->variables[out].assigned)))
+        if (!m->f[i].status || chance(m, 30))
             continue;
+        target(m, m->f[i].out, NULL, out, sizeof(out));
         if (look)
-            hot_put(m, "[\"status\", \"%s\", ", m->variables[status].name);
+            target(m, I32, "0", status, sizeof(status));
+        if (look)
+            hot_put(m, "[\"status\", \"%s\", ", status);
         else
             hot_put(m, "[\"try\", ");
         hot_put(m, "\"d%u_f%u\"", m->number, i);
-        for (unsigned k = 0; k < m->f[i].nparams; k++) {
-            hot_put(m, ", ");
-            hot_expression(m, m->f[i].params[k], 2);
+        if (hot_arguments(m, i, 2)) {
+            hot_put(m, ", \"%s\"]", out);
+            return true;
         }
-        hot_put(m, ", \"%s\"]", m->variables[out].name);
-        return true;
+        m->out->len = before;
+        m->count = count;
     }
     return false;
 }
 
 static void statement(struct maker *m, unsigned depth)
 {
-    const unsigned kind = below(m, 20);
+    const unsigned kind = below(m, 26);
+    if (m->functions && chance(m, 15) && attempt(m))
+        return;
+    if (kind >= 20 && m->budget >= 5 && hot_guarded(m))
+        return;
     if (kind < 6 && m->count < 40)
         let(m);
     else if (kind < 10 || depth == 0 || m->budget < 10)
@@ -168,8 +197,6 @@ static void statement(struct maker *m, unsigned depth)
         hot_put(m, "[\"if\", true, [[\"%s\"]]]", chance(m, 50) ? "break" : "continue");
     else if (kind < 18 && m->status)
         hot_put(m, "[\"if\", %s, [[\"fail\", \"not-found\"]]]", chance(m, 50) ? "[\"isnan\", {\"f64\": 1}]" : "false");
-    else if (kind < 19 && attempt(m))
-        return;
     else if (chance(m, 30)) {
         hot_put(m, "[\"loop\", %u, ", 1 + below(m, 6));
         m->loops++;
@@ -192,54 +219,93 @@ static void block(struct maker *m, unsigned depth)
     m->count = count;
 }
 
-static void function(struct maker *m)
+static void parameter(struct maker *m, unsigned self, unsigned i)
 {
+    char type[32];
+    const enum type t = chance(m, 75) ? (enum type)below(m, SCALARS) : (enum type)below(m, TYPES);
+    struct variable *v = declare(m, t);
+    v->writable = false;
+    v->assigned = true;
+    m->f[self].params[i] = t;
+    m->count++;
+    type_name(m, t, type, sizeof(type));
+    hot_put(m, "%s{\"name\": \"%s\", \"type\": \"%s\"%s}", i ? ", " : "", v->name, type,
+            t == PAIR && chance(m, 50) ? ", \"pointer\": true" : "");
+}
+
+/* The output of a function with a status: it has a value from the beginning. */
+static void output(struct maker *m, unsigned self, enum type out)
+{
+    char type[32];
+    struct variable *v = declare(m, out);
+    type_name(m, out, type, sizeof(type));
+    hot_put(m, "%s{\"name\": \"%s\", \"type\": \"%s\", \"dir\": \"out\"}", m->f[self].nparams ? ", " : "", v->name,
+            type);
+    m->count++;
+    hot_put(m, "], \"returns\": \"status\", \"fault\": \"%s\", \"body\": [",
+            chance(m, 50) ? "aborted" : "out-of-range");
+    if (out < PAIR) {
+        hot_put(m, "[\"=\", \"%s\", ", v->name);
+        hot_expression(m, out, 1 + m->size);
+        hot_put(m, "], ");
+        v->assigned = true;
+    }
+}
+
+static void function(struct maker *m, bool last)
+{
+    static const unsigned budgets[] = {25, 60, 150}, statements[] = {2, 4, 6};
     char type[32];
     const unsigned self = m->functions;
     m->count = m->made = 0;
     m->loops = 0;
-    m->budget = 150;
+    m->budget = budgets[m->size];
     m->f[self].status = m->status = chance(m, 70);
     m->f[self].nparams = below(m, 4);
-    hot_put(m, "{\"name\": \"d%u_f%u\", \"params\": [", m->number, self);
-    for (unsigned i = 0; i < m->f[self].nparams; i++) {
-        const enum type t = (enum type)below(m, SCALARS);
-        struct variable *v = declare(m, t);
-        v->writable = false;
-        v->assigned = true;
-        m->f[self].params[i] = t;
-        m->count++;
-        hot_put(m, "%s{\"name\": \"%s\", \"type\": \"%s\"}", i ? ", " : "", v->name, hot_type_names[t]);
-    }
-    const enum type out = m->f[self].out = m->f[self].returns = (enum type)below(m, m->status ? TYPES : SCALARS);
-    type_name(m, out, type, sizeof(type));
+    hot_put(m, "{\"name\": \"d%u_f%u\", %s\"params\": [", m->number, self,
+            !last && chance(m, 30) ? "\"internal\": true, " : "");
+    for (unsigned i = 0; i < m->f[self].nparams; i++)
+        parameter(m, self, i);
+    const enum type out = (enum type)below(m, m->status ? TYPES : ARRAY_I32);
+    m->f[self].out = m->f[self].returns = m->output = m->returns = out;
     if (m->status) {
-        struct variable *v = declare(m, out);
-        hot_put(m, "%s{\"name\": \"%s\", \"type\": \"%s\", \"dir\": \"out\"}", m->f[self].nparams ? ", " : "", v->name,
-                type);
-        m->count++;
-        hot_put(m, "], \"returns\": \"status\", \"fault\": \"%s\", \"body\": [",
-                chance(m, 50) ? "aborted" : "out-of-range");
-        if (out < PAIR) {
-            hot_put(m, "[\"=\", \"%s\", ", v->name);
-            hot_expression(m, out, 3);
-            hot_put(m, "], ");
-            v->assigned = true;
-        }
+        output(m, self, out);
     } else {
+        type_name(m, out, type, sizeof(type));
         hot_put(m, "], \"returns\": \"%s\", \"body\": [", type);
+        if (out == PAIR) /* one of which something can be returned */
+            hot_put(m, "[\"let\", \"s\", \"%s\"], ", type);
     }
-    for (unsigned i = 0, n = 2 + below(m, 6); i < n; i++) {
+    for (unsigned i = 0, n = 1 + below(m, statements[m->size]); i < n; i++) {
         hot_put(m, "%u, ", i + 1);
-        statement(m, 3);
+        statement(m, 1 + m->size);
         hot_put(m, ", ");
     }
     hot_put(m, m->status ? "[\"return\"" : "[\"return\", ");
-    m->budget = 30;
+    m->budget = 10 + 10 * m->size;
     if (!m->status)
-        hot_expression(m, out, 4);
+        hot_value(m, out, 2 + m->size);
     hot_put(m, "]]}");
     m->functions++;
+}
+
+static void tables(struct maker *m)
+{
+    hot_put(m, "\"tables\": [");
+    for (unsigned n = chance(m, 40) ? 1 + below(m, 3) : 0; m->ntables < n; m->ntables++) {
+        const enum type t = (enum type)below(m, SCALARS);
+        const unsigned count = 1 + below(m, 9);
+        m->tables[m->ntables].type = t;
+        m->tables[m->ntables].count = count;
+        hot_put(m, "%s{\"name\": \"d%u_t%u\", \"type\": \"%s[%u]\", \"values\": [", m->ntables ? ", " : "", m->number,
+                m->ntables, hot_type_names[t], count);
+        for (unsigned i = 0; i < count; i++) {
+            hot_put(m, i ? ", " : "");
+            hot_literal(m, t, true);
+        }
+        hot_put(m, "]}");
+    }
+    hot_put(m, "], ");
 }
 
 void hot_generate(struct hot_random *random, unsigned number, struct cell_buffer *out)
@@ -250,6 +316,8 @@ void hot_generate(struct hot_random *random, unsigned number, struct cell_buffer
     m->random = random;
     m->out = out;
     m->number = number;
+    const unsigned size = hot_below(random, 100);
+    m->size = size < 86 ? 0 : size < 98 ? 1 : 2; /* a compiler takes as long as there is text */
     hot_put(
         m,
         "{\"cell.ast\": 1, \"types\": [{\"name\": \"d%u_enum\", \"kind\": \"enum\", \"type\": \"i32\", \"size\": 4, "
@@ -258,11 +326,13 @@ void hot_generate(struct hot_random *random, unsigned number, struct cell_buffer
         "{\"name\": \"bytes\", \"type\": \"u8[4]\", \"offset\": 2}, {\"name\": \"x\", \"type\": \"f64\", \"offset\": "
         "8}, "
         "{\"name\": \"text\", \"type\": \"str\", \"offset\": 16}, {\"name\": \"role\", \"type\": \"d%u_enum\", "
-        "\"offset\": 32}]}], \"functions\": [",
+        "\"offset\": 32}]}], ",
         number, number, number, number);
-    for (unsigned i = 0, n = 1 + hot_below(random, 3); i < n; i++) {
+    tables(m);
+    hot_put(m, "\"functions\": [");
+    for (unsigned i = 0, n = 1 + hot_below(random, m->size ? 3 : 2); i < n; i++) {
         hot_put(m, i ? ", " : "");
-        function(m);
+        function(m, i + 1 == n);
     }
     hot_put(m, "]}");
 }

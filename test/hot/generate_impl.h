@@ -33,7 +33,14 @@ struct maker {
         unsigned nparams;
     } f[6];
     bool status;
+    enum type returns, output; /* of this function; without a status, with one */
     unsigned loops, budget;
+    unsigned size; /* 0 small, 1, 2 large */
+    struct {
+        enum type type;
+        unsigned count;
+    } tables[3];
+    unsigned ntables;
 };
 
 static inline uint32_t below(struct maker *m, uint32_t n) { return hot_below(m->random, n); }
@@ -41,8 +48,16 @@ static inline bool chance(struct maker *m, uint32_t percent) { return below(m, 1
 
 /* generate.c */
 void hot_put(struct maker *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* `plain`: as in a table. */
+void hot_literal(struct maker *m, enum type t, bool plain);
 void hot_expression(struct maker *m, enum type t, unsigned depth);
-/* An operation on n operands of that type. */
+/* The same, or a struct. */
+void hot_value(struct maker *m, enum type t, unsigned depth);
+/* The arguments of a call, each behind ", "; false: there are none, and nothing was written. */
+bool hot_arguments(struct maker *m, unsigned function, unsigned depth);
+/* generate_guard.c: one or several statements; false: there is nothing to guard, and nothing was written. */
+bool hot_guarded(struct maker *m);
+/* generate.c. An operation on n operands of that type. */
 void hot_operands(struct maker *m, const char *op, enum type t, unsigned n, unsigned depth);
 /* A variable of the type, as its index; -1 = none. */
 int hot_variable(struct maker *m, enum type t, bool writable);

@@ -12,8 +12,10 @@
     "{'name': 'point', 'kind': 'struct', 'size': 24, 'align': 8, 'fields': [{'name': 'x', 'type': 'f64', 'offset': "   \
     "0},"                                                                                                              \
     " {'name': 'n', 'type': 'i32[3]', 'offset': 8}, {'name': 'hue', 'type': 'hue', 'offset': 20}]},"                   \
-    "{'name': 'raw', 'kind': 'struct', 'size': 16, 'align': 8, 'fields': [{'name': 'b', 'type': 'bytes', 'offset': "   \
-    "0}]}"
+    "{'name': 'hues', 'kind': 'list', 'of': 'hue', 'size': 16, 'align': 8},"                                           \
+    "{'name': 'maybe', 'kind': 'opt', 'of': 'hue', 'size': 8, 'align': 4},"                                            \
+    "{'name': 'raw', 'kind': 'struct', 'size': 40, 'align': 8, 'fields': [{'name': 'b', 'type': 'bytes', 'offset': "   \
+    "0}, {'name': 'l', 'type': 'hues', 'offset': 16}, {'name': 'm', 'type': 'maybe', 'offset': 32}]}"
 #define AST_TABLES "{'name': 'table', 'type': 'i32[4]', 'values': [3, 1, 2, 0]}"
 /* A whole document; its functions as a text. */
 #define AST_DOCUMENT(functions)                                                                                        \

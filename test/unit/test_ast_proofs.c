@@ -50,6 +50,8 @@ TEST(an_index_behind_a_condition_is_proven)
 
 TEST(an_index_that_arithmetic_bounds_is_proven)
 {
+    check_taken(AST_VALUE("['return', ['[]', 'a', ['>>', 7, 'u']]]"));
+    check_taken(AST_VALUE("['return', ['[]', 'a', ['<<', 1, ['%', ['u32', 'i'], {'u32': 3}]]]]"));
     check_taken(AST_VALUE("['return', ['[]', 'a', ['&', 'i', 7]]]"));
     check_taken(AST_VALUE("['return', ['[]', 'a', ['%', 'u', {'u64': 8}]]]"));
     check_taken(AST_VALUE("['return', ['[]', 'a', ['max', 0, ['min', 'i', 7]]]]"));

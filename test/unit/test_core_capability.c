@@ -4,6 +4,7 @@
 
 #include "cell/client.h"
 #include "core/diff.h"
+#include "core/schema_impl.h"
 #include "core/uses.h"
 #include "schema_build.h"
 
@@ -73,6 +74,8 @@ TEST(what_is_wrong_with_capabilities_is_said_with_its_path)
          "capabilities[0].name: 'a_' has two underscores in a row, or one at its end"},
         {"{\"name\":\"facets\"}", "{\"name\":\"cell_x\"}", "capabilities[0].name: the name 'cell_x' is reserved"},
         {"{\"name\":\"facets\"}", "{}", "capabilities[0].name: missing"},
+        {"[{\"name\":\"facets\"}", "7,\"x\":[{\"name\":\"facets\"}",
+         "capabilities: an array is expected, not an integer"},
         {"{\"name\":\"facets\"}", "{\"absent\":1,\"name\":\"facets\"}",
          "capabilities[0].absent: true or false is expected, not an integer"},
         {"{\"name\":\"facets\"}", "{\"doc\":\"*/\",\"name\":\"facets\"}",
@@ -107,6 +110,69 @@ TEST(what_is_wrong_with_capabilities_is_said_with_its_path)
         free(bad);
     }
     free(json);
+    cell_schema_free(s);
+}
+
+TEST(each_of_many_is_found)
+{
+    struct cell_schema *s = build_schema("capability e ; capability b y=1 x=2 a=3 ; capability g ; capability a ; "
+                                         "capability d ; capability f ; capability c ; "
+                                         "method auth_m ~f ~a ~d ~b u32:n ;");
+    const struct schema_method *m = cell_schema_method(s, "auth_m");
+    char name[2] = "a";
+    CHECK(s->ncapabilities == 7);
+    for (uint32_t i = 0; i < 7; i++, name[0]++) {
+        CHECK_STR(s->capabilities[i].name, name);
+        CHECK(cell_schema_capability(s, name) == &s->capabilities[i]);
+    }
+    CHECK(!cell_schema_capability(s, "h") && !cell_schema_capability(s, "") && !cell_schema_capability(s, "dd"));
+    REQUIRE(s->capabilities[1].nparams == 3 && m && m->nneeds == 4);
+    CHECK_STR(s->capabilities[1].params[0].name, "a");
+    CHECK_STR(s->capabilities[1].params[2].value, "1");
+    CHECK_STR(m->needs[0], "a");
+    CHECK_STR(m->needs[3], "f");
+    cell_schema_free(s);
+}
+
+/* Which no reader would let through. */
+TEST(what_is_built_is_checked_as_well)
+{
+    struct schema_capability_param params[] = {{"max", "1"}, {"max", "2"}};
+    struct schema_capability one = {.name = "vectors", .params = params, .nparams = 2};
+    static const char *const messages[] = {"capabilities[0].params.max: it is there twice",
+                                           "capabilities[0].params.max: missing"};
+    for (int i = 0; i < 2; i++) {
+        struct cell_schema *s = cell_schema_new();
+        s->cell = "auth";
+        s->capabilities = &one;
+        s->ncapabilities = 1;
+        CHECK(cell_schema_seal(s, &error) < 0);
+        CHECK_STR(error.text, messages[i]);
+        params[0].value = NULL;
+        one.nparams = 1;
+        s->capabilities = NULL;
+        s->ncapabilities = 0;
+        cell_schema_free(s);
+    }
+}
+
+TEST(documentation_is_written_where_it_is_asked_for)
+{
+    struct cell_schema *s = build_schema(WITH), *again = NULL;
+    char *json = text_of(s),
+         *documented = edited(json, "{\"name\":\"facets\"}", "{\"doc\":\"Groups.\",\"name\":\"facets\"}");
+    struct cell_buffer with = {0}, without = {0};
+    REQUIRE(cell_schema_parse(documented, strlen(documented), &again, &error) == CELL_OK);
+    CHECK_STR(again->capabilities[0].doc, "Groups.");
+    cell_capabilities_put(again, true, &with);
+    cell_capabilities_put(again, false, &without);
+    CHECK(strstr(with.data, "{\"doc\":\"Groups.\",\"name\":\"facets\"}") && !strstr(without.data, "doc"));
+    CHECK(strstr(without.data, "[{\"name\":\"facets\"},{\"name\":\"vectors\","));
+    cell_buffer_free(&with);
+    cell_buffer_free(&without);
+    free(documented);
+    free(json);
+    cell_schema_free(again);
     cell_schema_free(s);
 }
 
@@ -164,6 +230,13 @@ TEST(a_schema_without_a_capability_says_so)
     CHECK(cell_schema_without(&s, "facets,vectrs", &error) == CELL_NOT_FOUND);
     CHECK_STR(error.text, "it declares no capability 'vectrs'");
     CHECK(cell_schema_without(&s, "facets,,vectors", &error) == CELL_NOT_FOUND);
+    char longest[160];
+    memset(longest, 'x', sizeof(longest));
+    for (size_t len = 126; len < 130; len++) {
+        longest[len] = '\0';
+        CHECK(cell_schema_without(&s, longest, &error) == CELL_NOT_FOUND);
+        longest[len] = 'x';
+    }
     CHECK(cell_schema_without(&s, "", &error) == CELL_OK);
     CHECK(s->capabilities[0].absent);
     cell_schema_free(s);

@@ -133,6 +133,8 @@ TEST(mistakes_are_said_where_they_are)
     refused("[z-a]", 1, "ends before");
     refused("[]", 0, "empty class");
     refused("[a-\\d]", 1, "no character");
+    refused("[\\d-a]", 1, "no character");
+    refused("[a-\\q]", 3, "no such escape");
     refused("[[:alpha:]]", 1, "names");
     refused("(a)\\1", 3, "references");
     refused("a\\bc", 1, "no such escape");
@@ -170,13 +172,86 @@ TEST(what_would_be_too_much_is_refused_soon)
     cell_arena_free(&arena);
 }
 
+/* 61 different ones in turn, from the `first` one on. */
+static char *put_letters(char *to, unsigned n, unsigned first)
+{
+    for (unsigned i = first; i < first + n; i++) {
+        const char c = (char)(i % 61 < 58 ? 'A' + i % 61 : '3' + i % 61 - 58);
+        if (strchr("[\\]^", c))
+            *to++ = '\\';
+        *to++ = c;
+    }
+    return to;
+}
+
+/* The limits themselves are allowed. */
+TEST(limits_are_exact)
+{
+    struct cell_arena arena = {0};
+    struct cell_pattern *p = NULL;
+    struct pattern_mistake wrong;
+    char text[CELL_PATTERN_MAX_BYTES + 1], parts[4 * 65 + 3] = "[";
+    memset(text, 'a', CELL_PATTERN_MAX_BYTES);
+    text[CELL_PATTERN_MAX_BYTES] = '\0';
+    CHECK(cell_pattern_compile(text, &arena, NULL, &p, &wrong) == CELL_OK);
+    text[254] = '\0'; /* with the state that nothing leads out of 256 */
+    CHECK(cell_pattern_compile(text, &arena, NULL, &p, &wrong) == CELL_OK && p->nstates == 256 && p->wide);
+    text[253] = '\0';
+    CHECK(cell_pattern_compile(text, &arena, NULL, &p, &wrong) == CELL_OK && p->nstates == 255 && !p->wide);
+    CHECK(cell_pattern_matches(p, text, 253) && !cell_pattern_matches(p, text, 252));
+    for (unsigned n = 64; n <= 65; n++) { /* parts of a class */
+        char *to = parts + 1;
+        for (unsigned i = 0; i < n; i++)
+            to += sprintf(to, "\\x%02x", 1 + 2 * i);
+        strcpy(to, "]");
+        CHECK(cell_pattern_compile(parts, &arena, NULL, &p, &wrong) == (n == 64 ? CELL_OK : CELL_INVALID_ARGUMENT));
+    }
+    CHECK(strstr(wrong.text, "too many parts"));
+    /* 64 classes, two bytes an entry: 512 states are all that the table may have. */
+    for (unsigned longer = 0; longer < 2; longer++) {
+        char *to = text;
+        *to++ = '1';
+        to = put_letters(to, 254, 0);
+        *to++ = '|';
+        *to++ = '2';
+        *put_letters(to, 254 + longer, 30) = '\0';
+        CHECK(cell_pattern_compile(text, &arena, NULL, &p, &wrong) == (longer ? CELL_INVALID_ARGUMENT : CELL_OK));
+        CHECK(longer || (p->nclasses == 64 && p->nstates == 511));
+    }
+    CHECK(strstr(wrong.text, "too many states"));
+    cell_arena_free(&arena);
+}
+
+TEST(work_is_counted_and_may_be_spent_to_the_end)
+{
+    struct cell_arena arena = {0};
+    struct cell_pattern *p = NULL;
+    struct pattern_mistake wrong;
+    const uint64_t much = UINT64_C(1) << 40;
+    uint64_t steps = much;
+    CHECK(cell_pattern_compile("[a-z]+@x", &arena, &steps, &p, &wrong) == CELL_OK);
+    const uint64_t used = much - steps;
+    CHECK(used > 1024 && used < 10000);
+    steps = used;
+    CHECK(cell_pattern_compile("[a-z]+@x", &arena, &steps, &p, &wrong) == CELL_OK && steps == 0);
+    steps = used - 1;
+    CHECK(cell_pattern_compile("[a-z]+@x", &arena, &steps, &p, &wrong) == CELL_INVALID_ARGUMENT && steps == 0);
+    CHECK(strstr(wrong.text, "too much work"));
+    /* However much is left for all, one pattern has its own limit. */
+    steps = much;
+    CHECK(cell_pattern_compile("(.{1,60}){1,17}x?(.{1,60}){1,17}", &arena, &steps, &p, &wrong) ==
+          CELL_INVALID_ARGUMENT);
+    CHECK(much - steps <= CELL_PATTERN_MAX_STEPS);
+    cell_arena_free(&arena);
+}
+
 TEST(facts_hold_for_every_match)
 {
     struct cell_arena arena = {0};
     struct pattern_facts f;
     struct cell_pattern *p = compile(&arena, "[a-z]+@[a-z]{2,5}(\\.[a-z]+)?");
     REQUIRE(p && cell_pattern_facts(p, &f) == CELL_OK);
-    CHECK(f.least == 4 && f.most == UINT32_MAX && f.nneeded == 1 && f.needed[0] == '@' && !f.none);
+    CHECK(f.least == 4 && f.most == UINT32_MAX && f.nneeded == 1 && f.needed[0] == '@');
     p = compile(&arena, "(ab|c\xc3\xa9)?x");
     REQUIRE(p && cell_pattern_facts(p, &f) == CELL_OK);
     CHECK(f.least == 1 && f.most == 4 && f.nneeded == 1 && f.needed[0] == 'x');

@@ -121,6 +121,8 @@ TEST(rules_that_cannot_be_meant_are_refused)
          "methods[0].params[0].rules[1]: rule 'length' is there twice"},
         {rule, "{\"args\":[\"3\",\"64\"],\"message\":\"\",\"rule\":\"length\"}",
          "methods[0].params[0].rules[0]: the message of a rule has 1 to 200 bytes"},
+        {rule, "{\"args\":[\"3\",\"64\"],\"message\":\"a\\u0007\",\"rule\":\"length\"}",
+         "methods[0].params[0].rules[0].message: the text holds a control or bidirectional control character"},
         {rule, "{\"args\":[\"3\",\"64\"],\"message\":7,\"rule\":\"length\"}",
          "methods[0].params[0].rules[0].message: a string is expected, not an integer"},
         {flag, "\"name\":\"flag\",\"rules\":[{\"args\":[\"0\",\"1\"],\"rule\":\"range\"}],\"type\":\"bool\"",

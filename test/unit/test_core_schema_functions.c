@@ -113,6 +113,7 @@ TEST(names_are_checked_and_unique)
         {"[7]", "functions: an object is expected, not an array"},
         {"true", "functions: an object is expected, not true"},
         {ONE("a-b"), "functions.functions[1].name: 'a-b' is not an identifier"},
+        {ONE("round"), "functions.functions[1].name: 'round' is a function of the C library"},
         {ONE("int"), "functions.functions[1].name: 'int' is a keyword of C or C++"},
         {ONE("cell_free"), "functions.functions[1].name: the name 'cell_free' is reserved"},
         {ONE("f\",\"doc\":\"*/"), "functions.functions[1].doc: '*/' would end a comment"},

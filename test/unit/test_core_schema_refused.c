@@ -95,6 +95,16 @@ TEST(names_are_usable_in_c_and_cplusplus)
         }
 }
 
+/* Also of methods: they are static functions of the program. */
+TEST(methods_have_no_names_that_compilers_call)
+{
+    static const struct edit edits[] = {
+        {"\"auth_login\"", "\"memcpy\"", "methods[0].name: 'memcpy' is a function of the C library"},
+        {"\"auth_login\"", "\"abort\"", "methods[0].name: 'abort' is a function of the C library"},
+    };
+    check_refused(edits, sizeof(edits) / sizeof(edits[0]));
+}
+
 TEST(rules_and_verbs_have_words_for_names)
 {
     static const struct edit edits[] = {

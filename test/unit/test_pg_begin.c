@@ -17,17 +17,17 @@ static uint64_t now_of_clock(void)
 struct begun {
     sem_t done;
     struct pg_run *run; /* it has to go on */
-    PGresult *result;
+    struct pg_rows rows;
     uint32_t wire;
     const char *values[1];
 };
 
-static void note_end(void *user, struct pg_run *run, PGresult *result)
+static void note_end(void *user, struct pg_run *run, struct pg_rows *rows)
 {
     struct begun *b = user;
 
-    b->result = result;
-    b->run = result ? NULL : run;
+    b->rows = rows ? *rows : (struct pg_rows){0};
+    b->run = rows ? NULL : run;
     sem_post(&b->done);
 }
 
@@ -69,8 +69,8 @@ TEST(statements_that_were_begun_are_sent_together_and_end_by_themselves)
     pg_pool_flush(pool);
     for (int i = 0; i < 20; i++) {
         wait_end(&b[i]);
-        CHECK(b[i].result && int_of(b[i].result) == i + 1);
-        PQclear(b[i].result);
+        CHECK(b[i].rows.result && int_of(b[i].rows.result) == i + 1);
+        pg_rows_clear(&b[i].rows);
     }
     pg_pool_count(pool, &after);
     CHECK(after.runs - before.runs == 20 && after.sends - before.sends == 1);
@@ -81,13 +81,13 @@ TEST(statements_that_were_begun_are_sent_together_and_end_by_themselves)
     CHECK(run_int(pool, NULL, s, 7, PG_RUN_RETRY, &forever, &result, &f) == CELL_OK && int_of(result) == 8);
     PQclear(result);
     wait_end(&b[0]);
-    CHECK(b[0].result && PQresultStatus(b[0].result) == PGRES_FATAL_ERROR);
+    CHECK(b[0].rows.result && PQresultStatus(b[0].rows.result) == PGRES_FATAL_ERROR);
     wait_end(&b[1]);
     if (b[1].run) /* it was rolled back with the other: executed again by who can wait */
-        CHECK(pg_pool_go_on(b[1].run, &forever, &b[1].result, &f) == CELL_OK);
-    CHECK(int_of(b[1].result) == 6);
-    PQclear(b[0].result);
-    PQclear(b[1].result);
+        CHECK(pg_pool_go_on(b[1].run, &forever, &b[1].rows, &f) == CELL_OK);
+    CHECK(int_of(b[1].rows.result) == 6);
+    pg_rows_clear(&b[0].rows);
+    pg_rows_clear(&b[1].rows);
     pg_prepared_free(s);
     pg_prepared_free(bad);
     pg_pool_close(pool);
@@ -111,14 +111,14 @@ TEST(a_statement_that_was_begun_and_takes_long_goes_on_with_somebody_who_waits)
     CHECK(begin_int(pool, s, 3, PG_RUN_WRITE, UINT64_MAX, &b));
     pg_pool_flush(pool);
     wait_end(&b);
-    CHECK(!b.result && b.run);
-    CHECK(pg_pool_go_on(b.run, &forever, &b.result, &f) == CELL_OK && int_of(b.result) == 3);
-    PQclear(b.result);
+    CHECK(!b.rows.result && b.run);
+    CHECK(pg_pool_go_on(b.run, &forever, &b.rows, &f) == CELL_OK && int_of(b.rows.result) == 3);
+    pg_rows_clear(&b.rows);
     const struct pg_patience soon = {now_of_clock() + 50000000, NULL, NULL};
     CHECK(begin_int(pool, long_one, 1, PG_RUN_WRITE, soon.until_ns, &b));
     pg_pool_flush(pool);
     wait_end(&b);
-    CHECK(!b.result && b.run && pg_pool_go_on(b.run, &soon, &b.result, &f) == CELL_DEADLINE_EXCEEDED);
+    CHECK(!b.rows.result && b.run && pg_pool_go_on(b.run, &soon, &b.rows, &f) == CELL_DEADLINE_EXCEEDED);
     pg_prepared_free(s);
     pg_prepared_free(long_one);
     pg_pool_close(pool);
@@ -141,7 +141,7 @@ TEST(a_write_that_was_begun_and_ends_its_connection_goes_on_as_any_other)
     CHECK(begin_int(pool, s, 1, PG_RUN_WRITE, UINT64_MAX, &b));
     pg_pool_flush(pool);
     wait_end(&b);
-    CHECK(!b.result && b.run && pg_pool_go_on(b.run, &forever, &b.result, &f) == CELL_UNAVAILABLE);
+    CHECK(!b.rows.result && b.run && pg_pool_go_on(b.run, &forever, &b.rows, &f) == CELL_UNAVAILABLE);
     /* The server said each time that nothing was stored. */
     CHECK(run_int(pool, NULL, ask, 4, PG_RUN_RETRY, &forever, &result, &f) == CELL_OK && int_of(result) == 4);
     PQclear(result);

@@ -18,10 +18,10 @@ struct sc_bound {
     enum sc_op op;
     char index[SC_MOST_NAME + 1], field[128];
     const struct cell_method *method;
-    const struct cell_type *hit;                     /* of those that give hits */
-    const struct cell_field *score, *excerpt;        /* of a hit */
-    const struct cell_field *members[4];             /* of a word or a facet, in their order */
-    const struct cell_field *hits, *next;            /* of a page */
+    const struct cell_type *hit;              /* of those that give hits */
+    const struct cell_field *score, *excerpt; /* of a hit */
+    const struct cell_field *members[4];      /* of a word or a facet, in their order */
+    const struct cell_field *hits, *next;     /* of a page */
 };
 
 int sc_answer_failure(cell_ctx *c, const struct search_failure *f)
@@ -408,8 +408,8 @@ static int call_near(struct answering *a, struct search_reader *reader, const vo
     int r = a->b->op == OP_SIMILAR_WORDS ? CELL_OK : field_of(a->b, a->d, &field, &a->f);
 
     if (r >= 0 && a->b->op != OP_SIMILAR_WORDS && a->d->fields[field].type.count != p->count)
-        r = search_fail(&a->f, CELL_FAILED_PRECONDITION, "'%s' of index '%s' has %u dimensions now, not %u", a->b->field,
-                        a->d->name, a->d->fields[field].type.count, p->count);
+        r = search_fail(&a->f, CELL_FAILED_PRECONDITION, "'%s' of index '%s' has %u dimensions now, not %u",
+                        a->b->field, a->d->name, a->d->fields[field].type.count, p->count);
     if (r >= 0)
         r = find_key(a);
     if (r >= 0)

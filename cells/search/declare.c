@@ -130,7 +130,8 @@ static bool make_field(struct sc_declared *d, const json_t *from, const struct s
     else if (floats && !vector)
         sc_say(d, "error", name, "'%s' needs how it is compared: CELL_VECTOR(cosine), (inner_product) or (l2)", name);
     else if ((rule_of(from, "keyword") || rule_of(from, "weight")) && !string)
-        sc_say(d, "error", name, "%s stands behind a cell_str", rule_of(from, "weight") ? "CELL_WEIGHT" : "CELL_KEYWORD");
+        sc_say(d, "error", name, "%s stands behind a cell_str",
+               rule_of(from, "weight") ? "CELL_WEIGHT" : "CELL_KEYWORD");
     else if (floats)
         add_vector(d, from, field, type);
     else if (string)
@@ -207,7 +208,8 @@ static void read_names(struct sc_declared *d, const char *source)
 
 static void read_annotation(struct sc_declared *d, const json_t *args)
 {
-    const char *language = json_string_value(json_array_get(args, 2)), *all = json_string_value(json_array_get(args, 3));
+    const char *language = json_string_value(json_array_get(args, 2)),
+               *all = json_string_value(json_array_get(args, 3));
 
     language = language ? language : SEARCH_NO_LANGUAGE;
     if (!search_language_is_known(language))
@@ -330,8 +332,8 @@ void sc_declare_check(struct sc_declared *declared, const struct sc_source_statu
     json_array_foreach(declared->seen, i, field) check_field(declared, field, status, known);
     for (i = 0; i < status->nfields; i++)
         if (status->fields[i].key)
-            json_array_append_new(key, json_pack("{ss, ss}", "name", status->fields[i].name, "type",
-                                                 status->fields[i].type));
+            json_array_append_new(
+                key, json_pack("{ss, ss}", "name", status->fields[i].name, "type", status->fields[i].type));
     if (!declared->failed && json_array_size(declared->own_key) > 0 &&
         json_array_size(declared->own_key) != json_array_size(key))
         sc_say(declared, "error", NULL, "the key of %s.%s has %zu fields, and %zu here have CELL_KEY", declared->source,

@@ -7,13 +7,13 @@
 
 /* Everything is JSON and belongs to it, but for `declaration`, which is the request's. */
 struct sc_declared {
-    const char *name;       /* of the index */
-    const char *tag;        /* of the struct */
+    const char *name; /* of the index */
+    const char *tag;  /* of the struct */
     char source[SC_MOST_NAME + 1], collection[SC_MOST_NAME + 1];
-    json_t *definition;     /* definition.h; its "key" is empty until it is known */
-    json_t *own_key;        /* the fields with CELL_KEY: {"name", "type"} */
-    json_t *seen;           /* all fields: {"name", "type"}, also those that are not indexed */
-    json_t *diagnostics;    /* as in an expansion document */
+    json_t *definition;  /* definition.h; its "key" is empty until it is known */
+    json_t *own_key;     /* the fields with CELL_KEY: {"name", "type"} */
+    json_t *seen;        /* all fields: {"name", "type"}, also those that are not indexed */
+    json_t *diagnostics; /* as in an expansion document */
     const json_t *declaration;
     bool failed; /* there is an error */
 };

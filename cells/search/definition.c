@@ -33,7 +33,8 @@ bool sc_type_parse(const char *text, struct sc_type *type)
         char *end;
         unsigned long count = strtoul(bracket + 1, &end, 10);
         type->shape = SC_ARRAY;
-        type->kind = strcmp(end, "]") == 0 && count >= 1 && count <= 65536 ? kind_of(text, (size_t)(bracket - text)) : 0;
+        type->kind =
+            strcmp(end, "]") == 0 && count >= 1 && count <= 65536 ? kind_of(text, (size_t)(bracket - text)) : 0;
         type->count = (uint32_t)count;
     } else {
         type->kind = kind_of(text, n);
@@ -49,18 +50,18 @@ bool sc_type_is_integer(const struct sc_type *type)
 const struct cell_type *sc_type_descriptor(uint32_t kind, bool optional)
 {
     static const struct cell_type *const plain[] = {
-        [CELL_KIND_BOOL] = &cell_type_bool, [CELL_KIND_I8] = &cell_type_i8,   [CELL_KIND_U8] = &cell_type_u8,
-        [CELL_KIND_I16] = &cell_type_i16,   [CELL_KIND_U16] = &cell_type_u16, [CELL_KIND_I32] = &cell_type_i32,
-        [CELL_KIND_U32] = &cell_type_u32,   [CELL_KIND_I64] = &cell_type_i64, [CELL_KIND_U64] = &cell_type_u64,
-        [CELL_KIND_F32] = &cell_type_f32,   [CELL_KIND_F64] = &cell_type_f64, [CELL_KIND_STR] = &cell_type_str,
+        [CELL_KIND_BOOL] = &cell_type_bool,  [CELL_KIND_I8] = &cell_type_i8,   [CELL_KIND_U8] = &cell_type_u8,
+        [CELL_KIND_I16] = &cell_type_i16,    [CELL_KIND_U16] = &cell_type_u16, [CELL_KIND_I32] = &cell_type_i32,
+        [CELL_KIND_U32] = &cell_type_u32,    [CELL_KIND_I64] = &cell_type_i64, [CELL_KIND_U64] = &cell_type_u64,
+        [CELL_KIND_F32] = &cell_type_f32,    [CELL_KIND_F64] = &cell_type_f64, [CELL_KIND_STR] = &cell_type_str,
         [CELL_KIND_BYTES] = &cell_type_bytes};
     static const struct cell_type *const opt[] = {
-        [CELL_KIND_BOOL] = &cell_type_opt_bool, [CELL_KIND_I8] = &cell_type_opt_i8,
-        [CELL_KIND_U8] = &cell_type_opt_u8,     [CELL_KIND_I16] = &cell_type_opt_i16,
-        [CELL_KIND_U16] = &cell_type_opt_u16,   [CELL_KIND_I32] = &cell_type_opt_i32,
-        [CELL_KIND_U32] = &cell_type_opt_u32,   [CELL_KIND_I64] = &cell_type_opt_i64,
-        [CELL_KIND_U64] = &cell_type_opt_u64,   [CELL_KIND_F32] = &cell_type_opt_f32,
-        [CELL_KIND_F64] = &cell_type_opt_f64,   [CELL_KIND_STR] = &cell_type_opt_str,
+        [CELL_KIND_BOOL] = &cell_type_opt_bool,  [CELL_KIND_I8] = &cell_type_opt_i8,
+        [CELL_KIND_U8] = &cell_type_opt_u8,      [CELL_KIND_I16] = &cell_type_opt_i16,
+        [CELL_KIND_U16] = &cell_type_opt_u16,    [CELL_KIND_I32] = &cell_type_opt_i32,
+        [CELL_KIND_U32] = &cell_type_opt_u32,    [CELL_KIND_I64] = &cell_type_opt_i64,
+        [CELL_KIND_U64] = &cell_type_opt_u64,    [CELL_KIND_F32] = &cell_type_opt_f32,
+        [CELL_KIND_F64] = &cell_type_opt_f64,    [CELL_KIND_STR] = &cell_type_opt_str,
         [CELL_KIND_BYTES] = &cell_type_opt_bytes};
 
     return kind < 1 || kind > CELL_KIND_BYTES ? NULL : optional ? opt[kind] : plain[kind];

@@ -407,8 +407,8 @@ int sc_apply(cell_ctx *c, cell_str request, cell_str *reply)
     }
     uint64_t generation = sc_service_generation(s);
     pthread_mutex_lock(&s->apply);
-    json_array_foreach(requests, i, one) if (r >= 0 && !failed)
-        r = carry_out(s, one, (int)i, patience_ms(c), applied, &failed, &f);
+    json_array_foreach(requests, i, one) if (r >= 0 && !failed) r =
+        carry_out(s, one, (int)i, patience_ms(c), applied, &failed, &f);
     pthread_mutex_unlock(&s->apply);
     if (sc_service_generation(s) != generation)
         cell_server_unbind(cell_ctx_server(c));

@@ -91,9 +91,9 @@ static void add_field(struct generating *g, struct layout *l, const char *name, 
 static void end_struct(struct generating *g, struct layout *l, const char *name, const char *doc)
 {
     uint32_t align = l->align ? l->align : 1;
-    json_t *type = json_pack("{ss, ss, si, si, ss, so}", "name", name, "kind", "struct", "size",
-                             (int)((l->size + align - 1) / align * align), "align", (int)align, "doc", doc, "fields",
-                             l->fields);
+    json_t *type =
+        json_pack("{ss, ss, si, si, ss, so}", "name", name, "kind", "struct", "size",
+                  (int)((l->size + align - 1) / align * align), "align", (int)align, "doc", doc, "fields", l->fields);
 
     if (!is_free(g, name) || json_array_append(g->types, type) < 0)
         g->failed = g->failed || !type;
@@ -211,12 +211,13 @@ static void add_words_methods(struct generating *g)
 
     snprintf(name, sizeof(name), "%s_search", g->d->name);
     snprintf(type, sizeof(type), "%s_page", g->d->name);
-    add_method(g, name, "search", NULL,
-               json_pack("[o, o, o, o]", in("query", "str"), in("limit", "u32"), in("cursor", "str"),
-                         pointer("page", type, "out")),
-               "What `query` finds (docs/search.md), best first: at most `limit` of them (0: 10). `cursor` is `next` of "
-               "the page before, or empty. CELL_INVALID_ARGUMENT with the place: it is no query.",
-               NULL);
+    add_method(
+        g, name, "search", NULL,
+        json_pack("[o, o, o, o]", in("query", "str"), in("limit", "u32"), in("cursor", "str"),
+                  pointer("page", type, "out")),
+        "What `query` finds (docs/search.md), best first: at most `limit` of them (0: 10). `cursor` is `next` of "
+        "the page before, or empty. CELL_INVALID_ARGUMENT with the place: it is no query.",
+        NULL);
     snprintf(name, sizeof(name), "%s_count", g->d->name);
     add_method(g, name, "count", NULL, json_pack("[o, o]", in("query", "str"), pointer("count", "u64[1]", "out")),
                "How many records `query` finds.", NULL);
@@ -263,10 +264,11 @@ static void add_vector(struct generating *g, const json_t *field, bool only)
 
     snprintf(hits, sizeof(hits), "%s_hits", g->d->name);
     snprintf(words, sizeof(words), "%s_similar_words%s%s", g->d->name, between, end);
-    add_method(g, words, "similar_words", NULL, near_params(type, hits),
-               "What `query` finds by its words, at most `k`; `vector` is not looked at. It takes the place of what needs "
-               "vectors where the cell has none.",
-               NULL);
+    add_method(
+        g, words, "similar_words", NULL, near_params(type, hits),
+        "What `query` finds by its words, at most `k`; `vector` is not looked at. It takes the place of what needs "
+        "vectors where the cell has none.",
+        NULL);
     snprintf(name, sizeof(name), "%s_similar%s%s", g->d->name, between, end);
     add_method(g, name, "similar", of, near_params(type, hits),
                "The `k` records whose vectors are the nearest to `vector`, nearest first, among what `query` finds "
@@ -311,9 +313,8 @@ json_t *sc_vectors_capability(bool absent)
 
 int sc_generate(struct sc_declared *declared, json_t *document, bool vectors)
 {
-    struct generating g = {.d = declared,
-                           .types = json_object_get(document, "types"),
-                           .methods = json_object_get(document, "methods")};
+    struct generating g = {
+        .d = declared, .types = json_object_get(document, "types"), .methods = json_object_get(document, "methods")};
 
     add_types(&g);
     add_words_methods(&g);

@@ -29,14 +29,16 @@ int main(int argc, char **argv)
     bool without_vectors = false;
     const struct program_option options[] = {
         {"folder", "DIR", "where the indexes are; made when it is missing", PROGRAM_TEXT, &folder, 0, 0},
-        {"policy", "POLICY", "what compilations may do: apply, additive (nothing that\ntakes anything away) or plan (nothing)",
+        {"policy", "POLICY",
+         "what compilations may do: apply, additive (nothing that\ntakes anything away) or plan (nothing)",
          PROGRAM_TEXT, &policy, 0, 0},
         {"without-vectors", "", "as --without vectors", PROGRAM_FLAG, &without_vectors, 0, 0},
     };
     struct cell_server_options server = {
         .expand = sc_expand, .state = sc_state, .apply = sc_apply, .bound = &sc_bound_ops, .verbs = sc_verbs};
-    const struct program program = {
-        "search", "Indexes of other cells' records.", options, sizeof(options) / sizeof(options[0]), &server, "vectors"};
+    const struct program program = {"search", "Indexes of other cells' records.",
+                                    options,  sizeof(options) / sizeof(options[0]),
+                                    &server,  "vectors"};
     struct sc_service service = {0};
     struct search_failure f;
 

@@ -22,9 +22,9 @@
 #define MOST_PAUSE_MS 2000
 #define STOPPED_PAUSE_MS 500
 #define LOST_PAUSE_MS 200 /* a part that another one replaces has nothing to do any more */
-#define POLL_MS 100           /* where the source has no place for a follower */
-#define SAVE_EVERY 50000      /* changes, after which graphs are saved */
-#define LOST 1                /* what is missing cannot be had any more: all is read again */
+#define POLL_MS 100       /* where the source has no place for a follower */
+#define SAVE_EVERY 50000  /* changes, after which graphs are saved */
+#define LOST 1            /* what is missing cannot be had any more: all is read again */
 
 struct place {
     char identity[65];
@@ -232,8 +232,8 @@ static int commit_place(struct pipeline *p, struct search_failure *f)
 static int scan(struct pipeline *p, struct search_failure *f)
 {
     struct sc_key_value after[SC_MOST_KEYS];
-    bool resumes = p->place.key_length > 0 &&
-                   sc_key_read(p->part->definition, p->place.key, p->place.key_length, after, f) >= 0;
+    bool resumes =
+        p->place.key_length > 0 && sc_key_read(p->part->definition, p->place.key, p->place.key_length, after, f) >= 0;
     uint8_t key[SEARCH_MOST_POSITION];
 
     memcpy(key, p->place.key, sizeof(key)); /* `after` points to what the first batch replaces */

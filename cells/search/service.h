@@ -30,15 +30,15 @@ enum sc_phase {
 
 struct sc_progress {
     enum sc_phase phase;
-    uint64_t position;  /* the change up to which it has everything; 0 while it scans */
-    uint64_t scanned;   /* records, since the scan began or the cell started */
-    uint64_t applied;   /* records and changes, since the cell started */
-    uint64_t refused;   /* records that cannot be indexed, since the cell started */
-    uint64_t errors;    /* failures of the source and the disk, since the cell started */
-    int64_t at_us;      /* when the change of `position` was made; 0 = unknown */
-    int status;         /* of the last error, as long as it lasts; CELL_OK = none */
-    char error[256];    /* "" = none */
-    char refusal[400];  /* of the record that was refused last: its key and why */
+    uint64_t position; /* the change up to which it has everything; 0 while it scans */
+    uint64_t scanned;  /* records, since the scan began or the cell started */
+    uint64_t applied;  /* records and changes, since the cell started */
+    uint64_t refused;  /* records that cannot be indexed, since the cell started */
+    uint64_t errors;   /* failures of the source and the disk, since the cell started */
+    int64_t at_us;     /* when the change of `position` was made; 0 = unknown */
+    int status;        /* of the last error, as long as it lasts; CELL_OK = none */
+    char error[256];   /* "" = none */
+    char refusal[400]; /* of the record that was refused last: its key and why */
 };
 
 struct sc_service;
@@ -68,7 +68,7 @@ struct sc_index {
     struct sc_part *serving, *building; /* building: NULL = none */
     uint32_t next;                      /* the number of the next part */
     bool dropped;
-    int64_t rebuilt_ms;                 /* since 1970: when the serving part was complete; 0 = it is not yet */
+    int64_t rebuilt_ms; /* since 1970: when the serving part was complete; 0 = it is not yet */
 };
 
 struct sc_service {

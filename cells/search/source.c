@@ -55,8 +55,8 @@ static uint32_t add_column(struct sc_source *s, const struct sc_source_field *fr
     const struct cell_type *type = sc_type_descriptor(column->type.kind, column->type.shape == SC_OPT);
     column->name = from->name;
     column->offset = aligned(s->record.size, type->align);
-    *field = (struct cell_field){
-        .name = column->name, .type = type, .offset = column->offset, .count = column->type.count};
+    *field =
+        (struct cell_field){.name = column->name, .type = type, .offset = column->offset, .count = column->type.count};
     s->record.size = column->offset + type->size * (column->type.count ? column->type.count : 1);
     s->record.align = s->record.align > type->align ? s->record.align : type->align;
     return s->ncolumns++;
@@ -66,7 +66,8 @@ static void describe_record(struct sc_source *s, const struct sc_source_status *
 {
     struct sc_definition *d = s->definition;
 
-    s->record = (struct cell_type){.name = s->names[0], .kind = CELL_KIND_STRUCT, .align = 1, .fields = s->record_fields};
+    s->record =
+        (struct cell_type){.name = s->names[0], .kind = CELL_KIND_STRUCT, .align = 1, .fields = s->record_fields};
     for (uint32_t i = 0; i < d->nkey; i++) {
         s->key_at[i] = add_column(s, sc_source_find(status, d->key[i].name));
         s->columns[s->key_at[i]].name = s->record_fields[s->key_at[i]].name = d->key[i].name;

@@ -47,10 +47,11 @@ struct asking {
 #define STRUCT(label, structure, list, n)                                                                              \
     (struct cell_type)                                                                                                 \
     {                                                                                                                  \
-        .name = label, .kind = CELL_KIND_STRUCT, .size = sizeof(struct structure), .align = _Alignof(struct structure), \
-        .nfields = n, .fields = list                                                                                   \
+        .name = label, .kind = CELL_KIND_STRUCT, .size = sizeof(struct structure),                                     \
+        .align = _Alignof(struct structure), .nfields = n, .fields = list                                              \
     }
-#define LIST(label, of) (struct cell_type){.name = label, .kind = CELL_KIND_LIST, .size = 16, .align = 8, .elem = of}
+#define LIST(label, of)                                                                                                \
+    (struct cell_type) { .name = label, .kind = CELL_KIND_LIST, .size = 16, .align = 8, .elem = of }
 
 static void describe_types(struct asking *a)
 {
@@ -77,24 +78,24 @@ static void describe_types(struct asking *a)
 
 static void describe(struct asking *a, const char *cell)
 {
-    static const char *const names[] = {"field",            "fields",   "index", "indexes", "collection",
-                                        "collections_list", "contents", "status"};
+    static const char *const names[] = {"field",      "fields",           "index",    "indexes",
+                                        "collection", "collections_list", "contents", "status"};
 
     *a = (struct asking){.slot = NULL};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         snprintf(a->texts[i], MOST_TEXT, "%s_%s", cell, names[i]);
     describe_types(a);
-    a->out[0] = (struct cell_field){
-        .name = "contents", .type = &a->contents, .flags = CELL_FIELD_REF | CELL_FIELD_OUT};
+    a->out[0] = (struct cell_field){.name = "contents", .type = &a->contents, .flags = CELL_FIELD_REF | CELL_FIELD_OUT};
     a->method = (struct cell_method){
         .name = a->texts[7], .out = a->out, .nout = 1, .in_size = 0, .flags = CELL_METHOD_IDEMPOTENT};
     /* No cell's schema has this fingerprint, so that the cell asks what these descriptors are. */
-    a->service = (struct cell_service){.abi = CELL_DESC_ABI,
-                                       .nmethods = 1,
-                                       .name = cell,
-                                       .fingerprint = "5e4c000000000000000000000000000000000000000000000000000000000000",
-                                       .methods = &a->method,
-                                       .slot = &a->slot};
+    a->service =
+        (struct cell_service){.abi = CELL_DESC_ABI,
+                              .nmethods = 1,
+                              .name = cell,
+                              .fingerprint = "5e4c000000000000000000000000000000000000000000000000000000000000",
+                              .methods = &a->method,
+                              .slot = &a->slot};
 }
 
 /* One piece of memory: the fields, and behind them their texts. Received texts end in a NUL. */

@@ -77,6 +77,7 @@ prelude_schema = "/usr/share/libpreludedb/classic/pgsql.sql"
 feature("prelude-schema", os.path.exists(prelude_schema))
 feature("postgres", postgres and os.path.exists(os.path.join(config.cell_build, "bin", "postgres")))
 feature("store", os.path.exists(os.path.join(config.cell_build, "bin", "store")))
+feature("search", os.path.exists(os.path.join(config.cell_build, "bin", "search")))
 if os.geteuid() == 0:
     config.available_features.add("root")
 

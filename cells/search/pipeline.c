@@ -180,6 +180,15 @@ static int commit(struct pipeline *p, size_t n, struct search_failure *f)
     return CELL_OK;
 }
 
+static void save(struct pipeline *p)
+{
+    struct search_failure f;
+
+    if (!p->part->saved && search_index_checkpoint(p->part->index, &f) >= 0)
+        p->part->saved = true;
+    p->unsaved = 0;
+}
+
 static int take_group(void *user, const struct sc_record *records, size_t n, struct search_failure *f)
 {
     struct pipeline *p = user;
@@ -211,6 +220,8 @@ static int take_group(void *user, const struct sc_record *records, size_t n, str
     if (r < 0) {
         p->place = before;
         search_index_rollback(p->part->index);
+    } else if (p->unsaved > SAVE_EVERY) {
+        save(p);
     }
     return r;
 }
@@ -248,15 +259,6 @@ static int scan(struct pipeline *p, struct search_failure *f)
     return commit_place(p, f);
 }
 
-static void save(struct pipeline *p)
-{
-    struct search_failure f;
-
-    if (!p->part->saved && search_index_checkpoint(p->part->index, &f) >= 0)
-        p->part->saved = true;
-    p->unsaved = 0;
-}
-
 /* Waits, but for being stopped. True: it is. */
 static bool pause_ms(struct sc_part *part, int64_t ms)
 {
@@ -292,8 +294,6 @@ static int follow(struct pipeline *p, struct search_failure *f)
     if (r < 0)
         return r;
     sc_service_complete(p->service, p->part);
-    if (p->unsaved > SAVE_EVERY)
-        save(p);
     set_phase(p->part, SC_FOLLOWING);
     while (r >= 0) {
         r = sc_source_changes(p->source, p->place.number, true, take_group, p, f);

@@ -102,6 +102,9 @@ for key, value in [
     # A server for one test, and one with the postgres cell on it (--socket PATH must follow); see pg_cluster.py
     ("%pgcluster", f"{pg_cluster} --template {config.cell_build}/test/pg-template"),
     ("%pgcell", f"{pg_cluster} --template {config.cell_build}/test/pg-template --cell {config.cell_build}/bin/postgres"),
+    # The search cell likewise: it finds other cells by cell.json.
+    ("%searchcell", f"{sys.executable} {inputs}/run_with_cell.py --socket run/search.sock --keep-log search.log "
+     f"{config.cell_build}/bin/search --address unix:run/search.sock --folder indexes"),
     # The store cell, with its socket and its records in the working folder, while a command runs: `%storecell -- COMMAND`.
     ("%storecell", f"{sys.executable} {inputs}/run_with_cell.py --socket run/store.sock --keep-log store.log "
      f"{config.cell_build}/bin/store --address unix:run/store.sock --folder data"),

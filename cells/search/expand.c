@@ -59,16 +59,17 @@ static bool same_fields(const struct sc_declared *d, const struct sc_definition 
 }
 
 /* What the source cannot say: from what it said before, or what the struct says itself. */
-static void do_without(struct sc_declared *d, const struct sc_definition *known, const char *why)
+static void do_without(struct sc_declared *d, const struct sc_definition *known, bool answered, const char *why)
 {
+    const char *severity = answered ? "remark" : "warning"; /* what is to be made yet is nothing wrong */
     json_t *key = json_object_get(d->definition, "key");
 
     if (known && same_fields(d, known)) {
         json_array_extend(key, json_object_get(known->json, "key"));
-        sc_say(d, "warning", "source", "%s: the fields are compared with what it was before", why);
+        sc_say(d, severity, "source", "%s: the fields are compared with what it was before", why);
     } else if (json_array_size(d->own_key) > 0) {
         json_array_extend(key, d->own_key);
-        sc_say(d, "warning", "source", "%s: the fields are compared with it when records are read", why);
+        sc_say(d, severity, "source", "%s: the fields are compared with it when records are read", why);
     } else {
         sc_say(d, "error", "source",
                "%s; with CELL_KEY behind the fields that are its key an index can be declared all the same", why);
@@ -89,7 +90,7 @@ static void check_source(struct sc_declared *d, const struct sc_definition *know
             snprintf(why, sizeof(why), "cell '%s' does not tell what '%s' is: %s", d->source, d->collection, f.text);
         else
             snprintf(why, sizeof(why), "cell '%s' has no collection '%s' yet", d->source, d->collection);
-        do_without(d, known, why);
+        do_without(d, known, r >= 0, why);
     }
     sc_source_status_free(&status);
 }

@@ -345,8 +345,9 @@ static int session(struct pipeline *p, struct search_failure *f)
 {
     const struct sc_definition *d = p->part->definition;
     struct sc_source_status status = {.found = false};
-    int r = sc_source_ask(d->source, d->collection, ASK_MS, &status, f);
 
+    set_source(p->part, NULL, 0); /* what has drifted is looked at now */
+    int r = sc_source_ask(d->source, d->collection, ASK_MS, &status, f);
     if (r >= 0 && !status.found)
         r = search_fail(f, CELL_NOT_FOUND, "%s has no collection '%s' yet", d->source, d->collection);
     if (r >= 0)

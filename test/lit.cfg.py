@@ -77,6 +77,7 @@ prelude_schema = "/usr/share/libpreludedb/classic/pgsql.sql"
 feature("prelude-schema", os.path.exists(prelude_schema))
 feature("postgres", postgres and os.path.exists(os.path.join(config.cell_build, "bin", "postgres")))
 feature("store", os.path.exists(os.path.join(config.cell_build, "bin", "store")))
+feature("search", os.path.exists(os.path.join(config.cell_build, "bin", "search")))
 if os.geteuid() == 0:
     config.available_features.add("root")
 
@@ -101,6 +102,9 @@ for key, value in [
     # A server for one test, and one with the postgres cell on it (--socket PATH must follow); see pg_cluster.py
     ("%pgcluster", f"{pg_cluster} --template {config.cell_build}/test/pg-template"),
     ("%pgcell", f"{pg_cluster} --template {config.cell_build}/test/pg-template --cell {config.cell_build}/bin/postgres"),
+    # The search cell likewise: it finds other cells by cell.json.
+    ("%searchcell", f"{sys.executable} {inputs}/run_with_cell.py --socket run/search.sock --keep-log search.log "
+     f"{config.cell_build}/bin/search --address unix:run/search.sock --folder indexes"),
     # The store cell, with its socket and its records in the working folder, while a command runs: `%storecell -- COMMAND`.
     ("%storecell", f"{sys.executable} {inputs}/run_with_cell.py --socket run/store.sock --keep-log store.log "
      f"{config.cell_build}/bin/store --address unix:run/store.sock --folder data"),

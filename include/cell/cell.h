@@ -16,9 +16,10 @@
 #endif
 #endif
 
-#include "attrs.h" // IWYU pragma: export
-#include "ctx.h"   // IWYU pragma: export
-#include "sql.h"   // IWYU pragma: export
-#include "store.h" // IWYU pragma: export
+#include "attrs.h"  // IWYU pragma: export
+#include "ctx.h"    // IWYU pragma: export
+#include "search.h" // IWYU pragma: export
+#include "sql.h"    // IWYU pragma: export
+#include "store.h"  // IWYU pragma: export
 
 #endif

@@ -74,7 +74,7 @@ _cell()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command= first= i
     local commands="up down status list schema openapi inspect check report consumers call expand sync lock trust identity diff plan migrate test-db"
-    commands+=" history drift psql dump restore upgrade import clangd export doctor systemd completion help"
+    commands+=" history drift pipelines psql dump restore upgrade import clangd export doctor systemd completion help"
     local -a _cell_dir=()
 
     # The line is split at '=' and ':' as well; only the part behind them is replaced.
@@ -110,7 +110,7 @@ _cell()
     else
         case $command in
         up | down | status | sync | lock | diff | plan | migrate | systemd) _cell_offer "$(_cell_cells)" ;;
-        schema | openapi | identity | trust | consumers | history | drift | psql | dump | upgrade | import) [[ -n $first ]] || _cell_offer "$(_cell_cells)" ;;
+        schema | openapi | identity | trust | consumers | history | drift | pipelines | psql | dump | upgrade | import) [[ -n $first ]] || _cell_offer "$(_cell_cells)" ;;
         inspect | expand | check | report | restore) _cell_paths -f ;;
         completion) _cell_offer bash ;;
         export) if [[ -z $first ]]; then _cell_offer headers; else _cell_paths -d; fi ;;

@@ -128,6 +128,10 @@ const struct cli_command cli_commands[] = {
      "\n"
      "TABLE and NAME (of a column, constraint or index) limit both. CELL is postgres by default. Exit code 0 when\n"
      "nothing was changed or all was settled or is ignored, 1 otherwise.\n"},
+    {"pipelines", cmd_pipelines, "[CELL]", "Show how far indexes have got with what they index",
+     "CELL is search by default. Of each index: its source, what it is doing, how many documents it has, how far it "
+     "is\n"
+     "behind, and what is wrong.\n"},
     {"psql", cmd_psql, "[CELL] [-- PSQL-ARGUMENTS…]", "Open psql on the database of a cell",
      "The cell tells where the database is, and never a password: what psql needs of that comes from PGPASSWORD or\n"
      "~/.pgpass. CELL is postgres by default.\n"},

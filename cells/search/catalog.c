@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * The files that say which indexes there are. NAME.json, replaced by renaming:
+ *
+ *   { "v": 1, "next": 3, "rebuilt_ms": 1700000000000,
+ *     "serving": { "number": 1, "definition": { … } }, "building": { "number": 2, "definition": { … } } }
+ *
+ * A part is in NAME.json before its file is made, and not any more before that is removed; so what is in the folder and
+ * in no NAME.json is left over from a kill.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "service.h"
+
+#define MOST_PATH 4096
+
+void sc_catalog_path(const struct sc_service *service, const char *name, uint32_t number, char *path, size_t size)
+{
+    snprintf(path, size, "%s/%s.%u.index", service->folder, name, number);
+}
+
+static int fail_io(struct search_failure *f, const char *path)
+{
+    int code = errno == ENOSPC || errno == EDQUOT  ? CELL_RESOURCE_EXHAUSTED
+               : errno == EACCES || errno == EPERM ? CELL_PERMISSION_DENIED
+                                                   : CELL_IO_ERROR;
+
+    return search_fail(f, code, "%s: %s", path, strerror(errno));
+}
+
+static int sync_folder(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = fd < 0 ? -1 : fsync(fd);
+
+    if (fd >= 0)
+        close(fd);
+    return r;
+}
+
+/* Atomically: whoever reads it has the old file or the new one. */
+static int replace(const struct sc_service *service, const char *path, const char *text, struct search_failure *f)
+{
+    char next[MOST_PATH];
+    size_t n = strlen(text);
+
+    snprintf(next, sizeof(next), "%s.new", path);
+    int fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return fail_io(f, next);
+    bool done = true;
+    for (size_t at = 0; done && at < n;) {
+        ssize_t wrote = write(fd, text + at, n - at);
+        done = wrote > 0 || (wrote < 0 && errno == EINTR);
+        at += wrote > 0 ? (size_t)wrote : 0;
+    }
+    done = done && fsync(fd) == 0;
+    int r = done ? CELL_OK : fail_io(f, next);
+    close(fd);
+    if (r >= 0 && (rename(next, path) != 0 || sync_folder(service->folder) != 0))
+        r = fail_io(f, path);
+    if (r < 0)
+        unlink(next);
+    return r;
+}
+
+static json_t *part_json(const struct sc_part *part)
+{
+    return json_pack("{si, sO}", "number", (int)part->number, "definition", part->definition->json);
+}
+
+int sc_catalog_save(struct sc_service *service, const struct sc_index *index, struct search_failure *f)
+{
+    char path[MOST_PATH];
+    json_t *document = json_pack("{si, si, sI, so}", "v", 1, "next", (int)index->next, "rebuilt_ms",
+                                 (json_int_t)index->rebuilt_ms, "serving", part_json(index->serving));
+
+    if (document && index->building)
+        json_object_set_new(document, "building", part_json(index->building));
+    char *text = document ? json_dumps(document, JSON_INDENT(1)) : NULL;
+    json_decref(document);
+    if (!text)
+        return search_fail(f, CELL_NO_MEMORY, "out of memory");
+    snprintf(path, sizeof(path), "%s/%s.json", service->folder, index->name);
+    int r = replace(service, path, text, f);
+    free(text);
+    service->generation += r >= 0;
+    return r;
+}
+
+int sc_catalog_forget(struct sc_service *service, const char *name)
+{
+    char path[MOST_PATH];
+
+    snprintf(path, sizeof(path), "%s/%s.json", service->folder, name);
+    service->generation++;
+    return unlink(path) == 0 && sync_folder(service->folder) == 0 ? CELL_OK : CELL_IO_ERROR;
+}
+
+/* Every file whose name begins so: the index, SQLite's beside it, graphs. */
+static void erase_beginning(const struct sc_service *service, const char *beginning)
+{
+    size_t n = strlen(beginning);
+    DIR *folder = opendir(service->folder);
+    struct dirent *entry;
+    char path[MOST_PATH];
+
+    while (folder && (entry = readdir(folder)))
+        if (strncmp(entry->d_name, beginning, n) == 0) {
+            snprintf(path, sizeof(path), "%s/%s", service->folder, entry->d_name);
+            unlink(path);
+        }
+    if (folder)
+        closedir(folder);
+}
+
+void sc_catalog_erase(struct sc_service *service, const char *name, uint32_t number)
+{
+    char beginning[SC_MOST_NAME + 32];
+
+    snprintf(beginning, sizeof(beginning), "%s.%u.index", name, number);
+    erase_beginning(service, beginning);
+}
+
+/* ---- loading ---- */
+
+/* Opens the part; a file that is damaged, or of another version, is built again: what it has is the source's. */
+static int load_part(struct sc_service *service, struct sc_index *index, const json_t *from, struct sc_part **part,
+                     struct search_failure *f)
+{
+    struct sc_definition *definition = NULL;
+    uint32_t number = (uint32_t)json_integer_value(json_object_get(from, "number"));
+    int r = sc_definition_read(json_object_get(from, "definition"), &definition, f);
+
+    if (r >= 0)
+        r = sc_part_open(service, index, number, definition, part, f);
+    if (r == CELL_DATA_LOSS || r == CELL_FAILED_PRECONDITION) {
+        if (definition) {
+            sc_catalog_erase(service, index->name, number);
+            r = sc_part_open(service, index, number, definition, part, f);
+            index->rebuilt_ms = 0;
+        }
+    }
+    sc_definition_unref(definition);
+    return r;
+}
+
+static int load_index(struct sc_service *service, const char *name, struct search_failure *f)
+{
+    char path[MOST_PATH];
+    struct sc_index *index = calloc(1, sizeof(*index));
+
+    if (!index)
+        return search_fail(f, CELL_NO_MEMORY, "out of memory");
+    snprintf(path, sizeof(path), "%s/%s.json", service->folder, name);
+    snprintf(index->name, sizeof(index->name), "%s", name);
+    json_t *document = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+    const json_t *building = json_object_get(document, "building");
+    index->next = (uint32_t)json_integer_value(json_object_get(document, "next"));
+    index->rebuilt_ms = json_integer_value(json_object_get(document, "rebuilt_ms"));
+    int r = json_integer_value(json_object_get(document, "v")) == 1
+                ? load_part(service, index, json_object_get(document, "serving"), &index->serving, f)
+                : search_fail(f, CELL_DATA_LOSS, "%s is damaged, or of another version of this cell", path);
+    if (r >= 0 && building)
+        r = load_part(service, index, building, &index->building, f);
+    json_decref(document);
+    if (r < 0) {
+        sc_part_close(index->serving);
+        free(index);
+        return r;
+    }
+    service->indexes[service->nindexes++] = index;
+    return CELL_OK;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct sc_index *const *x = a, *const *y = b;
+
+    return strcmp((*x)->name, (*y)->name);
+}
+
+static bool is_known(const struct sc_service *service, const char *file)
+{
+    for (uint32_t i = 0; i < service->nindexes; i++) {
+        const struct sc_index *index = service->indexes[i];
+        const struct sc_part *parts[] = {index->serving, index->building};
+        char beginning[SC_MOST_NAME + 32];
+        for (int k = 0; k < 2; k++) {
+            if (!parts[k])
+                continue;
+            snprintf(beginning, sizeof(beginning), "%s.%u.index", index->name, parts[k]->number);
+            if (strncmp(file, beginning, strlen(beginning)) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+static void sweep(struct sc_service *service)
+{
+    DIR *folder = opendir(service->folder);
+    struct dirent *entry;
+    char path[MOST_PATH];
+
+    while (folder && (entry = readdir(folder)))
+        if (strstr(entry->d_name, ".index") && !is_known(service, entry->d_name)) {
+            snprintf(path, sizeof(path), "%s/%s", service->folder, entry->d_name);
+            unlink(path);
+        }
+    if (folder)
+        closedir(folder);
+}
+
+int sc_catalog_load(struct sc_service *service, struct search_failure *f)
+{
+    DIR *folder = opendir(service->folder);
+    struct dirent *entry;
+    int r = folder ? CELL_OK : fail_io(f, service->folder);
+
+    while (r >= 0 && (entry = readdir(folder))) {
+        size_t n = strlen(entry->d_name);
+        char name[SC_MOST_NAME + 1];
+        if (n < 6 || n - 5 > SC_MOST_NAME || strcmp(entry->d_name + n - 5, ".json") != 0 || entry->d_name[0] == '.')
+            continue;
+        snprintf(name, sizeof(name), "%.*s", (int)(n - 5), entry->d_name);
+        r = service->nindexes < SC_MOST_INDEXES
+                ? load_index(service, name, f)
+                : search_fail(f, CELL_RESOURCE_EXHAUSTED, "there are more than %d indexes", SC_MOST_INDEXES);
+    }
+    if (folder)
+        closedir(folder);
+    qsort(service->indexes, service->nindexes, sizeof(service->indexes[0]), by_name);
+    if (r >= 0)
+        sweep(service);
+    return r;
+}
+
+/* ---- the folder ---- */
+
+static int make_folders(const char *path, struct search_failure *f)
+{
+    char part[MOST_PATH];
+
+    for (const char *at = path; at;) {
+        at = strchr(at + 1, '/');
+        snprintf(part, sizeof(part), "%.*s", at ? (int)(at - path) : (int)strlen(path), path);
+        if (mkdir(part, 0700) != 0 && errno != EEXIST)
+            return fail_io(f, part);
+    }
+    return CELL_OK;
+}
+
+/* The lock's file has the identity as well: 16 hex digits, made with it. */
+int sc_catalog_lock(struct sc_service *service, struct search_failure *f)
+{
+    char path[MOST_PATH];
+    uint8_t random[8];
+    int r = make_folders(service->folder, f);
+
+    if (r < 0)
+        return r;
+    snprintf(path, sizeof(path), "%s/lock", service->folder);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return fail_io(f, path);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        close(fd);
+        return search_fail(f, CELL_UNAVAILABLE, "%s: another process has it open", service->folder);
+    }
+    if (read(fd, service->identity, 16) != 16) {
+        bool made = getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random);
+        for (int i = 0; i < 8; i++)
+            snprintf(service->identity + 2 * i, 3, "%02x", random[i]);
+        if (!made || ftruncate(fd, 0) != 0 || pwrite(fd, service->identity, 16, 0) != 16 || fsync(fd) != 0) {
+            r = fail_io(f, path);
+            close(fd);
+            return r;
+        }
+    }
+    service->folder_lock = fd;
+    return CELL_OK;
+}

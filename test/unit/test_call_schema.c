@@ -179,8 +179,9 @@ TEST(what_is_provided_must_fit_together_and_the_odd_part_is_named)
     cell_server_free(server);
     cell_server_free(NULL);
 
-    q.abi++;
-    refuse_provided(&q, "version 5");
+    char version[32];
+    snprintf(version, sizeof(version), "version %u", ++q.abi);
+    refuse_provided(&q, version);
     q = p;
     q.name = "auth";
     refuse_provided(&q, "'demo'");

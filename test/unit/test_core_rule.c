@@ -150,8 +150,9 @@ TEST(patterns_are_for_texts_and_match_something)
 
 TEST(rules_take_so_many_arguments)
 {
-    CHECK(cell_rule_named("range") && cell_rule_named("length") && cell_rule_named("pattern"));
-    CHECK(!cell_rule_named("rule") && !cell_rule_named("") && !cell_rule_named(NULL) && !cell_rule_named("Range"));
+    CHECK(cell_rule_named("range") && cell_rule_named("length") && cell_rule_named("pattern") &&
+          cell_rule_named("rule"));
+    CHECK(!cell_rule_named("rules") && !cell_rule_named("") && !cell_rule_named(NULL) && !cell_rule_named("Range"));
     static const struct {
         const char *name;
         uint32_t n;

@@ -18,6 +18,7 @@ WORDS_OF_OTHERS = {
     "VerbArgumentFile": "r\"' of argument 'sql' cannot be used: \"",
     "PlanIncluded": "r\"pre.pch' needs of its cells cannot be found out: \"",
     "DriftGone": "error: Field 'email' no longer exists in Auth Cell",
+    "RuleConstant": "expected-error@+1 {{card must satisfy bank_is_card}}",
     "DriftChanged": "remark: {{.*}}AUTH_MAX_SESSIONS",
 }
 

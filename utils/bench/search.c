@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * What utils/bench/search runs: the search engine and what it is made of, over documents in a file, one a line,
+ * The search engine beside what it is made of, FTS5 and hnswlib, over documents in a file, one a line,
  * "KEY<tab>TITLE<tab>BODY<tab>KIND".
  *
  *   bench-search ingest DOCUMENTS FOLDER ROUNDS   "ENGINE-SECONDS FTS5-SECONDS" for each round

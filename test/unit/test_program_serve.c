@@ -5,6 +5,8 @@
 
 #include <fcntl.h>
 #include <malloc.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "common/program.h"
@@ -40,6 +42,18 @@ static void *block_in_thread(void *arg)
     return NULL;
 }
 
+/* The socket's file is there a moment before somebody listens on it. */
+static bool is_listening(void)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    snprintf(a.sun_path, sizeof(a.sun_path), "%s", temp_path("demo.sock"));
+    int r = connect(fd, (struct sockaddr *)&a, sizeof(a));
+    close(fd);
+    return r == 0;
+}
+
 /* Its exit status when it is told to stop while a call runs that ends, or does not. */
 static int stopped_during(int how)
 {
@@ -53,7 +67,7 @@ static int stopped_during(int how)
     pid_t pid = fork();
     if (pid == 0)
         run_program();
-    while (access(temp_path("demo.sock"), F_OK) < 0)
+    while (!is_listening())
         usleep(1000);
     pthread_create(&thread, NULL, block_in_thread, (void *)(intptr_t)how);
     wait_sem(&shared->entered);

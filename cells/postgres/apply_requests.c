@@ -270,7 +270,7 @@ int pg_apply_requests(cell_ctx *c, cell_str request, cell_str *reply)
     struct work w = {.service = cell_ctx_user(c)};
     struct pg_failure f = {0};
     char who[PG_WHO_SIZE];
-    json_t *root = pg_read_request(c, request);
+    json_t *root = document_read(c, request);
     int r = root ? collect(c, root, &w) : CELL_INVALID_ARGUMENT;
 
     w.options = (struct pg_migration_options){.policy = w.service->policy,
@@ -279,7 +279,7 @@ int pg_apply_requests(cell_ctx *c, cell_str request, cell_str *reply)
                                               .who = pg_describe_caller(c, who)};
     if (r >= 0) {
         r = work_on(&w, &f);
-        r = r < 0 ? pg_answer_failure(c, &f) : pg_answer_json(c, make_reply(&w), reply);
+        r = r < 0 ? pg_answer_failure(c, &f) : document_answer(c, make_reply(&w), reply);
     }
     json_decref(w.failed);
     free(w.done);

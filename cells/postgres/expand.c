@@ -28,36 +28,12 @@ int64_t pg_deadline_of(cell_ctx *c)
     return pg_now_ms() + (left_ns == UINT64_MAX ? PATIENCE_MS : (int64_t)(left_ns / 1000000) * 9 / 10);
 }
 
-int pg_answer_json(cell_ctx *c, json_t *value, cell_str *text)
-{
-    char *bytes = value ? json_dumps(value, JSON_COMPACT) : NULL;
-
-    if (bytes)
-        *text = cell_ctx_copy(c, cell_strz(bytes));
-    json_decref(value);
-    bool done = bytes && text->ptr;
-    free(bytes);
-    return done ? CELL_OK : cell_fail(c, CELL_NO_MEMORY, "out of memory");
-}
-
-json_t *pg_read_request(cell_ctx *c, cell_str request)
-{
-    json_t *root = json_loadb(request.ptr, request.len, JSON_REJECT_DUPLICATES, NULL);
-
-    if (!json_is_object(root)) {
-        json_decref(root);
-        cell_fail(c, CELL_INVALID_ARGUMENT, "the request is no JSON object");
-        return NULL;
-    }
-    return root;
-}
-
-/* The request as far as it matters; NULL as pg_read_request. */
+/* The request as far as it matters; NULL as document_read. */
 static json_t *read_expand_request(cell_ctx *c, cell_str request)
 {
     size_t len = 0;
     char *shorter = pg_pending_that_matter(request.ptr, request.len, &len);
-    json_t *root = pg_read_request(c, shorter ? (cell_str){shorter, len} : request);
+    json_t *root = document_read(c, shorter ? (cell_str){shorter, len} : request);
 
     free(shorter);
     return root;
@@ -271,7 +247,7 @@ int pg_expand(cell_ctx *c, cell_str request, cell_str *document)
     r = pg_lease_give(&s->leases, conn, r, &f);
     pg_records_give(&s->records, recorded);
     json_decref(root);
-    return r < 0 ? pg_answer_failure(c, &f) : pg_answer_json(c, answer, document);
+    return r < 0 ? pg_answer_failure(c, &f) : document_answer(c, answer, document);
 }
 
 /* Answers depend on the catalog, on what this cell may do, and on what programs are known to use. */

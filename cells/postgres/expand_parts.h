@@ -3,15 +3,13 @@
 #ifndef CELLS_POSTGRES_EXPAND_PARTS_H
 #define CELLS_POSTGRES_EXPAND_PARTS_H
 
+#include "common/document.h"
+
 #include "service.h"
 #include "unit.h"
 
 /* The end of the call that runs on `c`, of pg_now_ms, but for a tenth of what is left. */
 int64_t pg_deadline_of(cell_ctx *c);
-/* Gives `value` away as the text of a reply; NULL is the failure for want of memory. */
-int pg_answer_json(cell_ctx *c, json_t *value, cell_str *text);
-/* NULL after cell_fail. */
-json_t *pg_read_request(cell_ctx *c, cell_str request);
 
 /* Orders a list of objects by their "name", as schemas and documents have them. */
 int pg_sort_by_name(json_t *array);

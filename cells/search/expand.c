@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/document.h"
+
 #include "declare.h"
 
 #define MOST_ASK_MS 1500
@@ -18,29 +20,6 @@ const char sc_verbs[] =
     "\"doc\": \"Records of the source, a collection of a cell, are indexed by the fields of this struct, and their "
     "changes are followed.\", "
     "\"field_rules\": [\"key\", \"keyword\", \"vector\", \"weight\"]}]";
-
-static int answer_json(cell_ctx *c, json_t *value, cell_str *text)
-{
-    char *bytes = value ? json_dumps(value, JSON_COMPACT) : NULL;
-
-    if (bytes)
-        *text = cell_ctx_copy(c, cell_strz(bytes));
-    json_decref(value);
-    bool done = bytes && text->ptr;
-    free(bytes);
-    return done ? CELL_OK : cell_fail(c, CELL_NO_MEMORY, "out of memory");
-}
-
-static json_t *read_request(cell_ctx *c, cell_str request)
-{
-    json_t *root = json_loadb(request.ptr, request.len, JSON_REJECT_DUPLICATES, NULL);
-
-    if (json_is_object(root))
-        return root;
-    json_decref(root);
-    cell_fail(c, CELL_INVALID_ARGUMENT, "the request is no JSON object");
-    return NULL;
-}
 
 /* Half of what the compilation has left: the answer must still be made, and there are other sources. */
 static uint32_t patience_ms(cell_ctx *c)
@@ -253,7 +232,7 @@ static json_t *make_document(struct sc_service *s, struct sc_declared *d, const 
 int sc_expand(cell_ctx *c, cell_str request, cell_str *document)
 {
     struct sc_service *s = cell_ctx_user(c);
-    json_t *root = read_request(c, request), *answer = NULL;
+    json_t *root = document_read(c, request), *answer = NULL;
     struct sc_declared d = {0};
     struct search_failure f = {0};
 
@@ -269,7 +248,7 @@ int sc_expand(cell_ctx *c, cell_str request, cell_str *document)
     }
     sc_declared_free(&d);
     json_decref(root);
-    return r < 0 ? sc_answer_failure(c, &f) : answer_json(c, answer, document);
+    return r < 0 ? sc_answer_failure(c, &f) : document_answer(c, answer, document);
 }
 
 /* ---- state ---- */
@@ -394,7 +373,7 @@ static int carry_out(struct sc_service *s, const json_t *request, int number, ui
 int sc_apply(cell_ctx *c, cell_str request, cell_str *reply)
 {
     struct sc_service *s = cell_ctx_user(c);
-    json_t *root = read_request(c, request), *requests = json_object_get(root, "requests"), *one, *failed = NULL;
+    json_t *root = document_read(c, request), *requests = json_object_get(root, "requests"), *one, *failed = NULL;
     json_t *applied = json_array();
     struct search_failure f = {0};
     char token[65];
@@ -420,7 +399,7 @@ int sc_apply(cell_ctx *c, cell_str request, cell_str *reply)
         json_object_set_new(answer, "failed", failed);
     json_decref(root);
     if (r >= 0)
-        return answer_json(c, answer, reply);
+        return document_answer(c, answer, reply);
     json_decref(answer);
     return sc_answer_failure(c, &f);
 }

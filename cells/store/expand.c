@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/document.h"
+
 #include "generate.h"
 #include "service.h"
 
@@ -14,29 +16,6 @@ const char st_verbs[] =
     "says.\", "
     "\"field_rules\": [\"index\", \"key\", \"unique\", \"version\"], "
     "\"rules\": [\"dropped\", \"index\", \"primary_key\", \"unique_index\"]}]";
-
-static int answer_json(cell_ctx *c, json_t *value, cell_str *text)
-{
-    char *bytes = value ? json_dumps(value, JSON_COMPACT) : NULL;
-
-    if (bytes)
-        *text = cell_ctx_copy(c, cell_strz(bytes));
-    json_decref(value);
-    bool done = bytes && text->ptr;
-    free(bytes);
-    return done ? CELL_OK : cell_fail(c, CELL_NO_MEMORY, "out of memory");
-}
-
-static json_t *read_request(cell_ctx *c, cell_str request)
-{
-    json_t *root = json_loadb(request.ptr, request.len, JSON_REJECT_DUPLICATES, NULL);
-
-    if (json_is_object(root))
-        return root;
-    json_decref(root);
-    cell_fail(c, CELL_INVALID_ARGUMENT, "the request is no JSON object");
-    return NULL;
-}
 
 static const char *name_in(const json_t *request)
 {
@@ -114,7 +93,7 @@ static int make_document(struct st_service *s, const json_t *request, struct st_
 int st_expand(cell_ctx *c, cell_str request, cell_str *document)
 {
     struct st_service *s = cell_ctx_user(c);
-    json_t *root = read_request(c, request), *answer = NULL;
+    json_t *root = document_read(c, request), *answer = NULL;
     struct st_declared d = {0};
     struct st_failure f = {0};
 
@@ -125,7 +104,7 @@ int st_expand(cell_ctx *c, cell_str request, cell_str *document)
         r = make_document(s, root, &d, &answer, &f);
     st_declared_free(&d);
     json_decref(root);
-    return r < 0 ? st_answer_failure(c, &f) : answer_json(c, answer, document);
+    return r < 0 ? st_answer_failure(c, &f) : document_answer(c, answer, document);
 }
 
 /* Answers depend on the catalog. */
@@ -249,7 +228,7 @@ static int64_t patience_ms(cell_ctx *c)
 int st_apply(cell_ctx *c, cell_str request, cell_str *reply)
 {
     struct st_service *s = cell_ctx_user(c);
-    json_t *root = read_request(c, request), *requests = json_object_get(root, "requests"), *one, *failed = NULL;
+    json_t *root = document_read(c, request), *requests = json_object_get(root, "requests"), *one, *failed = NULL;
     json_t *applied = json_array();
     struct st_failure f = {0};
     char before[ST_TOKEN_SIZE], stamp[ST_TOKEN_SIZE];
@@ -276,7 +255,7 @@ int st_apply(cell_ctx *c, cell_str request, cell_str *reply)
         json_object_set_new(answer, "failed", failed);
     json_decref(root);
     if (r >= 0)
-        return answer_json(c, answer, reply);
+        return document_answer(c, answer, reply);
     json_decref(answer);
     return st_answer_failure(c, &f);
 }

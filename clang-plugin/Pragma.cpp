@@ -207,10 +207,8 @@ void cellPragma(Preprocessor &pp, PragmaIntroducer introducer, Token &name)
     bool end = rest.size() == 1 && isWord(rest[0], "end");
     /* What -E prints needs neither: they stand in the middle of declarations, which say all. */
     if (rest.size() == 1 && isWord(rest[0], "verb")) {
-        if (state.parser()) {
-            cellAskAhead(state);
+        if (state.parser())
             cellWatchVerb(state);
-        }
         return;
     }
     if (!rest.empty() && isWord(rest[0], "file")) {

@@ -3,14 +3,9 @@
 #include "Diagnostics.h"
 #include "Drift.h"
 
-#include <csignal>
 #include <cstdlib>
 #include <mutex>
 #include <unordered_map>
-#include <utility>
-
-#include <pthread.h>
-#include <unistd.h>
 
 #include "clang/Basic/FileManager.h"
 #include "clang/Lex/Preprocessor.h"
@@ -68,59 +63,7 @@ std::string objectOf(FileManager &files, StringRef output, const std::string &so
     return isTemporary(object) ? source : object;
 }
 
-/* Some compilation has been recorded above the file: only there a head start may be of use. */
-bool hasRecords(StringRef source)
-{
-    for (StringRef dir = llvm::sys::path::parent_path(source); !dir.empty(); dir = llvm::sys::path::parent_path(dir)) {
-        SmallString<256> records(dir);
-        llvm::sys::path::append(records, ".cell", "objects");
-        if (access(records.c_str(), F_OK) == 0)
-            return true;
-    }
-    return false;
-}
-
 } // namespace
-
-/* Asks in a thread, while the file's headers are parsed. */
-struct CellAhead {
-    CellAhead(std::string theSource, std::string theObject) : source(std::move(theSource)), object(std::move(theObject))
-    {
-        sigset_t all, before;
-        sigfillset(&all); /* the compiler's own are for its own thread */
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        runs = pthread_create(&thread, nullptr, run, this) == 0;
-        pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    }
-    ~CellAhead() { cell_session_free(take()); }
-    CellAhead(const CellAhead &) = delete;
-    CellAhead &operator=(const CellAhead &) = delete;
-
-    /* The caller's; nullptr when none could be opened. */
-    cell_session *take()
-    {
-        if (runs)
-            pthread_join(thread, nullptr);
-        runs = false;
-        return std::exchange(session, nullptr);
-    }
-
-  private:
-    static void *run(void *user)
-    {
-        auto *self = static_cast<CellAhead *>(user);
-        cell_error e = {};
-        if (cell_session_new(self->source.c_str(), self->object.empty() ? nullptr : self->object.c_str(), SESSION_LIVE,
-                             &cell_exchange_unix, &self->session, &e) >= 0)
-            cell_session_ahead(self->session);
-        return nullptr;
-    }
-
-    std::string source, object;
-    pthread_t thread = {};
-    bool runs = false;
-    cell_session *session = nullptr;
-};
 
 /* Absolute in the compilation's own idea of the working directory (-working-directory, tools with virtual files). */
 std::string cellAbsolutePath(PluginState &state, StringRef path)
@@ -159,16 +102,6 @@ void cellRegisterCompilation(Preprocessor &pp, session_mode mode, StringRef inpu
     c.input = input.str();
     c.output = output.str();
     c.state.reset();
-}
-
-void cellAskAhead(PluginState &state)
-{
-    if (state.ahead || state.sessionIfAny() || state.mode != SESSION_LIVE || state.editorMs || state.input.empty() ||
-        state.input == "-")
-        return;
-    std::string source = cellAbsolutePath(state, state.input);
-    if (hasRecords(source))
-        state.ahead = std::make_shared<CellAhead>(source, objectOf(state.pp.getFileManager(), state.output, source));
 }
 
 PluginState *cellStateIfAny(Preprocessor &pp)
@@ -225,10 +158,7 @@ cell_session *PluginState::session(SourceLocation loc)
 {
     if (!theSession && !sessionFailed) {
         cell_error e = {};
-        if (ahead)
-            theSession.reset(ahead->take());
-        if (!theSession)
-            theSession = open(mode, e);
+        theSession = open(mode, e);
         if (!theSession) {
             sessionFailed = true;
             if (parser() || mode != SESSION_MIRROR)

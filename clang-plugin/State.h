@@ -111,7 +111,6 @@ struct PluginState {
     std::set<std::string> expansions;                                     /* what expansions call their own */
     std::multimap<const clang::RecordDecl *, session_cell *> declared;    /* structs that cells have expanded */
     unsigned printing = 0;                                                /* pragmas being printed under -E */
-    std::shared_ptr<struct CellAhead> ahead; /* State.cpp's own: a session that was opened while headers were parsed */
     std::shared_ptr<struct CellAbsent> absent;           /* Absent.cpp's own; none while all is there */
     std::shared_ptr<struct DriftErrorsLink> driftErrors; /* DriftErrors.cpp's own */
     bool driftSource = false;                            /* Drift.h's typo source is installed */
@@ -143,10 +142,6 @@ unsigned cellEditorMs();
 
 /* Tells what kind of compilation `pp` belongs to, before anything is known of annotations. */
 void cellRegisterCompilation(clang::Preprocessor &pp, session_mode mode, llvm::StringRef input, llvm::StringRef output);
-
-/* A declaration for a cell begins: asks for what the object's record says is going to be wanted, in a thread, while it
- * is parsed. Once. Other files never come here. */
-void cellAskAhead(PluginState &state);
 
 /* How a path of the compilation is called wherever it is compiled from. */
 std::string cellAbsolutePath(PluginState &state, llvm::StringRef path);

@@ -202,13 +202,6 @@ int cell_session_apply(struct cell_session *s, struct session_cell *cell, struct
                        struct cell_error *e);
 
 /*
- * Asks the cells whose answers this object's last compilation has used how they are, before anybody wants to know it:
- * while headers are read, in a thread of its own, which has the session for itself meanwhile. For a new session. What
- * comes of it, also a failure, is what the first question to the cell gets; a cell that is not asked then was not used.
- */
-void cell_session_ahead(struct cell_session *s);
-
-/*
  * What is in a precompiled header was asked when that was made, where nothing is carried out. `keep` is for the end of
  * that unit, and remembers its questions under `path`; `ask` is for the beginning of a unit that includes it, and asks
  * them again, so that their plans are pending and are carried out with those of the unit. Without such a record nothing

@@ -130,7 +130,6 @@ void cell_session_free(struct cell_session *s)
     for (struct known_cell *c = s->built_on; c; c = c->next)
         cell_schema_free(c->schema);
     free_cells(s, s->cells);
-    free_cells(s, s->ahead);
     cell_json_free(&s->record_doc);
     free(s->record);
     cell_config_free(s->config);
@@ -383,28 +382,11 @@ static int first_ask(struct cell_session *s, struct known_cell *c, struct cell_e
     return ask_or_stand_in(s, c, e);
 }
 
-/* One that was asked ahead is one of this compilation from now on. */
-static struct known_cell *take_ahead(struct cell_session *s, const char *name)
-{
-    struct known_cell **at = &s->ahead, *c;
-    while (*at && strcmp((*at)->pub.name, name) != 0)
-        at = &(*at)->next;
-    c = *at;
-    if (c) {
-        *at = c->next;
-        c->next = s->cells;
-        s->cells = c;
-    }
-    return c;
-}
-
 int cell_session_cell(struct cell_session *s, const char *name, struct session_cell **cell)
 {
     struct known_cell *c = s->cells;
     while (c && strcmp(c->pub.name, name) != 0)
         c = c->next;
-    if (!c)
-        c = take_ahead(s, name);
     if (!c) {
         c = add_cell(s, name);
         if (!c)

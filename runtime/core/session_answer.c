@@ -24,11 +24,6 @@ int cell_session_know_state(struct cell_session *s, struct known_cell *c, struct
 {
     if (c->has_state != STATE_UNKNOWN)
         return CELL_OK;
-    if (c->state_error.status < 0) {
-        int failed = cell_error_set(e, c->state_error.status, "%s", c->state_error.text);
-        c->state_error.status = CELL_OK;
-        return failed;
-    }
     int r = ask_state(s, c, c->state, e);
     if (r < 0 && r != CELL_UNIMPLEMENTED)
         return r;

@@ -32,7 +32,6 @@ struct known_cell {
     struct cell_pin pin; /* what the cell is known by */
     enum { STATE_UNKNOWN, STATE_NONE, STATE_KNOWN } has_state;
     char state[CELL_STATE_MAX + 1];       /* KNOWN */
-    struct cell_error state_error;        /* of asking ahead for it: what who asks gets; status 0 = none */
     struct asked *asked, **asked_end;     /* all that it was asked to expand, in order */
     struct asked *planned, **planned_end; /* those whose answer had a plan, in order */
     uint32_t nplanned;
@@ -73,7 +72,6 @@ struct cell_session {
     const char *object; /* NULL = none */
     struct cell_store store;
     struct known_cell *cells, *built_on; /* that were asked; that came out of precompiled headers and modules */
-    struct known_cell *ahead;            /* asked before anybody wanted it (cell_session_ahead) */
     uint64_t budget_ns;                  /* waiting time that is left for all questions together */
     uint64_t more_ns;                    /* and what there is beside for the present one */
     bool hurried;                        /* that time is an editor's */

@@ -41,30 +41,6 @@ const char *cell_session_recorded(struct cell_session *s, void **iterator)
     return cell_json_next(&cells, iterator);
 }
 
-void cell_session_ahead(struct cell_session *s)
-{
-    struct json_at cells = {0};
-    void *iterator = NULL;
-    const char *name;
-    read_record(s);
-    if (s->mode != SESSION_LIVE || !s->record_doc.root.value ||
-        cell_json_object(&s->record_doc.root, "answers", JSON_REQUIRED, &cells, NULL) < 0)
-        return;
-    while ((name = cell_json_next(&cells, &iterator))) {
-        struct session_cell *cell = NULL;
-        uint64_t granted_ns = s->budget_ns;
-        if (cell_session_cell(s, name, &cell) < 0 || cell->lock_path || cell->stale)
-            continue;
-        struct known_cell *c = session_known(cell);
-        if (cell_session_know_state(s, c, &c->state_error) < 0)
-            cell_session_remember_hung(s, c, granted_ns);
-        else
-            c->state_error.status = CELL_OK;
-    }
-    s->ahead = s->cells;
-    s->cells = NULL;
-}
-
 static int64_t written_at(const char *path)
 {
     struct stat st;

@@ -22,6 +22,8 @@ PROGRAM = "#include <cell/cell.h>\nCELL_REMOTE(demo);\nint main(void) { return 0
 GOOD = small()
 CELL = Cell(GOOD)
 CASES = {}
+ELSEWHERE = Server(cell=CELL) # a good cell at another origin, which nobody has named; it listens while the cases run
+TOKEN = "secret-0123456789abcdef"
 LATE = r"did not answer|in time|too slowly"
 LOST = r"clos|lost|reset|[Ee]mpty|unexpected|EOF|SSL|connect|transfer"
 LIMIT = 60 # seconds; only reached when something hangs
@@ -142,6 +144,17 @@ def redirect_to_itself(server, conn, method, path, body):
 @case(r"redirects")
 def redirect_to_http(server, conn, *request):
     conn.sendall(reply(b"", "301 Moved", ["Location: http://127.0.0.1:1/v1/cell"]))
+
+
+def redirect_elsewhere(status):
+    def redirect(server, conn, method, path, body):
+        conn.sendall(reply(b"", f"{status} Elsewhere", [f"Location: {ELSEWHERE.address}{path}"]))
+    redirect.__name__ = f"redirect_elsewhere_{status}"
+    case(r"redirects")(redirect)
+
+
+for moved in 301, 302, 303, 307, 308:
+    redirect_elsewhere(moved)
 
 
 @case(r"redirects")
@@ -353,9 +366,21 @@ def main():
     folder, cell, compiler = os.path.abspath(sys.argv[1]), sys.argv[2], sys.argv[3:]
     os.makedirs(folder)
     ca, crt = certificates(folder)
-    environment = dict(os.environ, CELL_CA_FILE=ca, CELL_TOKEN_DEMO="secret-0123456789abcdef", https_proxy="http://127.0.0.1:1",
+    environment = dict(os.environ, CELL_CA_FILE=ca, CELL_TOKEN_DEMO=TOKEN, https_proxy="http://127.0.0.1:1",
                        ALL_PROXY="http://127.0.0.1:1")
     problems = []
+    ELSEWHERE.context = tls(*crt["good"])
+    with ELSEWHERE:
+        cases(folder, crt, environment, cell, compiler, problems)
+    if ELSEWHERE.connections:
+        problems.append("somebody followed a redirect to another origin")
+    replayed(folder, crt, environment, compiler, problems)
+    for problem in problems:
+        print("not ok", problem)
+    print(f"{len(CASES) + 1} hostile servers, {len(problems)} handled badly")
+
+
+def cases(folder, crt, environment, cell, compiler, problems):
     for name, (function, expected, certificate, cli, version) in CASES.items():
         if certificate is None:
             server = Server(raw=function)
@@ -364,10 +389,10 @@ def main():
         with server:
             attempt(os.path.join(folder, name), name, server.address, environment, cell, compiler, expected, cli,
                     problems)
-    replayed(folder, crt, environment, compiler, problems)
-    for problem in problems:
-        print("not ok", problem)
-    print(f"{len(CASES) + 1} hostile servers, {len(problems)} handled badly")
+        if certificate == "good" and any(f.get("authorization") != f"Bearer {TOKEN}" for _, _, f in server.requests):
+            problems.append(f"{name}: the origin itself was not shown the token")
+        if certificate not in ("good", None) and server.requests:
+            problems.append(f"{name}: somebody whose certificate is not good was shown a request")
 
 
 def replayed(folder, crt, environment, compiler, problems):

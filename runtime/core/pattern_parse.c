@@ -260,7 +260,7 @@ static int another(struct pattern_parser *p, struct repeated *atom, struct patte
 /* What may be left out: each of them leads to the end of the last. */
 static int take_optional(struct pattern_parser *p, struct repeated *atom, uint32_t n, struct pattern_part *whole)
 {
-    uint32_t end, skip;
+    uint32_t end, skip = PATTERN_NOWHERE;
     int r = pattern_add_node(p, NFA_SPLIT, PATTERN_NOWHERE, &end);
     for (uint32_t i = 0; r == CELL_OK && i < n; i++) {
         struct pattern_part one;
@@ -281,7 +281,7 @@ static int take_optional(struct pattern_parser *p, struct repeated *atom, uint32
 static int take_loop(struct pattern_parser *p, struct repeated *atom, struct pattern_part *whole)
 {
     struct pattern_part one;
-    uint32_t again, end;
+    uint32_t again = PATTERN_NOWHERE, end;
     int r = another(p, atom, &one);
     if (r == CELL_OK)
         r = pattern_add_node(p, NFA_SPLIT, one.start, &again);
@@ -305,9 +305,9 @@ static int take_repeated(struct pattern_parser *p, struct repeated *atom, uint32
         if (r == CELL_OK)
             append(p->nfa, whole, &one);
     }
-    if (r < 0)
-        return r;
-    return most == NO_LIMIT ? take_loop(p, atom, whole) : take_optional(p, atom, most - least, whole);
+    if (r == CELL_OK)
+        r = most == NO_LIMIT ? take_loop(p, atom, whole) : take_optional(p, atom, most - least, whole);
+    return r;
 }
 
 /* ---- sequences ---- */

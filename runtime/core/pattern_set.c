@@ -138,12 +138,9 @@ int pattern_add_named(struct pattern_parser *p, char name, struct pattern_set *s
 
 /* ---- characters as bytes ---- */
 
+/* Of one that takes more than one byte. */
 static unsigned encode(uint32_t c, uint8_t to[4])
 {
-    if (c < 0x80) {
-        to[0] = (uint8_t)c;
-        return 1;
-    }
     unsigned n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
     for (unsigned i = n; i-- > 1; c >>= 6)
         to[i] = (uint8_t)(0x80 | (c & 0x3f));
@@ -173,9 +170,8 @@ static int spell(struct spelling *s, const uint8_t *low, const uint8_t *high, un
             continue;
         }
         r = pattern_add_node(s->p, NFA_BYTES, next, &next);
-        if (r < 0)
-            break;
-        let_bytes(&s->p->nfa->nodes[next], low[i], high[i]);
+        if (r == CELL_OK)
+            let_bytes(&s->p->nfa->nodes[next], low[i], high[i]);
         if (any)
             s->tail[tail] = next;
     }
@@ -187,7 +183,8 @@ static int spell_range(struct spelling *s, uint32_t low, uint32_t high)
 {
     static const uint32_t borders[] = {0x7f, 0x7ff, 0xd7ff, 0xdfff, 0xffff};
     uint8_t a[4], b[4];
-    while (low <= high) {
+    int r = CELL_OK;
+    while (r == CELL_OK && low <= high) {
         uint32_t end = high;
         for (size_t i = 0; i < sizeof(borders) / sizeof(borders[0]); i++)
             if (low <= borders[i] && end > borders[i])
@@ -206,13 +203,11 @@ static int spell_range(struct spelling *s, uint32_t low, uint32_t high)
             }
             unsigned n = encode(low, a);
             encode(end, b);
-            int r = spell(s, a, b, n);
-            if (r < 0)
-                return r;
+            r = spell(s, a, b, n);
         }
         low = end + 1;
     }
-    return CELL_OK;
+    return r;
 }
 
 int pattern_spell(struct pattern_parser *p, struct pattern_set *set, struct pattern_part *out)

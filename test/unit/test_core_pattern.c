@@ -4,7 +4,7 @@
 
 #include <regex.h>
 
-#include "core/pattern.h"
+#include "core/pattern_impl.h"
 #include "wire/rules.h"
 
 static uint64_t seed = 0x9e3779b97f4a7c15;
@@ -75,6 +75,8 @@ TEST(classes_take_ranges_and_escapes)
     CHECK(matches("\\d+\\s\\w+", "12 a_Z9") && !matches("\\d+", "1a") && matches("\\D\\S\\W", "a! "));
     CHECK(matches("[\\d\\]\\\\^-]+", "1]\\^-") && matches("[\\x41-\\x43]", "B") && matches("\\.\\*", ".*"));
     CHECK(matches(".", "a") && !matches(".", "\n") && matches("a\\tb", "a\tb"));
+    CHECK(!matches("[^a-db-c]", "d") && matches("[^a-db-c]", "e") && matches("[^a-cb-d]", "e"));
+    CHECK(matches("[^\\x01-\\u{10FFFE}]", "\xf4\x8f\xbf\xbf") && !matches("[^\\x01-\\u{10FFFE}]", "a"));
     CHECK(matches("[[a]+", "[a") && matches("\\u00e9", "\xc3\xa9") && matches("\\u{1F600}", "\xf0\x9f\x98\x80"));
 }
 
@@ -91,9 +93,9 @@ TEST(ranges_of_characters_have_exactly_their_bytes)
 {
     static const uint32_t edges[] = {0x1,    0x7f,    0x80,    0x81,    0x7ff,   0x800,   0x801,    0xd7ff,  0xe000,
                                      0xffff, 0x10000, 0x10001, 0x3ffff, 0x40000, 0xfffff, 0x100000, 0x10ffff};
-    for (int round = 0; round < 40; round++) {
+    for (unsigned pair = 0; pair < 17 * 17; pair++) {
         char text[64];
-        uint32_t low = edges[random_below(17)], high = edges[random_below(17)];
+        uint32_t low = edges[pair / 17], high = edges[pair % 17];
         struct cell_arena arena = {0};
         if (low > high)
             continue;
@@ -182,6 +184,25 @@ static char *put_letters(char *to, unsigned n, unsigned first)
         *to++ = c;
     }
     return to;
+}
+
+/* Wherever the node is wanted that there is no room for. */
+TEST(an_automaton_without_room_is_refused_at_every_place)
+{
+    unsigned accepted = 0, refusals = 0;
+    for (unsigned n = 2; n <= 400; n++) {
+        char text[64];
+        struct pattern_mistake wrong = {0};
+        struct nfa nfa = {.wrong = &wrong};
+        snprintf(text, sizeof(text), "%sa{1000}a{1000}a{1000}a{1000}a{%u}(b{0,9}c*|d{2,})", n % 2 ? "" : "()", n / 2);
+        int r = cell_pattern_parse(text, &nfa);
+        CHECK(r == CELL_OK || (r == CELL_INVALID_ARGUMENT && strstr(wrong.text, "too large")));
+        CHECK(nfa.n <= CELL_PATTERN_MAX_NODES);
+        accepted += r == CELL_OK;
+        refusals += r < 0;
+        free(nfa.nodes);
+    }
+    CHECK(accepted > 100 && refusals > 100);
 }
 
 /* The limits themselves are allowed. */
@@ -277,6 +298,9 @@ TEST(patterns_are_compared_by_what_they_match)
     CHECK(relation("a|b", "[ab]") == PATTERN_SAME && relation("a+", "aa*") == PATTERN_SAME);
     CHECK(relation("a{2,3}", "a+") == PATTERN_NARROWER && relation("\\w+", "[a-z]+") == PATTERN_WIDER);
     CHECK(relation("a+", "b+") == PATTERN_OTHER && relation("a?", "b?") == PATTERN_OTHER);
+    /* 1,024 states each are as many as are compared. */
+    CHECK(relation("a{1000}a{22}", "a{1000}a{22}") == PATTERN_SAME);
+    CHECK(relation("a{1000}a{23}", "a{1000}a{23}") == PATTERN_OTHER);
 }
 
 /* ---- against others ---- */

@@ -116,7 +116,7 @@ static int take_class(struct pattern_parser *p, struct pattern_part *out)
             if (high < low)
                 return pattern_fail_at(p, from, "a range that ends before it begins");
         }
-        r = set || r ? CELL_OK : pattern_add_range(p, &s, low, high);
+        r = set ? CELL_OK : pattern_add_range(p, &s, low, high);
         if (r < 0)
             return r;
     }
@@ -342,21 +342,20 @@ static int take_sequence(struct pattern_parser *p, struct pattern_part *whole)
 static int alternatives(struct pattern_parser *p, struct pattern_part *out)
 {
     struct pattern_part one;
-    uint32_t end;
+    uint32_t end = PATTERN_NOWHERE;
     int r = take_sequence(p, out);
     if (r < 0 || p->text[p->at] != '|')
         return r;
     r = pattern_add_node(p, NFA_SPLIT, PATTERN_NOWHERE, &end);
-    if (r < 0)
-        return r;
-    p->nfa->nodes[out->end].next[0] = end;
+    if (r == CELL_OK)
+        p->nfa->nodes[out->end].next[0] = end;
     while (r == CELL_OK && p->text[p->at] == '|') {
         p->at++;
         r = take_sequence(p, &one);
-        if (r < 0)
-            break;
-        p->nfa->nodes[one.end].next[0] = end;
-        r = pattern_join(p, one.start, out->start, &out->start);
+        if (r == CELL_OK) {
+            p->nfa->nodes[one.end].next[0] = end;
+            r = pattern_join(p, one.start, out->start, &out->start);
+        }
     }
     out->end = end;
     return r;

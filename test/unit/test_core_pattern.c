@@ -85,6 +85,8 @@ TEST(characters_are_those_of_unicode)
     CHECK(matches(".", "\xc3\xa9") && matches(".", "\xf0\x9f\x98\x80") && !matches(".", "\xc3"));
     CHECK(matches("[\xc3\xa0-\xc3\xbf]+", "\xc3\xa9\xc3\xbf") && !matches("[\xc3\xa0-\xc3\xbf]", "e"));
     CHECK(matches("[^a]", "\xe2\x82\xac") && matches("\xe2\x82\xac+", "\xe2\x82\xac\xe2\x82\xac"));
+    CHECK(matches("\xe0\xa0\x80+", "\xe0\xa0\x80\xe0\xa0\x80") && matches("[\xe0\xa0\x80]", "\xe0\xa0\x80"));
+    CHECK(matches("[\xf0\x90\x80\x80]+", "\xf0\x90\x80\x80") && matches("\\x4A\\x4a", "JJ"));
     CHECK(!matches(".", "\xed\xa0\x80") && !matches(".", "\xc0\x80") && !matches(".", "\xf4\x90\x80\x80"));
 }
 
@@ -129,7 +131,9 @@ TEST(mistakes_are_said_where_they_are)
     refused("*a", 0, "nothing to repeat");
     refused("a{3,2}", 1, "ends before");
     refused("a{,2}", 1, "is expected");
+    refused("a{}", 1, "is expected");
     refused("a{1001}", 1, "1000");
+    refused("a{10000}", 1, "1000");
     refused("a{110100}", 1, "1000");
     refused("a{1,18446744073709551617}", 1, "1000");
     refused("[z-a]", 1, "ends before");
@@ -139,6 +143,10 @@ TEST(mistakes_are_said_where_they_are)
     refused("[a-\\q]", 3, "no such escape");
     refused("[[:alpha:]]", 1, "names");
     refused("(a)\\1", 3, "references");
+    refused("(a)\\9", 3, "references");
+    refused("\\0", 0, "no such escape");
+    refused("\\a", 0, "no such escape");
+    refused("\\z", 0, "no such escape");
     refused("a\\bc", 1, "no such escape");
     refused("a\\", 1, "at the end");
     refused("(?=a)", 1, "(?:");
@@ -146,7 +154,11 @@ TEST(mistakes_are_said_where_they_are)
     refused("(a$)", 2, "whole text");
     refused("a}", 1, "closes nothing");
     refused("[^\\s\\S]", 7, "no characters");
+    refused("\\x00", 0, "no such character");
     refused("\\u{d800}", 0, "no such character");
+    refused("\\u{dfff}", 0, "no such character");
+    refused("\\u{110000}", 0, "no such character");
+    refused("\\x4\x10", 0, "expected");
     refused("\\x4", 0, "expected");
     refused("\xff", 0, "UTF-8");
 }

@@ -1,27 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "declare.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/document.h"
 #include "words.h"
 
 void sc_say(struct sc_declared *declared, const char *severity, const char *field, const char *format, ...)
 {
-    char text[700];
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    document_say(declared->diagnostics, &declared->failed, severity, field, format, args);
     va_end(args);
-    json_t *said = json_pack("{ss, ss}", "severity", severity, "text", text);
-    if (field)
-        json_object_set_new(said, "field", json_string(field));
-    json_array_append_new(declared->diagnostics, said);
-    declared->failed = declared->failed || strcmp(severity, "error") == 0;
 }
 
 static const char *text_of(const json_t *object, const char *key)
@@ -31,33 +25,7 @@ static const char *text_of(const json_t *object, const char *key)
     return text ? text : "";
 }
 
-static const json_t *named(const json_t *list, const char *name)
-{
-    json_t *entry;
-    size_t i;
-
-    json_array_foreach(list, i, entry)
-    {
-        if (strcmp(text_of(entry, "name"), name) == 0)
-            return entry;
-    }
-    return NULL;
-}
-
 /* ---- fields ---- */
-
-static const json_t *rule_of(const json_t *of, const char *name)
-{
-    json_t *rule;
-    size_t i;
-
-    json_array_foreach(json_object_get(of, "rules"), i, rule)
-    {
-        if (strcmp(text_of(rule, "rule"), name) == 0)
-            return rule;
-    }
-    return NULL;
-}
 
 static const char *first_argument(const json_t *rule)
 {
@@ -73,7 +41,7 @@ static void plain_type(const json_t *types, const char *written, char plain[96])
     const char *bracket = strchr(written, '[');
 
     snprintf(base, sizeof(base), "%.*s", bracket ? (int)(bracket - written) : (int)strlen(written), written);
-    const json_t *entry = named(types, base);
+    const json_t *entry = document_find(types, "name", base);
     const char *kind = text_of(entry, "kind");
     if (!entry) {
         snprintf(plain, 96, "%.95s", written);
@@ -91,7 +59,7 @@ static void plain_type(const json_t *types, const char *written, char plain[96])
 static void add_text(struct sc_declared *d, const json_t *from, json_t *field, bool keyword)
 {
     const char *name = text_of(from, "name");
-    const json_t *weight = rule_of(from, "weight");
+    const json_t *weight = document_rule(from, "weight");
     char *end;
     double value = weight ? strtod(first_argument(weight), &end) : 1;
 
@@ -106,7 +74,7 @@ static void add_text(struct sc_declared *d, const json_t *from, json_t *field, b
 
 static void add_vector(struct sc_declared *d, const json_t *from, json_t *field, const struct sc_type *type)
 {
-    const char *name = text_of(from, "name"), *metric = first_argument(rule_of(from, "vector"));
+    const char *name = text_of(from, "name"), *metric = first_argument(document_rule(from, "vector"));
     enum search_metric ignored;
 
     json_object_set_new(field, "as", json_string("vector"));
@@ -121,7 +89,7 @@ static void add_vector(struct sc_declared *d, const json_t *from, json_t *field,
 static bool make_field(struct sc_declared *d, const json_t *from, const struct sc_type *type, bool good, json_t *field)
 {
     const char *name = text_of(from, "name");
-    bool key = rule_of(from, "key") != NULL, vector = rule_of(from, "vector") != NULL;
+    bool key = document_rule(from, "key") != NULL, vector = document_rule(from, "vector") != NULL;
     bool string = good && type->shape != SC_ARRAY && type->kind == CELL_KIND_STR;
     bool floats = good && type->shape == SC_ARRAY && type->kind == CELL_KIND_F32;
 
@@ -129,13 +97,13 @@ static bool make_field(struct sc_declared *d, const json_t *from, const struct s
         sc_say(d, "error", name, "CELL_VECTOR stands behind an array of float");
     else if (floats && !vector)
         sc_say(d, "error", name, "'%s' needs how it is compared: CELL_VECTOR(cosine), (inner_product) or (l2)", name);
-    else if ((rule_of(from, "keyword") || rule_of(from, "weight")) && !string)
+    else if ((document_rule(from, "keyword") || document_rule(from, "weight")) && !string)
         sc_say(d, "error", name, "%s stands behind a cell_str",
-               rule_of(from, "weight") ? "CELL_WEIGHT" : "CELL_KEYWORD");
+               document_rule(from, "weight") ? "CELL_WEIGHT" : "CELL_KEYWORD");
     else if (floats)
         add_vector(d, from, field, type);
     else if (string)
-        add_text(d, from, field, key || rule_of(from, "keyword"));
+        add_text(d, from, field, key || document_rule(from, "keyword"));
     else if (good && sc_type_is_integer(type) && type->shape != SC_ARRAY)
         json_object_set_new(field, "as", json_string("integer"));
     else if (good && type->kind == CELL_KIND_BOOL && type->shape != SC_ARRAY)
@@ -164,9 +132,9 @@ static void read_field(struct sc_declared *d, const json_t *types, const json_t 
     bool good = sc_type_parse(plain, &type);
     json_t *field = json_pack("{ss, ss}", "name", name, "type", plain);
     json_array_append(d->seen, field);
-    if (rule_of(from, "key") && good && may_be_key(&type))
+    if (document_rule(from, "key") && good && may_be_key(&type))
         json_array_append(d->own_key, field);
-    else if (rule_of(from, "key"))
+    else if (document_rule(from, "key"))
         sc_say(d, "error", name, "'%s' cannot be part of a key", name);
     json_t *indexed = json_copy(field);
     if (make_field(d, from, &type, good, indexed) && (vectors || strcmp(text_of(indexed, "as"), "vector") != 0))
@@ -177,26 +145,17 @@ static void read_field(struct sc_declared *d, const json_t *types, const json_t 
 
 /* ---- the annotation ---- */
 
-static bool is_identifier(const char *name, size_t n)
-{
-    if (n == 0 || n > SC_MOST_NAME || isdigit((unsigned char)name[0]))
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (!isalnum((unsigned char)name[i]) && name[i] != '_')
-            return false;
-    return true;
-}
-
 static void read_names(struct sc_declared *d, const char *source)
 {
     const char *point = strchr(source, '.');
 
-    if (!is_identifier(d->name, strlen(d->name)))
+    if (!document_is_identifier(d->name, strlen(d->name), SC_MOST_NAME))
         sc_say(d, "error", "name",
                "'%s' cannot be the name of an index, which functions are called after: it is an identifier of at most "
                "%d bytes",
                d->name, SC_MOST_NAME);
-    if (!point || !is_identifier(source, (size_t)(point - source)) || !is_identifier(point + 1, strlen(point + 1))) {
+    if (!point || !document_is_identifier(source, (size_t)(point - source), SC_MOST_NAME) ||
+        !document_is_identifier(point + 1, strlen(point + 1), SC_MOST_NAME)) {
         sc_say(d, "error", "source", "'%s' is no source: it is a cell and a collection of it, store.articles", source);
         return;
     }
@@ -319,7 +278,7 @@ static void check_field(struct sc_declared *d, const json_t *field, const struct
     else if (strcmp(is->type, type) != 0)
         sc_say(d, "error", name, "field '%s' has type %s here, and %s in %s.%s", name, type, is->type, d->source,
                d->collection);
-    else if (named(d->own_key, name) && !is->key)
+    else if (document_find(d->own_key, "name", name) && !is->key)
         sc_say(d, "error", name, "'%s' is not in the key of %s.%s", name, d->source, d->collection);
 }
 

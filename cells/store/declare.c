@@ -6,21 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/document.h"
+
 #define MOST_FIELD_NAME 127
 
 void st_say(struct st_declared *declared, const char *severity, const char *field, const char *format, ...)
 {
-    char text[600];
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    document_say(declared->diagnostics, &declared->failed, severity, field, format, args);
     va_end(args);
-    json_t *d = json_pack("{ss, ss}", "severity", severity, "text", text);
-    if (field)
-        json_object_set_new(d, "field", json_string(field));
-    json_array_append_new(declared->diagnostics, d);
-    declared->failed = declared->failed || strcmp(severity, "error") == 0;
 }
 
 void st_offer(struct st_declared *declared, const char *rule, const char *argument)
@@ -31,22 +27,6 @@ void st_offer(struct st_declared *declared, const char *rule, const char *argume
 }
 
 /* ---- types ---- */
-
-static const json_t *entry_of(const json_t *types, const char *name)
-{
-    json_t *entry;
-    size_t i;
-
-    if (!name)
-        return NULL;
-    json_array_foreach(types, i, entry)
-    {
-        const char *own = json_string_value(json_object_get(entry, "name"));
-        if (own && strcmp(own, name) == 0)
-            return entry;
-    }
-    return NULL;
-}
 
 static bool see_base(const json_t *types, const char *name, struct st_seen_type *seen, const char **why)
 {
@@ -59,7 +39,7 @@ static bool see_base(const json_t *types, const char *name, struct st_seen_type 
     uint32_t kind = st_kind_of(name);
     if (kind != 0 && kind != CELL_KIND_STRUCT)
         return true;
-    const json_t *entry = entry_of(types, name);
+    const json_t *entry = document_find(types, "name", name);
     const char *what = json_string_value(json_object_get(entry, "kind"));
     seen->entry = entry;
     if (what && strcmp(what, "enum") == 0) {
@@ -91,7 +71,7 @@ bool st_see_type(const json_t *types, const char *text, struct st_seen_type *see
         if (seen->count < 1 || seen->count > 65536)
             return false;
     }
-    const json_t *entry = entry_of(types, seen->text);
+    const json_t *entry = document_find(types, "name", seen->text);
     const char *what = json_string_value(json_object_get(entry, "kind"));
     bool list = strncmp(seen->text, "list<", 5) == 0 || (what && strcmp(what, "list") == 0);
     bool opt = strncmp(seen->text, "opt<", 4) == 0 || (what && strcmp(what, "opt") == 0);
@@ -111,20 +91,6 @@ bool st_see_type(const json_t *types, const char *text, struct st_seen_type *see
 }
 
 /* ---- fields ---- */
-
-static const json_t *rule_of(const json_t *of, const char *name)
-{
-    json_t *rule;
-    size_t i;
-
-    json_array_foreach(json_object_get(of, "rules"), i, rule)
-    {
-        const char *own = json_string_value(json_object_get(rule, "rule"));
-        if (own && strcmp(own, name) == 0)
-            return rule;
-    }
-    return NULL;
-}
 
 static json_t *record_of(struct st_declared *d, const json_t *types, const json_t *type, const char *outer, int depth);
 
@@ -173,7 +139,7 @@ static json_t *record_of(struct st_declared *d, const json_t *types, const json_
 
 static json_t *field_named(const struct st_declared *d, const char *name)
 {
-    return (json_t *)(uintptr_t)entry_of(d->fields, name);
+    return (json_t *)(uintptr_t)document_find(d->fields, "name", name);
 }
 
 /* ---- keys and indexes ---- */
@@ -258,14 +224,14 @@ static void add_index(struct st_declared *d, json_t *names, bool unique)
 
 static void read_key(struct st_declared *d, const json_t *type)
 {
-    const json_t *rule = rule_of(d->declaration, "primary_key");
+    const json_t *rule = document_rule(d->declaration, "primary_key");
     json_t *field;
     size_t i;
 
     json_array_foreach(json_object_get(type, "fields"), i, field)
     {
         const char *name = json_string_value(json_object_get(field, "name"));
-        if (rule_of(field, "key") && can_order(d, name, true))
+        if (document_rule(field, "key") && can_order(d, name, true))
             json_array_append_new(d->key, json_string(name));
     }
     if (rule && json_array_size(d->key) > 0) {
@@ -290,8 +256,8 @@ static void read_rules(struct st_declared *d, const json_t *type)
     json_array_foreach(json_object_get(type, "fields"), i, field)
     {
         const char *name = json_string_value(json_object_get(field, "name"));
-        bool unique = rule_of(field, "unique") != NULL;
-        const json_t *index = rule_of(field, "index");
+        bool unique = document_rule(field, "unique") != NULL;
+        const json_t *index = document_rule(field, "index");
         if (index && json_array_size(json_object_get(index, "args")) > 0)
             st_say(d, "error", name, "indexes of a store are all ordered: CELL_INDEXED");
         if ((unique || index) && can_order(d, name, false))
@@ -325,7 +291,7 @@ static void read_fields(struct st_declared *d, const json_t *type)
     json_array_foreach(json_object_get(type, "fields"), i, from)
     {
         const char *name = json_string_value(json_object_get(from, "name"));
-        if (rule_of(from, "version")) {
+        if (document_rule(from, "version")) {
             const char *of = json_string_value(json_object_get(from, "type"));
             if (d->version || !of || strcmp(of, "u64") != 0)
                 st_say(d, "error", name, "CELL_VERSION stands behind one field, which is a uint64_t");
@@ -340,18 +306,6 @@ static void read_fields(struct st_declared *d, const json_t *type)
         st_say(d, "error", NULL, "a record has at most %d fields", ST_MOST_FIELDS);
 }
 
-static bool is_identifier(const char *name, size_t most)
-{
-    size_t n = strlen(name);
-
-    if (n == 0 || n > most || isdigit((unsigned char)name[0]))
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (!isalnum((unsigned char)name[i]) && name[i] != '_')
-            return false;
-    return true;
-}
-
 /* Whether all fields have types and names of their own: the rest relies on it. */
 static bool has_texts(const json_t *type)
 {
@@ -362,8 +316,8 @@ static bool has_texts(const json_t *type)
     json_array_foreach(fields, i, field)
     {
         const char *name = json_string_value(json_object_get(field, "name"));
-        if (!name || !is_identifier(name, MOST_FIELD_NAME) || entry_of(fields, name) != field ||
-            !json_is_string(json_object_get(field, "type")))
+        if (!name || !document_is_identifier(name, strlen(name), MOST_FIELD_NAME) ||
+            document_find(fields, "name", name) != field || !json_is_string(json_object_get(field, "type")))
             return false;
     }
     return true;
@@ -401,7 +355,7 @@ int st_declare(const json_t *request, struct st_declared *declared, struct st_fa
     }
     if (!d.tag)
         st_say(&d, "error", NULL, "the struct needs a tag");
-    if (!is_identifier(d.name, ST_MOST_NAME))
+    if (!document_is_identifier(d.name, strlen(d.name), ST_MOST_NAME))
         st_say(&d, "error", "name",
                "'%s' cannot be the name of a collection, which functions are called after: it is an "
                "identifier of at most %d bytes",

@@ -78,6 +78,7 @@ feature("prelude-schema", os.path.exists(prelude_schema))
 feature("postgres", postgres and os.path.exists(os.path.join(config.cell_build, "bin", "postgres")))
 feature("store", os.path.exists(os.path.join(config.cell_build, "bin", "store")))
 feature("search", os.path.exists(os.path.join(config.cell_build, "bin", "search")))
+feature("wordnet", os.path.exists("/usr/share/wordnet/data.noun"))
 if os.geteuid() == 0:
     config.available_features.add("root")
 

@@ -5,10 +5,22 @@
 
 #include "index.h"
 
+#include <pthread.h>
 #include <sqlite3.h>
 
 #include "vectors.h"
 #include "words.h"
+
+/* Of the log into the file: index_checkpoint.c. */
+struct index_checkpoints {
+    pthread_mutex_t lock; /* of what follows, up to `thread` */
+    pthread_cond_t changed;
+    bool wanted, running, stop, broken;
+    bool done; /* since the last commit */
+    pthread_t thread;
+    bool begun, has_thread;
+    int asked; /* pages that were in the log when it was asked for last */
+};
 
 struct search_index {
     sqlite3 *db;
@@ -21,6 +33,7 @@ struct search_index {
     struct search_vectors *graphs[SEARCH_MOST_FIELDS]; /* by field; NULL of others */
     int64_t applied;                                   /* the last change that is in the graphs */
     bool in_batch;
+    struct index_checkpoints checkpoints;
 };
 
 /* Those of fields that `which` is true of, as columns; behind others when `behind`. NULL when memory is short. */
@@ -43,6 +56,10 @@ static inline bool index_is_plain(const struct search_field *field)
 {
     return field->kind != SEARCH_TEXT && field->kind != SEARCH_VECTOR;
 }
+
+/* From here on commits of x->db lead to checkpoints. Ends them, also when they have not begun. */
+void index_checkpoints_begin(struct search_index *x);
+void index_checkpoints_end(struct search_index *x);
 
 /* A value that is stored under a name, as a text to be freed by sqlite3_free; *value is NULL when there is none. */
 int index_read_meta(sqlite3 *db, const char *name, char **value, struct search_failure *f);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * The file of an index: SQLite in WAL mode, synced at checkpoints. What a power failure takes is whole batches from the
- * end, and with them the position.
+ * The file of an index: SQLite in WAL mode, synced at checkpoints (index_checkpoint.c). What a power failure takes is
+ * whole batches from the end, and with them the position.
  *
  *   meta(name, value)             "definition": what the index was made for; "position"
  *   docs(id, key, "f_NAME"…)      what is compared and counted
@@ -358,6 +358,8 @@ int search_index_open(const char *path, const struct search_definition *definiti
         r = prepare_all(x, f);
     if (r >= 0)
         r = index_vectors_open(x, f);
+    if (r >= 0)
+        index_checkpoints_begin(x);
     if (r < 0) {
         search_index_close(x);
         return r;
@@ -377,6 +379,7 @@ void search_index_close(struct search_index *x)
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
         sqlite3_finalize(all[i]);
     index_vectors_close(x);
+    index_checkpoints_end(x);
     sqlite3_close(x->db);
     free(x->memory);
     free(x->path);

@@ -9,6 +9,9 @@
  *   identity NUL 'F' number at    everything up to the change `number`, made at `at`, is in the index
  *
  * So whoever is killed, it goes on behind the last batch, and a batch is there as a whole or not at all.
+ *
+ * A batch goes on while more has arrived already: to end one costs FTS5 as much as hundreds of records, so that a few
+ * at a time, as a stream brings them, would leave it behind. Whoever keeps up has each group at once.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +27,10 @@
 #define LOST_PAUSE_MS 200 /* a part that another one replaces has nothing to do any more */
 #define POLL_MS 100       /* where the source has no place for a follower */
 #define SAVE_EVERY 50000  /* changes, after which graphs are saved */
-#define LOST 1            /* what is missing cannot be had any more: all is read again */
+#define MOST_IN_BATCH 4096
+#define MOST_WITH_VECTORS 256 /* they go into the graphs behind it, which takes a millisecond each */
+#define MOST_BATCH_US 15000   /* after which a batch takes no more */
+#define LOST 1                /* what is missing cannot be had any more: all is read again */
 
 struct place {
     char identity[65];
@@ -41,6 +47,11 @@ struct pipeline {
     struct sc_source *source;
     struct place place;
     uint64_t unsaved;
+    /* The batch that is open. */
+    bool open;
+    size_t gathered, most; /* records */
+    int64_t begun_us;
+    struct place before; /* it */
 };
 
 static bool stops(struct sc_part *part)
@@ -60,6 +71,14 @@ static void set_phase(struct sc_part *part, enum sc_phase phase)
         part->progress.error[0] = '\0';
     }
     pthread_mutex_unlock(&part->lock);
+}
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
 /* ---- positions ---- */
@@ -189,41 +208,85 @@ static void save(struct pipeline *p)
     p->unsaved = 0;
 }
 
-static int take_group(void *user, const struct sc_record *records, size_t n, struct search_failure *f)
+static int begin_batch(struct pipeline *p, struct search_failure *f)
+{
+    int r = stops(p->part) ? search_fail(f, CELL_CANCELLED, "the cell ends") : search_index_begin(p->part->index, f);
+
+    if (r < 0)
+        return r;
+    p->open = true;
+    p->gathered = 0;
+    p->begun_us = now_us();
+    p->before = p->place;
+    return CELL_OK;
+}
+
+static void undo_batch(struct pipeline *p)
+{
+    search_index_rollback(p->part->index);
+    p->place = p->before;
+    p->open = false;
+}
+
+static int end_batch(struct pipeline *p, struct search_failure *f)
+{
+    int r = commit(p, p->gathered, f);
+
+    if (r < 0) {
+        undo_batch(p);
+        return r;
+    }
+    p->open = false;
+    if (p->unsaved > SAVE_EVERY)
+        save(p);
+    return CELL_OK;
+}
+
+/* Where `records` lead. */
+static void advance(struct pipeline *p, const struct sc_record *last)
+{
+    uint8_t key[SEARCH_MOST_KEY];
+    size_t length = 0;
+    struct search_failure ignored;
+
+    if (!p->place.scanning) {
+        p->place.number = last->position;
+        p->place.at_us = last->at_us;
+    } else if (sc_key_write(p->part->definition, last->key, key, &length, &ignored) >= 0 &&
+               length <= sizeof(p->place.key)) {
+        memcpy(p->place.key, key, length);
+        p->place.key_length = length;
+    }
+}
+
+static int take_group(void *user, const struct sc_record *records, size_t n, bool more, struct search_failure *f)
 {
     struct pipeline *p = user;
-    const struct sc_record *last = &records[n - 1];
-    struct search_failure ignored;
-    struct place before = p->place;
-    int r = stops(p->part) ? search_fail(f, CELL_CANCELLED, "the cell ends") : CELL_OK;
+    int r = p->open ? CELL_OK : begin_batch(p, f);
 
-    if (r >= 0)
-        r = search_index_begin(p->part->index, f);
     if (r < 0)
         return r;
     for (size_t i = 0; r >= 0 && i < n; i++)
         r = apply(p, &records[i], f);
-    if (r >= 0 && p->place.scanning) {
-        uint8_t key[SEARCH_MOST_KEY];
-        size_t length = 0;
-        if (sc_key_write(p->part->definition, last->key, key, &length, &ignored) >= 0 &&
-            length <= sizeof(p->place.key)) {
-            memcpy(p->place.key, key, length);
-            p->place.key_length = length;
-        }
-    } else if (r >= 0) {
-        p->place.number = last->position;
-        p->place.at_us = last->at_us;
-    }
-    if (r >= 0)
-        r = commit(p, n, f);
     if (r < 0) {
-        p->place = before;
-        search_index_rollback(p->part->index);
-    } else if (p->unsaved > SAVE_EVERY) {
-        save(p);
+        undo_batch(p);
+        return r;
     }
-    return r;
+    p->gathered += n;
+    advance(p, &records[n - 1]);
+    more = more && p->gathered < p->most && now_us() - p->begun_us < MOST_BATCH_US;
+    return more ? CELL_OK : end_batch(p, f);
+}
+
+/* Behind the last group, whatever has ended the reading with `r`: what has come so far is good. */
+static int end_reading(struct pipeline *p, int r, struct search_failure *f)
+{
+    struct search_failure later;
+
+    if (!p->open)
+        return r;
+    int end = end_batch(p, r < 0 ? &later : f);
+    return r < 0 ? r : end;
 }
 
 /* Nothing but the position changes. */
@@ -251,7 +314,7 @@ static int scan(struct pipeline *p, struct search_failure *f)
     if (resumes)
         sc_key_read(p->part->definition, key, p->place.key_length, after, f);
     set_phase(p->part, SC_SCANNING);
-    int r = sc_source_scan(p->source, resumes ? after : NULL, take_group, p, f);
+    int r = end_reading(p, sc_source_scan(p->source, resumes ? after : NULL, take_group, p, f), f);
     if (r < 0)
         return r;
     p->place.scanning = false;
@@ -285,22 +348,27 @@ static bool drifted(struct sc_part *part)
     return drifted;
 }
 
+static int changes(struct pipeline *p, bool follow, struct search_failure *f)
+{
+    return end_reading(p, sc_source_changes(p->source, p->place.number, follow, take_group, p, f), f);
+}
+
 static int follow(struct pipeline *p, struct search_failure *f)
 {
     int r = CELL_OK;
 
     set_phase(p->part, SC_CATCHING_UP);
-    r = sc_source_changes(p->source, p->place.number, false, take_group, p, f);
+    r = changes(p, false, f);
     if (r < 0)
         return r;
     sc_service_complete(p->service, p->part);
     set_phase(p->part, SC_FOLLOWING);
     while (r >= 0) {
-        r = sc_source_changes(p->source, p->place.number, true, take_group, p, f);
+        r = changes(p, true, f);
         if (r != CELL_RESOURCE_EXHAUSTED)
             break;
         /* Somebody else follows in its place: it asks now and then. */
-        r = sc_source_changes(p->source, p->place.number, false, take_group, p, f);
+        r = changes(p, false, f);
         if (r >= 0 && (pause_ms(p->part, POLL_MS) || drifted(p->part)))
             r = search_fail(f, CELL_CANCELLED, "the source has another schema now, or the cell ends");
     }
@@ -373,6 +441,14 @@ static int session(struct pipeline *p, struct search_failure *f)
 
 /* ---- the thread ---- */
 
+static size_t most_in_batch(const struct sc_definition *d)
+{
+    for (uint32_t i = 0; i < d->nfields; i++)
+        if (d->fields[i].as == SEARCH_VECTOR)
+            return MOST_WITH_VECTORS;
+    return MOST_IN_BATCH;
+}
+
 /* How long it rests after that result, and what is told of it. */
 static int64_t note(struct sc_part *part, int r, const struct search_failure *f, int64_t pause)
 {
@@ -392,7 +468,7 @@ static int64_t note(struct sc_part *part, int r, const struct search_failure *f,
 
 void sc_pipeline_run(struct sc_service *service, struct sc_part *part)
 {
-    struct pipeline p = {.service = service, .part = part};
+    struct pipeline p = {.service = service, .part = part, .most = most_in_batch(part->definition)};
     int64_t pause = LEAST_PAUSE_MS;
     uint64_t before = 0;
 

@@ -368,7 +368,7 @@ static int read_stream(struct sc_source *s, uint32_t method, const void *in, sc_
                 load_change(s, i, s->rows + i * size);
             else
                 load_record(s, i, s->rows + i * size, SC_PUT);
-        r = group(user, s->records, n, f);
+        r = group(user, s->records, n, cell_stream_ready(stream), f);
     }
     int end = cell_stream_end(stream, NULL);
     if (r >= 0 && end < 0)

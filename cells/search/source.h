@@ -68,7 +68,8 @@ struct sc_record {
 
 /*
  * Records come in groups: those that have arrived together, at most SC_GROUP. `group` is shown each, and what it
- * returns ends the reading unless it is 0 or more. What records refer to lives until it returns.
+ * returns ends the reading unless it is 0 or more. What records refer to lives until it returns. `more`: others have
+ * arrived behind them, or it is the end.
  *
  * sc_source_scan: all records behind `after` (NULL = from the first one), by the key.
  * sc_source_changes: those behind position `after`; with `follow` it goes on for ever.
@@ -76,7 +77,7 @@ struct sc_record {
  * CELL_UNAVAILABLE, CELL_CANCELLED, CELL_FAILED_PRECONDITION, … as calls have it.
  */
 #define SC_GROUP 512
-typedef int sc_take_group(void *user, const struct sc_record *records, size_t n, struct search_failure *f);
+typedef int sc_take_group(void *user, const struct sc_record *records, size_t n, bool more, struct search_failure *f);
 int sc_source_scan(struct sc_source *source, const struct sc_key_value *after, sc_take_group *group, void *user,
                    struct search_failure *f);
 int sc_source_changes(struct sc_source *source, uint64_t after, bool follow, sc_take_group *group, void *user,

@@ -230,7 +230,13 @@ static int receive(struct cell_stream *base, const uint8_t **message, size_t *le
     }
 }
 
-static const struct stream_ops server_ops = {send, receive, NULL};
+static bool ready(struct cell_stream *base)
+{
+    struct server_stream *t = of(base);
+    return t->conn->hung_up || t->conn->has_pending || cell_conn_readable(t->conn->conn);
+}
+
+static const struct stream_ops server_ops = {send, receive, NULL, ready};
 
 /* ---- life ---- */
 

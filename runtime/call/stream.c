@@ -194,4 +194,9 @@ size_t cell_stream_next_n(struct cell_stream *s, void *records, size_t max)
     return good;
 }
 
+bool cell_stream_ready(struct cell_stream *s)
+{
+    return !s || has_some(s) || s->error.status < 0 || s->over || s->writes || s->ops->ready(s);
+}
+
 struct cell_stream *cell_ctx_stream(cell_ctx *c) { return c ? c->stream : NULL; }

@@ -19,6 +19,8 @@ struct stream_ops {
     int (*receive)(struct cell_stream *s, const uint8_t **message, size_t *len, struct cell_error *e);
     /* Whether the last message is not there any more, in the child of a fork. NULL: it is private memory. */
     bool (*lost)(const struct cell_stream *s);
+    /* Whether something is there to be received, or nothing will come any more. The last message stays. */
+    bool (*ready)(struct cell_stream *s);
 };
 
 struct cell_stream {

@@ -149,7 +149,16 @@ static int handler_receive(struct cell_stream *s, const uint8_t **bytes, size_t 
     return m != NULL;
 }
 
-static const struct stream_ops handler_ops = {handler_send, handler_receive, NULL};
+static bool handler_ready(struct cell_stream *s)
+{
+    struct stream_local *l = local_of_handler(s);
+    pthread_mutex_lock(&l->lock);
+    bool ready = l->given_up || l->first || l->ended;
+    pthread_mutex_unlock(&l->lock);
+    return ready;
+}
+
+static const struct stream_ops handler_ops = {handler_send, handler_receive, NULL, handler_ready};
 
 static void *run_handler(void *arg)
 {
@@ -260,7 +269,19 @@ static int client_receive(struct cell_stream *base, const uint8_t **bytes, size_
     return m != NULL;
 }
 
-const struct stream_ops cell_stream_local_ops = {client_send, client_receive, NULL};
+static bool client_ready(struct cell_stream *base)
+{
+    struct client_stream *s = of(base);
+    struct stream_local *l = s->local;
+    if (!l || s->forks != s->call.client->forks)
+        return true;
+    pthread_mutex_lock(&l->lock);
+    bool ready = l->given_up || l->first || l->done;
+    pthread_mutex_unlock(&l->lock);
+    return ready;
+}
+
+const struct stream_ops cell_stream_local_ops = {client_send, client_receive, NULL, client_ready};
 
 /* ---- life ---- */
 

@@ -270,7 +270,13 @@ static bool lost(const struct cell_stream *base)
     return s->forks != s->call.client->forks;
 }
 
-const struct stream_ops cell_stream_remote_ops = {send, receive, lost};
+static bool ready(struct cell_stream *base)
+{
+    const struct client_stream *s = (const struct client_stream *)base;
+    return !s->conn || s->forks != s->call.client->forks || cell_conn_readable(s->conn->conn);
+}
+
+const struct stream_ops cell_stream_remote_ops = {send, receive, lost, ready};
 
 /* ---- the end ---- */
 

@@ -5,6 +5,7 @@ import json
 import math
 import operator
 import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -109,6 +110,34 @@ def write_bars(path, title, bars, logarithmic=False):
                   f'<text x="{left + length(value) + 6:.1f}" y="{y + 14}">{escape(text)}</text>']
     with open(path, "w", encoding="utf-8") as f:
         f.write("\n".join(lines + ["</svg>", ""]))
+
+
+def machine():
+    with open("/proc/cpuinfo", encoding="utf-8") as f:
+        model = next((line.split(":")[1].strip() for line in f if line.startswith("model name")), platform.machine())
+    release = ".".join(platform.release().split(".")[:2])
+    return f"{model}, {len(os.sched_getaffinity(0))} CPUs, Linux {release}"
+
+
+def update_docs(path, program, blocks):
+    """Replaces what stands between <!-- PROGRAM-NAME begin --> and <!-- PROGRAM-NAME end --> for each block."""
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    for name, block in blocks.items():
+        begin, end = f"<!-- {program}-{name} begin -->\n", f"<!-- {program}-{name} end -->"
+        if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+            sys.exit(f"{program}: {path} has no place for '{name}': {begin.strip()} … {end}")
+        text = text[:text.index(begin) + len(begin)] + block + text[text.index(end):]
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+def figure_lines(figures, skipped):
+    lines = ["", "| figure | value | bound | |", "|---|---:|---:|---|"]
+    lines += [f"| `{name}` | {value:.4g} {unit} | {bound} | {'ok' if good else 'short'} |"
+              for name, value, unit, bound, good in figures]
+    lines += [f"| `{name}` | – | – | skipped: {reason} |" for name, reason in skipped]
+    return lines if figures or skipped else []
 
 
 def p99(values):

@@ -354,39 +354,74 @@ static double recall(const struct search_near *exact, uint32_t n, const uint64_t
     return n ? (double)found / n : 1;
 }
 
-struct sums {
+/* Medians of the seconds that a question took, and means of recall. */
+struct answers {
     double ours, theirs, recall, their_recall;
 };
 
-/* The same questions to both by turns. */
-static struct sums ask_both(struct search_vectors *v, struct bench_hnswlib *h, const float *all, size_t dimensions,
-                            size_t n, uint32_t breadth, const struct search_allowed *allowed)
+/* What a condition leaves out is taken out afterwards. */
+static uint32_t keep_allowed(const struct search_allowed *allowed, uint64_t *ids, uint32_t n)
 {
-    struct sums s = {0};
+    uint32_t kept = 0;
 
-    for (size_t q = 0; q < n; q++) {
+    for (uint32_t i = 0; i < n; i++)
+        if (!allowed || (allowed->bits[ids[i] / 64] >> (ids[i] % 64) & 1))
+            ids[kept++] = ids[i];
+    return kept;
+}
+
+static uint32_t find_ours(struct search_vectors *v, const float *x, uint32_t breadth,
+                          const struct search_allowed *allowed, uint64_t *ids, double *seconds)
+{
+    struct search_near near[BEST];
+    uint32_t n;
+    double begin = now();
+
+    check(search_vectors_find(v, x, BEST, breadth, allowed, near, &n, &f));
+    *seconds = now() - begin;
+    for (uint32_t i = 0; i < n; i++)
+        ids[i] = near[i].id;
+    return n;
+}
+
+static uint32_t find_theirs(struct bench_hnswlib *h, const float *x, uint32_t breadth, uint64_t *ids, double *seconds)
+{
+    double begin = now();
+    uint32_t n = bench_hnswlib_find(h, x, BEST, breadth, ids);
+
+    *seconds = now() - begin;
+    return n;
+}
+
+/* The same questions to both by turns, and each of them first as often as the other. */
+static struct answers ask_both(struct search_vectors *v, struct bench_hnswlib *h, const float *all, size_t dimensions,
+                               size_t n, uint32_t breadth, const struct search_allowed *allowed)
+{
+    struct answers a = {0};
+    double *seconds = calloc(2 * n, sizeof(*seconds));
+
+    for (size_t q = 0; seconds && q < n; q++) {
         const float *x = all + below(ndocuments) * dimensions;
-        struct search_near near[BEST], exact[BEST];
+        struct search_near exact[BEST];
         uint64_t ids[BEST], theirs[BEST];
-        uint32_t found, nexact, ntheirs;
-        double begin = now();
-        check(search_vectors_find(v, x, BEST, breadth, allowed, near, &found, &f));
-        double middle = now();
-        ntheirs = bench_hnswlib_find(h, x, BEST, breadth, theirs);
-        s.theirs += now() - middle;
-        s.ours += middle - begin;
+        uint32_t found = 0, ntheirs = 0, nexact;
+        for (int turn = 0; turn < 2; turn++)
+            if ((q + (size_t)turn) % 2)
+                found = find_ours(v, x, breadth, allowed, ids, &seconds[q]);
+            else
+                ntheirs = keep_allowed(allowed, theirs, find_theirs(h, x, breadth, theirs, &seconds[n + q]));
         check(search_vectors_find_exactly(v, x, BEST, allowed, exact, &nexact, &f));
-        for (uint32_t i = 0; i < found; i++)
-            ids[i] = near[i].id;
-        s.recall += recall(exact, nexact, ids, found) / (double)n;
-        /* What a condition leaves out is taken out afterwards. */
-        uint32_t kept = 0;
-        for (uint32_t i = 0; i < ntheirs; i++)
-            if (!allowed || (allowed->bits[theirs[i] / 64] >> (theirs[i] % 64) & 1))
-                theirs[kept++] = theirs[i];
-        s.their_recall += recall(exact, nexact, theirs, kept) / (double)n;
+        a.recall += recall(exact, nexact, ids, found) / (double)n;
+        a.their_recall += recall(exact, nexact, theirs, ntheirs) / (double)n;
     }
-    return s;
+    if (!seconds)
+        die("out of memory");
+    qsort(seconds, n, sizeof(*seconds), compare_doubles);
+    qsort(seconds + n, n, sizeof(*seconds), compare_doubles);
+    a.ours = seconds[n / 2];
+    a.theirs = seconds[n + n / 2];
+    free(seconds);
+    return a;
 }
 
 static void vectors(size_t dimensions, size_t n)
@@ -411,12 +446,11 @@ static void vectors(size_t dimensions, size_t n)
     printf("build-ours %.3f\nbuild-hnswlib %.3f\n", middle - begin, now() - middle);
     static const uint32_t breadths[] = {50, 100, 200, 400};
     for (size_t i = 0; i < sizeof(breadths) / sizeof(*breadths); i++) {
-        struct sums s = ask_both(v, h, all, dimensions, n, breadths[i], NULL);
-        printf("find-%u %.6f %.6f %.4f %.4f\n", breadths[i], s.ours / (double)n, s.theirs / (double)n, s.recall,
-               s.their_recall);
+        struct answers a = ask_both(v, h, all, dimensions, n, breadths[i], NULL);
+        printf("find-%u %.6f %.6f %.4f %.4f\n", breadths[i], a.ours, a.theirs, a.recall, a.their_recall);
     }
-    struct sums s = ask_both(v, h, all, dimensions, n, 100, &few);
-    printf("filtered %.6f %.6f %.4f %.4f\n", s.ours / (double)n, s.theirs / (double)n, s.recall, s.their_recall);
+    struct answers a = ask_both(v, h, all, dimensions, n, 100, &few);
+    printf("filtered %.6f %.6f %.4f %.4f\n", a.ours, a.theirs, a.recall, a.their_recall);
     search_vectors_free(v);
     bench_hnswlib_free(h);
     free(all);

@@ -315,4 +315,21 @@ TEST(keys_have_one_spelling)
     CHECK(!cell_key_parse(KEY_A, key) && !cell_key_parse("ed25519:", key) && !cell_key_parse("", key));
     CHECK(!cell_key_parse("ed25519:" KEY_A "0", key) && !cell_key_parse("ED25519:" KEY_A, key));
     CHECK(!cell_key_parse("ed25519:7D4d0e7f6153a69b6242b522abbee685fda4420f8834b108c3bdae369ef549fa", key));
+    static const char others[] = "/:@G`gz \x7f";
+    for (const char *c = others; *c; c++) {
+        char text[] = "ed25519:" KEY_A;
+        text[sizeof(text) - 2] = *c;
+        CHECK(!cell_key_parse(text, key));
+    }
+}
+
+TEST(a_name_that_has_no_room_in_what_is_signed_is_refused)
+{
+    struct cell_signature s = {.version = 3};
+    struct cell_error e;
+    uint8_t seed[32] = {1};
+    char name[4096];
+    memset(name, 'a', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    CHECK(cell_signature_make(seed, name, 7, 1800000000, "{}", 2, &s, &e) == CELL_INVALID_ARGUMENT && s.version == 3);
 }

@@ -197,6 +197,8 @@ TEST(an_older_version_is_refused)
 TEST(an_expired_signature_is_refused)
 {
     signed_project();
+    fake.signed_for = -DAY;
+    expect(CELL_UNAUTHENTICATED, "the signature has expired (2"); /* in a year of these centuries */
     fake.signed_for = 0;
     expect(CELL_UNAUTHENTICATED, "the signature has expired");
     CHECK(!temp_exists("known-cells") && !temp_exists(".cell/mirror/auth.json"));
@@ -213,7 +215,24 @@ TEST(an_expired_signature_is_refused)
     expect(CELL_UNAUTHENTICATED, "the signature has expired");
     fake.signed_for = DAY;
     expect(CELL_OK, NULL);
-    CHECK(fake.requests == 4);
+    CHECK(fake.requests == 5);
+    project_remove();
+}
+
+/* Of a key that was told by hand no schema is known: any of the version that was told, or a later one, will do. */
+TEST(a_version_of_which_nothing_is_known_is_taken_once)
+{
+    char key[CELL_KEY_DIGITS + 1], address[256];
+    signed_project();
+    key_of_seed(1, key);
+    snprintf(address, sizeof(address), "unix:%s/run/auth.sock", temp_folder);
+    struct trust_entry entry = {.kind = TRUST_KEY, .name = "auth", .address = address, .pin = {.version = 10}};
+    memcpy(entry.pin.key, key, sizeof(entry.pin.key));
+    CHECK(cell_trusted_change(TRUST_REPLACE, &entry, &error) == CELL_OK);
+    fake.signed_version = 9;
+    expect(CELL_UNAUTHENTICATED, "version 9, and version 10 was seen before");
+    fake.signed_version = 10;
+    expect(CELL_OK, NULL);
     project_remove();
 }
 
@@ -352,6 +371,48 @@ TEST(a_project_cannot_have_strangers_asked)
     temp_write("p/cell.json", "{ \"cells\": { \"auth\": { \"address\": \"unix:../other/else.sock\" } } }");
     expect_cloned(CELL_PERMISSION_DENIED, NULL);
     CHECK(fake.opens == 1);
+    project_remove();
+}
+
+TEST(another_host_is_a_stranger)
+{
+    cloned_project("{ \"cells\": { \"auth\": { \"address\": \"https://auth.example.org:8443\" } } }");
+    expect_cloned(CELL_PERMISSION_DENIED, "wants this host asked");
+    CHECK(fake.opens == 0);
+    struct trust_entry entry = {
+        .kind = TRUST_CONTACT, .name = "auth", .folder = temp_path("p"), .address = "https://auth.example.org:8443"};
+    CHECK(cell_trusted_change(TRUST_REPLACE, &entry, &error) == CELL_OK);
+    expect_cloned(CELL_OK, NULL);
+    CHECK(fake.opens == 1);
+    project_remove();
+}
+
+/* What is not there is nobody; of what cannot be followed nobody knows who it is. */
+TEST(a_socket_that_is_not_there_is_no_stranger)
+{
+    cloned_project("{ \"cells\": { \"auth\": { \"address\": \"unix:../none/auth.sock\" } } }");
+    expect_cloned(CELL_OK, NULL);
+    temp_write("file", "");
+    temp_write("p/cell.json", "{ \"cells\": { \"auth\": { \"address\": \"unix:../file/auth.sock\" } } }");
+    expect_cloned(CELL_OK, NULL);
+    CHECK(fake.opens == 2 && symlink("loop.sock", temp_path("loop.sock")) == 0);
+    temp_write("p/cell.json", "{ \"cells\": { \"auth\": { \"address\": \"unix:../loop.sock\" } } }");
+    expect_cloned(CELL_PERMISSION_DENIED, "nobody was asked");
+    CHECK(fake.opens == 2);
+    project_remove();
+}
+
+TEST(known_cells_that_cannot_be_read_are_said)
+{
+    cloned_project("{ \"cells\": { \"auth\": { \"address\": \"unix:../other/auth.sock\" } } }");
+    temp_make_folder("known-cells");
+    session_done();
+    CHECK(cell_session_new(temp_path("p/src/a.c"), NULL, SESSION_PLAN, &fake_exchange, &session, &error) == CELL_OK);
+    struct session_cell *cell = NULL;
+    int r = cell_session_cell(session, "auth", &cell);
+    CHECK(r < 0 && r != CELL_PERMISSION_DENIED && cell && strstr(cell->error.text, "known-cells"));
+    CHECK(fake.opens == 0);
+    session_done();
     project_remove();
 }
 

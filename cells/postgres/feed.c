@@ -6,9 +6,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "apply_parts.h"
-
-#define CONNECT_MS 5000
+#define TURN_MS 5000      /* for one look: a server that hangs holds up nothing longer */
+#define FIRST_MS 1000     /* before the first one */
 #define NOTHING_MS 60000  /* between two looks whether tables are followed */
 #define UNREAD_MS 5000    /* between two looks when nobody waits */
 #define UNNOTIFIED_MS 500 /* when somebody does: a notification may be missing */
@@ -25,7 +24,6 @@ struct pg_feed {
     uint32_t followers;
     uint64_t turn;
     /* the thread's */
-    PGconn *conn;
     struct pg_listener *listener;
     int64_t trimmed_ms;
 };
@@ -44,23 +42,21 @@ static struct timespec after_ms(int64_t ms)
     return t;
 }
 
-static void forget_connection(struct pg_feed *feed)
+static void stop_listening(struct pg_feed *feed)
 {
-    PQfinish(feed->conn);
-    feed->conn = NULL;
     pg_unlisten(feed->listener);
     feed->listener = NULL;
 }
 
 /* ---- the thread ---- */
 
-static int trim(struct pg_feed *feed, struct pg_failure *f)
+static int trim(struct pg_feed *feed, PGconn *conn, struct pg_failure *f)
 {
     PGresult *result = NULL;
-    int r = pg_query(feed->conn, "SELECT id FROM cell.followed", 0, NULL, &result, f);
+    int r = pg_query(conn, "SELECT id FROM cell.followed", 0, NULL, &result, f);
 
     for (int i = 0; r >= 0 && i < PQntuples(result); i++)
-        r = pg_feed_trim(feed->conn, PQgetvalue(result, i, 0), &feed->options.limits, f);
+        r = pg_feed_trim(conn, PQgetvalue(result, i, 0), &feed->options.limits, f);
     PQclear(result);
     feed->trimmed_ms = pg_now_ms();
     return r;
@@ -70,16 +66,17 @@ static int trim(struct pg_feed *feed, struct pg_failure *f)
 static int take_turn(struct pg_feed *feed, bool *any, struct pg_failure *f)
 {
     char feeds[MOST_FEEDS][12];
-    int n = 0, r = CELL_OK;
+    PGconn *conn = NULL;
+    int n = 0, r = pg_lease_take(feed->options.leases, pg_now_ms() + TURN_MS, &conn, f);
 
-    if (!feed->conn)
-        r = pg_connect(feed->options.target, CONNECT_MS, &feed->conn, f);
-    if (r >= 0)
-        r = pg_feed_pending(feed->conn, feeds, MOST_FEEDS, &n, any, f);
+    if (r < 0)
+        return r;
+    r = pg_feed_pending(conn, feeds, MOST_FEEDS, &n, any, f);
     for (int i = 0; r >= 0 && i < n; i++)
-        r = pg_feed_number(feed->conn, feeds[i], f) < 0 ? f->status : r;
+        r = pg_feed_number(conn, feeds[i], f) < 0 ? f->status : r;
     if (r >= 0 && *any && pg_now_ms() - feed->trimmed_ms >= TRIM_MS)
-        r = trim(feed, f);
+        r = trim(feed, conn, f);
+    r = pg_lease_give(feed->options.leases, conn, r, f);
     return r < 0 ? r : n > 0;
 }
 
@@ -118,7 +115,7 @@ static bool wait_for_changes(struct pg_feed *feed)
 static void *feed_thread(void *user)
 {
     struct pg_feed *feed = user;
-    bool on = rest(feed, NOTHING_MS, true);
+    bool on = rest(feed, FIRST_MS, true);
 
     while (on) {
         struct pg_failure f;
@@ -130,13 +127,14 @@ static void *feed_thread(void *user)
             pthread_cond_broadcast(&feed->changed);
             pthread_mutex_unlock(&feed->lock);
         }
-        if (r < 0 || !any)
-            forget_connection(feed);
-        on = r < 0  ? rest(feed, RETRY_MS, false)
-             : !any ? rest(feed, NOTHING_MS, true) && rest(feed, UNNOTIFIED_MS, false)
-                    : wait_for_changes(feed);
+        if (any) {
+            on = wait_for_changes(feed);
+        } else {
+            stop_listening(feed);
+            on = rest(feed, NOTHING_MS, true) && rest(feed, RETRY_MS, false);
+        }
     }
-    forget_connection(feed);
+    stop_listening(feed);
     return NULL;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * The changes of followed tables, for those who wait for them. A thread numbers what is new as soon as a trigger
- * notifies, or, when notifications do not come, now and then; it also forgets what is kept too long. It has one
- * connection, and that of all listeners, while tables are followed and the database answers. Thread-safe.
+ * notifies, or, when notifications do not come, now and then; it also forgets what is kept too long. It listens on the
+ * connection of all listeners while somebody waits. Thread-safe.
  */
 #ifndef CELLS_POSTGRES_FEED_H
 #define CELLS_POSTGRES_FEED_H
@@ -15,8 +15,7 @@
 #include "pool.h"
 
 struct pg_feed_options {
-    const struct pg_target *target; /* lives longer */
-    struct pg_listeners *listeners; /* likewise; one of its places is the feed's */
+    struct pg_listeners *listeners; /* lives longer; one of its places is the feed's */
     struct pg_leases *leases;       /* likewise: for questions, and for changing tables */
     enum pg_policy policy;          /* about the triggers */
     struct pg_feed_limits limits;

@@ -92,8 +92,7 @@ int pg_service_open(const struct pg_service_options *options, struct pg_service 
     s->listeners = pg_listeners_new(&s->migrations.target, options->listeners + 1);
     if (r >= 0 && !s->listeners)
         r = pg_fail(f, CELL_NO_MEMORY, "out of memory");
-    const struct pg_feed_options feed = {.target = &s->migrations.target,
-                                         .listeners = s->listeners,
+    const struct pg_feed_options feed = {.listeners = s->listeners,
                                          .leases = &s->leases,
                                          .policy = s->policy,
                                          .limits = options->feed,

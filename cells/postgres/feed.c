@@ -13,7 +13,6 @@
 #define UNNOTIFIED_MS 500 /* when somebody does: a notification may be missing */
 #define TRIM_MS 10000
 #define RETRY_MS 1000
-#define MOST_FEEDS 256 /* numbered in one turn */
 
 struct pg_feed {
     struct pg_feed_options options;
@@ -65,19 +64,16 @@ static int trim(struct pg_feed *feed, PGconn *conn, struct pg_failure *f)
 /* Numbers what there is. 1: something was. */
 static int take_turn(struct pg_feed *feed, bool *any, struct pg_failure *f)
 {
-    char feeds[MOST_FEEDS][12];
     PGconn *conn = NULL;
-    int n = 0, r = pg_lease_take(feed->options.leases, pg_now_ms() + TURN_MS, &conn, f);
+    struct pg_failure ignored;
+    int r = pg_lease_take(feed->options.leases, pg_now_ms() + TURN_MS, &conn, f);
 
     if (r < 0)
         return r;
-    r = pg_feed_pending(conn, feeds, MOST_FEEDS, &n, any, f);
-    for (int i = 0; r >= 0 && i < n; i++)
-        r = pg_feed_number(conn, feeds[i], f) < 0 ? f->status : r;
+    r = pg_feed_number_all(conn, any, f);
     if (r >= 0 && *any && pg_now_ms() - feed->trimmed_ms >= TRIM_MS)
-        r = trim(feed, conn, f);
-    r = pg_lease_give(feed->options.leases, conn, r, f);
-    return r < 0 ? r : n > 0;
+        trim(feed, conn, &ignored);
+    return pg_lease_give(feed->options.leases, conn, r, f);
 }
 
 /* False: the feed ends. */

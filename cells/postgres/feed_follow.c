@@ -14,9 +14,11 @@
 #define TRY_PAUSE_MS 50
 #define GROUP "10000" /* changes that are numbered in one transaction */
 
-/* Numbers must not be lost that somebody has seen, whatever the database's default is. */
-static const char begin[] =
-    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '5s'";
+/* Numbers must not be lost that somebody has seen, whatever the database's default is. And a table that changes as fast
+ * as this one is seldom as the planner thinks: what is new is few rows one time and many the next. */
+static const char begin[] = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on; "
+                            "SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '5s'; "
+                            "SET LOCAL enable_nestloop = off; SET LOCAL enable_seqscan = off";
 /* Nobody waits behind a statement that waits for a table. */
 static const char begin_change[] = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on; "
                                    "SET LOCAL lock_timeout = '200ms'; "
@@ -223,7 +225,7 @@ static const char advance[] =
                                "forgotten = CASE WHEN g.gap THEN g.afresh ELSE greatest(f.forgotten, $3::bigint) END, "
                                "columns = f.columns || g.columns, filenode = g.filenode FROM g WHERE f.id = $1";
 
-int64_t pg_feed_number(PGconn *conn, const char *feed, struct pg_failure *f)
+static int64_t number_feed(PGconn *conn, const char *feed, struct pg_failure *f)
 {
     PGresult *result = NULL, *done = NULL;
     int64_t numbered = 0;
@@ -244,6 +246,24 @@ int64_t pg_feed_number(PGconn *conn, const char *feed, struct pg_failure *f)
     PQclear(done);
     r = end(conn, r, f);
     return r < 0 ? r : numbered;
+}
+
+/* Of the row f of cell.followed and its table c. */
+#define SQL_IS_NEW                                                                                                     \
+    "EXISTS (SELECT FROM cell.changes x WHERE x.feed = f.id AND x.number IS NULL) "                                    \
+    "OR NOT (" SQL_FEED_SAME_COLUMNS " AND " SQL_FEED_SAME_FILE ") "
+
+/* Looking first costs nothing that has to reach the disk. */
+int64_t pg_feed_number(PGconn *conn, const char *feed, struct pg_failure *f)
+{
+    PGresult *result = NULL;
+    int r = pg_query(conn,
+                     "SELECT " SQL_IS_NEW "FROM cell.followed f JOIN pg_class c ON c.oid = f.relation WHERE f.id = $1",
+                     1, &feed, &result, f);
+    bool is_new = r >= 0 && PQntuples(result) > 0 && *PQgetvalue(result, 0, 0) == 't';
+
+    PQclear(result);
+    return is_new ? number_feed(conn, feed, f) : r;
 }
 
 int pg_feed_trim(PGconn *conn, const char *feed, const struct pg_feed_limits *limits, struct pg_failure *f)
@@ -286,26 +306,25 @@ int pg_feed_bounds(PGconn *conn, const char *feed, struct pg_feed_bounds *bounds
     return r;
 }
 
-int pg_feed_pending(PGconn *conn, char feeds[][12], int most, int *n, bool *any, struct pg_failure *f)
+int pg_feed_number_all(PGconn *conn, bool *any, struct pg_failure *f)
 {
     PGresult *result = NULL;
-    int r = pg_query(conn, pg_feed_exist, 0, NULL, &result, f);
+    int r = pg_query(conn, pg_feed_exist, 0, NULL, &result, f), numbered = 0;
 
-    *n = 0;
     *any = r >= 0 && *PQgetvalue(result, 0, 0) == 't';
     PQclear(result);
     result = NULL;
     if (r < 0 || !*any)
         return r;
-    r = pg_query(conn,
-                 "SELECT f.id, EXISTS (SELECT FROM cell.changes x WHERE x.feed = f.id AND x.number IS NULL) "
-                 "OR NOT (" SQL_FEED_SAME_COLUMNS " AND " SQL_FEED_SAME_FILE ") "
-                 "FROM cell.followed f JOIN pg_class c ON c.oid = f.relation",
-                 0, NULL, &result, f);
+    r = pg_query(conn, "SELECT f.id, " SQL_IS_NEW "FROM cell.followed f JOIN pg_class c ON c.oid = f.relation", 0, NULL,
+                 &result, f);
     *any = r >= 0 && PQntuples(result) > 0;
-    for (int i = 0; r >= 0 && i < PQntuples(result) && *n < most; i++)
-        if (*PQgetvalue(result, i, 1) == 't')
-            snprintf(feeds[(*n)++], 12, "%s", PQgetvalue(result, i, 0));
+    for (int i = 0; r >= 0 && i < PQntuples(result); i++) {
+        if (*PQgetvalue(result, i, 1) != 't')
+            continue;
+        r = number_feed(conn, PQgetvalue(result, i, 0), f) < 0 ? f->status : r;
+        numbered = 1;
+    }
     PQclear(result);
-    return r;
+    return r < 0 ? r : numbered;
 }

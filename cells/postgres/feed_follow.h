@@ -39,7 +39,7 @@ struct pg_feed_bounds {
 };
 int pg_feed_bounds(PGconn *conn, const char *feed, struct pg_feed_bounds *bounds, struct pg_failure *f);
 
-/* The numbers of feeds that have something to be numbered, as text; *n at most `most`. *any: there are feeds. */
-int pg_feed_pending(PGconn *conn, char feeds[][12], int most, int *n, bool *any, struct pg_failure *f);
+/* Numbers what is new of all feeds, once for each. 1: something was. *any: there are feeds. */
+int pg_feed_number_all(PGconn *conn, bool *any, struct pg_failure *f);
 
 #endif

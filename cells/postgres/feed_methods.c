@@ -46,6 +46,18 @@ static int give_tables(cell_ctx *c, const struct pg_feed_tables *tables, struct 
     return CELL_OK;
 }
 
+/* First what is committed is numbered, so that a position says all that a reader has to read. A server that only reads
+ * has nothing to number. */
+static int read_all(PGconn *conn, struct pg_arena *arena, struct pg_feed_tables *tables, struct pg_failure *f)
+{
+    bool any = false;
+    int r = pg_feed_number_all(conn, &any, f);
+
+    if (r < 0 && strcmp(f->sqlstate, "25006") != 0)
+        return r;
+    return pg_feed_read(conn, arena, NULL, tables, f);
+}
+
 int postgres_status(cell_ctx *c, struct postgres_contents *contents)
 {
     struct pg_service *s = cell_ctx_user(c);
@@ -56,7 +68,7 @@ int postgres_status(cell_ctx *c, struct postgres_contents *contents)
     int r = pg_lease_take(&s->leases, pg_now_ms() + CONNECT_MS, &conn, &f);
 
     if (r >= 0)
-        r = pg_lease_give(&s->leases, conn, pg_feed_read(conn, &arena, NULL, &tables, &f), &f);
+        r = pg_lease_give(&s->leases, conn, read_all(conn, &arena, &tables, &f), &f);
     r = r < 0 ? pg_answer_failure(c, &f) : give_tables(c, &tables, contents);
     pg_arena_free(&arena);
     return r;

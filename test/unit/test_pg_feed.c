@@ -138,6 +138,7 @@ TEST(what_triggers_have_not_seen_is_a_gap)
 {
     static const char *const unseen[] = {
         "ALTER TABLE gaps DISABLE TRIGGER ALL; ALTER TABLE gaps ENABLE TRIGGER ALL",
+        "ALTER TABLE gaps DISABLE TRIGGER cell_follow; ALTER TABLE gaps ENABLE ALWAYS TRIGGER cell_follow",
         "DROP TRIGGER cell_follow ON gaps",
         "DROP TRIGGER cell_follow_all ON gaps",
         "CREATE OR REPLACE FUNCTION cell.follow_%s() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",

@@ -70,7 +70,7 @@ static int take_turn(struct pg_feed *feed, bool *any, struct pg_failure *f)
 
     if (r < 0)
         return r;
-    r = pg_feed_number_all(conn, any, f);
+    r = pg_feed_number_all(conn, PG_FEED_MOST, any, f);
     if (r >= 0 && *any && pg_now_ms() - feed->trimmed_ms >= TRIM_MS)
         trim(feed, conn, &ignored);
     return pg_lease_give(feed->options.leases, conn, r, f);
@@ -123,7 +123,9 @@ static void *feed_thread(void *user)
             pthread_cond_broadcast(&feed->changed);
             pthread_mutex_unlock(&feed->lock);
         }
-        if (any) {
+        if (r > 0) { /* there may be more */
+            on = rest(feed, 0, false);
+        } else if (any) {
             on = wait_for_changes(feed);
         } else {
             stop_listening(feed);

@@ -12,7 +12,7 @@
 
 #define TRIES 5
 #define TRY_PAUSE_MS 50
-#define GROUP "10000" /* changes that are numbered in one transaction */
+#define GROUP "10000" /* changes that are looked at for their age at once */
 
 /* Numbers must not be lost that somebody has seen, whatever the database's default is. And a table that changes as fast
  * as this one is seldom as the planner thinks: what is new is few rows one time and many the next. */
@@ -203,16 +203,20 @@ int pg_feed_unfollow(PGconn *conn, struct pg_arena *arena, enum pg_policy policy
 
 /* Its row is locked; what is numbered was committed before the statement began. A row without a key says that the table
  * was emptied, or that its key could not be told. */
-static int number_new(PGconn *conn, const char *feed, PGresult **result, struct pg_failure *f)
+static int number_new(PGconn *conn, const char *feed, int64_t most, PGresult **result, struct pg_failure *f)
 {
+    char limit[24];
+    const char *const params[] = {feed, limit};
+
+    snprintf(limit, sizeof(limit), "%" PRId64, most);
     return pg_query(
         conn,
         "WITH new AS (SELECT x.id, f.last + row_number() OVER (ORDER BY x.id) AS number FROM cell.followed f, "
-        "(SELECT id FROM cell.changes WHERE feed = $1 AND number IS NULL ORDER BY id LIMIT " GROUP ") x "
+        "(SELECT id FROM cell.changes WHERE feed = $1 AND number IS NULL ORDER BY id LIMIT $2::bigint) x "
         "WHERE f.id = $1), done AS (UPDATE cell.changes c SET number = new.number FROM new "
         "WHERE c.feed = $1 AND c.number IS NULL AND c.id = new.id RETURNING c.number, c.key) "
         "SELECT count(*), coalesce(max(number) FILTER (WHERE key IS NULL), 0) FROM done",
-        1, &feed, result, f);
+        2, params, result, f);
 }
 
 /* $2: how many were numbered, $3: the last one without a key, or 0. */
@@ -225,7 +229,7 @@ static const char advance[] =
                                "forgotten = CASE WHEN g.gap THEN g.afresh ELSE greatest(f.forgotten, $3::bigint) END, "
                                "columns = f.columns || g.columns, filenode = g.filenode FROM g WHERE f.id = $1";
 
-static int64_t number_feed(PGconn *conn, const char *feed, struct pg_failure *f)
+static int64_t number_feed(PGconn *conn, const char *feed, int64_t most, struct pg_failure *f)
 {
     PGresult *result = NULL, *done = NULL;
     int64_t numbered = 0;
@@ -236,7 +240,7 @@ static int64_t number_feed(PGconn *conn, const char *feed, struct pg_failure *f)
     PQclear(done);
     done = NULL;
     if (r >= 0)
-        r = number_new(conn, feed, &result, f);
+        r = number_new(conn, feed, most, &result, f);
     if (r >= 0) {
         const char *const params[] = {feed, PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1)};
         numbered = strtoll(params[1], NULL, 10);
@@ -263,7 +267,7 @@ int64_t pg_feed_number(PGconn *conn, const char *feed, struct pg_failure *f)
     bool is_new = r >= 0 && PQntuples(result) > 0 && *PQgetvalue(result, 0, 0) == 't';
 
     PQclear(result);
-    return is_new ? number_feed(conn, feed, f) : r;
+    return is_new ? number_feed(conn, feed, PG_FEED_MOST, f) : r;
 }
 
 int pg_feed_trim(PGconn *conn, const char *feed, const struct pg_feed_limits *limits, struct pg_failure *f)
@@ -306,7 +310,7 @@ int pg_feed_bounds(PGconn *conn, const char *feed, struct pg_feed_bounds *bounds
     return r;
 }
 
-int pg_feed_number_all(PGconn *conn, bool *any, struct pg_failure *f)
+int pg_feed_number_all(PGconn *conn, int64_t most, bool *any, struct pg_failure *f)
 {
     PGresult *result = NULL;
     int r = pg_query(conn, pg_feed_exist, 0, NULL, &result, f), numbered = 0;
@@ -322,7 +326,7 @@ int pg_feed_number_all(PGconn *conn, bool *any, struct pg_failure *f)
     for (int i = 0; r >= 0 && i < PQntuples(result); i++) {
         if (*PQgetvalue(result, i, 1) != 't')
             continue;
-        r = number_feed(conn, PQgetvalue(result, i, 0), f) < 0 ? f->status : r;
+        r = number_feed(conn, PQgetvalue(result, i, 0), most, f) < 0 ? f->status : r;
         numbered = 1;
     }
     PQclear(result);

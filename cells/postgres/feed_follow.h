@@ -23,7 +23,8 @@ int pg_feed_follow(PGconn *conn, struct pg_arena *arena, enum pg_policy policy, 
 int pg_feed_unfollow(PGconn *conn, struct pg_arena *arena, enum pg_policy policy, const struct pg_feed_table *table,
                      struct pg_failure *f);
 
-/* Numbers what is new of one feed. How many there were. */
+/* Numbers what is new of one feed, up to PG_FEED_MOST changes. How many there were. */
+#define PG_FEED_MOST 10000
 int64_t pg_feed_number(PGconn *conn, const char *feed, struct pg_failure *f);
 
 /* What is kept: 0 = no limit. */
@@ -39,7 +40,7 @@ struct pg_feed_bounds {
 };
 int pg_feed_bounds(PGconn *conn, const char *feed, struct pg_feed_bounds *bounds, struct pg_failure *f);
 
-/* Numbers what is new of all feeds, once for each. 1: something was. *any: there are feeds. */
-int pg_feed_number_all(PGconn *conn, bool *any, struct pg_failure *f);
+/* Numbers what is new of all feeds, of each up to `most` changes. 1: something was. *any: there are feeds. */
+int pg_feed_number_all(PGconn *conn, int64_t most, bool *any, struct pg_failure *f);
 
 #endif

@@ -7,6 +7,7 @@
 #include "service.h"
 
 #define CONNECT_MS 5000
+#define AT_ONCE 1000 /* changes that are numbered for an answer, which somebody waits for */
 
 static cell_str copy(cell_ctx *c, const char *text) { return cell_ctx_copy(c, cell_strz(text ? text : "")); }
 
@@ -46,12 +47,12 @@ static int give_tables(cell_ctx *c, const struct pg_feed_tables *tables, struct 
     return CELL_OK;
 }
 
-/* First what is committed is numbered, so that a position says all that a reader has to read. A server that only reads
- * has nothing to number. */
+/* First what is committed is numbered, so that a position says all that a reader has to read, if it is not very much. A
+ * server that only reads has nothing to number. */
 static int read_all(PGconn *conn, struct pg_arena *arena, struct pg_feed_tables *tables, struct pg_failure *f)
 {
     bool any = false;
-    int r = pg_feed_number_all(conn, &any, f);
+    int r = pg_feed_number_all(conn, AT_ONCE, &any, f);
 
     if (r < 0 && strcmp(f->sqlstate, "25006") != 0)
         return r;

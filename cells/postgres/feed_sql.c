@@ -69,37 +69,57 @@ static void put_key(struct pg_text *t, const struct pg_feed_table *table, const 
     for (uint32_t i = 0; i < table->nkey; i++) {
         pg_putf(t, "%s%s.", i ? ", " : "", row);
         pg_sql_name(t, key_column(table, i)->name);
-        pg_puts(t, "::text");
+        pg_puts(t, "::pg_catalog.text");
     }
     pg_puts(t, "]");
 }
 
+/* Whether the text of a value does not depend on any setting of who writes it. */
+static bool has_one_text(const struct pg_feed_column *column)
+{
+    static const char *const plain[] = {"smallint", "integer", "bigint",  "text", "character varying",
+                                        "uuid",     "boolean", "numeric", "oid"};
+    size_t n = strcspn(column->type, "(");
+
+    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+        if (strlen(plain[i]) == n && strncmp(plain[i], column->type, n) == 0)
+            return true;
+    return false;
+}
+
 /*
- * It runs with the rights of the cell's role, for those who write to the table have none in the schema `cell`. A column
- * of the key that was renamed must not make everybody's writes fail: without a key all is to be read again. Settings
- * are fixed so that a key has one text, whoever writes. A transaction that is prepared must not have notified.
+ * It runs with the rights of the cell's role, for those who write to the table have none in the schema `cell`. So all
+ * names are qualified, which is faster than to set a search path for each row; settings are only for keys whose text
+ * depends on them. A column of the key that was renamed must not make everybody's writes fail: without a key all is to
+ * be read again. A transaction that is prepared must not have notified.
  */
 const char *pg_feed_function(struct pg_arena *arena, const struct pg_feed_table *table, const char *feed)
 {
     struct pg_text body = {.arena = arena}, t = {.arena = arena};
+    bool one_text = true;
 
-    pg_puts(&body, "DECLARE was text[]; is_now text[]; BEGIN IF TG_OP <> 'TRUNCATE' THEN BEGIN "
-                   "IF TG_OP <> 'INSERT' THEN was := ");
+    for (uint32_t i = 0; i < table->nkey; i++)
+        one_text = one_text && has_one_text(key_column(table, i));
+    pg_puts(&body, "DECLARE was pg_catalog.text[]; is_now pg_catalog.text[]; "
+                   "BEGIN IF TG_OP OPERATOR(pg_catalog.<>) 'TRUNCATE' THEN BEGIN "
+                   "IF TG_OP OPERATOR(pg_catalog.<>) 'INSERT' THEN was := ");
     put_key(&body, table, "OLD");
-    pg_puts(&body, "; END IF; IF TG_OP <> 'DELETE' THEN is_now := ");
+    pg_puts(&body, "; END IF; IF TG_OP OPERATOR(pg_catalog.<>) 'DELETE' THEN is_now := ");
     put_key(&body, table, "NEW");
     pg_putf(&body,
             "; END IF; EXCEPTION WHEN undefined_column THEN was := NULL; is_now := NULL; END; END IF; "
             "INSERT INTO cell.changes (feed, key) VALUES (%s, coalesce(was, is_now)); "
-            "IF was <> is_now THEN INSERT INTO cell.changes (feed, key) VALUES (%s, is_now); END IF; "
-            "IF current_setting('max_prepared_transactions') = '0' THEN "
-            "PERFORM pg_notify('" PG_FEED_CHANNEL "', ''); END IF; RETURN NULL; END",
+            "IF was OPERATOR(pg_catalog.<>) is_now THEN "
+            "INSERT INTO cell.changes (feed, key) VALUES (%s, is_now); END IF; "
+            "IF pg_catalog.current_setting('max_prepared_transactions') OPERATOR(pg_catalog.=) '0' THEN "
+            "PERFORM pg_catalog.pg_notify('" PG_FEED_CHANNEL "', ''); END IF; RETURN NULL; END",
             feed, feed);
-    pg_putf(&t,
-            "CREATE OR REPLACE FUNCTION cell.follow_%s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
-            "SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET intervalstyle = 'iso_8601' "
-            "SET timezone = 'UTC' SET extra_float_digits = 1 SET bytea_output = 'hex' AS ",
-            feed);
+    pg_putf(&t, "CREATE OR REPLACE FUNCTION cell.follow_%s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER %sAS ",
+            feed,
+            one_text ? ""
+                     : "SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' "
+                       "SET intervalstyle = 'iso_8601' SET timezone = 'UTC' SET extra_float_digits = 1 "
+                       "SET bytea_output = 'hex' ");
     pg_sql_literal(&t, body.data);
     return t.data;
 }

@@ -167,10 +167,13 @@ TEST(triggers_write_the_key_and_its_former_one)
     arena.escape = &escape;
     REQUIRE(!setjmp(escape));
     const char *sql = pg_feed_function(&arena, &table, "7");
-    CHECK(strstr(sql, "FUNCTION cell.follow_7() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = "
-                      "pg_catalog, pg_temp") != NULL);
-    CHECK(strstr(sql, "was := ARRAY[OLD.\"id\"::text, OLD.\"lang\"::text]") != NULL);
-    CHECK(strstr(sql, "is_now := ARRAY[NEW.\"id\"::text, NEW.\"lang\"::text]") != NULL);
+    CHECK(strstr(sql, "FUNCTION cell.follow_7() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS '") != NULL);
+    CHECK(strstr(sql, "was := ARRAY[OLD.\"id\"::pg_catalog.text, OLD.\"lang\"::pg_catalog.text]") != NULL);
+    CHECK(strstr(sql, "is_now := ARRAY[NEW.\"id\"::pg_catalog.text, NEW.\"lang\"::pg_catalog.text]") != NULL);
+    columns[0].type = "date"; /* has another text with another datestyle */
+    sql = pg_feed_function(&arena, &table, "7");
+    CHECK(strstr(sql, "SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD'") != NULL);
+    columns[0].type = "text";
     sql = pg_feed_triggers(&arena, &table, "7");
     CHECK(strstr(sql, "ALTER TABLE \"public\".\"odd\"\"name\" ENABLE ALWAYS TRIGGER cell_follow, "
                       "ENABLE ALWAYS TRIGGER cell_follow_all") != NULL);

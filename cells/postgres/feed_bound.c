@@ -277,7 +277,7 @@ static int send_some(struct sending *s, struct pg_failure *f)
     return n;
 }
 
-/* Nothing is behind the position: whether there could be. */
+/* Whether the position is one that can be read from, and the table is followed. */
 static int check_bounds(struct sending *s, struct pg_failure *f)
 {
     const struct pg_feed_options *o = pg_feed_options_of(s->b->feed);
@@ -325,9 +325,11 @@ static void rest(struct sending *s, uint64_t turn, int64_t until_ms)
 /* Everything that was committed before; then, with `follow`, what comes. */
 static int send_all(struct sending *s, bool follow, struct pg_failure *f)
 {
+    int64_t looked = pg_now_ms();
     int r = number(s->b, f);
-    int64_t looked = 0;
 
+    if (r >= 0) /* before keys are read that may be of another type than the key is now */
+        r = check_bounds(s, f);
     while (r >= 0 && !cell_ctx_cancelled(s->c)) {
         uint64_t turn = pg_feed_turn(s->b->feed);
         r = send_some(s, f);

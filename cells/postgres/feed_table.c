@@ -98,7 +98,7 @@ static void set_columns(struct pg_arena *arena, const PGresult *result, struct p
         int first = row;
         while (row < n && strcmp(PQgetvalue(result, row, 0), table->name) == 0)
             row++;
-        if (row == first) { /* nor have those behind it: what was passed over does not come again */
+        if (row == first) { /* the search has passed all the others */
             table->problem = table->problem ? table->problem : "it has no columns";
             row = 0;
             continue;
@@ -117,7 +117,6 @@ static void set_columns(struct pg_arena *arena, const PGresult *result, struct p
     }
 }
 
-/* `made` are the answers to all questions; what they lead to is in the arena. */
 static int take(struct pg_arena *arena, PGresult *const answers[3], struct pg_feed_tables *tables, struct pg_failure *f)
 {
     jmp_buf escape, *outer = arena->escape;

@@ -41,7 +41,6 @@ struct pg_feed_table {
     int64_t forgotten; /* those up to this one are not kept, or what they lead to cannot be told */
 };
 
-/* What all catalogs of followed tables are asked with, feed_sql.c. */
 extern const char *const pg_feed_objects; /* makes the tables of the schema `cell`, several statements */
 extern const char *const pg_feed_exist;   /* one row, one boolean: these are there */
 
@@ -74,7 +73,7 @@ const char *pg_feed_scan(struct pg_arena *arena, const struct pg_feed_table *tab
 const char *pg_feed_changes(struct pg_arena *arena, const struct pg_feed_table *table, const struct cell_method *method,
                             uint32_t *nkey, struct pg_failure *f);
 
-/* The last one that has the best name, or NULL. */
+/* The column of that name, or NULL. */
 const struct pg_feed_column *pg_feed_find(const struct pg_feed_table *table, const char *name);
 
 #endif

@@ -63,6 +63,7 @@ int main(int argc, char **argv)
 class PostgresSource(SearchProject):
     def __init__(self, name="project"):
         super().__init__(name)
+        self.role = "postgres"  # the cell's own in the database
         self.policy(timeout_ms=30000, cells={"postgres": {}, "search": {"needs": ["postgres"]}})
 
     @contextlib.contextmanager
@@ -72,8 +73,8 @@ class PostgresSource(SearchProject):
 
     def start_postgres(self, *options, policy="apply"):
         path = os.path.join(self.run_dir, "postgres.sock")
-        command = [os.path.join(self.build, "bin", "postgres"), "--address", f"unix:{path}", "--url", self.server.url(),
-                   "--policy", policy, *options]
+        command = [os.path.join(self.build, "bin", "postgres"), "--address", f"unix:{path}", "--url",
+                   self.server.url().replace("user=postgres", f"user={self.role}"), "--policy", policy, *options]
         return run_with_cell.start(path, command, os.path.join(self.folder, "postgres.log"))
 
     @contextlib.contextmanager

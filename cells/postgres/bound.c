@@ -1,29 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Methods that programs bring with them go to the engine. */
+/* Methods that programs bring with them go to the engine, or, when they are those of a source, to the feed. */
 #include "service.h"
+
+#include <stdlib.h>
+
+struct bound {
+    struct pg_feed_bound *feed;
+    void *engine;
+};
 
 static int bind_method(cell_ctx *c, const struct cell_method *method, void **bound)
 {
     struct pg_service *s = cell_ctx_user(c);
+    struct bound *b = calloc(1, sizeof(*b));
 
-    return pg_engine_bind(s->engine, c, method, method->binding, bound);
+    if (!b)
+        return cell_fail(c, CELL_NO_MEMORY, "out of memory");
+    int r = pg_feed_is_bound(method->binding) ? pg_feed_bind(s->feed, pg_engine_pool(s->engine), c, method, &b->feed)
+                                              : pg_engine_bind(s->engine, c, method, method->binding, &b->engine);
+    if (r < 0)
+        free(b);
+    else
+        *bound = b;
+    return r;
 }
 
 static int invoke_method(cell_ctx *c, const struct cell_method *method, void *bound, const void *in, void *const *out)
 {
     struct pg_service *s = cell_ctx_user(c);
+    const struct bound *b = bound;
 
     (void)method;
-    return pg_engine_invoke(s->engine, c, bound, in, out);
+    return b->feed ? pg_feed_invoke(b->feed, c, in) : pg_engine_invoke(s->engine, c, b->engine, in, out);
 }
 
 static bool begin_method(cell_ctx *c, const struct cell_method *method, void *bound, const void *in, void *const *out,
                          struct cell_later *later)
 {
     struct pg_service *s = cell_ctx_user(c);
+    const struct bound *b = bound;
 
     (void)method;
-    return pg_engine_begin_call(s->engine, c, bound, in, out, later);
+    return !b->feed && pg_engine_begin_call(s->engine, c, b->engine, in, out, later);
 }
 
 static int resume_method(cell_ctx *c, const struct cell_method *method, void *bound, const void *in, void *const *out,
@@ -55,8 +73,13 @@ void pg_service_quiet(void *service)
 static void unbind_method(void *user, void *bound)
 {
     struct pg_service *s = user;
+    struct bound *b = bound;
 
-    pg_engine_unbind(s->engine, bound);
+    if (b->feed)
+        pg_feed_unbind(b->feed);
+    else
+        pg_engine_unbind(s->engine, b->engine);
+    free(b);
 }
 
 const struct cell_bound_ops pg_bound_ops = {bind_method,  invoke_method, unbind_method,

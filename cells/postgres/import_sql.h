@@ -42,7 +42,7 @@
     "ON p.polrelid = t.id " \
     "UNION ALL SELECT relname, NULL, 'its replica identity', false FROM t WHERE relreplident NOT IN ('d', 'n') " \
     "UNION ALL SELECT relname, NULL, 'trigger ' || quote_ident(tgname), false FROM t JOIN pg_trigger g " \
-    "ON g.tgrelid = t.id WHERE NOT tgisinternal " \
+    "ON g.tgrelid = t.id WHERE NOT tgisinternal AND tgname NOT IN ('cell_follow', 'cell_follow_all') " \
     "UNION ALL SELECT relname, NULL, 'rule ' || quote_ident(rulename), false FROM t JOIN pg_rewrite r " \
     "ON r.ev_class = t.id " \
     "UNION ALL SELECT relname, NULL, 'statistics ' || quote_ident(stxname), false FROM t JOIN pg_statistic_ext e " \

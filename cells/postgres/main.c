@@ -10,6 +10,8 @@
 
 CELL_PROVIDE(postgres, "PostgreSQL: structs are its tables, and queries are checked by it while they are compiled.");
 
+#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
+
 static void progress(void *user, const char *text)
 {
     (void)user;
@@ -18,7 +20,10 @@ static void progress(void *user, const char *text)
 
 int main(int argc, char **argv)
 {
-    struct pg_service_options o = {.state = ".cell/postgres", .environment = getenv("CELL_ENV"), .progress = progress};
+    struct pg_service_options o = {.state = ".cell/postgres",
+                                   .environment = getenv("CELL_ENV"),
+                                   .progress = progress,
+                                   .feed = {.changes = 1000000, .age_ms = 7 * DAY_MS}};
     bool upgrade = false;
     const struct program_option options[] = {
         {"url", "URL",
@@ -46,6 +51,9 @@ int main(int argc, char **argv)
          &o.shared_commit, 0, 1},
         {"scan-rows", "N", "a remark for queries that read a whole table of so many\nrows; 0: none", PROGRAM_NUMBER,
          &o.scan_rows, 0, INT64_MAX},
+        {"feed-changes", "N", "changes that are kept of each table that is followed;\n0: no limit", PROGRAM_NUMBER,
+         &o.feed.changes, 0, INT64_MAX},
+        {"feed-age", "TIME", "and how old; 0s: no limit", PROGRAM_DURATION, &o.feed.age_ms, 0, 3650 * DAY_MS},
     };
     char *verbs = pg_verbs();
     struct cell_server_options server = {.expand = pg_expand,
@@ -64,7 +72,8 @@ int main(int argc, char **argv)
     int status = program_parse(&program, argc, argv);
     if (status != PROGRAM_GO)
         return status;
-    o.listeners = server.max_threads / 2; /* the other half is for calls that end by themselves */
+    o.listeners = server.max_threads / 2; /* a quarter is left for calls that end by themselves */
+    o.followers = server.max_threads / 4;
     if (upgrade) {
         const struct pg_cluster_options cluster = {o.state, o.bindir, o.progress, o.user};
         status = pg_cluster_upgrade(&cluster, &f) < 0;

@@ -168,6 +168,53 @@ enum postgres_settlement {
 /// \param loses a revert may lose data: what is in a column that was added, or what another type cannot hold
 CELL_METHOD int postgres_settle(cell_ctx *c, cell_str table, cell_str name, enum postgres_settlement how, bool loses);
 
+/// A column of a table, as the field of a record.
+struct postgres_field {
+    cell_str name;
+    cell_str type; ///< "i64", "opt<str>", "f32[384]"; "str" for what has no type of its own in C.
+    bool key;      ///< Of the primary key. None of a table that cannot be followed.
+};
+CELL_LIST(postgres_fields, struct postgres_field);
+
+/// An index of a table.
+struct postgres_index {
+    cell_str name;
+};
+CELL_LIST(postgres_indexes, struct postgres_index);
+
+/// A table of the schema public, as a collection of a source.
+struct postgres_collection {
+    cell_str name;
+    postgres_fields fields;
+    postgres_indexes indexes;
+    uint64_t count;           ///< Of rows: PostgreSQL's estimate, for showing it.
+    uint64_t position;        ///< The number of its last change; 0 when it was never followed.
+    uint64_t oldest_position; ///< Who has got as far as this, or farther, misses nothing.
+    bool followed;            ///< Its changes are written down.
+    cell_str problem;         ///< Why they cannot be; empty when they can.
+};
+CELL_LIST(postgres_collections_list, struct postgres_collection);
+
+/// The tables that others can follow.
+struct postgres_contents {
+    cell_str identity; ///< 32 hex digits. Positions of a database with another one mean nothing in this.
+    postgres_collections_list collections;
+};
+
+/// The tables of the schema public, and which of them are followed. Fails with CELL_RESOURCE_EXHAUSTED for more than
+/// 10,000.
+CELL_METHOD CELL_IDEMPOTENT int postgres_status(cell_ctx *c, struct postgres_contents *contents);
+
+/// Follows a table: triggers write the keys of rows that are changed to the table cell.changes. This happens by itself
+/// when somebody reads changes, if the policy allows it. Returns 1 when it was not followed before, else 0. Fails with
+/// CELL_PERMISSION_DENIED under the policy plan, CELL_FAILED_PRECONDITION for a table without a primary key and others
+/// that cannot be followed, CELL_UNAVAILABLE while a transaction holds the table.
+CELL_METHOD CELL_IDEMPOTENT int postgres_follow(cell_ctx *c, cell_str table);
+
+/// Ends that: the triggers are removed, and what they have written. Whoever follows the table reads all of it again,
+/// for which it is followed anew. Returns 1 when it was followed, else 0. Fails as postgres_follow.
+CELL_METHOD CELL_IDEMPOTENT int postgres_unfollow(cell_ctx *c, cell_str table);
+
 /// A database for a test.
 struct postgres_test {
     cell_str name;

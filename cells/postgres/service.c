@@ -88,10 +88,17 @@ int pg_service_open(const struct pg_service_options *options, struct pg_service 
                                                       .connections = options->connections,
                                                       .share_commits = options->shared_commit != 0}};
     r = pg_engine_open(&engine, &s->engine, f);
-    /* Directly, for a pooler in transaction mode delivers no notifications. */
-    s->listeners = pg_listeners_new(&s->migrations.target, options->listeners);
+    /* Directly, for a pooler in transaction mode delivers no notifications. One more for the feed. */
+    s->listeners = pg_listeners_new(&s->migrations.target, options->listeners + 1);
     if (r >= 0 && !s->listeners)
         r = pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    const struct pg_feed_options feed = {.listeners = s->listeners,
+                                         .leases = &s->leases,
+                                         .policy = s->policy,
+                                         .limits = options->feed,
+                                         .followers = options->followers};
+    if (r >= 0)
+        r = pg_feed_open(&feed, &s->feed, f);
     if (r < 0) {
         pg_service_close(s);
         return r;
@@ -104,6 +111,7 @@ void pg_service_close(struct pg_service *service)
 {
     if (!service)
         return;
+    pg_feed_close(service->feed);
     pg_listeners_free(service->listeners);
     pg_engine_close(service->engine);
     if (service->opened) {

@@ -7,6 +7,7 @@
 
 #include "cluster.h"
 #include "engine.h"
+#include "feed.h"
 #include "lease.h"
 #include "listen.h"
 #include "policy.h"
@@ -25,6 +26,8 @@ struct pg_service_options {
     int64_t shared_commit;   /* inserts of one row may share their commits (pool.h); 0 = no */
     int64_t scan_rows;       /* a remark for queries that read a whole table of so many rows; 0 = none */
     uint32_t listeners;      /* calls of postgres_listen at once: each holds a thread of the server's */
+    uint32_t followers;      /* of changes, likewise */
+    struct pg_feed_limits feed;
     void (*progress)(void *user, const char *text); /* see cluster.h */
     void *user;
 };
@@ -43,6 +46,7 @@ struct pg_service {
     struct pg_leases migrations;
     struct pg_engine *engine; /* for calls of programs */
     struct pg_listeners *listeners;
+    struct pg_feed *feed;
 };
 
 int pg_service_open(const struct pg_service_options *options, struct pg_service **service, struct pg_failure *f);

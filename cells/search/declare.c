@@ -293,11 +293,15 @@ void sc_declare_check(struct sc_declared *declared, const struct sc_source_statu
         if (status->fields[i].key)
             json_array_append_new(
                 key, json_pack("{ss, ss}", "name", status->fields[i].name, "type", status->fields[i].type));
+    if (!declared->failed && json_array_size(key) < 1)
+        sc_say(declared, "error", NULL,
+               "%s.%s has no key by which it could be followed; 'cell call %s.%s_status' tells more", declared->source,
+               declared->collection, declared->source, declared->source);
     if (!declared->failed && json_array_size(declared->own_key) > 0 &&
         json_array_size(declared->own_key) != json_array_size(key))
         sc_say(declared, "error", NULL, "the key of %s.%s has %zu fields, and %zu here have CELL_KEY", declared->source,
                declared->collection, json_array_size(key), json_array_size(declared->own_key));
-    if (!declared->failed && (json_array_size(key) < 1 || json_array_size(key) > SC_MOST_KEYS))
+    if (!declared->failed && json_array_size(key) > SC_MOST_KEYS)
         sc_say(declared, "error", NULL, "%s.%s has a key that an index cannot have", declared->source,
                declared->collection);
 }

@@ -109,19 +109,21 @@ static const struct cell_type *bound_type(const struct sc_source *s, uint32_t ke
 static void describe_range(struct sc_source *s)
 {
     static const char *const prefixes[] = {"from", "to", "after"};
-    uint32_t n = 0, size = 0;
+    uint32_t n = 0, size = 0, align = 1;
 
     for (uint32_t p = 0; p < 3; p++)
         for (uint32_t i = 0; i < s->definition->nkey; i++, n++) {
             const struct cell_type *type = bound_type(s, i);
             snprintf(s->range_names[n], sizeof(s->range_names[n]), "%s_%s", prefixes[p], s->definition->key[i].name);
             size = aligned(size, type->align);
+            align = align > type->align ? align : type->align;
             s->range_fields[n] = (struct cell_field){.name = s->range_names[n], .type = type, .offset = size};
             s->range_after[i] = size; /* the last prefix stays */
             size += type->size;
         }
     s->range_fields[n] = (struct cell_field){.name = "descending", .type = &cell_type_bool, .offset = size};
-    s->range = (struct cell_type){s->names[3], CELL_KIND_STRUCT, aligned(size + 1, 8), 8, n + 1, s->range_fields, NULL};
+    s->range = (struct cell_type){
+        s->names[3], CELL_KIND_STRUCT, aligned(size + 1, align), align, n + 1, s->range_fields, NULL};
 }
 
 /* Connections are kept by fingerprint, and each source has a client of its own: one that is no schema's will do. */

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine_impl.h"
@@ -67,24 +64,7 @@ void st_engine_stamp(struct st_engine *engine, char stamp[ST_TOKEN_SIZE])
     pthread_mutex_unlock(&engine->lock);
 }
 
-/* One process at a time: numbers of changes and the catalog are in its memory. LMDB itself would let others in. */
-static int lock_folder(struct st_engine *e, struct st_failure *f)
-{
-    char path[4096];
-
-    if (mkdir(e->options.path, 0700) < 0 && errno != EEXIST)
-        return st_fail(f, CELL_IO_ERROR, "the folder of the store cannot be made: %s", strerror(errno));
-    if (snprintf(path, sizeof(path), "%s/store.lock", e->options.path) >= (int)sizeof(path))
-        return st_fail(f, CELL_INVALID_ARGUMENT, "the path of the store is too long");
-    e->lock_file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (e->lock_file < 0)
-        return st_fail(f, CELL_IO_ERROR, "the store cannot be opened: %s", strerror(errno));
-    if (flock(e->lock_file, LOCK_EX | LOCK_NB) < 0)
-        return st_fail(f, CELL_UNAVAILABLE, "the store is in use by another process");
-    return CELL_OK;
-}
-
-static int open_env(struct st_engine *e, struct st_failure *f)
+static int open_env(struct st_engine *e, const char *path, unsigned flags, struct st_failure *f)
 {
     int rc = mdb_env_create(&e->env);
 
@@ -96,8 +76,7 @@ static int open_env(struct st_engine *e, struct st_failure *f)
         rc = mdb_env_set_mapsize(e->env, e->options.max_bytes);
     /* Transactions of readers go from thread to thread; pages far from each other need no read-ahead. */
     if (rc == 0)
-        rc = mdb_env_open(e->env, e->options.path, MDB_NOTLS | MDB_NORDAHEAD | (e->options.lazy ? MDB_NOMETASYNC : 0u),
-                          0600);
+        rc = mdb_env_open(e->env, path, MDB_NOTLS | MDB_NORDAHEAD | flags, 0600);
     return st_fail_mdb(e, f, rc, "opening the store");
 }
 
@@ -150,6 +129,35 @@ static int open_tables(struct st_engine *e, struct st_failure *f)
     return st_fail_mdb(e, f, mdb_txn_commit(txn), "opening the store");
 }
 
+/* LMDB begins a file with what it does not sync: one that the power has failed in would be no store any more. So it is
+ * made under another name. */
+static int make_data(struct st_engine *e, struct st_failure *f)
+{
+    char path[PATH_MAX];
+
+    st_folder_new_file(e, path);
+    int r = open_env(e, path, MDB_NOSUBDIR, f);
+    if (r >= 0)
+        r = open_tables(e, f);
+    if (e->env)
+        mdb_env_close(e->env);
+    e->env = NULL;
+    return r < 0 ? r : st_folder_keep_new_file(e, f);
+}
+
+static int open_data(struct st_engine *e, struct st_failure *f)
+{
+    int r = st_folder_lock(e, f);
+
+    if (r >= 0 && !st_folder_has_data(e))
+        r = make_data(e, f);
+    if (r >= 0)
+        r = open_env(e, e->options.path, e->options.lazy ? MDB_NOMETASYNC : 0u, f);
+    if (r >= 0)
+        r = open_tables(e, f);
+    return r < 0 ? r : st_folder_sync(e, f);
+}
+
 static void set_defaults(struct st_engine_options *o)
 {
     o->max_bytes = o->max_bytes ? o->max_bytes : UINT64_C(64) << 30;
@@ -184,11 +192,7 @@ int st_engine_open(const struct st_engine_options *options, struct st_engine **e
     init_monotonic(&e->changed);
     init_monotonic(&e->work);
     init_monotonic(&e->rest);
-    int r = lock_folder(e, f);
-    if (r >= 0)
-        r = open_env(e, f);
-    if (r >= 0)
-        r = open_tables(e, f);
+    int r = open_data(e, f);
     if (r >= 0)
         r = st_background_start(e, f);
     if (r < 0) {

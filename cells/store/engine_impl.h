@@ -3,6 +3,7 @@
 #ifndef CELLS_STORE_ENGINE_IMPL_H
 #define CELLS_STORE_ENGINE_IMPL_H
 
+#include <limits.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -122,6 +123,14 @@ bool st_feed_is_too_long(const struct st_engine *e, const struct st_stat *stat);
 
 /* Fields of the key alone. */
 int st_key_body(const struct st_schema *schema, struct st_bytes body, struct st_buffer *only, struct st_failure *f);
+
+/* folder.c. The file is made under the name that st_folder_new_file gives, and gets its own with
+ * st_folder_keep_new_file; st_folder_sync lets the names last. */
+int st_folder_lock(struct st_engine *e, struct st_failure *f);
+bool st_folder_has_data(struct st_engine *e);
+void st_folder_new_file(struct st_engine *e, char path[PATH_MAX]);
+int st_folder_keep_new_file(struct st_engine *e, struct st_failure *f);
+int st_folder_sync(struct st_engine *e, struct st_failure *f);
 
 void st_snapshots_expire(struct st_engine *e);
 void st_snapshots_free(struct st_engine *e);

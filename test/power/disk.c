@@ -436,7 +436,7 @@ EXPORT bool disk_record(const char *folder, const char *log)
 {
     disk.log = (int)syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
     disk.nfiles = 0;
-    disk.next_file = 0;
+    disk.next_file = disk.next_sync = 0;
     if (disk.log >= 0)
         watch(folder);
     return disk.log >= 0;

@@ -129,6 +129,8 @@ size_t states_point(const struct states *s, uint64_t *seed)
 {
     size_t at = states_random(seed, (uint32_t)s->n + 1);
 
+    if (states_random(seed, 8) == 0) /* files are made in the beginning */
+        return states_random(seed, s->n < 40 ? (uint32_t)s->n : 40);
     if (states_random(seed, 2))
         return at;
     while (at < s->n && s->entries[at]->kind != DISK_MARK && s->entries[at]->kind != DISK_SYNC_END &&

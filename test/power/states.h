@@ -23,7 +23,7 @@ void states_close(struct states *states);
 size_t states_count(const struct states *states);
 /* The greatest value of that mark (disk_mark) before the point; 0: there is none. */
 uint64_t states_marked(const struct states *states, size_t point, uint64_t what);
-/* A random point, those around syncs and marks more often than others. */
+/* A random point, those at the beginning and around syncs and marks more often than others. */
 size_t states_point(const struct states *states, uint64_t *seed);
 
 /* Makes the folder, which is not there, with what `seed` chooses. False: it cannot. */

@@ -52,6 +52,7 @@ struct pipeline {
     size_t gathered, most; /* records */
     int64_t begun_us;
     struct place before; /* it */
+    bool damaged; /* the index, in this session */
 };
 
 static bool stops(struct sc_part *part)
@@ -177,6 +178,13 @@ static int apply(struct pipeline *p, const struct sc_record *record, struct sear
     return search_index_delete(index, key, length, f);
 }
 
+/* `r` is what the index has said: whether it is the file that is damaged, and not what the source has. */
+static int note_damage(struct pipeline *p, int r)
+{
+    p->damaged = p->damaged || r == CELL_DATA_LOSS;
+    return r;
+}
+
 static int commit(struct pipeline *p, size_t n, struct search_failure *f)
 {
     uint8_t position[SEARCH_MOST_POSITION];
@@ -208,6 +216,27 @@ static void save(struct pipeline *p)
     p->unsaved = 0;
 }
 
+/* A source that goes back, or says the same again, would keep this up for ever. Who has said something before is known
+ * by the place: of a scan only where its key has room there. */
+static int check_order(const struct pipeline *p, const struct sc_record *record, struct search_failure *f)
+{
+    const struct sc_definition *d = p->part->definition;
+    struct sc_key_value before[SC_MOST_KEYS];
+    struct search_failure ignored;
+    char key[120];
+
+    if (!p->place.scanning && record->position <= p->place.number)
+        return search_fail(f, CELL_DATA_LOSS, "%s.%s sends change %llu behind change %llu", d->source, d->collection,
+                           (unsigned long long)record->position, (unsigned long long)p->place.number);
+    if (!p->place.scanning || p->place.key_length == 0 ||
+        sc_key_read(d, p->place.key, p->place.key_length, before, &ignored) < 0 ||
+        sc_key_follows(d, before, record->key))
+        return CELL_OK;
+    sc_key_print(d, record->key, key, sizeof(key));
+    return search_fail(f, CELL_DATA_LOSS, "%s.%s does not send its records in the order of their keys: %s", d->source,
+                       d->collection, key);
+}
+
 static int begin_batch(struct pipeline *p, struct search_failure *f)
 {
     int r = stops(p->part) ? search_fail(f, CELL_CANCELLED, "the cell ends") : search_index_begin(p->part->index, f);
@@ -230,7 +259,7 @@ static void undo_batch(struct pipeline *p)
 
 static int end_batch(struct pipeline *p, struct search_failure *f)
 {
-    int r = commit(p, p->gathered, f);
+    int r = note_damage(p, commit(p, p->gathered, f));
 
     if (r < 0) {
         undo_batch(p);
@@ -242,7 +271,7 @@ static int end_batch(struct pipeline *p, struct search_failure *f)
     return CELL_OK;
 }
 
-/* Where `records` lead. */
+/* What comes next comes behind that record. */
 static void advance(struct pipeline *p, const struct sc_record *last)
 {
     uint8_t key[SEARCH_MOST_KEY];
@@ -266,14 +295,18 @@ static int take_group(void *user, const struct sc_record *records, size_t n, boo
 
     if (r < 0)
         return r;
-    for (size_t i = 0; r >= 0 && i < n; i++)
-        r = apply(p, &records[i], f);
+    for (size_t i = 0; r >= 0 && i < n; i++) {
+        r = check_order(p, &records[i], f);
+        if (r >= 0)
+            r = note_damage(p, apply(p, &records[i], f));
+        if (r >= 0)
+            advance(p, &records[i]);
+    }
     if (r < 0) {
         undo_batch(p);
         return r;
     }
     p->gathered += n;
-    advance(p, &records[n - 1]);
     more = more && p->gathered < p->most && now_us() - p->begun_us < MOST_BATCH_US;
     return more ? CELL_OK : end_batch(p, f);
 }
@@ -298,7 +331,7 @@ static int commit_place(struct pipeline *p, struct search_failure *f)
         r = commit(p, 0, f);
     if (r < 0)
         search_index_rollback(p->part->index);
-    return r;
+    return note_damage(p, r);
 }
 
 /* ---- a session with the source ---- */
@@ -382,15 +415,18 @@ static int find_place(struct pipeline *p, const struct sc_source_status *status,
     int n = search_index_position(p->part->index, position, f);
 
     if (n < 0)
-        return n;
+        return note_damage(p, n);
     if (n == 0) {
         p->place = (struct place){.scanning = true, .number = status->position};
         snprintf(p->place.identity, sizeof(p->place.identity), "%s", status->identity);
         return commit_place(p, f);
     }
     if (!read_place(position, (size_t)n, &p->place) || strcmp(p->place.identity, status->identity) != 0 ||
-        p->place.number < status->oldest || p->place.number > status->position)
+        p->place.number < status->oldest || p->place.number > status->position) {
+        search_fail(f, CELL_OUT_OF_RANGE, "%s does not have the changes any more that are missing: all is read again",
+                    p->part->definition->source);
         return LOST;
+    }
     pthread_mutex_lock(&p->part->lock);
     p->part->progress.position = p->place.scanning ? 0 : p->place.number;
     p->part->progress.at_us = p->place.at_us;
@@ -409,11 +445,21 @@ static void set_source(struct sc_part *part, struct sc_source *source, uint64_t 
     pthread_mutex_unlock(&part->lock);
 }
 
+/* By somebody who read it. */
+static bool was_found_damaged(struct sc_part *part)
+{
+    pthread_mutex_lock(&part->lock);
+    bool damaged = part->damaged;
+    pthread_mutex_unlock(&part->lock);
+    return damaged;
+}
+
 static int session(struct pipeline *p, struct search_failure *f)
 {
     const struct sc_definition *d = p->part->definition;
     struct sc_source_status status = {.found = false};
 
+    p->damaged = false;
     set_source(p->part, NULL, 0); /* what has drifted is looked at now */
     int r = sc_source_ask(d->source, d->collection, ASK_MS, &status, f);
     if (r >= 0 && !status.found)
@@ -436,7 +482,7 @@ static int session(struct pipeline *p, struct search_failure *f)
         r = r == CELL_OUT_OF_RANGE ? LOST : r;
     }
     sc_source_status_free(&status);
-    return r;
+    return p->damaged || was_found_damaged(p->part) ? LOST : r;
 }
 
 /* ---- the thread ---- */
@@ -475,14 +521,17 @@ void sc_pipeline_run(struct sc_service *service, struct sc_part *part)
     while (!stops(part)) {
         struct search_failure f = {.status = CELL_OK};
         int r = session(&p, &f);
-        if (r == LOST) {
+        bool lost = r == LOST;
+        if (lost) {
+            struct search_failure why = f;
             r = sc_service_rebuild(service, part, &f);
             pause = r < 0 ? pause : LOST_PAUSE_MS;
+            f = r < 0 ? f : why;
         }
         if (part->progress.applied != before) /* it has got on; nobody else writes that number */
             pause = LEAST_PAUSE_MS;
         before = part->progress.applied;
-        if (pause_ms(part, note(part, r, &f, pause)))
+        if (pause_ms(part, note(part, lost && r >= 0 && f.status < 0 ? f.status : r, &f, pause)))
             break;
         pause = pause * 2 < MOST_PAUSE_MS ? pause * 2 : MOST_PAUSE_MS;
     }

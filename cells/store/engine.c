@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine_impl.h"
@@ -64,6 +65,25 @@ void st_engine_stamp(struct st_engine *engine, char stamp[ST_TOKEN_SIZE])
     pthread_mutex_unlock(&engine->lock);
 }
 
+/* A file that lost its end would end whoever reads there: zeros are a page that LMDB sees to be damaged. One that was
+ * never written may be missing in a good file as well. */
+static int lengthen(struct st_engine *e)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    struct stat st;
+    int fd = -1, rc = mdb_env_info(e->env, &info);
+
+    if (rc == 0)
+        rc = mdb_env_stat(e->env, &stat);
+    if (rc == 0)
+        rc = mdb_env_get_fd(e->env, &fd);
+    if (rc != 0 || fstat(fd, &st) < 0)
+        return rc ? rc : errno;
+    off_t size = (off_t)((info.me_last_pgno + 1) * stat.ms_psize);
+    return st.st_size >= size || ftruncate(fd, size) == 0 ? 0 : errno;
+}
+
 static int open_env(struct st_engine *e, const char *path, unsigned flags, struct st_failure *f)
 {
     int rc = mdb_env_create(&e->env);
@@ -77,6 +97,8 @@ static int open_env(struct st_engine *e, const char *path, unsigned flags, struc
     /* Transactions of readers go from thread to thread; pages far from each other need no read-ahead. */
     if (rc == 0)
         rc = mdb_env_open(e->env, path, MDB_NOTLS | MDB_NORDAHEAD | flags, 0600);
+    if (rc == 0)
+        rc = lengthen(e);
     return st_fail_mdb(e, f, rc, "opening the store");
 }
 

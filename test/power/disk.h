@@ -2,17 +2,17 @@
 /*
  * Between a program and the files of one folder: records in order what reaches them, and plays a disk that is full.
  *
- * It is a shared object that stands before libc, linked into a test or preloaded into a cell, and sees what the libraries
- * of both do: LMDB's and SQLite's writes as well. It records into a file, entry after entry (disk_entry); of a preloaded
- * one the environment says what it does:
+ * It is a shared object that stands before libc, linked into a test or preloaded into a cell, and sees what the
+ * libraries of both do: LMDB's and SQLite's writes as well. It records into a file, entry after entry (disk_entry); of
+ * a preloaded one the environment says what it does:
  *
  *   CELL_DISK_FOLDER   the folder; below it everything counts
  *   CELL_DISK_LOG      the file for the record; without it nothing is recorded
- *   CELL_DISK_ROOM     a file of 8 bytes, a number that others may change meanwhile: by how many bytes the files together
- *                      may still grow. What does not fit fails with ENOSPC, or is written in part
+ *   CELL_DISK_ROOM     a file of 8 bytes, a number that others may change meanwhile: by how many bytes the files
+ * together may still grow. What does not fit fails with ENOSPC, or is written in part
  *
- * Files that are shared memory (SQLite's -shm, LMDB's lock.mdb) are not recorded but for their names: whoever opens them
- * first makes them anew. Any other file that is mapped to be written ends the program.
+ * Files that are shared memory (SQLite's -shm, LMDB's lock.mdb) are not recorded but for their names: whoever opens
+ * them first makes them anew. Any other file that is mapped to be written ends the program.
  */
 #ifndef CELL_TEST_DISK_H
 #define CELL_TEST_DISK_H

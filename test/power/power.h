@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * What tests of power failures share: a folder whose writes are recorded, and a look at many states that its disk may be
- * in. CELL_TEST_STATES says how many each test looks at, CELL_TEST_SEED where they begin; a state that fails is made again
- * by CELL_TEST_STATE, its number.
+ * What tests of power failures share: a folder whose writes are recorded, and a look at many states that its disk may
+ * be in. CELL_TEST_STATES says how many each test looks at, CELL_TEST_SEED where they begin; a state that fails is made
+ * again by CELL_TEST_STATE, its number.
  */
 #ifndef CELL_TEST_POWER_H
 #define CELL_TEST_POWER_H
@@ -42,7 +42,8 @@ static void power_look(unsigned long most, power_look_fn *look)
     snprintf(folder, sizeof(folder), "%s", temp_path("state"));
     disk_hurry(true);
     for (unsigned long i = 1; i <= n && !test_failures; i++) {
-        uint64_t seed = power_number("CELL_TEST_SEED", 1) * UINT64_C(0x9e3779b97f4a7c15) + i * UINT64_C(0xd1342543de82ef95);
+        uint64_t seed =
+            power_number("CELL_TEST_SEED", 1) * UINT64_C(0x9e3779b97f4a7c15) + i * UINT64_C(0xd1342543de82ef95);
         if (only && i != only)
             continue;
         size_t point = i == n ? states_count(states) : states_point(states, &seed);

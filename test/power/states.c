@@ -386,7 +386,8 @@ static void choose_sectors(struct image *m, enum way way, uint32_t size, uint64_
     if (!sectors)
         abort();
     for (size_t i = 0; i < m->nchanges; i++)
-        for (uint64_t k = m->changes[i].at / size; m->changes[i].n && k * size < m->changes[i].at + m->changes[i].n; k++) {
+        for (uint64_t k = m->changes[i].at / size; m->changes[i].n && k * size < m->changes[i].at + m->changes[i].n;
+             k++) {
             sectors[k].n++;
             if (m->changes[i].forced)
                 sectors[k].least = sectors[k].n;

@@ -2,10 +2,10 @@
 /*
  * What a disk may have in it after the power failed, by the record of what was written (disk.h).
  *
- * What a file had when a sync of it began that has ended is there. Of what was written later, each sector has what it had
- * at some moment since, and the file's size as well, independently of each other: a page cache writes what it likes, when
- * it likes. Sectors, of 512 or 4096 bytes, are not torn. Of what was done to names since the folder was synced, any
- * subset is there, each as a whole; syncing a file says nothing about its name.
+ * What a file had when a sync of it began that has ended is there. Of what was written later, each sector has what it
+ * had at some moment since, and the file's size as well, independently of each other: a page cache writes what it
+ * likes, when it likes. Sectors, of 512 or 4096 bytes, are not torn. Of what was done to names since the folder was
+ * synced, any subset is there, each as a whole; syncing a file says nothing about its name.
  */
 #ifndef CELL_TEST_STATES_H
 #define CELL_TEST_STATES_H

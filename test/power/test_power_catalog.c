@@ -9,7 +9,8 @@
 #define NAMES 3
 #define DONE 1
 
-static int states_of[STEPS + 1][NAMES]; /* after each step: the weight that was declared last; 0: there is no such index */
+static int states_of[STEPS + 1]
+                    [NAMES]; /* after each step: the weight that was declared last; 0: there is no such index */
 static struct search_failure f;
 
 static struct sc_definition *define(int name, int weight)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // LIBS: cell_static
-/* The power fails while a file is replaced: it has what the last call that has returned wrote, or what came after it. */
+/* The power fails while a file is replaced: it has what the last call that has returned wrote, or what came after it.
+ */
 #include <base/util.h>
 
 #include "power.h"

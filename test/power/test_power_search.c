@@ -166,7 +166,8 @@ static void compare(struct search_index *x, uint32_t upto)
     }
     CHECK(all.n == there && common.n == there);
     search_reader_close(r);
-    CHECK(sqlite3_exec(x->db, "INSERT INTO text(text, rank) VALUES('integrity-check', 0)", NULL, NULL, NULL) == SQLITE_OK);
+    CHECK(sqlite3_exec(x->db, "INSERT INTO text(text, rank) VALUES('integrity-check', 0)", NULL, NULL, NULL) ==
+          SQLITE_OK);
     sqlite3_stmt *s = NULL;
     CHECK(sqlite3_prepare_v2(x->db, "PRAGMA integrity_check", -1, &s, NULL) == SQLITE_OK);
     CHECK(sqlite3_step(s) == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(s, 0), "ok") == 0);

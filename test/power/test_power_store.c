@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // LIBS: cell_store_lib
 /*
- * The power fails while a store is written: what was acknowledged is there, what is there is what the changes up to some
- * number have made, and a put of many is there as a whole or not at all.
+ * The power fails while a store is written: what was acknowledged is there, what is there is what the changes up to
+ * some number have made, and a put of many is there as a whole or not at all.
  */
 #include <pthread.h>
 

@@ -102,32 +102,6 @@ static int open_env(struct st_engine *e, const char *path, unsigned flags, struc
     return st_fail_mdb(e, f, rc, "opening the store");
 }
 
-static int read_identity(struct st_engine *e, MDB_txn *txn, struct st_failure *f)
-{
-    MDB_val format = {6, "format"}, store = {5, "store"}, value;
-    int rc = mdb_get(txn, e->meta, &format, &value);
-
-    if (rc == MDB_NOTFOUND) {
-        if (st_random_token(e->identity) < 0)
-            return st_fail(f, CELL_INTERNAL, "there are no random numbers");
-        value = (MDB_val){strlen(ST_FORMAT), ST_FORMAT};
-        rc = mdb_put(txn, e->meta, &format, &value, 0);
-        value = (MDB_val){ST_TOKEN_SIZE - 1, e->identity};
-        if (rc == 0)
-            rc = mdb_put(txn, e->meta, &store, &value, 0);
-        return st_fail_mdb(e, f, rc, "making the store");
-    }
-    if (rc == 0 && (value.mv_size != strlen(ST_FORMAT) || memcmp(value.mv_data, ST_FORMAT, value.mv_size) != 0))
-        return st_fail(f, CELL_DATA_LOSS, "the store was written by another version of this cell");
-    if (rc == 0)
-        rc = mdb_get(txn, e->meta, &store, &value);
-    if (rc == 0 && value.mv_size != ST_TOKEN_SIZE - 1)
-        rc = MDB_INVALID;
-    if (rc == 0)
-        memcpy(e->identity, value.mv_data, ST_TOKEN_SIZE - 1);
-    return st_fail_mdb(e, f, rc, "opening the store");
-}
-
 static int open_tables(struct st_engine *e, struct st_failure *f)
 {
     MDB_txn *txn = NULL;
@@ -141,7 +115,7 @@ static int open_tables(struct st_engine *e, struct st_failure *f)
         rc = mdb_dbi_open(txn, "feed", MDB_CREATE, &e->feed);
     int r = st_fail_mdb(e, f, rc, "opening the store");
     if (r >= 0)
-        r = read_identity(e, txn, f);
+        r = st_identity_read(e, txn, f);
     if (r >= 0)
         r = st_catalog_load(e, txn, f);
     if (r < 0) {
@@ -177,6 +151,10 @@ static int open_data(struct st_engine *e, struct st_failure *f)
         r = open_env(e, e->options.path, e->options.lazy ? MDB_NOMETASYNC : 0u, f);
     if (r >= 0)
         r = open_tables(e, f);
+    if (r >= 0 && e->options.lazy) {
+        r = st_engine_sync(e, f); /* that it is run so, before anything else is written */
+        e->settles = r >= 0;
+    }
     return r < 0 ? r : st_folder_sync(e, f);
 }
 
@@ -241,8 +219,8 @@ void st_engine_close(struct st_engine *engine)
         free(e->collections[i]);
     }
     free(e->collections);
-    if (e->env && e->options.lazy)
-        mdb_env_sync(e->env, 1); /* nobody is left to be told when it fails */
+    if (e->settles)
+        st_identity_settle(e);
     if (e->env)
         mdb_env_close(e->env);
     if (e->lock_file >= 0)

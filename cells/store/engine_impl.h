@@ -64,6 +64,7 @@ struct st_job {
 struct st_engine {
     struct st_engine_options options;
     char identity[ST_TOKEN_SIZE];
+    bool settles; /* it was run lazily: st_identity_settle at its end */
     int lock_file;
     MDB_env *env;
     MDB_dbi meta, data, feed;
@@ -131,6 +132,10 @@ bool st_folder_has_data(struct st_engine *e);
 void st_folder_new_file(struct st_engine *e, char path[PATH_MAX]);
 int st_folder_keep_new_file(struct st_engine *e, struct st_failure *f);
 int st_folder_sync(struct st_engine *e, struct st_failure *f);
+
+/* identity.c: reads it, or makes it; and what is to be done when a lazy store is closed. */
+int st_identity_read(struct st_engine *e, MDB_txn *txn, struct st_failure *f);
+void st_identity_settle(struct st_engine *e);
 
 void st_snapshots_expire(struct st_engine *e);
 void st_snapshots_free(struct st_engine *e);

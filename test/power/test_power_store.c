@@ -29,6 +29,7 @@ static pthread_mutex_t history_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct st_arena arena;
 static const struct st_engine_options *options;
 static bool many_writers;
+static char identity[ST_TOKEN_SIZE];
 
 struct writer {
     uint32_t number;
@@ -127,6 +128,7 @@ static void write_store(void)
     power_record();
     strcat(temp_folder, "/disk"); /* where the fixture puts its store */
     CHECK(store_open(options));
+    strcpy(identity, st_engine_identity(engine));
     for (uint32_t i = 0; i < WRITERS; i++) {
         writers[i] = (struct writer){i, i + 77};
         if (many_writers)
@@ -200,7 +202,9 @@ static void look(const struct states *states, size_t point, const char *folder)
 
     strcpy(before, temp_folder);
     strcpy(temp_folder, folder);
-    bool open = store_open(options);
+    struct st_engine_options again = *options;
+    again.boot = "the next";
+    bool open = store_open(&again);
     CHECK(open);
     if (open && st_view_begin(engine, NULL, &view, &failure) >= 0) {
         CHECK(st_view_stat(&view, items, &stat, &failure) >= 0);
@@ -209,6 +213,10 @@ static void look(const struct states *states, size_t point, const char *folder)
                    (unsigned long long)acknowledged);
         CHECK(stat.last >= acknowledged && stat.last <= last_change);
         CHECK(stat.last == 0 || history[stat.last].batch != history[stat.last + 1].batch);
+        /* Numbers that somebody has seen are not given to other changes of the same store. */
+        bool same = strcmp(st_engine_identity(engine), identity) == 0;
+        CHECK(!same || stat.last >= states_marked(states, point, ACKNOWLEDGED));
+        CHECK(same || options->lazy || acknowledged == 0);
         memset(expected, 0, sizeof(expected));
         for (uint64_t i = 1; i <= stat.last && i < MOST_CHANGES; i++)
             expected[history[i].id] = history[i].year;

@@ -9,57 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "disk.h"
+#include "states_impl.h"
 
 #define MOST_PATH 4096
 #define MOST_NAMES 512 /* done since the folder was synced; the others become old */
-
-struct states {
-    const uint8_t *map;
-    size_t size, n;
-    const struct disk_entry **entries;
-    uint64_t nfiles, nsyncs;
-};
-
-/* How what is not synced comes about. */
-enum way { NOTHING, ALL, ANY, NEARLY_NOTHING, NEARLY_ALL, IN_ORDER, NWAYS };
-
-/* Bytes that replace others; NULL: zeros. */
-struct change {
-    uint64_t at, n, size; /* of the file behind it */
-    const uint8_t *bytes;
-    size_t entry;
-    bool forced;
-};
-struct image {
-    uint8_t *bytes; /* what is synced */
-    uint64_t size, room, now;
-    struct change *changes; /* since */
-    size_t nchanges, changes_room;
-    bool noise; /* what is in it is not recorded */
-};
-struct name {
-    char path[256];
-    uint64_t file; /* 0: a folder */
-};
-struct names {
-    struct name *at;
-    size_t n, room;
-};
-/* One entry about names, and the folder in which it is. */
-struct doing {
-    const struct disk_entry *entry;
-    size_t index;
-};
-struct disk_state {
-    const struct states *of;
-    struct image *files; /* by number */
-    struct names names;  /* as they are synced */
-    struct names now;    /* as a program sees them */
-    struct doing *doings;
-    size_t ndoings, doings_room;
-    size_t *begun; /* by a sync's number: the entry at which it began */
-};
 
 uint32_t states_random(uint64_t *seed, uint32_t n)
 {
@@ -188,7 +141,7 @@ static uint64_t renamed(const struct states *s, const struct disk_entry *e)
     return 0;
 }
 
-static void carry_out(const struct states *s, struct names *names, const struct disk_entry *e)
+void states_carry_out(const struct states *s, struct names *names, const struct disk_entry *e)
 {
     const char *path = text_of(e);
 
@@ -224,7 +177,7 @@ static void sync_names(struct disk_state *d, const char *folder, size_t before)
 
     for (size_t i = 0; i < d->ndoings; i++) {
         if (d->doings[i].index < before && is_in(text_of(d->doings[i].entry), folder))
-            carry_out(d->of, &d->names, d->doings[i].entry);
+            states_carry_out(d->of, &d->names, d->doings[i].entry);
         else
             d->doings[kept++] = d->doings[i];
     }
@@ -233,7 +186,7 @@ static void sync_names(struct disk_state *d, const char *folder, size_t before)
 
 /* ---- files ---- */
 
-static void apply(uint8_t **bytes, uint64_t *size, uint64_t *room, const struct change *c)
+void states_apply(uint8_t **bytes, uint64_t *size, uint64_t *room, const struct change *c)
 {
     uint64_t end = c->at + c->n > c->size ? c->at + c->n : c->size;
 
@@ -277,7 +230,7 @@ static void sync_image(struct image *m, size_t before)
     size_t done = 0;
 
     while (done < m->nchanges && m->changes[done].entry < before)
-        apply(&m->bytes, &m->size, &m->room, &m->changes[done++]);
+        states_apply(&m->bytes, &m->size, &m->room, &m->changes[done++]);
     memmove(m->changes, m->changes + done, (m->nchanges - done) * sizeof(*m->changes));
     m->nchanges -= done;
 }
@@ -291,11 +244,11 @@ static void play_names(struct disk_state *d, const struct disk_entry *e, size_t 
     } else if (e->kind == DISK_FOLDER_SYNC_END) {
         sync_names(d, text_of(e), d->begun[e->value]);
     } else {
-        carry_out(d->of, &d->now, e);
+        states_carry_out(d->of, &d->now, e);
         if (e->kind == DISK_CREATE)
             d->files[e->file].noise = e->value != 0;
         if (d->ndoings == MOST_NAMES) {
-            carry_out(d->of, &d->names, d->doings[0].entry);
+            states_carry_out(d->of, &d->names, d->doings[0].entry);
             memmove(d->doings, d->doings + 1, --d->ndoings * sizeof(*d->doings));
         }
         d->doings = grow(d->doings, d->ndoings, &d->doings_room, sizeof(*d->doings));
@@ -346,109 +299,6 @@ static void state_free(struct disk_state *d)
     free(d);
 }
 
-/* ---- choosing ---- */
-
-/* How many of the changes `n` that reach something come about, `least` at least. */
-static uint32_t choose(enum way way, uint32_t least, uint32_t n, uint64_t *seed)
-{
-    bool usual = states_random(seed, 10) > 0;
-
-    switch (way) {
-    case NOTHING:
-        return least;
-    case ALL:
-        return n;
-    case NEARLY_NOTHING:
-        return usual ? least : least + states_random(seed, n - least + 1);
-    case NEARLY_ALL:
-        return usual ? n : least + states_random(seed, n - least + 1);
-    default:
-        return least + states_random(seed, n - least + 1);
-    }
-}
-
-struct sector {
-    uint32_t n, least, chosen, seen;
-};
-
-/* Counts, chooses and applies, sector by sector. */
-static void choose_sectors(struct image *m, enum way way, uint32_t size, uint64_t *seed)
-{
-    uint64_t most = m->size;
-    uint32_t in_order = states_random(seed, (uint32_t)m->nchanges + 1);
-    uint8_t *bytes = NULL;
-    uint64_t length = 0, room = 0;
-
-    for (size_t i = 0; i < m->nchanges; i++)
-        most = m->changes[i].at + m->changes[i].n > most ? m->changes[i].at + m->changes[i].n : most;
-    struct sector *sectors = calloc(most / size + 1, sizeof(*sectors));
-    apply(&bytes, &length, &room, &(struct change){.n = m->size, .size = most, .bytes = m->bytes ? m->bytes : NULL});
-    if (!sectors)
-        abort();
-    for (size_t i = 0; i < m->nchanges; i++)
-        for (uint64_t k = m->changes[i].at / size; m->changes[i].n && k * size < m->changes[i].at + m->changes[i].n;
-             k++) {
-            sectors[k].n++;
-            if (m->changes[i].forced)
-                sectors[k].least = sectors[k].n;
-            if (i < in_order)
-                sectors[k].seen = sectors[k].n; /* for a while */
-        }
-    for (uint64_t k = 0; k <= most / size; k++) {
-        struct sector *s = &sectors[k];
-        s->chosen = way == IN_ORDER ? (s->seen > s->least ? s->seen : s->least) : choose(way, s->least, s->n, seed);
-        s->seen = 0;
-    }
-    for (size_t i = 0; i < m->nchanges; i++) {
-        const struct change *c = &m->changes[i];
-        for (uint64_t k = c->at / size; c->n && k * size < c->at + c->n; k++) {
-            uint64_t from = k * size > c->at ? k * size : c->at;
-            uint64_t to = (k + 1) * size < c->at + c->n ? (k + 1) * size : c->at + c->n;
-            if (sectors[k].seen++ >= sectors[k].chosen)
-                continue;
-            if (c->bytes)
-                memcpy(bytes + from, c->bytes + (from - c->at), to - from);
-            else
-                memset(bytes + from, 0, to - from);
-        }
-    }
-    free(sectors);
-    free(m->bytes);
-    m->bytes = bytes;
-    m->room = room;
-}
-
-/* The size is one of those that it had; what is forced needs its own. */
-static uint64_t choose_size(const struct image *m, enum way way, uint64_t *seed)
-{
-    uint32_t least = 0;
-
-    for (size_t i = 0; i < m->nchanges; i++)
-        if (m->changes[i].forced)
-            least = (uint32_t)i + 1;
-    uint32_t chosen = choose(way == IN_ORDER ? ANY : way, least, (uint32_t)m->nchanges, seed);
-    return chosen ? m->changes[chosen - 1].size : m->size;
-}
-
-static void choose_image(struct image *m, enum way way, uint32_t sector, uint64_t *seed)
-{
-    if (m->nchanges == 0)
-        return;
-    uint64_t size = choose_size(m, way, seed);
-    choose_sectors(m, way, sector, seed);
-    m->size = size;
-    m->nchanges = 0;
-}
-
-static void choose_names(struct disk_state *d, enum way way, uint64_t *seed)
-{
-    uint32_t in_order = states_random(seed, (uint32_t)d->ndoings + 1);
-
-    for (size_t i = 0; i < d->ndoings; i++)
-        if (way == IN_ORDER ? i < in_order : choose(way, 0, 1, seed) > 0)
-            carry_out(d->of, &d->names, d->doings[i].entry);
-}
-
 /* ---- writing it ---- */
 
 static bool make_folder(const struct names *names, const char *folder, const char *path)
@@ -493,9 +343,9 @@ bool states_build(const struct states *s, size_t point, uint64_t seed, const cha
     char path[MOST_PATH];
     bool done = mkdir(folder, 0700) == 0;
 
-    choose_names(d, names, &seed);
+    states_choose_names(d, names, &seed);
     for (uint64_t i = 1; i <= s->nfiles; i++)
-        choose_image(&d->files[i], (enum way)states_random(&seed, NWAYS), sector, &seed);
+        states_choose_image(&d->files[i], (enum way)states_random(&seed, NWAYS), sector, &seed);
     for (size_t i = 0; done && i < d->names.n; i++) {
         const struct name *n = &d->names.at[i];
         if (!make_folder(&d->names, folder, n->path))

@@ -79,7 +79,7 @@ feature("postgres", postgres and os.path.exists(os.path.join(config.cell_build, 
 feature("store", os.path.exists(os.path.join(config.cell_build, "bin", "store")))
 feature("search", os.path.exists(os.path.join(config.cell_build, "bin", "search")))
 feature("wordnet", os.path.exists("/usr/share/wordnet/data.noun"))
-feature("celldisk", os.path.exists(os.path.join(config.cell_build, "test", "power", "libcelldisk.so")))
+feature("celldisk", os.path.exists(os.path.join(config.cell_build, "test", "power", "disk_state")))
 if os.geteuid() == 0:
     config.available_features.add("root")
 

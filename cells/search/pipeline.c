@@ -18,6 +18,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "place.h"
 #include "service.h"
 
 #define ASK_MS 5000
@@ -32,27 +33,18 @@
 #define MOST_BATCH_US 15000   /* after which a batch takes no more */
 #define LOST 1                /* what is missing cannot be had any more: all is read again */
 
-struct place {
-    char identity[65];
-    bool scanning;
-    uint64_t number;
-    int64_t at_us;
-    uint8_t key[SEARCH_MOST_POSITION];
-    size_t key_length; /* 0: from the first record */
-};
-
 struct pipeline {
     struct sc_service *service;
     struct sc_part *part;
     struct sc_source *source;
-    struct place place;
+    struct sc_place place;
     uint64_t unsaved;
     /* The batch that is open. */
     bool open;
     size_t gathered, most; /* records */
     int64_t begun_us;
-    struct place before; /* it */
-    bool damaged; /* the index, in this session */
+    struct sc_place before; /* it */
+    bool damaged;           /* the index, in this session */
 };
 
 static bool stops(struct sc_part *part)
@@ -80,64 +72,6 @@ static int64_t now_us(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-/* ---- positions ---- */
-
-static void put64(uint8_t *to, uint64_t value)
-{
-    for (int i = 0; i < 8; i++)
-        to[i] = (uint8_t)(value >> (8 * i));
-}
-
-static uint64_t get64(const uint8_t *from)
-{
-    uint64_t value = 0;
-
-    for (int i = 0; i < 8; i++)
-        value |= (uint64_t)from[i] << (8 * i);
-    return value;
-}
-
-/* A key for which there is no room is left out: a scan that is killed then begins again. */
-static size_t write_place(const struct place *place, uint8_t position[SEARCH_MOST_POSITION])
-{
-    size_t n = strlen(place->identity) + 1;
-
-    memcpy(position, place->identity, n);
-    position[n++] = place->scanning ? 'S' : 'F';
-    put64(position + n, place->number);
-    n += 8;
-    if (place->scanning) {
-        if (place->key_length <= SEARCH_MOST_POSITION - n) {
-            memcpy(position + n, place->key, place->key_length);
-            n += place->key_length;
-        }
-    } else {
-        put64(position + n, (uint64_t)place->at_us);
-        n += 8;
-    }
-    return n;
-}
-
-/* False: it is none. */
-static bool read_place(const uint8_t *position, size_t length, struct place *place)
-{
-    const uint8_t *end = memchr(position, 0, length);
-    size_t n = end ? (size_t)(end - position) + 1 : 0;
-
-    if (n < 2 || n > sizeof(place->identity) || length - n < 9)
-        return false;
-    *place = (struct place){.scanning = position[n] == 'S', .number = get64(position + n + 1)};
-    memcpy(place->identity, position, n);
-    n += 9;
-    if (place->scanning) {
-        place->key_length = length - n;
-        memcpy(place->key, position + n, place->key_length);
-    } else if (length - n == 8) {
-        place->at_us = (int64_t)get64(position + n);
-    }
-    return true;
 }
 
 /* ---- batches ---- */
@@ -188,7 +122,7 @@ static int note_damage(struct pipeline *p, int r)
 static int commit(struct pipeline *p, size_t n, struct search_failure *f)
 {
     uint8_t position[SEARCH_MOST_POSITION];
-    size_t length = write_place(&p->place, position);
+    size_t length = sc_place_write(&p->place, position);
     struct sc_part *part = p->part;
     int r = search_index_commit(part->index, position, length, f);
 
@@ -214,27 +148,6 @@ static void save(struct pipeline *p)
     if (!p->part->saved && search_index_checkpoint(p->part->index, &f) >= 0)
         p->part->saved = true;
     p->unsaved = 0;
-}
-
-/* A source that goes back, or says the same again, would keep this up for ever. Who has said something before is known
- * by the place: of a scan only where its key has room there. */
-static int check_order(const struct pipeline *p, const struct sc_record *record, struct search_failure *f)
-{
-    const struct sc_definition *d = p->part->definition;
-    struct sc_key_value before[SC_MOST_KEYS];
-    struct search_failure ignored;
-    char key[120];
-
-    if (!p->place.scanning && record->position <= p->place.number)
-        return search_fail(f, CELL_DATA_LOSS, "%s.%s sends change %llu behind change %llu", d->source, d->collection,
-                           (unsigned long long)record->position, (unsigned long long)p->place.number);
-    if (!p->place.scanning || p->place.key_length == 0 ||
-        sc_key_read(d, p->place.key, p->place.key_length, before, &ignored) < 0 ||
-        sc_key_follows(d, before, record->key))
-        return CELL_OK;
-    sc_key_print(d, record->key, key, sizeof(key));
-    return search_fail(f, CELL_DATA_LOSS, "%s.%s does not send its records in the order of their keys: %s", d->source,
-                       d->collection, key);
 }
 
 static int begin_batch(struct pipeline *p, struct search_failure *f)
@@ -271,36 +184,19 @@ static int end_batch(struct pipeline *p, struct search_failure *f)
     return CELL_OK;
 }
 
-/* What comes next comes behind that record. */
-static void advance(struct pipeline *p, const struct sc_record *last)
-{
-    uint8_t key[SEARCH_MOST_KEY];
-    size_t length = 0;
-    struct search_failure ignored;
-
-    if (!p->place.scanning) {
-        p->place.number = last->position;
-        p->place.at_us = last->at_us;
-    } else if (sc_key_write(p->part->definition, last->key, key, &length, &ignored) >= 0 &&
-               length <= sizeof(p->place.key)) {
-        memcpy(p->place.key, key, length);
-        p->place.key_length = length;
-    }
-}
-
 static int take_group(void *user, const struct sc_record *records, size_t n, bool more, struct search_failure *f)
 {
     struct pipeline *p = user;
-    int r = p->open ? CELL_OK : begin_batch(p, f);
+    int r = p->open ? CELL_OK : note_damage(p, begin_batch(p, f));
 
     if (r < 0)
         return r;
     for (size_t i = 0; r >= 0 && i < n; i++) {
-        r = check_order(p, &records[i], f);
+        r = sc_place_check(p->part->definition, &p->place, &records[i], f);
         if (r >= 0)
             r = note_damage(p, apply(p, &records[i], f));
         if (r >= 0)
-            advance(p, &records[i]);
+            sc_place_advance(p->part->definition, &p->place, &records[i]);
     }
     if (r < 0) {
         undo_batch(p);
@@ -417,11 +313,11 @@ static int find_place(struct pipeline *p, const struct sc_source_status *status,
     if (n < 0)
         return note_damage(p, n);
     if (n == 0) {
-        p->place = (struct place){.scanning = true, .number = status->position};
+        p->place = (struct sc_place){.scanning = true, .number = status->position};
         snprintf(p->place.identity, sizeof(p->place.identity), "%s", status->identity);
         return commit_place(p, f);
     }
-    if (!read_place(position, (size_t)n, &p->place) || strcmp(p->place.identity, status->identity) != 0 ||
+    if (!sc_place_read(position, (size_t)n, &p->place) || strcmp(p->place.identity, status->identity) != 0 ||
         p->place.number < status->oldest || p->place.number > status->position) {
         search_fail(f, CELL_OUT_OF_RANGE, "%s does not have the changes any more that are missing: all is read again",
                     p->part->definition->source);

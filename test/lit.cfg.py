@@ -10,7 +10,7 @@ import lit.formats
 config.name = f"cell-llvm-{config.cell_llvm}"
 config.test_format = lit.formats.ShTest(execute_external=True)
 config.suffixes = [".c", ".cpp", ".test"]
-config.excludes = ["Inputs", "unit", "fuzz", "conformance", "hot"]
+config.excludes = ["Inputs", "unit", "fuzz", "conformance", "hot", "power"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.cell_build, "test", f"llvm-{config.cell_llvm}")
 
@@ -79,6 +79,7 @@ feature("postgres", postgres and os.path.exists(os.path.join(config.cell_build, 
 feature("store", os.path.exists(os.path.join(config.cell_build, "bin", "store")))
 feature("search", os.path.exists(os.path.join(config.cell_build, "bin", "search")))
 feature("wordnet", os.path.exists("/usr/share/wordnet/data.noun"))
+feature("celldisk", os.path.exists(os.path.join(config.cell_build, "test", "power", "disk_state")))
 if os.geteuid() == 0:
     config.available_features.add("root")
 

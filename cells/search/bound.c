@@ -487,9 +487,11 @@ static int invoke_method(cell_ctx *c, const struct cell_method *method, void *bo
         r = call_near(&a, reader, in, out[0]);
     }
     search_reader_watch(reader, NULL, NULL);
-    sc_reader_give(part, reader);
     if (r >= 0 && a.f.status < 0)
         r = a.f.status;
+    if (r == CELL_DATA_LOSS)
+        sc_part_damaged(part);
+    sc_reader_give(part, reader);
     return r < 0 ? sc_answer_failure(c, &a.f) : CELL_OK;
 }
 

@@ -37,11 +37,18 @@ static int fail_io(struct search_failure *f, const char *path)
     return search_fail(f, code, "%s: %s", path, strerror(errno));
 }
 
-static int sync_folder(const char *folder)
+/* What is in it keeps its names from then on; also itself, when `parent`. Not every file system can. */
+static int sync_folder(const char *folder, bool parent)
 {
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int r = fd < 0 ? -1 : fsync(fd);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), above = -1;
+    int r = fd < 0 || (fsync(fd) != 0 && errno != EINVAL && errno != EROFS) ? -1 : 0;
 
+    if (r == 0 && parent)
+        above = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* one that may not be read is older */
+    if (above >= 0 && fsync(above) != 0 && errno != EINVAL && errno != EROFS)
+        r = -1;
+    if (above >= 0)
+        close(above);
     if (fd >= 0)
         close(fd);
     return r;
@@ -66,7 +73,7 @@ static int replace(const struct sc_service *service, const char *path, const cha
     done = done && fsync(fd) == 0;
     int r = done ? CELL_OK : fail_io(f, next);
     close(fd);
-    if (r >= 0 && (rename(next, path) != 0 || sync_folder(service->folder) != 0))
+    if (r >= 0 && (rename(next, path) != 0 || sync_folder(service->folder, false) != 0))
         r = fail_io(f, path);
     if (r < 0)
         unlink(next);
@@ -103,7 +110,7 @@ int sc_catalog_forget(struct sc_service *service, const char *name)
 
     snprintf(path, sizeof(path), "%s/%s.json", service->folder, name);
     service->generation++;
-    return unlink(path) == 0 && sync_folder(service->folder) == 0 ? CELL_OK : CELL_IO_ERROR;
+    return unlink(path) == 0 && sync_folder(service->folder, false) == 0 ? CELL_OK : CELL_IO_ERROR;
 }
 
 /* Every file whose name begins so: the index, SQLite's beside it, graphs. */
@@ -254,7 +261,10 @@ static int make_folders(const char *path, struct search_failure *f)
     for (const char *at = path; at;) {
         at = strchr(at + 1, '/');
         snprintf(part, sizeof(part), "%.*s", at ? (int)(at - path) : (int)strlen(path), path);
-        if (mkdir(part, 0700) != 0 && errno != EEXIST)
+        bool made = mkdir(part, 0700) == 0;
+        if (!made && errno != EEXIST)
+            return fail_io(f, part);
+        if (made && sync_folder(part, true) != 0)
             return fail_io(f, part);
     }
     return CELL_OK;
@@ -288,5 +298,5 @@ int sc_catalog_lock(struct sc_service *service, struct search_failure *f)
         }
     }
     service->folder_lock = fd;
-    return CELL_OK;
+    return sync_folder(service->folder, true) == 0 ? CELL_OK : fail_io(f, service->folder);
 }

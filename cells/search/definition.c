@@ -250,6 +250,31 @@ int sc_key_read(const struct sc_definition *definition, const void *key, size_t 
     return CELL_OK;
 }
 
+/* -1, 0 or 1 as `a` is before `b`; 2: they differ, in an order that is the source's. */
+static int compare_value(const struct sc_type *type, const struct sc_key_value *a, const struct sc_key_value *b)
+{
+    if (has_bytes(type))
+        return a->length == b->length && (a->length == 0 || memcmp(a->bytes, b->bytes, a->length) == 0) ? 0 : 2;
+    if (a->number == b->number)
+        return 0;
+    if (!sc_type_is_integer(type))
+        return 2;
+    if (type->kind == CELL_KIND_U8 || type->kind == CELL_KIND_U16 || type->kind == CELL_KIND_U32 ||
+        type->kind == CELL_KIND_U64)
+        return a->number < b->number ? -1 : 1;
+    return (int64_t)a->number < (int64_t)b->number ? -1 : 1;
+}
+
+bool sc_key_follows(const struct sc_definition *definition, const struct sc_key_value *before,
+                    const struct sc_key_value *key)
+{
+    int order = 0;
+
+    for (uint32_t i = 0; order == 0 && i < definition->nkey; i++)
+        order = compare_value(&definition->key[i].type, &before[i], &key[i]);
+    return order == -1 || order == 2;
+}
+
 static void print_value(const struct sc_type *type, const struct sc_key_value *value, char *text, size_t size)
 {
     double real;

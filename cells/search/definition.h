@@ -96,6 +96,10 @@ int sc_key_write(const struct sc_definition *definition, const struct sc_key_val
 /* Bytes of the values are those of the key. CELL_DATA_LOSS. */
 int sc_key_read(const struct sc_definition *definition, const void *key, size_t length,
                 struct sc_key_value values[SC_MOST_KEYS], struct search_failure *f);
+/* Whether `key` may come behind `before` in a source's order: where that is the same for all sources, of integers, it
+ * is the greater one; else it is another one. */
+bool sc_key_follows(const struct sc_definition *definition, const struct sc_key_value *before,
+                    const struct sc_key_value *key);
 /* For people: "id 7, part 2". */
 void sc_key_print(const struct sc_definition *definition, const struct sc_key_value *values, char *text, size_t size);
 

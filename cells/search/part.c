@@ -45,7 +45,19 @@ int sc_part_reset(struct sc_service *service, struct sc_part *part, struct searc
     search_index_close(part->index);
     part->index = NULL;
     sc_catalog_erase(service, part->definition->name, part->number);
+    pthread_mutex_lock(&part->lock);
+    part->damaged = false;
+    pthread_mutex_unlock(&part->lock);
     return open_file(service, part, f);
+}
+
+void sc_part_damaged(struct sc_part *part)
+{
+    pthread_mutex_lock(&part->lock);
+    if (!part->damaged && part->source)
+        sc_source_cancel(part->source);
+    part->damaged = true;
+    pthread_mutex_unlock(&part->lock);
 }
 
 struct begun {

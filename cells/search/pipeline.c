@@ -18,6 +18,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "place.h"
 #include "service.h"
 
 #define ASK_MS 5000
@@ -32,26 +33,18 @@
 #define MOST_BATCH_US 15000   /* after which a batch takes no more */
 #define LOST 1                /* what is missing cannot be had any more: all is read again */
 
-struct place {
-    char identity[65];
-    bool scanning;
-    uint64_t number;
-    int64_t at_us;
-    uint8_t key[SEARCH_MOST_POSITION];
-    size_t key_length; /* 0: from the first record */
-};
-
 struct pipeline {
     struct sc_service *service;
     struct sc_part *part;
     struct sc_source *source;
-    struct place place;
+    struct sc_place place;
     uint64_t unsaved;
     /* The batch that is open. */
     bool open;
     size_t gathered, most; /* records */
     int64_t begun_us;
-    struct place before; /* it */
+    struct sc_place before; /* it */
+    bool damaged;           /* the index, in this session */
 };
 
 static bool stops(struct sc_part *part)
@@ -79,64 +72,6 @@ static int64_t now_us(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-/* ---- positions ---- */
-
-static void put64(uint8_t *to, uint64_t value)
-{
-    for (int i = 0; i < 8; i++)
-        to[i] = (uint8_t)(value >> (8 * i));
-}
-
-static uint64_t get64(const uint8_t *from)
-{
-    uint64_t value = 0;
-
-    for (int i = 0; i < 8; i++)
-        value |= (uint64_t)from[i] << (8 * i);
-    return value;
-}
-
-/* A key for which there is no room is left out: a scan that is killed then begins again. */
-static size_t write_place(const struct place *place, uint8_t position[SEARCH_MOST_POSITION])
-{
-    size_t n = strlen(place->identity) + 1;
-
-    memcpy(position, place->identity, n);
-    position[n++] = place->scanning ? 'S' : 'F';
-    put64(position + n, place->number);
-    n += 8;
-    if (place->scanning) {
-        if (place->key_length <= SEARCH_MOST_POSITION - n) {
-            memcpy(position + n, place->key, place->key_length);
-            n += place->key_length;
-        }
-    } else {
-        put64(position + n, (uint64_t)place->at_us);
-        n += 8;
-    }
-    return n;
-}
-
-/* False: it is none. */
-static bool read_place(const uint8_t *position, size_t length, struct place *place)
-{
-    const uint8_t *end = memchr(position, 0, length);
-    size_t n = end ? (size_t)(end - position) + 1 : 0;
-
-    if (n < 2 || n > sizeof(place->identity) || length - n < 9)
-        return false;
-    *place = (struct place){.scanning = position[n] == 'S', .number = get64(position + n + 1)};
-    memcpy(place->identity, position, n);
-    n += 9;
-    if (place->scanning) {
-        place->key_length = length - n;
-        memcpy(place->key, position + n, place->key_length);
-    } else if (length - n == 8) {
-        place->at_us = (int64_t)get64(position + n);
-    }
-    return true;
 }
 
 /* ---- batches ---- */
@@ -177,10 +112,17 @@ static int apply(struct pipeline *p, const struct sc_record *record, struct sear
     return search_index_delete(index, key, length, f);
 }
 
+/* `r` is what the index has said: whether it is the file that is damaged, and not what the source has. */
+static int note_damage(struct pipeline *p, int r)
+{
+    p->damaged = p->damaged || r == CELL_DATA_LOSS;
+    return r;
+}
+
 static int commit(struct pipeline *p, size_t n, struct search_failure *f)
 {
     uint8_t position[SEARCH_MOST_POSITION];
-    size_t length = write_place(&p->place, position);
+    size_t length = sc_place_write(&p->place, position);
     struct sc_part *part = p->part;
     int r = search_index_commit(part->index, position, length, f);
 
@@ -230,7 +172,7 @@ static void undo_batch(struct pipeline *p)
 
 static int end_batch(struct pipeline *p, struct search_failure *f)
 {
-    int r = commit(p, p->gathered, f);
+    int r = note_damage(p, commit(p, p->gathered, f));
 
     if (r < 0) {
         undo_batch(p);
@@ -242,38 +184,25 @@ static int end_batch(struct pipeline *p, struct search_failure *f)
     return CELL_OK;
 }
 
-/* Where `records` lead. */
-static void advance(struct pipeline *p, const struct sc_record *last)
-{
-    uint8_t key[SEARCH_MOST_KEY];
-    size_t length = 0;
-    struct search_failure ignored;
-
-    if (!p->place.scanning) {
-        p->place.number = last->position;
-        p->place.at_us = last->at_us;
-    } else if (sc_key_write(p->part->definition, last->key, key, &length, &ignored) >= 0 &&
-               length <= sizeof(p->place.key)) {
-        memcpy(p->place.key, key, length);
-        p->place.key_length = length;
-    }
-}
-
 static int take_group(void *user, const struct sc_record *records, size_t n, bool more, struct search_failure *f)
 {
     struct pipeline *p = user;
-    int r = p->open ? CELL_OK : begin_batch(p, f);
+    int r = p->open ? CELL_OK : note_damage(p, begin_batch(p, f));
 
     if (r < 0)
         return r;
-    for (size_t i = 0; r >= 0 && i < n; i++)
-        r = apply(p, &records[i], f);
+    for (size_t i = 0; r >= 0 && i < n; i++) {
+        r = sc_place_check(p->part->definition, &p->place, &records[i], f);
+        if (r >= 0)
+            r = note_damage(p, apply(p, &records[i], f));
+        if (r >= 0)
+            sc_place_advance(p->part->definition, &p->place, &records[i]);
+    }
     if (r < 0) {
         undo_batch(p);
         return r;
     }
     p->gathered += n;
-    advance(p, &records[n - 1]);
     more = more && p->gathered < p->most && now_us() - p->begun_us < MOST_BATCH_US;
     return more ? CELL_OK : end_batch(p, f);
 }
@@ -298,7 +227,7 @@ static int commit_place(struct pipeline *p, struct search_failure *f)
         r = commit(p, 0, f);
     if (r < 0)
         search_index_rollback(p->part->index);
-    return r;
+    return note_damage(p, r);
 }
 
 /* ---- a session with the source ---- */
@@ -382,15 +311,18 @@ static int find_place(struct pipeline *p, const struct sc_source_status *status,
     int n = search_index_position(p->part->index, position, f);
 
     if (n < 0)
-        return n;
+        return note_damage(p, n);
     if (n == 0) {
-        p->place = (struct place){.scanning = true, .number = status->position};
+        p->place = (struct sc_place){.scanning = true, .number = status->position};
         snprintf(p->place.identity, sizeof(p->place.identity), "%s", status->identity);
         return commit_place(p, f);
     }
-    if (!read_place(position, (size_t)n, &p->place) || strcmp(p->place.identity, status->identity) != 0 ||
-        p->place.number < status->oldest || p->place.number > status->position)
+    if (!sc_place_read(position, (size_t)n, &p->place) || strcmp(p->place.identity, status->identity) != 0 ||
+        p->place.number < status->oldest || p->place.number > status->position) {
+        search_fail(f, CELL_OUT_OF_RANGE, "%s does not have the changes any more that are missing: all is read again",
+                    p->part->definition->source);
         return LOST;
+    }
     pthread_mutex_lock(&p->part->lock);
     p->part->progress.position = p->place.scanning ? 0 : p->place.number;
     p->part->progress.at_us = p->place.at_us;
@@ -409,11 +341,21 @@ static void set_source(struct sc_part *part, struct sc_source *source, uint64_t 
     pthread_mutex_unlock(&part->lock);
 }
 
+/* By somebody who read it. */
+static bool was_found_damaged(struct sc_part *part)
+{
+    pthread_mutex_lock(&part->lock);
+    bool damaged = part->damaged;
+    pthread_mutex_unlock(&part->lock);
+    return damaged;
+}
+
 static int session(struct pipeline *p, struct search_failure *f)
 {
     const struct sc_definition *d = p->part->definition;
     struct sc_source_status status = {.found = false};
 
+    p->damaged = false;
     set_source(p->part, NULL, 0); /* what has drifted is looked at now */
     int r = sc_source_ask(d->source, d->collection, ASK_MS, &status, f);
     if (r >= 0 && !status.found)
@@ -436,7 +378,7 @@ static int session(struct pipeline *p, struct search_failure *f)
         r = r == CELL_OUT_OF_RANGE ? LOST : r;
     }
     sc_source_status_free(&status);
-    return r;
+    return p->damaged || was_found_damaged(p->part) ? LOST : r;
 }
 
 /* ---- the thread ---- */
@@ -475,14 +417,17 @@ void sc_pipeline_run(struct sc_service *service, struct sc_part *part)
     while (!stops(part)) {
         struct search_failure f = {.status = CELL_OK};
         int r = session(&p, &f);
-        if (r == LOST) {
+        bool lost = r == LOST;
+        if (lost) {
+            struct search_failure why = f;
             r = sc_service_rebuild(service, part, &f);
             pause = r < 0 ? pause : LOST_PAUSE_MS;
+            f = r < 0 ? f : why;
         }
         if (part->progress.applied != before) /* it has got on; nobody else writes that number */
             pause = LEAST_PAUSE_MS;
         before = part->progress.applied;
-        if (pause_ms(part, note(part, r, &f, pause)))
+        if (pause_ms(part, note(part, lost && r >= 0 && f.status < 0 ? f.status : r, &f, pause)))
             break;
         pause = pause * 2 < MOST_PAUSE_MS ? pause * 2 : MOST_PAUSE_MS;
     }

@@ -58,6 +58,7 @@ struct sc_part {
     struct sc_source *source; /* that the thread reads; NULL = none */
     uint64_t source_hash;     /* of what it was opened for */
     bool stop, drifted, has_thread, discarded;
+    bool damaged; /* its file: another part is built in its place */
     pthread_t thread;
     bool saved; /* the thread's: the graphs are saved since the last change */
 };
@@ -122,6 +123,8 @@ int sc_part_begin(struct sc_part *part, struct sc_service *service, struct searc
 int sc_part_reset(struct sc_service *service, struct sc_part *part, struct search_failure *f);
 /* Ends its thread, waits for who reads, and closes its file; without the service's lock. NULL is accepted. */
 void sc_part_close(struct sc_part *part);
+/* Somebody has read what the file cannot have: all is read again, into another one. */
+void sc_part_damaged(struct sc_part *part);
 void sc_part_progress(struct sc_part *part, struct sc_progress *progress);
 
 /* A reader of the part that serves; other readers are not in its way. CELL_NOT_FOUND, CELL_NO_MEMORY. */

@@ -98,7 +98,16 @@ static void describe(struct asking *a, const char *cell)
                               .slot = &a->slot};
 }
 
-/* One piece of memory: the fields, and behind them their texts. Received texts end in a NUL. */
+/* Where the next one has room. */
+static char *keep_text(char *at, cell_str text)
+{
+    if (text.len)
+        memcpy(at, text.ptr, text.len);
+    at[text.len] = '\0';
+    return at + text.len + 1;
+}
+
+/* One piece of memory: the fields, and behind them their texts. */
 static int keep_collection(const struct seen_collection *of, struct sc_source_status *status)
 {
     const struct seen_field *from = of->fields.ptr;
@@ -112,9 +121,9 @@ static int keep_collection(const struct seen_collection *of, struct sc_source_st
     char *text = (char *)(fields + of->fields.len + 1);
     for (uint64_t i = 0; i < of->fields.len; i++) {
         fields[i] = (struct sc_source_field){.name = text, .key = from[i].key};
-        text = stpcpy(text, from[i].name.ptr) + 1;
+        text = keep_text(text, from[i].name);
         fields[i].type = text;
-        text = stpcpy(text, from[i].type.ptr) + 1;
+        text = keep_text(text, from[i].type);
     }
     free(status->fields);
     status->found = true;

@@ -331,10 +331,11 @@ int search_graph_find(const search_graph *g, const void *data, uint32_t k, uint3
                       const search_allowed *allowed, search_near *near, uint32_t *n, search_failure *f)
 {
     return guarded(f, [&] {
-        // The rarer they are the more others are walked over for each: breadth * all / allowed of them.
+        // The rarer they are the more others are walked over for each: breadth * all / allowed of them. Where there are
+        // few at all, none is missed so that many changes have left without a way to it.
         double all = static_cast<double>(g->graph->count());
         double count = allowed ? static_cast<double>(allowed->count) : all;
-        bool few = allowed && count * count <= walk_cost * breadth * all;
+        bool few = count * count <= walk_cost * breadth * all;
         Best best =
             exactly || few ? g->graph->findExactly(data, k, allowed) : g->graph->find(data, k, breadth, allowed);
         *n = static_cast<uint32_t>(best.size());

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -67,24 +65,26 @@ void st_engine_stamp(struct st_engine *engine, char stamp[ST_TOKEN_SIZE])
     pthread_mutex_unlock(&engine->lock);
 }
 
-/* One process at a time: numbers of changes and the catalog are in its memory. LMDB itself would let others in. */
-static int lock_folder(struct st_engine *e, struct st_failure *f)
+/* A file that lost its end would end whoever reads there: zeros are a page that LMDB sees to be damaged. One that was
+ * never written may be missing in a good file as well. */
+static int lengthen(struct st_engine *e)
 {
-    char path[4096];
+    MDB_envinfo info;
+    MDB_stat stat;
+    struct stat st;
+    int fd = -1, rc = mdb_env_info(e->env, &info);
 
-    if (mkdir(e->options.path, 0700) < 0 && errno != EEXIST)
-        return st_fail(f, CELL_IO_ERROR, "the folder of the store cannot be made: %s", strerror(errno));
-    if (snprintf(path, sizeof(path), "%s/store.lock", e->options.path) >= (int)sizeof(path))
-        return st_fail(f, CELL_INVALID_ARGUMENT, "the path of the store is too long");
-    e->lock_file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (e->lock_file < 0)
-        return st_fail(f, CELL_IO_ERROR, "the store cannot be opened: %s", strerror(errno));
-    if (flock(e->lock_file, LOCK_EX | LOCK_NB) < 0)
-        return st_fail(f, CELL_UNAVAILABLE, "the store is in use by another process");
-    return CELL_OK;
+    if (rc == 0)
+        rc = mdb_env_stat(e->env, &stat);
+    if (rc == 0)
+        rc = mdb_env_get_fd(e->env, &fd);
+    if (rc != 0 || fstat(fd, &st) < 0)
+        return rc ? rc : errno;
+    off_t size = (off_t)((info.me_last_pgno + 1) * stat.ms_psize);
+    return st.st_size >= size || ftruncate(fd, size) == 0 ? 0 : errno;
 }
 
-static int open_env(struct st_engine *e, struct st_failure *f)
+static int open_env(struct st_engine *e, const char *path, unsigned flags, struct st_failure *f)
 {
     int rc = mdb_env_create(&e->env);
 
@@ -96,34 +96,9 @@ static int open_env(struct st_engine *e, struct st_failure *f)
         rc = mdb_env_set_mapsize(e->env, e->options.max_bytes);
     /* Transactions of readers go from thread to thread; pages far from each other need no read-ahead. */
     if (rc == 0)
-        rc = mdb_env_open(e->env, e->options.path, MDB_NOTLS | MDB_NORDAHEAD | (e->options.lazy ? MDB_NOMETASYNC : 0u),
-                          0600);
-    return st_fail_mdb(e, f, rc, "opening the store");
-}
-
-static int read_identity(struct st_engine *e, MDB_txn *txn, struct st_failure *f)
-{
-    MDB_val format = {6, "format"}, store = {5, "store"}, value;
-    int rc = mdb_get(txn, e->meta, &format, &value);
-
-    if (rc == MDB_NOTFOUND) {
-        if (st_random_token(e->identity) < 0)
-            return st_fail(f, CELL_INTERNAL, "there are no random numbers");
-        value = (MDB_val){strlen(ST_FORMAT), ST_FORMAT};
-        rc = mdb_put(txn, e->meta, &format, &value, 0);
-        value = (MDB_val){ST_TOKEN_SIZE - 1, e->identity};
-        if (rc == 0)
-            rc = mdb_put(txn, e->meta, &store, &value, 0);
-        return st_fail_mdb(e, f, rc, "making the store");
-    }
-    if (rc == 0 && (value.mv_size != strlen(ST_FORMAT) || memcmp(value.mv_data, ST_FORMAT, value.mv_size) != 0))
-        return st_fail(f, CELL_DATA_LOSS, "the store was written by another version of this cell");
+        rc = mdb_env_open(e->env, path, MDB_NOTLS | MDB_NORDAHEAD | flags, 0600);
     if (rc == 0)
-        rc = mdb_get(txn, e->meta, &store, &value);
-    if (rc == 0 && value.mv_size != ST_TOKEN_SIZE - 1)
-        rc = MDB_INVALID;
-    if (rc == 0)
-        memcpy(e->identity, value.mv_data, ST_TOKEN_SIZE - 1);
+        rc = lengthen(e);
     return st_fail_mdb(e, f, rc, "opening the store");
 }
 
@@ -140,7 +115,7 @@ static int open_tables(struct st_engine *e, struct st_failure *f)
         rc = mdb_dbi_open(txn, "feed", MDB_CREATE, &e->feed);
     int r = st_fail_mdb(e, f, rc, "opening the store");
     if (r >= 0)
-        r = read_identity(e, txn, f);
+        r = st_identity_read(e, txn, f);
     if (r >= 0)
         r = st_catalog_load(e, txn, f);
     if (r < 0) {
@@ -148,6 +123,39 @@ static int open_tables(struct st_engine *e, struct st_failure *f)
         return r;
     }
     return st_fail_mdb(e, f, mdb_txn_commit(txn), "opening the store");
+}
+
+/* LMDB begins a file with what it does not sync: one that the power has failed in would be no store any more. So it is
+ * made under another name. */
+static int make_data(struct st_engine *e, struct st_failure *f)
+{
+    char path[PATH_MAX];
+
+    st_folder_new_file(e, path);
+    int r = open_env(e, path, MDB_NOSUBDIR, f);
+    if (r >= 0)
+        r = open_tables(e, f);
+    if (e->env)
+        mdb_env_close(e->env);
+    e->env = NULL;
+    return r < 0 ? r : st_folder_keep_new_file(e, f);
+}
+
+static int open_data(struct st_engine *e, struct st_failure *f)
+{
+    int r = st_folder_lock(e, f);
+
+    if (r >= 0 && !st_folder_has_data(e))
+        r = make_data(e, f);
+    if (r >= 0)
+        r = open_env(e, e->options.path, e->options.lazy ? MDB_NOMETASYNC : 0u, f);
+    if (r >= 0)
+        r = open_tables(e, f);
+    if (r >= 0 && e->options.lazy) {
+        r = st_engine_sync(e, f); /* that it is run so, before anything else is written */
+        e->settles = r >= 0;
+    }
+    return r < 0 ? r : st_folder_sync(e, f);
 }
 
 static void set_defaults(struct st_engine_options *o)
@@ -184,11 +192,7 @@ int st_engine_open(const struct st_engine_options *options, struct st_engine **e
     init_monotonic(&e->changed);
     init_monotonic(&e->work);
     init_monotonic(&e->rest);
-    int r = lock_folder(e, f);
-    if (r >= 0)
-        r = open_env(e, f);
-    if (r >= 0)
-        r = open_tables(e, f);
+    int r = open_data(e, f);
     if (r >= 0)
         r = st_background_start(e, f);
     if (r < 0) {
@@ -215,8 +219,8 @@ void st_engine_close(struct st_engine *engine)
         free(e->collections[i]);
     }
     free(e->collections);
-    if (e->env && e->options.lazy)
-        mdb_env_sync(e->env, 1); /* nobody is left to be told when it fails */
+    if (e->settles)
+        st_identity_settle(e);
     if (e->env)
         mdb_env_close(e->env);
     if (e->lock_file >= 0)

@@ -28,6 +28,7 @@ struct st_engine_options {
     int64_t most_lease_ms;   /* 0 = 10 minutes */
     uint32_t most_snapshots; /* at once; 0 = 32 */
     int64_t pause_ms;        /* of the background thread, while there is nothing to do; 0 = 500 */
+    const char *boot;        /* which run of the system this is; NULL = as the kernel says */
 };
 
 /* CELL_UNAVAILABLE: another process has it open. CELL_DATA_LOSS: it is none, or of another version. CELL_IO_ERROR, … */
@@ -37,7 +38,8 @@ void st_engine_close(struct st_engine *engine);
 /* Everything that was written is on the disk afterwards, also when `lazy`. */
 int st_engine_sync(struct st_engine *engine, struct st_failure *f);
 #define ST_TOKEN_SIZE 33 /* 32 hex digits and a NUL: nobody can guess it */
-/* A token of this store and no other one; and one of its catalog, another one whenever that has changed. */
+/* A token of this store and no other one, and another one when changes that were seen may be lost; and one of its
+ * catalog, another one whenever that has changed. */
 const char *st_engine_identity(const struct st_engine *engine);
 void st_engine_stamp(struct st_engine *engine, char stamp[ST_TOKEN_SIZE]);
 

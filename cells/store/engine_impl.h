@@ -3,6 +3,7 @@
 #ifndef CELLS_STORE_ENGINE_IMPL_H
 #define CELLS_STORE_ENGINE_IMPL_H
 
+#include <limits.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -63,6 +64,7 @@ struct st_job {
 struct st_engine {
     struct st_engine_options options;
     char identity[ST_TOKEN_SIZE];
+    bool settles; /* it was run lazily: st_identity_settle at its end */
     int lock_file;
     MDB_env *env;
     MDB_dbi meta, data, feed;
@@ -122,6 +124,18 @@ bool st_feed_is_too_long(const struct st_engine *e, const struct st_stat *stat);
 
 /* Fields of the key alone. */
 int st_key_body(const struct st_schema *schema, struct st_bytes body, struct st_buffer *only, struct st_failure *f);
+
+/* folder.c. The file is made under the name that st_folder_new_file gives, and gets its own with
+ * st_folder_keep_new_file; st_folder_sync lets the names last. */
+int st_folder_lock(struct st_engine *e, struct st_failure *f);
+bool st_folder_has_data(struct st_engine *e);
+void st_folder_new_file(struct st_engine *e, char path[PATH_MAX]);
+int st_folder_keep_new_file(struct st_engine *e, struct st_failure *f);
+int st_folder_sync(struct st_engine *e, struct st_failure *f);
+
+/* identity.c: reads it, or makes it; and what is to be done when a lazy store is closed. */
+int st_identity_read(struct st_engine *e, MDB_txn *txn, struct st_failure *f);
+void st_identity_settle(struct st_engine *e);
 
 void st_snapshots_expire(struct st_engine *e);
 void st_snapshots_free(struct st_engine *e);

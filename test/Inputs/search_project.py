@@ -31,6 +31,49 @@ INDEX = """struct CELL_SEARCH(article, store.articles) article_index {
     float place[3] CELL_VECTOR(cosine);
 };
 """
+# compare(c) says "equal" when the index of such articles, whose titles are "wordYEAR common", has what the store has.
+COMPARE = """
+/* Each record that is stored is found by its own word, once; and there are no others. */
+static int compare(cell_ctx *c)
+{
+    CELL_CTX(s, .timeout_ms = 20000);
+    uint64_t stored, found, all;
+    int64_t n = 0;
+    if (articles_count(c, &stored) < 0 || article_count(c, CELL_STR(""), &all) < 0 ||
+        article_count(c, CELL_STR("common"), &found) < 0)
+        return cell_perror(c, "count");
+    struct articles_scan_iter it = articles_scan(c, &(struct articles_range){.descending = 0});
+    while (articles_scan_next(&it)) {
+        char query[80];
+        struct article_page page;
+        snprintf(query, sizeof(query), "word%d year:%d", it.row.year, it.row.year);
+        if (article_search(s, cell_strz(query), 1000, CELL_STR(""), &page) < 0)
+            return cell_perror(s, query);
+        int times = 0;
+        for (uint64_t i = 0; i < page.hits.len; i++)
+            times += page.hits.ptr[i].id == it.row.id;
+        if (times != 1 || page.hits.len != 1)
+            printf("%" PRId64 " with %s was found %d times of %d\\n", it.row.id, query, times, (int)page.hits.len);
+        article_hits near;
+        if (article_similar(s, it.row.place, 5, cell_strz(query), &near) < 0)
+            return cell_perror(s, "similar");
+        times = 0;
+        for (uint64_t i = 0; i < near.len; i++)
+            times += near.ptr[i].id == it.row.id;
+        if (times != 1)
+            printf("%" PRId64 " was near %d times\\n", it.row.id, times);
+        n++;
+        cell_ctx_reset(s);
+    }
+    if (articles_scan_end(&it) < 0)
+        return cell_perror(c, "scan");
+    if ((uint64_t)n == stored && stored == found && found == all)
+        puts("equal");
+    else
+        printf("%" PRId64 " of %" PRIu64 " stored, %" PRIu64 " found, %" PRIu64 " in all\\n", n, stored, found, all);
+    return 0;
+}
+"""
 
 
 class SearchProject(StoreProject):

@@ -373,3 +373,35 @@ TEST(questions_are_answered_while_the_graph_changes)
         pthread_join(threads[i], NULL);
     search_vectors_free(c.v);
 }
+
+/* A graph loses the ways to some of its points when they come and go for long. */
+TEST(among_few_each_is_found_after_many_changes)
+{
+    static const struct search_vectors_options plane = {.dimensions = 4, .metric = SEARCH_L2};
+
+    for (unsigned round = 0; round < 20; round++) {
+        struct search_vectors *v = filled(&plane, 0, 0);
+        uint64_t ids[120] = {0}, next = 1;
+        float x[120][4];
+        seed = round + 1;
+        for (unsigned i = 0; i < 3000; i++) {
+            unsigned k = below(120);
+            if (ids[k] && below(4) == 0) {
+                search_vectors_delete(v, ids[k]);
+                ids[k] = 0;
+                continue;
+            }
+            ids[k] = ids[k] ? ids[k] : next++;
+            for (int d = 0; d < 4; d++)
+                x[k][d] = (float)below(1000000) / 1000;
+            CHECK(search_vectors_put(v, ids[k], x[k], &f) == CELL_OK);
+        }
+        for (unsigned k = 0; k < 120; k++) {
+            struct search_near near;
+            uint32_t n;
+            CHECK(!ids[k] ||
+                  (search_vectors_find(v, x[k], 1, 0, NULL, &near, &n, &f) == CELL_OK && n == 1 && near.id == ids[k]));
+        }
+        search_vectors_free(v);
+    }
+}

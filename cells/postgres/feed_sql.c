@@ -172,16 +172,23 @@ static bool add_out(struct pg_arena *arena, json_t *out, const char *path, const
     return json_array_append_new(out, json_pack("{ss, ss}", "to", to, "type", type)) == 0;
 }
 
-static const char *finish(struct pg_arena *arena, const struct pg_feed_table *table, const char *sql, json_t *in,
-                          json_t *out)
+/* The binding that executes `sql`; takes over `in` and `out`. `all`: there was memory for all of it. `found`: the table
+ * has what the method wants; else *f says what it has not. */
+static const char *finish(const struct pg_feed_table *table, const struct pg_text *sql, json_t *in, json_t *out,
+                          bool all, bool found, struct pg_failure *f)
 {
-    json_t *binding = json_pack("{si, ss, ss, ss, so, so}", "v", 1, "op", "stream", "sql", sql, "table", table->name,
-                                "in", in, "out", out);
+    json_t *binding = all && found ? json_pack("{si, ss, ss, ss, sO, sO}", "v", 1, "op", "stream", "sql", sql->data,
+                                               "table", table->name, "in", in, "out", out)
+                                   : NULL;
     char *text = binding ? json_dumps(binding, JSON_COMPACT) : NULL;
+    const char *kept = text ? pg_strdup(sql->arena, text) : NULL;
 
-    json_decref(binding);
-    const char *kept = text ? pg_strdup(arena, text) : NULL;
     free(text);
+    json_decref(binding);
+    json_decref(in);
+    json_decref(out);
+    if (!kept && (found || !all))
+        pg_fail(f, CELL_NO_MEMORY, "out of memory");
     return kept;
 }
 
@@ -281,13 +288,7 @@ const char *pg_feed_scan(struct pg_arena *arena, const struct pg_feed_table *tab
         pg_sql_name(&t, key_column(table, i)->name);
         pg_puts(&t, descending ? " DESC" : "");
     }
-    if (all && found)
-        return finish(arena, table, t.data, in, out);
-    json_decref(in);
-    json_decref(out);
-    if (!all)
-        pg_fail(f, CELL_NO_MEMORY, "out of memory");
-    return NULL;
+    return finish(table, &t, in, out, all, found, f);
 }
 
 /* The columns of the record: first those of the key, also of a row that is no more. */
@@ -346,11 +347,5 @@ const char *pg_feed_changes(struct pg_arena *arena, const struct pg_feed_table *
         pg_putf(&t, " = c.key[%u]::%s", column->key, column->type);
     }
     pg_puts(&t, " ORDER BY c.number");
-    if (found)
-        return finish(arena, table, t.data, in, out);
-    json_decref(in);
-    json_decref(out);
-    if (!all)
-        pg_fail(f, CELL_NO_MEMORY, "out of memory");
-    return NULL;
+    return finish(table, &t, in, out, all, found, f);
 }

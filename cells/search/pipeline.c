@@ -43,7 +43,7 @@ struct pipeline {
     bool open;
     size_t gathered, most; /* records */
     int64_t begun_us;
-    struct sc_place before; /* it */
+    struct sc_place before; /* where it began */
     bool damaged;           /* the index, in this session */
 };
 

@@ -35,7 +35,8 @@ int st_row(const struct st_bound *b, struct st_bytes body, uint64_t version, voi
 
 int st_values_key(const struct st_bound *b, const void *in, struct st_buffer *key, struct st_failure *f)
 {
-    struct st_buffer body = {0};
+    uint8_t short_body[128];
+    struct st_buffer body = ST_BUFFER_IN(short_body);
 
     for (uint32_t i = 0; i < b->norder; i++) {
         const struct cell_field *p = &b->method->in[i];

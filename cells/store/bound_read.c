@@ -43,13 +43,17 @@ int st_index_usable(struct st_service *s, const struct st_bound *b, struct st_fa
 
 int st_call_get(struct st_service *s, cell_ctx *c, const struct st_bound *b, const void *in, void *const *out)
 {
-    struct st_buffer key = {0};
-    struct st_failure f = {0};
+    uint8_t short_key[128];
+    struct st_buffer key = ST_BUFFER_IN(short_key);
+    struct st_failure f; /* its text is not cleared for each call */
     struct st_found found;
     struct st_view view;
     uint8_t *copy = NULL;
-    int r = st_index_usable(s, b, &f);
+    int r;
 
+    f.status = 0;
+    f.text[0] = '\0';
+    r = st_index_usable(s, b, &f);
     if (r >= 0)
         r = st_values_key(b, in, &key, &f);
     if (r >= 0)

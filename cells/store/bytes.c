@@ -37,11 +37,14 @@ uint8_t *st_grow(struct st_buffer *b, size_t n)
         size_t cap = b->cap ? b->cap : 128;
         while (cap < b->len + n)
             cap *= 2;
-        uint8_t *data = realloc(b->data, cap);
+        uint8_t *data = realloc(b->lent ? NULL : b->data, cap);
         if (!data) {
             b->failed = true;
             return NULL;
         }
+        if (b->lent && b->len > 0)
+            memcpy(data, b->data, b->len);
+        b->lent = false;
         b->data = data;
         b->cap = cap;
     }
@@ -68,7 +71,8 @@ void st_put_be32(struct st_buffer *b, uint32_t value)
 
 void st_buffer_free(struct st_buffer *b)
 {
-    free(b->data);
+    if (!b->lent)
+        free(b->data);
     *b = (struct st_buffer){0};
 }
 

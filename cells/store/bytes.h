@@ -30,8 +30,10 @@ int st_compare(struct st_bytes a, struct st_bytes b);
 struct st_buffer {
     uint8_t *data;
     size_t len, cap;
-    bool failed;
+    bool failed, lent; /* lent: `data` is somebody else's, as long as it suffices */
 };
+/* One that begins in an array, which has to live as long, so that short ones take no memory. */
+#define ST_BUFFER_IN(array) ((struct st_buffer){.data = (array), .cap = sizeof(array), .lent = true})
 /* Room for n more bytes, which are counted in; NULL when memory is short. */
 uint8_t *st_grow(struct st_buffer *b, size_t n);
 void st_put(struct st_buffer *b, const void *data, size_t n);

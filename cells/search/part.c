@@ -2,10 +2,33 @@
 /* One part of an index: its file, its thread, and those who read it. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "service.h"
 
 #define MOST_PATH 4096
+
+void sc_cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t monotonic;
+
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+void sc_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ms)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(cond, lock, &until);
+}
 
 static int open_file(struct sc_service *service, struct sc_part *part, struct search_failure *f)
 {
@@ -30,7 +53,7 @@ int sc_part_open(struct sc_service *service, struct sc_index *owner, uint32_t nu
     made->number = number;
     made->definition = sc_definition_ref(definition);
     pthread_mutex_init(&made->lock, NULL);
-    pthread_cond_init(&made->changed, NULL);
+    sc_cond_init(&made->changed);
     int r = open_file(service, made, f);
     if (r < 0) {
         sc_part_close(made);

@@ -254,16 +254,9 @@ static int scan(struct pipeline *p, struct search_failure *f)
 /* Waits, but for being stopped. True: it is. */
 static bool pause_ms(struct sc_part *part, int64_t ms)
 {
-    struct timespec until;
-
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
     pthread_mutex_lock(&part->lock);
     if (!part->stop)
-        pthread_cond_timedwait(&part->changed, &part->lock, &until);
+        sc_cond_wait(&part->changed, &part->lock, ms);
     bool stop = part->stop;
     pthread_mutex_unlock(&part->lock);
     return stop;

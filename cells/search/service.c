@@ -311,15 +311,9 @@ static struct sc_part *use_part(struct sc_service *service, uint32_t i)
 
 static bool rest(struct sc_service *service)
 {
-    struct timespec until;
-
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += WATCH_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
     pthread_mutex_lock(&service->lock);
     if (!service->stop)
-        pthread_cond_timedwait(&service->wake, &service->lock, &until);
+        sc_cond_wait(&service->wake, &service->lock, WATCH_MS);
     bool stop = service->stop;
     pthread_mutex_unlock(&service->lock);
     return !stop;
@@ -346,7 +340,7 @@ int sc_service_open(struct sc_service *service, struct search_failure *f)
 {
     pthread_mutex_init(&service->lock, NULL);
     pthread_mutex_init(&service->apply, NULL);
-    pthread_cond_init(&service->wake, NULL);
+    sc_cond_init(&service->wake);
     service->folder_lock = -1;
     int r = sc_catalog_lock(service, f);
     if (r >= 0)

@@ -132,6 +132,11 @@ int sc_reader_take(struct sc_service *service, const char *name, struct sc_part 
                    struct search_failure *f);
 void sc_reader_give(struct sc_part *part, struct search_reader *reader);
 
+/* Pauses that somebody may end, by a clock that nobody sets: initialises the condition, and waits for it with the lock
+ * held, at most `ms` milliseconds. May return early. */
+void sc_cond_init(pthread_cond_t *cond);
+void sc_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ms);
+
 /* pipeline.c: what a part's thread does. */
 void sc_pipeline_run(struct sc_service *service, struct sc_part *part);
 

@@ -124,8 +124,9 @@ extern "C" {
 int cell_stream_put(struct cell_stream *s, const void *records, size_t n);
 int cell_stream_next(struct cell_stream *s, void *record);
 size_t cell_stream_next_n(struct cell_stream *s, void *records, size_t max);
-/* For who takes records: false when the next step would wait for them. True also at the end, and after an error; now
- * and then true when a step waits a moment. */
+/* For who takes records: false when the next step would wait for them. True also at the end, after an error and of
+ * NULL; now and then true when a step waits a moment. Never waits, and fails not. One thread at a time, that of the
+ * stream. */
 CELL_BOOL_TYPE cell_stream_ready(struct cell_stream *s);
 #ifdef __cplusplus
 }

@@ -148,13 +148,11 @@ TEST(damage_of_what_was_durable_is_no_torn_write)
     CHECK_INT(try_open(&e), CELL_DATA_LOSS);
     CHECK(strstr(e.text, "damaged at byte 4608 of segment 0000000000000000, record 7"));
     struct cell_journal_reader *r = reader(0, NULL);
-    read_to(r, 7);
-    CHECK_INT(read_one(r, 0, &s, &e), 0); /* no more is known to be durable without a writer */
+    CHECK_INT(read_one(r, 0, &s, &e), 0); /* without a writer the damaged one would have to say what was durable */
     cell_journal_reader_close(r);
     flip(FIRST, place_of(sizes, 1) + 100);
     CHECK_INT(try_open(&e), CELL_OK);
-    flip(FIRST, place_of(sizes, 3) + 100); /* and the end is in the description */
-    CHECK_INT(try_open(&e), CELL_DATA_LOSS);
+    flip(FIRST, place_of(sizes, 3) + 100); /* from here on recovery does not look at it, but who reads it does */
     r = reader(0, NULL);
     read_to(r, 47);
     CHECK_INT(read_one(r, 0, &s, &e), CELL_DATA_LOSS);

@@ -78,6 +78,7 @@ struct cell_shm {
     bool may_spin;                                  /* as for the sender */
     bool expects_two;                               /* the last small message took both lines of its slot */
     bool armed;                                     /* it told that it sleeps in poll */
+    uint32_t told;                                  /* … so often since the socket was read */
     bool must_release;                              /* the message that was lent last holds more than a slot */
     bool hung;                                      /* the socket has ended */
     uint32_t lent_blob;                             /* id; 0 = none */
@@ -134,6 +135,15 @@ bool cell_shm_try_control(struct unix_conn *c, uint8_t kind, const void *payload
  * negative = error. */
 int cell_shm_recv_control(struct unix_conn *c, struct cell_shm_control *k, struct cell_error *e);
 void cell_shm_control_close(struct cell_shm_control *k); /* its descriptors */
+/* Tells the other side that this one sleeps in poll: it writes to the socket with its next message. False: a message is
+ * there, or the sender waits for what the last one holds. */
+static inline bool cell_shm_begin_poll(struct cell_shm *s)
+{
+    uint32_t bell;
+    s->told++;
+    s->armed = cell_ring_receiver_begin_sleep(&s->in, CELL_RING_POLL, &bell);
+    return s->armed;
+}
 /* Handles what there is on the socket of an upgraded connection. 0 = nothing more; 1 = the socket has ended; negative =
  * error. */
 int cell_shm_drain(struct unix_conn *c, struct cell_error *e);

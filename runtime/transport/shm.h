@@ -135,15 +135,6 @@ bool cell_shm_try_control(struct unix_conn *c, uint8_t kind, const void *payload
  * negative = error. */
 int cell_shm_recv_control(struct unix_conn *c, struct cell_shm_control *k, struct cell_error *e);
 void cell_shm_control_close(struct cell_shm_control *k); /* its descriptors */
-/* Tells the other side that this one sleeps in poll: it writes to the socket with its next message. False: a message is
- * there, or the sender waits for what the last one holds. */
-static inline bool cell_shm_begin_poll(struct cell_shm *s)
-{
-    uint32_t bell;
-    s->told++;
-    s->armed = cell_ring_receiver_begin_sleep(&s->in, CELL_RING_POLL, &bell);
-    return s->armed;
-}
 /* Handles what there is on the socket of an upgraded connection. 0 = nothing more; 1 = the socket has ended; negative =
  * error. */
 int cell_shm_drain(struct unix_conn *c, struct cell_error *e);
@@ -154,6 +145,16 @@ static inline void cell_shm_wake(struct unix_conn *c)
     c->shm->unwoken = false;
     if (cell_ring_wake_receiver(&c->shm->out))
         cell_shm_try_control(c, CELL_FRAME_SHM_WAKE, NULL, 0);
+}
+
+/* Tells the other side that this one sleeps in poll: it writes to the socket with its next message, if there
+ * is room. False: a message is there, or the sender waits for what the last one holds. */
+static inline bool cell_shm_begin_poll(struct cell_shm *s)
+{
+    uint32_t bell;
+    s->told++;
+    s->armed = cell_ring_receiver_begin_sleep(&s->in, CELL_RING_POLL, &bell);
+    return s->armed;
 }
 
 /* ---- shm_handshake.c ---- */

@@ -11,6 +11,9 @@
 #define KEPT_SLOTS 16u
 _Static_assert(CELL_SMALL_MESSAGE == CELL_SHM_MAX_COMPACT + CELL_SHM_MESSAGE_HEADER, "what a slot holds");
 
+/* Wake-ups that may lie on the socket before it is read; the smallest buffer that Linux gives one has room for six. */
+#define MOST_UNREAD 4u
+
 /* Messages between two looks whether a blob has become useless. */
 #define BLOBS_EVERY 256u
 
@@ -374,12 +377,13 @@ CELL_HOT static bool shm_readable(struct cell_conn *conn)
     struct unix_conn *c = of(conn);
     struct cell_shm *s = c->shm;
     struct cell_error e;
-    uint32_t bell;
     if (says_something(c))
         return true;
     disarm(s);
     bool there = cell_ring_peek(&s->in);
-    if (there && s->in_blob_bytes == 0) /* else the peer may have taken memory back, which only the socket tells */
+    /* Else the peer may have taken memory back, which only the socket tells; or wake-ups that nobody reads would fill
+     * the socket, and then there would be no room for the next one. */
+    if (there && s->in_blob_bytes == 0 && s->told < MOST_UNREAD)
         return true;
     int r = s->hung ? 1 : cell_shm_drain(c, &e);
     if (r < 0)
@@ -387,8 +391,7 @@ CELL_HOT static bool shm_readable(struct cell_conn *conn)
     if (there || r != 0)
         return true;
     /* A message; or a sender waits for what the last message holds, which recv gives back. */
-    s->armed = cell_ring_receiver_begin_sleep(&s->in, CELL_RING_POLL, &bell);
-    return !s->armed;
+    return !cell_shm_begin_poll(s);
 }
 
 static bool shm_glance(struct cell_conn *conn)
@@ -401,12 +404,9 @@ static bool shm_arm(struct cell_conn *conn)
 {
     struct unix_conn *c = of(conn);
     struct cell_shm *s = c->shm;
-    uint32_t bell;
     if (says_something(c))
         return true;
-    if (!s->armed)
-        s->armed = cell_ring_receiver_begin_sleep(&s->in, CELL_RING_POLL, &bell);
-    return !s->armed || cell_ring_peek(&s->in);
+    return (!s->armed && !cell_shm_begin_poll(s)) || cell_ring_peek(&s->in);
 }
 
 /* ---- the rest ---- */

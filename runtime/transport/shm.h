@@ -78,6 +78,7 @@ struct cell_shm {
     bool may_spin;                                  /* as for the sender */
     bool expects_two;                               /* the last small message took both lines of its slot */
     bool armed;                                     /* it told that it sleeps in poll */
+    uint32_t told;                                  /* … so often since the socket was read */
     bool must_release;                              /* the message that was lent last holds more than a slot */
     bool hung;                                      /* the socket has ended */
     uint32_t lent_blob;                             /* id; 0 = none */
@@ -144,6 +145,16 @@ static inline void cell_shm_wake(struct unix_conn *c)
     c->shm->unwoken = false;
     if (cell_ring_wake_receiver(&c->shm->out))
         cell_shm_try_control(c, CELL_FRAME_SHM_WAKE, NULL, 0);
+}
+
+/* Tells the other side that this one sleeps in poll: it writes to the socket with its next message, if there
+ * is room. False: a message is there, or the sender waits for what the last one holds. */
+static inline bool cell_shm_begin_poll(struct cell_shm *s)
+{
+    uint32_t bell;
+    s->told++;
+    s->armed = cell_ring_receiver_begin_sleep(&s->in, CELL_RING_POLL, &bell);
+    return s->armed;
 }
 
 /* ---- shm_handshake.c ---- */

@@ -141,6 +141,7 @@ static int handle(struct unix_conn *c, struct cell_shm_control *k, struct cell_e
 int cell_shm_drain(struct unix_conn *c, struct cell_error *e)
 {
     struct cell_shm_control k;
+    c->shm->told = 0;
     for (int i = 0; i < MOST_AT_ONCE; i++) {
         int r = cell_shm_recv_control(c, &k, e);
         if (r == 2)

@@ -124,13 +124,11 @@ static void sleep_once(struct unix_conn *c, unsigned slices, uint64_t left_ns)
 static int end_idle(struct unix_conn *c, const uint8_t **slot, struct cell_error *e)
 {
     struct cell_shm *s = c->shm;
-    uint32_t bell;
     free(s->meta);
     s->meta = NULL;
     cell_shm_blobs_trim(c, true);
-    s->armed = cell_ring_receiver_begin_sleep(&s->in, CELL_RING_POLL, &bell);
     /* What was there a moment ago need not be there any more: its commit word is the other side's. */
-    *slot = s->armed ? NULL : cell_ring_peek(&s->in);
+    *slot = cell_shm_begin_poll(s) ? NULL : cell_ring_peek(&s->in);
     return *slot ? CELL_OK : cell_error_set(e, CELL_DEADLINE_EXCEEDED, "the deadline passed while receiving");
 }
 

@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -252,6 +254,34 @@ TEST(both_ends_may_wait_in_poll)
     x.client = NULL;
     poll_until_readable(x.server);
     CHECK(recv_seeded(x.server, 1, 1, 0) == CELL_UNAVAILABLE);
+    close_ends(&x);
+}
+
+/* Nothing is there, and the peer will tell of what comes. */
+static bool is_armed(struct cell_conn *c)
+{
+    bool (*arm)(struct cell_conn *c) = cell_conn_ops(c)->arm;
+    return !(arm ? arm(c) : cell_conn_readable(c));
+}
+
+/* Edges tell of one frame each, and what is left of the last ones on the socket must not be in the next one's way. */
+TEST(a_poller_of_edges_is_told_of_every_frame)
+{
+    struct ends x;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+    const int least = 1; /* as small as the system makes it */
+    REQUIRE(open_ends(&x, 4096));
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+    REQUIRE(fd >= 0 && epoll_ctl(fd, EPOLL_CTL_ADD, cell_conn_fd(x.server), &event) == 0);
+    REQUIRE(setsockopt(cell_conn_fd(x.client), SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)) == 0);
+    for (uint32_t i = 0; i < POLLED; i++) {
+        REQUIRE(is_armed(x.server));
+        CHECK(send_seeded(x.client, i, 8, deadline_in(60000)) == CELL_OK);
+        REQUIRE(epoll_wait(fd, &event, 1, 60000) == 1);
+        CHECK(cell_conn_readable(x.server));
+        CHECK(recv_seeded(x.server, i, 8, 0) == CELL_OK);
+    }
+    close(fd);
     close_ends(&x);
 }
 

@@ -67,6 +67,38 @@ const struct cell_type *sc_type_descriptor(uint32_t kind, bool optional)
     return kind < 1 || kind > CELL_KIND_BYTES ? NULL : optional ? opt[kind] : plain[kind];
 }
 
+uint64_t sc_integer_at(uint32_t kind, const void *at)
+{
+    union {
+        int8_t i8;
+        int16_t i16;
+        int32_t i32;
+        uint16_t u16;
+        uint32_t u32;
+        uint64_t u64;
+        uint8_t u8;
+    } v;
+
+    memcpy(&v, at, sc_type_descriptor(kind, false)->size);
+    switch (kind) {
+    case CELL_KIND_I8:
+        return (uint64_t)(int64_t)v.i8;
+    case CELL_KIND_I16:
+        return (uint64_t)(int64_t)v.i16;
+    case CELL_KIND_I32:
+        return (uint64_t)(int64_t)v.i32;
+    case CELL_KIND_U16:
+        return v.u16;
+    case CELL_KIND_U32:
+        return v.u32;
+    case CELL_KIND_I64:
+    case CELL_KIND_U64:
+        return v.u64;
+    default:
+        return v.u8;
+    }
+}
+
 /* ---- definitions ---- */
 
 static const char *const kinds[] = {"text", "keyword", "integer", "real", "bool", "vector"};

@@ -42,6 +42,9 @@ bool sc_type_is_integer(const struct sc_type *type);
 /* The built-in type of one value, or the optional of it. */
 const struct cell_type *sc_type_descriptor(uint32_t kind, bool optional);
 
+/* An integer or bool of that kind at `at`, as 64 bits. */
+uint64_t sc_integer_at(uint32_t kind, const void *at);
+
 struct sc_field {
     const char *name;
     struct sc_type type;

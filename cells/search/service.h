@@ -18,6 +18,7 @@
 #include "source.h"
 
 #define SC_MOST_INDEXES 256
+#define SC_BINDING 2       /* the version of what a method of a program is bound by */
 #define SC_MOST_READERS 16 /* of a part, that are kept */
 
 enum sc_phase {

@@ -26,7 +26,8 @@ struct cutting {
     void *user;
     int (*token)(void *user, int flags, const char *token, int length, int begin, int end);
     bool query, prefix;
-    bool held; /* with a prefix: the last word, of which it is not known yet that it is the last */
+    bool places; /* all that is wanted: no stems */
+    bool held;   /* with a prefix: the last word, of which it is not known yet that it is the last */
     char word[MOST_TOKEN + 1];
     int length, begin, end;
 };
@@ -51,7 +52,7 @@ static int give_stemmed(struct cutting *c, const char *word, int length, int beg
     const sb_symbol *stem = NULL;
     int n = 0;
 
-    if (c->w->stemmer && length <= MOST_TOKEN) {
+    if (c->w->stemmer && length <= MOST_TOKEN && !c->places) {
         stem = sb_stemmer_stem(c->w->stemmer, (const sb_symbol *)word, length);
         n = stem ? sb_stemmer_length(c->w->stemmer) : 0;
         if (!stem)
@@ -111,6 +112,7 @@ static int cut(Fts5Tokenizer *t, void *user, int flags, const char *text, int le
 
     c.query = (flags & FTS5_TOKENIZE_QUERY) != 0;
     c.prefix = (flags & FTS5_TOKENIZE_PREFIX) != 0;
+    c.places = (flags & FTS5_TOKENIZE_AUX) != 0;
     int r = w->base.xTokenize(w->words, &c, flags, text, length, found);
     /* The beginning of a word is neither stemmed nor common. */
     return r || !c.held ? r : token(user, 0, c.word, c.length, c.begin, c.end);
@@ -170,7 +172,7 @@ static int create(void *api, const char **arguments, int n, Fts5Tokenizer **t)
     return r;
 }
 
-static fts5_api *find_api(sqlite3 *db)
+fts5_api *search_words_api(sqlite3 *db)
 {
     fts5_api *api = NULL;
     sqlite3_stmt *s = NULL;
@@ -190,7 +192,7 @@ static int no_api(struct search_failure *f)
 int search_words_register(sqlite3 *db, struct search_failure *f)
 {
     fts5_tokenizer t = {create, destroy, cut};
-    fts5_api *api = find_api(db);
+    fts5_api *api = search_words_api(db);
 
     if (!api)
         return no_api(f);
@@ -201,7 +203,7 @@ int search_words_register(sqlite3 *db, struct search_failure *f)
 
 int search_words_new(sqlite3 *db, const char *language, bool all, struct search_words **words, struct search_failure *f)
 {
-    fts5_api *api = find_api(db);
+    fts5_api *api = search_words_api(db);
 
     if (!api)
         return no_api(f);

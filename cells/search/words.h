@@ -27,6 +27,9 @@ bool search_language_is_known(const char *language);
 /* Makes the tokenizer known to a connection. CELL_INTERNAL when this SQLite has no FTS5, CELL_NO_MEMORY. */
 int search_words_register(sqlite3 *db, struct search_failure *f);
 
+/* FTS5's functions for this connection; NULL when this SQLite has none. They live as long as it. */
+fts5_api *search_words_api(sqlite3 *db);
+
 /* The same tokenizer without a table; it belongs to `db`, which must outlive it. Not thread-safe. */
 struct search_words;
 int search_words_new(sqlite3 *db, const char *language, bool all, struct search_words **words,

@@ -128,19 +128,6 @@ TEST(position_and_documents_are_of_the_same_batch)
     end();
 }
 
-TEST(excerpts_mark_what_was_found)
-{
-    static struct found found;
-    const struct search_request request = {
-        .query = "running garden", .query_length = 14, .limit = 1, .excerpts = true, .before = "<b>", .behind = "</b>"};
-
-    begin(&articles);
-    write_articles();
-    CHECK(search_run(r, &request, take_hit, &found, &f) == CELL_OK && found.n == 1);
-    CHECK_STR(found.excerpt, "They are <b>running</b> in the <b>garden</b> of the house");
-    end();
-}
-
 struct facets {
     char text[512];
 };

@@ -181,6 +181,7 @@ int sc_definition_read(json_t *json, struct sc_definition **definition, struct s
     d->collection = text_of(json, "collection", SC_MOST_NAME);
     d->language = text_of(json, "language", 32);
     d->all_words = json_is_true(json_object_get(json, "all_words"));
+    d->stop_words = json_string_value(json_object_get(json, "stop_words"));
     if (!d->name || !d->source || !d->collection || !d->language || !search_language_is_known(d->language) ||
         !read_lists(json, d)) {
         sc_definition_unref(d);
@@ -215,7 +216,8 @@ void sc_definition_of_index(const struct sc_definition *definition, struct searc
                                           .dimensions = field->type.count,
                                           .metric = field->metric};
     }
-    *made = (struct search_definition){{fields, definition->nfields}, definition->language, definition->all_words};
+    *made = (struct search_definition){
+        {fields, definition->nfields}, definition->language, definition->all_words, definition->stop_words};
 }
 
 uint32_t sc_definition_field(const struct sc_definition *definition, const char *name)

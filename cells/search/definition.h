@@ -3,7 +3,7 @@
  * What a struct with CELL_SEARCH has declared, as it is kept in JSON:
  *
  *   { "name": "article", "source": "store", "collection": "articles", "language": "english", "all_words": false,
- *     "key": [ { "name": "id", "type": "i64" } ],
+ *     "stop_words": "acme gmbh", "key": [ { "name": "id", "type": "i64" } ],
  *     "fields": [ { "name": "title", "type": "str", "as": "text", "weight": 3.0 },
  *                 { "name": "lang", "type": "opt<str>", "as": "keyword" },
  *                 { "name": "year", "type": "i32", "as": "integer" },
@@ -60,6 +60,7 @@ struct sc_definition {
     json_t *json;
     const char *name, *source, *collection, *language;
     bool all_words;
+    const char *stop_words; /* NULL = none */
     struct sc_field key[SC_MOST_KEYS], fields[SEARCH_MOST_FIELDS];
     uint32_t nkey, nfields;
 };

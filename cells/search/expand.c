@@ -16,7 +16,8 @@ const char sc_verbs[] =
     "\"args\": [{\"name\": \"name\", \"type\": \"string\", \"required\": true}, "
     "{\"name\": \"source\", \"type\": \"string\", \"required\": true}, "
     "{\"name\": \"language\", \"type\": \"string\", \"default\": \"none\"}, "
-    "{\"name\": \"all_words\", \"type\": \"integer\", \"default\": \"0\"}], "
+    "{\"name\": \"all_words\", \"type\": \"integer\", \"default\": \"0\"}, "
+    "{\"name\": \"stop_words\", \"type\": \"string\", \"default\": \"\"}], "
     "\"doc\": \"Records of the source, a collection of a cell, are indexed by the fields of this struct, and their "
     "changes are followed.\", "
     "\"field_rules\": [\"key\", \"keyword\", \"vector\", \"weight\"]}]";

@@ -24,7 +24,8 @@
 struct search_definition {
     struct search_fields fields; /* without a TEXT there is nothing to look for words in */
     const char *language;        /* words.h */
-    bool all_words;              /* also those that say nothing */
+    bool all_words;              /* also those that say nothing in the language */
+    const char *stop_words;      /* that are left out as well, of search_stop_words (words.h); NULL = none */
 };
 
 struct search_index;

@@ -40,7 +40,8 @@ int search_reader_open(struct search_index *index, struct search_reader **reader
     if (status >= 0)
         status = index_mark_register(r->db, f);
     if (status >= 0)
-        status = search_words_new(r->db, index->definition.language, index->definition.all_words, &r->words, f);
+        status = search_words_new(r->db, index->definition.language, index->definition.all_words,
+                                  index->definition.stop_words, &r->words, f);
     if (status < 0) {
         search_reader_close(r);
         return status;

@@ -34,7 +34,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
                         "INSERT INTO x VALUES('running cats', 'the house and a cat'), ('b', 'i t u k v r')",
                         NULL, NULL, NULL) == SQLITE_OK);
     EXPECT(sqlite3_prepare_v2(db, "SELECT count(*) FROM x WHERE x MATCH ?", -1, &match, NULL) == SQLITE_OK);
-    EXPECT(search_words_new(db, "english", false, &words, &f) == CELL_OK);
+    EXPECT(search_words_new(db, "english", false, NULL, &words, &f) == CELL_OK);
     return 0;
 }
 

@@ -17,7 +17,7 @@ static const struct search_field article_fields[] = {
     {.name = "draft", .kind = SEARCH_BOOL},
 };
 enum { TITLE, BODY, LANG, YEAR, SCORE, DRAFT, NFIELDS };
-static const struct search_definition articles = {{article_fields, NFIELDS}, "english", false};
+static const struct search_definition articles = {{article_fields, NFIELDS}, "english", false, NULL};
 
 static struct search_failure f;
 static char path[128];

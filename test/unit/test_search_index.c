@@ -374,7 +374,7 @@ TEST(a_search_is_stopped)
 
 TEST(an_index_needs_no_texts)
 {
-    const struct search_definition plain = {{article_fields + 2, 2}, "none", true};
+    const struct search_definition plain = {{article_fields + 2, 2}, "none", true, NULL};
     const struct search_content c[] = {text("en"), {.integer = 5}};
 
     begin(&plain);

@@ -7,6 +7,7 @@
 #include "common/program.h"
 #include "declare.h"
 #include "service.h"
+#include "vectors.h"
 
 CELL_PROVIDE(search, "Finds records of other cells by words (BM25) and by vectors (HNSW), and follows their changes.");
 CELL_CAPABILITY(vectors, SC_VECTORS_DOC, CELL_ARG(max_dimensions, SEARCH_MOST_DIMENSIONS));
@@ -27,11 +28,14 @@ int main(int argc, char **argv)
 {
     const char *folder = ".cell/search", *policy = "apply";
     bool without_vectors = false;
+    int64_t threads = 0;
     const struct program_option options[] = {
         {"folder", "DIR", "where the indexes are; made when it is missing", PROGRAM_TEXT, &folder, 0, 0},
         {"policy", "POLICY",
          "what compilations may do: apply, additive (nothing that\ntakes anything away) or plan (nothing)",
          PROGRAM_TEXT, &policy, 0, 0},
+        {"build-threads", "N", "that put vectors into graphs at once (0: one for each\nprocessor)", PROGRAM_NUMBER,
+         &threads, 0, 64},
         {"without-vectors", "", "as --without vectors", PROGRAM_FLAG, &without_vectors, 0, 0},
     };
     struct cell_server_options server = {
@@ -52,6 +56,7 @@ int main(int argc, char **argv)
     }
     if (without_vectors && !names_vectors(server.without))
         server.without = "vectors";
+    search_vectors_threads((unsigned)threads);
     service.folder = folder;
     service.additive_only = strcmp(policy, "additive") == 0;
     service.plan_only = strcmp(policy, "plan") == 0;

@@ -38,6 +38,9 @@ struct search_index;
  */
 int search_index_open(const char *path, const struct search_definition *definition, struct search_index **index,
                       struct search_failure *f);
+/* From now on no batch begins while the file has more than so many bytes in use, its vectors included, which are in
+ * memory as well: CELL_RESOURCE_EXHAUSTED. What there is can be read. 0 = no limit. Writer's thread. */
+void search_index_limit(struct search_index *index, uint64_t bytes);
 void search_index_close(struct search_index *index); /* its readers first; rolls back; NULL is accepted */
 
 /* One value of a document; which member counts is told by its field. */

@@ -333,7 +333,9 @@ static int prepare_all(struct search_index *x, struct search_failure *f)
                   {&x->erase, "DELETE FROM docs WHERE id = ?"},
                   {&x->erase_text, "DELETE FROM text WHERE rowid = ?"},
                   {&x->read_position, "SELECT value FROM meta WHERE name = 'position'"},
-                  {&x->put_position, "INSERT OR REPLACE INTO meta(name, value) VALUES('position', ?)"}};
+                  {&x->put_position, "INSERT OR REPLACE INTO meta(name, value) VALUES('position', ?)"},
+                  {&x->read_size, "SELECT (page_count - freelist_count) * page_size "
+                                  "FROM pragma_page_count, pragma_freelist_count, pragma_page_size"}};
     int r = prepare_put(x, true, f);
 
     if (r >= 0 && x->ntexts)
@@ -379,8 +381,8 @@ void search_index_close(struct search_index *x)
         return;
     if (x->in_batch)
         search_index_rollback(x);
-    sqlite3_stmt *const all[] = {x->find,       x->put,           x->put_text,    x->erase,
-                                 x->erase_text, x->read_position, x->put_position};
+    sqlite3_stmt *const all[] = {x->find,       x->put,           x->put_text,     x->erase,
+                                 x->erase_text, x->read_position, x->put_position, x->read_size};
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
         sqlite3_finalize(all[i]);
     index_vectors_close(x);

@@ -76,6 +76,7 @@ struct sc_index {
 struct sc_service {
     const char *folder;
     bool additive_only, plan_only, vectors;
+    uint64_t most_index; /* bytes of an index, or of one that is being built; 0 = any */
     pthread_mutex_t lock;
     struct sc_index *indexes[SC_MOST_INDEXES]; /* in the order of names; never removed but by sc_service_drop */
     uint32_t nindexes;

@@ -165,6 +165,20 @@ static void read_names(struct sc_declared *d, const char *source)
         sc_say(d, "error", "source", "an index cannot have another index as its source: it would follow itself");
 }
 
+static void read_stop_words(struct sc_declared *d, const char *text)
+{
+    struct search_failure f;
+    char *folded = NULL;
+
+    if (!text || !*text)
+        return;
+    if (search_stop_words(text, &folded, &f) < 0)
+        sc_say(d, "error", "stop_words", "%s", f.text);
+    else if (*folded)
+        json_object_set_new(d->definition, "stop_words", json_string(folded));
+    free(folded);
+}
+
 static void read_annotation(struct sc_declared *d, const json_t *args)
 {
     const char *language = json_string_value(json_array_get(args, 2)),
@@ -175,6 +189,7 @@ static void read_annotation(struct sc_declared *d, const json_t *args)
         sc_say(d, "error", "language", "words are not known in the language '%s'", language);
     json_object_set_new(d->definition, "language", json_string(language));
     json_object_set_new(d->definition, "all_words", json_boolean(all && strcmp(all, "0") != 0));
+    read_stop_words(d, json_string_value(json_array_get(args, 4)));
 }
 
 int sc_declare(const json_t *request, bool vectors, struct sc_declared *declared, struct search_failure *f)

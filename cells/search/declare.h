@@ -34,13 +34,14 @@ void sc_declare_check(struct sc_declared *declared, const struct sc_source_statu
 /*
  * The functions of an index, for an expansion document. With N its name, K its key and V a vector:
  *
- *   N_search(query, limit, cursor, out page)   N_count(query, out count)   N_suggest(text, limit, out words)
+ *   N_search(query, limit, cursor, excerpt, out page)   N_count(query, out count)   N_suggest(text, limit, out words)
+ *   N_highlight_F(K…, query, out passage)      of a field F that is a text
  *   N_facets_F(query, limit, out facets)       of a field F that is a keyword, an integer or a bool
  *   N_similar(vector, k, query, out hits)      N_hybrid(vector, k, query, out hits)      with a vector
  *   N_similar_V(…), N_hybrid_V(…)              with several
  *   N_similar_words(vector, k, query, out hits)      what is called where the cell has no vectors
  *
- * A binding is JSON: {"v": 1, "index": N, "op": …, "field": F or V}.
+ * A binding is JSON: {"v": 2, "index": N, "op": …, "field": F or V}.
  */
 int sc_generate(struct sc_declared *declared, json_t *document, bool vectors);
 

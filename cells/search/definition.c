@@ -67,6 +67,38 @@ const struct cell_type *sc_type_descriptor(uint32_t kind, bool optional)
     return kind < 1 || kind > CELL_KIND_BYTES ? NULL : optional ? opt[kind] : plain[kind];
 }
 
+uint64_t sc_integer_at(uint32_t kind, const void *at)
+{
+    union {
+        int8_t i8;
+        int16_t i16;
+        int32_t i32;
+        uint16_t u16;
+        uint32_t u32;
+        uint64_t u64;
+        uint8_t u8;
+    } v;
+
+    memcpy(&v, at, sc_type_descriptor(kind, false)->size);
+    switch (kind) {
+    case CELL_KIND_I8:
+        return (uint64_t)(int64_t)v.i8;
+    case CELL_KIND_I16:
+        return (uint64_t)(int64_t)v.i16;
+    case CELL_KIND_I32:
+        return (uint64_t)(int64_t)v.i32;
+    case CELL_KIND_U16:
+        return v.u16;
+    case CELL_KIND_U32:
+        return v.u32;
+    case CELL_KIND_I64:
+    case CELL_KIND_U64:
+        return v.u64;
+    default:
+        return v.u8;
+    }
+}
+
 /* ---- definitions ---- */
 
 static const char *const kinds[] = {"text", "keyword", "integer", "real", "bool", "vector"};
@@ -149,6 +181,7 @@ int sc_definition_read(json_t *json, struct sc_definition **definition, struct s
     d->collection = text_of(json, "collection", SC_MOST_NAME);
     d->language = text_of(json, "language", 32);
     d->all_words = json_is_true(json_object_get(json, "all_words"));
+    d->stop_words = json_string_value(json_object_get(json, "stop_words"));
     if (!d->name || !d->source || !d->collection || !d->language || !search_language_is_known(d->language) ||
         !read_lists(json, d)) {
         sc_definition_unref(d);
@@ -183,7 +216,8 @@ void sc_definition_of_index(const struct sc_definition *definition, struct searc
                                           .dimensions = field->type.count,
                                           .metric = field->metric};
     }
-    *made = (struct search_definition){{fields, definition->nfields}, definition->language, definition->all_words};
+    *made = (struct search_definition){
+        {fields, definition->nfields}, definition->language, definition->all_words, definition->stop_words};
 }
 
 uint32_t sc_definition_field(const struct sc_definition *definition, const char *name)

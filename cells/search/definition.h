@@ -3,7 +3,7 @@
  * What a struct with CELL_SEARCH has declared, as it is kept in JSON:
  *
  *   { "name": "article", "source": "store", "collection": "articles", "language": "english", "all_words": false,
- *     "key": [ { "name": "id", "type": "i64" } ],
+ *     "stop_words": "acme gmbh", "key": [ { "name": "id", "type": "i64" } ],
  *     "fields": [ { "name": "title", "type": "str", "as": "text", "weight": 3.0 },
  *                 { "name": "lang", "type": "opt<str>", "as": "keyword" },
  *                 { "name": "year", "type": "i32", "as": "integer" },
@@ -42,6 +42,9 @@ bool sc_type_is_integer(const struct sc_type *type);
 /* The built-in type of one value, or the optional of it. */
 const struct cell_type *sc_type_descriptor(uint32_t kind, bool optional);
 
+/* An integer or bool of that kind at `at`, as 64 bits. */
+uint64_t sc_integer_at(uint32_t kind, const void *at);
+
 struct sc_field {
     const char *name;
     struct sc_type type;
@@ -57,6 +60,7 @@ struct sc_definition {
     json_t *json;
     const char *name, *source, *collection, *language;
     bool all_words;
+    const char *stop_words; /* NULL = none */
     struct sc_field key[SC_MOST_KEYS], fields[SEARCH_MOST_FIELDS];
     uint32_t nkey, nfields;
 };

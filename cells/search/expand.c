@@ -16,7 +16,8 @@ const char sc_verbs[] =
     "\"args\": [{\"name\": \"name\", \"type\": \"string\", \"required\": true}, "
     "{\"name\": \"source\", \"type\": \"string\", \"required\": true}, "
     "{\"name\": \"language\", \"type\": \"string\", \"default\": \"none\"}, "
-    "{\"name\": \"all_words\", \"type\": \"integer\", \"default\": \"0\"}], "
+    "{\"name\": \"all_words\", \"type\": \"integer\", \"default\": \"0\"}, "
+    "{\"name\": \"stop_words\", \"type\": \"string\", \"default\": \"\"}], "
     "\"doc\": \"Records of the source, a collection of a cell, are indexed by the fields of this struct, and their "
     "changes are followed.\", "
     "\"field_rules\": [\"key\", \"keyword\", \"vector\", \"weight\"]}]";
@@ -256,6 +257,7 @@ int sc_expand(cell_ctx *c, cell_str request, cell_str *document)
 /* Answers depend on the catalog and on what the sources are. */
 static void make_token(struct sc_service *s, uint32_t timeout_ms, char token[65])
 {
+    struct sc_survey survey = {.n = 0};
     uint64_t hash = 0;
 
     for (uint32_t i = 0;; i++) {
@@ -270,12 +272,13 @@ static void make_token(struct sc_service *s, uint32_t timeout_ms, char token[65]
         if (!d)
             break;
         hash *= UINT64_C(1099511628211);
-        if (sc_source_ask(d->source, d->collection, timeout_ms, &status, &f) >= 0) {
+        if (sc_survey_ask(&survey, d->source, d->collection, timeout_ms, &status, &f) >= 0) {
             hash ^= sc_source_hash(&status);
             sc_source_status_free(&status);
         }
         sc_definition_unref(d);
     }
+    sc_survey_end(&survey);
     snprintf(token, 65, "%s.%" PRIu64 ".%016" PRIx64, s->identity, sc_service_generation(s), hash);
 }
 

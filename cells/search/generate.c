@@ -124,7 +124,7 @@ static const char *key_type(const struct generating *g, const json_t *key)
 static void add_hit(struct generating *g)
 {
     struct layout l = {.fields = json_array()};
-    char name[MOST_TEXT], doc[MOST_TEXT];
+    char name[MOST_TEXT], doc[MOST_TEXT], passage[MOST_TEXT];
     const json_t *keys = json_object_get(g->d->definition, "key");
     const char *score = named(keys, "score") ? "hit_score" : "score";
     const char *excerpt = named(keys, "excerpt") ? "hit_excerpt" : "excerpt";
@@ -133,11 +133,30 @@ static void add_hit(struct generating *g)
 
     json_array_foreach(keys, i, key) add_field(g, &l, text_of(key, "name"), key_type(g, key), NULL);
     add_field(g, &l, score, "f64", "The higher the better; 0 where no words are looked for.");
-    add_field(g, &l, excerpt, "str", "What was found, in [brackets], and what is around it; empty without words.");
+    snprintf(passage, sizeof(passage), "%s_passage", g->d->name);
+    add_field(g, &l, excerpt, passage,
+              "Of the text where the most of what is looked for stands together; empty unless it was asked for.");
     snprintf(name, sizeof(name), "%s_hit", g->d->name);
     snprintf(doc, sizeof(doc), "A record of %s.%s that was found: its key.", g->d->source, g->d->collection);
     end_struct(g, &l, name, doc);
     add_list(g, "hits", "hit");
+}
+
+static void add_passage(struct generating *g)
+{
+    char name[MOST_TEXT], marks[MOST_TEXT];
+    struct layout mark = {.fields = json_array()}, passage = {.fields = json_array()};
+
+    add_field(g, &mark, "begin", "u32", "The first byte.");
+    add_field(g, &mark, "length", "u32", "In bytes.");
+    snprintf(name, sizeof(name), "%s_mark", g->d->name);
+    end_struct(g, &mark, name, "A part of a text that was found: whole characters.");
+    add_list(g, "marks", "mark");
+    snprintf(name, sizeof(name), "%s_passage", g->d->name);
+    snprintf(marks, sizeof(marks), "%s_marks", g->d->name);
+    add_field(g, &passage, "text", "str", "As the record has it; \"\xe2\x80\xa6\" where an excerpt leaves out text.");
+    add_field(g, &passage, "marks", marks, "In their order, none in another one.");
+    end_struct(g, &passage, name, "Text, and where in it that stands which was found.");
 }
 
 static void add_types(struct generating *g)
@@ -145,6 +164,7 @@ static void add_types(struct generating *g)
     char name[MOST_TEXT], hits[MOST_TEXT];
     struct layout page = {.fields = json_array()}, word = {.fields = json_array()}, facet = {.fields = json_array()};
 
+    add_passage(g);
     add_hit(g);
     snprintf(hits, sizeof(hits), "%s_hits", g->d->name);
     add_field(g, &page, "hits", hits, "Best first.");
@@ -180,7 +200,7 @@ static json_t *pointer(const char *name, const char *type, const char *dir)
 static void add_method(struct generating *g, const char *name, const char *op, const char *field, json_t *params,
                        const char *doc, const char *fallback)
 {
-    json_t *binding = json_pack("{si, ss, ss}", "v", 1, "index", g->d->name, "op", op);
+    json_t *binding = json_pack("{si, ss, ss}", "v", SC_BINDING, "index", g->d->name, "op", op);
 
     if (field)
         json_object_set_new(binding, "field", json_string(field));
@@ -213,10 +233,11 @@ static void add_words_methods(struct generating *g)
     snprintf(type, sizeof(type), "%s_page", g->d->name);
     add_method(
         g, name, "search", NULL,
-        json_pack("[o, o, o, o]", in("query", "str"), in("limit", "u32"), in("cursor", "str"),
+        json_pack("[o, o, o, o, o]", in("query", "str"), in("limit", "u32"), in("cursor", "str"), in("excerpt", "u32"),
                   pointer("page", type, "out")),
         "What `query` finds (docs/search.md), best first: at most `limit` of them (0: 10). `cursor` is `next` of "
-        "the page before, or empty. CELL_INVALID_ARGUMENT with the place: it is no query.",
+        "the page before, or empty. `excerpt`: each hit has one of so many words (0: none). CELL_INVALID_ARGUMENT "
+        "with the place: it is no query.",
         NULL);
     snprintf(name, sizeof(name), "%s_count", g->d->name);
     add_method(g, name, "count", NULL, json_pack("[o, o]", in("query", "str"), pointer("count", "u64[1]", "out")),
@@ -246,6 +267,47 @@ static void add_facets(struct generating *g)
                    json_pack("[o, o, o]", in("query", "str"), in("limit", "u32"), pointer("facets", type, "out")),
                    "The values of this field among what `query` finds, the most frequent first: at most `limit` (0: "
                    "10).",
+                   NULL);
+    }
+}
+
+/* A parameter for each field of the key, and a query that none of them is called as. */
+static json_t *highlight_params(const struct generating *g, const char *passage)
+{
+    const json_t *keys = json_object_get(g->d->definition, "key");
+    json_t *params = json_array(), *key;
+    struct sc_type plain;
+    char query[MOST_TEXT] = "query";
+    size_t i;
+
+    json_array_foreach(keys, i, key)
+    {
+        const char *type = key_type(g, key), *name = text_of(key, "name");
+        bool array = sc_type_parse(type, &plain) && plain.shape == SC_ARRAY;
+        json_array_append_new(params, array ? pointer(name, type, "in") : in(name, type));
+    }
+    while (named(keys, query) && strlen(query) + 1 < sizeof(query))
+        strcat(query, "_");
+    json_array_append_new(params, in(query, "str"));
+    json_array_append_new(params, pointer(named(keys, "passage") ? "passage_" : "passage", passage, "out"));
+    return params;
+}
+
+static void add_highlights(struct generating *g)
+{
+    char name[MOST_TEXT], type[MOST_TEXT];
+    json_t *field;
+    size_t i;
+
+    snprintf(type, sizeof(type), "%s_passage", g->d->name);
+    json_array_foreach(json_object_get(g->d->definition, "fields"), i, field)
+    {
+        if (strcmp(text_of(field, "as"), "text") != 0)
+            continue;
+        snprintf(name, sizeof(name), "%s_highlight_%s", g->d->name, text_of(field, "name"));
+        add_method(g, name, "highlight", text_of(field, "name"), highlight_params(g, type),
+                   "All of this text of a record, as the index has it, with what `query` finds in it marked. "
+                   "CELL_NOT_FOUND: the record is not in the index.",
                    NULL);
     }
 }
@@ -319,6 +381,7 @@ int sc_generate(struct sc_declared *declared, json_t *document, bool vectors)
     add_types(&g);
     add_words_methods(&g);
     add_facets(&g);
+    add_highlights(&g);
     if (add_vectors(&g) > 0 &&
         json_object_set_new(document, "capabilities", json_pack("[o]", sc_vectors_capability(!vectors))) < 0)
         g.failed = true;

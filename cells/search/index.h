@@ -19,11 +19,13 @@
 
 #define SEARCH_MOST_KEY 511      /* bytes */
 #define SEARCH_MOST_POSITION 255 /* bytes */
+#define SEARCH_MOST_EXCERPT 500  /* words; in the mean of 64 bytes, more are cut off */
 
 struct search_definition {
     struct search_fields fields; /* without a TEXT there is nothing to look for words in */
     const char *language;        /* words.h */
-    bool all_words;              /* also those that say nothing */
+    bool all_words;              /* also those that say nothing in the language */
+    const char *stop_words;      /* that are left out as well, of search_stop_words (words.h); NULL = none */
 };
 
 struct search_index;
@@ -36,6 +38,9 @@ struct search_index;
  */
 int search_index_open(const char *path, const struct search_definition *definition, struct search_index **index,
                       struct search_failure *f);
+/* From now on no batch begins while the file has more than so many bytes in use, its vectors included, which are in
+ * memory as well: CELL_RESOURCE_EXHAUSTED. What there is can be read. 0 = no limit. Writer's thread. */
+void search_index_limit(struct search_index *index, uint64_t bytes);
 void search_index_close(struct search_index *index); /* its readers first; rolls back; NULL is accepted */
 
 /* One value of a document; which member counts is told by its field. */
@@ -95,19 +100,30 @@ struct search_cursor {
 struct search_request {
     const char *query; /* query.h; "" = every document, in the order in which they came */
     size_t query_length;
-    uint32_t limit;              /* hits at most, 1 to 10,000 */
-    struct search_cursor after;  /* the hits after that one; zero = from the best */
-    bool excerpts;               /* a piece of text with marks around what was found */
-    const char *before, *behind; /* the marks; NULL = none */
+    uint32_t limit;             /* hits at most, 1 to 10,000 */
+    struct search_cursor after; /* the hits after that one; zero = from the best */
+    uint32_t excerpt;           /* words of an excerpt, at most SEARCH_MOST_EXCERPT; 0 = none */
+};
+
+/* Text, and where in it that stands which was found: bytes, in their order, none in another one. The places are of
+ * whole characters; text is as the document has it, whatever it looks like. */
+struct search_mark {
+    uint32_t begin, length;
+};
+struct search_passage {
+    const char *text; /* UTF-8 */
+    size_t length;
+    const struct search_mark *marks;
+    size_t nmarks;
 };
 
 struct search_hit {
     const void *key;
     size_t key_length;
-    double score;        /* higher is better; 0 where no words are looked for */
-    int64_t id;          /* with the score, the cursor behind it */
-    const char *excerpt; /* of the text with the most of what was found; NULL = not wanted */
-    size_t excerpt_length;
+    double score; /* higher is better; 0 where no words are looked for */
+    int64_t id;   /* with the score, the cursor behind it */
+    struct search_passage
+        excerpt; /* where the most of what is looked for stands together; "…" where text is left out */
 };
 
 /* Is shown each hit, best first; what it points to holds until it returns. False ends the search. */
@@ -119,6 +135,14 @@ typedef bool search_take_hit(void *user, const struct search_hit *hit);
  */
 int search_run(struct search_reader *reader, const struct search_request *request, search_take_hit *take, void *user,
                struct search_failure *f);
+
+/*
+ * The whole text `field` of a document with what the query finds marked, also when the query as a whole does not find
+ * it. What *passage points to lives until the reader is used again. CELL_NOT_FOUND: there is no such document.
+ * CELL_INVALID_ARGUMENT also: the field is no text. As search_run.
+ */
+int search_highlight(struct search_reader *reader, const void *key, size_t key_length, uint32_t field,
+                     const char *query, size_t length, struct search_passage *passage, struct search_failure *f);
 
 /* How many documents the query finds. As search_run. */
 int search_count(struct search_reader *reader, const char *query, size_t length, uint64_t *count,

@@ -101,8 +101,10 @@ int search_facets(struct search_reader *r, const char *query, size_t length, uin
 
 /* ---- words ---- */
 
+#define MOST_WORD 255 /* bytes of a suggestion: what is longer is no word that somebody would write */
+
 struct last_word {
-    char bytes[256];
+    char bytes[MOST_WORD + 1];
     int length;
 };
 
@@ -123,8 +125,10 @@ static int suggest(struct search_reader *r, const struct last_word *last, uint32
     sqlite3_stmt *s = NULL;
     char end[sizeof(last->bytes) + 1];
     int step = SQLITE_ROW;
-    int status = index_prepare(
-        r->db, &s, f, "SELECT term, doc FROM terms WHERE term >= ?1 AND term < ?2 ORDER BY doc DESC, term LIMIT ?3");
+    int status = index_prepare(r->db, &s, f,
+                               "SELECT term, doc FROM terms WHERE term >= ?1 AND term < ?2 AND "
+                               "length(CAST(term AS BLOB)) <= %d ORDER BY doc DESC, term LIMIT ?3",
+                               MOST_WORD);
 
     if (status < 0)
         return status;

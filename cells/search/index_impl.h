@@ -33,6 +33,8 @@ struct search_index {
     struct search_vectors *graphs[SEARCH_MOST_FIELDS]; /* by field; NULL of others */
     int64_t applied;                                   /* the last change that is in the graphs */
     bool in_batch;
+    uint64_t most_bytes;     /* of the file; 0 = any */
+    sqlite3_stmt *read_size; /* how many it has in use */
     struct index_checkpoints checkpoints;
 };
 

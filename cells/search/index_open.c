@@ -19,7 +19,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define FORMAT "1" /* of the file */
+#define FORMAT "2" /* of the file */
 #define BUSY_MS 5000
 
 /* ---- SQLite ---- */
@@ -149,7 +149,8 @@ static int check_definition(const struct search_definition *d, struct search_fai
 
 static int copy_definition(struct search_index *x, const struct search_definition *d)
 {
-    size_t size = d->fields.n * sizeof(*d->fields.at) + strlen(d->language) + 1;
+    const char *stop_words = d->stop_words ? d->stop_words : "";
+    size_t size = d->fields.n * sizeof(*d->fields.at) + strlen(d->language) + strlen(stop_words) + 2;
 
     for (uint32_t i = 0; i < d->fields.n; i++)
         size += strlen(d->fields.at[i].name) + 1;
@@ -165,8 +166,10 @@ static int copy_definition(struct search_index *x, const struct search_definitio
         x->nplain += index_is_plain(&fields[i]);
         x->nvectors += index_is_vector(&fields[i]);
     }
-    strcpy(texts, d->language);
-    x->definition = (struct search_definition){{fields, d->fields.n}, texts, d->all_words};
+    const char *language = texts;
+    texts = stpcpy(texts, d->language) + 1;
+    strcpy(texts, stop_words);
+    x->definition = (struct search_definition){{fields, d->fields.n}, language, d->all_words, texts};
     return CELL_OK;
 }
 
@@ -175,7 +178,7 @@ static char *spell(const struct search_definition *d)
 {
     sqlite3_str *s = sqlite3_str_new(NULL);
 
-    sqlite3_str_appendf(s, FORMAT " %s %s\n", d->language, d->all_words ? "all" : "-");
+    sqlite3_str_appendf(s, FORMAT " %s %s %s\n", d->language, d->all_words ? "all" : "-", d->stop_words);
     for (uint32_t i = 0; i < d->fields.n; i++) {
         const struct search_field *f = &d->fields.at[i];
         sqlite3_str_appendf(s, "%s %d %u %d\n", f->name, (int)f->kind, f->kind == SEARCH_VECTOR ? f->dimensions : 0,
@@ -219,8 +222,10 @@ static int create_tables(struct search_index *x, const char *definition, struct 
                                 "INSERT INTO meta VALUES('definition', %Q);",
                                 plain, definition);
     char *text = x->ntexts ? sqlite3_mprintf("CREATE VIRTUAL TABLE text USING fts5(%s, tokenize='" SEARCH_TOKENIZER
-                                             " %s%s');CREATE VIRTUAL TABLE terms USING fts5vocab(text, row);",
-                                             texts, x->definition.language, x->definition.all_words ? " all" : "")
+                                             " %s %s %s');CREATE VIRTUAL TABLE terms USING fts5vocab(text, row);",
+                                             texts, x->definition.language,
+                                             x->definition.all_words ? SEARCH_ALL_WORDS : SEARCH_LISTED_WORDS,
+                                             x->definition.stop_words)
                            : sqlite3_mprintf("");
     char *vectors = index_vector_tables(x);
     int r = plain && texts && sql && text && vectors ? CELL_OK : search_fail(f, CELL_NO_MEMORY, "out of memory");
@@ -328,7 +333,9 @@ static int prepare_all(struct search_index *x, struct search_failure *f)
                   {&x->erase, "DELETE FROM docs WHERE id = ?"},
                   {&x->erase_text, "DELETE FROM text WHERE rowid = ?"},
                   {&x->read_position, "SELECT value FROM meta WHERE name = 'position'"},
-                  {&x->put_position, "INSERT OR REPLACE INTO meta(name, value) VALUES('position', ?)"}};
+                  {&x->put_position, "INSERT OR REPLACE INTO meta(name, value) VALUES('position', ?)"},
+                  {&x->read_size, "SELECT (page_count - freelist_count) * page_size "
+                                  "FROM pragma_page_count, pragma_freelist_count, pragma_page_size"}};
     int r = prepare_put(x, true, f);
 
     if (r >= 0 && x->ntexts)
@@ -374,8 +381,8 @@ void search_index_close(struct search_index *x)
         return;
     if (x->in_batch)
         search_index_rollback(x);
-    sqlite3_stmt *const all[] = {x->find,       x->put,           x->put_text,    x->erase,
-                                 x->erase_text, x->read_position, x->put_position};
+    sqlite3_stmt *const all[] = {x->find,       x->put,           x->put_text,     x->erase,
+                                 x->erase_text, x->read_position, x->put_position, x->read_size};
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
         sqlite3_finalize(all[i]);
     index_vectors_close(x);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Readers of an index: hits and their excerpts. */
+/* Readers of an index, and hits. */
 #include "index_read_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define STEPS_BETWEEN_LOOKS 1000 /* of SQLite's machine: some 20 us */
-#define EXCERPT_WORDS 24
 #define MOST_LIMIT 10000
 
 static int fail_reading(struct search_reader *r, struct search_failure *f)
@@ -39,7 +38,10 @@ int search_reader_open(struct search_index *index, struct search_reader **reader
     r->index = index;
     int status = index_connect(index->path, false, &r->db, f);
     if (status >= 0)
-        status = search_words_new(r->db, index->definition.language, index->definition.all_words, &r->words, f);
+        status = index_mark_register(r->db, f);
+    if (status >= 0)
+        status = search_words_new(r->db, index->definition.language, index->definition.all_words,
+                                  index->definition.stop_words, &r->words, f);
     if (status < 0) {
         search_reader_close(r);
         return status;
@@ -52,7 +54,8 @@ void search_reader_close(struct search_reader *r)
 {
     if (!r)
         return;
-    sqlite3_finalize(r->excerpt);
+    sqlite3_finalize(r->mark);
+    index_mark_free(&r->marking);
     search_words_free(r->words);
     sqlite3_close(r->db);
     free(r);
@@ -104,46 +107,14 @@ static int prepare_hits(struct search_reader *r, const struct search_request *re
     return CELL_OK;
 }
 
-static int prepare_excerpt(struct search_reader *r, const struct search_request *request, const struct reading *reading,
-                           struct search_failure *f)
-{
-    int status = CELL_OK;
-
-    if (!r->excerpt)
-        status = index_prepare(r->db, &r->excerpt, f,
-                               "SELECT snippet(text, -1, ?2, ?3, '\xe2\x80\xa6', %d) FROM text WHERE text MATCH ?1 AND "
-                               "rowid = ?4",
-                               EXCERPT_WORDS);
-    if (status < 0)
-        return status;
-    sqlite3_bind_text(r->excerpt, 1, reading->query.match, -1, SQLITE_STATIC);
-    sqlite3_bind_text(r->excerpt, 2, request->before ? request->before : "", -1, SQLITE_STATIC);
-    sqlite3_bind_text(r->excerpt, 3, request->behind ? request->behind : "", -1, SQLITE_STATIC);
-    return CELL_OK;
-}
-
 /* ---- a page ---- */
 
 struct page {
     struct search_reader *r;
+    const struct reading *reading;
     sqlite3_stmt *hits, *key;
-    bool excerpts;
+    uint32_t excerpt;
 };
-
-static int read_excerpt(struct page *p, struct search_hit *hit, struct search_failure *f)
-{
-    sqlite3_stmt *s = p->r->excerpt;
-
-    if (!p->excerpts)
-        return CELL_OK;
-    sqlite3_reset(s);
-    sqlite3_bind_int64(s, 4, hit->id);
-    if (sqlite3_step(s) != SQLITE_ROW)
-        return fail_reading(p->r, f);
-    hit->excerpt = (const char *)sqlite3_column_text(s, 0);
-    hit->excerpt_length = (size_t)sqlite3_column_bytes(s, 0);
-    return hit->excerpt ? CELL_OK : search_fail(f, CELL_NO_MEMORY, "out of memory");
-}
 
 static int read_hit(struct page *p, struct search_hit *hit, struct search_failure *f)
 {
@@ -157,7 +128,8 @@ static int read_hit(struct page *p, struct search_hit *hit, struct search_failur
         return fail_reading(p->r, f);
     hit->key = sqlite3_column_blob(p->key, 0);
     hit->key_length = (size_t)sqlite3_column_bytes(p->key, 0);
-    return read_excerpt(p, hit, f);
+    return p->excerpt ? index_passage(p->r, p->reading, hit->id, INDEX_ANY_COLUMN, p->excerpt, &hit->excerpt, f)
+                      : CELL_OK;
 }
 
 static int read_page(struct page *p, search_take_hit *take, void *user, struct search_failure *f)
@@ -177,7 +149,7 @@ static int read_page(struct page *p, search_take_hit *take, void *user, struct s
 static int run(struct search_reader *r, const struct search_request *request, const struct reading *reading,
                search_take_hit *take, void *user, struct search_failure *f)
 {
-    struct page p = {.r = r, .excerpts = request->excerpts && reading->query.match};
+    struct page p = {.r = r, .reading = reading, .excerpt = reading->query.match ? request->excerpt : 0};
     /* The hits and what belongs to them are of one state. */
     int status = index_execute(r->db, f, "reading the index", "BEGIN");
 
@@ -186,16 +158,11 @@ static int run(struct search_reader *r, const struct search_request *request, co
     status = prepare_hits(r, request, reading, &p.hits, f);
     if (status >= 0)
         status = index_prepare(r->db, &p.key, f, "SELECT key FROM docs WHERE id = ?1");
-    if (status >= 0 && p.excerpts)
-        status = prepare_excerpt(r, request, reading, f);
     if (status >= 0)
         status = read_page(&p, take, user, f);
     sqlite3_finalize(p.hits);
     sqlite3_finalize(p.key);
-    if (r->excerpt) {
-        sqlite3_reset(r->excerpt);
-        sqlite3_clear_bindings(r->excerpt);
-    }
+    index_passages_end(r);
     sqlite3_exec(r->db, "COMMIT", NULL, NULL, NULL); /* it has changed nothing: it cannot fail to do that */
     return status;
 }
@@ -207,6 +174,8 @@ int search_run(struct search_reader *r, const struct search_request *request, se
 
     if (request->limit == 0 || request->limit > MOST_LIMIT)
         return search_fail(f, CELL_INVALID_ARGUMENT, "a page has 1 to %d hits", MOST_LIMIT);
+    if (request->excerpt > SEARCH_MOST_EXCERPT)
+        return search_fail(f, CELL_INVALID_ARGUMENT, "an excerpt has at most %d words", SEARCH_MOST_EXCERPT);
     int status = reading_begin(r, request->query, request->query_length, &reading, f);
     if (status >= 0)
         status = run(r, request, &reading, take, user, f);

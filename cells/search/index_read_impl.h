@@ -4,13 +4,15 @@
 #define CELLS_SEARCH_INDEX_READ_IMPL_H
 
 #include "index_impl.h"
+#include "index_mark.h"
 #include "query.h"
 
 struct search_reader {
     struct search_index *index;
     sqlite3 *db;
     struct search_words *words;
-    sqlite3_stmt *excerpt; /* NULL until it is needed */
+    sqlite3_stmt *mark; /* NULL until it is needed */
+    struct index_marking marking;
     bool (*stop)(void *user);
     void *user;
 };
@@ -24,6 +26,12 @@ struct reading {
 int reading_begin(struct search_reader *r, const char *query, size_t length, struct reading *reading,
                   struct search_failure *f);
 void reading_end(struct reading *reading);
+
+/* Marks what the reading looks for in document `id`: index_mark.h. The passage is of r->marking; when nothing is found,
+ * empty. Then index_passages_end. */
+int index_passage(struct search_reader *r, const struct reading *reading, int64_t id, int column, uint32_t words,
+                  struct search_passage *passage, struct search_failure *f);
+void index_passages_end(struct search_reader *r);
 
 /* Appends "FROM … WHERE …": docs as d, and text where words are looked for, by reading_bind's parameters. */
 void reading_append_from(const struct search_reader *r, const struct reading *reading, sqlite3_str *sql);

@@ -18,7 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MOST_AT_ONCE 4096 /* vectors that are added to a graph together */
+#define MOST_AT_ONCE 4096            /* documents whose vectors are put together */
+#define MOST_PILE (size_t)(16 << 20) /* bytes of them */
 
 char *index_vector_tables(const struct search_index *x)
 {
@@ -87,8 +88,6 @@ int index_erase_vectors(struct search_index *x, int64_t id, struct search_failur
     return r < 0 ? r : note_change(x, id, f);
 }
 
-/* ---- following ---- */
-
 /* Column `at` of the row as a vector of the field; NULL when it is none. */
 static const float *read_vector(sqlite3_stmt *s, int at, const struct search_field *field)
 {
@@ -97,48 +96,7 @@ static const float *read_vector(sqlite3_stmt *s, int at, const struct search_fie
     return vector && (size_t)sqlite3_column_bytes(s, at) == field->dimensions * sizeof(float) ? vector : NULL;
 }
 
-/* Brings the graphs to what the tables have of one document. */
-static int apply(struct search_index *x, int64_t id, struct search_failure *f)
-{
-    int at = 0, r = CELL_OK;
-
-    sqlite3_bind_int64(x->read_vectors, 1, id);
-    int step = sqlite3_step(x->read_vectors);
-    if (step != SQLITE_ROW && step != SQLITE_DONE)
-        r = index_fail(x->db, f, "reading the index");
-    for (uint32_t i = 0; r >= 0 && i < x->definition.fields.n; i++) {
-        const struct search_field *field = &x->definition.fields.at[i];
-        if (!index_is_vector(field))
-            continue;
-        const float *vector = step == SQLITE_ROW ? read_vector(x->read_vectors, at++, field) : NULL;
-        if (vector)
-            r = search_vectors_put(x->graphs[i], (uint64_t)id, vector, f);
-        else
-            search_vectors_delete(x->graphs[i], (uint64_t)id);
-    }
-    sqlite3_reset(x->read_vectors);
-    return r;
-}
-
-int index_vectors_follow(struct search_index *x, struct search_failure *f)
-{
-    int step = SQLITE_DONE, r = CELL_OK;
-
-    if (x->nvectors == 0)
-        return CELL_OK;
-    sqlite3_bind_int64(x->read_changes, 1, x->applied);
-    while (r >= 0 && (step = sqlite3_step(x->read_changes)) == SQLITE_ROW) {
-        r = apply(x, sqlite3_column_int64(x->read_changes, 1), f);
-        if (r >= 0)
-            x->applied = sqlite3_column_int64(x->read_changes, 0);
-    }
-    if (r >= 0 && step != SQLITE_DONE)
-        r = index_fail(x->db, f, "reading the index");
-    sqlite3_reset(x->read_changes);
-    return r;
-}
-
-/* ---- building and reading ---- */
+/* ---- building ---- */
 
 static struct search_vectors_options options_of(const struct search_field *field)
 {
@@ -146,59 +104,163 @@ static struct search_vectors_options options_of(const struct search_field *field
         .dimensions = field->dimensions, .metric = field->metric, .bytes = field->bytes};
 }
 
+/* Vectors that are put together, by several threads. */
 struct pile {
+    struct search_vectors *graph;
+    uint32_t dimensions;
     uint64_t *ids;
     float *vectors;
-    size_t n;
+    size_t n, most;
 };
 
-static int flush(struct search_vectors *graph, struct pile *p, struct search_failure *f)
+/* Of at most `n`; to be ended in any case. */
+static int begin_pile(struct pile *p, struct search_vectors *graph, uint32_t dimensions, size_t n,
+                      struct search_failure *f)
 {
-    int r = p->n ? search_vectors_put_many(graph, p->ids, p->vectors, p->n, 0, f) : CELL_OK;
+    size_t size = dimensions * sizeof(float), most = MOST_PILE / size;
+
+    most = n < most ? n : most;
+    *p = (struct pile){graph, dimensions, malloc(most * sizeof(*p->ids)), malloc(most * size), 0, most};
+    return p->ids && p->vectors ? CELL_OK : search_fail(f, CELL_NO_MEMORY, "out of memory");
+}
+
+static void end_pile(struct pile *p)
+{
+    free(p->ids);
+    free(p->vectors);
+}
+
+static int flush(struct pile *p, struct search_failure *f)
+{
+    int r = p->n ? search_vectors_put_many(p->graph, p->ids, p->vectors, p->n, 0, f) : CELL_OK;
 
     p->n = 0;
     return r;
 }
 
-static int read_pile(struct search_index *x, sqlite3_stmt *s, const struct search_field *field, struct pile *p,
-                     struct search_vectors *graph, struct search_failure *f)
+static int add_to_pile(struct pile *p, uint64_t id, const float *vector, struct search_failure *f)
+{
+    p->ids[p->n] = id;
+    memcpy(p->vectors + p->n * p->dimensions, vector, p->dimensions * sizeof(float));
+    return ++p->n == p->most ? flush(p, f) : CELL_OK;
+}
+
+static int read_all(struct search_index *x, sqlite3_stmt *s, const struct search_field *field, struct pile *p,
+                    struct search_failure *f)
 {
     int step = SQLITE_DONE, r = CELL_OK;
 
     while (r >= 0 && (step = sqlite3_step(s)) == SQLITE_ROW) {
         const float *vector = read_vector(s, 1, field);
-        if (!vector)
-            continue;
-        p->ids[p->n] = (uint64_t)sqlite3_column_int64(s, 0);
-        memcpy(p->vectors + p->n * field->dimensions, vector, field->dimensions * sizeof(float));
-        if (++p->n == MOST_AT_ONCE)
-            r = flush(graph, p, f);
+        if (vector)
+            r = add_to_pile(p, (uint64_t)sqlite3_column_int64(s, 0), vector, f);
     }
     if (r >= 0 && step != SQLITE_DONE)
         return index_fail(x->db, f, "reading the index");
-    return r < 0 ? r : flush(graph, p, f);
+    return r < 0 ? r : flush(p, f);
 }
 
 static int build(struct search_index *x, uint32_t i, struct search_failure *f)
 {
     const struct search_field *field = &x->definition.fields.at[i];
     const struct search_vectors_options options = options_of(field);
-    struct pile p = {malloc(MOST_AT_ONCE * sizeof(*p.ids)), malloc(MOST_AT_ONCE * field->dimensions * sizeof(float)),
-                     0};
+    struct pile p = {0};
     sqlite3_stmt *s = NULL;
-    int r = p.ids && p.vectors ? search_vectors_new(&options, &x->graphs[i], f)
-                               : search_fail(f, CELL_NO_MEMORY, "out of memory");
+    int r = search_vectors_new(&options, &x->graphs[i], f);
 
+    if (r >= 0)
+        r = begin_pile(&p, x->graphs[i], field->dimensions, MOST_AT_ONCE, f);
     if (r >= 0)
         r = index_prepare(x->db, &s, f, "SELECT id, \"f_%s\" FROM vectors WHERE \"f_%s\" IS NOT NULL", field->name,
                           field->name);
     if (r >= 0)
-        r = read_pile(x, s, field, &p, x->graphs[i], f);
+        r = read_all(x, s, field, &p, f);
     sqlite3_finalize(s);
-    free(p.ids);
-    free(p.vectors);
+    end_pile(&p);
     return r;
 }
+
+/* ---- following ---- */
+
+struct changed {
+    int64_t ids[MOST_AT_ONCE], seq; /* seq: of the last one */
+    size_t n;
+};
+
+/* The next ones that changed, each once. */
+static int read_changes(struct search_index *x, struct changed *c, struct search_failure *f)
+{
+    int step = SQLITE_ROW;
+
+    c->n = 0;
+    sqlite3_bind_int64(x->read_changes, 1, x->applied);
+    while (c->n < MOST_AT_ONCE && (step = sqlite3_step(x->read_changes)) == SQLITE_ROW) {
+        c->seq = sqlite3_column_int64(x->read_changes, 0);
+        c->ids[c->n++] = sqlite3_column_int64(x->read_changes, 1);
+    }
+    int r = step == SQLITE_ROW || step == SQLITE_DONE ? CELL_OK : index_fail(x->db, f, "reading the index");
+    sqlite3_reset(x->read_changes);
+    return r;
+}
+
+/* Brings the graph of the field, column `at` of read_vectors, to what the table has of those documents. */
+static int apply(struct search_index *x, uint32_t field, int at, const struct changed *c, struct pile *p,
+                 struct search_failure *f)
+{
+    int r = CELL_OK;
+
+    for (size_t i = 0; r >= 0 && i < c->n; i++) {
+        sqlite3_bind_int64(x->read_vectors, 1, c->ids[i]);
+        int step = sqlite3_step(x->read_vectors);
+        const float *vector =
+            step == SQLITE_ROW ? read_vector(x->read_vectors, at, &x->definition.fields.at[field]) : NULL;
+        if (step != SQLITE_ROW && step != SQLITE_DONE)
+            r = index_fail(x->db, f, "reading the index");
+        else if (vector)
+            r = add_to_pile(p, (uint64_t)c->ids[i], vector, f);
+        else
+            search_vectors_delete(x->graphs[field], (uint64_t)c->ids[i]);
+        sqlite3_reset(x->read_vectors);
+    }
+    return r < 0 ? r : flush(p, f);
+}
+
+static int apply_all(struct search_index *x, const struct changed *c, struct search_failure *f)
+{
+    int at = 0, r = CELL_OK;
+
+    for (uint32_t i = 0; r >= 0 && i < x->definition.fields.n; i++) {
+        struct pile p;
+        if (!index_is_vector(&x->definition.fields.at[i]))
+            continue;
+        r = begin_pile(&p, x->graphs[i], x->definition.fields.at[i].dimensions, c->n, f);
+        if (r >= 0)
+            r = apply(x, i, at++, c, &p, f);
+        end_pile(&p);
+    }
+    return r;
+}
+
+int index_vectors_follow(struct search_index *x, struct search_failure *f)
+{
+    if (x->nvectors == 0)
+        return CELL_OK;
+    struct changed *c = malloc(sizeof(*c));
+    int r = c ? CELL_OK : search_fail(f, CELL_NO_MEMORY, "out of memory");
+
+    do {
+        if (r >= 0)
+            r = read_changes(x, c, f);
+        if (r >= 0 && c->n > 0)
+            r = apply_all(x, c, f);
+        if (r >= 0 && c->n > 0)
+            x->applied = c->seq;
+    } while (r >= 0 && c->n == MOST_AT_ONCE);
+    free(c);
+    return r;
+}
+
+/* ---- opening ---- */
 
 static char *graph_path(const struct search_index *x, const char *name, int64_t seq)
 {
@@ -256,7 +318,8 @@ static int prepare(struct search_index *x, struct search_failure *f)
     if (r >= 0)
         r = index_prepare(x->db, &x->note_change, f, "INSERT INTO vector_changes(id) VALUES(?)");
     if (r >= 0)
-        r = index_prepare(x->db, &x->read_changes, f, "SELECT seq, id FROM vector_changes WHERE seq > ? ORDER BY seq");
+        r = index_prepare(x->db, &x->read_changes, f,
+                          "SELECT max(seq) AS last, id FROM vector_changes WHERE seq > ? GROUP BY id ORDER BY last");
     sqlite3_free(columns);
     sqlite3_free(values);
     return r;

@@ -2,6 +2,7 @@
 /* Batches of documents. */
 #include "index_impl.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -144,11 +145,29 @@ static int put_rows(struct search_index *x, int64_t *id, const void *key, size_t
 
 /* ---- batches ---- */
 
+void search_index_limit(struct search_index *x, uint64_t bytes) { x->most_bytes = bytes; }
+
+static int check_size(struct search_index *x, struct search_failure *f)
+{
+    if (x->most_bytes == 0)
+        return CELL_OK;
+    int r = sqlite3_step(x->read_size) == SQLITE_ROW ? CELL_OK : index_fail(x->db, f, "reading the index");
+    if (r >= 0 && (uint64_t)sqlite3_column_int64(x->read_size, 0) > x->most_bytes)
+        r = search_fail(f, CELL_RESOURCE_EXHAUSTED, "the index has its greatest size, %" PRIu64 " MiB (--max-index)",
+                        x->most_bytes >> 20);
+    sqlite3_reset(x->read_size);
+    return r;
+}
+
 int search_index_begin(struct search_index *x, struct search_failure *f)
 {
     int r = index_execute(x->db, f, "writing the index", "BEGIN IMMEDIATE");
 
     x->in_batch = r >= 0;
+    if (r >= 0)
+        r = check_size(x, f);
+    if (r < 0)
+        search_index_rollback(x);
     return r;
 }
 

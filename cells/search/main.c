@@ -7,9 +7,12 @@
 #include "common/program.h"
 #include "declare.h"
 #include "service.h"
+#include "vectors.h"
 
 CELL_PROVIDE(search, "Finds records of other cells by words (BM25) and by vectors (HNSW), and follows their changes.");
 CELL_CAPABILITY(vectors, SC_VECTORS_DOC, CELL_ARG(max_dimensions, SEARCH_MOST_DIMENSIONS));
+
+#define MOST_INDEX 16384 /* MiB */
 
 /* Whether the capability is among those that --without names. */
 static bool names_vectors(const char *without)
@@ -27,11 +30,16 @@ int main(int argc, char **argv)
 {
     const char *folder = ".cell/search", *policy = "apply";
     bool without_vectors = false;
+    int64_t threads = 0, most_index = MOST_INDEX;
     const struct program_option options[] = {
         {"folder", "DIR", "where the indexes are; made when it is missing", PROGRAM_TEXT, &folder, 0, 0},
         {"policy", "POLICY",
          "what compilations may do: apply, additive (nothing that\ntakes anything away) or plan (nothing)",
          PROGRAM_TEXT, &policy, 0, 0},
+        {"build-threads", "N", "that put vectors into graphs at once (0: one for each\nprocessor)", PROGRAM_NUMBER,
+         &threads, 0, 64},
+        {"max-index", "MIB", "size at which an index stops to follow its source\n(0: none)", PROGRAM_NUMBER,
+         &most_index, 0, INT32_MAX},
         {"without-vectors", "", "as --without vectors", PROGRAM_FLAG, &without_vectors, 0, 0},
     };
     struct cell_server_options server = {
@@ -52,7 +60,9 @@ int main(int argc, char **argv)
     }
     if (without_vectors && !names_vectors(server.without))
         server.without = "vectors";
+    search_vectors_threads((unsigned)threads);
     service.folder = folder;
+    service.most_index = (uint64_t)most_index << 20;
     service.additive_only = strcmp(policy, "additive") == 0;
     service.plan_only = strcmp(policy, "plan") == 0;
     service.vectors = !names_vectors(server.without);

@@ -39,7 +39,10 @@ static int open_file(struct sc_service *service, struct sc_part *part, struct se
     sc_definition_of_index(part->definition, fields, &definition);
     sc_catalog_path(service, part->definition->name, part->number, path, sizeof(path));
     part->saved = true;
-    return search_index_open(path, &definition, &part->index, f);
+    int r = search_index_open(path, &definition, &part->index, f);
+    if (r >= 0)
+        search_index_limit(part->index, service->most_index);
+    return r;
 }
 
 int sc_part_open(struct sc_service *service, struct sc_index *owner, uint32_t number, struct sc_definition *definition,

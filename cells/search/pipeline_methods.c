@@ -70,14 +70,15 @@ static void measure_lag(const struct sc_progress *p, const struct sc_source_stat
         pipeline->lag_ms = (uint64_t)(now_us - p->at_us) / 1000;
 }
 
-static void describe(cell_ctx *c, struct sc_service *s, const struct seen *seen, struct search_pipeline *out)
+static void describe(cell_ctx *c, struct sc_service *s, const struct seen *seen, struct sc_survey *survey,
+                     struct search_pipeline *out)
 {
     const struct sc_definition *d = seen->part->definition;
     struct sc_source_status status = {.found = false};
     struct sc_progress p;
     struct search_failure f;
     /* First the source: an index that was looked at before it might seem behind. */
-    int r = sc_source_ask(d->source, d->collection, ASK_MS, &status, &f);
+    int r = sc_survey_ask(survey, d->source, d->collection, ASK_MS, &status, &f);
 
     sc_part_progress(seen->part, &p);
     *out = (struct search_pipeline){.index = cell_ctx_copy(c, cell_strz(d->name)),
@@ -105,11 +106,13 @@ int search_pipelines(cell_ctx *c, search_pipelines_list *pipelines)
 
     if (!seen || !all)
         return cell_fail(c, CELL_NO_MEMORY, "out of memory");
+    struct sc_survey survey = {.n = 0};
     uint32_t n = see(s, seen);
     for (uint32_t i = 0; i < n; i++) {
-        describe(c, s, &seen[i], &all[i]);
+        describe(c, s, &seen[i], &survey, &all[i]);
         sc_reader_give(seen[i].part, NULL);
     }
+    sc_survey_end(&survey);
     *pipelines = (search_pipelines_list){n ? all : NULL, n};
     return CELL_OK;
 }

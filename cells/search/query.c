@@ -386,7 +386,7 @@ static int parse(struct parser *p)
         return query_fail(p, p->at, p->at + 1, "a parenthesis is closed here that was never opened");
     r = check_filters(p, root, true);
     if (r >= 0)
-        r = query_write_match(p, root, &p->query->match);
+        r = query_write_match(p, root, p->query);
     if (r < 0 || p->query->match || p->query->nfilters)
         return r;
     return query_fail(p, 0, p->length, "there is nothing to look for: these words are in nearly every text");
@@ -408,11 +408,14 @@ int search_query_parse(const struct search_fields *fields, const char *text, siz
     free(p);
     if (r >= 0)
         *query = made;
+    else
+        search_query_free(&made);
     return r;
 }
 
 void search_query_free(struct search_query *query)
 {
     free(query->match);
-    query->match = NULL;
+    free(query->found);
+    query->match = query->found = NULL;
 }

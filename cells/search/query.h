@@ -56,6 +56,7 @@ struct search_filter {
 
 struct search_query {
     char *match; /* for the text index, NUL-terminated; NULL = any document */
+    char *found; /* any of what is to be found, to be marked where it stands; NULL with `match` */
     struct search_filter filters[SEARCH_MOST_FILTERS];
     uint32_t nfilters;
     uint32_t nignored; /* words that are too common to be looked for, and were left out */

@@ -93,26 +93,59 @@ static void write_node(const struct parser *p, uint32_t node, FILE *out)
     putc(')', out);
 }
 
-int query_write_match(struct parser *p, uint32_t root, char **match)
+/* What is to be found of it, one or the other. */
+static void write_found(const struct parser *p, uint32_t node, const char **between, FILE *out)
 {
+    const struct node *n = &p->nodes[node];
+
+    if (n->ignored || n->kind == NODE_NOT)
+        return;
+    if (n->kind == NODE_TERM || n->kind == NODE_FIELD) {
+        fputs(*between, out);
+        *between = " OR ";
+    }
+    if (n->kind == NODE_TERM)
+        write_term(p, n, out);
+    const char *first = "";
+    if (n->kind == NODE_FIELD) {
+        fprintf(out, "\"f_%s\" : (", p->fields->at[n->field].name);
+        between = &first;
+    }
+    for (uint32_t child = n->first; child != NO_NODE; child = p->nodes[child].next)
+        write_found(p, child, between, out);
+    if (n->kind == NODE_FIELD)
+        putc(')', out);
+}
+
+/* What it writes, `match` or what is found; NULL when memory is short. */
+static char *write_text(const struct parser *p, uint32_t root, bool match)
+{
+    const char *between = "";
     char *made = NULL;
     size_t length;
+    FILE *out = open_memstream(&made, &length);
 
-    *match = NULL;
+    if (!out)
+        return NULL;
+    if (match)
+        write_node(p, root, out);
+    else
+        write_found(p, root, &between, out);
+    bool failed = ferror(out);
+    if (fclose(out) == 0 && !failed)
+        return made;
+    free(made);
+    return NULL;
+}
+
+int query_write_match(struct parser *p, uint32_t root, struct search_query *query)
+{
     if (ignore(p, root))
         return CELL_OK;
     int r = check_negations(p, root, false);
     if (r < 0)
         return r;
-    FILE *out = open_memstream(&made, &length);
-    if (out) {
-        write_node(p, root, out);
-        bool failed = ferror(out);
-        if (fclose(out) == 0 && !failed) {
-            *match = made;
-            return CELL_OK;
-        }
-    }
-    free(made);
-    return search_fail(p->f, CELL_NO_MEMORY, "out of memory");
+    query->match = write_text(p, root, true);
+    query->found = write_text(p, root, false);
+    return query->match && query->found ? CELL_OK : search_fail(p->f, CELL_NO_MEMORY, "out of memory");
 }

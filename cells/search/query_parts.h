@@ -48,7 +48,7 @@ int query_quoted_end(struct parser *p, uint32_t at, uint32_t *end);
 int query_filter(struct parser *p, uint32_t begin, uint32_t field, uint32_t *node);
 int query_new_node(struct parser *p, enum node_kind kind, uint32_t begin, uint32_t *node);
 
-/* The tree as an expression of FTS5, NULL when all of it is ignored. */
-int query_write_match(struct parser *p, uint32_t root, char **match);
+/* The tree as expressions of FTS5, `match` and `found`; none when all of it is ignored. */
+int query_write_match(struct parser *p, uint32_t root, struct search_query *query);
 
 #endif

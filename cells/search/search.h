@@ -41,6 +41,20 @@ CELL_LIST(search_pipelines_list, struct search_pipeline);
 /// All pipelines, in the order of their indexes' names.
 CELL_METHOD CELL_IDEMPOTENT int search_pipelines(cell_ctx *c, search_pipelines_list *pipelines);
 
+/// A record that was found, for people.
+struct search_found {
+    cell_str key; ///< "id 7".
+    double score; ///< The higher the better; 0 where no words are looked for.
+    cell_str
+        excerpt; ///< With [brackets] around what was found; empty without words. Text may have brackets of its own.
+};
+CELL_LIST(search_found_list, struct search_found);
+
+/// What `query` finds in an index, best first, at most `limit` (0: 10), for people who look. Programs have functions of
+/// their own for it (CELL_SEARCH).
+CELL_METHOD CELL_IDEMPOTENT int search_find(cell_ctx *c, cell_str index, cell_str query, uint32_t limit,
+                                            search_found_list *found);
+
 /// Removes an index and its pipeline. CELL_NOT_FOUND when there is none of that name.
 CELL_METHOD int search_drop(cell_ctx *c, cell_str index);
 

@@ -277,12 +277,12 @@ void sc_reader_give(struct sc_part *part, struct search_reader *reader)
 /* ---- drift ---- */
 
 /* Ends what reads from a source whose schema is another one now: the pipeline begins again and looks at it. */
-static void look_for_drift(struct sc_part *part)
+static void look_for_drift(struct sc_part *part, struct sc_survey *survey)
 {
     struct sc_source_status status;
     struct search_failure f;
 
-    if (sc_source_ask(part->definition->source, part->definition->collection, ASK_MS, &status, &f) < 0)
+    if (sc_survey_ask(survey, part->definition->source, part->definition->collection, ASK_MS, &status, &f) < 0)
         return;
     uint64_t hash = sc_source_hash(&status);
     pthread_mutex_lock(&part->lock);
@@ -323,14 +323,17 @@ static void *watch(void *user)
 {
     struct sc_service *service = user;
 
-    while (rest(service))
+    while (rest(service)) {
+        struct sc_survey survey = {.n = 0};
         for (uint32_t i = 0; i < 2 * SC_MOST_INDEXES; i++) {
             struct sc_part *part = use_part(service, i);
             if (!part)
                 continue;
-            look_for_drift(part);
+            look_for_drift(part, &survey);
             sc_reader_give(part, NULL);
         }
+        sc_survey_end(&survey);
+    }
     return NULL;
 }
 

@@ -18,6 +18,7 @@
 #include "source.h"
 
 #define SC_MOST_INDEXES 256
+#define SC_BINDING 2       /* the version of what a method of a program is bound by */
 #define SC_MOST_READERS 16 /* of a part, that are kept */
 
 enum sc_phase {
@@ -75,6 +76,7 @@ struct sc_index {
 struct sc_service {
     const char *folder;
     bool additive_only, plan_only, vectors;
+    uint64_t most_index; /* bytes of an index, or of one that is being built; 0 = any */
     pthread_mutex_t lock;
     struct sc_index *indexes[SC_MOST_INDEXES]; /* in the order of names; never removed but by sc_service_drop */
     uint32_t nindexes;

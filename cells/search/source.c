@@ -213,39 +213,6 @@ void sc_source_cancel(struct sc_source *source) { cell_ctx_cancel(source->ctx); 
 
 /* ---- values ---- */
 
-/* An integer or bool at `at`, as 64 bits. */
-static uint64_t load_integer(uint32_t kind, const void *at)
-{
-    union {
-        int8_t i8;
-        int16_t i16;
-        int32_t i32;
-        uint16_t u16;
-        uint32_t u32;
-        uint64_t u64;
-        uint8_t u8;
-    } v;
-
-    memcpy(&v, at, sc_type_descriptor(kind, false)->size);
-    switch (kind) {
-    case CELL_KIND_I8:
-        return (uint64_t)(int64_t)v.i8;
-    case CELL_KIND_I16:
-        return (uint64_t)(int64_t)v.i16;
-    case CELL_KIND_I32:
-        return (uint64_t)(int64_t)v.i32;
-    case CELL_KIND_U16:
-        return v.u16;
-    case CELL_KIND_U32:
-        return v.u32;
-    case CELL_KIND_I64:
-    case CELL_KIND_U64:
-        return v.u64;
-    default:
-        return v.u8;
-    }
-}
-
 static double load_real(uint32_t kind, const void *at)
 {
     double real;
@@ -278,7 +245,7 @@ static void load_key(const struct column *column, const uint8_t *row, struct sc_
         real = load_real(column->type.kind, at);
         memcpy(&value->number, &real, sizeof(real));
     } else {
-        value->number = load_integer(column->type.kind, at);
+        value->number = sc_integer_at(column->type.kind, at);
     }
 }
 
@@ -318,7 +285,7 @@ static bool load_content(const struct sc_field *field, const struct column *colu
         content->absent = is_zero(content->vector, column->type.count);
         return true;
     default:
-        content->integer = (int64_t)load_integer(column->type.kind, at);
+        content->integer = (int64_t)sc_integer_at(column->type.kind, at);
         if (column->type.kind == CELL_KIND_U64 && content->integer < 0)
             snprintf(refused, 96, "'%.40s' is greater than 9223372036854775807", field->name);
         return !refused[0];

@@ -32,6 +32,19 @@ int sc_source_ask(const char *cell, const char *collection, uint32_t timeout_ms,
                   struct search_failure *f);
 void sc_source_status_free(struct sc_source_status *status); /* also of one that is zero */
 
+/*
+ * The same of many collections, with one question to each cell, which is also not asked again when it does not answer.
+ * Zero at first; for a moment, since what was told gets old. By one thread.
+ */
+#define SC_MOST_TOLD 16 /* cells that are remembered */
+struct sc_survey {
+    struct sc_told *told[SC_MOST_TOLD];
+    uint32_t n;
+};
+int sc_survey_ask(struct sc_survey *survey, const char *cell, const char *collection, uint32_t timeout_ms,
+                  struct sc_source_status *status, struct search_failure *f);
+void sc_survey_end(struct sc_survey *survey);
+
 /* NULL: there is none. */
 const struct sc_source_field *sc_source_find(const struct sc_source_status *status, const char *name);
 

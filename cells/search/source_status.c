@@ -135,46 +135,102 @@ static int keep_collection(const struct seen_collection *of, struct sc_source_st
     return CELL_OK;
 }
 
-static int ask(cell_ctx *c, struct asking *a, const char *collection, struct sc_source_status *status,
-               struct search_failure *f)
-{
-    struct seen_contents contents = {0};
-    void *out[] = {&contents};
-    int in = 0, r = cell_call(c, &a->service, 0, &in, out);
+/* ---- asking ---- */
 
+/* One cell's answer, or why there is none. */
+struct sc_told {
+    char cell[SC_MOST_NAME + 1];
+    struct asking asking;
+    struct cell_client *client;
+    cell_ctx *c; /* that the contents are in */
+    struct seen_contents contents;
+    struct search_failure failure;
+};
+
+static void forget(struct sc_told *t)
+{
+    cell_ctx_close(t->c); /* it may hold a connection of the client's */
+    cell_client_close(t->client);
+    free(t);
+}
+
+/* NULL when memory is short. */
+static struct sc_told *tell(const char *cell, uint32_t timeout_ms)
+{
+    struct sc_told *t = calloc(1, sizeof(*t));
+    int in = 0;
+
+    if (!t)
+        return NULL;
+    void *out[] = {&t->contents};
+    int r = cell_client_open(NULL, &t->client);
+    const struct cell_ctx_options options = {.timeout_ms = timeout_ms, .client = t->client};
+    t->c = r >= 0 ? cell_ctx_open(&options) : NULL;
+    if (!t->c) {
+        forget(t);
+        return NULL;
+    }
+    snprintf(t->cell, sizeof(t->cell), "%s", cell);
+    describe(&t->asking, t->cell);
+    r = cell_call(t->c, &t->asking.service, 0, &in, out);
     if (r < 0)
-        return search_fail(f, r, "%s", cell_ctx_message(c));
-    snprintf(status->identity, sizeof(status->identity), "%.*s", CELL_FMT(contents.identity));
-    const struct seen_collection *all = contents.collections.ptr;
-    for (uint64_t i = 0; i < contents.collections.len; i++)
-        if (all[i].name.ptr && strcmp(all[i].name.ptr, collection) == 0 && keep_collection(&all[i], status) < 0)
+        search_fail(&t->failure, r, "%s", cell_ctx_message(t->c));
+    return t;
+}
+
+static int find_collection(const struct sc_told *t, const char *collection, struct sc_source_status *status,
+                           struct search_failure *f)
+{
+    const struct seen_collection *all = t->contents.collections.ptr;
+
+    *status = (struct sc_source_status){.found = false};
+    if (t->failure.status < 0) {
+        *f = t->failure;
+        return f->status;
+    }
+    snprintf(status->identity, sizeof(status->identity), "%.*s", CELL_FMT(t->contents.identity));
+    for (uint64_t i = 0; i < t->contents.collections.len; i++)
+        if (all[i].name.ptr && strcmp(all[i].name.ptr, collection) == 0 && keep_collection(&all[i], status) < 0) {
+            sc_source_status_free(status);
             return search_fail(f, CELL_NO_MEMORY, "out of memory");
+        }
     return CELL_OK;
+}
+
+int sc_survey_ask(struct sc_survey *survey, const char *cell, const char *collection, uint32_t timeout_ms,
+                  struct sc_source_status *status, struct search_failure *f)
+{
+    uint32_t i = 0;
+
+    while (i < survey->n && strcmp(survey->told[i]->cell, cell) != 0)
+        i++;
+    if (i < survey->n)
+        return find_collection(survey->told[i], collection, status, f);
+    struct sc_told *t = tell(cell, timeout_ms);
+    if (!t)
+        return search_fail(f, CELL_NO_MEMORY, "out of memory");
+    int r = find_collection(t, collection, status, f);
+    if (survey->n < SC_MOST_TOLD)
+        survey->told[survey->n++] = t;
+    else
+        forget(t);
+    return r;
+}
+
+void sc_survey_end(struct sc_survey *survey)
+{
+    for (uint32_t i = 0; i < survey->n; i++)
+        forget(survey->told[i]);
+    survey->n = 0;
 }
 
 int sc_source_ask(const char *cell, const char *collection, uint32_t timeout_ms, struct sc_source_status *status,
                   struct search_failure *f)
 {
-    struct asking *a = malloc(sizeof(*a));
-    struct cell_client *client = NULL;
-    struct sc_source_status told = {.found = false};
-    int r = a ? cell_client_open(NULL, &client) : CELL_NO_MEMORY;
-    const struct cell_ctx_options options = {.timeout_ms = timeout_ms, .client = client};
-    cell_ctx *c = cell_ctx_open(&options);
+    struct sc_survey survey = {.n = 0};
+    int r = sc_survey_ask(&survey, cell, collection, timeout_ms, status, f);
 
-    if (r < 0 || !c) {
-        r = search_fail(f, CELL_NO_MEMORY, "out of memory");
-    } else {
-        describe(a, cell);
-        r = ask(c, a, collection, &told, f);
-    }
-    cell_ctx_close(c); /* it may hold a connection of the client's */
-    cell_client_close(client);
-    free(a);
-    if (r < 0)
-        sc_source_status_free(&told);
-    else
-        *status = told;
+    sc_survey_end(&survey);
     return r;
 }
 

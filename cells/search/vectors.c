@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,6 +20,8 @@
 /* Kept on the way when nothing is said: enough for a recall of 0.95 at a hundred thousand vectors that are alike. */
 #define LEAST_BREADTH 100
 #define MOST_THREADS 64
+#define LEAST_OF_THREAD 4 /* vectors: with fewer it is not worth one */
+#define OF_THREAD 16      /* vectors, while those who search wait: some ten milliseconds */
 #define PIECE (size_t)(1 << 20)
 
 struct search_vectors {
@@ -137,17 +140,57 @@ static void store_one(const void *user, size_t i, void *data)
     store(m->v, m->vectors + i * m->v->options.dimensions, data);
 }
 
+/* Threads beside the callers' that put vectors, in all graphs. */
+static atomic_uint most_threads, taken;
+
+void search_vectors_threads(unsigned n) { atomic_store(&most_threads, n < MOST_THREADS ? n : MOST_THREADS); }
+
+static unsigned allowed_threads(void)
+{
+    unsigned n = atomic_load(&most_threads);
+    long processors = n > 0 ? 0 : sysconf(_SC_NPROCESSORS_ONLN);
+
+    return n > 0 ? n : processors < 1 ? 1 : processors < MOST_THREADS ? (unsigned)processors : MOST_THREADS;
+}
+
+/* How many of `wanted` there are, to be given back. */
+static unsigned take_threads(unsigned wanted)
+{
+    unsigned most = allowed_threads() - 1, now = atomic_load(&taken), n;
+
+    do {
+        n = now >= most ? 0 : most - now < wanted ? most - now : wanted;
+    } while (!atomic_compare_exchange_weak(&taken, &now, now + n));
+    return n;
+}
+
+static int put_piece(struct search_vectors *v, const uint64_t *ids, const float *vectors, size_t n, unsigned threads,
+                     struct search_failure *f)
+{
+    const struct many m = {v, vectors};
+
+    pthread_rwlock_wrlock(&v->lock);
+    int r = search_graph_put_many(v->graph, ids, n, threads, store_one, &m, f);
+    pthread_rwlock_unlock(&v->lock);
+    return r;
+}
+
 int search_vectors_put_many(struct search_vectors *v, const uint64_t *ids, const float *vectors, size_t n,
                             unsigned threads, struct search_failure *f)
 {
-    const struct many m = {v, vectors};
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t most = n / LEAST_OF_THREAD, piece;
+    unsigned wanted = threads == 0 ? MOST_THREADS : threads;
+    int r = CELL_OK;
 
+    wanted = most < 1 ? 1 : most < wanted ? (unsigned)most : wanted;
+    unsigned others = threads == 0 ? take_threads(wanted - 1) : 0;
     if (threads == 0)
-        threads = processors > 0 ? (unsigned)processors : 1;
-    pthread_rwlock_wrlock(&v->lock);
-    int r = search_graph_put_many(v->graph, ids, n, threads < MOST_THREADS ? threads : MOST_THREADS, store_one, &m, f);
-    pthread_rwlock_unlock(&v->lock);
+        wanted = others + 1;
+    for (size_t at = 0; r >= 0 && at < n; at += piece) {
+        piece = n - at < (size_t)wanted * OF_THREAD ? n - at : (size_t)wanted * OF_THREAD;
+        r = put_piece(v, ids + at, vectors + at * v->options.dimensions, piece, wanted, f);
+    }
+    atomic_fetch_sub(&taken, others);
     return r;
 }
 

@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The graph of hnswlib 0.6, with what it has not: conditions on the way, places of deleted vectors that are used again,
-// room that grows, files that are trusted by their sum. Its own reading ahead is left out, because it looks behind the
-// ends of lists.
-#define NO_MANUAL_VECTORIZATION
-#include <fstream>
+// The graph of hnswlib 0.6, with what it has not: places of deleted vectors that are used again, room that grows, files
+// that are trusted by their sum. vectors_walk.h searches in it.
+#include "vectors_walk.h"
 
-#include <hnswlib/hnswlib.h>
-
-#include "vectors_graph.h"
-
-#include <algorithm>
 #include <atomic>
 #include <exception>
-#include <limits>
 #include <memory>
 #include <new>
 #include <thread>
@@ -23,13 +15,6 @@ namespace
 constexpr size_t first_room = 1024;
 // What the walk to one more that is kept costs, in distances, when all are.
 constexpr double walk_cost = 10;
-
-using Best = std::priority_queue<std::pair<float, hnswlib::tableint>>; // the farthest first
-
-bool isAllowed(const search_allowed *allowed, uint64_t id)
-{
-    return !allowed || (id < allowed->nbits && (allowed->bits[id / 64] >> (id % 64) & 1));
-}
 
 // What hnswlib is told about the vectors.
 class Space final : public hnswlib::SpaceInterface<float>
@@ -51,18 +36,20 @@ class Space final : public hnswlib::SpaceInterface<float>
     hnswlib::DISTFUNC<float> distance;
 };
 
-class Graph final : public hnswlib::HierarchicalNSW<float>
+class Graph final : public Walk
 {
   public:
-    using Base = hnswlib::HierarchicalNSW<float>;
-    Graph(Space *space, size_t room, size_t links, size_t breadth) : Base(space, room, links, breadth) {}
-    Graph(Space *space, const std::string &path) : Base(space, path)
+    Graph(Space *space, size_t room, size_t links, size_t breadth) : Walk(space, room, links, breadth) {}
+    Graph(Space *space, const std::string &path) : Walk(space, path)
     {
         for (hnswlib::tableint i = 0; i < cur_element_count; i++)
             if (isMarkedDeleted(i))
                 free_.push_back(i);
         num_deleted_ = free_.size(); // reading only adds to what was in the memory
     }
+
+    // Whether nothing that is there is touched when it is put, so that several may be put at once.
+    bool isAppended(uint64_t id) const { return free_.empty() && !label_lookup_.count(id); }
 
     void put(const void *data, uint64_t id)
     {
@@ -115,133 +102,11 @@ class Graph final : public hnswlib::HierarchicalNSW<float>
         return size;
     }
 
-    Best find(const void *data, size_t k, size_t breadth, const search_allowed *allowed) const
-    {
-        Best best;
-        if (cur_element_count == 0)
-            return best;
-        best = walk(descend(data), data, std::max(k, breadth), allowed);
-        while (best.size() > k)
-            best.pop();
-        return best;
-    }
-
-    Best findExactly(const void *data, size_t k, const search_allowed *allowed) const
-    {
-        Best best;
-        if (allowed && allowed->count < cur_element_count) {
-            for (uint64_t word = 0; word * 64 < allowed->nbits; word++)
-                for (uint64_t bits = allowed->bits[word]; bits; bits &= bits - 1) {
-                    auto found = label_lookup_.find(word * 64 + static_cast<unsigned>(__builtin_ctzll(bits)));
-                    if (found != label_lookup_.end() && isAllowed(allowed, found->first))
-                        keep(best, k, distanceTo(data, found->second), found->second);
-                }
-            return best;
-        }
-        for (hnswlib::tableint i = 0; i < cur_element_count; i++)
-            if (!isMarkedDeleted(i) && isAllowed(allowed, getExternalLabel(i)))
-                keep(best, k, distanceTo(data, i), i);
-        return best;
-    }
-
   private:
     std::vector<hnswlib::tableint> free_;
 
     // Numbers that nobody else has: bit 63 is not set in those that are given.
     static uint64_t forgotten(hnswlib::tableint slot) { return UINT64_C(1) << 63 | slot; }
-
-    float distanceTo(const void *data, hnswlib::tableint i) const
-    {
-        return fstdistfunc_(data, getDataByInternalId(i), dist_func_param_);
-    }
-
-    static void keep(Best &best, size_t k, float distance, hnswlib::tableint i)
-    {
-        if (best.size() == k && distance >= best.top().first)
-            return;
-        best.emplace(distance, i);
-        if (best.size() > k)
-            best.pop();
-    }
-
-    const hnswlib::tableint *links(hnswlib::tableint i, int level, size_t *n) const
-    {
-        hnswlib::linklistsizeint *list = get_linklist_at_level(i, level);
-        *n = getListCount(list);
-        return list + 1;
-    }
-
-    // To the nearest in the sparse layers above the one that has all.
-    hnswlib::tableint descend(const void *data) const
-    {
-        hnswlib::tableint at = enterpoint_node_;
-        float nearest = distanceTo(data, at);
-        for (int level = maxlevel_; level > 0; level--)
-            for (bool changed = true; changed;) {
-                size_t n;
-                const hnswlib::tableint *to = links(at, level, &n);
-                changed = false;
-                for (size_t i = 0; i < n; i++) {
-                    float distance = distanceTo(data, to[i]);
-                    if (distance < nearest) {
-                        nearest = distance;
-                        at = to[i];
-                        changed = true;
-                    }
-                }
-            }
-        return at;
-    }
-
-    // All are walked over, those that are deleted or not allowed as well; the others are kept.
-    bool isKept(hnswlib::tableint i, const search_allowed *allowed) const
-    {
-        return !(num_deleted_ && isMarkedDeleted(i)) && (!allowed || isAllowed(allowed, getExternalLabel(i)));
-    }
-
-    Best walk(hnswlib::tableint from, const void *data, size_t breadth, const search_allowed *allowed) const
-    {
-        struct Visited {
-            hnswlib::VisitedListPool *pool;
-            hnswlib::VisitedList *list;
-            ~Visited() { pool->releaseVisitedList(list); }
-        } visited{visited_list_pool_, visited_list_pool_->getFreeVisitedList()};
-        hnswlib::vl_type *seen = visited.list->mass, now = visited.list->curV;
-        Best best, open; // of the second the distances are negative: the nearest first
-        float farthest = std::numeric_limits<float>::max(), distance = distanceTo(data, from);
-        open.emplace(-distance, from);
-        seen[from] = now;
-        if (isKept(from, allowed)) {
-            best.emplace(distance, from);
-            farthest = distance;
-        }
-        while (!open.empty() && (-open.top().first <= farthest || best.size() < breadth)) {
-            size_t n;
-            const hnswlib::tableint *to = links(open.top().second, 0, &n);
-            open.pop();
-            if (n)
-                __builtin_prefetch(getDataByInternalId(to[0]));
-            for (size_t i = 0; i < n; i++) {
-                if (i + 1 < n) {
-                    __builtin_prefetch(seen + to[i + 1]);
-                    __builtin_prefetch(getDataByInternalId(to[i + 1]));
-                }
-                if (seen[to[i]] == now)
-                    continue;
-                seen[to[i]] = now;
-                distance = distanceTo(data, to[i]);
-                if (best.size() >= breadth && distance >= farthest)
-                    continue;
-                open.emplace(-distance, to[i]);
-                __builtin_prefetch(get_linklist0(open.top().second));
-                if (isKept(to[i], allowed))
-                    keep(best, breadth, distance, to[i]);
-                if (!best.empty())
-                    farthest = best.top().first;
-            }
-        }
-        return best;
-    }
 };
 
 } // namespace
@@ -283,6 +148,24 @@ int search_graph_put(search_graph *g, const void *data, uint64_t id, search_fail
     });
 }
 
+// Those that take the place of others are put by one thread, and before: what is left appends.
+static std::vector<size_t> putThatReplace(search_graph *g, const uint64_t *ids, size_t n, search_prepare *prepare,
+                                          const void *user)
+{
+    std::vector<char> data(g->space.get_data_size());
+    std::vector<size_t> left;
+
+    for (size_t i = 0; i < n; i++) {
+        if (g->graph->isAppended(ids[i])) {
+            left.push_back(i);
+            continue;
+        }
+        prepare(user, i, data.data());
+        g->graph->put(data.data(), ids[i]);
+    }
+    return left;
+}
+
 int search_graph_put_many(search_graph *g, const uint64_t *ids, size_t n, unsigned threads, search_prepare *prepare,
                           const void *user, search_failure *f)
 {
@@ -290,21 +173,21 @@ int search_graph_put_many(search_graph *g, const uint64_t *ids, size_t n, unsign
         std::atomic<size_t> next{0};
         std::atomic<bool> failed{false};
         std::vector<std::thread> workers;
-        size_t size = g->space.get_data_size();
-        g->graph->reserve(n);
+        const std::vector<size_t> left = putThatReplace(g, ids, n, prepare, user);
+        g->graph->reserve(left.size());
         auto work = [&] {
             try {
-                std::vector<char> data(size);
-                for (size_t i; !failed && (i = next++) < n;) {
-                    prepare(user, i, data.data());
-                    g->graph->addPoint(data.data(), ids[i]);
+                std::vector<char> data(g->space.get_data_size());
+                for (size_t i; !failed && (i = next++) < left.size();) {
+                    prepare(user, left[i], data.data());
+                    g->graph->addPoint(data.data(), ids[left[i]]);
                 }
             } catch (const std::exception &) {
                 failed = true;
             }
         };
         try {
-            for (unsigned i = 1; i < threads; i++)
+            for (unsigned i = 1; i < threads && i < left.size(); i++)
                 workers.emplace_back(work);
         } catch (const std::exception &) {
             // There are fewer then.

@@ -39,10 +39,15 @@ void search_vectors_free(struct search_vectors *vectors); /* NULL is accepted */
  * CELL_NO_MEMORY; then it may be there or not. */
 int search_vectors_put(struct search_vectors *v, uint64_t id, const float *vector, struct search_failure *f);
 
-/* Adds `n` vectors, one behind the other, by `threads` threads (0 = one for each processor). None of the numbers is
- * there yet, nor twice. After a failure some may have been added. */
+/* Puts `n` vectors, which lie one behind the other, with numbers of which none is there twice, by `threads` threads (0
+ * = as many as search_vectors_threads allows). Who searches gets a turn after some of them. After a failure some may
+ * have been put. */
 int search_vectors_put_many(struct search_vectors *v, const uint64_t *ids, const float *vectors, size_t n,
                             unsigned threads, struct search_failure *f);
+
+/* How many threads put vectors at once, in all graphs together; 0 = one for each processor, which is so until it is
+ * called. A graph that finds none left has the caller's alone. */
+void search_vectors_threads(unsigned n);
 
 void search_vectors_delete(struct search_vectors *v, uint64_t id); /* also of one that is not there */
 size_t search_vectors_count(struct search_vectors *v);

@@ -20,6 +20,7 @@ struct search_graph *search_graph_new(const struct search_vectors_options *optio
 void search_graph_free(struct search_graph *g);
 
 int search_graph_put(struct search_graph *g, const void *data, uint64_t id, struct search_failure *f);
+/* None of the numbers twice. */
 typedef void search_prepare(const void *user, size_t i, void *data);
 int search_graph_put_many(struct search_graph *g, const uint64_t *ids, size_t n, unsigned threads,
                           search_prepare *prepare, const void *user, struct search_failure *f);

@@ -15,9 +15,8 @@
 struct search_words {
     fts5_tokenizer base;
     Fts5Tokenizer *words;
-    struct sb_stemmer *stemmer; /* NULL = none */
-    char language[MOST_LANGUAGE + 1];
-    bool all;
+    struct sb_stemmer *stemmer;   /* NULL = none */
+    struct search_common *common; /* what says nothing */
 };
 
 /* One text that is being cut. */
@@ -26,7 +25,8 @@ struct cutting {
     void *user;
     int (*token)(void *user, int flags, const char *token, int length, int begin, int end);
     bool query, prefix;
-    bool held; /* with a prefix: the last word, of which it is not known yet that it is the last */
+    bool places; /* all that is wanted: no stems */
+    bool held;   /* with a prefix: the last word, of which it is not known yet that it is the last */
     char word[MOST_TOKEN + 1];
     int length, begin, end;
 };
@@ -51,7 +51,7 @@ static int give_stemmed(struct cutting *c, const char *word, int length, int beg
     const sb_symbol *stem = NULL;
     int n = 0;
 
-    if (c->w->stemmer && length <= MOST_TOKEN) {
+    if (c->w->stemmer && length <= MOST_TOKEN && !c->places) {
         stem = sb_stemmer_stem(c->w->stemmer, (const sb_symbol *)word, length);
         n = stem ? sb_stemmer_length(c->w->stemmer) : 0;
         if (!stem)
@@ -70,7 +70,7 @@ static int give_stemmed(struct cutting *c, const char *word, int length, int beg
 
 static int give(struct cutting *c, const char *word, int length, int begin, int end)
 {
-    if (!c->w->all && search_is_common(c->w->language, word, (size_t)length))
+    if (search_common_has(c->w->common, word, (size_t)length))
         return SQLITE_OK;
     return give_stemmed(c, word, length, begin, end);
 }
@@ -111,6 +111,7 @@ static int cut(Fts5Tokenizer *t, void *user, int flags, const char *text, int le
 
     c.query = (flags & FTS5_TOKENIZE_QUERY) != 0;
     c.prefix = (flags & FTS5_TOKENIZE_PREFIX) != 0;
+    c.places = (flags & FTS5_TOKENIZE_AUX) != 0;
     int r = w->base.xTokenize(w->words, &c, flags, text, length, found);
     /* The beginning of a word is neither stemmed nor common. */
     return r || !c.held ? r : token(user, 0, c.word, c.length, c.begin, c.end);
@@ -128,10 +129,11 @@ static void destroy(Fts5Tokenizer *t)
         w->base.xDelete(w->words);
     if (w->stemmer)
         sb_stemmer_delete(w->stemmer);
+    search_common_free(w->common);
     free(w);
 }
 
-static int make(fts5_api *api, const char *language, bool all, struct search_words **words)
+static int make(fts5_api *api, const char *language, bool all, const char *stop_words, struct search_words **words)
 {
     static const char *arguments[] = {"remove_diacritics", "2"};
     void *context = NULL;
@@ -141,9 +143,8 @@ static int make(fts5_api *api, const char *language, bool all, struct search_wor
     struct search_words *w = calloc(1, sizeof(*w));
     if (!w)
         return SQLITE_NOMEM;
-    strcpy(w->language, language);
-    w->all = all;
-    int r = api->xFindTokenizer(api, "unicode61", &context, &w->base);
+    w->common = search_common_new(all ? NULL : language, stop_words ? stop_words : "");
+    int r = w->common ? api->xFindTokenizer(api, "unicode61", &context, &w->base) : SQLITE_NOMEM;
     if (r == SQLITE_OK)
         r = w->base.xCreate(context, arguments, 2, &w->words);
     if (r == SQLITE_OK && strcmp(language, SEARCH_NO_LANGUAGE) != 0) {
@@ -158,19 +159,34 @@ static int make(fts5_api *api, const char *language, bool all, struct search_wor
     return SQLITE_OK;
 }
 
+/* With a space between; NULL when memory is short. */
+static char *join(const char *const *words, int n)
+{
+    size_t size = 1;
+
+    for (int i = 0; i < n; i++)
+        size += strlen(words[i]) + 1;
+    char *joined = calloc(size, 1), *at = joined;
+    for (int i = 0; at && i < n; i++)
+        at = stpcpy(stpcpy(at, words[i]), " ");
+    return joined;
+}
+
 static int create(void *api, const char **arguments, int n, Fts5Tokenizer **t)
 {
     struct search_words *made = NULL;
-    bool all = n == 2 && strcmp(arguments[1], "all") == 0;
+    bool all = n > 1 && strcmp(arguments[1], SEARCH_ALL_WORDS) == 0;
 
-    if (n < 1 || n > 2 || (n == 2 && !all))
+    if (n < 1 || (n > 1 && !all && strcmp(arguments[1], SEARCH_LISTED_WORDS) != 0))
         return SQLITE_ERROR;
-    int r = make(api, arguments[0], all, &made);
+    char *stop_words = n > 2 ? join(arguments + 2, n - 2) : NULL;
+    int r = n > 2 && !stop_words ? SQLITE_NOMEM : make(api, arguments[0], all, stop_words, &made);
+    free(stop_words);
     *t = (Fts5Tokenizer *)made;
     return r;
 }
 
-static fts5_api *find_api(sqlite3 *db)
+fts5_api *search_words_api(sqlite3 *db)
 {
     fts5_api *api = NULL;
     sqlite3_stmt *s = NULL;
@@ -190,7 +206,7 @@ static int no_api(struct search_failure *f)
 int search_words_register(sqlite3 *db, struct search_failure *f)
 {
     fts5_tokenizer t = {create, destroy, cut};
-    fts5_api *api = find_api(db);
+    fts5_api *api = search_words_api(db);
 
     if (!api)
         return no_api(f);
@@ -199,13 +215,14 @@ int search_words_register(sqlite3 *db, struct search_failure *f)
     return CELL_OK;
 }
 
-int search_words_new(sqlite3 *db, const char *language, bool all, struct search_words **words, struct search_failure *f)
+int search_words_new(sqlite3 *db, const char *language, bool all, const char *stop_words, struct search_words **words,
+                     struct search_failure *f)
 {
-    fts5_api *api = find_api(db);
+    fts5_api *api = search_words_api(db);
 
     if (!api)
         return no_api(f);
-    int r = make(api, language, all, words);
+    int r = make(api, language, all, stop_words, words);
     if (r == SQLITE_ERROR)
         return search_fail(f, CELL_INVALID_ARGUMENT, "words are not known in the language '%s'", language);
     return r == SQLITE_OK ? CELL_OK : search_fail(f, CELL_NO_MEMORY, "out of memory");
@@ -249,4 +266,71 @@ void search_words_each(struct search_words *words, const char *text, size_t leng
     struct showing s = {take, user};
 
     words->base.xTokenize(words->words, &s, FTS5_TOKENIZE_QUERY, text, (int)length, show_one);
+}
+
+/* ---- lists of stop words ---- */
+
+struct listing {
+    const char *words[SEARCH_MOST_STOP_WORDS];
+    char *memory;
+    size_t n, used;
+    bool many, large;
+};
+
+static void list_one(void *user, const char *word, size_t length)
+{
+    struct listing *l = user;
+    char *at = l->memory + l->used;
+
+    l->large = l->large || length > SEARCH_MOST_STOP_WORD;
+    l->many = l->many || l->n == SEARCH_MOST_STOP_WORDS;
+    if (l->large || l->many)
+        return;
+    memcpy(at, word, length);
+    at[length] = '\0';
+    for (size_t i = 0; i < l->n; i++)
+        if (strcmp(l->words[i], at) == 0)
+            return;
+    l->words[l->n++] = at;
+    l->used += length + 1;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int list_folded(struct listing *l, struct search_words *words, const char *text, char **folded,
+                       struct search_failure *f)
+{
+    search_words_each(words, text, strlen(text), list_one, l);
+    if (l->many)
+        return search_fail(f, CELL_INVALID_ARGUMENT, "there are more than %d stop words", SEARCH_MOST_STOP_WORDS);
+    if (l->large)
+        return search_fail(f, CELL_INVALID_ARGUMENT, "a stop word has more than %d bytes", SEARCH_MOST_STOP_WORD);
+    qsort(l->words, l->n, sizeof(l->words[0]), compare_texts);
+    *folded = join(l->words, (int)l->n);
+    if (!*folded)
+        return search_fail(f, CELL_NO_MEMORY, "out of memory");
+    if (l->used > 0)
+        (*folded)[l->used - 1] = '\0'; /* the last space */
+    return CELL_OK;
+}
+
+int search_stop_words(const char *text, char **folded, struct search_failure *f)
+{
+    struct listing l = {.memory = malloc(SEARCH_MOST_STOP_WORDS * (SEARCH_MOST_STOP_WORD + 1) + SEARCH_MOST_STOP_WORD)};
+    struct search_words *words = NULL;
+    sqlite3 *db = NULL;
+    int r = l.memory && sqlite3_open(":memory:", &db) == SQLITE_OK ? CELL_OK
+                                                                   : search_fail(f, CELL_NO_MEMORY, "out of memory");
+
+    if (r >= 0)
+        r = search_words_new(db, SEARCH_NO_LANGUAGE, true, NULL, &words, f);
+    if (r >= 0)
+        r = list_folded(&l, words, text, folded, f);
+    search_words_free(words);
+    sqlite3_close(db);
+    free(l.memory);
+    return r;
 }

@@ -63,17 +63,31 @@ static int add(cell_ctx *c, const char *path)
     return r < 0 ? cell_perror(c, path) : 0;
 }
 
+/* With [brackets] around what was found. */
+static void print(const struct library_passage *p)
+{
+    uint64_t at = 0;
+
+    for (uint64_t i = 0; i < p->marks.len; i++) {
+        const struct library_mark m = p->marks.ptr[i];
+        printf("%.*s[%.*s]", (int)(m.begin - at), p->text.ptr + at, (int)m.length, p->text.ptr + m.begin);
+        at = m.begin + m.length;
+    }
+    printf("%.*s\n", (int)(p->text.len - at), p->text.ptr + at);
+}
+
 static int search(cell_ctx *c, cell_str query)
 {
     struct library_page page;
     uint64_t count;
 
-    if (library_count(c, query, &count) < 0 || library_search(c, query, 10, CELL_STR(""), &page) < 0)
+    if (library_count(c, query, &count) < 0 || library_search(c, query, 10, CELL_STR(""), 12, &page) < 0)
         return cell_perror(c, "search");
     printf("%" PRIu64 " found\n", count);
-    for (uint64_t i = 0; i < page.hits.len; i++)
-        printf("%6.2f  %.*s\n        %.*s\n", page.hits.ptr[i].score, CELL_FMT(page.hits.ptr[i].path),
-               CELL_FMT(page.hits.ptr[i].excerpt));
+    for (uint64_t i = 0; i < page.hits.len; i++) {
+        printf("%6.2f  %.*s\n        ", page.hits.ptr[i].score, CELL_FMT(page.hits.ptr[i].path));
+        print(&page.hits.ptr[i].excerpt);
+    }
     return 0;
 }
 

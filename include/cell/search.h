@@ -12,7 +12,8 @@
 /*
  * struct CELL_SEARCH(article, store.articles) article_index { … };   an index of the records of that collection by
  * these of their fields, and functions article_… for it. It follows the source. Behind the source: CELL_ARG(language,
- * "english") finds words by their stems, and not those that say nothing; CELL_ARG(all_words, 1) also these.
+ * "english") finds words by their stems, and not those that say nothing; CELL_ARG(all_words, 1) also these;
+ * CELL_ARG(stop_words, "acme gmbh") leaves these out as well.
  */
 #define CELL_SEARCH(name, source, ...)                                                                                 \
     CELL_VERB("search.index", #name, #source __VA_OPT__(, ) __VA_ARGS__) CELL_NO_TEXT(0, ##__VA_ARGS__)

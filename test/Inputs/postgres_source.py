@@ -46,7 +46,7 @@ int main(int argc, char **argv)
     struct article_page page;
     uint64_t n;
     int64_t ids[1000];
-    if (article_count(c, query, &n) < 0 || article_search(c, query, 1000, CELL_STR(""), &page) < 0)
+    if (article_count(c, query, &n) < 0 || article_search(c, query, 1000, CELL_STR(""), 0, &page) < 0)
         return cell_perror(c, "find");
     for (uint64_t i = 0; i < page.hits.len; i++)
         ids[i] = page.hits.ptr[i].id;

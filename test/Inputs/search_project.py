@@ -47,7 +47,7 @@ static int compare(cell_ctx *c)
         char query[80];
         struct article_page page;
         snprintf(query, sizeof(query), "word%d year:%d", it.row.year, it.row.year);
-        if (article_search(s, cell_strz(query), 1000, CELL_STR(""), &page) < 0)
+        if (article_search(s, cell_strz(query), 1000, CELL_STR(""), 0, &page) < 0)
             return cell_perror(s, query);
         int times = 0;
         for (uint64_t i = 0; i < page.hits.len; i++)

@@ -34,7 +34,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
                         "INSERT INTO x VALUES('running cats', 'the house and a cat'), ('b', 'i t u k v r')",
                         NULL, NULL, NULL) == SQLITE_OK);
     EXPECT(sqlite3_prepare_v2(db, "SELECT count(*) FROM x WHERE x MATCH ?", -1, &match, NULL) == SQLITE_OK);
-    EXPECT(search_words_new(db, "english", false, &words, &f) == CELL_OK);
+    EXPECT(search_words_new(db, "english", false, NULL, &words, &f) == CELL_OK);
     return 0;
 }
 
@@ -52,11 +52,15 @@ static void check_query(const struct search_query *q, const char *text, size_t s
         if (all[filter->field].kind == SEARCH_REAL)
             EXPECT(filter->value.real == filter->value.real);
     }
+    EXPECT(!q->match == !q->found);
     if (!q->match)
         return;
-    sqlite3_bind_text(match, 1, q->match, -1, SQLITE_STATIC);
-    EXPECT(sqlite3_step(match) == SQLITE_ROW);
-    sqlite3_reset(match);
+    const char *const expressions[] = {q->match, q->found};
+    for (int i = 0; i < 2; i++) {
+        sqlite3_bind_text(match, 1, expressions[i], -1, SQLITE_STATIC);
+        EXPECT(sqlite3_step(match) == SQLITE_ROW);
+        sqlite3_reset(match);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -30,8 +30,8 @@ static void power_record(void)
     CHECK(disk_record(temp_path("disk"), log));
 }
 
-/* Of what was recorded until now. */
-static void power_look(unsigned long most, power_look_fn *look)
+/* Of what was recorded until now: the power fails at any point, or `behind` all of it. */
+static void power_look_at(unsigned long most, bool behind, power_look_fn *look)
 {
     unsigned long n = power_number("CELL_TEST_STATES", most), only = power_number("CELL_TEST_STATE", 0);
     char folder[128];
@@ -46,7 +46,7 @@ static void power_look(unsigned long most, power_look_fn *look)
             power_number("CELL_TEST_SEED", 1) * UINT64_C(0x9e3779b97f4a7c15) + i * UINT64_C(0xd1342543de82ef95);
         if (only && i != only)
             continue;
-        size_t point = i == n ? states_count(states) : states_point(states, &seed);
+        size_t point = behind || i == n ? states_count(states) : states_point(states, &seed);
         CHECK(states_build(states, point, seed, folder));
         look(states, point, folder);
         if (test_failures)
@@ -59,6 +59,11 @@ static void power_look(unsigned long most, power_look_fn *look)
     states_close(states);
     if (!test_failures)
         temp_folder_remove();
+}
+
+__attribute__((unused)) static void power_look(unsigned long most, power_look_fn *look)
+{
+    power_look_at(most, false, look);
 }
 
 #endif

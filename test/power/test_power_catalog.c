@@ -95,3 +95,24 @@ TEST(what_was_declared)
     sc_service_close(&service);
     power_look(60, look);
 }
+
+/* Nothing comes behind it that would bring what the folder has to the disk. */
+TEST(what_was_dropped_last)
+{
+    struct sc_service service;
+    struct sc_definition *definition = define(0, 1);
+
+    memset(states_of, 0, sizeof(states_of));
+    states_of[1][0] = 1;
+    power_record();
+    temp_make_folder("config");
+    CHECK(setenv("CELL_CONFIG", temp_path("config"), 1) == 0);
+    CHECK(open_service(&service, temp_path("disk/indexes")));
+    CHECK(sc_service_declare(&service, definition, &f) >= 0);
+    disk_mark(DONE, 1);
+    CHECK(sc_service_drop(&service, "a", &f) >= 0);
+    disk_mark(DONE, 2);
+    sc_service_close(&service);
+    sc_definition_unref(definition);
+    power_look_at(20, true, look);
+}

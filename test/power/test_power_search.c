@@ -19,7 +19,7 @@ static const struct search_field fields[] = {
     {.name = "year", .kind = SEARCH_INTEGER},
     {.name = "place", .kind = SEARCH_VECTOR, .dimensions = DIMENSIONS, .metric = SEARCH_L2},
 };
-static const struct search_definition definition = {{fields, 3}, "none", true};
+static const struct search_definition definition = {{fields, 3}, "none", true, NULL};
 
 /* The source: change `i` puts a record, or deletes it. Everything in a record follows from its change. */
 static struct {

@@ -17,7 +17,7 @@ static const struct search_field article_fields[] = {
     {.name = "draft", .kind = SEARCH_BOOL},
 };
 enum { TITLE, BODY, LANG, YEAR, SCORE, DRAFT, NFIELDS };
-static const struct search_definition articles = {{article_fields, NFIELDS}, "english", false};
+static const struct search_definition articles = {{article_fields, NFIELDS}, "english", false, NULL};
 
 static struct search_failure f;
 static char path[128];
@@ -58,6 +58,22 @@ struct found {
     struct search_cursor last;
 };
 
+/* What is marked in [brackets]. */
+static void bracket(const struct search_passage *p, char *to, size_t size)
+{
+    size_t at = 0, n = 0;
+
+    for (size_t i = 0; i <= p->nmarks && n < size; i++) {
+        size_t next = i < p->nmarks ? p->marks[i].begin : p->length;
+        size_t end = i < p->nmarks ? next + p->marks[i].length : next;
+        CHECK(next >= at && end <= p->length && (i == p->nmarks || end > next));
+        n += (size_t)snprintf(to + n, size - n, "%.*s%s", (int)(next - at), p->text + at, i < p->nmarks ? "[" : "");
+        if (i < p->nmarks && n < size)
+            n += (size_t)snprintf(to + n, size - n, "%.*s]", (int)(end - next), p->text + next);
+        at = end;
+    }
+}
+
 static bool take_hit(void *user, const struct search_hit *hit)
 {
     struct found *to = user;
@@ -65,8 +81,8 @@ static bool take_hit(void *user, const struct search_hit *hit)
 
     snprintf(to->keys + at, sizeof(to->keys) - at, "%s%.*s", at ? " " : "", (int)hit->key_length,
              (const char *)hit->key);
-    if (hit->excerpt && to->n == 0)
-        snprintf(to->excerpt, sizeof(to->excerpt), "%.*s", (int)hit->excerpt_length, hit->excerpt);
+    if (hit->excerpt.length && to->n == 0)
+        bracket(&hit->excerpt, to->excerpt, sizeof(to->excerpt));
     to->last = (struct search_cursor){hit->score, hit->id};
     to->n++;
     return true;
@@ -76,8 +92,7 @@ static bool take_hit(void *user, const struct search_hit *hit)
 __attribute__((unused)) static const char *find(struct search_reader *r, const char *query)
 {
     static struct found found;
-    const struct search_request request = {
-        .query = query, .query_length = strlen(query), .limit = 100, .excerpts = true, .before = "[", .behind = "]"};
+    const struct search_request request = {.query = query, .query_length = strlen(query), .limit = 100, .excerpt = 24};
 
     found = (struct found){0};
     if (search_run(r, &request, take_hit, &found, &f) < 0)

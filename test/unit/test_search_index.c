@@ -128,19 +128,6 @@ TEST(position_and_documents_are_of_the_same_batch)
     end();
 }
 
-TEST(excerpts_mark_what_was_found)
-{
-    static struct found found;
-    const struct search_request request = {
-        .query = "running garden", .query_length = 14, .limit = 1, .excerpts = true, .before = "<b>", .behind = "</b>"};
-
-    begin(&articles);
-    write_articles();
-    CHECK(search_run(r, &request, take_hit, &found, &f) == CELL_OK && found.n == 1);
-    CHECK_STR(found.excerpt, "They are <b>running</b> in the <b>garden</b> of the house");
-    end();
-}
-
 struct facets {
     char text[512];
 };
@@ -387,7 +374,7 @@ TEST(a_search_is_stopped)
 
 TEST(an_index_needs_no_texts)
 {
-    const struct search_definition plain = {{article_fields + 2, 2}, "none", true};
+    const struct search_definition plain = {{article_fields + 2, 2}, "none", true, NULL};
     const struct search_content c[] = {text("en"), {.integer = 5}};
 
     begin(&plain);

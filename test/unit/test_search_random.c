@@ -15,7 +15,7 @@
 #define NWORDS 8 /* of the vocabulary: w0, w1, …; so is w the beginning of all */
 #define MOST 12  /* words of a text */
 
-static const struct search_definition plain = {{article_fields, NFIELDS}, "none", true};
+static const struct search_definition plain = {{article_fields, NFIELDS}, "none", true, NULL};
 
 static uint64_t seed;
 static unsigned below(unsigned n)

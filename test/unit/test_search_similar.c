@@ -20,7 +20,7 @@ static const struct search_field pictures_fields[] = {
     {.name = "sound", .kind = SEARCH_VECTOR, .dimensions = 2, .metric = SEARCH_L2},
 };
 enum { P_TITLE, P_YEAR, P_LOOK, P_SOUND };
-static const struct search_definition pictures = {{pictures_fields, 4}, "english", false};
+static const struct search_definition pictures = {{pictures_fields, 4}, "english", false, NULL};
 
 static struct search_index *x;
 static struct search_reader *r;

@@ -232,6 +232,59 @@ TEST(places_are_used_again)
     search_vectors_free(v);
 }
 
+/* Some take the place of their former selves, some of others that are deleted, and the rest come behind. */
+TEST(many_are_put_at_once)
+{
+    enum { N = 3000 };
+    struct search_vectors *v = filled(&cosine, 0, 1000);
+    static uint64_t ids[N];
+    static float all[N * DIMENSIONS];
+    struct search_near near;
+    uint32_t n;
+
+    for (uint64_t id = 100; id < 300; id++)
+        search_vectors_delete(v, id);
+    for (uint64_t i = 0; i < N; i++) {
+        ids[i] = i + 500;
+        make(i + 50000, all + i * DIMENSIONS);
+    }
+    CHECK(search_vectors_put_many(v, ids, all, N, 3, &f) == CELL_OK);
+    CHECK(search_vectors_count(v) == 3300 && recall(v, NULL) >= 0.95);
+    for (uint64_t i = 0; i < N; i += 50) {
+        CHECK(search_vectors_find(v, all + i * DIMENSIONS, 1, 0, NULL, &near, &n, &f) == CELL_OK);
+        CHECK(n == 1 && near.id == ids[i]);
+    }
+    search_vectors_free(v);
+}
+
+/* One thread makes the same graph of the same vectors each time; several do not. */
+TEST(threads_are_bounded)
+{
+    enum { N = 2000 };
+    static uint64_t ids[N];
+    static float all[N * DIMENSIONS];
+    uint64_t sums[2];
+    char path[160];
+
+    for (uint64_t i = 0; i < N; i++) {
+        ids[i] = i;
+        make(i, all + i * DIMENSIONS);
+    }
+    temp_folder_make();
+    snprintf(path, sizeof(path), "%s/graph", temp_folder);
+    search_vectors_threads(1);
+    for (int i = 0; i < 2; i++) {
+        struct search_vectors *v = NULL;
+        REQUIRE(search_vectors_new(&cosine, &v, &f) == CELL_OK);
+        CHECK(search_vectors_put_many(v, ids, all, N, 0, &f) == CELL_OK);
+        CHECK(search_vectors_save(v, path, &sums[i], &f) == CELL_OK);
+        search_vectors_free(v);
+    }
+    search_vectors_threads(0);
+    CHECK(sums[0] == sums[1]);
+    temp_folder_remove();
+}
+
 TEST(an_empty_graph_finds_nothing)
 {
     struct search_vectors *v = NULL;

@@ -81,7 +81,7 @@ static void read_documents(const char *path)
 static const struct search_field fields[] = {{.name = "title", .kind = SEARCH_TEXT, .weight = 3},
                                              {.name = "body", .kind = SEARCH_TEXT, .weight = 1},
                                              {.name = "kind", .kind = SEARCH_KEYWORD}};
-static const struct search_definition definition = {{fields, 3}, "none", true};
+static const struct search_definition definition = {{fields, 3}, "none", true, NULL};
 static struct search_failure f;
 
 static void check(int r)

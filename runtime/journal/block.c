@@ -4,22 +4,20 @@
 #include <stddef.h>
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
+#include "journal/sum.h"
 
 #define MAGIC "CELLSEG1"
 
 uint64_t cell_block_sum(const struct cell_block *b, const void *payload)
 {
-    uint64_t seed = XXH3_64bits(payload, b->length);
-    return XXH3_64bits_withSeed(b, offsetof(struct cell_block, sum), seed);
+    return cell_journal_sum(b, offsetof(struct cell_block, sum), cell_journal_sum(payload, b->length, 0));
 }
 
 void cell_segment_head_make(const struct cell_journal_format *f, uint64_t number, struct cell_segment_head *head)
 {
     *head = (struct cell_segment_head){.journal = f->journal, .number = number, .bytes = f->segment_bytes};
     memcpy(head->magic, MAGIC, sizeof(head->magic));
-    head->sum = XXH3_64bits(head, offsetof(struct cell_segment_head, sum));
+    head->sum = cell_journal_sum(head, offsetof(struct cell_segment_head, sum), 0);
 }
 
 bool cell_segment_head_check(const struct cell_journal_format *f, uint64_t number, const struct cell_segment_head *head)

@@ -3,17 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "journal/files.h"
+#include "journal/sum.h"
 
 #define MAGIC "CELLJRN1"
 #define NAME "journal"
 
 static uint64_t sum_of(const struct cell_description *d)
 {
-    return XXH3_64bits(d, offsetof(struct cell_description, sum));
+    return cell_journal_sum(d, offsetof(struct cell_description, sum), 0);
 }
 
 static bool plausible(const struct cell_description *d)

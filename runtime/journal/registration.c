@@ -8,10 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "journal/journal_impl.h"
+#include "journal/sum.h"
 
 #define MAGIC "CELLRDR1"
 #define FOLDER "readers"
@@ -30,7 +28,7 @@ static uint64_t boot_name(void)
     size_t length;
     if (cell_file_read("/proc/sys/kernel/random/boot_id", 64, &text, &length, NULL) < 0)
         return 0;
-    return XXH3_64bits(text, length);
+    return cell_journal_sum(text, length, 0);
 }
 
 bool cell_registration_name(const char *name)
@@ -52,7 +50,7 @@ static int path_of(const char *folder, const char *name, char path[PATH_MAX], st
 
 static uint64_t sum_of(const struct cell_registration *r)
 {
-    return XXH3_64bits(r, offsetof(struct cell_registration, sum));
+    return cell_journal_sum(r, offsetof(struct cell_registration, sum), 0);
 }
 
 int cell_registration_read(const char *folder, const char *name, struct cell_registration *r, struct cell_error *e)

@@ -257,8 +257,8 @@ static double visible(const char *folder)
     struct cell_error e = {0};
     const struct cell_journal_options o = {.type = "record", .record_size = RECORD};
     const struct cell_journal_reader_options ro = {.flags = CELL_JOURNAL_VOLATILE};
-    if (cell_journal_open(folder, &o, &t.journal, &e) < 0 ||
-        cell_journal_reader_open_local(t.journal, &ro, NULL, &t.reader, &e) < 0)
+    int r = folder ? cell_journal_open(folder, &o, &t.journal, &e) : cell_journal_open_memory(&o, &t.journal, &e);
+    if (r < 0 || cell_journal_reader_open_local(t.journal, &ro, NULL, &t.reader, &e) < 0)
         die("open", &e);
     run_both(one_writer, one_reader, &t);
     cell_journal_reader_close(t.reader);
@@ -377,6 +377,8 @@ static double without_disk(const char *what)
         open_tail(&t);
         return (double)RECORDS / run_both(tail_writer, tail_reader, &t) * 1e9;
     }
+    if (strcmp(what, "visible") == 0)
+        return visible(NULL);
     if (strcmp(what, "pipe") == 0 && pipe(ends) == 0)
         return (double)RECORDS / run_both(pipe_writer, pipe_reader, ends) * 1e9;
     return -1;
@@ -394,7 +396,7 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], with_disk[i].name) == 0)
             result = with_disk[i].run(argv[2]);
     if (result < 0) {
-        fprintf(stderr, "usage: bench-stream ring|tail|pipe, or visible|sync|disk|write|behind|copy FOLDER\n");
+        fprintf(stderr, "usage: bench-stream ring|tail|pipe|visible, or visible|sync|disk|write|behind|copy FOLDER\n");
         return 2;
     }
     printf("%.1f\n", result);

@@ -10,7 +10,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#define PAGE 4096 /* the smallest there is */
 #define FIRST_SLOTS 1024
+#define TOUCHED_FOR_EACH 16 /* slots of a table that is prepared while the last quarter of one is filled */
 #define MOVED_FOR_EACH 4 /* slots; a new table has room for as many as the old one has, so 2 would do */
 
 static uint64_t mix(uint64_t x)
@@ -66,7 +68,8 @@ void lg_table_free(struct lg_table *t)
 {
     unmap(t, &t->now);
     unmap(t, &t->before);
-    t->count = t->moved = 0;
+    unmap(t, &t->next);
+    t->count = t->moved = t->touched = 0;
 }
 
 static char *place(const struct lg_table *t, const struct lg_slots *s, uint64_t key)
@@ -100,6 +103,33 @@ static void move(struct lg_table *t, uint64_t n)
     t->moved = 0;
 }
 
+/* Keys lie anywhere: the first additions to a table whose pages have no memory yet would each wait for a page. */
+static void prepare(struct lg_table *t, uint64_t n)
+{
+    uint64_t slots = t->now.mask + 1;
+
+    if (!t->next.memory) {
+        if (t->before.memory || t->count + n < slots / 2 || !map(t, slots * 2, &t->next))
+            return;
+        t->touched = 0;
+    }
+    uint64_t size = (t->next.mask + 1) * t->slot_size, step = n * TOUCHED_FOR_EACH * t->slot_size;
+    uint64_t to = size - t->touched < step ? size : t->touched + step;
+    for (; t->touched < to; t->touched += PAGE)
+        *(volatile char *)(t->next.memory + t->touched) = 0;
+}
+
+static bool take_larger(struct lg_table *t, uint64_t slots, struct lg_slots *larger)
+{
+    if (t->next.memory && t->next.mask + 1 == slots) {
+        *larger = t->next;
+        t->next = (struct lg_slots){0};
+        return true;
+    }
+    unmap(t, &t->next);
+    return map(t, slots, larger);
+}
+
 bool lg_table_reserve(struct lg_table *t, uint64_t n)
 {
     uint64_t slots = t->now.memory ? t->now.mask + 1 : 0, wanted = slots ? slots : FIRST_SLOTS;
@@ -107,13 +137,15 @@ bool lg_table_reserve(struct lg_table *t, uint64_t n)
 
     if (t->before.memory)
         move(t, n > UINT64_MAX / MOVED_FOR_EACH ? UINT64_MAX : n * MOVED_FOR_EACH);
+    if (t->now.memory)
+        prepare(t, n);
     /* At most two thirds are used. */
     while (t->count + n > wanted / 3 * 2)
         if ((wanted *= 2) > UINT64_MAX / 2 / t->slot_size)
             return false;
     if (wanted == slots)
         return true;
-    if (!map(t, wanted, &larger))
+    if (!take_larger(t, wanted, &larger))
         return false;
     if (t->before.memory)
         move(t, UINT64_MAX);
@@ -214,6 +246,7 @@ void *lg_table_each(const struct lg_table *t, uint64_t *at)
 
 uint64_t lg_table_bytes(const struct lg_table *t)
 {
-    uint64_t slots = (t->now.memory ? t->now.mask + 1 : 0) + (t->before.memory ? t->before.mask + 1 : 0);
+    uint64_t slots = (t->now.memory ? t->now.mask + 1 : 0) + (t->before.memory ? t->before.mask + 1 : 0) +
+                     (t->next.memory ? t->next.mask + 1 : 0);
     return slots * t->slot_size;
 }

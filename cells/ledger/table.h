@@ -2,7 +2,8 @@
 /*
  * Hash tables of fixed-size slots with open addressing, for what a ledger has millions of. A slot begins with its key,
  * a number that is not 0; several slots may have the same key. A table that gets full moves into one of twice the size
- * in pieces, with the reservations that follow, so that nothing waits for all of it. By one thread at a time.
+ * in pieces, with the reservations that follow, and that one is given its memory in pieces before, so that nothing waits
+ * for all of it. By one thread at a time.
  */
 #ifndef CELLS_LEDGER_TABLE_H
 #define CELLS_LEDGER_TABLE_H
@@ -22,6 +23,8 @@ struct lg_table {
     uint64_t count;
     struct lg_slots now, before; /* before: what is being moved from, up to `moved` */
     uint64_t moved;
+    struct lg_slots next; /* what it will move into; its first `touched` bytes have memory */
+    uint64_t touched;
 };
 
 void lg_table_init(struct lg_table *t, uint32_t slot_size, uint64_t seed);

@@ -46,6 +46,15 @@ enum cell_status {
 #undef CELL_STATUS_ENUM
 };
 
+#define CELL_ERROR_TEXT 512
+
+/* A status and a sentence with its trail, of what works without a context. Zero-initialise. Where a function takes a
+ * pointer to one, NULL is accepted: the status is returned, the text dropped. */
+struct cell_error {
+    int status;
+    char text[CELL_ERROR_TEXT]; /* NUL-terminated; cut at the end, on a UTF-8 boundary, when too long */
+};
+
 #pragma GCC visibility push(default)
 #ifdef __cplusplus
 extern "C" {

@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* The error object of internal functions: a status and a sentence with its trail. No allocation, no thread-local. */
+/* What is done with struct cell_error, the error object of internal functions. No allocation, no thread-local. */
 #ifndef CELL_BASE_ERROR_H
 #define CELL_BASE_ERROR_H
 
 #include <stdarg.h>
 
 #include "cell/errors.h"
-
-#define CELL_ERROR_TEXT 512
-
-/* Zero-initialise. NULL is accepted by every function: the status is returned, the text dropped. */
-struct cell_error {
-    int status;
-    char text[CELL_ERROR_TEXT]; /* NUL-terminated; cut at the end, on a UTF-8 boundary, when too long */
-};
 
 /* Replaces the error; returns `status`. */
 int cell_error_set(struct cell_error *e, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));

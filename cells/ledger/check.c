@@ -77,7 +77,8 @@ static int compare_state(const struct lg_state *a, const struct lg_state *b, str
         same = y && memcmp(x, y, sizeof(*x)) == 0;
     }
     if (!same)
-        return lg_fail(f, CELL_DATA_LOSS, "the snapshot of %" PRIu64 " records is not what these add up to", a->sequence);
+        return lg_fail(f, CELL_DATA_LOSS, "the snapshot of %" PRIu64 " records is not what these add up to",
+                       a->sequence);
     return CELL_OK;
 }
 
@@ -104,8 +105,8 @@ static int check_one(struct check *check, const struct ledger_entry *e, struct l
     if (e->id_high || e->id_low)
         r = lg_book_find(&check->book, e->id_high, e->id_low, &sequence, &other, f);
     if (r > 0)
-        return lg_fail(f, CELL_DATA_LOSS, "record %" PRIu64 " has the id of record %" PRIu64, check->book.state.sequence,
-                       sequence);
+        return lg_fail(f, CELL_DATA_LOSS, "record %" PRIu64 " has the id of record %" PRIu64,
+                       check->book.state.sequence, sequence);
     if (r >= 0)
         r = lg_book_replay(&check->book, e, f);
     if (r < 0)

@@ -13,9 +13,9 @@ struct lg_checked {
 };
 
 /*
- * Reads every record of the journal, in order: each must follow from those before it, balances of each currency add up to
- * zero after it, and no id be there twice. Each snapshot must say what the records before it add up to. Changes nothing.
- * CELL_DATA_LOSS, with words that tell where; CELL_NOT_FOUND, CELL_IO_ERROR, CELL_NO_MEMORY.
+ * Reads every record of the journal, in order: each must follow from those before it, balances of each currency add up
+ * to zero after it, and no id be there twice. Each snapshot must say what the records before it add up to. Changes
+ * nothing. CELL_DATA_LOSS, with words that tell where; CELL_NOT_FOUND, CELL_IO_ERROR, CELL_NO_MEMORY.
  */
 int lg_check(const char *folder, struct lg_checked *checked, struct lg_failure *f);
 

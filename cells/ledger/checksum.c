@@ -20,7 +20,8 @@ static void fill(void)
             table[k][i] = (table[k - 1][i] >> 8) ^ table[0][table[k - 1][i] & 0xff];
 }
 
-/* Eight bytes a step, each through a table of its own (Kounavis and Berry, 2005). Files are little-endian, as hosts are. */
+/* Eight bytes a step, each through a table of its own (Kounavis and Berry, 2005). Files are little-endian, as hosts
+ * are. */
 uint32_t lg_checksum(uint32_t before, const void *bytes, size_t n)
 {
     const uint8_t *p = bytes;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-#define _GNU_SOURCE
 #include "engine_impl.h"
 
 #include <errno.h>
@@ -16,9 +15,8 @@
 
 static int open_journal(struct lg_engine *e, struct lg_failure *f)
 {
-    const struct cell_journal_options options = {.type = LG_RECORDS,
-                                                 .record_size = sizeof(struct ledger_entry),
-                                                 .segment_bytes = e->options.segment_bytes};
+    const struct cell_journal_options options = {
+        .type = LG_RECORDS, .record_size = sizeof(struct ledger_entry), .segment_bytes = e->options.segment_bytes};
     struct cell_error error = {0};
     char path[4096];
 
@@ -180,8 +178,8 @@ static int run(struct lg_engine *e, const struct call *call, lg_result_fn *resul
     return r < 0 ? r : make_durable(e, &end, f);
 }
 
-int lg_engine_orders(struct lg_engine *e, const struct ledger_order *orders, uint32_t n, lg_result_fn *result, void *user,
-                     struct lg_failure *f)
+int lg_engine_orders(struct lg_engine *e, const struct ledger_order *orders, uint32_t n, lg_result_fn *result,
+                     void *user, struct lg_failure *f)
 {
     return run(e, &(struct call){.orders = orders, .n = n}, result, user, f);
 }
@@ -233,7 +231,8 @@ int lg_engine_follow(struct lg_engine *e, uint64_t from, struct cell_journal_rea
     struct cell_error error = {0};
 
     if (from > end)
-        return lg_fail(f, CELL_OUT_OF_RANGE, "there are %" PRIu64 " records, and none with the sequence %" PRIu64, end, from);
+        return lg_fail(f, CELL_OUT_OF_RANGE, "there are %" PRIu64 " records, and none with the sequence %" PRIu64, end,
+                       from);
     place = lg_archive_place(e->archive, from);
     if (cell_journal_reader_open_local(e->journal, &options, &place, reader, &error) < 0)
         return lg_fail_journal(f, &error, "reading the journal");

@@ -23,11 +23,11 @@ struct lg_engine {
     pthread_cond_t wake;
     pthread_t keeper;
     bool has_keeper, stops;
-    bool dirty;                  /* something may not be durable that nobody waits for */
-    uint64_t snapshot;           /* the sequence of the newest */
-    uint64_t told;               /* how far the ledger is */
-    uint64_t next_snapshot;      /* when it is as far as this */
-    _Atomic uint64_t tell_from;  /* calls tell it when they are as far as this */
+    bool dirty;                 /* something may not be durable that nobody waits for */
+    uint64_t snapshot;          /* the sequence of the newest */
+    uint64_t told;              /* how far the ledger is */
+    uint64_t next_snapshot;     /* when it is as far as this */
+    _Atomic uint64_t tell_from; /* calls tell it when they are as far as this */
 };
 
 /* start.c: makes the book from snapshot, tags and journal. */

@@ -18,7 +18,8 @@ typedef bool lg_cancelled_fn(void *user);
  * that would follow, whether it is in the range or not; UINT64_MAX: none. CELL_CANCELLED; as lg_cursor_read.
  */
 int lg_history(struct lg_archive *a, const struct lg_range *range, uint64_t last, struct ledger_record *records,
-               uint32_t most, uint32_t *n, uint64_t *next, lg_cancelled_fn *cancelled, void *user, struct lg_failure *f);
+               uint32_t most, uint32_t *n, uint64_t *next, lg_cancelled_fn *cancelled, void *user,
+               struct lg_failure *f);
 
 /* Of one side of a record. */
 int64_t lg_balance_after(const struct ledger_entry *e, uint64_t account);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * Snapshots are made without the book: the last one is read, brought forward by the records of the journal, and written.
- * So no call waits for it, and each record is checked a second time by another reader.
+ * Snapshots are made without the book: the last one is read, brought forward by the records of the journal, and
+ * written. So no call waits for it, and each record is checked a second time by another reader.
  */
 #include "engine_impl.h"
 
@@ -103,8 +103,7 @@ static void wait_for_work(struct lg_engine *e)
         until.tv_nsec -= 1000000000;
         until.tv_sec++;
     }
-    while (!e->stops && e->told < e->next_snapshot &&
-           pthread_cond_timedwait(&e->wake, &e->keeper_lock, &until) == 0)
+    while (!e->stops && e->told < e->next_snapshot && pthread_cond_timedwait(&e->wake, &e->keeper_lock, &until) == 0)
         continue;
 }
 

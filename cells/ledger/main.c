@@ -47,8 +47,9 @@ int main(int argc, char **argv)
         {"snapshot-every", "N", "records between snapshots: as many are replayed at a\nstart, at most", PROGRAM_NUMBER,
          &snapshot_every, 1000, INT64_MAX / 2},
         {"segment-size", "MIB", "of new files of the journal", PROGRAM_NUMBER, &segment, 2, 1024},
-        {"check", "DIR", "read all of the ledger in this folder, which no cell\nserves meanwhile, say whether it is "
-                         "sound, and end",
+        {"check", "DIR",
+         "read all of the ledger in this folder, which no cell\nserves meanwhile, say whether it is "
+         "sound, and end",
          PROGRAM_TEXT, &to_check, 0, 0},
     };
     struct cell_server_options server = {0};

@@ -186,7 +186,8 @@ int ledger_statement_of(cell_ctx *c, uint64_t account, int64_t since_us, int64_t
         return r;
     r = lg_history(archive, &range, now.last, records, LEDGER_MOST_HISTORY + 1, &n, &next, is_cancelled, c, &f);
     if (r >= 0 && n > LEDGER_MOST_HISTORY)
-        return cell_fail(c, CELL_RESOURCE_EXHAUSTED, "there are more than %d records in this time: ask for a shorter one",
+        return cell_fail(c, CELL_RESOURCE_EXHAUSTED,
+                         "there are more than %d records in this time: ask for a shorter one",
                          (int)LEDGER_MOST_HISTORY);
     statement->currency = now.currency;
     if (r >= 0 && n == 0 && next != UINT64_MAX) { /* nothing happened in it: what was before */

@@ -2,8 +2,8 @@
 /*
  * Snapshots: what the records before a position add up to, so that a start needs not all of them.
  *
- * snapshot-SEQUENCE (20 digits): struct lg_snapshot_head, accounts, holds, places of the index, tags of ids that are not
- * in `ids` yet; each as it is in memory, little-endian. Written beside, synced, renamed. The two newest are kept.
+ * snapshot-SEQUENCE (20 digits): struct lg_snapshot_head, accounts, holds, places of the index, tags of ids that are
+ * not in `ids` yet; each as it is in memory, little-endian. Written beside, synced, renamed. The two newest are kept.
  *
  * ids: the tag of each record's id by its sequence (0: it has none), in chunks of LG_CHUNK with a checksum, only ever
  * appended to. It may be lost or torn: then the tags are made again from the journal.
@@ -17,7 +17,7 @@
 #define LG_CHUNK 4096
 
 struct lg_snapshot_head {
-    char magic[8]; /* "CELLLGR1" */
+    char magic[8];     /* "CELLLGR1" */
     uint32_t checksum; /* of all behind it */
     uint32_t reserved;
     uint64_t secret[2];
@@ -43,7 +43,8 @@ void lg_snapshot_free(struct lg_snapshot *s);
 
 /* From bytes of anywhere. CELL_DATA_LOSS: they are no snapshot, or a damaged one. Free it in any case. */
 int lg_snapshot_decode(const void *bytes, size_t size, struct lg_snapshot *s, struct lg_failure *f);
-/* The newest good one in the folder at or before the sequence `most`. CELL_NOT_FOUND; *damaged tells how many are none. */
+/* The newest good one in the folder at or before the sequence `most`. CELL_NOT_FOUND; *damaged tells how many are none.
+ */
 int lg_snapshot_load(const char *folder, uint64_t most, struct lg_snapshot *s, uint32_t *damaged, struct lg_failure *f);
 /* Returns when it is on the disk. */
 int lg_snapshot_save(const char *folder, const struct lg_snapshot *s, struct lg_failure *f);

@@ -114,10 +114,11 @@ static int find_snapshot(struct lg_engine *e, struct lg_snapshot *s, struct lg_f
         return r < 0 || end > 0 ? r : lg_snapshot_save(e->folder, s, f);
     }
     if (r >= 0 && s->position.sequence > end)
-        return lg_fail(f, CELL_DATA_LOSS,
-                       "%s: there is a snapshot of %" PRIu64 " records, and the journal has %" PRIu64
-                       ": restore the folder 'journal', or, to go on without what is lost, remove the snapshots and 'ids'",
-                       e->folder, s->position.sequence, end);
+        return lg_fail(
+            f, CELL_DATA_LOSS,
+            "%s: there is a snapshot of %" PRIu64 " records, and the journal has %" PRIu64
+            ": restore the folder 'journal', or, to go on without what is lost, remove the snapshots and 'ids'",
+            e->folder, s->position.sequence, end);
     return r;
 }
 

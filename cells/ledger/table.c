@@ -4,7 +4,6 @@
  * slots of `before` up to `moved` are empty and no longer looked at; `moved` stands only where a run of slots ends, so
  * that none of what is left behind it can have been looked for from before it.
  */
-#define _GNU_SOURCE
 #include "table.h"
 
 #include <string.h>
@@ -13,7 +12,7 @@
 #define PAGE 4096 /* the smallest there is */
 #define FIRST_SLOTS 1024
 #define TOUCHED_FOR_EACH 16 /* slots of a table that is prepared while the last quarter of one is filled */
-#define MOVED_FOR_EACH 4 /* slots; a new table has room for as many as the old one has, so 2 would do */
+#define MOVED_FOR_EACH 4    /* slots; a new table has room for as many as the old one has, so 2 would do */
 
 static uint64_t mix(uint64_t x)
 {

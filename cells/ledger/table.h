@@ -2,8 +2,8 @@
 /*
  * Hash tables of fixed-size slots with open addressing, for what a ledger has millions of. A slot begins with its key,
  * a number that is not 0; several slots may have the same key. A table that gets full moves into one of twice the size
- * in pieces, with the reservations that follow, and that one is given its memory in pieces before, so that nothing waits
- * for all of it. By one thread at a time.
+ * in pieces, with the reservations that follow, and that one is given its memory in pieces before, so that nothing
+ * waits for all of it. By one thread at a time.
  */
 #ifndef CELLS_LEDGER_TABLE_H
 #define CELLS_LEDGER_TABLE_H

@@ -41,7 +41,8 @@ static int set_accounts(cell_ctx *c, ledger_new_accounts accounts, bool change, 
 {
     struct answer answer = {c, refused};
     struct lg_failure f;
-    int r = lg_engine_accounts(service_engine(c), accounts.ptr, (uint32_t)accounts.len, change, give_refusals, &answer, &f);
+    int r =
+        lg_engine_accounts(service_engine(c), accounts.ptr, (uint32_t)accounts.len, change, give_refusals, &answer, &f);
 
     return r < 0 ? service_failed(c, r, &f) : r;
 }

@@ -77,6 +77,7 @@ prelude_schema = "/usr/share/libpreludedb/classic/pgsql.sql"
 feature("prelude-schema", os.path.exists(prelude_schema))
 feature("postgres", postgres and os.path.exists(os.path.join(config.cell_build, "bin", "postgres")))
 feature("store", os.path.exists(os.path.join(config.cell_build, "bin", "store")))
+feature("analytics", os.path.exists(os.path.join(config.cell_build, "bin", "analytics")))
 feature("search", os.path.exists(os.path.join(config.cell_build, "bin", "search")))
 feature("wordnet", os.path.exists("/usr/share/wordnet/data.noun"))
 feature("celldisk", os.path.exists(os.path.join(config.cell_build, "test", "power", "disk_state")))

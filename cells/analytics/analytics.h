@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* The analytics cell's interface: this header is its schema. Comments with three slashes reach the programs that use it.
+/* The analytics cell's interface: this header is its schema. Comments with three slashes reach the programs that use
+ * it.
  */
 #ifndef CELLS_ANALYTICS_ANALYTICS_H
 #define CELLS_ANALYTICS_ANALYTICS_H
@@ -18,21 +19,21 @@ enum analytics_phase {
 
 /// What counts the records for an aggregate, or for one that is being built to take its place.
 struct analytics_pipeline {
-    cell_str index;        ///< The aggregate's name.
-    cell_str source;       ///< "ledger.transfers".
-    bool building;         ///< Nobody reads it yet: it takes the place of the other one when it has come as far as the source.
+    cell_str index;  ///< The aggregate's name.
+    cell_str source; ///< "ledger.transfers".
+    bool building; ///< Nobody reads it yet: it takes the place of the other one when it has come as far as the source.
     enum analytics_phase phase;
-    uint64_t position;     ///< Records of the source before this sequence are counted.
-    uint64_t lag_records;  ///< Records that are durable at the source and not counted yet.
-    uint64_t lag_ms;       ///< How old the last record that was counted is; 0 when there are no others.
-    uint64_t groups;       ///< Of all windows that are kept.
-    uint64_t bytes;        ///< Of memory for them.
-    uint64_t passed;       ///< Records that met the conditions.
-    uint64_t late;         ///< Records that came after their window was closed, and are not counted.
-    uint64_t missed;       ///< Records that the source had removed before they were counted.
-    uint64_t snapshot;     ///< Sequence of the newest snapshot: after a kill counting goes on there.
-    uint64_t errors;       ///< How often something went wrong, since the cell started.
-    cell_str error;        ///< What is wrong now; empty = nothing.
+    uint64_t position;    ///< Records of the source before this sequence are counted.
+    uint64_t lag_records; ///< Records that are durable at the source and not counted yet.
+    uint64_t lag_ms;      ///< How old the last record that was counted is; 0 when there are no others.
+    uint64_t groups;      ///< Of all windows that are kept.
+    uint64_t bytes;       ///< Of memory for them.
+    uint64_t passed;      ///< Records that met the conditions.
+    uint64_t late;        ///< Records that came after their window was closed, and are not counted.
+    uint64_t missed;      ///< Records that the source had removed before they were counted.
+    uint64_t snapshot;    ///< Sequence of the newest snapshot: after a kill counting goes on there.
+    uint64_t errors;      ///< How often something went wrong, since the cell started.
+    cell_str error;       ///< What is wrong now; empty = nothing.
 };
 CELL_LIST(analytics_pipelines_list, struct analytics_pipeline);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Methods of programs (declare.h), on the aggregate that they are about. What a binding says comes from a client: all of
- * it is checked against the descriptors, and where the aggregate has changed since, with every call. */
+/* Methods of programs (declare.h), on the aggregate that they are about. What a binding says comes from a client: all
+ * of it is checked against the descriptors, and where the aggregate has changed since, with every call. */
 #include "bound.h"
 
 #include <stdio.h>
@@ -55,7 +55,8 @@ static int read_parameters(struct an_bound *b, struct an_failure *f)
     b->at_us = plain_in(m, "at_us", CELL_KIND_I64);
     b->all = plain_in(m, "all", CELL_KIND_BOOL);
     if (b->op == AN_WATCH) {
-        if (!m->stream || m->stream->type->kind != CELL_KIND_STRUCT || (m->flags & CELL_METHOD_WRITES) || !b->all || m->nout)
+        if (!m->stream || m->stream->type->kind != CELL_KIND_STRUCT || (m->flags & CELL_METHOD_WRITES) || !b->all ||
+            m->nout)
             return refuse(f, "stream");
         b->row = m->stream->type;
         return CELL_OK;
@@ -180,8 +181,8 @@ static int call_scan(struct answering *a, void *out)
     uint8_t *rows = make_rows(a, n);
     r = rows ? CELL_OK : CELL_NO_MEMORY;
     for (uint32_t i = 0; r >= 0 && i < n; i++)
-        r = an_row_fill(&a->map, an_view_entry(view, first + i), an_view_begin(view), rows + (size_t)i * a->b->row->size,
-                        &a->f);
+        r = an_row_fill(&a->map, an_view_entry(view, first + i), an_view_begin(view),
+                        rows + (size_t)i * a->b->row->size, &a->f);
     an_view_close(view);
     if (r < 0)
         return r;
@@ -221,7 +222,8 @@ static void sink(struct ranked *heap, uint32_t n, uint32_t i)
     }
 }
 
-static struct ranked rank(const struct an_aggregator *a, const struct an_entry *entry, uint32_t aggregate, uint32_t index)
+static struct ranked rank(const struct an_aggregator *a, const struct an_entry *entry, uint32_t aggregate,
+                          uint32_t index)
 {
     struct an_value v = an_value_of(a, entry, aggregate);
     struct ranked r = {.index = index};
@@ -261,10 +263,11 @@ static int call_top(struct answering *a, void *out)
     struct ranked *heap = malloc(a->limit * sizeof(*heap));
     uint8_t *rows = make_rows(a, a->limit);
     uint32_t n = 0;
-    int r = !column || column->role != AN_AGGREGATE
-                ? an_fail(&a->f, CELL_FAILED_PRECONDITION, "aggregate '%s' has no '%s' any more", a->b->name, a->b->field)
-            : heap && rows ? CELL_OK
-                           : an_fail(&a->f, CELL_NO_MEMORY, "out of memory");
+    int r =
+        !column || column->role != AN_AGGREGATE
+            ? an_fail(&a->f, CELL_FAILED_PRECONDITION, "aggregate '%s' has no '%s' any more", a->b->name, a->b->field)
+        : heap && rows ? CELL_OK
+                       : an_fail(&a->f, CELL_NO_MEMORY, "out of memory");
 
     if (r >= 0)
         r = an_view_open(a->part->aggregator, a->at_us, NULL, &view, &a->f);
@@ -319,8 +322,9 @@ static int invoke_method(cell_ctx *c, const struct cell_method *method, void *bo
         return cell_fail(c, CELL_FAILED_PRECONDITION,
                          "there is no aggregate '%s': `cell migrate`, or building the program, makes it", a.b->name);
     an_part_lock(a.part);
-    r = a.part->aggregator ? answer(&a, in, out[0])
-                           : an_fail(&a.f, CELL_UNAVAILABLE, "aggregate '%s' is being read from its snapshot", a.b->name);
+    r = a.part->aggregator
+            ? answer(&a, in, out[0])
+            : an_fail(&a.f, CELL_UNAVAILABLE, "aggregate '%s' is being read from its snapshot", a.b->name);
     an_part_unlock(a.part);
     an_part_give(a.part);
     return r < 0 ? answer_failure(c, &a.f) : CELL_OK;

@@ -12,8 +12,8 @@ struct an_bound {
     char name[AN_MOST_NAME + 1], field[AN_MOST_NAME + 1];
     const struct cell_method *method;
     const struct cell_type *row;
-    const struct cell_field *rows, *next, *position; /* of a page */
-    const struct cell_field *cursor, *limit, *at_us, *all;  /* parameters; NULL = it has none of that name */
+    const struct cell_field *rows, *next, *position;       /* of a page */
+    const struct cell_field *cursor, *limit, *at_us, *all; /* parameters; NULL = it has none of that name */
 };
 
 /* The struct of a group in the program, filled from the aggregate as it is now. */

@@ -54,8 +54,8 @@ static bool read_number(const char **at, enum an_class class, union an_number *n
         number->i = strtoll(*at, &end, 0);
     else
         number->u = strtoull(*at, &end, 0);
-    if (end == *at || errno == ERANGE || (class == AN_UNSIGNED && minus) || (class == AN_REAL && !isfinite(number->d)) ||
-        isalnum((unsigned char)*end) || *end == '.')
+    if (end == *at || errno == ERANGE || (class == AN_UNSIGNED && minus) ||
+        (class == AN_REAL && !isfinite(number->d)) || isalnum((unsigned char)*end) || *end == '.')
         return false;
     *at = end;
     return true;

@@ -233,18 +233,18 @@ static void check_column(struct an_declared *d, const json_t *column, const json
         an_say(d, "error", name, "%s.%s has no field '%s'", d->source, d->stream, of);
         return;
     }
-    if (!an_type_parse(type_text, &type) || (an_type_class(&type) == AN_BYTES && strcmp(as, "group") != 0 &&
-                                             strcmp(as, "distinct") != 0)) {
-        an_say(d, "error", name, "field '%s' of %s.%s is %s, of which there is no %s", of, d->source, d->stream, type_text,
-               as);
+    if (!an_type_parse(type_text, &type) ||
+        (an_type_class(&type) == AN_BYTES && strcmp(as, "group") != 0 && strcmp(as, "distinct") != 0)) {
+        an_say(d, "error", name, "field '%s' of %s.%s is %s, of which there is no %s", of, d->source, d->stream,
+               type_text, as);
         return;
     }
     if (strcmp(as, "group") == 0 && an_type_class(&type) == AN_REAL)
         an_say(d, "error", name, "'%s' cannot be a group: it has fractions", of);
     if (strcmp(as, "group") == 0 || strcmp(as, "min") == 0 || strcmp(as, "max") == 0) {
         if (strcmp(own, type_text) != 0)
-            an_say(d, "error", name, "'%s' has type %s here, and '%s' of %s.%s is %s", name, own, of, d->source, d->stream,
-                   type_text);
+            an_say(d, "error", name, "'%s' has type %s here, and '%s' of %s.%s is %s", name, own, of, d->source,
+                   d->stream, type_text);
         return;
     }
     problem = type_problem(as, own, &type);
@@ -260,10 +260,11 @@ static void check_plan(struct an_declared *d)
     struct an_failure f;
 
     if (an_definition_read(d->definition, &made, &f) < 0 || an_open(&made->plan, &a, &f) < 0)
-        an_say(d, "error", NULL,
-               "this cannot be aggregated: at most %d groups of %d bytes together and %d aggregates, and records as the "
-               "source says",
-               AN_MOST_KEYS, AN_MOST_KEY, AN_MOST_AGGREGATES);
+        an_say(
+            d, "error", NULL,
+            "this cannot be aggregated: at most %d groups of %d bytes together and %d aggregates, and records as the "
+            "source says",
+            AN_MOST_KEYS, AN_MOST_KEY, AN_MOST_AGGREGATES);
     an_close(a);
     an_definition_unref(made);
 }
@@ -284,7 +285,8 @@ void an_declare_check(struct an_declared *d, const json_t *stream)
     if (!an_conditions_parse(text_of(d->definition, "where"), look_up, &looking, &ignored, problem))
         an_say(d, "error", "where", "%s.%s: %s", d->source, d->stream, problem);
     if (json_integer_value(json_object_get(d->definition, "slide_us")) > 0 && !use_field(d, stream, time))
-        an_say(d, "error", "window", "records of %s.%s have no time of which there could be windows", d->source, d->stream);
+        an_say(d, "error", "window", "records of %s.%s have no time of which there could be windows", d->source,
+               d->stream);
     if (!d->failed)
         check_plan(d);
 }

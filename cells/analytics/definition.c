@@ -163,8 +163,8 @@ static bool read_all(struct an_definition *d)
     p->lateness_us = json_integer_value(json_object_get(d->json, "lateness_us"));
     p->panes = (uint32_t)json_integer_value(json_object_get(d->json, "panes"));
     p->windowed = p->slide_us > 0;
-    return *d->name && strlen(d->name) <= AN_MOST_NAME && *d->source && strlen(d->source) <= AN_MOST_NAME && *d->stream &&
-           (!p->windowed || find_field(d->json, d->time, &p->time)) && read_columns(d) &&
+    return *d->name && strlen(d->name) <= AN_MOST_NAME && *d->source && strlen(d->source) <= AN_MOST_NAME &&
+           *d->stream && (!p->windowed || find_field(d->json, d->time, &p->time)) && read_columns(d) &&
            an_conditions_parse(text_of(d->json, "where"), find_field, d->json, p, problem);
 }
 

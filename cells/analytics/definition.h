@@ -3,9 +3,9 @@
  * What a struct with CELL_WATCH says, together with what the source says of its records: JSON, which is kept, and the
  * plan that is made of it.
  *
- *   {"name", "source", "stream", "type", "record_size", "time", "where", "window_us", "slide_us", "lateness_us", "panes",
- *    "columns": [{"name", "type", "as", "of", "quantile"}],
- *    "fields": [{"name", "type", "offset"}]}          those of the source that are used
+ *   {"name", "source", "stream", "type", "record_size", "time", "where", "window_us", "slide_us", "lateness_us",
+ * "panes", "columns": [{"name", "type", "as", "of", "quantile"}], "fields": [{"name", "type", "offset"}]} those of the
+ * source that are used
  *
  * "as" is group, window, count, sum, min, max, mean, variance, quantile or distinct. Types are written as in schemas:
  * "u64", "i32", "f64", "bool", "u8[16]". Without windows "slide_us" is 0.
@@ -61,8 +61,8 @@ void an_definition_unref(struct an_definition *definition); /* NULL is accepted 
 const struct an_column *an_definition_column(const struct an_definition *definition, const char *name);
 
 /*
- * Reads conditions: FIELD COMPARISON NUMBER, joined by && and ||, of which the first binds stronger. `find` looks a field
- * up; *problem becomes a sentence, or what it did. False: there is one.
+ * Reads conditions: FIELD COMPARISON NUMBER, joined by && and ||, of which the first binds stronger. `find` looks a
+ * field up; *problem becomes a sentence, or what it did. False: there is one.
  */
 typedef bool an_find_fn(void *user, const char *name, struct an_field *field);
 bool an_conditions_parse(const char *text, an_find_fn *find, void *user, struct an_plan *plan, char problem[200]);

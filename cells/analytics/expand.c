@@ -17,7 +17,8 @@ const char an_verbs[] =
     "{\"name\": \"slide\", \"type\": \"string\", \"default\": \"\"}, "
     "{\"name\": \"lateness\", \"type\": \"string\", \"default\": \"\"}, "
     "{\"name\": \"keep\", \"type\": \"integer\", \"default\": \"24\"}], "
-    "\"doc\": \"Records of the source, a stream of a cell, are counted in the groups and aggregates that the fields of this "
+    "\"doc\": \"Records of the source, a stream of a cell, are counted in the groups and aggregates that the fields of "
+    "this "
     "struct are.\", "
     "\"field_rules\": [\"count\", \"distinct\", \"group\", \"max\", \"mean\", \"min\", \"quantile\", \"sum\", "
     "\"variance\", \"window\"]}]";
@@ -37,8 +38,8 @@ static uint32_t patience_ms(cell_ctx *c)
 /* What the source says of its records when it was asked last, for a declaration that has not changed. */
 static bool do_without(struct an_declared *d, const struct an_definition *known)
 {
-    static const char *const own[] = {"source", "stream", "where", "window_us", "slide_us", "lateness_us", "panes",
-                                      "columns"};
+    static const char *const own[] = {"source",   "stream",      "where", "window_us",
+                                      "slide_us", "lateness_us", "panes", "columns"};
 
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
         if (!known || !json_equal(json_object_get(d->definition, own[i]), json_object_get(known->json, own[i])))
@@ -58,8 +59,9 @@ static void check_source(struct an_declared *d, const struct an_definition *know
     else if (r >= 0)
         an_say(d, "error", "source", "cell '%s' has no stream '%s'", d->source, d->stream);
     else if (do_without(d, known))
-        an_say(d, "warning", "source", "cell '%s' does not tell what '%s' is (%s): its fields are taken for what they were",
-               d->source, d->stream, f.text);
+        an_say(d, "warning", "source",
+               "cell '%s' does not tell what '%s' is (%s): its fields are taken for what they were", d->source,
+               d->stream, f.text);
     else
         an_say(d, "error", "source", "cell '%s' does not tell what '%s' is: %s", d->source, d->stream, f.text);
     an_source_free(&source);

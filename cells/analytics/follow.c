@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * What counts for a part: its thread reads the source's journal, durable records only, from the position of its snapshot
- * on. Counting and position change together, under the lock, and are saved together: so whatever is killed, every record
- * is counted once. The journal keeps what no snapshot has, for it is told their positions and nothing later.
+ * What counts for a part: its thread reads the source's journal, durable records only, from the position of its
+ * snapshot on. Counting and position change together, under the lock, and are saved together: so whatever is killed,
+ * every record is counted once. The journal keeps what no snapshot has, for it is told their positions and nothing
+ * later.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,10 +12,10 @@
 #include "snapshot.h"
 
 #define ASK_MS 3000
-#define SLICE_MS 100       /* how long it waits for records before it looks whether it is to end */
-#define PAUSE_MS 250       /* after a failure */
-#define SNAPSHOT_MS 10000  /* after records that were counted, when there are few of them */
-#define GONE 1             /* the writer has left: what comes next has another one */
+#define SLICE_MS 100      /* how long it waits for records before it looks whether it is to end */
+#define PAUSE_MS 250      /* after a failure */
+#define SNAPSHOT_MS 10000 /* after records that were counted, when there are few of them */
+#define GONE 1            /* the writer has left: what comes next has another one */
 
 struct following {
     struct an_part *part;
@@ -33,10 +34,7 @@ static int64_t clock_ms(clockid_t clock)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static bool stops(const struct an_part *part)
-{
-    return atomic_load(&part->stop) || atomic_load(&part->service->stop);
-}
+static bool stops(const struct an_part *part) { return atomic_load(&part->stop) || atomic_load(&part->service->stop); }
 
 static void rest(const struct an_part *part, int64_t ms)
 {

@@ -36,15 +36,15 @@ static bool is_free(struct generating *g, const char *name)
 
 static void add_types(struct generating *g)
 {
-    json_t *fields = json_pack(
-        "[{ss, ss, si, ss}, {ss, ss, si, ss}, {ss, ss, si, ss}]", "name", "rows", "type", g->rows, "offset", 0, "doc",
-        "In no order.", "name", "next", "type", "u64", "offset", 16, "doc",
-        "The cursor of the page behind this one; 0 when there is none.", "name", "position", "type", "u64", "offset", 24,
-        "doc", "Records of the source before this sequence are counted.");
-    json_t *list = json_pack("{ss, ss, ss, si, si}", "name", g->rows, "kind", "list", "of", g->d->name, "size", 16,
-                             "align", 8);
-    json_t *page = json_pack("{ss, ss, si, si, ss, so}", "name", g->page, "kind", "struct", "size", 32, "align", 8, "doc",
-                             "A page of groups.", "fields", fields);
+    json_t *fields =
+        json_pack("[{ss, ss, si, ss}, {ss, ss, si, ss}, {ss, ss, si, ss}]", "name", "rows", "type", g->rows, "offset",
+                  0, "doc", "In no order.", "name", "next", "type", "u64", "offset", 16, "doc",
+                  "The cursor of the page behind this one; 0 when there is none.", "name", "position", "type", "u64",
+                  "offset", 24, "doc", "Records of the source before this sequence are counted.");
+    json_t *list =
+        json_pack("{ss, ss, ss, si, si}", "name", g->rows, "kind", "list", "of", g->d->name, "size", 16, "align", 8);
+    json_t *page = json_pack("{ss, ss, si, si, ss, so}", "name", g->page, "kind", "struct", "size", 32, "align", 8,
+                             "doc", "A page of groups.", "fields", fields);
 
     if (is_free(g, g->rows) && json_array_append(g->types, list) < 0)
         g->failed = true;
@@ -76,8 +76,8 @@ static void add_method(struct generating *g, const char *end, const char *op, co
     if (field)
         json_object_set_new(binding, "field", json_string(field));
     char *text = binding ? json_dumps(binding, JSON_COMPACT) : NULL;
-    json_t *method = text ? json_pack("{ss, ss, sb, sO, ss}", "name", name, "doc", doc, "idempotent", 1, "params", params,
-                                      "binding", text)
+    json_t *method = text ? json_pack("{ss, ss, sb, sO, ss}", "name", name, "doc", doc, "idempotent", 1, "params",
+                                      params, "binding", text)
                           : NULL;
     while (at < json_array_size(g->methods) && strcmp(text_of(json_array_get(g->methods, at), "name"), name) < 0)
         at++;
@@ -150,9 +150,10 @@ static void add_lists(struct generating *g)
     params = json_array();
     param(params, "all", "bool", "in", NULL);
     param(params, "rows", g->d->name, "out", "stream");
-    add_method(g, "watch", "watch", NULL, params,
-               "Groups as they change, with `all` first those that there are; until the client has enough. A group that "
-               "changes often comes as it is in between. CELL_ABORTED: the aggregate was built anew, watch it again.");
+    add_method(
+        g, "watch", "watch", NULL, params,
+        "Groups as they change, with `all` first those that there are; until the client has enough. A group that "
+        "changes often comes as it is in between. CELL_ABORTED: the aggregate was built anew, watch it again.");
 }
 
 int an_generate(struct an_declared *declared, json_t *document)

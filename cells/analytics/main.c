@@ -25,8 +25,9 @@ int main(int argc, char **argv)
     };
     struct cell_server_options server = {
         .expand = an_expand, .state = an_state, .apply = an_apply, .bound = &an_bound_ops, .verbs = an_verbs};
-    const struct program program = {
-        "analytics", "Aggregates of other cells' journals.", options, sizeof(options) / sizeof(options[0]), &server, NULL};
+    const struct program program = {"analytics", "Aggregates of other cells' journals.",
+                                    options,     sizeof(options) / sizeof(options[0]),
+                                    &server,     NULL};
     struct an_service service = {0};
     struct an_failure f;
 

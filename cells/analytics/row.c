@@ -24,10 +24,11 @@ int an_row_map(const struct an_part *part, const struct cell_type *row, struct a
     for (uint32_t i = 0; i < row->nfields; i++) {
         const struct an_column *column = an_definition_column(part->definition, row->fields[i].name);
         if (!column || map->n == AN_MOST_COLUMNS || !fits(&row->fields[i], &column->type))
-            return an_fail(f, CELL_FAILED_PRECONDITION,
-                           "aggregate '%s' has no field '%s' of that type: it is being built, or was declared without it "
-                           "(`cell pipelines analytics`)",
-                           part->definition->name, row->fields[i].name);
+            return an_fail(
+                f, CELL_FAILED_PRECONDITION,
+                "aggregate '%s' has no field '%s' of that type: it is being built, or was declared without it "
+                "(`cell pipelines analytics`)",
+                part->definition->name, row->fields[i].name);
         map->columns[map->n] = column;
         map->fields[map->n++] = &row->fields[i];
     }
@@ -47,9 +48,8 @@ static void print_key(const struct an_definition *d, const struct an_entry *entr
         if (column->role != AN_GROUP || column->type.count)
             continue;
         memcpy(&number, key, 8);
-        snprintf(text + at, size - at,
-                 an_type_class(&column->type) == AN_SIGNED ? "%s%s %lld" : "%s%s %llu", at ? ", " : "", column->name,
-                 (long long)number);
+        snprintf(text + at, size - at, an_type_class(&column->type) == AN_SIGNED ? "%s%s %lld" : "%s%s %llu",
+                 at ? ", " : "", column->name, (long long)number);
         at = strlen(text);
     }
 }
@@ -70,7 +70,8 @@ static int fill_sum(const struct an_definition *d, const struct an_column *colum
     if (!wide)
         return CELL_OK;
     print_key(d, entry, key, sizeof(key));
-    return an_fail(f, CELL_OUT_OF_RANGE, "'%s' of the group %s is beyond 64 bits: declare it as double", column->name, key);
+    return an_fail(f, CELL_OUT_OF_RANGE, "'%s' of the group %s is beyond 64 bits: declare it as double", column->name,
+                   key);
 }
 
 int an_row_fill(const struct an_row_map *map, const struct an_entry *entry, int64_t begin_us, void *row,
@@ -131,11 +132,13 @@ int an_row_key(const struct an_bound *b, const struct an_part *part, const void 
             continue;
         if (!column || column->role != AN_GROUP || !fits(&m->in[i], &column->type) ||
             put_key(&m->in[i], column, in, (uint8_t *)key) < 0)
-            return an_fail(f, CELL_FAILED_PRECONDITION, "aggregate '%s' has no group '%s' of that type: build the program again",
-                           b->name, m->in[i].name);
+            return an_fail(f, CELL_FAILED_PRECONDITION,
+                           "aggregate '%s' has no group '%s' of that type: build the program again", b->name,
+                           m->in[i].name);
         groups++;
     }
     return groups == part->definition->plan.nkeys
                ? CELL_OK
-               : an_fail(f, CELL_FAILED_PRECONDITION, "aggregate '%s' has other groups than when the program was built", b->name);
+               : an_fail(f, CELL_FAILED_PRECONDITION, "aggregate '%s' has other groups than when the program was built",
+                         b->name);
 }

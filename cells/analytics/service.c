@@ -136,7 +136,8 @@ int an_service_drop(struct an_service *service, const char *name, struct an_fail
     while (at < service->nwatches && strcmp(service->watches[at]->name, name) != 0)
         at++;
     struct an_watch *watch = at < service->nwatches ? service->watches[at] : NULL;
-    int r = watch ? an_catalog_forget(service, name, f) : an_fail(f, CELL_NOT_FOUND, "there is no aggregate '%s'", name);
+    int r =
+        watch ? an_catalog_forget(service, name, f) : an_fail(f, CELL_NOT_FOUND, "there is no aggregate '%s'", name);
     if (r >= 0) {
         service->nwatches--;
         memmove(&service->watches[at], &service->watches[at + 1],

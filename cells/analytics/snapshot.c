@@ -66,8 +66,8 @@ static int write_pieces(struct an_snapshot *s, bool wait, struct an_failure *f)
     do {
         r = an_save_step(s->of, STEP_BYTES, &data, &n, f);
         if (r >= 0 && !write_all(s->fd, data, n))
-            r = an_fail(f, errno == ENOSPC ? CELL_RESOURCE_EXHAUSTED : CELL_IO_ERROR, "a snapshot cannot be written: %s",
-                        strerror(errno));
+            r = an_fail(f, errno == ENOSPC ? CELL_RESOURCE_EXHAUSTED : CELL_IO_ERROR,
+                        "a snapshot cannot be written: %s", strerror(errno));
     } while (r > 0 && wait);
     if (r != 0)
         return r;

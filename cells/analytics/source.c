@@ -63,8 +63,7 @@ static void describe(struct asking *a, const char *cell)
     a->journal = STRUCT(a->texts[2], seen_journal, a->journal_fields, 6);
     a->journals = LIST(a->texts[3], &a->journal);
     a->out[0] = (struct cell_field){.name = "journals", .type = &a->journals, .flags = CELL_FIELD_REF | CELL_FIELD_OUT};
-    a->method =
-        (struct cell_method){.name = a->texts[4], .out = a->out, .nout = 1, .flags = CELL_METHOD_IDEMPOTENT};
+    a->method = (struct cell_method){.name = a->texts[4], .out = a->out, .nout = 1, .flags = CELL_METHOD_IDEMPOTENT};
     /* No cell's schema has this fingerprint, so that the cell asks what these descriptors are. */
     a->service =
         (struct cell_service){.abi = CELL_DESC_ABI,
@@ -161,8 +160,9 @@ int an_source_check(const struct an_definition *d, const struct an_source *sourc
         bool found = false;
         json_array_foreach(fields, k, other) found = found || json_equal(field, other);
         if (!found)
-            return an_fail(f, CELL_FAILED_PRECONDITION, "field '%s' of %s.%s is not what it was: build the program again",
-                           text_of(field, "name"), d->source, d->stream);
+            return an_fail(f, CELL_FAILED_PRECONDITION,
+                           "field '%s' of %s.%s is not what it was: build the program again", text_of(field, "name"),
+                           d->source, d->stream);
     }
     return CELL_OK;
 }

@@ -5,8 +5,8 @@
  *   struct CELL_journal { cell_str name, folder, type, time; uint32_t record_size; CELL_journal_fields fields; };
  *   struct CELL_journal_field { cell_str name, type; uint32_t offset; };
  *
- * `folder` and `type` are the journal's (cell/journal.h), `time` is the field with the record's time in microseconds since
- * 1970, or empty; types are written as in schemas.
+ * `folder` and `type` are the journal's (cell/journal.h), `time` is the field with the record's time in microseconds
+ * since 1970, or empty; types are written as in schemas.
  */
 #ifndef CELLS_ANALYTICS_SOURCE_H
 #define CELLS_ANALYTICS_SOURCE_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Groups as they change, as a stream. A follower that is too slow for the changes that are noted looks at all groups for
- * those that changed since: so it gets every group's last state, whatever it missed in between. */
+/* Groups as they change, as a stream. A follower that is too slow for the changes that are noted looks at all groups
+ * for those that changed since: so it gets every group's last state, whatever it missed in between. */
 #include <stdlib.h>
 #include <time.h>
 
@@ -111,8 +111,9 @@ static int follow(struct an_service *s, cell_ctx *c, struct watching *w, struct 
 
 static int begin(struct watching *w, bool all, struct an_failure *f)
 {
-    int r = w->part->aggregator ? an_row_map(w->part, w->b->row, &w->map, f)
-                                : an_fail(f, CELL_UNAVAILABLE, "aggregate '%s' is being read from its snapshot", w->b->name);
+    int r = w->part->aggregator
+                ? an_row_map(w->part, w->b->row, &w->map, f)
+                : an_fail(f, CELL_UNAVAILABLE, "aggregate '%s' is being read from its snapshot", w->b->name);
 
     if (r < 0)
         return r;

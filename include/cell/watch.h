@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * Aggregates of the cell `analytics` over the journals of other cells, as annotations (docs/analytics.md). Each macro is
- * the attribute that its definition shows.
+ * Aggregates of the cell `analytics` over the journals of other cells, as annotations (docs/analytics.md). Each macro
+ * is the attribute that its definition shows.
  */
 #ifndef CELL_WATCH_H
 #define CELL_WATCH_H
@@ -18,8 +18,7 @@
  *   CELL_ARG(lateness, "10s")  records that come so much later than newer ones still count; 0s when nothing is said
  *   CELL_ARG(keep, 24)         how many windows are kept (24)
  */
-#define CELL_WATCH(source, ...)                                                                                        \
-    CELL_VERB("analytics.watch", #source __VA_OPT__(, ) __VA_ARGS__)
+#define CELL_WATCH(source, ...) CELL_VERB("analytics.watch", #source __VA_OPT__(, ) __VA_ARGS__)
 
 /* Behind a field of the type of the source's field: records with the same values are a group. Without: one group. */
 #define CELL_GROUP(field) CELL_ANNOTATE("cell.field:group", #field)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * Transfers through the ledger cell, and the same in SQLite and PostgreSQL. Compiled by utils/bench/ledger; in the working
- * folder are cell.json and, with WITH_POSTGRES, the connection in $BENCH_POSTGRES. Reads "WHAT N" from stdin, and answers
- * with what each of N took, in nanoseconds.
+ * Transfers through the ledger cell, and the same in SQLite and PostgreSQL. Compiled by utils/bench/ledger; in the
+ * working folder are cell.json and, with WITH_POSTGRES, the connection in $BENCH_POSTGRES. Reads "WHAT N" from stdin,
+ * and answers with what each of N took, in nanoseconds.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -173,11 +173,12 @@ static void sqlite_open(void)
 {
     if (sqlite3_open("sqlite.db", &db) != SQLITE_OK)
         die("SQLite", sqlite3_errmsg(db));
-    sqlite_run("pragma journal_mode = wal; pragma synchronous = full; pragma cache_size = -200000;"
-               "create table account (id integer primary key, balance integer not null);"
-               "create table transfer (id integer primary key, payer integer, payee integer, amount integer);"
-               "insert into account select value, 0 from (with recursive n(value) as (select 1 union all select value + 1 "
-               "from n where value < 100000) select value from n);");
+    sqlite_run(
+        "pragma journal_mode = wal; pragma synchronous = full; pragma cache_size = -200000;"
+        "create table account (id integer primary key, balance integer not null);"
+        "create table transfer (id integer primary key, payer integer, payee integer, amount integer);"
+        "insert into account select value, 0 from (with recursive n(value) as (select 1 union all select value + 1 "
+        "from n where value < 100000) select value from n);");
     sqlite3_prepare_v2(db, "update account set balance = balance - ?1 where id = ?2", -1, &subtract, NULL);
     sqlite3_prepare_v2(db, "update account set balance = balance + ?1 where id = ?2", -1, &add, NULL);
     sqlite3_prepare_v2(db, "insert into transfer values (?1, ?2, ?3, ?4)", -1, &record, NULL);
@@ -228,14 +229,15 @@ static void pg_run(const char *sql)
 static void pg_open(void)
 {
     pg = PQconnectdb(getenv("BENCH_POSTGRES"));
-    pg_run("create table account (id bigint primary key, balance bigint not null) with (fillfactor = 50);"
-           "create table transfer (id bigint primary key, payer bigint, payee bigint, amount bigint);"
-           "insert into account select n, 0 from generate_series(1, 100000) n; analyze account;"
-           "create function move(i bigint, f bigint, t bigint, a bigint) returns void language plpgsql as $$ begin "
-           "update account set balance = balance - a where id = f; update account set balance = balance + a where id = t; "
-           "insert into transfer values (i, f, t, a); end $$;"
-           "create function move_many(i bigint, f bigint[], t bigint[]) returns void language plpgsql as $$ begin "
-           "for k in 1 .. array_length(f, 1) loop perform move(i + k, f[k], t[k], 1); end loop; end $$;");
+    pg_run(
+        "create table account (id bigint primary key, balance bigint not null) with (fillfactor = 50);"
+        "create table transfer (id bigint primary key, payer bigint, payee bigint, amount bigint);"
+        "insert into account select n, 0 from generate_series(1, 100000) n; analyze account;"
+        "create function move(i bigint, f bigint, t bigint, a bigint) returns void language plpgsql as $$ begin "
+        "update account set balance = balance - a where id = f; update account set balance = balance + a where id = t; "
+        "insert into transfer values (i, f, t, a); end $$;"
+        "create function move_many(i bigint, f bigint[], t bigint[]) returns void language plpgsql as $$ begin "
+        "for k in 1 .. array_length(f, 1) loop perform move(i + k, f[k], t[k], 1); end loop; end $$;");
 }
 
 static double in_postgres(uint64_t n, uint64_t batch)
@@ -257,8 +259,8 @@ static double in_postgres(uint64_t n, uint64_t batch)
         strcpy(t, "}");
         snprintf(id, sizeof(id), "%llu", (unsigned long long)next_id);
         next_id += batch;
-        PGresult *r =
-            PQexecParams(pg, "select move_many($1, $2, $3)", 3, NULL, (const char *const[]){id, from, to}, NULL, NULL, 0);
+        PGresult *r = PQexecParams(pg, "select move_many($1, $2, $3)", 3, NULL, (const char *const[]){id, from, to},
+                                   NULL, NULL, 0);
         if (PQresultStatus(r) != PGRES_TUPLES_OK)
             die("PostgreSQL", PQerrorMessage(pg));
         PQclear(r);

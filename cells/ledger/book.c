@@ -124,18 +124,15 @@ static void undo_to(struct lg_book *b, uint32_t n)
 
 void lg_book_undo(struct lg_book *b) { undo_to(b, b->done); }
 
-int lg_book_put(struct lg_book *b, struct ledger_entry *e, struct lg_failure *f)
+void lg_book_put(struct lg_book *b, struct ledger_entry *e, struct lg_account *from, struct lg_account *to,
+                 struct lg_hold *hold)
 {
     e->time_us = e->time_us > b->state.time_us ? e->time_us : b->state.time_us; /* clocks are set back */
-    int r = lg_state_apply(&b->state, e, &b->undos[b->n], f);
-
-    if (r < 0)
-        return r;
+    lg_state_carry_out(&b->state, e, from, to, hold, &b->undos[b->n]);
     b->answered = b->state.sequence - 1;
     if (has_id(e))
         add_id(b, e, b->answered);
     b->entries[b->n++] = *e;
-    return r;
 }
 
 void lg_book_refuse(struct lg_book *b, uint32_t index, enum ledger_reason reason, const char *field)
@@ -187,8 +184,7 @@ static int answer_again(struct lg_book *b, const struct ledger_order *o, const s
 }
 
 /* The hold that an order is about: a reason, or negative. */
-static int find_hold(const struct lg_book *b, const struct ledger_order *o, const struct lg_hold **hold,
-                     struct lg_failure *f)
+static int find_hold(const struct lg_book *b, const struct ledger_order *o, struct lg_hold **hold, struct lg_failure *f)
 {
     uint64_t tag = lg_book_tag(b->secret, o->pending_high, o->pending_low), sequence;
     struct ledger_entry entry;
@@ -198,27 +194,29 @@ static int find_hold(const struct lg_book *b, const struct ledger_order *o, cons
         if (*hold && (*hold)->id_high == o->pending_high && (*hold)->id_low == o->pending_low)
             return LEDGER_ACCEPTED;
     }
+    *hold = NULL;
     int r = lg_book_find(b, o->pending_high, o->pending_low, &sequence, &entry, f);
     if (r < 0)
         return r;
     return r > 0 && entry.kind == LEDGER_PENDING ? LEDGER_PENDING_ENDED : LEDGER_NO_PENDING;
 }
 
-static int end_hold(const struct lg_book *b, const struct ledger_order *o, struct ledger_entry *e, struct lg_failure *f)
+static int end_hold(const struct lg_book *b, const struct ledger_order *o, struct ledger_entry *e,
+                    struct lg_hold **hold, struct lg_failure *f)
 {
-    const struct lg_hold *hold = NULL;
-    int r = find_hold(b, o, &hold, f);
+    int r = find_hold(b, o, hold, f);
 
     if (r != LEDGER_ACCEPTED)
         return r;
-    if ((o->from && o->from != hold->from) || (o->to && o->to != hold->to))
+    const struct lg_hold *h = *hold;
+    if ((o->from && o->from != h->from) || (o->to && o->to != h->to))
         return LEDGER_PENDING_ACCOUNTS;
-    if (o->amount > hold->amount)
+    if (o->amount > h->amount)
         return LEDGER_PENDING_AMOUNT;
-    e->from = hold->from;
-    e->to = hold->to;
-    e->pending = hold->sequence;
-    e->amount = o->amount ? o->amount : hold->amount;
+    e->from = h->from;
+    e->to = h->to;
+    e->pending = h->sequence;
+    e->amount = o->amount ? o->amount : h->amount;
     return LEDGER_ACCEPTED;
 }
 
@@ -235,11 +233,12 @@ static int carry_out(struct lg_book *b, const struct ledger_order *o, int64_t ti
                              .code = o->code,
                              .kind = o->kind,
                              .linked = o->linked};
-    int reason = ends_hold(o->kind) ? end_hold(b, o, &e, f) : LEDGER_ACCEPTED;
+    struct lg_hold *hold = NULL;
+    int reason = ends_hold(o->kind) ? end_hold(b, o, &e, &hold, f) : LEDGER_ACCEPTED;
 
     if (reason != LEDGER_ACCEPTED)
         return reason;
-    const struct lg_account *from = lg_state_account(&b->state, e.from), *to = lg_state_account(&b->state, e.to);
+    struct lg_account *from = lg_state_account(&b->state, e.from), *to = lg_state_account(&b->state, e.to);
     if (!from || !to)
         return from ? LEDGER_NO_TO : LEDGER_NO_FROM;
     if (!ends_hold(o->kind)) {
@@ -248,8 +247,8 @@ static int carry_out(struct lg_book *b, const struct ledger_order *o, int64_t ti
             return reason;
     }
     lg_state_complete(from, to, &e);
-    int r = lg_book_put(b, &e, f);
-    return r < 0 ? r : LEDGER_ACCEPTED;
+    lg_book_put(b, &e, from, to, hold);
+    return LEDGER_ACCEPTED;
 }
 
 static void prefetch(const struct lg_book *b, const struct ledger_order *o)

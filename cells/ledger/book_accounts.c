@@ -51,7 +51,7 @@ void lg_book_accounts(struct lg_book *b, const struct ledger_new_account *accoun
                       int64_t time_us)
 {
     for (uint32_t i = 0; i < n; i++) {
-        const struct lg_account *a = lg_state_account(&b->state, accounts[i].id);
+        struct lg_account *a = lg_state_account(&b->state, accounts[i].id);
         const char *field = NULL;
         bool todo = false;
         enum ledger_reason reason = judge(a, &accounts[i], change, &todo, &field);
@@ -61,7 +61,7 @@ void lg_book_accounts(struct lg_book *b, const struct ledger_new_account *accoun
             struct ledger_entry e = entry_of(&accounts[i], change ? LEDGER_CHANGED : LEDGER_OPENED, time_us);
             if (change)
                 lg_state_complete(a, NULL, &e);
-            lg_book_put(b, &e, NULL);
+            lg_book_put(b, &e, a, NULL, NULL);
         }
     }
 }
@@ -69,7 +69,7 @@ void lg_book_accounts(struct lg_book *b, const struct ledger_new_account *accoun
 void lg_book_close(struct lg_book *b, const uint64_t *ids, uint32_t n, int64_t time_us)
 {
     for (uint32_t i = 0; i < n; i++) {
-        const struct lg_account *a = lg_state_account(&b->state, ids[i]);
+        struct lg_account *a = lg_state_account(&b->state, ids[i]);
         if (!a) {
             lg_book_refuse(b, i, ids[i] ? LEDGER_NO_FROM : LEDGER_NO_ACCOUNT, NULL);
         } else if (!a->closed && (a->balance || a->outgoing || a->incoming)) {
@@ -78,7 +78,7 @@ void lg_book_close(struct lg_book *b, const uint64_t *ids, uint32_t n, int64_t t
             const struct ledger_new_account same = {a->id, a->overdraft, a->limit, a->currency, a->code};
             struct ledger_entry e = entry_of(&same, LEDGER_CLOSED, time_us);
             lg_state_complete(a, NULL, &e);
-            lg_book_put(b, &e, NULL);
+            lg_book_put(b, &e, a, NULL, NULL);
         }
     }
 }

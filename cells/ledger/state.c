@@ -208,6 +208,19 @@ static void transfer(struct lg_state *s, const struct ledger_entry *e, struct lg
     s->transfers++;
 }
 
+void lg_state_carry_out(struct lg_state *s, const struct ledger_entry *e, struct lg_account *from,
+                        struct lg_account *to, struct lg_hold *hold, struct lg_undo *undo)
+{
+    if (e->kind == LEDGER_OPENED)
+        open_account(s, e);
+    else if (e->kind > LEDGER_OPENED)
+        change_account(s, e, from, undo);
+    else
+        transfer(s, e, from, to, hold, undo);
+    s->time_us = e->time_us;
+    s->sequence++;
+}
+
 int lg_state_apply(struct lg_state *s, const struct ledger_entry *e, struct lg_undo *undo, struct lg_failure *f)
 {
     struct lg_account *from = lg_state_account(s, e->from), *to = lg_state_account(s, e->to);
@@ -222,15 +235,7 @@ int lg_state_apply(struct lg_state *s, const struct ledger_entry *e, struct lg_u
     const char *problem = of_account ? account_wrong(e, from) : transfer_wrong(e, from, to, hold);
     if (problem)
         return wrong(s, f, problem);
-    undo = undo ? undo : &unwanted;
-    if (e->kind == LEDGER_OPENED)
-        open_account(s, e);
-    else if (of_account)
-        change_account(s, e, from, undo);
-    else
-        transfer(s, e, from, to, hold, undo);
-    s->time_us = e->time_us;
-    s->sequence++;
+    lg_state_carry_out(s, e, from, to, hold, undo ? undo : &unwanted);
     return CELL_OK;
 }
 

@@ -66,6 +66,10 @@ bool lg_account_allows(const struct lg_account *a, int64_t overdraft, int64_t li
  * `undo` may be NULL.
  */
 int lg_state_apply(struct lg_state *s, const struct ledger_entry *e, struct lg_undo *undo, struct lg_failure *f);
+/* The same without a look, of a record that was made by who has just decided: its accounts, and the hold that it ends
+ * (NULL: none), as they are here. */
+void lg_state_carry_out(struct lg_state *s, const struct ledger_entry *e, struct lg_account *from,
+                        struct lg_account *to, struct lg_hold *hold, struct lg_undo *undo);
 /* Fills in what follows from the others: linked accounts' previous records, balances, currency. The accounts exist, and
  * the order is one that can be carried out. */
 void lg_state_complete(const struct lg_account *from, const struct lg_account *to, struct ledger_entry *e);

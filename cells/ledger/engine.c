@@ -217,6 +217,7 @@ uint64_t lg_engine_snapshot(struct lg_engine *e)
     return sequence;
 }
 
+const char *lg_engine_folder(const struct lg_engine *e) { return e->folder; }
 bool lg_engine_memory(const struct lg_engine *e) { return e->options.memory; }
 
 struct lg_archive *lg_engine_archive(struct lg_engine *e) { return e->archive; }

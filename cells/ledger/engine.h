@@ -54,6 +54,8 @@ uint64_t lg_engine_durable(const struct lg_engine *e);
 uint64_t lg_engine_snapshot(struct lg_engine *e);
 bool lg_engine_memory(const struct lg_engine *e);
 struct lg_archive *lg_engine_archive(struct lg_engine *e);
+/* As it was given; the journal is in its folder "journal". */
+const char *lg_engine_folder(const struct lg_engine *e);
 /* A reader of what is durable (committed, with `memory`), from the sequence on; CELL_OUT_OF_RANGE: it is not there yet.
  */
 int lg_engine_follow(struct lg_engine *e, uint64_t from, struct cell_journal_reader **reader, struct lg_failure *f);

@@ -73,6 +73,9 @@ CELL_METHOD CELL_IDEMPOTENT int ledger_statement_of(cell_ctx *c, uint64_t accoun
 /// All records from the sequence `from` on, and those that follow, once they are durable, until the client has enough.
 CELL_METHOD int ledger_transfers(cell_ctx *c, uint64_t from, ledger_stream out);
 
+/// The journals of this cell: one, "transfers", of all records, each a ledger_entry. For cells that read it themselves.
+CELL_METHOD CELL_IDEMPOTENT int ledger_streams(cell_ctx *c, ledger_journals *journals);
+
 /// Positions, counts, and the sum of each currency.
 CELL_METHOD CELL_IDEMPOTENT int ledger_status(cell_ctx *c, struct ledger_state *state);
 

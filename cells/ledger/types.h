@@ -169,6 +169,22 @@ struct ledger_state {
     ledger_sums sums;
 };
 
+/// A journal that another process may read (cell/journal.h), and what its records are.
+struct ledger_journal_field {
+    cell_str name, type; ///< As in schemas: "u64".
+    uint32_t offset;     ///< In a record.
+};
+CELL_LIST(ledger_journal_fields, struct ledger_journal_field);
+struct ledger_journal {
+    cell_str name;
+    cell_str folder;
+    cell_str type;        ///< Of its records, in the sense of cell/journal.h.
+    cell_str time;        ///< The field with a record's time, in microseconds since 1970-01-01 UTC.
+    uint32_t record_size; ///< Bytes.
+    ledger_journal_fields fields;
+};
+CELL_LIST(ledger_journals, struct ledger_journal);
+
 CELL_LIST(ledger_orders, struct ledger_order);
 CELL_LIST(ledger_new_accounts, struct ledger_new_account);
 CELL_LIST(ledger_account_list, struct ledger_account);

@@ -155,13 +155,19 @@ static bool is_late(const struct an_aggregator *a, int64_t begin_us)
 
     if (newest == INT64_MIN)
         return false;
-    return begin_us <= minus(minus(newest, p->lateness_us), p->slide_us) ||
-           begin_us <= minus(an_pane_begin(p, newest), (int64_t)p->panes * p->slide_us);
+    return begin_us <= minus(minus(newest, p->lateness_us), p->slide_us) || begin_us <= an_forgotten(a);
+}
+
+int64_t an_forgotten(const struct an_aggregator *a)
+{
+    const struct an_plan *p = &a->plan;
+
+    return minus(an_pane_begin(p, a->counters.newest_us), (int64_t)p->panes * p->slide_us);
 }
 
 static void forget_old(struct an_aggregator *a)
 {
-    int64_t oldest = minus(an_pane_begin(&a->plan, a->counters.newest_us), (int64_t)a->plan.panes * a->plan.slide_us);
+    int64_t oldest = an_forgotten(a);
     uint32_t n = 0;
 
     while (n < a->npanes && a->panes[n]->begin_us <= oldest) {

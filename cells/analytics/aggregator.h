@@ -33,7 +33,7 @@ struct an_counters {
     uint64_t passed;   /* the conditions */
     uint64_t late;     /* of those: too old for their window, and not counted */
     uint64_t groups;   /* entries, of all windows */
-    uint64_t bytes;    /* of entries and tables, and about those of sketches */
+    uint64_t bytes;    /* of entries and tables, without sketches */
     int64_t newest_us; /* time of the newest record; INT64_MIN: there is none, or there are no windows */
 };
 struct an_counters an_counters(const struct an_aggregator *a);

@@ -92,6 +92,8 @@ struct an_pane *an_pane_at(const struct an_aggregator *a, int64_t time_us);
 /* Makes it; NULL: memory is short. */
 struct an_pane *an_pane_add(struct an_aggregator *a, int64_t begin_us);
 int64_t an_pane_begin(const struct an_plan *plan, int64_t time_us);
+/* Panes that begin then or earlier are not kept any more. */
+int64_t an_forgotten(const struct an_aggregator *a);
 
 bool an_entry_add(struct an_aggregator *a, struct an_entry *entry, const void *record);
 bool an_entry_merge(const struct an_aggregator *a, struct an_entry *to, const struct an_entry *from);

@@ -100,16 +100,23 @@ static int read_groups(struct reading *r, struct an_aggregator *a, struct an_pan
     return CELL_OK;
 }
 
+static bool is_kept(const struct an_aggregator *a, int64_t begin_us)
+{
+    const struct an_plan *p = &a->plan;
+
+    if (!p->windowed)
+        return begin_us == 0;
+    return a->counters.newest_us != INT64_MIN && an_pane_begin(p, begin_us) == begin_us && begin_us > an_forgotten(a) &&
+           begin_us <= an_pane_begin(p, a->counters.newest_us);
+}
+
 static int read_piece(struct reading *r, struct an_aggregator *a, const struct piece *piece)
 {
     struct an_pane *pane;
 
-    if (piece->count == 0 || piece->count > CHUNK || (!a->plan.windowed && piece->begin_us != 0) ||
-        (a->plan.windowed && an_pane_begin(&a->plan, piece->begin_us) != piece->begin_us))
+    if (piece->count == 0 || piece->count > CHUNK || !is_kept(a, piece->begin_us))
         return damaged(r, "a piece cannot be");
     pane = an_pane_at(a, piece->begin_us);
-    if (!pane && a->npanes == (a->plan.windowed ? a->plan.panes : 1))
-        return damaged(r, "there are more windows than are kept");
     if (!pane) {
         pane = an_pane_add(a, piece->begin_us);
         if (!pane)

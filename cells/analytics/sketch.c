@@ -115,8 +115,8 @@ bool an_quantiles_restore(struct an_quantiles **q, const struct an_bucket *bucke
         return false;
     for (uint32_t i = 0; i < n; i++) {
         const struct an_bucket *b = &buckets[i];
-        if (b->count == 0 || __builtin_add_overflow(all, b->count, &all) || b->reserved ||
-            abs(b->at) > AN_MOST_BUCKETS || (i > 0 && b->at <= buckets[i - 1].at))
+        if (b->count == 0 || __builtin_add_overflow(all, b->count, &all) || b->reserved || b->at > AN_MOST_BUCKETS ||
+            b->at < -AN_MOST_BUCKETS || (i > 0 && b->at <= buckets[i - 1].at))
             return false;
     }
     if (!make_room(q, n))

@@ -244,6 +244,23 @@ static void check_windows(int64_t window, int64_t slide, int64_t lateness, uint3
 TEST(tumbling_windows_have_their_records_and_refuse_late_ones) { check_windows(100, 100, 50, 8); }
 TEST(tumbling_windows_without_lateness) { check_windows(100, 100, 0, 3); }
 TEST(sliding_windows_are_their_slides_together) { check_windows(300, 50, 400, 20); }
+TEST(windows_that_go_within_a_span_have_their_records_until_then)
+{
+    enum { N = 300 };
+    struct an_plan plan = windows(10, 10, 100, 2);
+    struct an_aggregator *a = open_plan(&plan);
+    struct move *moves = any_moves(N, 1);
+
+    REQUIRE(a && moves);
+    for (int i = 0; i < N; i++)
+        moves[i].time_us = i / 3 * 10; /* three records each */
+    CHECK(an_take(a, moves, N, &f) == CELL_OK);
+    CHECK(an_counters(a).late == 0 && an_counters(a).passed == N);
+    check_window(a, 985, moves, N, 1, 980, 990);
+    check_window(a, 995, moves, N, 1, 990, 1000);
+    an_close(a);
+    free(moves);
+}
 TEST(times_at_the_ends_of_what_there_is_are_no_harm)
 {
     static const int64_t times[] = {0, INT64_MIN, INT64_MAX, -1, INT64_MAX - 1, INT64_MIN + 1};

@@ -7,47 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define APART 512 /* records between places in the index */
-
 int lg_fail_journal(struct lg_failure *f, const struct cell_error *e, const char *what)
 {
     return lg_fail(f, e->status, "%s: %s", what, e->text);
-}
-
-bool lg_index_add(struct lg_index *index, const struct cell_position *place)
-{
-    if (index->n && place->sequence < index->places[index->n - 1].sequence + APART)
-        return true;
-    if (index->n == index->capacity) {
-        size_t capacity = index->capacity ? index->capacity * 2 : 256;
-        struct cell_position *larger = realloc(index->places, capacity * sizeof(*larger));
-        if (!larger)
-            return false;
-        index->places = larger;
-        index->capacity = capacity;
-    }
-    index->places[index->n++] = *place;
-    return true;
-}
-
-struct cell_position lg_index_find(const struct lg_index *index, uint64_t sequence)
-{
-    size_t low = 0, high = index->n;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (index->places[middle].sequence <= sequence)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low ? index->places[low - 1] : (struct cell_position){0};
-}
-
-void lg_index_free(struct lg_index *index)
-{
-    free(index->places);
-    *index = (struct lg_index){0};
 }
 
 struct lg_cursor {

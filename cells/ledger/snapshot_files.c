@@ -132,14 +132,37 @@ int lg_snapshot_load(const char *folder, uint64_t most, struct lg_snapshot *s, u
 /* ---- written ---- */
 
 struct out {
-    FILE *file;
+    int fd, error; /* errno of the first write that failed */
     uint32_t checksum;
+    size_t n;
+    char buffer[65536];
 };
+
+static void flush(struct out *out)
+{
+    for (size_t done = 0; out->error == 0 && done < out->n;) {
+        ssize_t n = write(out->fd, out->buffer + done, out->n - done);
+        if (n < 0 && errno != EINTR)
+            out->error = errno;
+        done += n > 0 ? (size_t)n : 0;
+    }
+    out->n = 0;
+}
 
 static void put(struct out *out, const void *bytes, size_t n)
 {
+    const char *from = bytes;
+
     out->checksum = lg_checksum(out->checksum, bytes, n);
-    fwrite(bytes, 1, n, out->file); /* ferror tells */
+    while (n > 0) {
+        size_t some = sizeof(out->buffer) - out->n < n ? sizeof(out->buffer) - out->n : n;
+        memcpy(out->buffer + out->n, from, some);
+        out->n += some;
+        from += some;
+        n -= some;
+        if (out->n == sizeof(out->buffer))
+            flush(out);
+    }
 }
 
 static void put_all(struct out *out, const struct lg_snapshot *s)
@@ -168,21 +191,28 @@ static void put_all(struct out *out, const struct lg_snapshot *s)
 static int write_file(int fd, const char *path, const struct lg_snapshot *s, struct lg_failure *f)
 {
     static const char magic[8] = {'C', 'E', 'L', 'L', 'L', 'G', 'R', '1'};
-    struct out out = {fdopen(fd, "w"), 0};
+    struct out *out = malloc(sizeof(*out));
 
-    if (!out.file) {
+    if (!out) {
         close(fd);
-        return lg_fail_errno(f, "writing", path);
+        return lg_fail(f, CELL_NO_MEMORY, "out of memory");
     }
-    fwrite(magic, 1, sizeof(magic), out.file);
-    fwrite(&out.checksum, 1, sizeof(out.checksum), out.file); /* it comes at the end */
-    put_all(&out, s);
-    bool good = fseek(out.file, sizeof(magic), SEEK_SET) == 0 &&
-                fwrite(&out.checksum, sizeof(out.checksum), 1, out.file) == 1 && !ferror(out.file) &&
-                fflush(out.file) == 0 && fdatasync(fd) == 0;
+    out->fd = fd;
+    out->error = 0;
+    out->n = sizeof(magic) + sizeof(out->checksum); /* which comes at the end */
+    memset(out->buffer, 0, out->n);
+    memcpy(out->buffer, magic, sizeof(magic));
+    out->checksum = 0;
+    put_all(out, s);
+    flush(out);
+    errno = out->error;
+    bool good = errno == 0 &&
+                pwrite(fd, &out->checksum, sizeof(out->checksum), sizeof(magic)) == sizeof(out->checksum) &&
+                fdatasync(fd) == 0;
     int r = good ? CELL_OK : lg_fail_errno(f, "writing", path);
-    if (fclose(out.file) != 0 && r >= 0)
+    if (close(fd) < 0 && r >= 0)
         r = lg_fail_errno(f, "writing", path);
+    free(out);
     return r;
 }
 

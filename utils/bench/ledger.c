@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <cell/cell.h>
+#include <cell/journal.h>
 #include <sqlite3.h>
 #ifdef WITH_POSTGRES
 #include <libpq-fe.h>
@@ -135,6 +136,23 @@ static double single(uint64_t n)
         if (ledger_transfer(c, &order, &receipt) < 0)
             die("transfer", cell_ctx_message(c));
     }
+    return (now() - begin) / (double)n;
+}
+
+/* What it costs to put one record into a journal, without the call. */
+static double append(uint64_t n)
+{
+    static struct cell_journal *journal;
+    const struct cell_journal_options options = {.type = "bench", .record_size = sizeof(struct ledger_entry)};
+    const struct ledger_entry entry = {.amount = 1};
+    struct cell_error e = {0};
+
+    if (!journal && cell_journal_open("journal", &options, &journal, &e) < 0)
+        die("the journal", e.text);
+    double begin = now();
+    for (uint64_t i = 0; i < n; i++)
+        if (cell_journal_append(journal, &entry, 1, sizeof(entry), NULL, &e) < 0)
+            die("the journal", e.text);
     return (now() - begin) / (double)n;
 }
 
@@ -277,6 +295,8 @@ static double run(const char *what, uint64_t n)
         return batches(n, atoi(what + 8));
     if (strcmp(what, "single") == 0)
         return single(n);
+    if (strcmp(what, "append") == 0)
+        return append(n);
     if (strcmp(what, "sync") == 0)
         return syncs(n);
     if (strcmp(what, "sqlite") == 0)

@@ -32,6 +32,36 @@ uint64_t an_service_generation(struct an_service *service)
     return generation;
 }
 
+static void *end_part(void *part)
+{
+    struct an_service *service = ((struct an_part *)part)->service;
+
+    an_part_end(part, true);
+    pthread_mutex_lock(&service->lock);
+    service->retiring--;
+    pthread_cond_broadcast(&service->retired);
+    pthread_mutex_unlock(&service->lock);
+    return NULL;
+}
+
+/* Ends a part that another one has replaced, in a thread of its own: a client that does not take its stream keeps it.
+ * NULL is accepted. */
+static void retire(struct an_service *service, struct an_part *part)
+{
+    pthread_t thread;
+
+    if (!part)
+        return;
+    atomic_store(&part->stop, true);
+    pthread_mutex_lock(&service->lock);
+    service->retiring++;
+    pthread_mutex_unlock(&service->lock);
+    if (pthread_create(&thread, NULL, end_part, part) == 0)
+        pthread_detach(thread);
+    else
+        end_part(part);
+}
+
 /* A part of the next number, in the catalog: as `*where`, whose former one is in *former. With the lock. */
 static int add_part(struct an_service *service, struct an_watch *watch, struct an_part **where,
                     struct an_definition *definition, struct an_part **former, struct an_failure *f)
@@ -102,7 +132,7 @@ int an_service_declare(struct an_service *service, struct an_definition *definit
         r = add_part(service, watch, &watch->building, definition, &former, f);
     }
     pthread_mutex_unlock(&service->lock);
-    an_part_end(former, true);
+    retire(service, former);
     return r;
 }
 
@@ -125,7 +155,7 @@ void an_service_complete(struct an_part *part)
         }
     }
     pthread_mutex_unlock(&service->lock);
-    an_part_end(former, true);
+    retire(service, former);
 }
 
 int an_service_drop(struct an_service *service, const char *name, struct an_failure *f)
@@ -161,6 +191,7 @@ int an_service_open(struct an_service *service, struct an_failure *f)
 {
     pthread_mutex_init(&service->lock, NULL);
     pthread_mutex_init(&service->apply, NULL);
+    pthread_cond_init(&service->retired, NULL);
     service->folder_lock = -1;
     int r = an_folder_open(service, f);
     if (r >= 0)
@@ -190,8 +221,13 @@ void an_service_close(struct an_service *service)
         free(service->watches[i]);
     }
     service->nwatches = 0;
+    pthread_mutex_lock(&service->lock);
+    while (service->retiring > 0)
+        pthread_cond_wait(&service->retired, &service->lock);
+    pthread_mutex_unlock(&service->lock);
     if (service->folder_lock >= 0)
         close(service->folder_lock);
+    pthread_cond_destroy(&service->retired);
     pthread_mutex_destroy(&service->apply);
     pthread_mutex_destroy(&service->lock);
 }

@@ -72,6 +72,8 @@ struct an_service {
     int folder_lock;
     atomic_bool stop;
     pthread_mutex_t apply; /* held by who changes the catalog */
+    pthread_cond_t retired;
+    uint32_t retiring; /* parts that were replaced and are still used */
 };
 
 /* Opens the folder and begins to count. CELL_UNAVAILABLE: another process has it. */

@@ -77,6 +77,7 @@ prelude_schema = "/usr/share/libpreludedb/classic/pgsql.sql"
 feature("prelude-schema", os.path.exists(prelude_schema))
 feature("postgres", postgres and os.path.exists(os.path.join(config.cell_build, "bin", "postgres")))
 feature("store", os.path.exists(os.path.join(config.cell_build, "bin", "store")))
+feature("analytics", os.path.exists(os.path.join(config.cell_build, "bin", "analytics")))
 feature("search", os.path.exists(os.path.join(config.cell_build, "bin", "search")))
 feature("wordnet", os.path.exists("/usr/share/wordnet/data.noun"))
 feature("celldisk", os.path.exists(os.path.join(config.cell_build, "test", "power", "disk_state")))
@@ -110,6 +111,9 @@ for key, value in [
     # The store cell, with its socket and its records in the working folder, while a command runs: `%storecell -- COMMAND`.
     ("%storecell", f"{sys.executable} {inputs}/run_with_cell.py --socket run/store.sock --keep-log store.log "
      f"{config.cell_build}/bin/store --address unix:run/store.sock --folder data"),
+    # And the ledger.
+    ("%ledgercell", f"{sys.executable} {inputs}/run_with_cell.py --socket run/ledger.sock --keep-log ledger.log "
+     f"{config.cell_build}/bin/ledger --address unix:run/ledger.sock --folder data"),
     ("%prelude_schema", prelude_schema),
     ("%pgbin", postgres or "/nonexistent"),
     ("%sqlite_source", config.cell_sqlite_source or "/nonexistent"),

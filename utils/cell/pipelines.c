@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* `cell pipelines`: how far the indexes of a search cell have got with their sources. */
+/* `cell pipelines`: how far the indexes of a search cell, or the aggregates of another one, have got with their
+ * sources. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -24,14 +25,13 @@ static uint64_t number(const struct json_at *object, const char *key)
     return value;
 }
 
-/* "SEARCH_CATCHING_UP" as "catching up". */
+/* "SEARCH_CATCHING_UP" as "catching up": without the name of the cell. */
 static void phase_word(const struct json_at *pipeline, char *word, size_t size)
 {
-    static const char prefix[] = "SEARCH_";
-    const char *name = text(pipeline, "phase");
+    const char *name = text(pipeline, "phase"), *end = strchr(name, '_');
     size_t n = 0;
 
-    name = strncmp(name, prefix, strlen(prefix)) == 0 ? name + strlen(prefix) : name;
+    name = end ? end + 1 : name;
     for (; name[n] && n + 1 < size; n++)
         word[n] = (char)(name[n] == '_' ? ' ' : name[n] >= 'A' && name[n] <= 'Z' ? name[n] + 32 : name[n]);
     word[n] = '\0';
@@ -59,8 +59,11 @@ static void print_pipeline(const struct cli *cli, const struct json_at *p)
     cli_print_safe(stdout, text(p, "source"));
     printf("  %s%s%s%s", cli_style(cli, stdout, strcmp(phase, "following") == 0 ? CLI_GREEN : CLI_YELLOW),
            building ? "rebuilding: " : "", phase, cli_style(cli, stdout, CLI_PLAIN));
-    printf("  %" PRIu64 " documents, position %" PRIu64 ", behind %" PRIu64 " records and %" PRIu64 " ms\n",
-           number(p, "documents"), number(p, "position"), number(p, "lag_records"), number(p, "lag_ms"));
+    uint64_t n;
+    bool groups = cell_json_uint(p, "groups", JSON_OPTIONAL, 0, MOST, &n, NULL) > 0;
+    printf("  %" PRIu64 " %s, position %" PRIu64 ", behind %" PRIu64 " records and %" PRIu64 " ms\n",
+           number(p, groups ? "groups" : "documents"), groups ? "groups" : "documents", number(p, "position"),
+           number(p, "lag_records"), number(p, "lag_ms"));
     print_note("error   ", text(p, "error"));
     if (number(p, "refused"))
         snprintf(refused, sizeof(refused), "%" PRIu64 " records, the last ", number(p, "refused"));

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* The analytics cell's interface: this header is its schema. Comments with three slashes reach the programs that use
+ * it.
+ */
+#ifndef CELLS_ANALYTICS_ANALYTICS_H
+#define CELLS_ANALYTICS_ANALYTICS_H
+
+#include <stdbool.h>
+
+#include <cell/serve.h>
+
+/// What a pipeline is doing.
+enum analytics_phase {
+    ANALYTICS_WAITING = 0,     ///< For its source; `error` says why.
+    ANALYTICS_CATCHING_UP = 1, ///< It counts records that are there already.
+    ANALYTICS_FOLLOWING = 2,   ///< It has come as far as the source, and waits for more.
+    ANALYTICS_STOPPED = 3      ///< The source has other records now; `error` says which. What was counted is found.
+};
+
+/// What counts the records for an aggregate, or for one that is being built to take its place.
+struct analytics_pipeline {
+    cell_str index;  ///< The aggregate's name.
+    cell_str source; ///< "ledger.transfers".
+    bool building; ///< Nobody reads it yet: it takes the place of the other one when it has come as far as the source.
+    enum analytics_phase phase;
+    uint64_t position;    ///< Records of the source before this sequence are counted.
+    uint64_t lag_records; ///< Records that are durable at the source and not counted yet.
+    uint64_t lag_ms;      ///< How old the last record that was counted is; 0 when there are no others.
+    uint64_t groups;      ///< Of all windows that are kept.
+    uint64_t bytes;       ///< Of memory for them.
+    uint64_t passed;      ///< Records that met the conditions.
+    uint64_t late;        ///< Records that came after their window was closed, and are not counted.
+    uint64_t missed;      ///< Records that the source had removed before they were counted.
+    uint64_t snapshot;    ///< Sequence of the newest snapshot: after a kill counting goes on there.
+    uint64_t errors;      ///< How often something went wrong, since the cell started.
+    cell_str error;       ///< What is wrong now; empty = nothing.
+};
+CELL_LIST(analytics_pipelines_list, struct analytics_pipeline);
+
+/// All pipelines, in the order of the aggregates' names.
+CELL_METHOD CELL_IDEMPOTENT int analytics_pipelines(cell_ctx *c, analytics_pipelines_list *pipelines);
+
+/// Removes an aggregate. CELL_NOT_FOUND when there is none of that name.
+CELL_METHOD int analytics_drop(cell_ctx *c, cell_str name);
+
+#endif

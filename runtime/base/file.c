@@ -191,3 +191,23 @@ int cell_mkdirs(const char *path, struct cell_error *e)
         return cell_error_errno(e, CELL_IO_ERROR, cause, "cannot make the folder %s", path);
     return CELL_OK;
 }
+
+int cell_mkdirs_synced(const char *path, struct cell_error *e)
+{
+    int r = cell_mkdirs(path, e);
+    CELL_CLEANUP(cell_cleanup_free) char *copy = r == CELL_OK ? strdup(path) : NULL;
+    if (!copy)
+        return r < 0 ? r : cell_error_set(e, CELL_NO_MEMORY, "cannot make the folder %s: out of memory", path);
+    for (size_t n = strlen(copy); n > 1; n--) { /* the folder of each name; those that may not be read were there */
+        char end = copy[n];
+        int cause = 0;
+        if (copy[n - 1] == '/' || (end != '/' && end != '\0'))
+            continue;
+        copy[n] = '\0';
+        cause = sync_folder(copy);
+        copy[n] = end;
+        if (cause)
+            return cell_error_errno(e, CELL_IO_ERROR, cause, "cannot sync the folder of %s", path);
+    }
+    return CELL_OK;
+}

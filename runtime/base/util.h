@@ -58,6 +58,8 @@ int cell_file_replace(const char *path, const void *data, size_t len, struct cel
 int cell_file_replace_synced(const char *path, const void *data, size_t len, struct cell_error *e);
 /* mkdir -p with mode 0700 for what is created. */
 int cell_mkdirs(const char *path, struct cell_error *e);
+/* The same, and the names on the way to it are on the disk. */
+int cell_mkdirs_synced(const char *path, struct cell_error *e);
 
 /* The candidate nearest to `word` (optimal string alignment distance, at most a third of the length), or NULL. */
 const char *cell_suggest(const char *word, const char *const *candidates, size_t n);

@@ -88,11 +88,11 @@ static void remove_old(struct cell_journal *j)
     /* One that is durable stays before those that may not be: see find_start in recover.c. */
     while (first < newest && first + 1 < durable && (first + 1) * j->format.segment_bytes <= needed &&
            is_over(j, first, newest)) {
-        if (cell_segment_remove(j->folder, first, NULL) < 0)
-            break;
         pthread_mutex_lock(&j->lock);
-        j->first_number = ++first;
+        j->first_number = first + 1; /* before it goes: nobody is sent there any more */
         pthread_mutex_unlock(&j->lock);
+        if (cell_segment_remove(j->folder, first++, NULL) < 0)
+            break;
     }
 }
 
@@ -152,25 +152,34 @@ void cell_journal_keeper_stop(struct cell_journal *j)
     j->has_keeper = false;
 }
 
-struct cell_position cell_journal_first(struct cell_journal *j)
+/* CELL_NOT_FOUND: the segment has gone meanwhile. */
+static int first_of(struct cell_journal *j, uint64_t number, struct cell_position *first)
 {
     CELL_CLEANUP(cell_cleanup_fd) int fd = -1;
-    struct cell_position first = {0};
     struct cell_block b;
     uint8_t head[sizeof(struct cell_block)];
     uint64_t size;
     size_t got = 0;
-    if (!j->folder)
-        return cell_journal_pair(j);
-    pthread_mutex_lock(&j->lock);
-    uint64_t number = j->first_number;
-    pthread_mutex_unlock(&j->lock);
-    first.offset = number * j->format.segment_bytes + CELL_SEGMENT_HEAD;
-    if (cell_segment_open(j->folder, &j->format, number, false, &fd, NULL) == CELL_OK &&
-        cell_read_at(fd, head, sizeof(head), CELL_SEGMENT_HEAD, &got, NULL) == CELL_OK &&
-        cell_block_check(&j->format, first.offset, head, got, false, &b, &size) != CELL_BLOCK_NONE)
-        first.sequence = b.sequence;
-    else if (number > 0)
-        return cell_journal_pair(j); /* nothing stands in it yet */
+    *first = (struct cell_position){.offset = number * j->format.segment_bytes + CELL_SEGMENT_HEAD};
+    int r = cell_segment_open(j->folder, &j->format, number, false, &fd, NULL);
+    if (r == CELL_OK)
+        r = cell_read_at(fd, head, sizeof(head), CELL_SEGMENT_HEAD, &got, NULL);
+    if (r == CELL_OK && cell_block_check(&j->format, first->offset, head, got, false, &b, &size) != CELL_BLOCK_NONE)
+        first->sequence = b.sequence;
+    else if (r == CELL_OK && number > 0)
+        *first = cell_journal_pair(j); /* nothing stands in it yet */
+    return r;
+}
+
+struct cell_position cell_journal_first(struct cell_journal *j)
+{
+    struct cell_position first = cell_journal_pair(j);
+    int r = j->folder ? CELL_NOT_FOUND : CELL_OK;
+    while (r == CELL_NOT_FOUND) {
+        pthread_mutex_lock(&j->lock);
+        uint64_t number = j->first_number;
+        pthread_mutex_unlock(&j->lock);
+        r = first_of(j, number, &first);
+    }
     return first;
 }

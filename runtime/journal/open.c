@@ -175,7 +175,7 @@ static int tell(struct cell_journal *j, struct cell_error *e)
 
 static int open_folder(struct cell_journal *j, const struct cell_journal_options *o, struct cell_error *e)
 {
-    int r = cell_mkdirs(j->folder, e);
+    int r = cell_mkdirs_synced(j->folder, e);
     if (r == CELL_OK)
         r = cell_journal_lock(j->folder, &j->lock_fd, e);
     if (r == CELL_OK)

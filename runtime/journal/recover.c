@@ -96,18 +96,13 @@ static int find_end(struct recovery *r, struct cell_error *e)
 static int find_mark(struct recovery *r, uint64_t offset, uint64_t *durable, struct cell_error *e)
 {
     struct cell_block b;
-    enum cell_block_found found;
-    const uint8_t *payload;
-    uint64_t segment = r->j->format.segment_bytes, end = (offset / segment + 1) * segment, size;
-    bool zeros;
-    int x = cell_scan_zeros(&r->scan, offset, &zeros, e);
-    if (x < 0 || zeros)
-        return x;
+    uint64_t segment = r->j->format.segment_bytes, end = (offset / segment + 1) * segment;
+    bool there;
     for (; offset < end; offset += CELL_BLOCK_ALIGN) {
-        x = cell_scan_block(&r->scan, offset, true, &found, &b, &payload, &size, e);
-        if (x < 0)
+        int x = cell_scan_next(&r->scan, &offset, &there, &b, e);
+        if (x < 0 || !there)
             return x;
-        if (found == CELL_BLOCK_WHOLE && b.epoch >= r->epoch && b.durable > *durable)
+        if (b.epoch >= r->epoch && b.epoch <= r->j->description->epoch && b.durable > *durable)
             *durable = b.durable;
     }
     return CELL_OK;

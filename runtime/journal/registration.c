@@ -78,7 +78,7 @@ int cell_registration_write(const char *folder, const char *name, struct cell_re
     char path[PATH_MAX];
     int x = cell_journal_path(folder, FOLDER, path, e);
     if (x == CELL_OK)
-        x = cell_mkdirs(path, e);
+        x = cell_mkdirs_synced(path, e);
     if (x == CELL_OK)
         x = path_of(folder, name, path, e);
     memcpy(r->magic, MAGIC, sizeof(r->magic));

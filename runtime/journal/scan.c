@@ -6,7 +6,8 @@
 #include <unistd.h>
 
 #define LEAST (UINT32_C(64) << 10)
-#define MOST (UINT32_C(2) << 20) /* more than the largest block */
+#define USUAL (UINT32_C(256) << 10) /* what is summed up is still in the cache */
+#define MOST (UINT32_C(2) << 20)    /* more than the largest block */
 
 void cell_scan_init(struct cell_scan *s, const char *folder, const struct cell_journal_format *format)
 {
@@ -66,7 +67,7 @@ int cell_scan_block(struct cell_scan *s, uint64_t offset, bool sums, enum cell_b
         /* What follows what was read is probably read on; who jumps needs little. */
         if (!follows)
             s->capacity = LEAST;
-        else if (offset > s->at && s->capacity < MOST)
+        else if (offset > s->at && s->capacity < USUAL)
             s->capacity *= 2;
         r = fill(s, offset, e);
         *found = r < 0 ? CELL_BLOCK_NONE : look(s, offset, sums, b, size);
@@ -79,6 +80,26 @@ int cell_scan_block(struct cell_scan *s, uint64_t offset, bool sums, enum cell_b
     if (*found == CELL_BLOCK_MORE)
         *found = CELL_BLOCK_DAMAGED; /* the file ends in it */
     *payload = s->buffer + (offset - s->at) + sizeof(*b);
+    return r;
+}
+
+int cell_scan_next(struct cell_scan *s, uint64_t *offset, bool *there, struct cell_block *b, struct cell_error *e)
+{
+    uint64_t number = *offset / s->format->segment_bytes, end = (number + 1) * s->format->segment_bytes, size;
+    int r = open_segment(s, number, e);
+    *there = false;
+    s->capacity = MOST;
+    s->length = 0;
+    for (; r == CELL_OK && *offset < end; *offset += CELL_BLOCK_ALIGN) {
+        enum cell_block_found found = look(s, *offset, true, b, &size);
+        if (found == CELL_BLOCK_MORE) {
+            r = fill(s, *offset, e);
+            found = r < 0 ? CELL_BLOCK_NONE : look(s, *offset, true, b, &size);
+        }
+        *there = found == CELL_BLOCK_WHOLE;
+        if (*there)
+            break;
+    }
     return r;
 }
 

@@ -30,6 +30,8 @@ static inline void cell_scan_forget(struct cell_scan *s) { s->length = 0; }
  */
 int cell_scan_block(struct cell_scan *s, uint64_t offset, bool sums, enum cell_block_found *found, struct cell_block *b,
                     const uint8_t **payload, uint64_t *size, struct cell_error *e);
+/* The first whole block at *offset or behind it, in the same segment; *there: there is one, at *offset. */
+int cell_scan_next(struct cell_scan *s, uint64_t *offset, bool *there, struct cell_block *b, struct cell_error *e);
 /* Whether all is zero from `offset` to the end of its segment. */
 int cell_scan_zeros(struct cell_scan *s, uint64_t offset, bool *zeros, struct cell_error *e);
 

@@ -201,18 +201,21 @@ EXPORT ssize_t write(int fd, const void *p, size_t n)
     return disk.folder_length ? write_at(fd, p, n, 0, true) : real_write(fd, p, n);
 }
 
-/* Piece after piece, as a kernel may do it as well. */
-EXPORT ssize_t writev(int fd, const struct iovec *parts, int count)
+static bool is_ours(int fd)
 {
-    ssize_t all = 0;
-
     pthread_mutex_lock(&disk.lock);
     bool ours = file_of(fd, false) != NULL;
     pthread_mutex_unlock(&disk.lock);
-    if (!ours)
-        return syscall(SYS_writev, fd, parts, count);
+    return ours;
+}
+
+/* Piece after piece, as a kernel may do it as well. */
+static ssize_t write_pieces(int fd, const struct iovec *parts, int count, off_t at, bool moves)
+{
+    ssize_t all = 0;
+
     for (int i = 0; i < count; i++) {
-        ssize_t n = write_at(fd, parts[i].iov_base, parts[i].iov_len, 0, true);
+        ssize_t n = write_at(fd, parts[i].iov_base, parts[i].iov_len, at + all, moves);
         if (n < 0)
             return all > 0 ? all : n;
         all += n;
@@ -220,6 +223,21 @@ EXPORT ssize_t writev(int fd, const struct iovec *parts, int count)
             break;
     }
     return all;
+}
+
+EXPORT ssize_t writev(int fd, const struct iovec *parts, int count)
+{
+    return is_ours(fd) ? write_pieces(fd, parts, count, 0, true) : syscall(SYS_writev, fd, parts, count);
+}
+
+EXPORT ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t at)
+{
+    return is_ours(fd) ? write_pieces(fd, parts, count, at, false) : syscall(SYS_pwritev, fd, parts, count, at, 0);
+}
+
+EXPORT ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t at)
+{
+    return pwritev(fd, parts, count, at);
 }
 
 EXPORT int ftruncate(int fd, off_t size)

@@ -216,33 +216,33 @@ static int write_file(int fd, const char *path, const struct lg_snapshot *s, str
     return r;
 }
 
-static void remove_old(const char *folder, int dir)
+static void remove_old(const char *folder)
 {
     uint64_t *found;
-    char name[32];
+    char path[4160];
     int n = list(folder, &found, NULL);
 
     for (int i = KEPT; i < n; i++) {
-        snprintf(name, sizeof(name), NAME, found[i]);
-        unlinkat(dir, name, 0); /* what stays is removed next time */
+        snprintf(path, sizeof(path), "%s/" NAME, folder, found[i]);
+        unlink(path); /* what stays is removed next time */
     }
     free(found);
 }
 
 int lg_snapshot_save(const char *folder, const struct lg_snapshot *s, struct lg_failure *f)
 {
-    char path[4096], name[32];
+    char path[4096], to[4160];
     int fd = open_in(folder, "snapshot-new", O_WRONLY | O_CREAT | O_TRUNC, path, f);
     int r = fd < 0 ? fd : write_file(fd, path, s, f);
     int dir = r < 0 ? r : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    snprintf(name, sizeof(name), NAME, s->position.sequence);
-    if (r >= 0 && (dir < 0 || renameat(dir, "snapshot-new", dir, name) < 0 || fsync(dir) < 0))
+    snprintf(to, sizeof(to), "%s/" NAME, folder, s->position.sequence);
+    if (r >= 0 && (dir < 0 || rename(path, to) < 0 || fsync(dir) < 0))
         r = lg_fail_errno(f, "renaming", path);
     if (r < 0 && fd >= 0)
         unlink(path);
     if (r >= 0)
-        remove_old(folder, dir);
+        remove_old(folder);
     if (dir >= 0)
         close(dir);
     return r;

@@ -78,7 +78,7 @@ static int new_journal(const struct cell_journal_options *o, struct cell_journal
 static int make_tail(struct cell_journal *j, const struct cell_journal_options *o, struct cell_error *e)
 {
     uint64_t bytes = o->tail_bytes ? o->tail_bytes : TAIL;
-    uint64_t most = bytes / BLOCKS_IN_TAIL - sizeof(struct cell_block);
+    uint64_t most = bytes / BLOCKS_IN_TAIL;
     j->most_payload = most < CELL_JOURNAL_BLOCK_MAX ? (uint32_t)most : CELL_JOURNAL_BLOCK_MAX;
     int r = cell_tail_make(&j->format, o->type, j->epoch, bytes, &j->tail, e);
     if (r == CELL_OK) {

@@ -62,6 +62,24 @@ TEST(what_was_accepted_is_there_again_and_once)
     end();
 }
 
+/* It is one block of the journal, whole or torn. */
+TEST(a_call_may_be_one_chain)
+{
+    static struct ledger_order orders[LG_MOST];
+    struct told told;
+
+    begin(NULL);
+    for (uint32_t i = 0; i < LG_MOST; i++) {
+        orders[i] = numbered_order(i * 7 + 3); /* transfers at once */
+        orders[i].linked = i + 1 < LG_MOST;
+    }
+    CHECK(lg_engine_orders(engine, orders, LG_MOST, tell, &told, &failure) == CELL_OK);
+    CHECK(told.refused == 0 && told.written == LG_MOST);
+    ledger_end();
+    CHECK(ledger_begin(NULL) && ledger_counts().records == LEDGER_ACCOUNTS + LG_MOST);
+    end();
+}
+
 TEST(an_order_that_comes_again_with_other_content_is_refused_after_a_start)
 {
     struct ledger_order o = numbered_order(5);

@@ -269,6 +269,15 @@ static double visible(const char *folder)
 
 /* ---- the disk ---- */
 
+/* The second segment is written when a journal is opened, once: it is no part of what a record costs. */
+static void wait_for_second(const char *folder)
+{
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/0000000000000001.segment", folder);
+    while (access(path, F_OK) != 0)
+        usleep(1000);
+}
+
 static double synced(const char *folder)
 {
     struct cell_journal *j = NULL;
@@ -278,6 +287,7 @@ static double synced(const char *folder)
     struct cell_position end;
     if (cell_journal_open(folder, &o, &j, &e) < 0)
         die("open", &e);
+    wait_for_second(folder);
     uint64_t from = now_ns();
     for (uint32_t n = 0; n < TIMES / 10; n++)
         if (cell_journal_append(j, &record, 1, RECORD, &end, &e) < 0 || cell_journal_sync(j, &end, &e) < 0)

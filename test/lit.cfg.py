@@ -113,7 +113,7 @@ for key, value in [
      f"{config.cell_build}/bin/store --address unix:run/store.sock --folder data"),
     # And the ledger.
     ("%ledgercell", f"{sys.executable} {inputs}/run_with_cell.py --socket run/ledger.sock --keep-log ledger.log "
-     f"{config.cell_build}/bin/ledger --address unix:run/ledger.sock --folder data"),
+     f"{config.cell_build}/bin/ledger --address unix:run/ledger.sock --folder data --segment-size 2"),
     ("%prelude_schema", prelude_schema),
     ("%pgbin", postgres or "/nonexistent"),
     ("%sqlite_source", config.cell_sqlite_source or "/nonexistent"),

@@ -159,7 +159,7 @@ int main(int argc, char **argv)
     int64_t n[4] = {0};
 
     for (int i = 2; i < argc && i < 6; i++)
-        n[i - 2] = strtoll(argv[i], NULL, 10);
+        n[i - 2] = (int64_t)strtoull(argv[i], NULL, 10); /* numbers of orders have 64 bits */
     const char *verb = argc > 1 ? argv[1] : "";
     if (strcmp(verb, "watch") == 0)
         return watch(c, argc > 2 ? (uint64_t)n[0] : UINT64_MAX);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/folder.h"
 #include "service.h"
 
 static json_t *part_json(const struct an_part *part)
@@ -30,7 +31,7 @@ int an_catalog_save(struct an_service *service, const struct an_watch *watch, st
     if (!text)
         return an_fail(f, CELL_NO_MEMORY, "out of memory");
     path_of(service, watch->name, path);
-    int r = an_folder_replace(service, path, text, strlen(text), f);
+    int r = folder_replace(service->folder, path, text, strlen(text)) < 0 ? an_fail_io(f, path) : CELL_OK;
     free(text);
     service->generation += r >= 0;
     return r;
@@ -42,7 +43,7 @@ int an_catalog_forget(struct an_service *service, const char *name, struct an_fa
 
     path_of(service, name, path);
     service->generation++;
-    return unlink(path) == 0 && an_folder_sync(service->folder) == CELL_OK ? CELL_OK : an_fail_io(f, path);
+    return unlink(path) == 0 && folder_sync(service->folder) == CELL_OK ? CELL_OK : an_fail_io(f, path);
 }
 
 static int load_part(struct an_service *service, struct an_watch *watch, const json_t *from, struct an_part **part,

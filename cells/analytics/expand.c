@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/document.h"
+#include "common/plan.h"
 #include "declare.h"
 
 #define MOST_ASK_MS 1500
@@ -24,14 +24,6 @@ const char an_verbs[] =
     "\"variance\", \"window\"]}]";
 
 static int answer_failure(cell_ctx *c, const struct an_failure *f) { return cell_fail(c, f->status, "%s", f->text); }
-
-/* Half of what the compilation has left: the answer must still be made, and there are other sources. */
-static uint32_t patience_ms(cell_ctx *c)
-{
-    uint64_t half = cell_ctx_remaining_ns(c) / 2000000;
-
-    return half < 1 ? 1 : half < MOST_ASK_MS ? (uint32_t)half : MOST_ASK_MS;
-}
 
 /* ---- against the source ---- */
 
@@ -69,11 +61,6 @@ static void check_source(struct an_declared *d, const struct an_definition *know
 
 /* ---- plans ---- */
 
-static void step(json_t *steps, const char *kind, const char *hazard, const char *text)
-{
-    json_array_append_new(steps, json_pack("{ss, ss, ss}", "text", text, "kind", kind, "hazard", hazard));
-}
-
 static void compare_columns(const struct an_declared *d, const json_t *before, json_t *steps)
 {
     const json_t *now = json_object_get(d->definition, "columns");
@@ -88,14 +75,14 @@ static void compare_columns(const struct an_declared *d, const json_t *before, j
         snprintf(text, sizeof(text), "%s field '%s' %s aggregate '%s'", was ? "change" : "add", name, was ? "of" : "to",
                  d->name);
         if (!was || !json_equal(was, column))
-            step(steps, was ? "change-field" : "add-field", "", text);
+            plan_step(steps, was ? "change-field" : "add-field", "", text);
     }
     json_array_foreach(before, i, column)
     {
         const char *name = json_string_value(json_object_get(column, "name"));
         snprintf(text, sizeof(text), "take field '%s' out of aggregate '%s'", name, d->name);
         if (!document_find(now, "name", name))
-            step(steps, "drop-field", "programs that read it are refused", text);
+            plan_step(steps, "drop-field", "programs that read it are refused", text);
     }
 }
 
@@ -108,28 +95,15 @@ static json_t *make_steps(const struct an_declared *d, const struct an_definitio
     if (!known) {
         snprintf(text, sizeof(text), "make aggregate '%s' of %s.%s, from its first record on", d->name, d->source,
                  d->stream);
-        step(steps, "create-aggregate", "", text);
+        plan_step(steps, "create-aggregate", "", text);
     } else if (!json_equal(d->definition, known->json)) {
         compare_columns(d, json_object_get(known->json, "columns"), steps);
         snprintf(text, sizeof(text),
                  "count %s.%s for aggregate '%s' again, in the background: what there is serves until it is complete",
                  d->source, d->stream, d->name);
-        step(steps, "rebuild-aggregate", "", text);
+        plan_step(steps, "rebuild-aggregate", "", text);
     }
     return steps;
-}
-
-/* FNV-1a, twice: it is to be told from others, not to be safe from anybody. */
-static void make_id(const json_t *steps, char id[33])
-{
-    uint64_t h[2] = {UINT64_C(14695981039346656037), UINT64_C(1099511628211)};
-    char *text = json_dumps(steps, JSON_COMPACT | JSON_SORT_KEYS);
-
-    for (const char *c = text; c && *c; c++)
-        for (int i = 0; i < 2; i++)
-            h[i] = (h[i] ^ (uint8_t)*c) * UINT64_C(1099511628211);
-    free(text);
-    snprintf(id, 33, "%016" PRIx64 "%016" PRIx64, h[0], h[1]);
 }
 
 /* ---- expand ---- */
@@ -151,7 +125,7 @@ static json_t *resources_of(const struct an_declared *d)
 static json_t *make_document(struct an_declared *d, const struct an_definition *known)
 {
     json_t *answer = json_pack("{ss, s[], s[], s[]}", "expansion", "cell.expansion/1", "types", "constants", "methods");
-    char id[33];
+    char id[PLAN_ID];
 
     if (!d->failed && an_generate(d, answer) < 0) {
         json_decref(answer);
@@ -162,7 +136,7 @@ static json_t *make_document(struct an_declared *d, const struct an_definition *
         json_array_clear(json_object_get(answer, "methods"));
     } else {
         json_t *steps = make_steps(d, known);
-        make_id(steps, id);
+        plan_id(steps, id);
         if (json_array_size(steps) > 0)
             json_object_set_new(answer, "plan", json_pack("{ss, sO}", "id", id, "steps", steps));
         json_object_set_new(answer, "resources", resources_of(d));
@@ -185,7 +159,7 @@ int an_expand(cell_ctx *c, cell_str request, cell_str *document)
     if (r >= 0) {
         struct an_definition *known = an_service_declared(s, d.name);
         if (!d.failed)
-            check_source(&d, known, patience_ms(c));
+            check_source(&d, known, plan_patience_ms(c, MOST_ASK_MS));
         answer = make_document(&d, known);
         an_definition_unref(known);
     }
@@ -196,28 +170,48 @@ int an_expand(cell_ctx *c, cell_str request, cell_str *document)
 
 /* ---- state ---- */
 
+static uint64_t hash_of(uint64_t hash, const json_t *value)
+{
+    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+
+    for (const char *p = text; p && *p; p++)
+        hash = (hash ^ (uint8_t)*p) * UINT64_C(1099511628211);
+    free(text);
+    return hash;
+}
+
+/* What the cell tells of its streams, which it is asked once for all that watch one: null when it does not answer.
+ * Borrowed from `told`. */
+static const json_t *streams_of(json_t *told, const char *cell, uint32_t timeout_ms)
+{
+    const json_t *known = json_object_get(told, cell);
+    json_t *streams = NULL;
+    struct an_failure f;
+
+    if (known)
+        return known;
+    if (an_source_streams(cell, timeout_ms, &streams, &f) < 0)
+        streams = json_null();
+    json_object_set_new(told, cell, streams);
+    return json_object_get(told, cell);
+}
+
 /* Answers depend on the catalog and on what the sources are. */
 static void make_token(struct an_service *s, uint32_t timeout_ms, char token[65])
 {
+    json_t *told = json_object();
     uint64_t hash = 0;
     bool building;
+    struct an_part *part;
 
-    for (uint32_t i = 0;; i++) {
-        struct an_part *part = an_part_at(s, i, &building);
-        struct an_source source;
-        struct an_failure f;
-        if (!part)
-            break;
+    for (uint32_t i = 0; (part = an_part_at(s, i, &building)); i++) {
+        const struct an_definition *d = part->definition;
+        const json_t *stream = document_find(streams_of(told, d->source, timeout_ms), "name", d->stream);
         hash *= UINT64_C(1099511628211);
-        if (an_source_ask(part->definition->source, part->definition->stream, timeout_ms, &source, &f) >= 0) {
-            char *text = source.stream ? json_dumps(source.stream, JSON_COMPACT) : NULL;
-            for (const char *p = text; p && *p; p++)
-                hash = (hash ^ (uint8_t)*p) * UINT64_C(1099511628211);
-            free(text);
-            an_source_free(&source);
-        }
+        hash = stream ? hash_of(hash, stream) : hash;
         an_part_give(part);
     }
+    json_decref(told);
     snprintf(token, 65, "%s.%" PRIu64 ".%016" PRIx64, s->identity, an_service_generation(s), hash);
 }
 
@@ -225,44 +219,12 @@ int an_state(cell_ctx *c, cell_str *token)
 {
     char text[65];
 
-    make_token(cell_ctx_user(c), patience_ms(c), text);
+    make_token(cell_ctx_user(c), plan_patience_ms(c, MOST_ASK_MS), text);
     *token = cell_ctx_copy(c, cell_strz(text));
     return token->ptr ? CELL_OK : cell_fail(c, CELL_NO_MEMORY, "out of memory");
 }
 
 /* ---- apply ---- */
-
-static json_t *failed_because(int request, const char *text, const char *field)
-{
-    json_t *failed = json_pack("{si, ss}", "request", request, "text", text);
-
-    if (field)
-        json_object_set_new(failed, "field", json_string(field));
-    return failed;
-}
-
-static json_t *failed_diagnostic(const struct an_declared *d, int request)
-{
-    const json_t *error = document_find(d->diagnostics, "severity", "error");
-
-    return error ? failed_because(request, json_string_value(json_object_get(error, "text")),
-                                  json_string_value(json_object_get(error, "field")))
-                 : NULL;
-}
-
-static bool has_hazard(const json_t *steps)
-{
-    json_t *entry;
-    size_t i;
-
-    json_array_foreach(steps, i, entry)
-    {
-        const char *hazard = json_string_value(json_object_get(entry, "hazard"));
-        if (hazard && *hazard)
-            return true;
-    }
-    return false;
-}
 
 static int make_watch(struct an_service *s, const struct an_declared *d, struct an_failure *f)
 {
@@ -279,7 +241,7 @@ static int carry_out(struct an_service *s, const json_t *request, int number, ui
                      json_t **failed, struct an_failure *f)
 {
     struct an_declared d = {0};
-    char id[33] = "";
+    char id[PLAN_ID] = "";
     int r = an_declare(request, &d, f);
 
     if (r < 0)
@@ -290,15 +252,15 @@ static int carry_out(struct an_service *s, const json_t *request, int number, ui
     json_t *steps = d.failed ? NULL : make_steps(&d, known);
     size_t nsteps = json_array_size(steps);
     if (d.failed)
-        *failed = failed_diagnostic(&d, number);
-    else if (nsteps > 0 && (s->plan_only || (s->additive_only && has_hazard(steps))))
-        *failed = failed_because(number, "the analytics cell's policy does not allow this (--policy)", NULL);
+        *failed = plan_failed_diagnostic(d.diagnostics, number);
+    else if (nsteps > 0 && (s->plan_only || (s->additive_only && plan_has_hazard(steps))))
+        *failed = plan_failed(number, "the analytics cell's policy does not allow this (--policy)");
     else if (nsteps > 0)
         r = make_watch(s, &d, f);
     if (*failed || r < 0)
         nsteps = 0;
     if (nsteps > 0)
-        make_id(steps, id);
+        plan_id(steps, id);
     json_array_append_new(applied, json_pack("{ss, si}", "id", id, "steps", (int)nsteps));
     json_decref(steps);
     an_definition_unref(known);
@@ -325,11 +287,11 @@ int an_apply(cell_ctx *c, cell_str request, cell_str *reply)
     json_array_foreach(requests, i, one)
     {
         if (r >= 0 && !failed)
-            r = carry_out(s, one, (int)i, patience_ms(c), applied, &failed, &f);
+            r = carry_out(s, one, (int)i, plan_patience_ms(c, MOST_ASK_MS), applied, &failed, &f);
     }
     pthread_mutex_unlock(&s->apply);
     json_t *answer = json_pack("{so}", "applied", applied);
-    make_token(s, patience_ms(c), token);
+    make_token(s, plan_patience_ms(c, MOST_ASK_MS), token);
     json_object_set_new(answer, "state", json_string(token));
     if (failed)
         json_object_set_new(answer, "failed", failed);

@@ -110,12 +110,8 @@ void an_part_reader(const struct an_part *part, char name[65]);
 
 /* folder.c */
 int an_folder_open(struct an_service *service, struct an_failure *f);
-int an_folder_sync(const char *folder);
 /* The whole file in memory that the caller frees. CELL_NOT_FOUND. */
 int an_folder_read(const char *path, void **bytes, size_t *n, struct an_failure *f);
-/* Atomically: whoever reads it has the old file or the new one. */
-int an_folder_replace(const struct an_service *service, const char *path, const void *bytes, size_t n,
-                      struct an_failure *f);
 int an_fail_io(struct an_failure *f, const char *path);
 
 /* catalog.c, with the service's lock. */

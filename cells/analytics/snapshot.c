@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/folder.h"
+
 #define STEP_BYTES (256u << 10)
 
 static void paths(const struct an_part *part, char path[AN_MOST_PATH], char next[AN_MOST_PATH + 8])
@@ -30,19 +32,6 @@ int an_snapshot_begin(struct an_snapshot *s, struct an_part *part, struct an_fai
     return r;
 }
 
-static bool write_all(int fd, const void *bytes, size_t n)
-{
-    for (size_t at = 0; at < n;) {
-        ssize_t wrote = write(fd, (const char *)bytes + at, n - at);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote <= 0)
-            return false;
-        at += (size_t)wrote;
-    }
-    return true;
-}
-
 /* Waiting for the disk takes as long as millions of records. */
 static void *to_disk(void *user)
 {
@@ -51,7 +40,7 @@ static void *to_disk(void *user)
     bool good = fdatasync(s->fd) == 0;
 
     paths(s->part, path, next);
-    good = good && rename(next, path) == 0 && an_folder_sync(s->part->service->folder) == CELL_OK;
+    good = good && rename(next, path) == 0 && folder_sync(s->part->service->folder) == CELL_OK;
     s->status = good ? CELL_OK : CELL_IO_ERROR;
     atomic_store(&s->done, true);
     return NULL;
@@ -65,9 +54,8 @@ static int write_pieces(struct an_snapshot *s, bool wait, struct an_failure *f)
 
     do {
         r = an_save_step(s->of, STEP_BYTES, &data, &n, f);
-        if (r >= 0 && !write_all(s->fd, data, n))
-            r = an_fail(f, errno == ENOSPC ? CELL_RESOURCE_EXHAUSTED : CELL_IO_ERROR,
-                        "a snapshot cannot be written: %s", strerror(errno));
+        if (r >= 0 && folder_write(s->fd, data, n) < 0)
+            r = an_fail(f, folder_status(errno), "a snapshot cannot be written: %s", strerror(errno));
     } while (r > 0 && wait);
     if (r != 0)
         return r;

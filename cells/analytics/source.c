@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <cell/client.h>
+#include "common/descriptor.h"
+#include "common/document.h"
 
 struct seen_field {
     cell_str name, type;
@@ -31,17 +32,6 @@ struct asking {
     struct cell_client *slot;
 };
 
-#define FIELD(label, of, structure, member)                                                                            \
-    (struct cell_field) { .name = label, .type = of, .offset = (uint32_t)offsetof(struct structure, member) }
-#define STRUCT(label, structure, list, n)                                                                              \
-    (struct cell_type)                                                                                                 \
-    {                                                                                                                  \
-        .name = label, .kind = CELL_KIND_STRUCT, .size = sizeof(struct structure),                                     \
-        .align = _Alignof(struct structure), .nfields = n, .fields = list                                              \
-    }
-#define LIST(label, of)                                                                                                \
-    (struct cell_type) { .name = label, .kind = CELL_KIND_LIST, .size = 16, .align = 8, .elem = of }
-
 static void describe(struct asking *a, const char *cell)
 {
     static const char *const names[] = {"journal_field", "journal_fields", "journal", "journals", "streams"};
@@ -49,19 +39,19 @@ static void describe(struct asking *a, const char *cell)
     *a = (struct asking){.slot = NULL};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         snprintf(a->texts[i], sizeof(a->texts[i]), "%s_%s", cell, names[i]);
-    a->field_fields[0] = FIELD("name", &cell_type_str, seen_field, name);
-    a->field_fields[1] = FIELD("type", &cell_type_str, seen_field, type);
-    a->field_fields[2] = FIELD("offset", &cell_type_u32, seen_field, offset);
-    a->field = STRUCT(a->texts[0], seen_field, a->field_fields, 3);
-    a->fields = LIST(a->texts[1], &a->field);
-    a->journal_fields[0] = FIELD("name", &cell_type_str, seen_journal, name);
-    a->journal_fields[1] = FIELD("folder", &cell_type_str, seen_journal, folder);
-    a->journal_fields[2] = FIELD("type", &cell_type_str, seen_journal, type);
-    a->journal_fields[3] = FIELD("time", &cell_type_str, seen_journal, time);
-    a->journal_fields[4] = FIELD("record_size", &cell_type_u32, seen_journal, record_size);
-    a->journal_fields[5] = FIELD("fields", &a->fields, seen_journal, fields);
-    a->journal = STRUCT(a->texts[2], seen_journal, a->journal_fields, 6);
-    a->journals = LIST(a->texts[3], &a->journal);
+    a->field_fields[0] = DESCRIPTOR_FIELD("name", &cell_type_str, seen_field, name);
+    a->field_fields[1] = DESCRIPTOR_FIELD("type", &cell_type_str, seen_field, type);
+    a->field_fields[2] = DESCRIPTOR_FIELD("offset", &cell_type_u32, seen_field, offset);
+    a->field = DESCRIPTOR_STRUCT(a->texts[0], seen_field, a->field_fields, 3);
+    a->fields = DESCRIPTOR_LIST(a->texts[1], &a->field);
+    a->journal_fields[0] = DESCRIPTOR_FIELD("name", &cell_type_str, seen_journal, name);
+    a->journal_fields[1] = DESCRIPTOR_FIELD("folder", &cell_type_str, seen_journal, folder);
+    a->journal_fields[2] = DESCRIPTOR_FIELD("type", &cell_type_str, seen_journal, type);
+    a->journal_fields[3] = DESCRIPTOR_FIELD("time", &cell_type_str, seen_journal, time);
+    a->journal_fields[4] = DESCRIPTOR_FIELD("record_size", &cell_type_u32, seen_journal, record_size);
+    a->journal_fields[5] = DESCRIPTOR_FIELD("fields", &a->fields, seen_journal, fields);
+    a->journal = DESCRIPTOR_STRUCT(a->texts[2], seen_journal, a->journal_fields, 6);
+    a->journals = DESCRIPTOR_LIST(a->texts[3], &a->journal);
     a->out[0] = (struct cell_field){.name = "journals", .type = &a->journals, .flags = CELL_FIELD_REF | CELL_FIELD_OUT};
     a->method = (struct cell_method){.name = a->texts[4], .out = a->out, .nout = 1, .flags = CELL_METHOD_IDEMPOTENT};
     /* No cell's schema has this fingerprint, so that the cell asks what these descriptors are. */
@@ -89,7 +79,7 @@ static json_t *keep(const struct seen_journal *from)
                      fields);
 }
 
-static int ask(cell_ctx *c, struct asking *a, const char *stream, struct an_source *source, struct an_failure *f)
+static int ask(cell_ctx *c, struct asking *a, json_t **streams, struct an_failure *f)
 {
     struct seen_list journals = {0};
     void *out[] = {&journals};
@@ -98,17 +88,16 @@ static int ask(cell_ctx *c, struct asking *a, const char *stream, struct an_sour
     if (r < 0)
         return an_fail(f, r, "%s", cell_ctx_message(c));
     const struct seen_journal *all = journals.ptr;
-    for (uint64_t i = 0; i < journals.len && !source->stream; i++)
-        if (all[i].name.ptr && strcmp(all[i].name.ptr, stream) == 0) {
-            source->stream = keep(&all[i]);
-            if (!source->stream)
-                return an_fail(f, CELL_NO_MEMORY, "what it tells of '%s' cannot be kept", stream);
+    *streams = json_array();
+    for (uint64_t i = 0; i < journals.len; i++)
+        if (json_array_append_new(*streams, keep(&all[i])) < 0) {
+            json_decref(*streams);
+            return an_fail(f, CELL_NO_MEMORY, "what it tells of its streams cannot be kept");
         }
     return CELL_OK;
 }
 
-int an_source_ask(const char *cell, const char *stream, uint32_t timeout_ms, struct an_source *source,
-                  struct an_failure *f)
+int an_source_streams(const char *cell, uint32_t timeout_ms, json_t **streams, struct an_failure *f)
 {
     struct asking *a = malloc(sizeof(*a));
     struct cell_client *client = NULL;
@@ -116,17 +105,30 @@ int an_source_ask(const char *cell, const char *stream, uint32_t timeout_ms, str
     const struct cell_ctx_options options = {.timeout_ms = timeout_ms, .client = client};
     cell_ctx *c = cell_ctx_open(&options);
 
-    source->stream = NULL;
     if (r < 0 || !c) {
         r = an_fail(f, CELL_NO_MEMORY, "out of memory");
     } else {
         describe(a, cell);
-        r = ask(c, a, stream, source, f);
+        r = ask(c, a, streams, f);
     }
     cell_ctx_close(c); /* it may hold a connection of the client's */
     cell_client_close(client);
     free(a);
     return r;
+}
+
+int an_source_ask(const char *cell, const char *stream, uint32_t timeout_ms, struct an_source *source,
+                  struct an_failure *f)
+{
+    json_t *streams;
+    int r = an_source_streams(cell, timeout_ms, &streams, f);
+
+    source->stream = NULL;
+    if (r < 0)
+        return r;
+    source->stream = json_incref((json_t *)(uintptr_t)document_find(streams, "name", stream));
+    json_decref(streams);
+    return CELL_OK;
 }
 
 void an_source_free(struct an_source *source)

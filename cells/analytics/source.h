@@ -20,6 +20,10 @@ struct an_source {
                        the cell has no stream of that name */
 };
 
+/* All that the cell tells: *streams becomes an array of such objects, a new reference. Blocks, for as long as
+ * timeout_ms. Negative: what the call failed with. Thread-safe. */
+int an_source_streams(const char *cell, uint32_t timeout_ms, json_t **streams, struct an_failure *f);
+/* One of them. */
 int an_source_ask(const char *cell, const char *stream, uint32_t timeout_ms, struct an_source *source,
                   struct an_failure *f);
 /* Whether records are still what the definition takes them for. CELL_FAILED_PRECONDITION: what is different. */

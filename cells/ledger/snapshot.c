@@ -8,7 +8,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "checksum.h"
+#include <zlib.h>
 
 static const char magic[8] = {'C', 'E', 'L', 'L', 'L', 'G', 'R', '1'};
 
@@ -134,7 +134,7 @@ int lg_snapshot_decode(const void *bytes, size_t size, struct lg_snapshot *s, st
     memcpy(&head, bytes, sizeof(head));
     if (memcmp(head.magic, magic, sizeof(magic)) != 0)
         return damaged(f, "it is none of this version");
-    if (lg_checksum(0, (const char *)bytes + behind, size - behind) != head.checksum)
+    if (crc32_z(0, (const Bytef *)bytes + behind, size - behind) != head.checksum)
         return damaged(f, "its checksum is wrong");
     const char *at = (const char *)bytes + sizeof(head);
     size_t left = size - sizeof(head);
@@ -168,10 +168,10 @@ struct chunk {
 
 static uint32_t chunk_checksum(const uint64_t secret[2], uint64_t number, const uint64_t tags[LG_CHUNK])
 {
-    uint32_t c = lg_checksum(0, secret, 2 * sizeof(secret[0]));
+    uint32_t c = (uint32_t)crc32_z(0, (const Bytef *)secret, 2 * sizeof(secret[0]));
 
-    c = lg_checksum(c, &number, sizeof(number));
-    return lg_checksum(c, tags, LG_CHUNK * sizeof(tags[0]));
+    c = (uint32_t)crc32_z(c, (const Bytef *)&number, sizeof(number));
+    return (uint32_t)crc32_z(c, (const Bytef *)tags, LG_CHUNK * sizeof(tags[0]));
 }
 
 int lg_ids_read(int ids, const uint64_t secret[2], uint64_t number, uint64_t tags[LG_CHUNK], struct lg_failure *f)

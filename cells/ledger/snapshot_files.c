@@ -11,7 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "checksum.h"
+#include <zlib.h>
+
 #include "snapshot.h"
 
 #define KEPT 2
@@ -153,7 +154,9 @@ static void put(struct out *out, const void *bytes, size_t n)
 {
     const char *from = bytes;
 
-    out->checksum = lg_checksum(out->checksum, bytes, n);
+    if (n == 0) /* without bytes zlib would begin anew */
+        return;
+    out->checksum = (uint32_t)crc32_z(out->checksum, bytes, n);
     while (n > 0) {
         size_t some = sizeof(out->buffer) - out->n < n ? sizeof(out->buffer) - out->n : n;
         memcpy(out->buffer + out->n, from, some);

@@ -10,14 +10,12 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "common/folder.h"
 
 #include "service.h"
 
@@ -30,54 +28,7 @@ void sc_catalog_path(const struct sc_service *service, const char *name, uint32_
 
 static int fail_io(struct search_failure *f, const char *path)
 {
-    int code = errno == ENOSPC || errno == EDQUOT  ? CELL_RESOURCE_EXHAUSTED
-               : errno == EACCES || errno == EPERM ? CELL_PERMISSION_DENIED
-                                                   : CELL_IO_ERROR;
-
-    return search_fail(f, code, "%s: %s", path, strerror(errno));
-}
-
-/* What is in it keeps its names from then on; also itself, when `parent`. Not every file system can. */
-static int sync_folder(const char *folder, bool parent)
-{
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), above = -1;
-    int r = fd < 0 || (fsync(fd) != 0 && errno != EINVAL && errno != EROFS) ? -1 : 0;
-
-    if (r == 0 && parent)
-        above = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* one that may not be read is older */
-    if (above >= 0 && fsync(above) != 0 && errno != EINVAL && errno != EROFS)
-        r = -1;
-    if (above >= 0)
-        close(above);
-    if (fd >= 0)
-        close(fd);
-    return r;
-}
-
-/* Atomically: whoever reads it has the old file or the new one. */
-static int replace(const struct sc_service *service, const char *path, const char *text, struct search_failure *f)
-{
-    char next[MOST_PATH];
-    size_t n = strlen(text);
-
-    snprintf(next, sizeof(next), "%s.new", path);
-    int fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return fail_io(f, next);
-    bool done = true;
-    for (size_t at = 0; done && at < n;) {
-        ssize_t wrote = write(fd, text + at, n - at);
-        done = wrote > 0 || (wrote < 0 && errno == EINTR);
-        at += wrote > 0 ? (size_t)wrote : 0;
-    }
-    done = done && fsync(fd) == 0;
-    int r = done ? CELL_OK : fail_io(f, next);
-    close(fd);
-    if (r >= 0 && (rename(next, path) != 0 || sync_folder(service->folder, false) != 0))
-        r = fail_io(f, path);
-    if (r < 0)
-        unlink(next);
-    return r;
+    return search_fail(f, folder_status(errno), "%s: %s", path, strerror(errno));
 }
 
 static json_t *part_json(const struct sc_part *part)
@@ -98,7 +49,7 @@ int sc_catalog_save(struct sc_service *service, const struct sc_index *index, st
     if (!text)
         return search_fail(f, CELL_NO_MEMORY, "out of memory");
     snprintf(path, sizeof(path), "%s/%s.json", service->folder, index->name);
-    int r = replace(service, path, text, f);
+    int r = folder_replace(service->folder, path, text, strlen(text)) < 0 ? fail_io(f, path) : CELL_OK;
     free(text);
     service->generation += r >= 0;
     return r;
@@ -110,7 +61,7 @@ int sc_catalog_forget(struct sc_service *service, const char *name)
 
     snprintf(path, sizeof(path), "%s/%s.json", service->folder, name);
     service->generation++;
-    return unlink(path) == 0 && sync_folder(service->folder, false) == 0 ? CELL_OK : CELL_IO_ERROR;
+    return unlink(path) == 0 && folder_sync(service->folder) == CELL_OK ? CELL_OK : CELL_IO_ERROR;
 }
 
 /* Every file whose name begins so: the index, SQLite's beside it, graphs. */
@@ -254,49 +205,11 @@ int sc_catalog_load(struct sc_service *service, struct search_failure *f)
 
 /* ---- the folder ---- */
 
-static int make_folders(const char *path, struct search_failure *f)
-{
-    char part[MOST_PATH];
-
-    for (const char *at = path; at;) {
-        at = strchr(at + 1, '/');
-        snprintf(part, sizeof(part), "%.*s", at ? (int)(at - path) : (int)strlen(path), path);
-        bool made = mkdir(part, 0700) == 0;
-        if (!made && errno != EEXIST)
-            return fail_io(f, part);
-        if (made && sync_folder(part, true) != 0)
-            return fail_io(f, part);
-    }
-    return CELL_OK;
-}
-
-/* The lock's file has the identity as well: 16 hex digits, made with it. */
 int sc_catalog_lock(struct sc_service *service, struct search_failure *f)
 {
-    char path[MOST_PATH];
-    uint8_t random[8];
-    int r = make_folders(service->folder, f);
+    int r = folder_open(service->folder, &service->folder_lock, service->identity);
 
-    if (r < 0)
-        return r;
-    snprintf(path, sizeof(path), "%s/lock", service->folder);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return fail_io(f, path);
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        close(fd);
-        return search_fail(f, CELL_UNAVAILABLE, "%s: another process has it open", service->folder);
-    }
-    if (read(fd, service->identity, 16) != 16) {
-        bool made = getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random);
-        for (int i = 0; i < 8; i++)
-            snprintf(service->identity + 2 * i, 3, "%02x", random[i]);
-        if (!made || ftruncate(fd, 0) != 0 || pwrite(fd, service->identity, 16, 0) != 16 || fsync(fd) != 0) {
-            r = fail_io(f, path);
-            close(fd);
-            return r;
-        }
-    }
-    service->folder_lock = fd;
-    return sync_folder(service->folder, true) == 0 ? CELL_OK : fail_io(f, service->folder);
+    if (r == CELL_UNAVAILABLE)
+        return search_fail(f, r, "%s: another process has it open", service->folder);
+    return r < 0 ? fail_io(f, service->folder) : CELL_OK;
 }

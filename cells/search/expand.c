@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/document.h"
+#include "common/plan.h"
 
 #include "declare.h"
 
@@ -21,14 +21,6 @@ const char sc_verbs[] =
     "\"doc\": \"Records of the source, a collection of a cell, are indexed by the fields of this struct, and their "
     "changes are followed.\", "
     "\"field_rules\": [\"key\", \"keyword\", \"vector\", \"weight\"]}]";
-
-/* Half of what the compilation has left: the answer must still be made, and there are other sources. */
-static uint32_t patience_ms(cell_ctx *c)
-{
-    uint64_t half = cell_ctx_remaining_ns(c) / 2000000;
-
-    return half < 1 ? 1 : half < MOST_ASK_MS ? (uint32_t)half : MOST_ASK_MS;
-}
 
 /* ---- against the source ---- */
 
@@ -77,24 +69,6 @@ static void check_source(struct sc_declared *d, const struct sc_definition *know
 
 /* ---- plans ---- */
 
-static const json_t *find(const json_t *list, const char *name)
-{
-    json_t *entry;
-    size_t i;
-
-    json_array_foreach(list, i, entry)
-    {
-        if (strcmp(json_string_value(json_object_get(entry, "name")), name) == 0)
-            return entry;
-    }
-    return NULL;
-}
-
-static void step(json_t *steps, const char *kind, const char *hazard, const char *text)
-{
-    json_array_append_new(steps, json_pack("{ss, ss, ss}", "text", text, "kind", kind, "hazard", hazard));
-}
-
 static void list_names(const json_t *fields, char *text, size_t size)
 {
     json_t *field;
@@ -118,18 +92,18 @@ static void compare_fields(const struct sc_declared *d, const json_t *before, co
     json_array_foreach(now, i, field)
     {
         const char *name = json_string_value(json_object_get(field, "name"));
-        const json_t *was = find(before, name);
+        const json_t *was = document_find(before, "name", name);
         snprintf(text, sizeof(text), "%s field '%s' %s index '%s'", was ? "change" : "add", name, was ? "of" : "to",
                  d->name);
         if (!was || !json_equal(was, field))
-            step(steps, was ? "change-field" : "add-field", "", text);
+            plan_step(steps, was ? "change-field" : "add-field", "", text);
     }
     json_array_foreach(before, i, field)
     {
         const char *name = json_string_value(json_object_get(field, "name"));
         snprintf(text, sizeof(text), "take field '%s' out of index '%s'", name, d->name);
-        if (!find(now, name))
-            step(steps, "drop-field", "programs that look for it are refused", text);
+        if (!document_find(now, "name", name))
+            plan_step(steps, "drop-field", "programs that look for it are refused", text);
     }
 }
 
@@ -161,7 +135,7 @@ static json_t *make_steps(struct sc_service *s, const struct sc_declared *d, con
     if (!known) {
         list_names(fields, names, sizeof(names));
         snprintf(text, sizeof(text), "make index '%s' of %s.%s: %s", d->name, d->source, d->collection, names);
-        step(steps, "create-index", "", text);
+        plan_step(steps, "create-index", "", text);
     } else if (!is_same(s, d, known)) {
         compare_fields(d, json_object_get(known->json, "fields"), fields, steps);
         bool moved = strcmp(known->source, d->source) != 0 || strcmp(known->collection, d->collection) != 0 ||
@@ -169,23 +143,10 @@ static json_t *make_steps(struct sc_service *s, const struct sc_declared *d, con
         snprintf(text, sizeof(text),
                  "build index '%s' of %s.%s again, in the background: what there is serves until it is complete",
                  d->name, d->source, d->collection);
-        step(steps, "rebuild-index", moved ? "programs that were built before find another key, and are refused" : "",
-             text);
+        plan_step(steps, "rebuild-index",
+                  moved ? "programs that were built before find another key, and are refused" : "", text);
     }
     return steps;
-}
-
-/* FNV-1a, twice: it is to be told from others, not to be safe from anybody. */
-static void make_id(const json_t *steps, char id[33])
-{
-    uint64_t h[2] = {UINT64_C(14695981039346656037), UINT64_C(1099511628211)};
-    char *text = json_dumps(steps, JSON_COMPACT | JSON_SORT_KEYS);
-
-    for (const char *c = text; c && *c; c++)
-        for (int i = 0; i < 2; i++)
-            h[i] = (h[i] ^ (uint8_t)*c) * UINT64_C(1099511628211);
-    free(text);
-    snprintf(id, 33, "%016" PRIx64 "%016" PRIx64, h[0], h[1]);
 }
 
 /* ---- expand ---- */
@@ -208,7 +169,7 @@ static json_t *make_document(struct sc_service *s, struct sc_declared *d, const 
 {
     json_t *answer = json_pack("{ss, s[], s[], s[]}", "expansion", "cell.expansion/1", "types", "constants", "methods");
     json_t *steps = NULL;
-    char id[33];
+    char id[PLAN_ID];
 
     if (!d->failed && sc_generate(d, answer, s->vectors) < 0) {
         json_decref(answer);
@@ -220,7 +181,7 @@ static json_t *make_document(struct sc_service *s, struct sc_declared *d, const 
         json_object_del(answer, "capabilities");
     } else {
         steps = make_steps(s, d, known);
-        make_id(steps, id);
+        plan_id(steps, id);
         if (json_array_size(steps) > 0)
             json_object_set_new(answer, "plan", json_pack("{ss, sO}", "id", id, "steps", steps));
         json_object_set_new(answer, "resources", resources_of(d));
@@ -243,7 +204,7 @@ int sc_expand(cell_ctx *c, cell_str request, cell_str *document)
     if (r >= 0) {
         struct sc_definition *known = sc_service_declared(s, d.name);
         if (!d.failed)
-            check_source(&d, known, patience_ms(c));
+            check_source(&d, known, plan_patience_ms(c, MOST_ASK_MS));
         answer = make_document(s, &d, known);
         sc_definition_unref(known);
     }
@@ -286,49 +247,12 @@ int sc_state(cell_ctx *c, cell_str *token)
 {
     char text[65];
 
-    make_token(cell_ctx_user(c), patience_ms(c), text);
+    make_token(cell_ctx_user(c), plan_patience_ms(c, MOST_ASK_MS), text);
     *token = cell_ctx_copy(c, cell_strz(text));
     return token->ptr ? CELL_OK : cell_fail(c, CELL_NO_MEMORY, "out of memory");
 }
 
 /* ---- apply ---- */
-
-static json_t *failed_because(int request, const char *text, const char *field)
-{
-    json_t *failed = json_pack("{si, ss}", "request", request, "text", text);
-
-    if (field)
-        json_object_set_new(failed, "field", json_string(field));
-    return failed;
-}
-
-static json_t *failed_diagnostic(const struct sc_declared *d, int request)
-{
-    json_t *entry;
-    size_t i;
-
-    json_array_foreach(d->diagnostics, i, entry)
-    {
-        if (strcmp(json_string_value(json_object_get(entry, "severity")), "error") == 0)
-            return failed_because(request, json_string_value(json_object_get(entry, "text")),
-                                  json_string_value(json_object_get(entry, "field")));
-    }
-    return NULL;
-}
-
-static bool has_hazard(const json_t *steps)
-{
-    json_t *entry;
-    size_t i;
-
-    json_array_foreach(steps, i, entry)
-    {
-        const char *hazard = json_string_value(json_object_get(entry, "hazard"));
-        if (hazard && *hazard)
-            return true;
-    }
-    return false;
-}
 
 static int make_index(struct sc_service *s, const struct sc_declared *d, struct search_failure *f)
 {
@@ -345,7 +269,7 @@ static int carry_out(struct sc_service *s, const json_t *request, int number, ui
                      json_t **failed, struct search_failure *f)
 {
     struct sc_declared d = {0};
-    char id[33] = "";
+    char id[PLAN_ID] = "";
     size_t nsteps = 0;
     int r = sc_declare(request, s->vectors, &d, f);
 
@@ -357,15 +281,15 @@ static int carry_out(struct sc_service *s, const json_t *request, int number, ui
     json_t *steps = d.failed ? NULL : make_steps(s, &d, known);
     nsteps = json_array_size(steps);
     if (d.failed)
-        *failed = failed_diagnostic(&d, number);
-    else if (nsteps > 0 && (s->plan_only || (s->additive_only && has_hazard(steps))))
-        *failed = failed_because(number, "the search cell's policy does not allow this (--policy)", NULL);
+        *failed = plan_failed_diagnostic(d.diagnostics, number);
+    else if (nsteps > 0 && (s->plan_only || (s->additive_only && plan_has_hazard(steps))))
+        *failed = plan_failed(number, "the search cell's policy does not allow this (--policy)");
     else if (nsteps > 0)
         r = make_index(s, &d, f);
     if (*failed || r < 0)
         nsteps = 0;
     if (nsteps > 0)
-        make_id(steps, id);
+        plan_id(steps, id);
     json_array_append_new(applied, json_pack("{ss, si}", "id", id, "steps", (int)nsteps));
     json_decref(steps);
     sc_definition_unref(known);
@@ -391,12 +315,12 @@ int sc_apply(cell_ctx *c, cell_str request, cell_str *reply)
     uint64_t generation = sc_service_generation(s);
     pthread_mutex_lock(&s->apply);
     json_array_foreach(requests, i, one) if (r >= 0 && !failed) r =
-        carry_out(s, one, (int)i, patience_ms(c), applied, &failed, &f);
+        carry_out(s, one, (int)i, plan_patience_ms(c, MOST_ASK_MS), applied, &failed, &f);
     pthread_mutex_unlock(&s->apply);
     if (sc_service_generation(s) != generation)
         cell_server_unbind(cell_ctx_server(c));
     json_t *answer = json_pack("{so}", "applied", applied);
-    make_token(s, patience_ms(c), token);
+    make_token(s, plan_patience_ms(c, MOST_ASK_MS), token);
     json_object_set_new(answer, "state", json_string(token));
     if (failed)
         json_object_set_new(answer, "failed", failed);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cell/client.h>
+#include "common/descriptor.h"
 
 #include "source.h"
 
@@ -42,38 +42,27 @@ struct asking {
     struct cell_client *slot;
 };
 
-#define FIELD(label, of, structure, member)                                                                            \
-    (struct cell_field) { .name = label, .type = of, .offset = (uint32_t)offsetof(struct structure, member) }
-#define STRUCT(label, structure, list, n)                                                                              \
-    (struct cell_type)                                                                                                 \
-    {                                                                                                                  \
-        .name = label, .kind = CELL_KIND_STRUCT, .size = sizeof(struct structure),                                     \
-        .align = _Alignof(struct structure), .nfields = n, .fields = list                                              \
-    }
-#define LIST(label, of)                                                                                                \
-    (struct cell_type) { .name = label, .kind = CELL_KIND_LIST, .size = 16, .align = 8, .elem = of }
-
 static void describe_types(struct asking *a)
 {
-    a->field_fields[0] = FIELD("name", &cell_type_str, seen_field, name);
-    a->field_fields[1] = FIELD("type", &cell_type_str, seen_field, type);
-    a->field_fields[2] = FIELD("key", &cell_type_bool, seen_field, key);
-    a->field = STRUCT(a->texts[0], seen_field, a->field_fields, 3);
-    a->fields = LIST(a->texts[1], &a->field);
-    a->index_fields[0] = FIELD("name", &cell_type_str, seen_index, name);
-    a->index = STRUCT(a->texts[2], seen_index, a->index_fields, 1);
-    a->indexes = LIST(a->texts[3], &a->index);
-    a->collection_fields[0] = FIELD("name", &cell_type_str, seen_collection, name);
-    a->collection_fields[1] = FIELD("fields", &a->fields, seen_collection, fields);
-    a->collection_fields[2] = FIELD("indexes", &a->indexes, seen_collection, indexes);
-    a->collection_fields[3] = FIELD("count", &cell_type_u64, seen_collection, count);
-    a->collection_fields[4] = FIELD("position", &cell_type_u64, seen_collection, position);
-    a->collection_fields[5] = FIELD("oldest_position", &cell_type_u64, seen_collection, oldest_position);
-    a->collection = STRUCT(a->texts[4], seen_collection, a->collection_fields, 6);
-    a->collections = LIST(a->texts[5], &a->collection);
-    a->contents_fields[0] = FIELD("identity", &cell_type_str, seen_contents, identity);
-    a->contents_fields[1] = FIELD("collections", &a->collections, seen_contents, collections);
-    a->contents = STRUCT(a->texts[6], seen_contents, a->contents_fields, 2);
+    a->field_fields[0] = DESCRIPTOR_FIELD("name", &cell_type_str, seen_field, name);
+    a->field_fields[1] = DESCRIPTOR_FIELD("type", &cell_type_str, seen_field, type);
+    a->field_fields[2] = DESCRIPTOR_FIELD("key", &cell_type_bool, seen_field, key);
+    a->field = DESCRIPTOR_STRUCT(a->texts[0], seen_field, a->field_fields, 3);
+    a->fields = DESCRIPTOR_LIST(a->texts[1], &a->field);
+    a->index_fields[0] = DESCRIPTOR_FIELD("name", &cell_type_str, seen_index, name);
+    a->index = DESCRIPTOR_STRUCT(a->texts[2], seen_index, a->index_fields, 1);
+    a->indexes = DESCRIPTOR_LIST(a->texts[3], &a->index);
+    a->collection_fields[0] = DESCRIPTOR_FIELD("name", &cell_type_str, seen_collection, name);
+    a->collection_fields[1] = DESCRIPTOR_FIELD("fields", &a->fields, seen_collection, fields);
+    a->collection_fields[2] = DESCRIPTOR_FIELD("indexes", &a->indexes, seen_collection, indexes);
+    a->collection_fields[3] = DESCRIPTOR_FIELD("count", &cell_type_u64, seen_collection, count);
+    a->collection_fields[4] = DESCRIPTOR_FIELD("position", &cell_type_u64, seen_collection, position);
+    a->collection_fields[5] = DESCRIPTOR_FIELD("oldest_position", &cell_type_u64, seen_collection, oldest_position);
+    a->collection = DESCRIPTOR_STRUCT(a->texts[4], seen_collection, a->collection_fields, 6);
+    a->collections = DESCRIPTOR_LIST(a->texts[5], &a->collection);
+    a->contents_fields[0] = DESCRIPTOR_FIELD("identity", &cell_type_str, seen_contents, identity);
+    a->contents_fields[1] = DESCRIPTOR_FIELD("collections", &a->collections, seen_contents, collections);
+    a->contents = DESCRIPTOR_STRUCT(a->texts[6], seen_contents, a->contents_fields, 2);
 }
 
 static void describe(struct asking *a, const char *cell)

@@ -48,7 +48,7 @@ bool st_see_type(const json_t *types, const char *text, struct st_seen_type *see
 struct st_plan {
     json_t *document; /* the collection as it will be; NULL: nothing is to be done */
     json_t *steps;    /* of an expansion document's plan */
-    char id[33];
+    char id[33];      /* PLAN_ID */
 };
 /*
  * `before` is the collection's document, NULL when there is none yet. What would lose something without consent is an

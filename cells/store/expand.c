@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/document.h"
+#include "common/plan.h"
 
 #include "generate.h"
 #include "service.h"
@@ -120,46 +120,9 @@ int st_state(cell_ctx *c, cell_str *token)
 
 /* ---- carrying out ---- */
 
-static bool has_hazard(const json_t *steps)
-{
-    json_t *step;
-    size_t i;
-
-    json_array_foreach(steps, i, step)
-    {
-        const char *hazard = json_string_value(json_object_get(step, "hazard"));
-        if (hazard && *hazard)
-            return true;
-    }
-    return false;
-}
-
-static json_t *failed_because(int request, const char *text)
-{
-    return json_pack("{si, ss}", "request", request, "text", text);
-}
-
 static bool policy_allows(const struct st_service *s, const struct st_plan *plan)
 {
-    return s->policy == ST_POLICY_APPLY || (s->policy == ST_POLICY_ADDITIVE && !has_hazard(plan->steps));
-}
-
-/* The first error, as "failed" of the reply. */
-static json_t *failed_diagnostic(const struct st_declared *d, int request)
-{
-    json_t *entry, *failed = NULL;
-    size_t i;
-
-    json_array_foreach(d->diagnostics, i, entry)
-    {
-        const char *severity = json_string_value(json_object_get(entry, "severity"));
-        if (failed || !severity || strcmp(severity, "error") != 0)
-            continue;
-        failed = json_copy(entry);
-        json_object_del(failed, "severity");
-        json_object_set_new(failed, "request", json_integer(request));
-    }
-    return failed;
+    return s->policy == ST_POLICY_APPLY || (s->policy == ST_POLICY_ADDITIVE && !plan_has_hazard(plan->steps));
 }
 
 /* With the catalog locked: the plan is made of what is there, and holds when this returns. */
@@ -178,9 +141,9 @@ static int carry_out(struct st_service *s, const json_t *request, int number, js
     if (r < 0)
         r = st_fail(f, CELL_NO_MEMORY, "out of memory");
     else if (d.failed)
-        *failed = failed_diagnostic(&d, number);
+        *failed = plan_failed_diagnostic(d.diagnostics, number);
     else if (plan.document && !policy_allows(s, &plan))
-        *failed = failed_because(number, "the store's policy does not allow this (--policy)");
+        *failed = plan_failed(number, "the store's policy does not allow this (--policy)");
     else if (plan.document) {
         r = st_catalog_put(s->engine, plan.document, f);
         steps = r < 0 ? 0 : (int)json_array_size(plan.steps);
@@ -210,7 +173,7 @@ static json_t *failed_index(struct st_service *s, const json_t *requests)
             snprintf(text, sizeof(text), "the index of %s of '%s' cannot be built: %s", index->name, name,
                      index->problem ? index->problem : "");
             if (index->state == ST_INDEX_FAILED)
-                failed = failed_because((int)i, text);
+                failed = plan_failed((int)i, text);
         }
         st_schema_unref(schema);
     }

@@ -3,10 +3,11 @@
  * From the collection that is there to the one that is declared. What is compatible is done: fields that come, integers
  * that become wider, values that may be absent from now on. What would lose something needs consent in the source.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "common/plan.h"
 
 #include "declare.h"
 
@@ -394,19 +395,6 @@ static void change(struct planning *p, const json_t *before)
     plan_indexes(p);
 }
 
-/* FNV-1a, twice: it is to be told from others, not to be safe from anybody. */
-static void make_id(const json_t *steps, char id[33])
-{
-    uint64_t h[2] = {UINT64_C(14695981039346656037), UINT64_C(1099511628211)};
-    char *text = json_dumps(steps, JSON_COMPACT | JSON_SORT_KEYS);
-
-    for (const char *c = text; c && *c; c++)
-        for (int i = 0; i < 2; i++)
-            h[i] = (h[i] ^ (uint8_t)*c) * UINT64_C(1099511628211);
-    free(text);
-    snprintf(id, 33, "%016" PRIx64 "%016" PRIx64, h[0], h[1]);
-}
-
 int st_plan_make(struct st_declared *declared, const json_t *before, struct st_plan *plan)
 {
     struct planning p = {.d = declared, .steps = json_array()};
@@ -425,7 +413,7 @@ int st_plan_make(struct st_declared *declared, const json_t *before, struct st_p
         json_decref(p.steps);
         return CELL_OK;
     }
-    make_id(p.steps, plan->id);
+    plan_id(p.steps, plan->id);
     plan->document = p.document;
     plan->steps = p.steps;
     return plan->document && plan->steps ? CELL_OK : CELL_NO_MEMORY;

@@ -87,7 +87,9 @@ int cell_journal_commit(struct cell_journal *journal, uint32_t count, uint32_t b
  */
 int cell_journal_sync(struct cell_journal *journal, const struct cell_position *end, struct cell_error *e);
 
-/* Any thread. The positions behind what is committed, and what is durable; the first one that is kept. */
+/* The positions behind what is committed, and what is durable; and the first one that is kept, for which a file is read
+ * (what was removed meanwhile is looked for again; when the file cannot be read, that behind what is committed). Any
+ * thread; cannot fail. */
 struct cell_position cell_journal_committed(const struct cell_journal *journal);
 struct cell_position cell_journal_durable(const struct cell_journal *journal);
 struct cell_position cell_journal_first(struct cell_journal *journal);
@@ -150,7 +152,8 @@ int cell_journal_read(struct cell_journal_reader *reader, struct cell_span *span
                       struct cell_error *e);
 /* Behind the records that were read last. */
 struct cell_position cell_journal_reader_position(const struct cell_journal_reader *reader);
-/* Takes back what is behind `position`, which was read: the next call reads from there. */
+/* The next call reads from `position`, which may be any that was read, or a sequence alone. Errors as of opening; the
+ * reader stays where it was then. */
 int cell_journal_reader_seek(struct cell_journal_reader *reader, const struct cell_position *position,
                              struct cell_error *e);
 /* How many records the writer has committed (or made durable, without CELL_JOURNAL_VOLATILE) that were not read yet, as
@@ -160,7 +163,8 @@ uint64_t cell_journal_reader_lag(struct cell_journal_reader *reader);
  * and renews its lease. */
 int cell_journal_reader_acknowledge(struct cell_journal_reader *reader, const struct cell_position *position,
                                     struct cell_error *e);
-/* Takes a registration back. CELL_NOT_FOUND. */
+/* Takes a registration back, of a reader that may be open or not. CELL_NOT_FOUND, CELL_INVALID_ARGUMENT (no such name
+ * can be), CELL_IO_ERROR. Any thread. */
 int cell_journal_forget_reader(const char *folder, const char *name, struct cell_error *e);
 /* Makes a read that waits, or the next one, return CELL_CANCELLED. Any thread. */
 void cell_journal_reader_interrupt(struct cell_journal_reader *reader);

@@ -173,10 +173,22 @@ struct cell_position cell_journal_reader_position(const struct cell_journal_read
 
 int cell_journal_reader_seek(struct cell_journal_reader *r, const struct cell_position *position, struct cell_error *e)
 {
+    const uint64_t offset = r->offset, sequence = r->sequence, skip = r->skip;
+    const uint32_t epoch = r->epoch;
+    const struct cell_error told = r->told;
     r->told.status = CELL_OK;
-    r->resync = false;
     cell_scan_forget(&r->scan);
-    return cell_reader_place(r, position, e);
+    int x = cell_reader_place(r, position, e);
+    if (x < 0) {
+        r->offset = offset;
+        r->sequence = sequence;
+        r->skip = skip;
+        r->epoch = epoch;
+        r->told = told;
+        return x;
+    }
+    r->resync = false;
+    return CELL_OK;
 }
 
 uint64_t cell_journal_reader_lag(struct cell_journal_reader *r)

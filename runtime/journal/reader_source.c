@@ -136,14 +136,11 @@ static int fail_damaged(struct cell_journal_reader *r, struct cell_error *e)
                           (unsigned long long)r->sequence);
 }
 
-/* Without a tail blocks tell what was durable when they were written: one that is whole, and follows, is looked at for
- * that before it may be handed out. */
-static bool learns(struct cell_journal_reader *r, const struct cell_block *b)
+/* Without a tail blocks tell what was durable when they were written; those that do not follow tell nothing. */
+static void learn(struct cell_journal_reader *r, const struct cell_block *b)
 {
-    if (r->tail.head || b->sequence + r->skip != r->sequence || b->epoch < r->epoch || b->durable <= r->durable)
-        return false;
-    r->durable = b->durable;
-    return true;
+    if (!r->tail.head && b->sequence + r->skip == r->sequence && b->epoch >= r->epoch && b->durable > r->durable)
+        r->durable = b->durable;
 }
 
 /* Looks on behind the place for a mark that the block there is durable by. */
@@ -193,7 +190,7 @@ int cell_reader_from_segments(struct cell_journal_reader *r, enum cell_had *had,
         return x;
     if (found != CELL_BLOCK_WHOLE)
         return known && r->offset < end ? fail_damaged(r, e) : CELL_OK;
-    learns(r, &b);
+    learn(r, &b);
     if (!r->is_volatile && r->durable < r->offset + size) {
         x = look_ahead(r, &b, size, &durable, e);
         if (x == CELL_OK && durable) /* the buffer has moved on */

@@ -58,6 +58,10 @@ TEST(what_is_behind_comes_from_the_segments)
         read_to(r, 100010);
         CHECK_INT(cell_journal_reader_seek(r, &p, &e), CELL_OK);
         read_to(r, 100010);
+        struct cell_position never = {.sequence = 200000, .epoch = p.epoch};
+        CHECK_INT(cell_journal_reader_seek(r, &never, &e), CELL_OUT_OF_RANGE);
+        append_all(j, 10);
+        read_to(r, 100020); /* it is where it was */
         CHECK_INT(cell_journal_reader_seek(r, &(struct cell_position){.sequence = 77}, &e), CELL_OK);
         CHECK_INT(read_one(r, 0, &s, &e), 1);
         CHECK(s.sequence == 77 && is_right(&s));
@@ -69,9 +73,9 @@ TEST(what_is_behind_comes_from_the_segments)
     }
     cell_journal_reader_close(behind);
     struct cell_journal_reader_options o = {.flags = 0};
-    struct cell_journal_reader *never = NULL;
+    struct cell_journal_reader *nobody = NULL;
     e = (struct cell_error){0};
-    CHECK_INT(cell_journal_reader_open(temp_path("j"), &o, &(struct cell_position){.sequence = 200000}, &never, &e),
+    CHECK_INT(cell_journal_reader_open(temp_path("j"), &o, &(struct cell_position){.sequence = 200000}, &nobody, &e),
               CELL_OUT_OF_RANGE);
     CHECK(strstr(e.text, "100000 records"));
     CHECK_INT(cell_journal_close(j, &e), CELL_OK);

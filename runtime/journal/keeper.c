@@ -84,10 +84,11 @@ static void remove_old(struct cell_journal *j)
     pthread_mutex_lock(&j->lock);
     uint64_t first = j->first_number, newest = j->newest_number, durable = j->durable_segments;
     pthread_mutex_unlock(&j->lock);
-    uint64_t needed = first < newest ? cell_registrations_need(j->folder, j->format.journal, j->opened_ns) : 0;
-    /* One that is durable stays before those that may not be: see find_start in recover.c. */
-    while (first < newest && first + 1 < durable && (first + 1) * j->format.segment_bytes <= needed &&
-           is_over(j, first, newest)) {
+    /* One that is durable stays before those that may not be: see find_start in recover.c. Who needs it is asked last,
+     * and anew for each: a reader may have come. */
+    while (first < newest && first + 1 < durable && is_over(j, first, newest) &&
+           (first + 1) * j->format.segment_bytes <=
+               cell_registrations_need(j->folder, j->format.journal, j->opened_ns)) {
         pthread_mutex_lock(&j->lock);
         j->first_number = first + 1; /* before it goes: nobody is sent there any more */
         pthread_mutex_unlock(&j->lock);

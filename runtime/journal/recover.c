@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * Where a journal ends. What is behind the first block that is not whole was never durable, for syncs are in order: it
- * may be there in parts, after a failure of power, and is written over with zeros, so that no later reader takes a
- * part of it for a block. Nothing is truncated; who reads a segment meanwhile sees a block, or none.
+ * may be there in parts, after a failure of power, and is written over with zeros. Blocks of it would be known by their
+ * epoch; records in it are anybody's bytes, and might spell a block of any epoch. Nothing is truncated; who reads a
+ * segment meanwhile sees a block, or none.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -260,6 +260,34 @@ TEST(without_a_folder_what_was_written_over_is_told)
     temp_folder_remove();
 }
 
+/* What a record says may be where a block will be looked for, a round of the ring later. */
+TEST(records_are_not_taken_for_blocks)
+{
+    struct cell_error e = {0};
+    struct cell_span s;
+    struct cell_journal *j = NULL;
+    struct cell_journal_reader *r = NULL;
+    struct cell_journal_options o = options();
+    uint64_t words[1016];
+    o.record_size = 0;
+    CHECK_INT(cell_journal_open_memory(&o, &j, &e), CELL_OK);
+    for (int block = 0; block < 8; block++) {
+        uint64_t payload = cell_journal_committed(j).offset + sizeof(struct cell_block);
+        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+            words[i] = payload + i * sizeof(words[0]) + TAIL;
+        CHECK_INT(cell_journal_append(j, words, 1, sizeof(words), NULL, &e), CELL_OK);
+    }
+    CHECK_INT(cell_journal_reader_open_local(j, NULL, NULL, &r, &e), CELL_OK);
+    for (int block = 0; block < 20; block++) {
+        CHECK_INT(cell_journal_append(j, "one", 1, 3, NULL, &e), CELL_OK);
+        CHECK_INT(read_one(r, 0, &s, &e), 1);
+        CHECK(s.bytes == 3 && memcmp(s.records, "one", 3) == 0);
+        CHECK_INT(read_one(r, 0, &s, &e), CELL_DEADLINE_EXCEEDED);
+    }
+    cell_journal_reader_close(r);
+    CHECK_INT(cell_journal_close(j, &e), CELL_OK);
+}
+
 TEST(records_of_several_sizes_are_told_apart_by_their_reader)
 {
     temp_folder_make();

@@ -114,6 +114,37 @@ TEST(a_block_of_an_earlier_epoch_is_none_behind_a_newer_one)
     temp_folder_remove();
 }
 
+/* Records are anybody's bytes: those of a block that was torn may spell a block, of any epoch, where one comes to
+ * stand. */
+TEST(what_is_left_of_a_torn_block_is_no_block_later)
+{
+    struct cell_error e;
+    struct cell_description d;
+    struct record record;
+    temp_folder_make();
+    leave_blocks(sizes, 4, 1);
+    CHECK_INT(cell_description_read(temp_path("j"), &d, &e), CELL_OK);
+    fill(&record, 666, 1);
+    struct cell_block forged = {.position = place_of(sizes, 3),
+                                .sequence = 47,
+                                .length = sizeof(record),
+                                .count = 1,
+                                .epoch = d.epoch + 2,
+                                .kind = CELL_BLOCK_RECORDS,
+                                .journal = d.format.journal};
+    forged.sum = cell_block_sum(&forged, &record);
+    int fd = open(temp_path(FIRST), O_RDWR);
+    CHECK(pwrite(fd, &forged, sizeof(forged), (off_t)forged.position) == sizeof(forged));
+    CHECK(pwrite(fd, &record, sizeof(record), (off_t)(forged.position + sizeof(forged))) == sizeof(record));
+    close(fd);
+    flip(FIRST, place_of(sizes, 2) + 100);
+    CHECK_INT(try_open(&e), CELL_OK);
+    leave_blocks(sizes + 2, 1, 1);
+    CHECK_INT(try_open(&e), CELL_OK);
+    check_whole(47);
+    temp_folder_remove();
+}
+
 TEST(who_has_read_what_was_torn_is_told)
 {
     struct cell_error e;

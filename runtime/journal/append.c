@@ -44,9 +44,7 @@ struct cell_position cell_journal_pair(const struct cell_journal *j)
 
 static int failed(struct cell_journal *j, struct cell_error *e)
 {
-    pthread_mutex_lock(&j->lock);
-    int r = j->failed;
-    pthread_mutex_unlock(&j->lock);
+    int r = atomic_load_explicit(&j->failed, memory_order_relaxed);
     return r < 0 ? cell_error_set(e, r, "the disk of the journal has failed before; open the journal again") : CELL_OK;
 }
 

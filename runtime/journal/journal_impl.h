@@ -29,6 +29,8 @@ struct cell_journal {
     struct cell_block *reserved;
     uint32_t reserved_bytes;
 
+    _Atomic int failed; /* negative: what the disk has failed with; for good. Set under the lock */
+
     /* What is committed, as a pair: odd while it changes. */
     _Atomic uint32_t version;
     _Atomic uint64_t committed, committed_sequence;
@@ -40,7 +42,6 @@ struct cell_journal {
     uint64_t durable, durable_sequence;
     uint64_t durable_segments; /* segments before this number are durable and closed */
     bool syncing;
-    int failed; /* negative: what the disk has failed with; for good */
     enum cell_next next_state;
     int next_fd;
     struct cell_error next_error;

@@ -136,9 +136,11 @@ static _Atomic uint64_t *commit_word(struct cell_block *b) { return (_Atomic uin
 
 void cell_tail_publish(struct cell_tail *t, struct cell_block *b, uint64_t position, uint64_t next, uint64_t sequence)
 {
-    /* What lies where the next one will be was a record once, and might say that it is there. */
     give_up_before(t, next + sizeof(*b));
-    atomic_store_explicit(commit_word(at(t, next)), 0, memory_order_relaxed);
+    /* What lies where the next one will be was a record once, and might say that it is there. Looked at first: readers
+     * wait on that line, and writing to it takes it away from them. */
+    if (atomic_load_explicit(commit_word(at(t, next)), memory_order_relaxed) == next)
+        atomic_store_explicit(commit_word(at(t, next)), 0, memory_order_relaxed);
     atomic_store_explicit(commit_word(b), position, memory_order_release);
     atomic_store_explicit(&t->head->committed_sequence, sequence, memory_order_relaxed);
     atomic_store_explicit(&t->head->committed, next, memory_order_release);

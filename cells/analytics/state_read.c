@@ -8,6 +8,7 @@ struct reading {
     const uint8_t *at;
     size_t left;
     struct an_failure *f;
+    uint64_t *uncounted; /* records that no group has yet: counters that begin too high would overflow */
 };
 
 static int damaged(struct reading *r, const char *what)
@@ -35,8 +36,16 @@ static bool copy(struct reading *r, void *to, size_t n)
     return from != NULL;
 }
 
-/* Sketches in memory that is aligned for them. */
-static bool read_sketch(struct reading *r, const struct an_part *part, void **sketch)
+static bool holds_at_most(const struct an_quantiles *q, uint64_t records)
+{
+    for (uint32_t i = 0; q && i < q->n; records -= q->buckets[i++].count)
+        if (q->buckets[i].count > records)
+            return false;
+    return true;
+}
+
+/* Of a group of so many records. Sketches in memory that is aligned for them. */
+static bool read_sketch(struct reading *r, const struct an_part *part, uint64_t records, void **sketch)
 {
     uint32_t words[2];
     const void *from;
@@ -57,6 +66,11 @@ static bool read_sketch(struct reading *r, const struct an_part *part, void **sk
     done = buckets ? an_quantiles_restore((struct an_quantiles **)sketch, aligned, words[0])
                    : an_distinct_restore((struct an_distinct **)sketch, aligned, words[0], words[1]);
     free(aligned);
+    if (done && buckets && !holds_at_most(*sketch, records)) {
+        free(*sketch);
+        *sketch = NULL;
+        return false;
+    }
     return done;
 }
 
@@ -67,7 +81,7 @@ static bool read_parts(struct reading *r, struct an_aggregator *a, struct an_ent
         void *at = an_part_at(entry, part), *sketch;
         bool done;
         if (part->kind == PART_QUANTILES || part->kind == PART_DISTINCT) {
-            done = read_sketch(r, part, &sketch);
+            done = read_sketch(r, part, entry->count, &sketch);
             memcpy(at, &sketch, sizeof(sketch));
         } else {
             done = copy(r, at, part->kind == PART_MIN || part->kind == PART_MAX ? 8 : 16);
@@ -86,6 +100,9 @@ static int read_groups(struct reading *r, struct an_aggregator *a, struct an_pan
         uint32_t before = pane->count;
         if (!copy(r, &records, 8) || records == 0 || !copy(r, key, a->key_bytes))
             return damaged(r, "a group ends too early");
+        if (records > *r->uncounted)
+            return damaged(r, "its groups have more records than were counted");
+        *r->uncounted -= records;
         uint32_t index = an_pane_take(a, pane, key, an_hash(key, a->key_bytes));
         if (index == UINT32_MAX)
             return an_fail(r->f, CELL_NO_MEMORY, "out of memory");
@@ -122,7 +139,7 @@ static int read_piece(struct reading *r, struct an_aggregator *a, const struct p
         if (!pane)
             return an_fail(r->f, CELL_NO_MEMORY, "out of memory");
     }
-    struct reading payload = {take(r, piece->bytes), piece->bytes, r->f};
+    struct reading payload = {take(r, piece->bytes), piece->bytes, r->f, r->uncounted};
     int x = read_groups(&payload, a, pane, piece->count);
     return x < 0 || payload.left == 0 ? x : damaged(r, "a piece has more than its groups");
 }
@@ -167,7 +184,8 @@ static int read_pieces(struct reading *r, struct an_aggregator *a)
 int an_restore(const struct an_plan *plan, const void *bytes, size_t n, struct an_aggregator **a,
                struct an_place *place, struct an_failure *f)
 {
-    struct reading r = {bytes, n, f};
+    uint64_t uncounted = 0;
+    struct reading r = {bytes, n, f, &uncounted};
     struct an_aggregator *made = NULL;
     struct head head;
 
@@ -176,6 +194,9 @@ int an_restore(const struct an_plan *plan, const void *bytes, size_t n, struct a
         return damaged(&r, "its head");
     if (head.plan != an_plan_hash(plan))
         return an_fail(f, CELL_DATA_LOSS, "the snapshot is of another definition");
+    if (head.taken > INT64_MAX || head.passed > head.taken || head.late > head.passed)
+        return damaged(&r, "its head");
+    uncounted = head.passed - head.late;
     int x = an_open(plan, &made, f);
     if (x < 0)
         return x;

@@ -115,13 +115,17 @@ static void *allocate(struct cell_arena *a, size_t size, int zero)
 
 void *cell_arena_alloc(struct cell_arena *a, size_t size) { return allocate(a, size, 1); }
 
-void *cell_arena_array(struct cell_arena *a, size_t n, size_t size)
+static void *allocate_array(struct cell_arena *a, size_t n, size_t size, int zero)
 {
     size_t total;
     if (__builtin_mul_overflow(n, size, &total))
         return NULL;
-    return allocate(a, total, 1);
+    return allocate(a, total, zero);
 }
+
+void *cell_arena_array(struct cell_arena *a, size_t n, size_t size) { return allocate_array(a, n, size, 1); }
+
+void *cell_arena_room(struct cell_arena *a, size_t n, size_t size) { return allocate_array(a, n, size, 0); }
 
 char *cell_arena_copy(struct cell_arena *a, const void *bytes, size_t len)
 {

@@ -19,6 +19,8 @@ struct cell_arena {
 void *cell_arena_alloc(struct cell_arena *a, size_t size);
 /* n * size with an overflow check. */
 void *cell_arena_array(struct cell_arena *a, size_t n, size_t size);
+/* The same, not zeroed: for what is going to be written over as a whole. */
+void *cell_arena_room(struct cell_arena *a, size_t n, size_t size);
 /* Copies `len` bytes and a NUL. */
 char *cell_arena_copy(struct cell_arena *a, const void *bytes, size_t len);
 char *cell_arena_printf(struct cell_arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));

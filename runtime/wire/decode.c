@@ -23,6 +23,7 @@ struct decoder {
 static int take_fields(struct decoder *de, const struct cell_field *fields, uint32_t n, uint8_t *p, uint64_t avail,
                        unsigned depth);
 static int take_value(struct decoder *de, const struct cell_type *type, uint8_t *p, uint64_t avail, unsigned depth);
+static int take_field(struct decoder *de, const struct cell_field *f, uint8_t *p, uint64_t avail, unsigned depth);
 
 /* The barrier keeps the compiler from reading `from` again in place of the copy, which it may do with plain memory. */
 static void barrier(void) { __asm__ volatile("" ::: "memory"); }
@@ -120,14 +121,32 @@ static int take_inner(struct decoder *de, const struct cell_type *type, uint8_t 
     return take_value(de, type, p, avail, depth);
 }
 
+/* Of a struct of which everything came. */
+static int take_runs(struct decoder *de, const struct cell_run *runs, uint32_t n, uint8_t *p, uint64_t size,
+                     unsigned depth)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const struct cell_field *f = runs[i].field;
+        int r = f ? take_field(de, f, p + f->offset, size - f->offset, depth) : CELL_OK;
+        if (r < 0) {
+            cell_walk_name(&de->walk, f->name);
+            return r;
+        }
+    }
+    return CELL_OK;
+}
+
 /* n elements in private memory at `p`, a type's size apart; of each the first `avail` bytes came from the sender. */
 static int take_array(struct decoder *de, const struct cell_type *type, uint64_t n, uint8_t *p, uint64_t avail,
                       unsigned depth)
 {
+    struct cell_run runs[CELL_WALK_RUNS];
+    uint32_t nruns = n >= CELL_WALK_MANY && avail == type->size ? cell_walk_runs(type, runs) : 0;
     if (type->size == 0)
         return CELL_OK;
     for (uint64_t i = 0; i < n; i++) {
-        int r = take_inner(de, type, p + i * type->size, avail, depth);
+        uint8_t *at = p + i * type->size;
+        int r = nruns ? take_runs(de, runs, nruns, at, type->size, depth) : take_inner(de, type, at, avail, depth);
         if (r < 0) {
             cell_walk_index(&de->walk, i);
             return r;
@@ -146,7 +165,8 @@ static int take_elements(struct decoder *de, const struct cell_type *type, const
     int r = charge(de, n, type->size);
     if (r < 0)
         return r;
-    uint8_t *p = cell_arena_array(de->arena, n, type->size);
+    bool whole = ref->count && ref->stride == type->size; /* no byte is left as it was */
+    uint8_t *p = whole ? cell_arena_room(de->arena, n, type->size) : cell_arena_array(de->arena, n, type->size);
     if (!p)
         return fail_memory(de);
     *elements = p;
@@ -154,7 +174,7 @@ static int take_elements(struct decoder *de, const struct cell_type *type, const
     if (ref->count && type->size) {
         const uint8_t *from = de->message + ref->offset;
         avail = ref->stride < type->size ? ref->stride : type->size;
-        if (ref->stride == type->size)
+        if (whole)
             copy_in(p, from, n * type->size);
         else
             for (uint64_t i = 0; i < n; i++)

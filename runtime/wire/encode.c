@@ -34,6 +34,7 @@ static int put_fields(struct encoder *en, const struct cell_field *fields, uint3
                       unsigned depth);
 static int put_value(struct encoder *en, const struct cell_type *type, const uint8_t *from, uint64_t to,
                      unsigned depth);
+static int put_field(struct encoder *en, const struct cell_field *f, const uint8_t *from, uint64_t to, unsigned depth);
 
 static int fail_size(struct encoder *en)
 {
@@ -169,11 +170,43 @@ static int put_inner(struct encoder *en, const struct cell_type *type, const uin
     return put_value(en, type, from, to, depth);
 }
 
+static void copy_run(uint8_t *to, const uint8_t *from, uint32_t size)
+{
+    if (size % 8 || size > 64) {
+        memcpy(to, from, size);
+        return;
+    }
+    for (uint32_t i = 0; i < size; i += 8)
+        memcpy(to + i, from + i, 8);
+}
+
+static int put_runs(struct encoder *en, const struct cell_run *runs, uint32_t n, const uint8_t *from, uint64_t to,
+                    unsigned depth)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const struct cell_run *run = &runs[i];
+        if (!run->field) {
+            copy_run(en->message + to + run->offset, from + run->offset, run->size);
+            continue;
+        }
+        int r = put_field(en, run->field, from + run->offset, to + run->offset, depth);
+        if (r < 0) {
+            cell_walk_name(&en->walk, run->field->name);
+            return r;
+        }
+    }
+    return CELL_OK;
+}
+
 static int put_array(struct encoder *en, const struct cell_type *type, uint64_t n, const uint8_t *from, uint64_t to,
                      unsigned depth)
 {
+    struct cell_run runs[CELL_WALK_RUNS];
+    uint32_t nruns = n >= CELL_WALK_MANY ? cell_walk_runs(type, runs) : 0;
     for (uint64_t i = 0; i < n; i++) {
-        int r = put_inner(en, type, from + i * type->size, to + i * type->size, depth);
+        uint64_t at = i * type->size;
+        int r = nruns ? put_runs(en, runs, nruns, from + at, to + at, depth)
+                      : put_inner(en, type, from + at, to + at, depth);
         if (r < 0) {
             cell_walk_index(&en->walk, i);
             return r;

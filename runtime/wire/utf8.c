@@ -35,18 +35,33 @@ static size_t sequence(const unsigned char *p, size_t left)
     return n;
 }
 
+#define NOT_ASCII UINT64_C(0x8080808080808080)
+
+static uint64_t word_at(const unsigned char *p)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof(word));
+    return word;
+}
+
+/* How many bytes at the beginning are ASCII: all of them, or a multiple of 8. The last word overlaps the one before it.
+ */
+static size_t ascii(const unsigned char *p, size_t len)
+{
+    size_t i = 0;
+    while (len - i >= sizeof(uint64_t) && !(word_at(p + i) & NOT_ASCII))
+        i += sizeof(uint64_t);
+    return i && len - i < sizeof(uint64_t) && !(word_at(p + len - sizeof(uint64_t)) & NOT_ASCII) ? len : i;
+}
+
 int cell_utf8_valid(const char *text, size_t len)
 {
     const unsigned char *p = (const unsigned char *)text;
-    size_t i = 0;
+    size_t i = ascii(p, len);
     while (i < len) {
-        uint64_t word;
-        if (len - i >= sizeof(word)) {
-            memcpy(&word, p + i, sizeof(word));
-            if (!(word & UINT64_C(0x8080808080808080))) {
-                i += sizeof(word);
-                continue;
-            }
+        if (len - i >= sizeof(uint64_t) && !(word_at(p + i) & NOT_ASCII)) {
+            i += sizeof(uint64_t);
+            continue;
         }
         if (p[i] < 0x80) {
             i++;

@@ -78,3 +78,21 @@ bool cell_walk_plain(const struct cell_type *type)
         return false;
     }
 }
+
+uint32_t cell_walk_runs(const struct cell_type *type, struct cell_run *runs)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; type->kind == CELL_KIND_STRUCT && i < type->nfields; i++) {
+        const struct cell_field *f = &type->fields[i];
+        bool plain = !(f->flags & CELL_FIELD_REF) && cell_walk_plain(f->type);
+        uint32_t size = plain ? f->type->size * (f->count ? f->count : 1) : 0;
+        if (plain && n && !runs[n - 1].field && runs[n - 1].offset + runs[n - 1].size == f->offset) {
+            runs[n - 1].size += size;
+            continue;
+        }
+        if (n == CELL_WALK_RUNS)
+            return 0;
+        runs[n++] = (struct cell_run){plain ? NULL : f, f->offset, size};
+    }
+    return n;
+}

@@ -67,4 +67,17 @@ static inline uint32_t cell_opt_offset(const struct cell_type *opt) { return opt
 
 static inline uint64_t cell_round_up8(uint64_t n) { return (n + 7) & ~UINT64_C(7); }
 
+/*
+ * A struct as runs of plain fields that lie side by side, and the fields between them: what an array of them is copied
+ * by, found out once for all elements.
+ */
+#define CELL_WALK_RUNS 16u
+#define CELL_WALK_MANY 4u /* elements that it is worth it for */
+struct cell_run {
+    const struct cell_field *field; /* NULL: a run of plain ones */
+    uint32_t offset, size;          /* of a run, bytes */
+};
+/* How many; 0: there are more than CELL_WALK_RUNS, or the type is no struct. */
+uint32_t cell_walk_runs(const struct cell_type *type, struct cell_run *runs);
+
 #endif

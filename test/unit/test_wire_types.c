@@ -54,6 +54,26 @@ TEST(utf8_is_that_of_rfc_3629)
     CHECK(cell_utf8_valid("a\0b", 3));
 }
 
+/* Words are looked at as a whole, and the last one overlaps the one before it. */
+TEST(one_bad_byte_is_found_wherever_it_stands)
+{
+    for (size_t n = 1; n <= 40; n++) {
+        char text[40];
+        memset(text, 'a', n);
+        CHECK(cell_utf8_valid(text, n));
+        for (size_t i = 0; i < n; i++) {
+            text[i] = (char)0x80;
+            CHECK(!cell_utf8_valid(text, n));
+            text[i] = 'a';
+            if (i + 1 == n)
+                continue;
+            memcpy(text + i, "\xc3\xa9", 2);
+            CHECK(cell_utf8_valid(text, n) && !cell_utf8_valid(text, i + 1));
+            memcpy(text + i, "aa", 2);
+        }
+    }
+}
+
 TEST(every_code_point_is_valid_and_every_surrogate_is_not)
 {
     int wrong = 0;

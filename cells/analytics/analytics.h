@@ -68,9 +68,11 @@ struct analytics_row_page {
     int64_t earlier_us; ///< that is its `at_us`.
 };
 
-/// A page of at most 10,000 groups, from `cursor` on: 0, or `next` of the page before. With windows: of the one that ends
-/// soonest after `at_us`, of the newest for INT64_MAX. CELL_NOT_FOUND: there is no such aggregate, or no such window.
-/// CELL_ABORTED: it was built anew, its layout may be another one. CELL_OUT_OF_RANGE: a sum does not fit its field.
+/// A page of at most 10,000 groups, from `cursor` on: 0, or `next` of the page before. Groups that come meanwhile are
+/// in later pages; of windows that overlap they may also change which group is in which page. With windows: of the one
+/// that ends soonest after `at_us`, of the newest for INT64_MAX. CELL_NOT_FOUND: there is no such aggregate, or no such
+/// window. CELL_ABORTED: it was built anew, its layout may be another one. CELL_OUT_OF_RANGE: a sum does not fit its
+/// field.
 CELL_METHOD CELL_IDEMPOTENT int analytics_rows(cell_ctx *c, cell_str name, uint64_t generation, int64_t at_us,
                                                uint64_t cursor, struct analytics_row_page *page);
 

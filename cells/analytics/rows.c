@@ -45,8 +45,8 @@ static int describe(const struct an_part *part, const struct an_row_layout *layo
                                             .offset = layout->offsets[i],
                                             .count = d->columns[i].type.count};
     }
-    to->row = (struct cell_type){
-        .kind = CELL_KIND_STRUCT, .size = layout->size, .nfields = layout->n, .fields = to->fields};
+    to->row =
+        (struct cell_type){.kind = CELL_KIND_STRUCT, .size = layout->size, .nfields = layout->n, .fields = to->fields};
     return an_row_map(part, &to->row, &to->map, f);
 }
 
@@ -70,13 +70,6 @@ static int fill(const struct described *d, const struct an_view *view, uint64_t 
     return r;
 }
 
-/* The window before this one ends where the last slide of this one begins. */
-static void find_earlier(const struct an_plan *plan, const struct an_view *view, struct an_page *page)
-{
-    page->earlier = plan->windowed &&
-                    !__builtin_add_overflow(an_view_begin(view), plan->window_us - plan->slide_us - 1, &page->earlier_us);
-}
-
 static int read_page(struct an_part *part, int64_t at_us, uint64_t cursor, struct an_page *page, struct an_failure *f)
 {
     struct described *described = malloc(sizeof(*described));
@@ -93,7 +86,7 @@ static int read_page(struct an_part *part, int64_t at_us, uint64_t cursor, struc
         r = an_view_open(part->aggregator, at_us, NULL, &view, f);
     if (r >= 0) {
         r = fill(described, view, cursor, page, f);
-        find_earlier(&part->definition->plan, view, page);
+        page->earlier = an_view_earlier(view, &page->earlier_us);
         an_view_close(view);
     }
     free(described);

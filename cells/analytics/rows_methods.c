@@ -16,9 +16,8 @@ static int describe(cell_ctx *c, struct an_part *part, struct analytics_layout *
     if (!fields)
         return cell_fail(c, CELL_NO_MEMORY, "out of memory");
     an_row_layout(d, &layout);
-    *out = (struct analytics_layout){.name = cell_ctx_copy(c, cell_strz(d->name)),
-                                     .record_size = layout.size,
-                                     .fields = {fields, layout.n}};
+    *out = (struct analytics_layout){
+        .name = cell_ctx_copy(c, cell_strz(d->name)), .record_size = layout.size, .fields = {fields, layout.n}};
     for (uint32_t i = 0; i < layout.n; i++) {
         const char *type = json_string_value(json_object_get(json_array_get(columns, i), "type"));
         fields[i] = (struct analytics_row_field){.name = cell_ctx_copy(c, cell_strz(d->columns[i].name)),

@@ -35,7 +35,9 @@ static int read_statement(struct cli *cli, struct asked *a)
         length = a->text ? fread(a->text, 1, MOST_STATEMENT + 1, stdin) : 0;
         if (!a->text || ferror(stdin) || length > MOST_STATEMENT)
             return cli_error(cli, CLI_FAILED, NULL, "standard input: %s",
-                             !a->text ? "out of memory" : ferror(stdin) ? strerror(errno) : "more than 1 MiB");
+                             !a->text        ? "out of memory"
+                             : ferror(stdin) ? strerror(errno)
+                                             : "more than 1 MiB");
     }
     a->statement = a->text;
     return strlen(a->text) == length ? CLI_OK : cli_error(cli, CLI_FAILED, NULL, "the statement has a zero byte in it");
@@ -51,8 +53,7 @@ static int check(struct cli *cli, struct asked *a, const struct cli_args *args)
         return cli_error(cli, CLI_USAGE, "leave --json out, or write to a file with --output",
                          "--json prints one document, and --format %s is none", format);
     if (args->n > 1 || (args->n == 1) + (a->file != NULL) + a->list != 1)
-        return cli_error(cli, CLI_USAGE, "run `cell help sql`",
-                         "sql takes one statement, or --file FILE, or --list");
+        return cli_error(cli, CLI_USAGE, "run `cell help sql`", "sql takes one statement, or --file FILE, or --list");
     if (args->n == 1)
         a->statement = args->items[0];
     return a->file ? read_statement(cli, a) : CLI_OK;
@@ -90,6 +91,13 @@ static int by_name(const void *a, const void *b)
     return schemas ? schemas : strcmp((*x)->name, (*y)->name);
 }
 
+static const char *type_shown(const struct sql_column *c)
+{
+    const char *type = sql_column_type(c);
+
+    return type[0] ? type : sql_column_is_wide(c) ? "INTEGER or TEXT" : "TEXT";
+}
+
 static void list_table(struct cli *cli, struct cli_json *j, const struct sql_table *t)
 {
     char name[2 * SQL_MOST_NAME + 2];
@@ -102,8 +110,8 @@ static void list_table(struct cli *cli, struct cli_json *j, const struct sql_tab
             printf("  %" PRIu64 " records", t->end);
         putchar('\n');
         for (uint32_t i = 0; i < t->layout.ncolumns; i++)
-            printf("  %-20s %-8s%s\n", t->layout.columns[i].name, sql_column_type(&t->layout.columns[i]),
-                   t->layout.columns[i].hidden ? " hidden" : "");
+            printf("  %-20s %s%s\n", t->layout.columns[i].name, type_shown(&t->layout.columns[i]),
+                   t->layout.columns[i].hidden ? ", hidden" : "");
         return;
     }
     out_begin(j, NULL, '{');
@@ -116,7 +124,7 @@ static void list_table(struct cli *cli, struct cli_json *j, const struct sql_tab
     for (uint32_t i = 0; i < t->layout.ncolumns; i++) {
         out_begin(j, NULL, '{');
         out_str(j, "name", t->layout.columns[i].name);
-        out_str(j, "type", sql_column_type(&t->layout.columns[i]));
+        out_str(j, "type", type_shown(&t->layout.columns[i]));
         out_bool(j, "hidden", t->layout.columns[i].hidden);
         out_end(j, '}');
     }
@@ -230,7 +238,7 @@ int cmd_sql(struct cli *cli, int argc, char **argv)
     if (r == 0 && !cli_config(cli, false))
         r = CLI_FAILED;
     if (r == 0) {
-        sql_stop_watch(&sql);
+        sql_stop_watch();
         r = open_database(&sql, &a);
         if (r == CLI_OK)
             r = carry_out(&sql, &a);

@@ -47,7 +47,7 @@ struct sql {
     struct sql_table *tables;
     struct sql_cell *cells;
     struct sql_problem *problems;
-    uint64_t deadline_ns; /* of the whole command; CELL_NO_DEADLINE */
+    uint64_t deadline_ns;     /* of the whole command; CELL_NO_DEADLINE */
     struct cell_error failed; /* what a table failed with while it was read; status 0: nothing */
     const char *refused;      /* what a statement wanted to do and must not; NULL: nothing */
 };
@@ -62,7 +62,7 @@ int sql_library_open(sqlite3 **db, struct cell_error *e);
 enum sql_stopped { SQL_GOES_ON, SQL_INTERRUPTED, SQL_TIMED_OUT };
 /* From now on SIGINT, SIGTERM and SIGHUP are noted, and end the process at once when they come while something is
  * waited for that does not look. */
-void sql_stop_watch(struct sql *sql);
+void sql_stop_watch(void);
 enum sql_stopped sql_stopped(const struct sql *sql);
 /* Around what waits. `path` (may be NULL) is a file that is removed when the process ends. */
 void sql_stop_wait(bool waits);

@@ -117,7 +117,8 @@ static int put_argument(const struct cell_method *m, const struct sql_argument *
 {
     for (uint32_t i = 0; i < m->nin; i++) {
         const struct cell_field *f = &m->in[i];
-        if (strcmp(f->name, a->name) != 0 || f->type->kind != (uint32_t)a->kind || f->count || f->flags & CELL_FIELD_REF)
+        if (strcmp(f->name, a->name) != 0 || f->type->kind != (uint32_t)a->kind || f->count ||
+            f->flags & CELL_FIELD_REF)
             continue;
         if (a->kind == CELL_KIND_STR)
             memcpy(in + f->offset, &a->text, sizeof(a->text));

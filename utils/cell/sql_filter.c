@@ -77,8 +77,7 @@ static bool is_taken_over(const struct sql_table *t, sqlite3_index_info *info, i
 /* In the order of the sequence, or of what never goes back. */
 static bool follows_order(const struct sql_table *t, const sqlite3_index_info *info)
 {
-    const struct sql_column *c =
-        t->folder && info->nOrderBy == 1 ? column_at(t, info->aOrderBy[0].iColumn) : NULL;
+    const struct sql_column *c = t->folder && info->nOrderBy == 1 ? column_at(t, info->aOrderBy[0].iColumn) : NULL;
 
     return c && (c->role == SQL_SEQUENCE || c->role == SQL_APPENDED ||
                  (c->role == SQL_VALUE && t->layout.ordered && c->field == t->layout.time));
@@ -144,10 +143,12 @@ static void limit_sequence(struct sql_range *range, char letter, int64_t v)
 
 static void limit_time(struct sql_range *range, char letter, int64_t v)
 {
-    if (strchr("=>)", letter) && v > range->time_from)
-        range->time_from = v;
-    if (strchr("=<(", letter) && v < range->time_to)
-        range->time_to = v;
+    int64_t from = letter == '>' && v < INT64_MAX ? v + 1 : v, to = letter == '<' && v > INT64_MIN ? v - 1 : v;
+
+    if (strchr("=>)", letter) && from > range->time_from)
+        range->time_from = from;
+    if (strchr("=<(", letter) && to < range->time_to)
+        range->time_to = to;
 }
 
 static void compare(struct sql_filter *f, const struct sql_field *field, char letter, uint64_t with)

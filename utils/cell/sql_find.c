@@ -101,7 +101,8 @@ static int add_aggregate(struct sql_table *table, const struct cell_type *type, 
 }
 
 /* Each of the list that the method gives; tables that cannot be made are problems of their own. */
-static int add_tables(struct sql *sql, struct sql_cell *cell, const char *name, const char *method, struct cell_error *e)
+static int add_tables(struct sql *sql, struct sql_cell *cell, const char *name, const char *method,
+                      struct cell_error *e)
 {
     const bool journals = strcmp(method, "streams") == 0;
     const struct cell_type *type;
@@ -244,7 +245,8 @@ int sql_find_all(struct sql *sql, struct cell_error *e)
         if (n < 6 || n - 5 > SQL_MOST_NAME || strcmp(entry->d_name + n - 5, ".sock") != 0)
             continue;
         snprintf(name, sizeof(name), "%.*s", (int)(n - 5), entry->d_name);
-        if (cell_is_identifier(name) && !cell_config_cell(config, name) && !is_known(sql, name) && has_socket(sql, name))
+        if (cell_is_identifier(name) && !cell_config_cell(config, name) && !is_known(sql, name) &&
+            has_socket(sql, name))
             r = ask_noting(sql, name, e);
     }
     if (folder)

@@ -13,7 +13,7 @@
 struct sql_grid {
     int columns;
     bool known; /* the widths: rows are printed as they come */
-    uint32_t rows, row_begins;
+    uint32_t rows;
     size_t *widths;
     struct cell_buffer kept; /* of each value 'r' or 'l', its text, a zero */
     struct cell_buffer cell; /* the value that is made ready */
@@ -95,15 +95,30 @@ static void print_line(const struct sql_grid *g, struct cell_buffer *b)
     cell_buffer_puts(b, "\n");
 }
 
+static char *next_cell(char *at) { return at + strlen(at) + 1; }
+
+/* A name stands as the first value below it. */
+static void align_names(struct sql_grid *g)
+{
+    char *name = g->kept.data, *value = name;
+
+    for (int i = 0; i < g->columns; i++)
+        value = next_cell(value);
+    for (int i = 0; i < g->columns; i++, name = next_cell(name), value = next_cell(value))
+        name[0] = value[0];
+}
+
 /* All that is kept; the first row are the names. */
 static void print_kept(struct sql_grid *g, struct cell_buffer *b)
 {
-    const char *at = g->kept.data;
+    if (g->rows > 1 && cell_buffer_ok(&g->kept))
+        align_names(g);
+    char *at = g->kept.data;
 
     if (!cell_buffer_ok(&g->kept))
         b->failed = true;
     for (uint32_t row = 0; at && cell_buffer_ok(&g->kept) && row < g->rows; row++) {
-        for (int i = 0; i < g->columns; i++, at += strlen(at) + 1)
+        for (int i = 0; i < g->columns; i++, at = next_cell(at))
             print_cell(g, b, i, at);
         if (row == 0)
             print_line(g, b);

@@ -72,23 +72,29 @@ static bool write_out(struct sql_output *o)
     struct cell_buffer *b = &o->j.b;
 
     if (b->len > 0 && cell_buffer_ok(b)) {
-        if (o->file)
-            fwrite(b->data, 1, b->len, o->file);
-        else
+        if (!o->file)
             cli_write(b->data, b->len);
+        else if (fwrite(b->data, 1, b->len, o->file) != b->len && !o->cause)
+            o->cause = errno;
         b->len = 0;
     }
     return cell_buffer_ok(b) && !ferror(o->file ? o->file : stdout);
 }
 
+/* Whoever reads standard output may take his time. */
 static bool write_some(struct sql_output *o)
 {
-    return o->j.b.len < WRITE_BYTES ? cell_buffer_ok(&o->j.b) : write_out(o);
+    if (o->j.b.len < WRITE_BYTES)
+        return cell_buffer_ok(&o->j.b);
+    sql_stop_wait(!o->file);
+    bool written = write_out(o);
+    sql_stop_wait(false);
+    return written;
 }
 
 /* ---- values ---- */
 
-/* JSON of a number, as in the replies of `cell call`: a text where other readers would lose something of it. */
+/* JSON of a number, as in the replies of `cell call`: infinities are texts. */
 static void format_number(sqlite3_stmt *s, int i, char text[CELL_VALUE_SCALAR_MAX])
 {
     int64_t whole = sqlite3_column_int64(s, i);
@@ -269,9 +275,8 @@ static void end_document(struct sql_output *o, int code, const char *message)
 /* Gives the file its name, or removes it. */
 static int close_file(struct sql_output *o, int code)
 {
-    errno = 0;
-    bool written = o->file && fflush(o->file) == 0 && !ferror(o->file) && fsync(fileno(o->file)) == 0;
-    int cause = errno ? errno : EIO;
+    bool written = o->file && !o->cause && fflush(o->file) == 0 && !ferror(o->file) && fsync(fileno(o->file)) == 0;
+    int cause = o->cause ? o->cause : errno;
 
     if (o->file)
         fclose(o->file);

@@ -18,6 +18,7 @@ struct sql_output {
     const char *path; /* NULL: standard output */
     char *part;       /* beside it */
     FILE *file;       /* of `part` */
+    int cause;        /* what writing to it failed with first, an errno */
     bool begun;
     int columns;
     uint64_t rows;

@@ -62,8 +62,8 @@ int sql_guard(struct sql *sql, struct cell_error *e)
 
 /* ---- what is said ---- */
 
-/* The line with byte `at` of the statement, and a mark below it, as compilers do. */
-static void show_place(struct cli *cli, const char *statement, const char *begin, size_t at)
+/* The line that begins at `begin`, and a mark below `place`, as compilers do. */
+static void show_place(struct cli *cli, const char *begin, const char *place)
 {
     struct cell_buffer b = {0};
     size_t length = strcspn(begin, "\r\n");
@@ -73,7 +73,7 @@ static void show_place(struct cli *cli, const char *statement, const char *begin
     cell_buffer_puts(&b, "  ");
     cell_buffer_append(&b, begin, length);
     cell_buffer_puts(&b, "\n  ");
-    for (const char *c = begin; c < statement + at; c++)
+    for (const char *c = begin; c < place; c++)
         if (((unsigned char)*c & 0xc0) != 0x80)
             cell_buffer_puts(&b, *c == '\t' ? "\t" : " ");
     cell_buffer_puts(&b, "^");
@@ -82,81 +82,96 @@ static void show_place(struct cli *cli, const char *statement, const char *begin
     cell_buffer_free(&b);
 }
 
-static bool is_keyword_at(const char *at)
+/* The length of the keyword at `at`; 0: there is none. */
+static int keyword_at(const char *at)
 {
-    size_t n = strspn(at, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+    int n = (int)strspn(at, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
 
-    return n > 0 && sqlite3_keyword_check(at, (int)n);
+    return n > 0 && n < 32 && sqlite3_keyword_check(at, n) ? n : 0;
 }
 
-static int wrong_statement(struct sql *sql, const char *statement, struct cell_buffer *said)
+static void hint_for(const char *message, const char *place, char hint[160])
 {
-    int at = sqlite3_error_offset(sql->db), line = 1, column = 1;
-    const char *message = sqlite3_errmsg(sql->db), *begin = statement, *hint = NULL;
+    int keyword = place && strstr(message, "syntax error") ? keyword_at(place) : 0;
 
-    if (at < 0 || (size_t)at > strlen(statement)) {
-        cell_buffer_puts(said, message);
-        return cli_error(sql->cli, CLI_FAILED, NULL, "%s", message);
-    }
-    for (const char *c = statement; c < statement + at; c++) {
+    hint[0] = '\0';
+    if (keyword)
+        snprintf(hint, 160, "a column that is called as a word of SQL stands in quotation marks: \"%.*s\"", keyword,
+                 place);
+    else if (strncmp(message, "no such table", 13) == 0)
+        snprintf(hint, 160, "tables are written CELL.STREAM; run `cell sql --list`");
+    else if (strncmp(message, "no such column", 14) == 0)
+        snprintf(hint, 160, "run `cell sql --list`");
+}
+
+static int wrong_statement(struct sql *sql, const char *statement, const char *message)
+{
+    const int at = sqlite3_error_offset(sql->db);
+    const char *place = at >= 0 && (size_t)at <= strlen(statement) ? statement + at : NULL, *begin = statement;
+    int line = 1, column = 1;
+    char hint[160];
+
+    hint_for(message, place, hint);
+    if (!place)
+        return cli_error(sql->cli, CLI_FAILED, hint[0] ? hint : NULL, "%s", message);
+    for (const char *c = statement; c < place; c++) {
         line += *c == '\n';
         begin = *c == '\n' ? c + 1 : begin;
     }
-    for (const char *c = begin; c < statement + at; c++)
+    for (const char *c = begin; c < place; c++)
         column += ((unsigned char)*c & 0xc0) != 0x80;
-    if (strstr(message, "syntax error") && is_keyword_at(statement + at))
-        hint = "a column that is called as a word of SQL stands in quotation marks: \"from\"";
-    else if (strncmp(message, "no such table", 13) == 0)
-        hint = "tables are written CELL.STREAM; run `cell sql --list`";
-    else if (strncmp(message, "no such column", 14) == 0)
-        hint = "run `cell sql --list`";
-    cell_buffer_puts(said, message);
-    int r = cli_error(sql->cli, CLI_FAILED, hint, "line %d, column %d: %s", line, column, message);
-    show_place(sql->cli, statement, begin, (size_t)at);
+    int r = cli_error(sql->cli, CLI_FAILED, hint[0] ? hint : NULL, "line %d, column %d: %s", line, column, message);
+    show_place(sql->cli, begin, place);
     return r;
 }
 
-static int problem_of(struct sql *sql, const struct sql_problem *p, struct cell_buffer *said)
+/* What went wrong, in `said`, where it is not the statement; an exit code, or CLI_OK: it is. */
+static int other_failure(struct sql *sql, const struct sql_problem *problem, struct cell_buffer *said)
 {
-    char hint[160];
-    int code = p->table ? CLI_FAILED : cli_exit_of(p->error.status);
-
-    snprintf(hint, sizeof(hint), "run `cell up %s`, or `cell doctor`", p->cell);
-    cell_buffer_printf(said, "%s%s%s: %s", p->cell, p->table ? "." : "", p->table ? p->table : " cannot be asked",
-                       p->error.text);
-    const char *text = cell_buffer_ok(said) && said->data ? said->data : p->error.text;
-    return cli_error(sql->cli, code, code == CLI_UNAVAILABLE ? hint : NULL, "%s", text);
+    if (problem) {
+        cell_buffer_printf(said, "%s%s%s: %s", problem->cell, problem->table ? "." : "",
+                           problem->table ? problem->table : " cannot be asked", problem->error.text);
+        return problem->table ? CLI_FAILED : cli_exit_of(problem->error.status);
+    }
+    if (sql_stopped(sql) == SQL_TIMED_OUT) {
+        cell_buffer_puts(said, "it has taken longer than --timeout allows");
+        return CLI_FAILED;
+    }
+    if (sql->failed.status) {
+        cell_buffer_puts(said, sql->failed.text);
+        return sql->failed.status == CELL_UNAVAILABLE ? CLI_UNAVAILABLE : CLI_FAILED;
+    }
+    if (sql->refused) {
+        cell_buffer_printf(said, "`cell sql` only reads: %s is refused", sql->refused);
+        return CLI_FAILED;
+    }
+    return CLI_OK;
 }
 
-/* `begun`: a document that has begun will tell of it. */
+/* `begun`: a document has begun, and will tell of it. */
 static int fail(struct sql *sql, const char *statement, bool begun, struct cell_buffer *said)
 {
     static const char no_table[] = "no such table: ";
     const char *message = sqlite3_errmsg(sql->db);
-    const struct sql_problem *problem =
-        strncmp(message, no_table, strlen(no_table)) == 0 ? sql_find_problem(sql, message + strlen(no_table)) : NULL;
-    enum sql_stopped stopped = sql_stopped(sql);
-    bool json = sql->cli->json;
-    int r;
+    const bool json = sql->cli->json, missing = strncmp(message, no_table, strlen(no_table)) == 0;
+    const struct sql_problem *problem = missing ? sql_find_problem(sql, message + strlen(no_table)) : NULL;
+    char hint[160] = "";
 
+    if (!problem && sql_stopped(sql) == SQL_TIMED_OUT) /* perhaps it was waited for a cell */
+        problem = sql->problems;
+    int r = other_failure(sql, problem, said);
+    if (r == CLI_UNAVAILABLE && problem)
+        snprintf(hint, sizeof(hint), "run `cell up %s`, or `cell doctor`", problem->cell);
     sql->cli->json = json && !begun;
-    if (stopped == SQL_INTERRUPTED) {
+    if (sql_stopped(sql) == SQL_INTERRUPTED) {
+        said->len = 0;
         cell_buffer_puts(said, "interrupted");
         r = cli_error(sql->cli, CLI_INTERRUPTED, NULL, "interrupted");
-    } else if (stopped == SQL_TIMED_OUT) {
-        cell_buffer_puts(said, "it has taken longer than --timeout allows");
-        r = cli_error(sql->cli, CLI_FAILED, NULL, "%s", said->data ? said->data : "timeout");
-    } else if (sql->failed.status) {
-        cell_buffer_puts(said, sql->failed.text);
-        r = cli_error(sql->cli, sql->failed.status == CELL_UNAVAILABLE ? CLI_UNAVAILABLE : CLI_FAILED, NULL, "%s",
-                      sql->failed.text);
-    } else if (sql->refused) {
-        cell_buffer_printf(said, "`cell sql` only reads: %s is refused", sql->refused);
-        r = cli_error(sql->cli, CLI_FAILED, NULL, "`cell sql` only reads: %s is refused", sql->refused);
-    } else if (problem) {
-        r = problem_of(sql, problem, said);
+    } else if (r != CLI_OK) {
+        cli_error(sql->cli, r, hint[0] ? hint : NULL, "%s", said->data ? said->data : "out of memory");
     } else {
-        r = wrong_statement(sql, statement, said);
+        cell_buffer_puts(said, message);
+        r = wrong_statement(sql, statement, message);
     }
     sql->cli->json = json;
     return r;

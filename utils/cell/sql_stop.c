@@ -23,15 +23,15 @@ static void on_signal(int number)
     signalled = 1;
 }
 
-void sql_stop_watch(struct sql *sql)
+void sql_stop_watch(void)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction action = {.sa_handler = on_signal}; /* what blocks is interrupted */
 
-    (void)sql;
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
         sigaction(signals[i], &action, NULL);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error, after which it is removed */
 }
 
 enum sql_stopped sql_stopped(const struct sql *sql)

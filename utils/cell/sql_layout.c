@@ -44,14 +44,14 @@ static bool read_type(const char *text, struct sql_field *f)
 /* NAME=NUMBER; the number must be one of the field's type. */
 static bool read_name(const struct sql_field *f, const char *text, size_t length, struct sql_name *name)
 {
-    const char *equals = memchr(text, '=', length);
-    const char *digits = equals ? equals + 1 : NULL, *end = text + length;
-    bool negative = digits && digits < end && *digits == '-';
+    const char *equals = memchr(text, '=', length), *end = text + length;
     uint64_t value = 0, most = f->size == 8 ? UINT64_MAX : (UINT64_C(1) << f->size * 8) - 1;
 
-    digits += negative;
-    if (!equals || equals == text || equals - text > (long)(2 * SQL_MOST_NAME) || digits >= end ||
-        (negative && f->kind != SQL_SIGNED))
+    if (!equals || equals == text || equals - text > (long)(2 * SQL_MOST_NAME))
+        return false;
+    bool negative = equals + 1 < end && equals[1] == '-' && f->kind == SQL_SIGNED;
+    const char *digits = equals + 1 + negative;
+    if (digits == end)
         return false;
     for (; digits < end; digits++)
         if (*digits < '0' || *digits > '9' || __builtin_mul_overflow(value, 10, &value) ||

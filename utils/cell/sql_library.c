@@ -31,15 +31,14 @@ int sql_library_open(sqlite3 **db, struct cell_error *e)
     int (*open_database)(const char *, sqlite3 **, int, const char *);
     int (*begin_with)(void (*)(void));
     int (*version)(void);
+    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY | SQLITE_OPEN_NOMUTEX;
     void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
 
     if (!library || !(*(void **)&open_database = dlsym(library, "sqlite3_open_v2")) ||
         !(*(void **)&begin_with = dlsym(library, "sqlite3_auto_extension")) ||
         !(*(void **)&version = dlsym(library, "sqlite3_libversion_number")) || version() < OLDEST)
         return fail_load(e);
-    if (begin_with((void (*)(void))take_table) != SQLITE_OK ||
-        open_database(":memory:", db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY, NULL) !=
-            SQLITE_OK)
+    if (begin_with((void (*)(void))take_table) != SQLITE_OK || open_database(":memory:", db, flags, NULL) != SQLITE_OK)
         return cell_error_set(e, CELL_NO_MEMORY, "SQLite cannot be started");
     return sqlite3_api ? CELL_OK : fail_load(e);
 }

@@ -101,7 +101,7 @@ _cell()
     case $previous in
     -C | --output | --registry | --folder | --journal) _cell_paths -d; return ;;
     --against | --path | --file) _cell_paths -f; return ;;
-    --format) _cell_offer "table csv json jsonl"; return ;;
+    --format) _cell_offer "table csv json jsonl parquet"; return ;;
     -H | --meta | --timeout | --address | --as | --forget | --table | --limit | --key) return ;;
     --since) _cell_offer "$(git for-each-ref --format='%(refname:short)' 2>/dev/null)"; return ;;
     esac

@@ -134,7 +134,7 @@ const struct cli_command cli_commands[] = {
      "behind, and what is wrong.\n"},
     {"sql", cmd_sql, "STATEMENT | --file FILE | --list",
      "Ask journals and aggregates of running cells in SQL, which is only read",
-     "  --format FORMAT     table (default), csv, json or jsonl\n"
+     "  --format FORMAT     table (default), csv, json, jsonl or parquet\n"
      "  --output, -o FILE   replace this file when all rows are in it; default: standard output\n"
      "  --file, -f FILE     the statement is in this file; -: standard input\n"
      "  --list              the tables that there are, and their columns\n"

@@ -48,10 +48,12 @@ static int check(struct cli *cli, struct asked *a, const struct cli_args *args)
     const char *format = a->format ? a->format : cli->json && !a->output ? "json" : "table";
 
     if (!sql_format_find(format, &a->as))
-        return cli_error(cli, CLI_USAGE, NULL, "--format is table, csv, json or jsonl, not '%s'", format);
+        return cli_error(cli, CLI_USAGE, NULL, "--format is table, csv, json, jsonl or parquet, not '%s'", format);
     if (cli->json && !a->output && a->as != SQL_JSON)
         return cli_error(cli, CLI_USAGE, "leave --json out, or write to a file with --output",
                          "--json prints one document, and --format %s is none", format);
+    if (a->as == SQL_PARQUET && !a->output)
+        return cli_error(cli, CLI_USAGE, NULL, "--format parquet needs a file: --output FILE");
     if (args->n > 1 || (args->n == 1) + (a->file != NULL) + a->list != 1)
         return cli_error(cli, CLI_USAGE, "run `cell help sql`", "sql takes one statement, or --file FILE, or --list");
     if (args->n == 1)

@@ -9,12 +9,13 @@
 #include <unistd.h>
 
 #include "core/value.h"
+#include "sql_parquet.h"
 
 #define WRITE_BYTES (64u << 10)
 
 bool sql_format_find(const char *name, enum sql_format *format)
 {
-    static const char *const names[] = {"table", "csv", "json", "jsonl"};
+    static const char *const names[] = {"table", "csv", "json", "jsonl", "parquet"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(name, names[i]) == 0) {
@@ -210,10 +211,13 @@ bool sql_output_begin(struct sql_output *o, sqlite3_stmt *s)
 {
     o->columns = sqlite3_column_count(s);
     o->begun = true;
-    if (o->format == SQL_TABLE && !(o->grid = sql_grid_new(o->columns))) {
+    if ((o->format == SQL_TABLE && !(o->grid = sql_grid_new(o->columns))) ||
+        (o->format == SQL_PARQUET && !(o->parquet = sql_parquet_new(s)))) {
         o->j.b.failed = true;
         return false;
     }
+    if (o->format == SQL_PARQUET)
+        return true;
     if (o->format == SQL_JSON) {
         out_begin(&o->j, NULL, '{');
         out_begin(&o->j, "columns", '[');
@@ -260,6 +264,8 @@ bool sql_output_row(struct sql_output *o, sqlite3_stmt *s)
         json_row(o, s);
         return write_some(o);
     }
+    if (o->format == SQL_PARQUET)
+        return sql_parquet_row(o->parquet, s, &o->j.b, &o->refused) == CELL_OK && write_some(o);
     for (int i = 0; i < o->columns; i++) {
         text.len = 0;
         sql_output_text(&text, s, i);
@@ -277,6 +283,8 @@ static void end_document(struct sql_output *o, int code, const char *message)
 {
     if (o->grid)
         sql_grid_end(o->grid, &o->j.b);
+    if (o->parquet)
+        sql_parquet_end(o->parquet, &o->j.b);
     if (o->format != SQL_JSON)
         return;
     out_end(&o->j, ']');
@@ -315,6 +323,8 @@ static int close_file(struct sql_output *o, int code)
 
 int sql_output_close(struct sql_output *o, int code, const char *message)
 {
+    if (code == CLI_OK && o->refused.status)
+        code = cli_error(o->cli, CLI_FAILED, NULL, "%s", o->refused.text);
     if (o->begun && (code == CLI_OK || !o->path))
         end_document(o, code, message);
     bool memory = cell_buffer_ok(&o->j.b);
@@ -326,6 +336,7 @@ int sql_output_close(struct sql_output *o, int code, const char *message)
         code = cli_error(o->cli, CLI_FAILED, NULL, "out of memory");
     cell_buffer_free(&o->j.b);
     sql_grid_free(o->grid);
+    sql_parquet_free(o->parquet);
     free(o->part);
     return code;
 }

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * Rows of a statement as text, to standard output or to a file that has its name once it is complete. Rows are written
- * as they come; only a table waits for its first thousand, by which its columns are as wide as they have to be.
+ * Rows of a statement as text or Parquet, to standard output or to a file that has its name once it is complete. Rows
+ * are written as they come; only a table waits for its first thousand, by which its columns are as wide as they have to
+ * be.
  */
 #ifndef CELL_CLI_SQL_OUTPUT_H
 #define CELL_CLI_SQL_OUTPUT_H
 
 #include "sql.h"
 
-enum sql_format { SQL_TABLE, SQL_CSV, SQL_JSON, SQL_JSONL };
+enum sql_format { SQL_TABLE, SQL_CSV, SQL_JSON, SQL_JSONL, SQL_PARQUET };
 
 struct sql_grid; /* sql_grid.c: a table whose columns are aligned */
+struct sql_parquet;
 
 struct sql_output {
     struct cli *cli;
@@ -24,6 +26,8 @@ struct sql_output {
     uint64_t rows;
     struct cli_json j; /* its buffer holds what is not written yet, in every format */
     struct sql_grid *grid;
+    struct sql_parquet *parquet;
+    struct cell_error refused; /* a value that the format cannot have; status 0: none */
 };
 
 /* False: there is no such format. */

@@ -76,12 +76,14 @@ static struct odd_journal describe(const char *name, const struct odd_journal_fi
 CELL_METHOD CELL_IDEMPOTENT int odd_streams(cell_ctx *c, odd_journals *journals)
 {
     const uint64_t n = sizeof(good) / sizeof(good[0]);
-    struct odd_journal *all = cell_ctx_alloc(c, (WRONG + 10) * sizeof(*all));
+    struct odd_journal *all = cell_ctx_alloc(c, (WRONG + 12) * sizeof(*all));
     uint64_t k = 0;
 
+    all[k++] = describe("sqlite_own", good, n); /* a name that SQLite keeps for itself */
     for (uint32_t i = 0; i < WRONG; i++)
         all[k++] = describe(cell_ctx_printf(c, "wrong%u", i).ptr, wrong[i], wrong[i][1].name.len ? 2 : 1);
     all[k++] = describe("good", good, n);
+    all[k++] = describe("good", good, 1);
     all[k] = describe("small_records", good, n);
     all[k++].record_size = 16;
     all[k] = describe("large_records", good, n);

@@ -71,7 +71,7 @@ void sql_stop_file(const char *path);
 /* ---- sql_cell.c: calls to a cell, by what its own schema says ---- */
 
 /* One that was opened before, or a new one; it lives as long as `sql`. CELL_UNAVAILABLE, CELL_NOT_FOUND (no socket),
- * CELL_UNIMPLEMENTED (a cell of another host), and what a schema or a handshake may be refused with. */
+ * CELL_FAILED_PRECONDITION (a cell of another host), and what a schema or a handshake may be refused with. */
 int sql_cell_open(struct sql *sql, const char *name, struct sql_cell **cell, struct cell_error *e);
 void sql_cells_close(struct sql *sql);
 /* A member of a struct that a cell has described, by its name and kind. False: it has none of that kind, *to is zero.

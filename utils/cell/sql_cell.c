@@ -55,7 +55,7 @@ int sql_cell_open(struct sql *sql, const char *name, struct sql_cell **cell, str
     if (!address || !c || !(c->name = cell_arena_copy(&sql->arena, name, strlen(name))))
         return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
     if (cell_config_is_remote(address))
-        return cell_error_set(e, CELL_UNIMPLEMENTED, "it runs on another host: run `cell sql` there");
+        return cell_error_set(e, CELL_FAILED_PRECONDITION, "it runs on another host: run `cell sql` there");
     c->sql = sql;
     sql_stop_wait(true);
     int r = learn(c, address, e);
@@ -165,8 +165,7 @@ int sql_cell_call(struct sql_cell *c, const char *method, const struct sql_argum
     const struct cell_method *m = find_method(c, method, &id);
 
     if (!m || m->stream || m->nout != 1 || m->out[0].count)
-        return cell_error_set(e, CELL_UNIMPLEMENTED, "%s has no method %s_%s that tells of its tables", c->name,
-                              c->name, method);
+        return cell_error_set(e, CELL_UNIMPLEMENTED, "it has no method %s_%s that tells of tables", c->name, method);
     uint8_t *request_struct = cell_arena_alloc(arena, m->in_size + 1);
     int r = request_struct ? CELL_OK : cell_error_set(e, CELL_NO_MEMORY, "out of memory");
     for (size_t i = 0; r >= 0 && i < n; i++)

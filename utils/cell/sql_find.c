@@ -143,7 +143,10 @@ static int ask(struct sql *sql, const char *name, struct cell_error *e)
     if (streams < 0 && streams != CELL_UNIMPLEMENTED)
         return streams;
     r = add_tables(sql, cell, kept, "layouts", e);
-    return r == CELL_UNIMPLEMENTED && streams >= 0 ? CELL_OK : r;
+    if (r == CELL_UNIMPLEMENTED && streams < 0)
+        return cell_error_set(e, CELL_UNIMPLEMENTED, "it has no tables: no method %s_streams or %s_layouts", kept,
+                              kept);
+    return r == CELL_UNIMPLEMENTED ? CELL_OK : r;
 }
 
 static int ask_noting(struct sql *sql, const char *name, struct cell_error *e)

@@ -40,7 +40,7 @@ static int take_page(struct sql_table *t, const struct cell_type *type, const vo
         rows.len % size != 0 || (next != 0 && next <= g->cursor) || (next == 0 && earlier && earlier_us >= g->at_us))
         return cell_error_set(e, CELL_PROTOCOL_ERROR, "%s sent groups of %s.%s that are not what it has said",
                               t->schema, t->schema, t->name);
-    g->bytes += rows.len;
+    g->bytes += sizeof(*page) + rows.len;
     if (g->bytes > MOST_BYTES)
         return cell_error_set(e, CELL_RESOURCE_EXHAUSTED, "%s.%s has more than 1 GiB of groups", t->schema, t->name);
     page->rows = rows.ptr;

@@ -26,11 +26,12 @@ static void on_signal(int number)
 void sql_stop_watch(void)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action = {.sa_handler = on_signal}; /* what blocks is interrupted */
+    struct sigaction action = {.sa_handler = on_signal}, before; /* what blocks is interrupted */
 
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-        sigaction(signals[i], &action, NULL);
+        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) /* as nohup has it */
+            sigaction(signals[i], &action, NULL);
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error, after which it is removed */
 }
 

@@ -258,14 +258,6 @@ static int execute(struct sql *sql, struct cell_error *e, const char *format, co
                                            sqlite3_errmsg(sql->db));
 }
 
-static bool has_schema(const struct sql *sql, const char *name)
-{
-    for (const struct sql_table *t = sql->tables; t; t = t->next)
-        if (strcmp(t->schema, name) == 0)
-            return true;
-    return strcmp(name, "main") == 0;
-}
-
 int sql_table_add(struct sql *sql, struct sql_table *table, struct cell_error *e)
 {
     char name[16];
@@ -278,7 +270,7 @@ int sql_table_add(struct sql *sql, struct sql_table *table, struct cell_error *e
     snprintf(name, sizeof(name), "cell%u", n);
     if (sqlite3_create_module_v2(sql->db, name, &module, table, NULL) != SQLITE_OK)
         return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
-    if (!has_schema(sql, table->schema)) {
+    if (sqlite3_db_readonly(sql->db, table->schema) < 0) { /* there is none of that name yet */
         int r = execute(sql, e, "ATTACH ':memory:' AS \"%w\"", table->schema, table->name, n);
         if (r < 0)
             return r;

@@ -50,6 +50,8 @@ int an_view_open(const struct an_aggregator *a, int64_t at_us, const void *key, 
 void an_view_close(struct an_view *view);
 uint32_t an_view_count(const struct an_view *view);
 int64_t an_view_begin(const struct an_view *view); /* of the window, in microseconds since 1970 */
+/* Whether the window before this one is whole, as far as there were records; *at_us is a time of it then. */
+bool an_view_earlier(const struct an_view *view, int64_t *at_us);
 /* The i-th group. Without overlapping windows a group keeps its number. */
 const struct an_entry *an_view_entry(const struct an_view *view, uint32_t i);
 /* NULL: there is no such group. */

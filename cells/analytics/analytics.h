@@ -40,6 +40,42 @@ CELL_LIST(analytics_pipelines_list, struct analytics_pipeline);
 /// All pipelines, in the order of the aggregates' names.
 CELL_METHOD CELL_IDEMPOTENT int analytics_pipelines(cell_ctx *c, analytics_pipelines_list *pipelines);
 
+/// A field of the groups that `analytics_rows` gives.
+struct analytics_row_field {
+    cell_str name, type; ///< As in schemas: "u64", "f64", "u8[16]".
+    uint32_t offset;     ///< In a group.
+};
+CELL_LIST(analytics_row_fields, struct analytics_row_field);
+/// What groups of an aggregate look like in the replies of `analytics_rows`.
+struct analytics_layout {
+    cell_str name;        ///< The aggregate's.
+    cell_str time;        ///< The field that says when the window begins; empty: there are no windows.
+    uint32_t record_size; ///< Bytes of a group.
+    uint64_t generation;  ///< Another one after the aggregate was built anew.
+    analytics_row_fields fields;
+};
+CELL_LIST(analytics_layouts_list, struct analytics_layout);
+
+/// All aggregates that can be read, in the order of their names.
+CELL_METHOD CELL_IDEMPOTENT int analytics_layouts(cell_ctx *c, analytics_layouts_list *layouts);
+
+/// Groups one behind the other, for who reads all of them and has no struct of a program's: `cell sql`.
+struct analytics_row_page {
+    cell_bytes rows;
+    uint64_t next;      ///< The cursor of the page behind this one; 0: it was the last of this window.
+    uint64_t position;  ///< Records of the source before this sequence are counted.
+    bool earlier;       ///< With windows: there may be one before this one, and
+    int64_t earlier_us; ///< that is its `at_us`.
+};
+
+/// A page of at most 10,000 groups, from `cursor` on: 0, or `next` of the page before. Groups that come meanwhile are
+/// in later pages; of windows that overlap they may also change which group is in which page. With windows: of the one
+/// that ends soonest after `at_us`, of the newest for INT64_MAX. CELL_NOT_FOUND: there is no such aggregate, or no such
+/// window. CELL_ABORTED: it was built anew, its layout may be another one. CELL_OUT_OF_RANGE: a sum does not fit its
+/// field.
+CELL_METHOD CELL_IDEMPOTENT int analytics_rows(cell_ctx *c, cell_str name, uint64_t generation, int64_t at_us,
+                                               uint64_t cursor, struct analytics_row_page *page);
+
 /// Removes an aggregate. CELL_NOT_FOUND when there is none of that name.
 CELL_METHOD int analytics_drop(cell_ctx *c, cell_str name);
 

@@ -6,7 +6,8 @@
  *   struct CELL_journal_field { cell_str name, type; uint32_t offset; };
  *
  * `folder` and `type` are the journal's (cell/journal.h), `time` is the field with the record's time in microseconds
- * since 1970, or empty; types are written as in schemas.
+ * since 1970, or empty; types are written as in schemas. More may be told (docs/streams.md, "SQL"), which is not
+ * needed.
  */
 #ifndef CELLS_ANALYTICS_SOURCE_H
 #define CELLS_ANALYTICS_SOURCE_H

@@ -86,6 +86,19 @@ void an_view_close(struct an_view *view)
 
 uint32_t an_view_count(const struct an_view *view) { return view->pane ? view->pane->count : 0; }
 int64_t an_view_begin(const struct an_view *view) { return view->begin_us; }
+
+/* It ends where the last slide of this one begins. */
+bool an_view_earlier(const struct an_view *view, int64_t *at_us)
+{
+    const struct an_plan *p = &view->a->plan;
+    int64_t oldest;
+
+    return p->windowed &&
+           !__builtin_sub_overflow(an_pane_begin(p, view->a->counters.newest_us), (int64_t)(p->panes - 1) * p->slide_us,
+                                   &oldest) &&
+           view->begin_us > oldest && !__builtin_add_overflow(view->begin_us, p->window_us - p->slide_us - 1, at_us);
+}
+
 const struct an_entry *an_view_entry(const struct an_view *view, uint32_t i)
 {
     return an_pane_entry(view->a, view->pane, i);

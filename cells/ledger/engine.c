@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "engine_impl.h"
+#include "fields.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -15,8 +16,13 @@
 
 static int open_journal(struct lg_engine *e, struct lg_failure *f)
 {
-    const struct cell_journal_options options = {
-        .type = LG_RECORDS, .record_size = sizeof(struct ledger_entry), .segment_bytes = e->options.segment_bytes};
+    const struct cell_journal_options options = {.type = LG_RECORDS,
+                                                 .record_size = sizeof(struct ledger_entry),
+                                                 .segment_bytes = e->options.segment_bytes,
+                                                 .fields = lg_fields,
+                                                 .nfields = LG_FIELDS,
+                                                 .time = LG_TIME,
+                                                 .ordered = true};
     struct cell_error error = {0};
     char path[4096];
 

@@ -173,6 +173,7 @@ struct ledger_state {
 struct ledger_journal_field {
     cell_str name, type; ///< As in schemas: "u64".
     uint32_t offset;     ///< In a record.
+    cell_str names;      ///< Of an enum's values, "NAME=NUMBER,…"; empty: they have none.
 };
 CELL_LIST(ledger_journal_fields, struct ledger_journal_field);
 struct ledger_journal {
@@ -182,6 +183,7 @@ struct ledger_journal {
     cell_str time;        ///< The field with a record's time, in microseconds since 1970-01-01 UTC.
     uint32_t record_size; ///< Bytes.
     ledger_journal_fields fields;
+    bool ordered; ///< The time of a record is never before that of an earlier one.
 };
 CELL_LIST(ledger_journals, struct ledger_journal);
 

@@ -38,6 +38,14 @@ struct cell_position {
 
 struct cell_journal;
 
+/* What lies in a record, for who reads the journal without the struct of the program that writes it: `cell sql`. */
+struct cell_journal_field {
+    const char *name;  /* an identifier, at most 63 bytes */
+    const char *type;  /* as in schemas: "u64", "i32", "f64", "bool", "u8[16]" */
+    uint32_t offset;   /* in the record, bytes */
+    const char *names; /* of an enum's values: "NAME=NUMBER,NAME=NUMBER"; NULL = they have none */
+};
+
 struct cell_journal_options {
     const char *type;     /* what the records are: 1 to 127 bytes, the same for the journal's life */
     uint32_t record_size; /* bytes of each, the same for its life; 0 = they differ, and a block says how many it has */
@@ -48,6 +56,13 @@ struct cell_journal_options {
      * limit. What a registered reader has not read yet stays. */
     uint64_t keep_bytes;
     uint64_t keep_ms; /* by the time in the blocks, which is the wall clock's as far as that does not go back */
+    /* Kept in the folder, in place of what an earlier opening has said; nfields 0: what that has said stays. `time` is
+     * the field with a record's time in microseconds since 1970 (NULL = none has it), `ordered` that it is never before
+     * that of an earlier record. */
+    const struct cell_journal_field *fields;
+    uint32_t nfields;
+    const char *time;
+    bool ordered;
 };
 
 /*
@@ -156,6 +171,9 @@ struct cell_position cell_journal_reader_position(const struct cell_journal_read
  * reader stays where it was then. */
 int cell_journal_reader_seek(struct cell_journal_reader *reader, const struct cell_position *position,
                              struct cell_error *e);
+/* The sequence behind the last record that the reader may be given now. Without a tail to ask, the newest segments are
+ * read for it. The reader stays where it is. CELL_DATA_LOSS, CELL_IO_ERROR, CELL_NO_MEMORY. */
+int cell_journal_reader_end(struct cell_journal_reader *reader, uint64_t *end, struct cell_error *e);
 /* How many records the writer has committed (or made durable, without CELL_JOURNAL_VOLATILE) that were not read yet, as
  * far as is known without a look at the disk. */
 uint64_t cell_journal_reader_lag(struct cell_journal_reader *reader);

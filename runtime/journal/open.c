@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "journal/fields.h"
 #include "journal/journal_impl.h"
 
 #define SEGMENT (UINT64_C(64) << 20)
@@ -180,6 +181,8 @@ static int open_folder(struct cell_journal *j, const struct cell_journal_options
         r = cell_journal_lock(j->folder, &j->lock_fd, e);
     if (r == CELL_OK)
         r = describe(j, o, e);
+    if (r == CELL_OK && o->nfields)
+        r = cell_journal_fields_write(j->folder, o, e);
     if (r == CELL_OK)
         r = make_first(j, e);
     if (r == CELL_OK)

@@ -205,3 +205,68 @@ int cell_reader_place(struct cell_journal_reader *r, const struct cell_position 
     }
     return p.offset && is_there(r, &p) ? CELL_OK : find(r, p.sequence, e);
 }
+
+/* ---- the end ---- */
+
+struct end {
+    uint64_t sequence;
+    uint64_t durable; /* what blocks say of it */
+    bool any;
+};
+
+/* Through the blocks of a segment that end at `until` or before it. */
+static int walk(struct cell_journal_reader *r, uint64_t number, uint64_t until, struct end *end, struct cell_error *e)
+{
+    uint64_t at = number * r->format.segment_bytes + CELL_SEGMENT_HEAD, size;
+    enum cell_block_found found;
+    struct cell_block b, last;
+    const uint8_t *payload;
+    end->any = false;
+    while (at / r->format.segment_bytes == number) {
+        int x = cell_scan_block(&r->scan, at, true, &found, &b, &payload, &size, e);
+        if (x < 0 && x != CELL_NOT_FOUND)
+            return x;
+        if (x == CELL_NOT_FOUND || found != CELL_BLOCK_WHOLE || at + size > until ||
+            (end->any && (b.sequence != last.sequence + last.count || b.epoch < last.epoch)))
+            break;
+        end->any = true;
+        end->sequence = b.sequence + b.count;
+        end->durable = b.durable > end->durable ? b.durable : end->durable;
+        last = b;
+        at = cell_block_next(&r->format, &b, at, size);
+    }
+    return CELL_OK;
+}
+
+/* The newest segment before `number` + 1 with such a block. */
+static int walk_back(struct cell_journal_reader *r, uint64_t number, uint64_t first, uint64_t until, struct end *end,
+                     struct cell_error *e)
+{
+    int x = walk(r, number, until, end, e);
+    while (x == CELL_OK && !end->any && number > first)
+        x = walk(r, --number, until, end, e);
+    return x;
+}
+
+int cell_reader_end_of_segments(struct cell_journal_reader *r, uint64_t *sequence, struct cell_error *e)
+{
+    struct end end = {.durable = r->durable};
+    uint64_t first, last;
+    struct cell_block b;
+    bool there;
+    cell_scan_forget(&r->scan);
+    int x = cell_segments_find(r->folder, &first, &last, e);
+    if (x == CELL_OK)
+        x = walk_back(r, last, first, UINT64_MAX, &end, e); /* the newest blocks know most */
+    if (x == CELL_OK && !r->is_volatile) {
+        uint64_t number = end.durable / r->format.segment_bytes;
+        x = walk_back(r, number < first ? first : number < last ? number : last, first, end.durable, &end, e);
+    }
+    if (x == CELL_OK && !end.any) {
+        x = first_of(r, first, &there, &b, e);
+        end.sequence = x == CELL_OK && there ? b.sequence : 0;
+    }
+    if (x == CELL_OK)
+        *sequence = end.sequence;
+    return x;
+}

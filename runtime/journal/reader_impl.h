@@ -66,5 +66,7 @@ int cell_reader_new_epoch(struct cell_journal_reader *r, struct cell_error *e);
 /* The place is in a segment that was removed: goes to the first that is there, to be told. CELL_OK also when it is
  * there after all, or has not been made yet. *moved: the place is another one. */
 int cell_reader_removed(struct cell_journal_reader *r, bool *moved, struct cell_error *e);
+/* The sequence behind what may be read, as the segments tell. */
+int cell_reader_end_of_segments(struct cell_journal_reader *r, uint64_t *sequence, struct cell_error *e);
 
 #endif

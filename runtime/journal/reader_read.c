@@ -201,6 +201,15 @@ uint64_t cell_journal_reader_lag(struct cell_journal_reader *r)
     return all > r->sequence ? all - r->sequence : 0;
 }
 
+int cell_journal_reader_end(struct cell_journal_reader *r, uint64_t *end, struct cell_error *e)
+{
+    const struct cell_tail_head *h = r->tail.head;
+    if (!h)
+        return cell_reader_end_of_segments(r, end, e);
+    *end = r->is_volatile || !r->folder ? atomic_load(&h->committed_sequence) : atomic_load(&h->durable_sequence);
+    return CELL_OK;
+}
+
 int cell_journal_reader_acknowledge(struct cell_journal_reader *r, const struct cell_position *position,
                                     struct cell_error *e)
 {

@@ -132,6 +132,19 @@ const struct cli_command cli_commands[] = {
      "CELL is search by default. Of each index: its source, what it is doing, how many documents it has, how far it "
      "is\n"
      "behind, and what is wrong.\n"},
+    {"sql", cmd_sql, "STATEMENT | --file FILE | --list",
+     "Ask journals and aggregates of running cells in SQL, which is only read",
+     "  --format FORMAT     table (default), csv, json, jsonl or parquet\n"
+     "  --output, -o FILE   replace this file when all rows are in it; default: standard output\n"
+     "  --file, -f FILE     the statement is in this file; -: standard input\n"
+     "  --list              the tables that there are, and their columns\n"
+     "  --journal [NAME=]DIR  a journal without its cell, as table NAME (journal); may be repeated\n"
+     "  --timeout SECONDS   give up after that\n"
+     "  --stats             say on standard error how many records were read\n"
+     "\n"
+     "Tables are CELL.STREAM, as ledger.transfers, and CELL.AGGREGATE, as analytics.flow_by_account. A statement sees\n"
+     "what is durable when it begins. Names that are words of SQL stand in quotation marks:\n"
+     "  cell sql 'select \"from\", sum(amount) from ledger.transfers where sequence >= 1000 group by 1'\n"},
     {"psql", cmd_psql, "[CELL] [-- PSQL-ARGUMENTS…]", "Open psql on the database of a cell",
      "The cell tells where the database is, and never a password: what psql needs of that comes from PGPASSWORD or\n"
      "~/.pgpass. CELL is postgres by default.\n"},

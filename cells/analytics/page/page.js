@@ -37,6 +37,12 @@
         n >= 1e4 ? (n / 1e3).toFixed(1) + " k" : String(Math.round(n));
     const isNumber = (column) => column.as !== "group" && column.as !== "window";
 
+    // The next number up of which the half is as round.
+    function round(n) {
+        const power = 10 ** Math.floor(Math.log10(Math.max(n, 2)));
+        return [2, 4, 6, 8, 10].map((m) => m * power).find((m) => m >= n);
+    }
+
     // ---- history ----
 
     function remember(name, aggregate) {
@@ -53,7 +59,7 @@
 
     // A line over the last two minutes; the newest value is at the right edge.
     function draw(svg, values, width, height, left) {
-        const top = Math.max(1, ...values), step = (width - left) / (MOST - 1), below = height - 4;
+        const top = round(Math.max(...values, 0)), step = (width - left) / (MOST - 1), below = height - 4;
         const points = values.map((v, i) => {
             const x = width - (values.length - 1 - i) * step, y = below - (below - 12) * v / top;
             return x.toFixed(1) + "," + y.toFixed(1);

@@ -14,13 +14,27 @@
 /* Of 64 bits without a sign: what JSON readers hold exactly ends far below. */
 static json_t *number(uint64_t n) { return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n); }
 
+/* An error may tell of a path in another coding, and may have been cut within a character. */
+static json_t *sentence(const char *text)
+{
+    json_t *json = json_string(text);
+    char plain[400];
+
+    if (json)
+        return json;
+    snprintf(plain, sizeof(plain), "%s", text);
+    for (char *p = plain; *p; p++)
+        *p = (unsigned char)*p < 0x80 ? *p : '?';
+    return json_string(plain);
+}
+
 static json_t *summary_json(const struct an_summary *s)
 {
-    return json_pack("{s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "name", s->name, "source",
+    return json_pack("{s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", s->name, "source",
                      s->source, "building", s->building, "phase", an_phase_name(s->phase), "position",
                      number(s->position), "lag_records", number(s->lag_records), "lag_ms", number(s->lag_ms), "groups",
                      number(s->counters.groups), "missed", number(s->missed), "late", number(s->counters.late),
-                     "errors", number(s->errors), "error", s->error);
+                     "errors", number(s->errors), "error", sentence(s->error));
 }
 
 static json_t *list_json(const struct an_summary *all, uint32_t n)
@@ -137,6 +151,11 @@ static void answer_list(const struct asking *a)
     free(all);
 }
 
+static bool is_word(const char *text)
+{
+    return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")] == '\0';
+}
+
 /* `path`: "NAME" or "NAME/FIELD". */
 static void answer_table(const struct asking *a, const char *path)
 {
@@ -146,14 +165,16 @@ static void answer_table(const struct asking *a, const char *path)
     struct an_table table;
     struct an_failure f = {0};
 
-    if (n > AN_MOST_NAME || (slash && strlen(slash + 1) > AN_MOST_NAME)) {
-        say(a->reply, 404, "no name is as long as that");
+    if (n <= AN_MOST_NAME) {
+        memcpy(name, path, n);
+        name[n] = '\0';
+    }
+    if (slash && strlen(slash + 1) <= AN_MOST_NAME)
+        strcpy(field, slash + 1);
+    if (n > AN_MOST_NAME || (slash && strlen(slash + 1) > AN_MOST_NAME) || !is_word(name) || !is_word(field)) {
+        say(a->reply, 404, "that is no name");
         return;
     }
-    memcpy(name, path, n);
-    name[n] = '\0';
-    if (slash)
-        strcpy(field, slash + 1);
     if (an_table_make(a->service, name, field, AN_PAGE_ROWS, &table, &f) < 0) {
         say(a->reply, f.status == CELL_NO_MEMORY ? 503 : 404, f.text);
         return;

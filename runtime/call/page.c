@@ -12,9 +12,9 @@
 
 #define SECRET_BYTES 16
 #define MOST_CONNECTIONS 32u
-#define IDLE_S 30u
-#define REQUEST_S 10u
-#define SEND_S 20u
+#define IDLE_S 5u
+#define REQUEST_S 5u
+#define SEND_S 10u
 #define UNIX_SCHEME "unix:"
 
 struct cell_page {

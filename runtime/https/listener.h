@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * The HTTP end of a server and of pages, as a library of its own (libcell_https.so) that a cell loads when it is told to listen:
- * the only user of libmicrohttpd and GnuTLS, and nothing of the rest of Cell is in it. It keeps TLS, HTTP and the
- * limits on slow, many and large; what requests mean is the server's business (call/server_https.c), which is asked
- * twice: with the head of a request, and when its body is complete.
+ * The HTTP end of a server and of pages, as a library of its own (libcell_https.so) that a cell loads when it is told
+ * to listen: the only user of libmicrohttpd and GnuTLS, and nothing of the rest of Cell is in it. It keeps TLS, HTTP
+ * and the limits on slow, many and large; what requests mean is the server's business (call/server_https.c), which is
+ * asked twice: with the head of a request, and when its body is complete.
  */
 #ifndef CELL_HTTPS_LISTENER_H
 #define CELL_HTTPS_LISTENER_H
@@ -34,7 +34,7 @@ struct https_request {
 struct https_reply {
     unsigned status;
     const char *type; /* of the body, lives for ever; NULL = "application/json" */
-    char *body; /* from malloc; the listener frees it */
+    char *body;       /* from malloc; the listener frees it */
     size_t len;
     bool close; /* the connection, after it */
     struct {

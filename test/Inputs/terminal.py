@@ -152,19 +152,17 @@ class Terminal:
             self.column = 0
         elif c == "\n":
             self.row = min(self.row + 1, self.rows - 1)
-        elif self.column < self.columns:
-            assert self.row < self.rows
-            self.lines[self.row][self.column] = c
+        else: # without going on in the next line: more than fits is written into the last place
+            at = min(self.column, self.columns - 1)
+            self.lines[self.row][at] = c
             if self.style == "1;33":
-                self.marked.add((self.row, "".join(self.lines[self.row][:self.column + 1])))
+                self.marked.add((self.row, "".join(self.lines[self.row][:at + 1])))
             self.column += 1
-        else:
-            raise AssertionError("a line is longer than the screen:\n" + self.text())
 
     def apply(self, numbers, letter):
         parts = numbers.split(";") if numbers else []
         if letter == "H":
-            self.row = int(parts[0]) - 1 if parts else 0
+            self.row = min(int(parts[0]) - 1 if parts else 0, self.rows - 1)
             self.column = int(parts[1]) - 1 if len(parts) > 1 else 0
         elif letter == "K":
             self.lines[self.row][self.column:] = [" "] * (self.columns - self.column)

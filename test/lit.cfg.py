@@ -62,6 +62,7 @@ if llvm == config.cell_main_llvm:
 feature("gdb", shutil.which("gdb"))
 feature("strace", shutil.which("strace"))
 feature("git", shutil.which("git"))
+feature("chromium", shutil.which("chromium") and shutil.which("chromedriver"))
 feature("ccache", shutil.which("ccache"))
 feature("make", shutil.which("make"))
 feature("ninja", shutil.which("ninja"))

@@ -76,6 +76,31 @@ struct analytics_row_page {
 CELL_METHOD CELL_IDEMPOTENT int analytics_rows(cell_ctx *c, cell_str name, uint64_t generation, int64_t at_us,
                                                uint64_t cursor, struct analytics_row_page *page);
 
+/// A field of an aggregate's groups.
+struct analytics_column {
+    cell_str name;
+    cell_str type; ///< "u64", "f64", "u8[16]".
+    cell_str as;   ///< group, window, count, sum, min, max, mean, variance, quantile or distinct.
+};
+CELL_LIST(analytics_columns, struct analytics_column);
+
+/// Groups as text, for whom no program has brought a struct.
+struct analytics_table {
+    struct analytics_pipeline pipeline; ///< How far it was at that moment.
+    cell_str by;       ///< The field of which the groups have the most; empty = there is none that is counted.
+    int64_t window_us; ///< When the window begins that is shown, in microseconds since 1970; 0 without windows.
+    analytics_columns columns;
+    /// Group after group, a text for each column. Numbers as in JSON, or nan, inf and -inf; true and false; bytes as
+    /// they are when all are printable, but for zeros at the end, else as "hex:00ff". A window is in microseconds.
+    cell_list_str values;
+};
+
+/// The groups with the most of `by` (empty = the first field that is counted), at most 1000, those with the most first;
+/// with windows, of the newest one. CELL_NOT_FOUND when there is no such aggregate, CELL_INVALID_ARGUMENT when `by` is
+/// no field that is counted.
+CELL_METHOD CELL_IDEMPOTENT int analytics_top(cell_ctx *c, cell_str name, cell_str by, uint32_t limit,
+                                              struct analytics_table *table);
+
 /// Removes an aggregate. CELL_NOT_FOUND when there is none of that name.
 CELL_METHOD int analytics_drop(cell_ctx *c, cell_str name);
 

@@ -8,6 +8,8 @@
 
 #include <jansson.h>
 
+#include "rank.h"
+
 #define PAGE 100u
 #define TOP 10u
 #define MOST_ROWS 10000u
@@ -194,92 +196,27 @@ static int call_scan(struct answering *a, void *out)
     return CELL_OK;
 }
 
-/* ---- the most of something ---- */
-
-struct ranked {
-    __int128 whole;
-    double real;
-    uint32_t index;
-};
-
-/* The lowest of those that are kept lies at the root. */
-static bool is_less(const struct ranked *a, const struct ranked *b)
-{
-    if (a->whole != b->whole)
-        return a->whole < b->whole;
-    return a->real != b->real ? a->real < b->real || b->real != b->real : a->index > b->index;
-}
-
-static void sink(struct ranked *heap, uint32_t n, uint32_t i)
-{
-    for (uint32_t child; (child = 2 * i + 1) < n; i = child) {
-        child += child + 1 < n && is_less(&heap[child + 1], &heap[child]);
-        if (!is_less(&heap[child], &heap[i]))
-            return;
-        struct ranked moved = heap[i];
-        heap[i] = heap[child];
-        heap[child] = moved;
-    }
-}
-
-static struct ranked rank(const struct an_aggregator *a, const struct an_entry *entry, uint32_t aggregate,
-                          uint32_t index)
-{
-    struct an_value v = an_value_of(a, entry, aggregate);
-    struct ranked r = {.index = index};
-
-    if (v.class == AN_REAL)
-        r.real = v.number.d;
-    else
-        r.whole = v.sum != 0 ? v.sum : v.class == AN_SIGNED ? (__int128)v.number.i : (__int128)v.number.u;
-    return r;
-}
-
-static uint32_t rank_all(const struct an_aggregator *a, const struct an_view *view, uint32_t aggregate,
-                         struct ranked *heap, uint32_t most)
-{
-    uint32_t n = 0;
-
-    for (uint32_t i = 0; i < an_view_count(view); i++) {
-        struct ranked r = rank(a, an_view_entry(view, i), aggregate, i);
-        if (n < most) {
-            heap[n++] = r;
-            for (uint32_t k = n / 2; n == most && k-- > 0;)
-                sink(heap, n, k);
-        } else if (is_less(&heap[0], &r)) {
-            heap[0] = r;
-            sink(heap, n, 0);
-        }
-    }
-    return n;
-}
-
-static int by_rank(const void *a, const void *b) { return is_less(a, b) ? 1 : is_less(b, a) ? -1 : 0; }
-
 static int call_top(struct answering *a, void *out)
 {
     const struct an_column *column = an_definition_column(a->part->definition, a->b->field);
     struct an_view *view = NULL;
-    struct ranked *heap = malloc(a->limit * sizeof(*heap));
-    uint8_t *rows = make_rows(a, a->limit);
-    uint32_t n = 0;
-    int r =
-        !column || column->role != AN_AGGREGATE
-            ? an_fail(&a->f, CELL_FAILED_PRECONDITION, "aggregate '%s' has no '%s' any more", a->b->name, a->b->field)
-        : heap && rows ? CELL_OK
-                       : an_fail(&a->f, CELL_NO_MEMORY, "out of memory");
+    uint32_t *numbers = NULL, n = 0;
+    uint8_t *rows = NULL;
 
-    if (r >= 0)
-        r = an_view_open(a->part->aggregator, a->at_us, NULL, &view, &a->f);
-    if (r >= 0) {
-        n = rank_all(a->part->aggregator, view, column->index, heap, a->limit);
-        qsort(heap, n, sizeof(*heap), by_rank);
-        for (uint32_t i = 0; r >= 0 && i < n; i++)
-            r = an_row_fill(&a->map, an_view_entry(view, heap[i].index), an_view_begin(view),
-                            rows + (size_t)i * a->b->row->size, &a->f);
-        an_view_close(view);
-    }
-    free(heap);
+    if (!column || column->role != AN_AGGREGATE)
+        return an_fail(&a->f, CELL_FAILED_PRECONDITION, "aggregate '%s' has no '%s' any more", a->b->name, a->b->field);
+    int r = an_view_open(a->part->aggregator, a->at_us, NULL, &view, &a->f);
+    if (r < 0)
+        return r;
+    r = an_rank(a->part->aggregator, view, column->index, a->limit, &numbers, &n, &a->f);
+    rows = r < 0 ? NULL : make_rows(a, n);
+    if (r >= 0 && !rows)
+        r = CELL_NO_MEMORY;
+    for (uint32_t i = 0; r >= 0 && i < n; i++)
+        r = an_row_fill(&a->map, an_view_entry(view, numbers[i]), an_view_begin(view),
+                        rows + (size_t)i * a->b->row->size, &a->f);
+    an_view_close(view);
+    free(numbers);
     const struct cell_ref list = {n ? rows : NULL, n};
     if (r >= 0)
         memcpy(out, &list, sizeof(list));

@@ -3,7 +3,7 @@
 #include "analytics.h"
 
 #include "common/program.h"
-#include "service.h"
+#include "page.h"
 
 #define DAY_MS (INT64_C(24) * 3600 * 1000)
 
@@ -12,6 +12,7 @@ CELL_PROVIDE(analytics, "Counts records of other cells' journals in groups and w
 int main(int argc, char **argv)
 {
     const char *folder = ".cell/analytics", *policy = "apply";
+    const char *http = NULL;
     int64_t snapshot_every = 5000000, lease_ms = DAY_MS;
     const struct program_option options[] = {
         {"folder", "DIR", "where snapshots are; made when it is missing", PROGRAM_TEXT, &folder, 0, 0},
@@ -22,6 +23,8 @@ int main(int argc, char **argv)
          PROGRAM_NUMBER, &snapshot_every, 1000, INT64_MAX / 2},
         {"lease", "TIME", "how long a source keeps what is not counted yet while\nthis cell is away", PROGRAM_DURATION,
          &lease_ms, 1000, 366 * DAY_MS},
+        {"http", "ADDRESS", "serve a web page on 127.0.0.1:PORT (0 = any), [::1]:PORT\nor unix:/PATH; default: none",
+         PROGRAM_TEXT, &http, 0, 0},
     };
     struct cell_server_options server = {
         .expand = an_expand, .state = an_state, .apply = an_apply, .bound = &an_bound_ops, .verbs = an_verbs};
@@ -29,6 +32,7 @@ int main(int argc, char **argv)
                                     options,     sizeof(options) / sizeof(options[0]),
                                     &server,     NULL};
     struct an_service service = {0};
+    struct cell_page *page = NULL;
     struct an_failure f;
 
     program_prepare();
@@ -49,7 +53,13 @@ int main(int argc, char **argv)
         return 1;
     }
     server.user = &service;
-    status = program_serve(&program);
+    if (http && an_page_open(&service, http, &page, &f) < 0) {
+        program_error("analytics", "--http: %s", f.text);
+        status = 1;
+    } else {
+        status = program_serve(&program);
+    }
+    an_page_close(&service, page);
     an_service_close(&service);
     return status;
 }

@@ -25,7 +25,7 @@
 
 /* ---- options ---- */
 
-static const struct https_functions *load(struct cell_error *e)
+const struct https_functions *cell_https_load(struct cell_error *e)
 {
     void *handle = dlopen(HTTPS_LIBRARY, RTLD_NOW | RTLD_LOCAL); /* stays: threads may be in it */
     https_entry_fn *entry = NULL;
@@ -137,7 +137,7 @@ static int listen_on(struct server_https *h, const struct cell_https_options *o,
         r = read_pem("TLS key", o->key, true, &key, e);
     if (r >= 0 && o->client_authorities)
         r = read_pem("file of authorities", o->client_authorities, false, &authorities, e);
-    if (r >= 0 && !(h->functions = load(e)))
+    if (r >= 0 && !(h->functions = cell_https_load(e)))
         r = e->status;
     if (r < 0)
         return r;

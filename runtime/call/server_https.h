@@ -56,6 +56,11 @@ int cell_https_who(const struct server_https *h, const struct https_request *r, 
 /* The caller of that name. NULL when memory is short. */
 struct https_caller *cell_https_caller(struct server_https *h, const char *name);
 
+/* ---- server_https.c ---- */
+
+/* Loads libcell_https.so, for good. NULL: CELL_FAILED_PRECONDITION. */
+const struct https_functions *cell_https_load(struct cell_error *e);
+
 /* ---- server_https_request.c ---- */
 
 int64_t cell_https_admit(void *h, const struct https_request *r, struct https_reply *reply);

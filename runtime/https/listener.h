@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * The HTTPS end of a server, as a library of its own (libcell_https.so) that a cell loads when it is told to listen:
- * the only user of libmicrohttpd and GnuTLS, and nothing of the rest of Cell is in it. It keeps TLS, HTTP and the
- * limits on slow, many and large; what requests mean is the server's business (call/server_https.c), which is asked
- * twice: with the head of a request, and when its body is complete.
+ * The HTTP end of a server and of pages, as a library of its own (libcell_https.so) that a cell loads when it is told
+ * to listen: the only user of libmicrohttpd and GnuTLS, and nothing of the rest of Cell is in it. It keeps TLS, HTTP
+ * and the limits on slow, many and large; what requests mean is the server's business (call/server_https.c), which is
+ * asked twice: with the head of a request, and when its body is complete.
  */
 #ifndef CELL_HTTPS_LISTENER_H
 #define CELL_HTTPS_LISTENER_H
@@ -14,7 +14,7 @@
 
 #define HTTPS_LIBRARY "libcell_https.so.0"
 #define HTTPS_ENTRY "cell_https_listener"
-#define HTTPS_ABI 1u /* of what follows; the library refuses another */
+#define HTTPS_ABI 2u /* of what follows; the library refuses another */
 #define HTTPS_MAX_NAME 128u
 #define HTTPS_MAX_EXTRA 4u
 
@@ -33,7 +33,8 @@ struct https_request {
 /* What is said to it; zeroed before. */
 struct https_reply {
     unsigned status;
-    char *body; /* from malloc; the listener frees it */
+    const char *type; /* of the body, lives for ever; NULL = "application/json" */
+    char *body;       /* from malloc; the listener frees it */
     size_t len;
     bool close; /* the connection, after it */
     struct {
@@ -46,7 +47,10 @@ struct https_options {
     uint32_t abi;
     const char *host; /* numeric, or "localhost" */
     const char *port; /* decimal; "0" = any */
-    /* PEM, as text. */
+    /* In place of both a path for a unix socket, which its own user alone may connect to; NULL = none. One that nobody
+     * listens on any more is replaced. */
+    const char *socket;
+    /* PEM, as text. Without a certificate it is plain HTTP. */
     const char *certificate, *key;
     const char *client_authorities; /* that may vouch for clients; NULL = none is asked for a certificate */
     uint32_t max_connections, max_per_address;

@@ -28,6 +28,7 @@ struct https_listener {
     struct MHD_Daemon *daemon;
     int fd; /* that is listened on; -1 = MHD's, or closed */
     uint16_t port;
+    char *path; /* of its unix socket; NULL = none */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     pthread_t watch;

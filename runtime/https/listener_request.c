@@ -51,7 +51,7 @@ static enum MHD_Result send_reply(struct https_listener *l, struct incoming *in,
         free(reply->body);
         return MHD_NO;
     }
-    MHD_add_response_header(r, "Content-Type", "application/json");
+    MHD_add_response_header(r, "Content-Type", reply->type ? reply->type : "application/json");
     MHD_add_response_header(r, "Cache-Control", "no-store");
     MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
     for (unsigned i = 0; i < HTTPS_MAX_EXTRA && reply->extra[i].name; i++)

@@ -46,6 +46,7 @@ _cell_options()
     migrate) options+=" --locked --yes" ;;
     import) options+=" --table --rows --output" ;;
     test-db) options+=" --source --cell" ;;
+    watch) options+=" --top --limit --interval --once" ;;
     history) options+=" --table --limit" ;;
     drift) options+=" --adopt --revert --ignore --lossy" ;;
     sql) options+=" --format --output --file --list --journal --timeout --stats" ;;
@@ -75,14 +76,14 @@ _cell()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command= first= i
     local commands="up down status list schema openapi inspect check report consumers call expand sync lock trust identity diff plan migrate test-db"
-    commands+=" history drift pipelines sql psql dump restore upgrade import clangd export doctor systemd completion help"
+    commands+=" history drift pipelines sql watch psql dump restore upgrade import clangd export doctor systemd completion help"
     local -a _cell_dir=()
 
     # The line is split at '=' and ':' as well; only the part behind them is replaced.
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
         -C) _cell_dir=(-C "${COMP_WORDS[++i]}") ;;
-        -H | --meta | --timeout | --address | --output | --since | --against | --registry | --as | --forget | --path | --table | --limit | --key | --folder | --format | --file | --journal)
+        -H | --meta | --timeout | --address | --output | --since | --against | --registry | --as | --forget | --path | --table | --limit | --key | --folder | --top | --interval | --format | --file | --journal)
             ((i++))
             [[ ${COMP_WORDS[i]} == "=" ]] && ((i++))
             [[ ${COMP_WORDS[i+1]} == "=" ]] && ((i += 2))
@@ -102,7 +103,7 @@ _cell()
     -C | --output | --registry | --folder | --journal) _cell_paths -d; return ;;
     --against | --path | --file) _cell_paths -f; return ;;
     --format) _cell_offer "table csv json jsonl parquet"; return ;;
-    -H | --meta | --timeout | --address | --as | --forget | --table | --limit | --key) return ;;
+    -H | --meta | --timeout | --address | --as | --forget | --table | --limit | --key | --top | --interval) return ;;
     --since) _cell_offer "$(git for-each-ref --format='%(refname:short)' 2>/dev/null)"; return ;;
     esac
     if [[ -z $command ]]; then

@@ -145,6 +145,16 @@ const struct cli_command cli_commands[] = {
      "Tables are CELL.STREAM, as ledger.transfers, and CELL.AGGREGATE, as analytics.flow_by_account. A statement sees\n"
      "what is durable when it begins. Names that are words of SQL stand in quotation marks:\n"
      "  cell sql 'select \"from\", sum(amount) from ledger.transfers where sequence >= 1000 group by 1'\n"},
+    {"watch", cmd_watch, "[CELL.]AGGREGATE [--top FIELD] [--limit N] [--interval MS] [--once]",
+     "Show the groups of an aggregate as they change",
+     "  --top FIELD         those with the most of this field; default: the first one that is counted\n"
+     "  --limit N           at most so many groups, up to 1000; default: what fits the terminal, else 20\n"
+     "  --interval MS       time between two looks in milliseconds, from 50 (1000)\n"
+     "  --once              look once\n"
+     "\n"
+     "On a terminal a table that stays in place: left and right choose the field, q quits. Else a table for each "
+     "look;\n"
+     "with --json a document for each, in a line. CELL is analytics by default.\n"},
     {"psql", cmd_psql, "[CELL] [-- PSQL-ARGUMENTS…]", "Open psql on the database of a cell",
      "The cell tells where the database is, and never a password: what psql needs of that comes from PGPASSWORD or\n"
      "~/.pgpass. CELL is postgres by default.\n"},

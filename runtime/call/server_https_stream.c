@@ -27,6 +27,8 @@
 #define KEEP_ALIVE_MS 5000
 /* How long it is waited whether the answer is an error, which then has a status of its own. */
 #define FIRST_NS (UINT64_C(1000) * CELL_NS_PER_MS)
+/* How long a client has to take the last line when the server stops. */
+#define LAST_NS (UINT64_C(200) * CELL_NS_PER_MS)
 /* How often one who waits looks whether the server stops. */
 #define LOOK_NS (UINT64_C(50) * CELL_NS_PER_MS)
 
@@ -107,12 +109,13 @@ static void leave(struct https_stream *t)
     t->placed = false;
 }
 
-static int check_wanted(struct https_stream *t, bool gone, struct cell_error *e)
+/* `looks`: at the connection too, whose thread may wait for the client to read, and see nothing else. */
+static int check_wanted(struct https_stream *t, bool looks, struct cell_error *e)
 {
     const cell_ctx *c = t->x->c;
-    if (gone)
+    if (t->gone || looks)
         t->x->conn.origin.gone(&t->x->conn.origin); /* counts it */
-    if (gone || t->x->conn.hung_up || atomic_load(&t->x->conn.server->hard_stop) || atomic_load(&c->cancelled))
+    if (t->gone || t->x->conn.hung_up || atomic_load(&t->x->conn.server->hard_stop) || atomic_load(&c->cancelled))
         return cell_error_set(e, CELL_CANCELLED, "%s", cell_status_text(CELL_CANCELLED));
     if (c->deadline_ns != CELL_NO_DEADLINE && cell_now_ns() >= c->deadline_ns)
         return cell_error_set(e, CELL_DEADLINE_EXCEEDED, "%s", cell_status_text(CELL_DEADLINE_EXCEEDED));
@@ -123,7 +126,7 @@ static int check_wanted(struct https_stream *t, bool gone, struct cell_error *e)
 static int add_line(struct https_stream *t, struct cell_error *e)
 {
     pthread_mutex_lock(&t->lock);
-    int r = check_wanted(t, t->gone, e);
+    int r = check_wanted(t, false, e);
     bool waits = r == CELL_OK && t->filling.len >= ENOUGH_BYTES;
     if (waits) {
         pthread_mutex_unlock(&t->lock);
@@ -132,7 +135,7 @@ static int add_line(struct https_stream *t, struct cell_error *e)
     }
     while (r == CELL_OK && t->filling.len >= ENOUGH_BYTES) {
         wait_a_while(t);
-        r = check_wanted(t, t->gone, e);
+        r = check_wanted(t, true, e);
     }
     if (r == CELL_OK) {
         cell_buffer_append(&t->filling, t->line.data, t->line.len);
@@ -217,12 +220,20 @@ static void give_last_line(struct https_stream *t)
     pthread_mutex_unlock(&t->lock);
 }
 
-/* The call does not count as ended before its client has it, so that a server which drains waits for that. */
+/* The call does not count as ended before its client has it, so that a server which drains waits for that; one that
+ * stops, for a moment. */
 static void wait_until_sent(struct https_stream *t, const struct cell_server *s)
 {
+    struct pollfd p = {.fd = t->fd, .events = POLLRDHUP};
+    uint64_t until = 0;
     pthread_mutex_lock(&t->lock);
-    while (!t->all_sent && !t->gone && !atomic_load(&s->hard_stop))
+    while (!t->all_sent && !t->gone && poll(&p, 1, 0) == 0) {
+        if (until == 0 && atomic_load(&s->hard_stop))
+            until = cell_now_ns() + LAST_NS;
+        if (until && cell_now_ns() >= until)
+            break;
         wait_a_while(t);
+    }
     pthread_mutex_unlock(&t->lock);
 }
 

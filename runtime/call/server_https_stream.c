@@ -6,7 +6,6 @@
  * that is filled has enough. So a client that does not read stops its handler, which has no place at the gate then, and
  * costs two threads and two buffers.
  */
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -83,14 +82,6 @@ static void wake_connection(struct https_stream *t)
     pthread_cond_broadcast(&t->changed); /* who waits for the first line */
     if (t->asleep && write(t->wake_fd, &one, sizeof(one)) == (ssize_t)sizeof(one))
         t->asleep = false;
-}
-
-static void say_gone(struct https_stream *t)
-{
-    pthread_mutex_lock(&t->lock);
-    t->gone = true;
-    pthread_cond_broadcast(&t->changed);
-    pthread_mutex_unlock(&t->lock);
 }
 
 /* ---- the handler's end ---- */
@@ -284,16 +275,15 @@ static size_t take(struct https_stream *t, char *to, size_t size, bool *over)
     return n;
 }
 
-/* Until there is something: 1; 0: for long there was nothing; -1: the client has gone. */
-static int sleep_until_filled(struct https_stream *t)
+/* Until there is something; false: for long there was nothing. That the client has gone is for the handler to notice,
+ * who would have to be waited for in any case. */
+static bool sleep_until_filled(struct https_stream *t)
 {
-    struct pollfd p[] = {{.fd = t->wake_fd, .events = POLLIN}, {.fd = t->fd, .events = POLLRDHUP}};
+    struct pollfd p = {.fd = t->wake_fd, .events = POLLIN};
     uint64_t count;
-    int r = poll(p, 2, KEEP_ALIVE_MS);
-    if (r > 0 && p[1].revents)
-        return -1;
-    if (r > 0 && p[0].revents && read(t->wake_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
-        return -1;
+    int r = poll(&p, 1, KEEP_ALIVE_MS);
+    ssize_t n = r > 0 ? read(t->wake_fd, &count, sizeof(count)) : 0;
+    (void)n; /* it is looked again in any case */
     return r != 0;
 }
 
@@ -305,12 +295,7 @@ static ptrdiff_t read_lines(struct https_lines *lines, char *to, size_t size)
         size_t n = take(t, to, size, &over);
         if (n || over)
             return (ptrdiff_t)n;
-        int r = sleep_until_filled(t);
-        if (r < 0) {
-            say_gone(t);
-            return -1;
-        }
-        if (r == 0) {
+        if (!sleep_until_filled(t)) {
             *to = '\n';
             return 1;
         }
@@ -336,7 +321,10 @@ static void free_stream(struct https_stream *t)
 static void close_lines(struct https_lines *lines)
 {
     struct https_stream *t = (struct https_stream *)lines;
-    say_gone(t);
+    pthread_mutex_lock(&t->lock);
+    t->gone = true;
+    pthread_cond_broadcast(&t->changed);
+    pthread_mutex_unlock(&t->lock);
     pthread_join(t->thread, NULL);
     free_stream(t);
 }

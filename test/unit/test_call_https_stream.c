@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "call/https.h"
+#include "call/pool.h"
 #include "stream_fixture.h"
 
 #define TOKEN "0123456789abcdef0123456789abcdef"
@@ -117,6 +119,7 @@ TEST(all_records_come_in_order_and_then_the_reply)
         CHECK(cell_stream_next(s, &i) == 0);
         CHECK(end_total(s, &t) == 4);
         CHECK(t.count == 5000);
+        CHECK(r.client->origins && !r.client->origins->next);
     }
     uint64_t sum;
     CHECK(flow_call_add(r.c, 1, &sum) == 0 && sum == 2);
@@ -167,7 +170,7 @@ TEST(who_does_not_read_stops_the_handler_and_who_ends_cancels_it)
     struct item i;
     struct total t;
     uint64_t before, now = 0;
-    remote_begin(&r, (struct cell_server_options){0});
+    remote_begin(&r, (struct cell_server_options){.max_threads = 1}); /* a handler that waits needs no place */
     struct cell_stream *s = open_count(r.c, 0, UINT64_MAX / 2, 128, 0);
     CHECK(cell_stream_next(s, &i) == 1);
     do { /* until what lies between is full */

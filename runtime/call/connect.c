@@ -172,9 +172,6 @@ int cell_client_connect(cell_ctx *c, struct client_call *k, const char *address,
 {
     const struct cell_connect_options options = {.deadline_ns = c->deadline_ns, .max_payload = CELL_MAX_MESSAGE};
     const struct cell_transport *transport = cell_transport_find(address);
-    if (cell_http_is(address))
-        return cell_error_set(e, CELL_UNIMPLEMENTED, "%s: %s has a stream, and streams are not carried over HTTPS",
-                              k->service->name, k->method->name);
     if (!transport)
         return cell_error_set(e, CELL_INVALID_ARGUMENT,
                               "%s: '%s' is no address; they look like unix:/path or https://host", k->service->name,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * Calls to cells of other hosts: one request each, docs/protocol.md "HTTPS". A call is made again only when its method
- * is idempotent, or when the cell wants to see the schema of this program first. Streams are not carried, and what is
- * asynchronous is done at once.
+ * is idempotent, or when the cell wants to see the schema of this program first. What is asynchronous is done at once;
+ * streams are in stream_https.c.
  */
 #include "https.h"
 
@@ -18,21 +18,8 @@
 #include "wire/hello.h"
 
 #define MOST_IDLE 8u
-/* Base64 takes less and hexadecimal twice as much, and names of fields come on top. */
-#define MAX_REPLY (2 * (size_t)CELL_MAX_MESSAGE + (1u << 20))
 
 /* ---- origins ---- */
-
-/* A connection that no call uses; its credentials are those of one cell. */
-struct https_origin {
-    struct https_origin *next;
-    struct cell_http *http;
-    char cell[CELL_MAX_CELL_NAME + 1];
-    /* The schema that was sent for this service: what its descriptors stand for, which is not all that the cell had
-     * when the program was compiled. NULL: none was asked for. */
-    const struct cell_service *described;
-    char fingerprint[CELL_FINGERPRINT_LEN + 1];
-};
 
 const char *cell_https_address(cell_ctx *c, const struct client_call *k)
 {
@@ -55,13 +42,13 @@ static struct https_origin *pop(struct cell_client *client, const char *cell)
     return found;
 }
 
-static void free_origin(struct https_origin *o)
+void cell_https_free_origin(struct https_origin *o)
 {
     cell_http_close(o->http);
     free(o);
 }
 
-static void push(struct cell_client *client, struct https_origin *o)
+void cell_https_give_origin(struct cell_client *client, struct https_origin *o)
 {
     unsigned n = 0;
     pthread_mutex_lock(&client->lock);
@@ -74,7 +61,7 @@ static void push(struct cell_client *client, struct https_origin *o)
     }
     pthread_mutex_unlock(&client->lock);
     if (o)
-        free_origin(o);
+        cell_https_free_origin(o);
 }
 
 void cell_client_forget_origins(struct cell_client *client)
@@ -82,11 +69,12 @@ void cell_client_forget_origins(struct cell_client *client)
     while (client->origins) {
         struct https_origin *o = client->origins;
         client->origins = o->next;
-        free_origin(o);
+        cell_https_free_origin(o);
     }
 }
 
-static int open_origin(struct client_call *k, const char *address, struct https_origin **origin, struct cell_error *e)
+int cell_https_take_origin(const struct client_call *k, const char *address, struct https_origin **origin,
+                           struct cell_error *e)
 {
     struct https_origin *o = pop(k->client, k->service->name);
     if (!o) {
@@ -106,7 +94,7 @@ static int open_origin(struct client_call *k, const char *address, struct https_
 
 /* ---- requests ---- */
 
-static bool is_cancelled(void *user)
+bool cell_https_is_cancelled(void *user)
 {
     cell_ctx *c = user;
     if (!atomic_load(&c->cancelled) && c->origin && c->origin->gone && c->origin->gone(c->origin))
@@ -114,7 +102,7 @@ static bool is_cancelled(void *user)
     return atomic_load(&c->cancelled);
 }
 
-static int check_who(const struct https_origin *o, const struct cell_service *s, struct cell_error *e)
+int cell_https_check_who(const struct https_origin *o, const struct cell_service *s, struct cell_error *e)
 {
     const char *name = cell_http_header(o->http, "Cell-Name");
     if (name[0] && strcmp(name, s->name) != 0)
@@ -143,7 +131,7 @@ static int take_refusal(const struct cell_http_reply *got, struct cell_error *e)
 }
 
 /* The cell was built from another schema, and wants to compare. */
-static int send_schema(cell_ctx *c, const struct client_call *k, struct https_origin *o, struct cell_error *e)
+int cell_https_send_schema(cell_ctx *c, const struct client_call *k, struct https_origin *o, struct cell_error *e)
 {
     struct cell_schema *schema = NULL;
     struct cell_buffer json = {0};
@@ -158,7 +146,7 @@ static int send_schema(cell_ctx *c, const struct client_call *k, struct https_or
                                             .len = json.len,
                                             .max_reply = CELL_MAX_HELLO,
                                             .deadline_ns = c->deadline_ns,
-                                            .cancelled = is_cancelled,
+                                            .cancelled = cell_https_is_cancelled,
                                             .user = c};
         r = cell_http_request(o->http, &q, &got, NULL, e);
         if (r >= 0 && got.status != 200)
@@ -173,34 +161,42 @@ static int send_schema(cell_ctx *c, const struct client_call *k, struct https_or
     return r;
 }
 
+void cell_https_describe_call(const struct client_call *k, const struct https_origin *o, struct https_head *head)
+{
+    snprintf(head->path, sizeof(head->path), "/v1/call/%s", k->method->name);
+    snprintf(head->fingerprint, sizeof(head->fingerprint), "Cell-Fingerprint: %.64s",
+             o->described == k->service ? o->fingerprint : k->service->fingerprint);
+    snprintf(head->method, sizeof(head->method), "Cell-Method: %" PRIu32, k->id);
+    snprintf(head->timeout, sizeof(head->timeout), "Cell-Timeout-Ms: %" PRIu32, k->timeout_ms);
+    head->lines[0] = head->fingerprint;
+    head->lines[1] = head->method;
+    head->lines[2] = k->timeout_ms ? head->timeout : NULL;
+    head->lines[3] = NULL;
+}
+
 static int post(cell_ctx *c, const struct client_call *k, struct https_origin *o, const struct cell_buffer *json,
                 struct cell_http_reply *got, bool *sent, struct cell_error *e)
 {
-    char path[CELL_MAX_NAME + 16], fingerprint[96], method[32], timeout[48];
-    const char *headers[] = {fingerprint, method, k->timeout_ms ? timeout : NULL, NULL};
-    snprintf(path, sizeof(path), "/v1/call/%s", k->method->name);
-    snprintf(method, sizeof(method), "Cell-Method: %" PRIu32, k->id);
-    snprintf(timeout, sizeof(timeout), "Cell-Timeout-Ms: %" PRIu32, k->timeout_ms);
+    struct https_head head;
     const struct cell_http_request q = {.method = "POST",
-                                        .path = path,
-                                        .headers = headers,
+                                        .path = head.path,
+                                        .headers = head.lines,
                                         .body = json->data,
                                         .len = json->len,
-                                        .max_reply = MAX_REPLY,
+                                        .max_reply = HTTPS_MAX_REPLY,
                                         .deadline_ns = c->deadline_ns,
-                                        .cancelled = is_cancelled,
+                                        .cancelled = cell_https_is_cancelled,
                                         .user = c};
     for (unsigned attempt = 0;; attempt++) {
-        snprintf(fingerprint, sizeof(fingerprint), "Cell-Fingerprint: %.64s",
-                 o->described == k->service ? o->fingerprint : k->service->fingerprint);
+        cell_https_describe_call(k, o, &head);
         int r = cell_http_request(o->http, &q, got, sent, e);
         if (r < 0 && r == CELL_UNAVAILABLE && *sent && (k->method->flags & CELL_METHOD_IDEMPOTENT) && attempt == 0)
             continue;
         if (r >= 0)
-            r = check_who(o, k->service, e);
+            r = cell_https_check_who(o, k->service, e);
         if (r < 0 || got->status != 428 || attempt > 0)
             return r;
-        r = send_schema(c, k, o, e);
+        r = cell_https_send_schema(c, k, o, e);
         if (r < 0)
             return r;
     }
@@ -208,32 +204,53 @@ static int post(cell_ctx *c, const struct client_call *k, struct https_origin *o
 
 /* ---- the reply ---- */
 
+bool cell_https_skips(const struct client_call *k, const struct https_origin *o)
+{
+    return strcmp(cell_http_header(o->http, "Cell-Fingerprint"), k->service->fingerprint) != 0;
+}
+
+int cell_https_read_reply(const struct client_call *k, bool skips, const char *json, size_t len,
+                          struct https_reply_message *reply, struct cell_error *e)
+{
+    const struct cell_method *m = k->method;
+    struct cell_arena arena = {.limit = CELL_MAX_DECODED};
+    const struct value_env env = {.arena = &arena, .skips_unknown = skips};
+    const struct cell_layout layout = {
+        .fields = m->out, .n = m->nout, .size = m->nout * (uint32_t)sizeof(struct cell_ref)};
+    struct cell_ref *refs = cell_arena_array(&arena, m->nout + 1, sizeof(*refs));
+    int r = refs ? cell_json_take_reply(json, len, &env, m, &reply->code, refs, &reply->meta, e)
+                 : cell_error_set(e, CELL_NO_MEMORY, "out of memory");
+    if (r >= 0 && reply->code >= 0)
+        r = cell_message_encode(&layout, refs, CELL_MAX_MESSAGE, &reply->message, e);
+    if (r < 0) {
+        r = cell_error_set(e, r == CELL_INVALID_ARGUMENT ? CELL_PROTOCOL_ERROR : r, "%s", e->text);
+        cell_error_wrap(e, "%s: reply", m->name);
+    }
+    cell_arena_free(&arena);
+    return r;
+}
+
+int cell_https_take_reply(cell_ctx *c, const struct client_call *k, const struct https_reply_message *reply)
+{
+    return cell_take_reply(c, k, reply->code, (const uint8_t *)(reply->meta.data ? reply->meta.data : ""),
+                           reply->meta.len, (const uint8_t *)reply->message.data, reply->message.len);
+}
+
+void cell_https_free_reply(struct https_reply_message *reply)
+{
+    cell_buffer_free(&reply->meta);
+    cell_buffer_free(&reply->message);
+}
+
 /* As a message, which is checked and taken like that of a socket. */
 static int take(cell_ctx *c, const struct client_call *k, const struct https_origin *o,
                 const struct cell_http_reply *got)
 {
-    const struct cell_method *m = k->method;
-    struct cell_arena arena = {.limit = CELL_MAX_DECODED};
-    const char *fingerprint = cell_http_header(o->http, "Cell-Fingerprint");
-    const struct value_env env = {.arena = &arena, .skips_unknown = strcmp(fingerprint, k->service->fingerprint) != 0};
-    const struct cell_layout layout = {
-        .fields = m->out, .n = m->nout, .size = m->nout * (uint32_t)sizeof(struct cell_ref)};
-    struct cell_ref *refs = cell_arena_array(&arena, m->nout + 1, sizeof(*refs));
-    struct cell_buffer meta = {0}, message = {0};
+    struct https_reply_message reply = {0};
     struct cell_error e = {0};
-    int code = CELL_OK;
-    int r = refs ? cell_json_take_reply(got->body, got->len, &env, m, &code, refs, &meta, &e)
-                 : cell_error_set(&e, CELL_NO_MEMORY, "out of memory");
-    if (r >= 0 && code >= 0)
-        r = cell_message_encode(&layout, refs, CELL_MAX_MESSAGE, &message, &e);
-    if (r < 0)
-        r = cell_fail(c, r == CELL_INVALID_ARGUMENT ? CELL_PROTOCOL_ERROR : r, "%s: reply: %s", m->name, e.text);
-    else
-        r = cell_take_reply(c, k, code, (const uint8_t *)(meta.data ? meta.data : ""), meta.len,
-                            (const uint8_t *)message.data, message.len);
-    cell_buffer_free(&meta);
-    cell_buffer_free(&message);
-    cell_arena_free(&arena);
+    int r = cell_https_read_reply(k, cell_https_skips(k, o), got->body, got->len, &reply, &e);
+    r = r < 0 ? cell_fail(c, r, "%s", e.text) : cell_https_take_reply(c, k, &reply);
+    cell_https_free_reply(&reply);
     return r;
 }
 
@@ -259,13 +276,13 @@ int cell_call_https(cell_ctx *c, struct client_call *k, const char *address)
     bool sent = false;
     k->in_place = false; /* a reply is private memory in any case */
     cell_json_put_request(&json, k->method, k->in, c->meta.data, c->meta.len);
-    int r =
-        cell_buffer_ok(&json) ? open_origin(k, address, &o, &e) : cell_error_set(&e, CELL_NO_MEMORY, "out of memory");
+    int r = cell_buffer_ok(&json) ? cell_https_take_origin(k, address, &o, &e)
+                                  : cell_error_set(&e, CELL_NO_MEMORY, "out of memory");
     if (r >= 0)
         r = post(c, k, o, &json, &got, &sent, &e);
     cell_buffer_free(&json);
     r = r < 0 ? fail_call(c, k, r, sent, &e) : take(c, k, o, &got);
     if (o)
-        push(k->client, o);
+        cell_https_give_origin(k->client, o);
     return r;
 }

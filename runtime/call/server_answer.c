@@ -68,6 +68,10 @@ static int serve_counted(struct cell_server *s, struct server_thread *t, cell_ct
     here.method = &s->method_counters[id];
     cell_count_own(&y->calls, 1);
     cell_count_own(&y->bytes_in, len);
+    if (!t) { /* nobody else finds it here while the call runs */
+        add_tally(&here);
+        here.method = &s->method_counters[id];
+    }
     int code = cell_serve_request(c, &target, message, len, meta);
     if (code < 0)
         cell_server_count_error(&s->method_counters[id], code);

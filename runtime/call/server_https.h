@@ -16,6 +16,7 @@ struct https_caller {
     char name[HTTPS_MAX_NAME];
     struct gate_uid uid;
     struct gate_process gate;
+    uint32_t nstreams; /* under the server's lock */
 };
 
 /* What the rate of one address, or of those with the same hash, may still be. */
@@ -85,11 +86,30 @@ void cell_https_enter(struct https_call *x);
 void cell_https_leave(struct https_call *x);
 /* Answers with an error: of the context, or `e`. */
 void cell_https_fail(struct https_call *x, const struct cell_error *e);
+/* The HTTP status that stands for a code. */
+unsigned cell_https_status(int code);
+/* One thing more (1) or less (-1) that is done for another host. False: of a server that drains nothing is begun. After
+ * -1 the server may be gone. */
+bool cell_https_count(struct server_https *h, int n);
+void cell_https_give(struct https_reply *reply, struct cell_buffer *out); /* the document becomes the listener's */
+/* Frees it; NULL is accepted. */
+void cell_https_end(struct https_call *x);
 
 /* ---- server_https_call.c ---- */
 
-void cell_https_call(struct https_call *x, const char *method);
+/* What is answered is in x->out. True: `x` is not to be used any more, and *reply is filled in. */
+bool cell_https_call(struct https_call *x, const char *method, struct https_reply *reply);
+/* Writes what was answered with x->code; `meta` NULL = no metadata. */
+void cell_https_put_reply(struct https_call *x, const struct cell_method *m, const struct cell_buffer *meta);
 /* Takes the schema that a client was built with. */
 void cell_https_schema(struct https_call *x);
+
+/* ---- server_https_stream.c ---- */
+
+/* Begins the handler of a method with a stream from the server, and waits until it has put something, answered, or
+ * taken a while. CELL_OK: `x` is not to be used any more, `match` and *message are taken over, and *reply is filled in:
+ * with lines, or with an error that came before any record. Negative: nothing has happened. */
+int cell_https_stream(struct https_call *x, struct server_match *match, const struct cell_method *m, uint32_t id,
+                      struct cell_buffer *message, struct https_reply *reply, struct cell_error *e);
 
 #endif

@@ -78,8 +78,9 @@ static int find_method(struct https_call *x, struct server_match *match, uint32_
         return cell_error_set(e, CELL_SCHEMA_MISMATCH, "%s", match->methods[id].why);
     if (!*m)
         return cell_error_set(e, CELL_UNIMPLEMENTED, "%s has no method %u", s->cell, id);
-    if ((*m)->stream)
-        return cell_error_set(e, CELL_UNIMPLEMENTED, "%s has a stream, and streams are not carried over HTTPS",
+    if ((*m)->stream && (*m)->flags & CELL_METHOD_WRITES)
+        return cell_error_set(e, CELL_UNIMPLEMENTED,
+                              "%s takes a stream of records, which is not carried over HTTPS: call it on its own host",
                               (*m)->name);
     return CELL_OK;
 }
@@ -111,7 +112,7 @@ static int read_request(struct https_call *x, const struct cell_method *m, bool 
     return r < 0 ? cell_error_wrap(e, "%s", m->name), r : r;
 }
 
-static void write_reply(struct https_call *x, const struct cell_method *m, const struct cell_buffer *meta)
+void cell_https_put_reply(struct https_call *x, const struct cell_method *m, const struct cell_buffer *meta)
 {
     struct cell_arena arena = {.limit = CELL_MAX_DECODED};
     const struct cell_layout layout = {
@@ -145,11 +146,25 @@ static int carry_out(struct https_call *x, struct server_match *match, const str
     cell_https_leave(x);
     cell_buffer_free(&message);
     if (r >= 0)
-        write_reply(x, m, meta);
+        cell_https_put_reply(x, m, meta);
     return r;
 }
 
-void cell_https_call(struct https_call *x, const char *name)
+/* The request is read in a turn of its own: the connection needs its bytes no longer when the handler begins. */
+static int begin_stream(struct https_call *x, struct server_match *match, const struct cell_method *m, uint32_t id,
+                        struct https_reply *reply, struct cell_error *e)
+{
+    struct cell_buffer message = {0};
+    cell_https_enter(x);
+    int r = read_request(x, m, match != NULL, &message, e);
+    cell_https_leave(x);
+    if (r >= 0)
+        r = cell_https_stream(x, match, m, id, &message, reply, e);
+    cell_buffer_free(&message);
+    return r;
+}
+
+bool cell_https_call(struct https_call *x, const char *name, struct https_reply *reply)
 {
     struct cell_server *s = x->conn.server;
     struct server_match *match = NULL;
@@ -161,12 +176,18 @@ void cell_https_call(struct https_call *x, const char *name)
         r = find_id(x, match, name, &id, &e);
     if (r >= 0)
         r = find_method(x, match, id, &m, &e);
-    if (r >= 0)
+    if (r >= 0 && m->stream) {
+        r = begin_stream(x, match, m, id, reply, &e);
+        if (r >= 0)
+            return true;
+    } else if (r >= 0) {
         r = carry_out(x, match, m, id, &e);
+    }
     if (r < 0)
         cell_https_fail(x, &e);
     if (match) {
         cell_server_match_give(s, match, NULL);
         cell_server_reap(s);
     }
+    return false;
 }

@@ -52,7 +52,7 @@ static const struct route *find_route(const char *path)
 
 /* ---- answers ---- */
 
-static unsigned http_status(int code)
+unsigned cell_https_status(int code)
 {
     switch (code) {
     case CELL_INVALID_ARGUMENT:
@@ -106,8 +106,7 @@ static void put_error(struct cell_buffer *out, int code, const char *text)
     cell_buffer_free(&meta);
 }
 
-/* The document becomes the listener's. */
-static void give(struct https_reply *reply, struct cell_buffer *out)
+void cell_https_give(struct https_reply *reply, struct cell_buffer *out)
 {
     reply->body = cell_buffer_ok(out) ? out->data : NULL;
     reply->len = reply->body ? out->len : 0;
@@ -123,7 +122,7 @@ static int64_t refuse(struct https_reply *reply, unsigned status, int code, cons
     reply->status = status;
     reply->close = true;
     put_error(&out, code, text);
-    give(reply, &out);
+    cell_https_give(reply, &out);
     cell_buffer_free(&out);
     return -1;
 }
@@ -260,8 +259,10 @@ static int begin(struct https_call *x, struct server_https *h, const struct http
     return CELL_OK;
 }
 
-static void end(struct https_call *x)
+void cell_https_end(struct https_call *x)
 {
+    if (!x)
+        return;
     if (x->c) {
         cell_ctx_end_handler(x->c);
         cell_ctx_close(x->c);
@@ -269,6 +270,7 @@ static void end(struct https_call *x)
     if (x->conn.turn)
         sem_destroy(&x->turn);
     cell_buffer_free(&x->out);
+    free(x);
 }
 
 /* ---- what is answered ---- */
@@ -333,7 +335,8 @@ static void answer_ops(struct https_call *x, const struct route *route)
         cell_buffer_append(&x->out, x->c->message.data, x->c->message.len);
 }
 
-static void dispatch(struct https_call *x, struct https_reply *reply)
+/* True: `x` goes on by itself, and *reply is filled in. */
+static bool dispatch(struct https_call *x, struct https_reply *reply)
 {
     const struct route *route = find_route(x->request->path);
     switch (route->kind) {
@@ -353,8 +356,9 @@ static void dispatch(struct https_call *x, struct https_reply *reply)
         cell_https_schema(x);
         break;
     default:
-        cell_https_call(x, x->request->path + strlen(CALL_PREFIX));
+        return cell_https_call(x, x->request->path + strlen(CALL_PREFIX), reply);
     }
+    return false;
 }
 
 /* Whether the schema is the one that the client has already. */
@@ -366,7 +370,7 @@ static bool is_known(const struct https_call *x)
            strncmp(tag + 1, fingerprint, CELL_FINGERPRINT_LEN) == 0;
 }
 
-static bool count(struct server_https *h, int n)
+bool cell_https_count(struct server_https *h, int n)
 {
     pthread_mutex_lock(&h->lock);
     /* Of a server that drains no request is begun, as of a connection on its socket. */
@@ -389,28 +393,27 @@ static bool count(struct server_https *h, int n)
 void cell_https_answer(void *user, const struct https_request *r, struct https_reply *reply)
 {
     struct server_https *h = user;
-    if (!count(h, 1)) {
+    if (!cell_https_count(h, 1)) {
         refuse(reply, 503, CELL_UNAVAILABLE, "it is shutting down");
         return;
     }
     struct https_call *x = calloc(1, sizeof(*x));
     int s = x ? begin(x, h, r) : CELL_NO_MEMORY;
     if (s < 0) {
-        refuse(reply, http_status(s), s, cell_status_text(s));
+        refuse(reply, cell_https_status(s), s, cell_status_text(s));
     } else {
         add_header(reply, "Cell-Name", h->server->cell);
         add_header(reply, "Cell-Fingerprint", h->server->fingerprint);
         if (is_known(x)) {
             reply->status = 304;
+        } else if (dispatch(x, reply)) {
+            x = NULL;
         } else {
-            dispatch(x, reply);
-            reply->status = x->wants_schema ? 428 : http_status(x->code);
-            give(reply, &x->out);
+            reply->status = x->wants_schema ? 428 : cell_https_status(x->code);
+            cell_https_give(reply, &x->out);
         }
         reply->close = atomic_load(&h->server->draining);
     }
-    if (x)
-        end(x);
-    free(x);
-    count(h, -1);
+    cell_https_end(x);
+    cell_https_count(h, -1);
 }

@@ -323,6 +323,7 @@ struct cell_server {
     uint32_t nready;                        /* of the processes in line */
     uint32_t nthreads, nwaiting, nstarting; /* all; those that wait for work; those that have yet to look for it */
     uint32_t nstreams;                      /* calls with streams; each has a thread */
+    uint32_t nremote_streams;               /* such calls over HTTPS, whose threads are not counted */
     uint32_t nlater;                        /* calls that are answered later */
     uint32_t nremote;                       /* requests over HTTPS that are being answered */
     bool short_of_threads;                  /* something is in line, and no thread may be started for it now */

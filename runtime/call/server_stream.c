@@ -255,7 +255,7 @@ static int count_in(struct cell_server *s, struct server_conn *conn, struct serv
     if (u->uid != 0 && u->uid != geteuid())
         of_user = most > 3 ? most / 4 * 3 : most;
     pthread_mutex_lock(&s->lock);
-    bool all = s->nstreams >= most, users = u->nstreams >= of_user;
+    bool all = s->nstreams + s->nremote_streams >= most, users = u->nstreams >= of_user;
     if (!all && !users) {
         s->nstreams++;
         u->nstreams++;

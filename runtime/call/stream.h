@@ -3,6 +3,7 @@
  * Streams: what is the same for all, whoever holds the other end. One side puts records, the other takes them; each
  * batch is one message (wire/records.h), and what carries messages is one of
  *   stream_remote.c  a client's connection
+ *   stream_https.c   a client's connection to another host
  *   server_stream.c  a server's connection, while its handler runs
  *   stream_local.c   a queue in this process, both ends
  */
@@ -49,6 +50,7 @@ int cell_stream_keep(struct cell_stream *s);
 /* ---- clients: stream_client.c ---- */
 
 struct stream_local;
+struct stream_https;
 
 struct client_stream {
     struct cell_stream base;
@@ -67,21 +69,27 @@ struct client_stream {
     struct cell_received reply; /* until the connection receives again */
     /* Of one in this process: */
     struct stream_local *local; /* changed under the context's lock */
+    /* Of one to another host: */
+    struct stream_https *https;
+    const char *address; /* NULL: its cell is on this host */
 };
 
-extern const struct stream_ops cell_stream_remote_ops, cell_stream_local_ops;
+extern const struct stream_ops cell_stream_remote_ops, cell_stream_local_ops, cell_stream_https_ops;
 
 /* Opens it on a connection, or begins the handler. The request stands in c->message. */
 int cell_stream_open_remote(cell_ctx *c, struct client_stream *s, struct cell_error *e);
 int cell_stream_open_local(cell_ctx *c, struct client_stream *s, struct cell_error *e);
+int cell_stream_open_https(cell_ctx *c, struct client_stream *s, struct cell_error *e);
 /* The result of an end: the reply's, with what is to be said in `c`. Negative with e->status set: there was none. */
 int cell_stream_end_remote(cell_ctx *c, struct client_stream *s, struct cell_error *e);
 int cell_stream_end_local(cell_ctx *c, struct client_stream *s, struct cell_error *e);
+int cell_stream_end_https(cell_ctx *c, struct client_stream *s, struct cell_error *e);
 /* What a step gives that has failed with `r`: it takes the cancellation of its context. */
 int cell_stream_failed(cell_ctx *c, struct client_stream *s, int r, struct cell_error *e);
 /* Gives it up: what is on the other side learns of it. */
 void cell_stream_drop_remote(cell_ctx *c, struct client_stream *s);
 void cell_stream_drop_local(cell_ctx *c, struct client_stream *s);
+void cell_stream_drop_https(struct client_stream *s);
 /* The context's lock is held. Any thread. */
 void cell_stream_interrupt_local(struct client_stream *s);
 

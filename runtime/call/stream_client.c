@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "https.h"
+
 /* ---- the context's streams ---- */
 
 static void link_stream(cell_ctx *c, struct client_stream *s)
@@ -31,6 +33,7 @@ static void drop(cell_ctx *c, struct client_stream *s)
 {
     cell_stream_drop_remote(c, s);
     cell_stream_drop_local(c, s);
+    cell_stream_drop_https(s);
 }
 
 static void free_stream(cell_ctx *c, struct client_stream *s)
@@ -83,7 +86,9 @@ static int open_it(cell_ctx *c, void *arg)
     if (r < 0)
         return r;
     e.text[0] = '\0';
-    r = client->fake || client->server ? cell_stream_open_local(c, s, &e) : cell_stream_open_remote(c, s, &e);
+    r = client->fake || client->server ? cell_stream_open_local(c, s, &e)
+        : s->address                   ? cell_stream_open_https(c, s, &e)
+                                       : cell_stream_open_remote(c, s, &e);
     return r < 0 ? cell_fail(c, r, "%s", e.text) : r;
 }
 
@@ -123,7 +128,7 @@ static void open_stream(cell_ctx *c, struct client_stream *s)
             r = cell_fail(c, CELL_CANCELLED, "%s: %s", s->base.method, cell_status_text(CELL_CANCELLED));
         cell_stream_fail(&s->base, r, "%s", c->error.status == r ? c->error.text : cell_status_text(r));
         drop(c, s);
-    } else if (!s->conn && !s->local) { /* an interceptor answered */
+    } else if (!s->conn && !s->local && !s->https) { /* an interceptor answered */
         s->base.over = true;
         s->result = r;
     }
@@ -149,8 +154,11 @@ struct cell_stream *cell_stream_open(cell_ctx *c, const struct cell_service *ser
     }
     const struct cell_method *m = s->call.method;
     bool here = s->call.client->fake || s->call.client->server;
-    cell_stream_init(&s->base, here ? &cell_stream_local_ops : &cell_stream_remote_ops, m,
-                     (m->flags & CELL_METHOD_WRITES) != 0, CELL_MAX_MESSAGE, c->arena.limit);
+    s->address = here ? NULL : cell_https_address(c, &s->call);
+    const struct stream_ops *ops = here         ? &cell_stream_local_ops
+                                   : s->address ? &cell_stream_https_ops
+                                                : &cell_stream_remote_ops;
+    cell_stream_init(&s->base, ops, m, (m->flags & CELL_METHOD_WRITES) != 0, CELL_MAX_MESSAGE, c->arena.limit);
     open_stream(c, s);
     return &s->base;
 }
@@ -160,7 +168,7 @@ struct cell_stream *cell_stream_open(cell_ctx *c, const struct cell_service *ser
 static int end_stream(cell_ctx *c, struct client_stream *s, struct cell_error *e)
 {
     const struct cell_method *m = s->call.method;
-    bool open = (s->conn && s->forks == s->call.client->forks) || s->local;
+    bool open = ((s->conn || s->https) && s->forks == s->call.client->forks) || s->local;
     /* Answered before the records were over, or with an error: the reply is what counts. */
     bool answered = open && s->answered;
     if (s->base.error.status < 0 && !answered)
@@ -169,9 +177,11 @@ static int end_stream(cell_ctx *c, struct client_stream *s, struct cell_error *e
         if (!s->call.out || !s->call.out[i])
             return cell_error_set(e, CELL_INVALID_ARGUMENT, "%s: %s: NULL where the reply belongs", m->name,
                                   m->out[i].name);
-    if (!s->conn && !s->local)
+    if (!s->conn && !s->local && !s->https)
         return s->result;
-    return s->local ? cell_stream_end_local(c, s, e) : cell_stream_end_remote(c, s, e);
+    return s->local   ? cell_stream_end_local(c, s, e)
+           : s->https ? cell_stream_end_https(c, s, e)
+                      : cell_stream_end_remote(c, s, e);
 }
 
 int cell_stream_end(struct cell_stream *base, void *const *out)
@@ -182,7 +192,8 @@ int cell_stream_end(struct cell_stream *base, void *const *out)
         return CELL_INVALID_ARGUMENT;
     if (s == &no_memory)
         return CELL_NO_MEMORY;
-    if (base->ops && base->ops != &cell_stream_remote_ops && base->ops != &cell_stream_local_ops)
+    if (base->ops && base->ops != &cell_stream_remote_ops && base->ops != &cell_stream_local_ops &&
+        base->ops != &cell_stream_https_ops)
         return CELL_INVALID_ARGUMENT; /* a handler's */
     cell_ctx *c = s->c;
     e.status = CELL_OK;

@@ -111,6 +111,17 @@ void cell_json_put_reply(struct cell_buffer *out, const struct cell_method *m, i
     cell_buffer_puts(out, "}");
 }
 
+void cell_json_put_records(struct cell_buffer *out, const struct cell_type *type, const void *records, uint64_t n)
+{
+    cell_buffer_puts(out, "{\"records\":[");
+    for (uint64_t i = 0; i < n; i++) {
+        if (i)
+            cell_buffer_puts(out, ",");
+        cell_value_write(out, type, 0, (const char *)records + i * type->size);
+    }
+    cell_buffer_puts(out, "]}\n");
+}
+
 /* ---- reading ---- */
 
 struct document {
@@ -352,4 +363,38 @@ int cell_json_take_reply(const char *json, size_t len, const struct value_env *e
     if (s == CELL_INVALID_ARGUMENT)
         s = e ? (e->status = CELL_PROTOCOL_ERROR) : CELL_PROTOCOL_ERROR;
     return tidy(e, s);
+}
+
+/* ---- lines of a stream ---- */
+
+struct record_line {
+    const struct cell_type *list;
+    struct cell_ref *records;
+    bool has_records;
+};
+
+static int take_line_member(struct value_reader *r, const char *name, void *arg)
+{
+    struct record_line *line = arg;
+    if (strcmp(name, "records") != 0)
+        return cell_value_skip(r);
+    if (line->has_records)
+        return cell_error_set(r->e, CELL_PROTOCOL_ERROR, "a line has records twice");
+    line->has_records = true;
+    return cell_value_read(r, line->list, 0, line->records);
+}
+
+int cell_json_take_records(const char *line, size_t len, const struct value_env *env, const struct cell_type *list,
+                           struct cell_ref *records, struct cell_error *e)
+{
+    struct record_line l = {.list = list, .records = records};
+    struct value_reader r;
+    int s = begin(&r, env, line, len, e);
+    if (s >= 0)
+        s = end(&r, cell_value_members(&r, take_line_member, &l));
+    if (s >= 0 && l.has_records && records->len == 0)
+        s = cell_error_set(e, CELL_PROTOCOL_ERROR, "a line without records");
+    if (s == CELL_INVALID_ARGUMENT) /* what is wrong with a line is the peer's fault */
+        s = e ? (e->status = CELL_PROTOCOL_ERROR) : CELL_PROTOCOL_ERROR;
+    return s < 0 ? tidy(e, s) : l.has_records;
 }

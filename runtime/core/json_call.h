@@ -4,6 +4,7 @@
  *
  *   request   { "in": { PARAMETER: VALUE, … }, "metadata": { KEY: TEXT, … } }
  *   reply     { "result": 0, "out": { PARAMETER: VALUE, … }, "metadata": { … } }
+ *   records   { "records": [ VALUE, … ] }: a line of a stream, whose last line is a reply or an error
  *   error     { "error": { "status": "not-found", "code": -5, "message": "…", "details": { TYPE: TEXT } },
  *               "metadata": { … } }
  *
@@ -32,5 +33,12 @@ void cell_json_put_reply(struct cell_buffer *out, const struct cell_method *m, i
  * as is whatever is wrong with the document. CELL_TOO_LARGE, CELL_NO_MEMORY. */
 int cell_json_take_reply(const char *json, size_t len, const struct value_env *env, const struct cell_method *m,
                          int *code, struct cell_ref *refs, struct cell_buffer *meta, struct cell_error *e);
+
+/* A line with n > 0 records, and its end. */
+void cell_json_put_records(struct cell_buffer *out, const struct cell_type *type, const void *records, uint64_t n);
+/* 1: the line has records, which are made in env's arena, at least one; 0: it is another document, which is a reply if
+ * it is anything. `list` is the type "list of records". CELL_PROTOCOL_ERROR, CELL_TOO_LARGE, CELL_NO_MEMORY. */
+int cell_json_take_records(const char *line, size_t len, const struct value_env *env, const struct cell_type *list,
+                           struct cell_ref *records, struct cell_error *e);
 
 #endif

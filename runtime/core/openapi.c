@@ -245,6 +245,37 @@ static void put_types(struct cell_buffer *out, const struct cell_schema *s)
 #define FAILURE "\"default\":{\"$ref\":\"#/components/responses/failure\"}"
 #define DOCUMENT "{\"type\":\"object\"}"
 
+static void put_reply(struct cell_buffer *out, const struct schema_method *m)
+{
+    cell_buffer_puts(out, "{\"type\":\"object\",\"required\":[\"result\",\"out\"],\"properties\":{\"result\":"
+                          "{\"type\":\"integer\",\"minimum\":0},\"out\":");
+    put_object(out, m->params, m->nparams, cell_param_comes_out, false, NULL);
+    cell_buffer_puts(out, ",\"metadata\":{\"$ref\":\"#/components/schemas/Metadata\"}}}");
+}
+
+static void put_content(struct cell_buffer *out, const struct schema_method *m)
+{
+    cell_buffer_puts(out,
+                     "{\"description\":\"what the method returns\",\"content\":{\"application/json\":{\"schema\":");
+    put_reply(out, m);
+    cell_buffer_puts(out, "}}}");
+}
+
+/* What one line of the answer is; OpenAPI has no word for lines. */
+static void put_lines(struct cell_buffer *out, const struct schema_method *m)
+{
+    const struct schema_field *stream = cell_schema_stream(m);
+    cell_buffer_puts(out,
+                     "{\"description\":\"lines, each a JSON document: records as they come, and at the end what the "
+                     "method returns, or why not; lines may be empty\",\"content\":{\"application/x-ndjson\":"
+                     "{\"schema\":{\"oneOf\":[{\"type\":\"object\",\"required\":[\"records\"],\"properties\":"
+                     "{\"records\":{\"type\":\"array\",\"minItems\":1,\"items\":");
+    put_ref(out, &stream->type);
+    cell_buffer_puts(out, "}}},");
+    put_reply(out, m);
+    cell_buffer_puts(out, ",{\"$ref\":\"#/components/schemas/Failure\"}]}}}}");
+}
+
 static void put_call(struct cell_buffer *out, const struct schema_method *m)
 {
     cell_buffer_printf(out, ",\"/v1/call/%s\":{\"post\":{\"operationId\":\"%s\"", m->name, m->name);
@@ -255,12 +286,12 @@ static void put_call(struct cell_buffer *out, const struct schema_method *m)
                           "{\"required\":true,\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\","
                           "\"properties\":{\"in\":");
     put_object(out, m->params, m->nparams, cell_param_goes_in, true, NULL);
-    cell_buffer_puts(out, ",\"metadata\":{\"$ref\":\"#/components/schemas/Metadata\"}}}}}},\"responses\":{\"200\":"
-                          "{\"description\":\"what the method returns\",\"content\":{\"application/json\":{\"schema\":"
-                          "{\"type\":\"object\",\"required\":[\"result\",\"out\"],\"properties\":{\"result\":"
-                          "{\"type\":\"integer\",\"minimum\":0},\"out\":");
-    put_object(out, m->params, m->nparams, cell_param_comes_out, false, NULL);
-    cell_buffer_puts(out, ",\"metadata\":{\"$ref\":\"#/components/schemas/Metadata\"}}}}}}," FAILURE "}}}");
+    cell_buffer_puts(out, ",\"metadata\":{\"$ref\":\"#/components/schemas/Metadata\"}}}}}},\"responses\":{\"200\":");
+    if (cell_schema_stream(m))
+        put_lines(out, m);
+    else
+        put_content(out, m);
+    cell_buffer_puts(out, "," FAILURE "}}}");
 }
 
 static void put_get(struct cell_buffer *out, const char *path, const char *id, const char *what)
@@ -310,6 +341,13 @@ static const char components_end[] =
                                                        "\"http\",\"scheme\":\"bearer\"}}},"
                                                        "\"security\":[{\"token\":[]}]}";
 
+/* Records that go in are not carried over HTTPS. */
+static bool is_carried(const struct schema_method *m)
+{
+    const struct schema_field *stream = cell_schema_stream(m);
+    return !stream || stream->out;
+}
+
 void cell_openapi_put(struct cell_buffer *out, const struct cell_schema *s)
 {
     cell_buffer_printf(out, "{\"openapi\":\"3.0.3\",\"info\":{\"title\":\"%s\",\"version\":\"%.12s\"", s->cell,
@@ -318,7 +356,7 @@ void cell_openapi_put(struct cell_buffer *out, const struct cell_schema *s)
     cell_buffer_printf(out, ",\"x-fingerprint\":\"%s\"},\"paths\":{", s->fingerprint);
     put_common_paths(out);
     for (uint32_t i = 0; i < s->nmethods; i++)
-        if (!cell_schema_stream(&s->methods[i]))
+        if (is_carried(&s->methods[i]))
             put_call(out, &s->methods[i]);
     cell_buffer_puts(out, "},\"components\":{\"schemas\":{");
     put_types(out, s);

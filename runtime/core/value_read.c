@@ -103,21 +103,36 @@ static bool escape(struct value_reader *r, struct cell_buffer *b)
     return true;
 }
 
+/* Behind what stands for itself, up to a quotation mark, an escape or a character that may not be there. */
+static const char *plain_end(const struct value_reader *r)
+{
+    const char *at = r->at;
+
+    while (at < r->end && *at != '"' && *at != '\\' && (unsigned char)*at >= 0x20)
+        at++;
+    return at;
+}
+
 /* A string into the arena. */
 int cell_value_string(struct value_reader *r, const char **text, size_t *len)
 {
     struct cell_buffer b = {0};
     bool good = cell_value_take(r, '"');
+    const char *plain = good ? plain_end(r) : r->end;
+
+    if (plain < r->end && *plain == '"') { /* as nearly all are */
+        *len = (size_t)(plain - r->at);
+        *text = cell_arena_copy(r->env->arena, r->at, *len);
+        r->at = plain + 1;
+        return *text ? CELL_OK : no_memory(r);
+    }
 
     while (good && r->at < r->end && *r->at != '"') {
-        unsigned char c = (unsigned char)*r->at++;
-
-        if (c == '\\')
-            good = escape(r, &b);
-        else if (c < 0x20)
-            good = false;
-        else
-            cell_buffer_append(&b, &c, 1);
+        plain = plain_end(r);
+        cell_buffer_append(&b, r->at, (size_t)(plain - r->at));
+        r->at = plain;
+        if (r->at < r->end && *r->at != '"')
+            good = *r->at++ == '\\' && escape(r, &b);
     }
     if (!good || r->at >= r->end) {
         cell_buffer_free(&b);

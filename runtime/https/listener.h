@@ -30,13 +30,22 @@ struct https_request {
     const char *(*header)(const struct https_request *r, const char *name); /* NULL = none */
 };
 
+/* A body of lines that are made while it is sent. Both are called by the connection's own thread. */
+struct https_lines {
+    /* Waits until there is more, and gives up to `size` bytes of it. 0: that was all; negative: the body breaks off. */
+    ptrdiff_t (*read)(struct https_lines *lines, char *to, size_t size);
+    /* The connection has no use for it any more; once, whatever happened. The request is there until this returns. */
+    void (*close)(struct https_lines *lines);
+};
+
 /* What is said to it; zeroed before. */
 struct https_reply {
     unsigned status;
     const char *type; /* of the body, lives for ever; NULL = "application/json" */
     char *body;       /* from malloc; the listener frees it */
     size_t len;
-    bool close; /* the connection, after it */
+    struct https_lines *lines; /* in place of `body`; NULL = none */
+    bool close;                /* the connection, after it */
     struct {
         const char *name;
         char value[640];
@@ -56,7 +65,7 @@ struct https_options {
     uint32_t max_connections, max_per_address;
     uint32_t idle_s;     /* how long a connection may be without a whole request */
     uint32_t request_s;  /* how long a request may take to arrive, from its first line on */
-    uint32_t send_s;     /* how long its answer may take to be read */
+    uint32_t send_s;     /* how long its answer may take to be read; of one in lines, how long nothing of it is read */
     uint64_t max_bodies; /* bytes of all requests that are being received */
     void *user;
     /* The head of a request is there. Returns how many bytes its body may have; negative: *reply is the answer. */

@@ -45,6 +45,8 @@ struct incoming {
     char *body;
     size_t len, capacity, limit;
     bool queued; /* it has its answer */
+    struct https_listener *listener;
+    struct https_lines *lines; /* of its answer; NULL = it is none of lines */
 };
 
 uint64_t https_now_ns(void);

@@ -5,6 +5,7 @@
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -52,6 +53,9 @@ static void add_peer(struct https_listener *l, struct MHD_Connection *c, void **
         return; /* its requests are refused */
     p->fd = fd ? fd->connect_fd : -1;
     p->since_ns = https_now_ns();
+    /* A client that has vanished takes no part of an answer, but what is sent finds room in the socket for long. */
+    const unsigned silent_ms = l->o.send_s * 1000;
+    setsockopt(p->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silent_ms, sizeof(silent_ms));
     name_peer(p, from ? from->client_addr : NULL);
     pthread_mutex_lock(&l->lock);
     p->next = l->peers;

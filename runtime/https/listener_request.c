@@ -7,6 +7,9 @@
 
 #include "listener_impl.h"
 
+/* What libmicrohttpd is to ask for at once; it asks for less when a connection's memory is short. */
+#define LINES_BYTES (16u << 10)
+
 static const char *find_header(const struct https_request *r, const char *name)
 {
     const struct incoming *in = (const struct incoming *)r;
@@ -42,16 +45,36 @@ static void refuse(struct https_reply *reply, unsigned status, const char *name,
     reply->len = n < 0 ? 0 : (size_t)n;
 }
 
+/* What is asked for was sent: from one part to the next the client has the time that is its limit. */
+static ssize_t read_lines(void *cls, uint64_t at, char *to, size_t size)
+{
+    struct incoming *in = cls;
+    (void)at;
+    https_peer_enter(in->listener, in->peer, PEER_ANSWERING);
+    ptrdiff_t n = in->lines->read(in->lines, to, size);
+    https_peer_enter(in->listener, in->peer, PEER_SENDING);
+    return n > 0 ? n : n == 0 ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static struct MHD_Response *new_response(struct incoming *in, const struct https_reply *reply)
+{
+    if (reply->lines) {
+        in->lines = reply->lines;
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, LINES_BYTES, read_lines, in, NULL);
+    }
+    return reply->body ? MHD_create_response_from_buffer(reply->len, reply->body, MHD_RESPMEM_MUST_FREE)
+                       : MHD_create_response_from_buffer(0, (void *)(uintptr_t)"", MHD_RESPMEM_PERSISTENT);
+}
+
 static enum MHD_Result send_reply(struct https_listener *l, struct incoming *in, struct https_reply *reply)
 {
-    struct MHD_Response *r = reply->body
-                                 ? MHD_create_response_from_buffer(reply->len, reply->body, MHD_RESPMEM_MUST_FREE)
-                                 : MHD_create_response_from_buffer(0, (void *)(uintptr_t)"", MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *r = new_response(in, reply);
     if (!r) {
         free(reply->body);
         return MHD_NO;
     }
-    MHD_add_response_header(r, "Content-Type", reply->type ? reply->type : "application/json");
+    const char *type = reply->lines ? "application/x-ndjson" : reply->type ? reply->type : "application/json";
+    MHD_add_response_header(r, "Content-Type", type);
     MHD_add_response_header(r, "Cache-Control", "no-store");
     MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
     for (unsigned i = 0; i < HTTPS_MAX_EXTRA && reply->extra[i].name; i++)
@@ -140,6 +163,7 @@ static enum MHD_Result begin(struct https_listener *l, struct MHD_Connection *c,
         return MHD_NO;
     *state = in;
     in->connection = c;
+    in->listener = l;
     in->peer = p;
     in->request = (struct https_request){.method = method,
                                          .path = url,
@@ -197,6 +221,8 @@ void https_completed(void *cls, struct MHD_Connection *c, void **state, enum MHD
     struct peer *p = peer_of(c);
     (void)code;
     if (in) {
+        if (in->lines)
+            in->lines->close(in->lines);
         drop_body(l, in);
         free(in);
     }

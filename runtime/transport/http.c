@@ -103,7 +103,9 @@ void cell_http_close(struct cell_http *h)
 {
     if (!h)
         return;
+    cell_http_stop(h, true);
     cell_http_disconnect(h, h->pid != getpid());
+    cell_lines_free(&h->lines);
     cell_buffer_free(&h->head);
     cell_buffer_free(&h->body);
     explicit_bzero(h->credentials.token, sizeof(h->credentials.token));

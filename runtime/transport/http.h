@@ -43,7 +43,8 @@ struct cell_http_request {
     const char *const *headers; /* "Name: value", NULL-terminated; NULL = none */
     const char *body;           /* JSON; NULL = none */
     size_t len;
-    size_t max_reply; /* bytes of the body that are taken */
+    size_t max_reply; /* bytes of the body that are taken; of one in lines, of a line */
+    bool lines;       /* an answer in lines is taken as well: for cell_http_begin */
     uint64_t deadline_ns;
     /* Asked every 50 ms while it waits: true ends the request with CELL_CANCELLED. NULL: nobody to ask. */
     bool (*cancelled)(void *user);
@@ -65,6 +66,25 @@ struct cell_http_reply {
  */
 int cell_http_request(struct cell_http *h, const struct cell_http_request *q, struct cell_http_reply *reply, bool *sent,
                       struct cell_error *e);
+/*
+ * A request whose answer comes in lines, application/x-ndjson, for as long as both sides like, or as one document when
+ * its type is application/json. begin returns when the request was sent; *q and what it refers to stay until stop. Its
+ * errors are those of cell_http_request.
+ *
+ * cell_http_line waits for the next line that is not empty: 1, without its end, until the next call; a document counts
+ * as one line. 0: the answer is complete, as far as HTTP goes. Errors are those of cell_http_request; CELL_UNAVAILABLE
+ * also when nothing has come for 30 s, not even an empty line. After an error there is only stop.
+ *
+ * The deadline is that of this one step. What is not read stays in the socket: the server has to wait.
+ */
+int cell_http_begin(struct cell_http *h, const struct cell_http_request *q, struct cell_error *e);
+int cell_http_line(struct cell_http *h, uint64_t deadline_ns, const char **line, size_t *len, struct cell_error *e);
+/* Whether a line is there, or none will come. Without waiting. */
+bool cell_http_ready(struct cell_http *h);
+/* Of the answer, once a line of it was there. */
+unsigned cell_http_status(const struct cell_http *h);
+/* Ends it. The connection is kept if the answer was complete, and closed if not, or `cut`. */
+void cell_http_stop(struct cell_http *h, bool cut);
 /* A header of the last answer, "" when there was none; without control characters. Until the next request. */
 const char *cell_http_header(const struct cell_http *h, const char *name);
 #endif

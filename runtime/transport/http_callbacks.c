@@ -72,11 +72,12 @@ static size_t read_body(char *to, size_t size, size_t n, void *arg)
 
 /* ---- what comes ---- */
 
-static bool is_json(const char *type)
+#define LINES "application/x-ndjson"
+
+static bool is_type(const char *type, const char *wanted)
 {
-    static const char json[] = "application/json";
-    size_t len = sizeof(json) - 1;
-    return strncasecmp(type, json, len) == 0 && (type[len] == '\0' || type[len] == ';' || type[len] == ' ');
+    size_t len = strlen(wanted);
+    return strncasecmp(type, wanted, len) == 0 && (type[len] == '\0' || type[len] == ';' || type[len] == ' ');
 }
 
 #define LENGTH_DIGITS 18u
@@ -96,7 +97,9 @@ static int check_head(struct cell_http *h, unsigned status, struct cell_error *e
                               status);
     if (coding[0] && strcasecmp(coding, "identity") != 0)
         return cell_error_set(e, CELL_PROTOCOL_ERROR, "its answer is coded as '%s', which was not asked for", coding);
-    if (status != 304 && !is_json(type))
+    if (status == 200 && h->request->lines && is_type(type, LINES))
+        return CELL_OK;
+    if (status != 304 && !is_type(type, "application/json"))
         return cell_error_set(e, CELL_PROTOCOL_ERROR, "it answered with HTTP %u and %s%s%s, which is no cell's JSON",
                               status, type[0] ? "'" : "no type", type, type[0] ? "'" : "");
     return CELL_OK;
@@ -134,8 +137,16 @@ static size_t take_body(char *bytes, size_t size, size_t n, void *arg)
     size_t len = size * n, max = h->request->max_reply;
     long status = 0;
     h->curl->easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (h->body.len == 0 && check_head(h, (unsigned)status, &h->failure) < 0)
+    if (!h->answering && check_head(h, (unsigned)status, &h->failure) < 0)
         return 0;
+    h->answering = true;
+    if (cell_http_in_lines(h)) {
+        h->line_bytes += len;
+        if (cell_lines_add(&h->lines, bytes, len))
+            return len;
+        cell_error_set(&h->failure, CELL_NO_MEMORY, "out of memory");
+        return 0;
+    }
     if (len > max || h->body.len > max - len) {
         cell_error_set(&h->failure, CELL_TOO_LARGE, "its answer has more than %zu bytes", max);
         return 0;
@@ -145,6 +156,13 @@ static size_t take_body(char *bytes, size_t size, size_t n, void *arg)
         return len;
     cell_error_set(&h->failure, CELL_NO_MEMORY, "out of memory");
     return 0;
+}
+
+bool cell_http_in_lines(const struct cell_http *h)
+{
+    long status = 0;
+    h->curl->easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status == 200 && h->request->lines && is_type(cell_http_header(h, "Content-Type"), LINES);
 }
 
 int cell_http_check_answer(struct cell_http *h, unsigned status, struct cell_error *e)

@@ -19,12 +19,7 @@
 /* ---- signals ---- */
 
 /* TLS libraries write to sockets whose other end may be gone, which is a signal to the process if nothing is done. */
-struct pipe_guard {
-    sigset_t before;
-    bool pending;
-};
-
-static void guard_begin(struct pipe_guard *g)
+void cell_http_guard_begin(struct pipe_guard *g)
 {
     sigset_t pipe, pending;
     sigemptyset(&pipe);
@@ -33,7 +28,7 @@ static void guard_begin(struct pipe_guard *g)
     pthread_sigmask(SIG_BLOCK, &pipe, &g->before);
 }
 
-static void guard_end(struct pipe_guard *g)
+void cell_http_guard_end(struct pipe_guard *g)
 {
     const struct timespec now = {0};
     sigset_t pipe;
@@ -50,12 +45,12 @@ void cell_http_disconnect(struct cell_http *h, bool leak)
 {
     struct pipe_guard g;
     if (!leak && (h->easy || h->multi)) {
-        guard_begin(&g);
+        cell_http_guard_begin(&g);
         if (h->easy)
             h->curl->easy_cleanup(h->easy);
         if (h->multi)
             h->curl->multi_cleanup(h->multi);
-        guard_end(&g);
+        cell_http_guard_end(&g);
     }
     h->easy = NULL;
     h->multi = NULL;
@@ -114,7 +109,7 @@ static struct curl_slist *headers(struct cell_http *h, const struct cell_http_re
     char line[CELL_HTTP_MAX_TOKEN + 64];
     struct curl_slist *list = NULL;
     *ok = true;
-    list = add(h, list, "Accept: application/json", ok);
+    list = add(h, list, q->lines ? "Accept: application/x-ndjson, application/json" : "Accept: application/json", ok);
     list = add(h, list, "Accept-Encoding: identity", ok);
     list = add(h, list, "Expect:", ok); /* no waiting for 100 */
     list = add(h, list, "User-Agent: cell/" CELL_VERSION, ok);
@@ -177,25 +172,21 @@ static int check_pace(const struct cell_http *h, struct pace *p, uint64_t now, s
     return cell_error_set(e, CELL_DEADLINE_EXCEEDED, "it sends its answer too slowly");
 }
 
-static int wait_some(struct cell_http *h, const struct cell_http_request *q, struct pace *p, struct cell_error *e)
+int cell_http_wait(struct cell_http *h, uint64_t deadline_ns, uint64_t now, struct cell_error *e)
 {
-    uint64_t now = cell_now_ns();
+    const struct cell_http_request *q = h->request;
     if (q->cancelled && q->cancelled(q->user))
         return cell_error_set(e, CELL_CANCELLED, "%s", cell_status_text(CELL_CANCELLED));
-    if (q->deadline_ns != CELL_NO_DEADLINE && now >= q->deadline_ns)
+    if (deadline_ns != CELL_NO_DEADLINE && now >= deadline_ns)
         return cell_error_set(e, CELL_DEADLINE_EXCEEDED, "it did not answer in time");
-    int r = check_pace(h, p, now, e);
-    if (r < 0)
-        return r;
     int ms = SLICE_MS;
-    if (q->deadline_ns != CELL_NO_DEADLINE && (q->deadline_ns - now) / CELL_NS_PER_MS < SLICE_MS)
-        ms = (int)((q->deadline_ns - now) / CELL_NS_PER_MS) + 1;
+    if (deadline_ns != CELL_NO_DEADLINE && (deadline_ns - now) / CELL_NS_PER_MS < SLICE_MS)
+        ms = (int)((deadline_ns - now) / CELL_NS_PER_MS) + 1;
     h->curl->multi_poll(h->multi, NULL, 0, ms, NULL);
     return CELL_OK;
 }
 
-/* What libcurl says of a failure, in our terms. */
-static int explain(struct cell_http *h, CURLcode code, struct cell_error *e)
+int cell_http_explain(struct cell_http *h, CURLcode code, struct cell_error *e)
 {
     char text[CURL_ERROR_SIZE];
     const char *why = h->detail[0] ? h->detail : h->curl->easy_strerror(code);
@@ -231,36 +222,70 @@ static int explain(struct cell_http *h, CURLcode code, struct cell_error *e)
     return cell_error_set(e, status, "%s", text);
 }
 
-static int perform(struct cell_http *h, const struct cell_http_request *q, struct cell_error *e)
+int cell_http_perform(struct cell_http *h, struct cell_error *e)
+{
+    int running = 1, left;
+    if (h->curl->multi_perform(h->multi, &running) != CURLM_OK)
+        return cell_error_set(e, CELL_IO_ERROR, "libcurl failed");
+    h->over = !running;
+    for (CURLMsg *m; h->over && (m = h->curl->multi_info_read(h->multi, &left));)
+        if (m->msg == CURLMSG_DONE)
+            h->result = m->data.result;
+    return CELL_OK;
+}
+
+static int perform_all(struct cell_http *h, const struct cell_http_request *q, struct cell_error *e)
 {
     struct pace pace = {0};
-    int running = 1, left, r = CELL_OK;
-    if (h->curl->multi_add_handle(h->multi, h->easy) != CURLM_OK)
-        return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
-    while (r >= 0) {
-        if (h->curl->multi_perform(h->multi, &running) != CURLM_OK)
-            r = cell_error_set(e, CELL_IO_ERROR, "libcurl failed");
-        else if (!running)
-            break;
-        else
-            r = wait_some(h, q, &pace, e);
+    int r = cell_http_perform(h, e);
+    while (r >= 0 && !h->over) {
+        uint64_t now = cell_now_ns();
+        r = check_pace(h, &pace, now, e);
+        if (r >= 0)
+            r = cell_http_wait(h, q->deadline_ns, now, e);
+        if (r >= 0)
+            r = cell_http_perform(h, e);
     }
-    for (CURLMsg *m; r >= 0 && (m = h->curl->multi_info_read(h->multi, &left));)
-        if (m->msg == CURLMSG_DONE && m->data.result != CURLE_OK)
-            r = explain(h, m->data.result, e);
-    h->curl->multi_remove_handle(h->multi, h->easy);
-    return r;
+    return r >= 0 && h->result != CURLE_OK ? cell_http_explain(h, h->result, e) : r;
 }
 
 static void reset(struct cell_http *h, const struct cell_http_request *q)
 {
     h->request = q;
-    h->sent = h->head_bytes = h->head.len = h->body.len = 0;
-    h->begun = false;
+    h->sent = h->head_bytes = h->head.len = h->body.len = h->line_bytes = 0;
+    h->begun = h->answering = h->over = h->given = false;
+    h->result = CURLE_OK;
     h->detail[0] = '\0';
     h->failure = (struct cell_error){0};
     cell_buffer_puts(&h->body, "");
     cell_buffer_puts(&h->head, "");
+    cell_lines_clear(&h->lines);
+}
+
+int cell_http_start(struct cell_http *h, const struct cell_http_request *q, struct cell_error *e)
+{
+    bool ok = false;
+    reset(h, q);
+    int r = connect_handles(h, e);
+    if (r < 0)
+        return r;
+    h->headers = headers(h, q, &ok);
+    r = ok ? set_request(h, q, h->headers, e) : cell_error_set(e, CELL_NO_MEMORY, "out of memory");
+    if (r >= 0 && h->curl->multi_add_handle(h->multi, h->easy) != CURLM_OK)
+        r = cell_error_set(e, CELL_NO_MEMORY, "out of memory");
+    h->added = r >= 0;
+    return r;
+}
+
+void cell_http_finish(struct cell_http *h)
+{
+    if (h->added)
+        h->curl->multi_remove_handle(h->multi, h->easy);
+    h->added = false;
+    if (h->headers)
+        h->curl->slist_free_all(h->headers);
+    h->headers = NULL;
+    h->request = NULL;
 }
 
 int cell_http_request(struct cell_http *h, const struct cell_http_request *q, struct cell_http_reply *reply, bool *sent,
@@ -269,24 +294,17 @@ int cell_http_request(struct cell_http *h, const struct cell_http_request *q, st
     struct cell_error local = {0};
     struct pipe_guard g;
     long status = 0;
-    bool ok = false;
     e = e ? e : &local;
-    reset(h, q);
-    int r = connect_handles(h, e);
+    cell_http_guard_begin(&g);
+    int r = cell_http_start(h, q, e);
+    if (r >= 0)
+        r = perform_all(h, q, e);
     if (r >= 0) {
-        guard_begin(&g);
-        struct curl_slist *list = headers(h, q, &ok);
-        r = ok ? set_request(h, q, list, e) : cell_error_set(e, CELL_NO_MEMORY, "out of memory");
-        if (r >= 0)
-            r = perform(h, q, e);
-        if (r >= 0) {
-            h->curl->easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
-            r = cell_http_check_answer(h, (unsigned)status, e);
-        }
-        h->curl->slist_free_all(list);
-        guard_end(&g);
+        h->curl->easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
+        r = cell_http_check_answer(h, (unsigned)status, e);
     }
-    h->request = NULL;
+    cell_http_finish(h);
+    cell_http_guard_end(&g);
     if (sent)
         *sent = h->begun;
     if (r < 0) {

@@ -251,10 +251,18 @@ static int send_https(struct call *c, const struct cell_buffer *meta, uint64_t t
     struct cell_buffer got_meta = {0}, got_message = {0};
     struct cell_link_reply reply;
     struct cell_error e = {0};
-    int r = call_https(c, meta, timeout_ms, &got_meta, &got_message, &reply, &e);
+    bool replied = true;
+    int r;
 
-    cli_progress(c->cli, "%s", "");
-    r = r < 0 ? call_failed(c, r, e.text, NULL) : answered(c, &reply);
+    if (c->descriptor->stream) {
+        cli_progress(c->cli, "%s", "");
+        r = call_https_stream(c, meta, timeout_ms, &got_meta, &got_message, &reply, &replied, &e);
+    } else {
+        r = call_https(c, meta, timeout_ms, &got_meta, &got_message, &reply, &e);
+        cli_progress(c->cli, "%s", "");
+    }
+    if (replied)
+        r = r < 0 ? call_failed(c, r, e.text, NULL) : answered(c, &reply);
     cell_buffer_free(&got_meta);
     cell_buffer_free(&got_message);
     return r;

@@ -28,6 +28,13 @@ int call_stream(struct call *c, struct cell_link *l, const struct cell_buffer *m
 /* call_https.c: a call to a cell of another host; *reply lies in *meta and *message. Errors of cell_http_request. */
 int call_https(struct call *c, const struct cell_buffer *request_meta, uint64_t timeout_ms, struct cell_buffer *meta,
                struct cell_buffer *message, struct cell_link_reply *reply, struct cell_error *e);
+/* The same of a method with a stream, whose records are printed as they come. *replied: there is a reply, or the error
+ * is in *e; else something was reported, and an enum cli_exit is returned. */
+int call_https_stream(struct call *c, const struct cell_buffer *request_meta, uint64_t timeout_ms,
+                      struct cell_buffer *meta, struct cell_buffer *message, struct cell_link_reply *reply,
+                      bool *replied, struct cell_error *e);
+/* call_stream.c: prints one record. enum cli_exit, reported. */
+int call_print_record(struct call *c, const struct cell_type *type, const void *record);
 /* The call failed, here (`reply` NULL) or in the cell. Reported; returns an enum cli_exit. */
 int call_failed(struct call *c, int status, const char *message, const struct cell_link_reply *reply);
 

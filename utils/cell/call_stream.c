@@ -17,7 +17,7 @@ static uint64_t step_deadline(uint64_t timeout_ms)
 
 /* ---- records that come ---- */
 
-static int print_record(struct call *c, const struct cell_type *type, const void *record)
+int call_print_record(struct call *c, const struct cell_type *type, const void *record)
 {
     struct cli_json j = {.text = !c->cli->json};
 
@@ -42,7 +42,7 @@ static int print_batch(struct call *c, const struct cell_records *f, struct cell
     if (!record)
         return cli_error(c->cli, CLI_FAILED, NULL, "out of memory");
     while (r == CLI_OK && cell_records_copy(f, &batch, record, 1) == 1)
-        r = print_record(c, f->type, record);
+        r = call_print_record(c, f->type, record);
     return r;
 }
 

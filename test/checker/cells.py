@@ -56,10 +56,10 @@ class Cell:
 
     def start(self):
         try:
-            self.process = run_with_cell.start(self.path, self.command, self.log)
+            self.process = run_with_cell.start(self.path, self.command, self.log, limit_s=120)
         except SystemExit as e:
             with open(self.log, encoding="utf-8") as f:
-                raise AssertionError(f"the {self.name} does not start: {f.read()[-500:].strip()}") from e
+                raise AssertionError(f"{e}: {f.read()[-500:].strip()}") from e
 
     def stop(self):
         if self.process:

@@ -108,7 +108,7 @@ static uint64_t in_pages(cell_ctx *c, uint32_t most, int64_t since_us, int64_t u
 
     for (int pages = 0; page.more && pages < 100; pages++) {
         CHECK(ledger_history(c, SHOP, page.before, since_us, until_us, most, &page) >= 0);
-        CHECK(page.records.len <= most && (!page.more || page.records.len == most) && (page.more || page.before == 0));
+        CHECK(page.records.len <= most && (!page.more || page.records.len == most) && page.more == (page.before > 0));
         for (uint64_t i = 0; i < page.records.len; i++, n++) {
             const struct ledger_record *r = &page.records.ptr[i];
             CHECK(r->sequence < last && (r->entry.from == SHOP || r->entry.to == SHOP));

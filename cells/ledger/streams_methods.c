@@ -8,16 +8,39 @@
 #include "archive.h"
 #include "service.h"
 
-#define FIELD(member, of) {CELL_STR(#member), CELL_STR(of), offsetof(struct ledger_entry, member)}
+/* All of a record, in any order. */
+#define FIELDS(X)                                                                                                      \
+    X(id_high)                                                                                                         \
+    X(id_low)                                                                                                          \
+    X(from)                                                                                                            \
+    X(to)                                                                                                              \
+    X(amount)                                                                                                          \
+    X(pending)                                                                                                         \
+    X(from_previous)                                                                                                   \
+    X(to_previous)                                                                                                     \
+    X(from_balance)                                                                                                    \
+    X(to_balance)                                                                                                      \
+    X(time_us)                                                                                                         \
+    X(user_data)                                                                                                       \
+    X(overdraft)                                                                                                       \
+    X(limit)                                                                                                           \
+    X(currency)                                                                                                        \
+    X(code)                                                                                                            \
+    X(kind)                                                                                                            \
+    X(linked)
+
+#define VALUE(member) ((struct ledger_entry *)0)->member
+#define PLUS_SIZE(member) +sizeof(VALUE(member))
+_Static_assert(sizeof(struct ledger_entry) == FIELDS(PLUS_SIZE), "a field is missing, or there is padding");
+
+#define FIELD(member)                                                                                                  \
+    {{#member, sizeof(#member) - 1},                                                                                   \
+     {_Generic(VALUE(member), uint64_t: "u64", int64_t: "i64", uint32_t: "u32"), 3},                                   \
+     offsetof(struct ledger_entry, member)},
 
 int ledger_streams(cell_ctx *c, ledger_journals *journals)
 {
-    static const struct ledger_journal_field fields[] = {
-        FIELD(id_high, "u64"),      FIELD(id_low, "u64"),     FIELD(from, "u64"),          FIELD(to, "u64"),
-        FIELD(amount, "i64"),       FIELD(pending, "u64"),    FIELD(from_previous, "u64"), FIELD(to_previous, "u64"),
-        FIELD(from_balance, "i64"), FIELD(to_balance, "i64"), FIELD(time_us, "i64"),       FIELD(user_data, "u64"),
-        FIELD(overdraft, "i64"),    FIELD(limit, "i64"),      FIELD(currency, "u32"),      FIELD(code, "u32"),
-        FIELD(kind, "u32"),         FIELD(linked, "u32")};
+    static const struct ledger_journal_field fields[] = {FIELDS(FIELD)};
     const char *folder = lg_engine_folder(service_engine(c));
     char path[PATH_MAX], whole[PATH_MAX];
     struct ledger_journal *one = cell_ctx_alloc(c, sizeof(*one));

@@ -102,10 +102,10 @@ int lg_book_replay(struct lg_book *b, const struct ledger_entry *e, struct lg_fa
     return r;
 }
 
-int lg_book_begin(struct lg_book *b, struct lg_failure *f)
+int lg_book_begin(struct lg_book *b, uint32_t n, struct lg_failure *f)
 {
     b->n = b->done = b->nrefused = 0;
-    if (lg_state_reserve(&b->state, LG_MOST) && lg_table_reserve(&b->ids, LG_MOST))
+    if (lg_state_reserve(&b->state, n) && lg_table_reserve(&b->ids, n))
         return CELL_OK;
     return lg_fail(f, CELL_NO_MEMORY, "out of memory for more accounts and ids");
 }
@@ -164,7 +164,7 @@ static const char *order_differs(const struct ledger_order *o, const struct ledg
         return "user_data";
     if (o->code != e->code)
         return "code";
-    return (uint32_t)o->linked != e->linked ? "linked" : NULL;
+    return (o->linked != 0) != e->linked ? "linked" : NULL;
 }
 
 /* An order whose id was accepted before: as the record says, or not. */
@@ -232,7 +232,7 @@ static int carry_out(struct lg_book *b, const struct ledger_order *o, int64_t ti
                              .user_data = o->user_data,
                              .code = o->code,
                              .kind = o->kind,
-                             .linked = o->linked};
+                             .linked = o->linked != 0};
     struct lg_hold *hold = NULL;
     int reason = ends_hold(o->kind) ? end_hold(b, o, &e, &hold, f) : LEDGER_ACCEPTED;
 

@@ -51,8 +51,9 @@ void lg_book_free(struct lg_book *b);
 int lg_book_replay(struct lg_book *b, const struct ledger_entry *e, struct lg_failure *f);
 uint64_t lg_book_tag(const uint64_t secret[2], uint64_t id_high, uint64_t id_low);
 
-/* Room for a call of up to LG_MOST orders. CELL_NO_MEMORY. */
-int lg_book_begin(struct lg_book *b, struct lg_failure *f);
+/* Room for a call of up to `n` orders or accounts, at most LG_MOST; and the part of growing that is for so many.
+ * CELL_NO_MEMORY. */
+int lg_book_begin(struct lg_book *b, uint32_t n, struct lg_failure *f);
 /* What was not accepted is in `refused`. Negative, with *f: a record could not be read, and nothing was accepted. */
 int lg_book_orders(struct lg_book *b, const struct ledger_order *orders, uint32_t n, int64_t time_us,
                    struct lg_failure *f);

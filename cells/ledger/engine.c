@@ -154,7 +154,7 @@ struct call {
 
 static int decide(struct lg_engine *e, const struct call *call, struct lg_failure *f)
 {
-    int r = lg_book_begin(&e->book, f);
+    int r = lg_book_begin(&e->book, call->n, f);
 
     if (r < 0)
         return r;

@@ -82,7 +82,8 @@ struct ledger_account {
     bool closed;
 };
 
-/// A transfer that is wanted.
+/// A transfer that is wanted. Without padding and without a bool, so that a call with one needs no look at it: a short
+/// one.
 struct ledger_order {
     uint64_t id_high, id_low; ///< 128 bits that stand for this order: sent twice, it is carried out once.
     uint64_t from;  ///< Account whose balance falls; 0 with LEDGER_POSTED and LEDGER_VOIDED: that of the pending one.
@@ -92,7 +93,7 @@ struct ledger_order {
     uint64_t user_data;                 ///< The program's.
     uint32_t code;                      ///< The program's: why money moves, for example.
     enum ledger_kind kind;
-    bool linked; ///< The next order is carried out with this one, or neither is.
+    uint64_t linked; ///< Not 0: the next order is carried out with this one, or neither is.
 };
 
 /// A record of the ledger: what was accepted, in its order. Sequence numbers are those of the stream.

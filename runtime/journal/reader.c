@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LEASE_MS (UINT64_C(3600) * 1000)
@@ -15,6 +16,9 @@ void cell_reader_detach(struct cell_journal_reader *r)
 {
     cell_tail_unmap(&r->tail);
     cell_scan_forget(&r->scan);
+    if (r->told_by >= 0)
+        close(r->told_by);
+    r->told_by = -1;
 }
 
 bool cell_reader_has_writer(struct cell_journal_reader *r)
@@ -24,6 +28,12 @@ bool cell_reader_has_writer(struct cell_journal_reader *r)
     if (r->lock_fd < 0 && cell_journal_lock_look(r->folder, &r->lock_fd, NULL) < 0)
         return false;
     return cell_journal_is_locked(r->lock_fd);
+}
+
+bool cell_reader_has_another(const struct cell_journal_reader *r)
+{
+    struct stat st;
+    return r->told_by >= 0 && (fstat(r->told_by, &st) < 0 || st.st_nlink == 0);
 }
 
 /* Opens what the writer's process has open; that needs the rights of its user. */
@@ -36,15 +46,16 @@ static int open_tail(long pid, int fd, int flags)
 
 void cell_reader_attach(struct cell_journal_reader *r)
 {
-    char path[PATH_MAX];
-    CELL_CLEANUP(cell_cleanup_free) char *text = NULL;
+    char path[PATH_MAX], text[128] = "";
+    CELL_CLEANUP(cell_cleanup_fd) int file = -1;
     CELL_CLEANUP(cell_cleanup_fd) int fd = -1;
     CELL_CLEANUP(cell_cleanup_fd) int sleepers = -1;
-    size_t length;
     long pid;
     int tail_fd, sleepers_fd;
     unsigned long long writer;
-    if (cell_journal_path(r->folder, "tail", path, NULL) < 0 || cell_file_read(path, 128, &text, &length, NULL) < 0 ||
+    if (cell_journal_path(r->folder, "tail", path, NULL) == CELL_OK)
+        file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* whoever may write there may put anything */
+    if (file < 0 || read(file, text, sizeof(text) - 1) < 0 ||
         sscanf(text, "%ld %d %d %llx", &pid, &tail_fd, &sleepers_fd, &writer) != 4 || writer == r->writer)
         return;
     fd = open_tail(pid, tail_fd, O_RDONLY);
@@ -54,8 +65,11 @@ void cell_reader_attach(struct cell_journal_reader *r)
     const struct cell_tail_head *h = r->tail.head;
     if (h->journal != r->format.journal || h->writer != writer || h->segment_bytes != r->format.segment_bytes)
         cell_reader_detach(r);
-    else
+    else {
         r->writer = writer;
+        r->told_by = file;
+        file = -1;
+    }
 }
 
 static int attach_local(struct cell_journal_reader *r, struct cell_error *e)
@@ -81,7 +95,7 @@ static struct cell_journal_reader *new_reader(const struct cell_journal_reader_o
     struct cell_journal_reader *r = calloc(1, sizeof(*r));
     if (!r)
         return NULL;
-    r->tail.fd = r->tail.sleepers_fd = r->lock_fd = r->scan.fd = -1;
+    r->tail.fd = r->tail.sleepers_fd = r->lock_fd = r->scan.fd = r->told_by = -1;
     r->is_volatile = o->flags & CELL_JOURNAL_VOLATILE;
     r->lease_ms = o->lease_ms ? o->lease_ms : LEASE_MS;
     return r;
@@ -91,7 +105,7 @@ void cell_journal_reader_close(struct cell_journal_reader *r)
 {
     if (!r)
         return;
-    cell_tail_unmap(&r->tail);
+    cell_reader_detach(r);
     cell_scan_free(&r->scan);
     if (r->lock_fd >= 0)
         close(r->lock_fd);

@@ -26,6 +26,7 @@ struct cell_journal_reader {
 
     struct cell_tail tail;
     uint64_t writer; /* whose tail it is, or was */
+    int told_by;     /* the file that has told where the tail is, which each writer replaces; -1: none */
     int lock_fd;     /* to ask whether there is a writer; -1: not yet */
 
     uint64_t offset;   /* of the next block */
@@ -48,6 +49,8 @@ struct cell_journal_reader {
 void cell_reader_attach(struct cell_journal_reader *r);
 void cell_reader_detach(struct cell_journal_reader *r);
 bool cell_reader_has_writer(struct cell_journal_reader *r);
+/* Whether another writer than that of the tail has come: one that follows at once has the lock, too. */
+bool cell_reader_has_another(const struct cell_journal_reader *r);
 
 /* reader_source.c */
 int cell_reader_from_tail(struct cell_journal_reader *r, enum cell_had *had, struct cell_span *span,

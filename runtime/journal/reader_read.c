@@ -125,7 +125,7 @@ static int pause_read(struct cell_journal_reader *r, uint64_t deadline_ns, struc
     if (r->tail.head && !is_closed(r) && spin(r, deadline_ns))
         return 1;
     bool left = r->folder ? !cell_reader_has_writer(r) : !r->tail.head;
-    if (!r->tail.head || left || is_closed(r)) {
+    if (!r->tail.head || left || is_closed(r) || cell_reader_has_another(r)) {
         int x = change_writer(r, &changed, e);
         if (x < 0 || changed)
             return x < 0 ? x : 1;

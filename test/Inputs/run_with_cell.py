@@ -28,11 +28,11 @@ def accepts(path):
         os.close(folder)
 
 
-def start(path, command, log=None):
+def start(path, command, log=None, limit_s=30):
     """Starts `command`; returns the process when `path` accepts, or exits with its output."""
     out = open(log, "ab") if log else subprocess.DEVNULL
     process = subprocess.Popen(command, stdout=out, stderr=out if log else None)
-    limit = time.monotonic() + 30
+    limit = time.monotonic() + limit_s
     while not accepts(path):
         if process.poll() is not None or time.monotonic() > limit:
             process.kill()

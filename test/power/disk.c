@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "disk.h"
+#include "disk_tear.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -178,6 +179,8 @@ static ssize_t write_at(int fd, const void *p, size_t n, off_t at, bool moves)
 
     if (f && moves)
         where = fcntl(fd, F_GETFL) & O_APPEND ? lseek(fd, 0, SEEK_END) : lseek(fd, 0, SEEK_CUR);
+    if (f)
+        disk_tear(fd, &(struct iovec){(void *)(uintptr_t)p, n}, 1, where);
     size_t fits = f ? take_room(fd, f, n, where) : n;
     if (fits == 0 && n > 0) {
         pthread_mutex_unlock(&disk.lock);
@@ -214,6 +217,8 @@ static ssize_t write_pieces(int fd, const struct iovec *parts, int count, off_t 
 {
     ssize_t all = 0;
 
+    if (!moves)
+        disk_tear(fd, parts, count, at);
     for (int i = 0; i < count; i++) {
         ssize_t n = write_at(fd, parts[i].iov_base, parts[i].iov_len, at + all, moves);
         if (n < 0)
@@ -482,6 +487,7 @@ EXPORT void disk_hurry(bool hurry) { disk.hurry = hurry; }
 __attribute__((constructor)) static void begin(void)
 {
     const char *folder = getenv("CELL_DISK_FOLDER"), *log = getenv("CELL_DISK_LOG"), *room = getenv("CELL_DISK_ROOM");
+    const char *tear = getenv("CELL_DISK_TEAR");
 
     if (!folder)
         return;
@@ -492,6 +498,8 @@ __attribute__((constructor)) static void begin(void)
             give_up("the number of bytes cannot be read", room);
         close(fd);
     }
+    if (tear && !disk_tear_map(tear))
+        give_up("the sectors cannot be read", tear);
     if (log ? !disk_record(folder, log) : (watch(folder), false))
         give_up("the record cannot be made", log);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * Between a program and the files of one folder: records in order what reaches them, and plays a disk that is full.
+ * Between a program and the files of one folder: records in order what reaches them, and plays a disk that is full,
+ * or a process that ends in the middle of a write.
  *
  * It is a shared object that stands before libc, linked into a test or preloaded into a cell, and sees what the
  * libraries of both do: LMDB's and SQLite's writes as well. It records into a file, entry after entry (disk_entry); of
@@ -10,6 +11,9 @@
  *   CELL_DISK_LOG      the file for the record; without it nothing is recorded
  *   CELL_DISK_ROOM     a file of 8 bytes, a number that others may change meanwhile: by how many bytes the files
  * together may still grow. What does not fit fails with ENOSPC, or is written in part
+ *   CELL_DISK_TEAR     a file of 8 bytes, a number that others may set: when it is not 0, the next write is torn and is
+ * the last. Of its sectors of 512 bytes those are written whose number, modulo 64, is that of a bit which is set, and
+ * the process is killed
  *
  * Files that are shared memory (SQLite's -shm, LMDB's lock.mdb) are not recorded but for their names: whoever opens
  * them first makes them anew. Any other file that is mapped to be written ends the program.

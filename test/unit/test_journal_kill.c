@@ -111,3 +111,46 @@ TEST(what_a_killed_writer_has_committed_is_there)
     cell_journal_reader_close(r);
     temp_folder_remove();
 }
+
+/* Appends one record, says so, and waits to be killed. */
+static pid_t start_writer(void)
+{
+    int ends[2];
+    char said = 0;
+    CHECK_INT(pipe(ends), 0);
+    pid_t child = fork();
+    if (child < 0)
+        abort(); /* nobody is to be killed by that number */
+    if (child == 0) {
+        struct cell_position end;
+        struct cell_error e;
+        struct cell_journal *j = open_journal();
+        if (!j || append(j, 1, &end) < 0 || cell_journal_sync(j, &end, &e) < 0 || write(ends[1], "x", 1) != 1)
+            _exit(1);
+        for (;;)
+            pause();
+    }
+    close(ends[1]);
+    CHECK_INT(read(ends[0], &said, 1), 1);
+    close(ends[0]);
+    return child;
+}
+
+TEST(a_reader_goes_on_with_a_writer_that_follows_at_once)
+{
+    struct cell_error e = {0};
+    struct cell_span s;
+    temp_folder_make();
+    pid_t writer = start_writer();
+    struct cell_journal_reader *r = reader(0, NULL);
+    for (uint64_t i = 0; i < 3; i++) {
+        CHECK_INT(cell_journal_read(r, &s, 20000, &e), 1);
+        CHECK_INT(s.sequence, i);
+        /* The reader does not look in between, so that for all it knows there was a writer all the time. */
+        kill(writer, SIGKILL);
+        CHECK_INT(waitpid(writer, NULL, 0), writer);
+        writer = i < 2 ? start_writer() : -1;
+    }
+    cell_journal_reader_close(r);
+    temp_folder_remove();
+}

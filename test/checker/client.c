@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * A client of the ledger that says what it has asked for and what it was told, for test/Inputs/ledger_checker.py:
+ * A client of the ledger that says what it has asked for and what it was told, for utils/checker:
  *
- *     ledger_client CLIENT FROM TO BATCH
+ *     client CLIENT FROM TO BATCH
  *
  * orders FROM to TO - 1 of CLIENT, in batches; each is made from its number, so that who takes over after a death
  * orders the same. Each credits the client's own account, 1000 + CLIENT, with 1 of some shared one, or first reserves
- * that. Lines: "ask N M", "told N M", "read BALANCE RESERVED" of its account. Whatever fails is asked for again.
+ * that. Lines: "ask N M", "told N M"; "read BALANCE RESERVED SEQUENCE" of its account, and "at RECORDS DURABLE
+ * TRANSFERS" of the ledger. Whatever fails is asked for again. It waits for a line of its input before each batch.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -55,6 +56,8 @@ static bool again(cell_ctx *c, int r)
         return false;
     if (r == CELL_INVALID_ARGUMENT || r == CELL_SCHEMA_MISMATCH || r == CELL_DATA_LOSS)
         exit(cell_perror(c, "client"));
+    if (r == CELL_RESOURCE_EXHAUSTED && puts("full") >= 0)
+        fflush(stdout);
     wait_a_moment();
     return true;
 }
@@ -101,11 +104,14 @@ static void order(cell_ctx *c, uint64_t client, uint64_t first, uint64_t n)
 static void look(cell_ctx *c, uint64_t client)
 {
     struct ledger_account a;
+    struct ledger_state s;
 
     cell_ctx_reset(c);
     if (ledger_account_of(c, 1000 + client, &a) < 0)
         return; /* another time */
-    printf("read %" PRId64 " %" PRId64 "\n", a.balance, a.incoming);
+    printf("read %" PRId64 " %" PRId64 " %" PRIu64 "\n", a.balance, a.incoming, a.last);
+    if (ledger_status(c, &s) >= 0)
+        printf("at %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", s.records, s.durable, s.transfers);
     fflush(stdout);
 }
 
@@ -115,10 +121,11 @@ int main(int argc, char **argv)
         return 2;
     uint64_t client = strtoull(argv[1], NULL, 10), at = strtoull(argv[2], NULL, 10), to = strtoull(argv[3], NULL, 10);
     uint64_t batch = strtoull(argv[4], NULL, 10);
+    char line[4];
     CELL_CTX(c, .timeout_ms = 3000);
 
     open_accounts(c, client);
-    while (at < to) {
+    while (at < to && fgets(line, sizeof(line), stdin)) {
         /* Of any size, and so that no chain is cut. */
         uint64_t n = 1 + (at * 2654435761u >> 7) % batch;
         n = n < to - at ? n : to - at;
@@ -128,5 +135,5 @@ int main(int argc, char **argv)
         at += n;
         look(c, client);
     }
-    return 0;
+    return at < to;
 }

@@ -68,8 +68,8 @@ static bool is_inside(const struct an_plan *plan, const struct an_field *field, 
 
 static bool is_possible(const struct an_plan *p)
 {
-    bool good = p->nkeys <= AN_MOST_KEYS && p->naggregates <= AN_MOST_AGGREGATES &&
-                p->nconditions <= AN_MOST_CONDITIONS && p->record_size > 0;
+    bool good = p->nkeys <= AN_MOST_KEYS && p->naggregates <= AN_MOST_AGGREGATES && p->record_size > 0 &&
+                an_filter_is_sound(&p->filter, p->record_size);
 
     for (uint32_t i = 0; good && i < p->nkeys; i++)
         good = is_inside(p, &p->keys[i], false) && p->keys[i].class != AN_REAL;
@@ -78,8 +78,6 @@ static bool is_possible(const struct an_plan *p)
                (p->aggregates[i].kind <= AN_DISTINCT &&
                 is_inside(p, &p->aggregates[i].field, p->aggregates[i].kind != AN_DISTINCT) &&
                 p->aggregates[i].quantile >= 0 && p->aggregates[i].quantile <= 1);
-    for (uint32_t i = 0; good && i < p->nconditions; i++)
-        good = is_inside(p, &p->conditions[i].field, true);
     if (good && p->windowed)
         good = is_inside(p, &p->time, true) && p->time.size == 8 && p->time.class == AN_SIGNED && p->slide_us > 0 &&
                p->slide_us <= INT64_MAX / AN_MOST_PANES && p->window_us >= p->slide_us &&
@@ -288,7 +286,7 @@ int an_take(struct an_aggregator *a, const void *records, uint32_t count, struct
     b.n = 0;
     a->tick++;
     for (uint32_t i = 0; done && i < count; i++, at += a->plan.record_size) {
-        if (!an_passes(&a->plan, at))
+        if (!an_filter_passes(&a->plan.filter, at))
             continue;
         a->counters.passed++;
         done = find_pane(a, &b, at, &pane);

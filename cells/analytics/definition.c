@@ -94,6 +94,21 @@ static bool find_field(void *user, const char *name, struct an_field *field)
     return false;
 }
 
+bool an_definition_number(const json_t *definition, const char *name, __int128 *number)
+{
+    const char *text = text_of(json_object_get(definition, "numbers"), name);
+
+    *number = *text == '-' ? (__int128)strtoll(text, NULL, 10) : (__int128)strtoull(text, NULL, 10);
+    return *text != '\0';
+}
+
+static enum an_name find_name(void *user, const char *name, struct an_field *field, __int128 *number)
+{
+    return find_field(user, name, field)                              ? AN_NAME_FIELD
+           : an_definition_number((const json_t *)user, name, number) ? AN_NAME_NUMBER
+                                                                      : AN_NAME_NONE;
+}
+
 static bool read_key(struct an_definition *d, const json_t *from, struct an_column *column)
 {
     struct an_plan *p = &d->plan;
@@ -150,7 +165,7 @@ static bool read_columns(struct an_definition *d)
 static bool read_all(struct an_definition *d)
 {
     struct an_plan *p = &d->plan;
-    char problem[200];
+    struct an_problem problem;
 
     d->name = text_of(d->json, "name");
     d->source = text_of(d->json, "source");
@@ -165,7 +180,7 @@ static bool read_all(struct an_definition *d)
     p->windowed = p->slide_us > 0;
     return *d->name && strlen(d->name) <= AN_MOST_NAME && *d->source && strlen(d->source) <= AN_MOST_NAME &&
            *d->stream && (!p->windowed || find_field(d->json, d->time, &p->time)) && read_columns(d) &&
-           an_conditions_parse(text_of(d->json, "where"), find_field, d->json, p, problem);
+           an_filter_parse(text_of(d->json, "where"), find_name, d->json, &p->filter, &problem);
 }
 
 int an_definition_read(json_t *json, struct an_definition **definition, struct an_failure *f)

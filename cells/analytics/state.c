@@ -15,7 +15,7 @@ static uint64_t mix_field(uint64_t h, const struct an_field *field)
 
 uint64_t an_plan_hash(const struct an_plan *plan)
 {
-    const uint64_t sizes[] = {plan->record_size, plan->nkeys, plan->naggregates, plan->nconditions, plan->windowed};
+    const uint64_t sizes[] = {plan->record_size, plan->nkeys, plan->naggregates, plan->filter.nops, plan->windowed};
     uint64_t h = an_hash(sizes, sizeof(sizes));
 
     for (uint32_t i = 0; i < plan->nkeys; i++)
@@ -24,10 +24,12 @@ uint64_t an_plan_hash(const struct an_plan *plan)
         const struct an_aggregate *aggregate = &plan->aggregates[i];
         h = mix_field(h ^ (uint64_t)aggregate->kind, &aggregate->field);
     }
-    for (uint32_t i = 0; i < plan->nconditions; i++) {
-        const struct an_condition *c = &plan->conditions[i];
-        h = mix_field(h ^ c->with.u, &c->field) + (uint64_t)c->compare * 2 + c->alternative;
+    for (uint32_t i = 0; i < plan->filter.nops; i++) {
+        const struct an_step *op = &plan->filter.ops[i];
+        uint64_t words[4] = {h, op->code * 2u + op->immediate, (uint64_t)op->text << 32 | op->jump};
+        h = mix_field(an_hash(words, sizeof(words)) ^ an_hash(&op->number, sizeof(op->number)), &op->field);
     }
+    h ^= an_hash(plan->filter.text, plan->filter.ntext);
     if (plan->windowed) {
         const uint64_t windows[] = {h, (uint64_t)plan->window_us, (uint64_t)plan->slide_us, (uint64_t)plan->lateness_us,
                                     plan->panes};

@@ -71,6 +71,19 @@ static inline bool document_is_identifier(const char *name, size_t length, size_
     return true;
 }
 
+/* Whether `name` stands in a text, and is no part of a longer word there. */
+static inline bool document_has_word(const char *text, const char *name)
+{
+    size_t length = strlen(name);
+
+    for (const char *at = text; length && (at = strstr(at, name)); at++) {
+        char before = at == text ? ' ' : at[-1], behind = at[length];
+        if (!isalnum((unsigned char)before) && before != '_' && !isalnum((unsigned char)behind) && behind != '_')
+            return true;
+    }
+    return false;
+}
+
 /* Adds a sentence of at most 699 bytes about `field` (NULL = the declaration) to the diagnostics of an answer. An
  * "error" sets *failed. */
 __attribute__((format(printf, 5, 0))) static inline void document_say(json_t *diagnostics, bool *failed,

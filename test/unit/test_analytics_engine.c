@@ -180,13 +180,10 @@ TEST(conditions_select_records)
 {
     struct an_plan plan = plan_of_moves();
     struct move *moves = any_moves(5000, 5);
+    struct an_problem problem;
     uint64_t right = 0;
 
-    plan.nconditions = 3; /* kind == 0 && amount >= 100 || code < 10 */
-    plan.conditions[0] = (struct an_condition){.field = KIND, .compare = AN_EQUAL, .with = {.i = 0}};
-    plan.conditions[1] = (struct an_condition){.field = AMOUNT, .compare = AN_GREATER_EQUAL, .with = {.i = 100}};
-    plan.conditions[2] =
-        (struct an_condition){.field = CODE, .compare = AN_LESS, .with = {.u = 10}, .alternative = true};
+    REQUIRE(an_filter_parse("kind == 0 && amount >= 100 || code < 10", find_in_moves, NULL, &plan.filter, &problem));
     struct an_aggregator *a = open_plan(&plan);
     REQUIRE(a && moves);
     for (int i = 0; i < 5000; i++)

@@ -39,6 +39,14 @@ static inline json_t *document_read(cell_ctx *c, cell_str request)
     return NULL;
 }
 
+/* The string `key` of an object, borrowed; "" when there is none. */
+static inline const char *document_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "";
+}
+
 /* The first object of `list` whose member `key` is the string `value`, borrowed; NULL: there is none, or no `value`. */
 static inline const json_t *document_find(const json_t *list, const char *key, const char *value)
 {

@@ -27,10 +27,8 @@ static int answer_failure(cell_ctx *c, const struct an_failure *f) { return cell
 
 /* ---- against the source ---- */
 
-static bool same(const json_t *a, const json_t *b)
-{
-    return a == b || json_equal(a, b);
-} /* also when neither is there */
+/* Also when neither is there. */
+static bool same(const json_t *a, const json_t *b) { return a == b || json_equal(a, b); }
 
 /* What the source says of its records when it was asked last, for a declaration that has not changed. */
 static bool do_without(struct an_declared *d, const struct an_definition *known)

@@ -2,6 +2,7 @@
 #include "aggregator_impl.h"
 
 #include <stdlib.h>
+#include <sys/random.h>
 
 #define BATCH 64 /* records between whose memory accesses there is time for each other */
 
@@ -27,6 +28,8 @@ static enum an_part_kind part_kind(const struct an_aggregate *aggregate)
 
 static uint32_t part_size(enum an_part_kind kind)
 {
+    if (kind == PART_QUANTILES)
+        return sizeof(struct an_quantiles);
     return kind == PART_SUM || kind == PART_REAL_SUM || kind == PART_VARIANCE ? 16 : 8;
 }
 
@@ -47,6 +50,7 @@ static void lay_out(struct an_aggregator *a)
         if (k < a->nparts)
             continue;
         a->parts[a->nparts++] = (struct an_part){kind, aggregate->field, at};
+        a->nsketches += kind == PART_QUANTILES || kind == PART_DISTINCT;
         at += part_size(kind);
     }
     a->entry_bytes = at;
@@ -64,8 +68,8 @@ static bool is_inside(const struct an_plan *plan, const struct an_field *field, 
 
 static bool is_possible(const struct an_plan *p)
 {
-    bool good = p->nkeys <= AN_MOST_KEYS && p->naggregates <= AN_MOST_AGGREGATES &&
-                p->nconditions <= AN_MOST_CONDITIONS && p->record_size > 0;
+    bool good = p->nkeys <= AN_MOST_KEYS && p->naggregates <= AN_MOST_AGGREGATES && p->record_size > 0 &&
+                an_filter_is_sound(&p->filter, p->record_size);
 
     for (uint32_t i = 0; good && i < p->nkeys; i++)
         good = is_inside(p, &p->keys[i], false) && p->keys[i].class != AN_REAL;
@@ -74,8 +78,6 @@ static bool is_possible(const struct an_plan *p)
                (p->aggregates[i].kind <= AN_DISTINCT &&
                 is_inside(p, &p->aggregates[i].field, p->aggregates[i].kind != AN_DISTINCT) &&
                 p->aggregates[i].quantile >= 0 && p->aggregates[i].quantile <= 1);
-    for (uint32_t i = 0; good && i < p->nconditions; i++)
-        good = is_inside(p, &p->conditions[i].field, true);
     if (good && p->windowed)
         good = is_inside(p, &p->time, true) && p->time.size == 8 && p->time.class == AN_SIGNED && p->slide_us > 0 &&
                p->slide_us <= INT64_MAX / AN_MOST_PANES && p->window_us >= p->slide_us &&
@@ -95,6 +97,8 @@ int an_open(const struct an_plan *plan, struct an_aggregator **a, struct an_fail
     made->key_bytes = an_key_bytes(plan);
     made->counters.newest_us = INT64_MIN;
     made->tick = 1;
+    if (getrandom(&made->seed, sizeof(made->seed), GRND_NONBLOCK) < 0)
+        made->seed = (uintptr_t)made;
     lay_out(made);
     *a = made;
     return CELL_OK;
@@ -105,7 +109,7 @@ void an_close(struct an_aggregator *a)
     if (!a)
         return;
     for (uint32_t i = 0; i < a->npanes; i++)
-        an_pane_free(a, a->panes[i]);
+        an_pane_free(a->panes[i]);
     free(a->changes);
     free(a->saving.bytes);
     free(a);
@@ -173,7 +177,7 @@ static void forget_old(struct an_aggregator *a)
     while (n < a->npanes && a->panes[n]->begin_us <= oldest) {
         an_save_pane(a, a->panes[n]);
         a->counters.groups -= a->panes[n]->count;
-        an_pane_free(a, a->panes[n++]);
+        an_pane_free(a->panes[n++]);
     }
     a->npanes -= n;
     memmove(a->panes, a->panes + n, a->npanes * sizeof(a->panes[0]));
@@ -199,6 +203,7 @@ struct batch {
     uint32_t n;
     const uint8_t *records[BATCH];
     struct an_pane *panes[BATCH];
+    struct an_entry *entries[BATCH];
     uint64_t hashes[BATCH];
     uint64_t keys[BATCH][AN_MOST_KEY / 8];
 };
@@ -211,26 +216,36 @@ static void note_change(struct an_aggregator *a, const struct an_pane *pane, uin
     a->changes[a->nchanges++ % MOST_CHANGES] = (struct an_change){a->tick, pane->begin_us, index};
 }
 
+/* The entry of the i-th record, saved before it changes if it has to be. */
+static bool find_entry(struct an_aggregator *a, struct batch *b, uint32_t i)
+{
+    struct an_pane *pane = b->panes[i];
+    uint32_t before = pane->count, index = an_pane_take(a, pane, b->keys[i], b->hashes[i]);
+
+    if (index == UINT32_MAX)
+        return false;
+    a->counters.groups += pane->count - before;
+    if (pane->npending && index < pane->to_save && pane->pending[index >> CHUNK_BITS])
+        an_save_chunk(a, pane, index >> CHUNK_BITS);
+    b->entries[i] = an_pane_entry(a, pane, index);
+    an_entry_prefetch(a, b->entries[i]);
+    if (a->followers)
+        note_change(a, pane, index, b->entries[i]);
+    return true;
+}
+
 static bool flush(struct an_aggregator *a, struct batch *b)
 {
+    bool done = true;
+
     for (uint32_t i = 0; i < b->n; i++)
         an_pane_prefetch_entry(a, b->panes[i], b->hashes[i]);
-    for (uint32_t i = 0; i < b->n; i++) {
-        struct an_pane *pane = b->panes[i];
-        uint32_t before = pane->count, index = an_pane_take(a, pane, b->keys[i], b->hashes[i]);
-        if (index == UINT32_MAX)
-            return false;
-        a->counters.groups += pane->count - before;
-        if (pane->npending && index < pane->to_save && pane->pending[index >> CHUNK_BITS])
-            an_save_chunk(a, pane, index >> CHUNK_BITS);
-        struct an_entry *entry = an_pane_entry(a, pane, index);
-        if (!an_entry_add(a, entry, b->records[i]))
-            return false;
-        if (a->followers)
-            note_change(a, pane, index, entry);
-    }
+    for (uint32_t i = 0; done && i < b->n; i++)
+        done = find_entry(a, b, i);
+    for (uint32_t i = 0; done && i < b->n; i++)
+        done = an_entry_add(a, &b->panes[i]->pool, b->entries[i], b->records[i]);
     b->n = 0;
-    return true;
+    return done;
 }
 
 /* The pane of a record, NULL: it is late. What was gathered is counted before panes go. */
@@ -271,7 +286,7 @@ int an_take(struct an_aggregator *a, const void *records, uint32_t count, struct
     b.n = 0;
     a->tick++;
     for (uint32_t i = 0; done && i < count; i++, at += a->plan.record_size) {
-        if (!an_passes(&a->plan, at))
+        if (!an_filter_passes(&a->plan.filter, at))
             continue;
         a->counters.passed++;
         done = find_pane(a, &b, at, &pane);
@@ -279,7 +294,7 @@ int an_take(struct an_aggregator *a, const void *records, uint32_t count, struct
             continue;
         b.panes[b.n] = pane;
         an_key_of(&a->plan, at, b.keys[b.n]);
-        b.hashes[b.n] = an_hash(b.keys[b.n], a->key_bytes);
+        b.hashes[b.n] = an_key_hash(a, b.keys[b.n]);
         b.records[b.n] = at;
         an_pane_prefetch(pane, b.hashes[b.n]);
         if (++b.n == BATCH)
@@ -296,7 +311,9 @@ struct an_counters an_counters(const struct an_aggregator *a)
 
     for (uint32_t i = 0; i < a->npanes; i++) {
         const struct an_pane *pane = a->panes[i];
-        c.bytes += (uint64_t)pane->nchunks * CHUNK * a->entry_bytes + (pane->table ? UINT64_C(8) << pane->bits : 0);
+        uint64_t own = (uint64_t)pane->nchunks * CHUNK * a->entry_bytes + pane->table_bytes;
+        c.bytes += own;
+        c.sketch_bytes += pane->pool.taken - own;
     }
     return c;
 }

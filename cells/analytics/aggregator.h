@@ -4,8 +4,8 @@
  * thread-safe: who takes records and who reads hold one lock. One thread takes records, and that thread alone may look
  * without the lock.
  *
- * A group costs its key, 16 bytes, what its aggregates need (count 0, sum, variance 16, others 8), and 10 to 20 bytes
- * of the table; sketches beside that (sketch.h).
+ * A group costs its key, 16 bytes, what its aggregates need (count 0, sum, variance 16, quantiles 24, others 8), and 10
+ * to 20 bytes of the table; sketches beside that (sketch.h).
  */
 #ifndef CELLS_ANALYTICS_AGGREGATOR_H
 #define CELLS_ANALYTICS_AGGREGATOR_H
@@ -29,12 +29,13 @@ void an_close(struct an_aggregator *a); /* NULL is accepted */
 int an_take(struct an_aggregator *a, const void *records, uint32_t count, struct an_failure *f);
 
 struct an_counters {
-    uint64_t taken;    /* records that came */
-    uint64_t passed;   /* the conditions */
-    uint64_t late;     /* of those: too old for their window, and not counted */
-    uint64_t groups;   /* entries, of all windows */
-    uint64_t bytes;    /* of entries and tables, without sketches */
-    int64_t newest_us; /* time of the newest record; INT64_MIN: there is none, or there are no windows */
+    uint64_t taken;        /* records that came */
+    uint64_t passed;       /* the conditions */
+    uint64_t late;         /* of those: too old for their window, and not counted */
+    uint64_t groups;       /* entries, of all windows */
+    uint64_t bytes;        /* of entries and tables */
+    uint64_t sketch_bytes; /* beside them */
+    int64_t newest_us;     /* time of the newest record; INT64_MIN: there is none, or there are no windows */
 };
 struct an_counters an_counters(const struct an_aggregator *a);
 

@@ -21,13 +21,6 @@ void an_say(struct an_declared *declared, const char *severity, const char *fiel
     va_end(args);
 }
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text ? text : "";
-}
-
 static const char *argument(const json_t *rule, size_t i)
 {
     const char *text = json_string_value(json_array_get(json_object_get(rule, "args"), i));
@@ -42,7 +35,7 @@ static const char *plain_type(const json_t *types, const char *written)
 {
     const json_t *entry = document_find(types, "name", written);
 
-    return entry && strcmp(text_of(entry, "kind"), "enum") == 0 ? text_of(entry, "type") : written;
+    return entry && strcmp(document_text(entry, "kind"), "enum") == 0 ? document_text(entry, "type") : written;
 }
 
 static void read_quantile(struct an_declared *d, const json_t *rule, const char *name, json_t *column)
@@ -57,7 +50,7 @@ static void read_quantile(struct an_declared *d, const json_t *rule, const char 
 
 static void read_column(struct an_declared *d, const json_t *types, const json_t *from)
 {
-    const char *name = text_of(from, "name"), *as = NULL;
+    const char *name = document_text(from, "name"), *as = NULL;
     const json_t *rule = NULL;
     uint32_t n = 0;
 
@@ -74,8 +67,8 @@ static void read_column(struct an_declared *d, const json_t *types, const json_t
                name);
         return;
     }
-    json_t *column = json_pack("{ss, ss, ss, ss}", "name", name, "type", plain_type(types, text_of(from, "type")), "as",
-                               as, "of", argument(rule, 0));
+    json_t *column = json_pack("{ss, ss, ss, ss}", "name", name, "type", plain_type(types, document_text(from, "type")),
+                               "as", as, "of", argument(rule, 0));
     if (strcmp(as, "quantile") == 0)
         read_quantile(d, rule, name, column);
     json_array_append_new(json_object_get(d->definition, "columns"), column);
@@ -133,6 +126,24 @@ static void read_windows(struct an_declared *d, const json_t *args)
     json_object_set_new(d->definition, "panes", json_integer(slide ? keep - 1 + window / slide : 0));
 }
 
+/* The enumerators of the struct's enums that the condition may mean: what is an identifier there. */
+static void read_numbers(struct an_declared *d, const json_t *types)
+{
+    const char *where = document_text(d->definition, "where");
+    json_t *numbers = json_object(), *type, *value;
+    size_t i, k;
+
+    json_array_foreach(types, i, type) json_array_foreach(json_object_get(type, "values"), k, value)
+    {
+        const char *name = document_text(value, "name");
+        if (document_has_word(where, name))
+            json_object_set(numbers, name, json_object_get(value, "value"));
+    }
+    if (json_object_size(numbers))
+        json_object_set(d->definition, "numbers", numbers);
+    json_decref(numbers);
+}
+
 int an_declare(const json_t *request, struct an_declared *declared, struct an_failure *f)
 {
     const json_t *args = json_object_get(json_object_get(request, "annotation"), "args");
@@ -148,12 +159,13 @@ int an_declare(const json_t *request, struct an_declared *declared, struct an_fa
         an_declared_free(&d);
         return an_fail(f, CELL_INVALID_ARGUMENT, "the request declares no aggregate");
     }
-    d.name = text_of(declaration, "name");
+    d.name = document_text(declaration, "name");
     if (!document_is_identifier(d.name, strlen(d.name), AN_MOST_NAME))
         an_say(&d, "error", NULL, "the struct needs a tag of at most %d bytes, which its functions are called after",
                AN_MOST_NAME);
     read_source(&d, source);
     read_windows(&d, args);
+    read_numbers(&d, json_object_get(declaration, "types"));
     json_object_set_new(d.definition, "name", json_string(d.name));
     json_array_foreach(json_object_get(type, "fields"), i, field)
         read_column(&d, json_object_get(declaration, "types"), field);
@@ -185,16 +197,17 @@ struct looking {
     const json_t *stream;
 };
 
-static bool look_up(void *user, const char *name, struct an_field *field)
+static enum an_name look_up(void *user, const char *name, struct an_field *field, __int128 *number)
 {
     struct looking *l = user;
     const json_t *found = use_field(l->d, l->stream, name);
     struct an_type type;
 
-    if (!found || !an_type_parse(text_of(found, "type"), &type))
-        return false;
-    *field = (struct an_field){0, (uint16_t)an_type_size(&type), (uint16_t)an_type_class(&type)};
-    return true;
+    if (found && an_type_parse(document_text(found, "type"), &type)) {
+        *field = (struct an_field){0, (uint16_t)an_type_size(&type), (uint16_t)an_type_class(&type)};
+        return AN_NAME_FIELD;
+    }
+    return an_definition_number(l->d->definition, name, number) ? AN_NAME_NUMBER : AN_NAME_NONE;
 }
 
 /* What is wrong with the type of an aggregate, as the end of a sentence; NULL: nothing. */
@@ -217,10 +230,11 @@ static const char *type_problem(const char *as, const char *own, const struct an
 
 static void check_column(struct an_declared *d, const json_t *column, const json_t *stream)
 {
-    const char *name = text_of(column, "name"), *as = text_of(column, "as"), *of = text_of(column, "of");
-    const char *own = text_of(column, "type"), *problem = NULL;
+    const char *name = document_text(column, "name"), *as = document_text(column, "as"),
+               *of = document_text(column, "of");
+    const char *own = document_text(column, "type"), *problem = NULL;
     const json_t *field = *of ? use_field(d, stream, of) : NULL;
-    const char *type_text = text_of(field, "type");
+    const char *type_text = document_text(field, "type");
     struct an_type type = {0, 0};
 
     if (strcmp(as, "count") == 0 || strcmp(as, "window") == 0) {
@@ -269,12 +283,23 @@ static void check_plan(struct an_declared *d)
     an_definition_unref(made);
 }
 
+static void check_condition(struct an_declared *d, struct looking *looking)
+{
+    struct an_problem problem;
+    struct an_filter ignored;
+
+    if (an_filter_parse(document_text(d->definition, "where"), look_up, looking, &ignored, &problem))
+        return;
+    an_say(d, "error", "where", "%s.%s: %s", d->source, d->stream, problem.text);
+    json_t *said = json_array_get(d->diagnostics, json_array_size(d->diagnostics) - 1);
+    json_object_set_new(said, "at", json_integer(problem.at));
+    json_object_set_new(said, "length", json_integer(problem.length));
+}
+
 void an_declare_check(struct an_declared *d, const json_t *stream)
 {
-    const char *time = text_of(stream, "time");
+    const char *time = document_text(stream, "time");
     struct looking looking = {d, stream};
-    struct an_plan ignored;
-    char problem[200];
     json_t *column;
     size_t i;
 
@@ -282,8 +307,7 @@ void an_declare_check(struct an_declared *d, const json_t *stream)
     json_object_set(d->definition, "record_size", json_object_get(stream, "record_size"));
     json_object_set(d->definition, "time", json_object_get(stream, "time"));
     json_array_foreach(json_object_get(d->definition, "columns"), i, column) check_column(d, column, stream);
-    if (!an_conditions_parse(text_of(d->definition, "where"), look_up, &looking, &ignored, problem))
-        an_say(d, "error", "where", "%s.%s: %s", d->source, d->stream, problem);
+    check_condition(d, &looking);
     if (json_integer_value(json_object_get(d->definition, "slide_us")) > 0 && !use_field(d, stream, time))
         an_say(d, "error", "window", "records of %s.%s have no time of which there could be windows", d->source,
                d->stream);

@@ -6,6 +6,8 @@
 
 #include <cell/desc.h>
 
+#include "common/document.h"
+
 static const char *const roles[] = {"count", "sum", "min", "max", "mean", "variance", "quantile", "distinct"};
 
 bool an_type_parse(const char *text, struct an_type *type)
@@ -65,13 +67,6 @@ enum an_class an_type_class(const struct an_type *type)
     }
 }
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text ? text : "";
-}
-
 /* ---- reading ---- */
 
 static bool find_field(void *user, const char *name, struct an_field *field)
@@ -84,9 +79,9 @@ static bool find_field(void *user, const char *name, struct an_field *field)
     json_array_foreach(fields, i, entry)
     {
         json_int_t offset = json_integer_value(json_object_get(entry, "offset"));
-        if (strcmp(text_of(entry, "name"), name) != 0)
+        if (strcmp(document_text(entry, "name"), name) != 0)
             continue;
-        if (!an_type_parse(text_of(entry, "type"), &type) || offset < 0 || offset > UINT32_MAX)
+        if (!an_type_parse(document_text(entry, "type"), &type) || offset < 0 || offset > UINT32_MAX)
             return false;
         *field = (struct an_field){(uint32_t)offset, (uint16_t)an_type_size(&type), (uint16_t)an_type_class(&type)};
         return true;
@@ -94,11 +89,26 @@ static bool find_field(void *user, const char *name, struct an_field *field)
     return false;
 }
 
+bool an_definition_number(const json_t *definition, const char *name, __int128 *number)
+{
+    const char *text = document_text(json_object_get(definition, "numbers"), name);
+
+    *number = *text == '-' ? (__int128)strtoll(text, NULL, 10) : (__int128)strtoull(text, NULL, 10);
+    return *text != '\0';
+}
+
+static enum an_name find_name(void *user, const char *name, struct an_field *field, __int128 *number)
+{
+    return find_field(user, name, field)                              ? AN_NAME_FIELD
+           : an_definition_number((const json_t *)user, name, number) ? AN_NAME_NUMBER
+                                                                      : AN_NAME_NONE;
+}
+
 static bool read_key(struct an_definition *d, const json_t *from, struct an_column *column)
 {
     struct an_plan *p = &d->plan;
 
-    if (p->nkeys == AN_MOST_KEYS || !find_field(d->json, text_of(from, "of"), &p->keys[p->nkeys]))
+    if (p->nkeys == AN_MOST_KEYS || !find_field(d->json, document_text(from, "of"), &p->keys[p->nkeys]))
         return false;
     column->role = AN_GROUP;
     column->key_at = an_key_bytes(p);
@@ -112,7 +122,7 @@ static bool read_aggregate(struct an_definition *d, const json_t *from, struct a
     struct an_aggregate *aggregate = &p->aggregates[p->naggregates];
     uint32_t kind = 0;
 
-    while (kind < 8 && strcmp(text_of(from, "as"), roles[kind]) != 0)
+    while (kind < 8 && strcmp(document_text(from, "as"), roles[kind]) != 0)
         kind++;
     if (kind == 8 || p->naggregates == AN_MOST_AGGREGATES)
         return false;
@@ -120,7 +130,7 @@ static bool read_aggregate(struct an_definition *d, const json_t *from, struct a
                                        .quantile = json_number_value(json_object_get(from, "quantile"))};
     column->role = AN_AGGREGATE;
     column->index = p->naggregates++;
-    return kind == AN_COUNT || find_field(d->json, text_of(from, "of"), &aggregate->field);
+    return kind == AN_COUNT || find_field(d->json, document_text(from, "of"), &aggregate->field);
 }
 
 static bool read_columns(struct an_definition *d)
@@ -132,14 +142,14 @@ static bool read_columns(struct an_definition *d)
     json_array_foreach(columns, i, from)
     {
         struct an_column *column = &d->columns[d->ncolumns];
-        column->name = text_of(from, "name");
-        good = good && *column->name && an_type_parse(text_of(from, "type"), &column->type);
+        column->name = document_text(from, "name");
+        good = good && *column->name && an_type_parse(document_text(from, "type"), &column->type);
         if (!good)
             return false;
         d->ncolumns++;
-        if (strcmp(text_of(from, "as"), "group") == 0)
+        if (strcmp(document_text(from, "as"), "group") == 0)
             good = read_key(d, from, column);
-        else if (strcmp(text_of(from, "as"), "window") == 0)
+        else if (strcmp(document_text(from, "as"), "window") == 0)
             column->role = AN_WINDOW;
         else
             good = read_aggregate(d, from, column);
@@ -150,13 +160,13 @@ static bool read_columns(struct an_definition *d)
 static bool read_all(struct an_definition *d)
 {
     struct an_plan *p = &d->plan;
-    char problem[200];
+    struct an_problem problem;
 
-    d->name = text_of(d->json, "name");
-    d->source = text_of(d->json, "source");
-    d->stream = text_of(d->json, "stream");
-    d->type = text_of(d->json, "type");
-    d->time = text_of(d->json, "time");
+    d->name = document_text(d->json, "name");
+    d->source = document_text(d->json, "source");
+    d->stream = document_text(d->json, "stream");
+    d->type = document_text(d->json, "type");
+    d->time = document_text(d->json, "time");
     p->record_size = (uint32_t)json_integer_value(json_object_get(d->json, "record_size"));
     p->slide_us = json_integer_value(json_object_get(d->json, "slide_us"));
     p->window_us = json_integer_value(json_object_get(d->json, "window_us"));
@@ -165,7 +175,7 @@ static bool read_all(struct an_definition *d)
     p->windowed = p->slide_us > 0;
     return *d->name && strlen(d->name) <= AN_MOST_NAME && *d->source && strlen(d->source) <= AN_MOST_NAME &&
            *d->stream && (!p->windowed || find_field(d->json, d->time, &p->time)) && read_columns(d) &&
-           an_conditions_parse(text_of(d->json, "where"), find_field, d->json, p, problem);
+           an_filter_parse(document_text(d->json, "where"), find_name, d->json, &p->filter, &problem);
 }
 
 int an_definition_read(json_t *json, struct an_definition **definition, struct an_failure *f)

@@ -3,9 +3,11 @@
  * What a struct with CELL_WATCH says, together with what the source says of its records: JSON, which is kept, and the
  * plan that is made of it.
  *
- *   {"name", "source", "stream", "type", "record_size", "time", "where", "window_us", "slide_us", "lateness_us",
- * "panes", "columns": [{"name", "type", "as", "of", "quantile"}], "fields": [{"name", "type", "offset"}]} those of the
- * source that are used
+ *   {"name", "source", "stream", "type", "record_size", "time", "where", "numbers": {NAME: "NUMBER"}, "window_us",
+ *    "slide_us", "lateness_us", "panes", "columns": [{"name", "type", "as", "of", "quantile"}],
+ *    "fields": [{"name", "type", "offset"}]}
+ *
+ * "fields" are those of the source that are used, and "numbers" the enumerators that "where" uses; none: it is missing.
  *
  * "as" is group, window, count, sum, min, max, mean, variance, quantile or distinct. Types are written as in schemas:
  * "u64", "i32", "f64", "bool", "u8[16]". Without windows "slide_us" is 0.
@@ -57,14 +59,9 @@ enum an_class an_type_class(const struct an_type *type);
 int an_definition_read(json_t *json, struct an_definition **definition, struct an_failure *f);
 struct an_definition *an_definition_ref(struct an_definition *definition);
 void an_definition_unref(struct an_definition *definition); /* NULL is accepted */
+/* An enumerator that the condition of a definition uses; false: it is none. */
+bool an_definition_number(const json_t *definition, const char *name, __int128 *number);
 /* NULL: there is none. */
 const struct an_column *an_definition_column(const struct an_definition *definition, const char *name);
-
-/*
- * Reads conditions: FIELD COMPARISON NUMBER, joined by && and ||, of which the first binds stronger. `find` looks a
- * field up; *problem becomes a sentence, or what it did. False: there is one.
- */
-typedef bool an_find_fn(void *user, const char *name, struct an_field *field);
-bool an_conditions_parse(const char *text, an_find_fn *find, void *user, struct an_plan *plan, char problem[200]);
 
 #endif

@@ -41,17 +41,12 @@ static uint64_t hash_of(const struct an_field *field, const void *record)
     return an_hash(&n, 8);
 }
 
-static bool add_sketch(const struct an_part *part, struct an_entry *entry, const void *record)
+static bool add_distinct(struct an_pool *pool, const struct an_part *part, void *at, const void *record)
 {
-    void *at = an_part_at(entry, part), *sketch;
-    bool done;
+    struct an_distinct *sketch;
 
     memcpy(&sketch, at, sizeof(sketch));
-    if (part->kind == PART_QUANTILES)
-        done = an_quantiles_add((struct an_quantiles **)&sketch,
-                                an_real((enum an_class)part->field.class, an_load(&part->field, record)), 1);
-    else
-        done = an_distinct_add((struct an_distinct **)&sketch, hash_of(&part->field, record));
+    bool done = an_distinct_add(pool, &sketch, hash_of(&part->field, record));
     memcpy(at, &sketch, sizeof(sketch));
     return done;
 }
@@ -79,7 +74,7 @@ static __int128 whole(enum an_class class, union an_number n)
     return class == AN_SIGNED ? (__int128)n.i : (__int128)n.u;
 }
 
-bool an_entry_add(struct an_aggregator *a, struct an_entry *entry, const void *record)
+bool an_entry_add(const struct an_aggregator *a, struct an_pool *pool, struct an_entry *entry, const void *record)
 {
     bool first = entry->count++ == 0;
 
@@ -101,12 +96,29 @@ bool an_entry_add(struct an_aggregator *a, struct an_entry *entry, const void *r
         case PART_VARIANCE:
             add_variance(at, an_real(class, an_load(&part->field, record)), entry->count);
             break;
+        case PART_QUANTILES:
+            if (!an_quantiles_add(pool, at, an_real(class, an_load(&part->field, record))))
+                return false;
+            break;
         default:
-            if (!add_sketch(part, entry, record))
+            if (!add_distinct(pool, part, at, record))
                 return false;
         }
     }
     return true;
+}
+
+void an_entry_prefetch(const struct an_aggregator *a, const struct an_entry *entry)
+{
+    for (uint32_t i = 0; a->nsketches && i < a->nparts; i++) {
+        const void *at = an_part_at(entry, &a->parts[i]), *sketch;
+        if (a->parts[i].kind == PART_QUANTILES) {
+            an_quantiles_prefetch(at, entry->count);
+        } else if (a->parts[i].kind == PART_DISTINCT) {
+            memcpy(&sketch, at, sizeof(sketch));
+            __builtin_prefetch(sketch, 1);
+        }
+    }
 }
 
 /* Chan, Golub and LeVeque (1983). */
@@ -118,20 +130,19 @@ static void merge_variance(struct variance *to, const struct variance *from, dou
     to->squares += from->squares + distance * distance * n * m / (n + m);
 }
 
-static bool merge_sketch(const struct an_part *part, void *at, const void *from_at)
+static bool merge_distinct(struct an_pool *pool, void *at, const void *from_at)
 {
-    void *to, *from;
-    bool done;
+    struct an_distinct *to, *from;
 
     memcpy(&to, at, sizeof(to));
     memcpy(&from, from_at, sizeof(from));
-    done = part->kind == PART_QUANTILES ? an_quantiles_merge((struct an_quantiles **)&to, from)
-                                        : an_distinct_merge((struct an_distinct **)&to, from);
+    bool done = an_distinct_merge(pool, &to, from);
     memcpy(at, &to, sizeof(to));
     return done;
 }
 
-bool an_entry_merge(const struct an_aggregator *a, struct an_entry *to, const struct an_entry *from)
+bool an_entry_merge(const struct an_aggregator *a, struct an_pool *pool, struct an_entry *to,
+                    const struct an_entry *from)
 {
     for (uint32_t i = 0; i < a->nparts; i++) {
         const struct an_part *part = &a->parts[i];
@@ -154,8 +165,12 @@ bool an_entry_merge(const struct an_aggregator *a, struct an_entry *to, const st
         case PART_VARIANCE:
             merge_variance(at, other, (double)to->count, (double)from->count);
             break;
+        case PART_QUANTILES:
+            if (!an_quantiles_merge(pool, at, other))
+                return false;
+            break;
         default:
-            if (!merge_sketch(part, at, other))
+            if (!merge_distinct(pool, at, other))
                 return false;
         }
     }
@@ -212,8 +227,7 @@ struct an_value an_value_of(const struct an_aggregator *a, const struct an_entry
     case AN_VARIANCE:
         return real(entry->count > 1 ? ((const struct variance *)at)->squares / (double)(entry->count - 1) : 0);
     case AN_QUANTILE:
-        memcpy(&sketch, at, sizeof(sketch));
-        return real(an_quantiles_get(sketch, is->quantile));
+        return real(an_quantiles_get(at, is->quantile));
     default:
         memcpy(&sketch, at, sizeof(sketch));
         return (struct an_value){.class = AN_UNSIGNED, .number = {.u = (uint64_t)(an_distinct_get(sketch) + 0.5)}};

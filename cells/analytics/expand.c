@@ -27,14 +27,17 @@ static int answer_failure(cell_ctx *c, const struct an_failure *f) { return cell
 
 /* ---- against the source ---- */
 
+/* Also when neither is there. */
+static bool same(const json_t *a, const json_t *b) { return a == b || json_equal(a, b); }
+
 /* What the source says of its records when it was asked last, for a declaration that has not changed. */
 static bool do_without(struct an_declared *d, const struct an_definition *known)
 {
-    static const char *const own[] = {"source",   "stream",      "where", "window_us",
+    static const char *const own[] = {"source",   "stream",      "where", "numbers", "window_us",
                                       "slide_us", "lateness_us", "panes", "columns"};
 
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-        if (!known || !json_equal(json_object_get(d->definition, own[i]), json_object_get(known->json, own[i])))
+        if (!known || !same(json_object_get(d->definition, own[i]), json_object_get(known->json, own[i])))
             return false;
     json_object_update(d->definition, known->json);
     return true;

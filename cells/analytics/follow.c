@@ -15,6 +15,7 @@
 #define SLICE_MS 100      /* how long it waits for records before it looks whether it is to end */
 #define PAUSE_MS 250      /* after a failure */
 #define SNAPSHOT_MS 10000 /* after records that were counted, when there are few of them */
+#define RETRY_MS 1000     /* after a snapshot that could not be written */
 #define GONE 1            /* the writer has left: what comes next has another one */
 
 struct following {
@@ -23,6 +24,7 @@ struct following {
     struct an_snapshot snapshot;
     uint64_t saved;      /* sequence of the last snapshot, or of the one that is being written */
     int64_t last_try_ms; /* when it was begun */
+    char unsaved[400];   /* why the last one was given up; "": it was not */
     bool complete;
 };
 
@@ -84,6 +86,14 @@ static int open_reader(struct following *w, struct an_failure *f)
 
 /* ---- snapshots ---- */
 
+/* The one before is still there; it is told until there is a new one. */
+static void give_up_snapshot(struct following *w, const char *why)
+{
+    snprintf(w->unsaved, sizeof(w->unsaved), "%s", why);
+    w->saved = w->part->progress.snapshot;
+    set_phase(w->part, w->part->progress.phase, why);
+}
+
 static void begin_snapshot(struct following *w)
 {
     struct an_part *part = w->part;
@@ -91,13 +101,14 @@ static void begin_snapshot(struct following *w)
     uint64_t behind = part->place.position.sequence - w->saved;
     int64_t now = clock_ms(CLOCK_MONOTONIC);
 
-    if (w->snapshot.fd >= 0 || behind == 0 ||
-        (behind < part->service->snapshot_every && now - w->last_try_ms < SNAPSHOT_MS))
+    int64_t pause = w->unsaved[0] ? RETRY_MS : behind < part->service->snapshot_every ? SNAPSHOT_MS : 0;
+
+    if (w->snapshot.fd >= 0 || behind == 0 || now - w->last_try_ms < pause)
         return;
     w->last_try_ms = now;
     w->saved = part->place.position.sequence;
     if (an_snapshot_begin(&w->snapshot, part, &f) < 0)
-        set_phase(part, part->progress.phase, f.text);
+        give_up_snapshot(w, f.text);
 }
 
 static void step_snapshot(struct following *w, bool wait)
@@ -109,9 +120,10 @@ static void step_snapshot(struct following *w, bool wait)
     int r = an_snapshot_step(&w->snapshot, wait, &at, &f);
 
     if (r < 0)
-        set_phase(part, part->progress.phase, f.text);
+        give_up_snapshot(w, f.text);
     if (r <= 0)
         return;
+    w->unsaved[0] = '\0';
     pthread_mutex_lock(&part->lock);
     part->progress.snapshot = at.sequence;
     pthread_mutex_unlock(&part->lock);
@@ -147,7 +159,7 @@ static void even(struct following *w)
     part->progress.phase = AN_FOLLOWING;
     part->progress.lag = cell_journal_reader_lag(w->reader);
     part->progress.lag_ms = 0;
-    part->progress.error[0] = '\0';
+    snprintf(part->progress.error, sizeof(part->progress.error), "%s", w->unsaved);
     pthread_mutex_unlock(&part->lock);
     if (!w->complete)
         an_service_complete(part);

@@ -15,13 +15,6 @@ struct generating {
     char page[MOST_TEXT], rows[MOST_TEXT];
 };
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text ? text : "";
-}
-
 /* Names are the program's to give first. */
 static bool is_free(struct generating *g, const char *name)
 {
@@ -79,7 +72,7 @@ static void add_method(struct generating *g, const char *end, const char *op, co
     json_t *method = text ? json_pack("{ss, ss, sb, sO, ss}", "name", name, "doc", doc, "idempotent", 1, "params",
                                       params, "binding", text)
                           : NULL;
-    while (at < json_array_size(g->methods) && strcmp(text_of(json_array_get(g->methods, at), "name"), name) < 0)
+    while (at < json_array_size(g->methods) && strcmp(document_text(json_array_get(g->methods, at), "name"), name) < 0)
         at++;
     if (strlen(name) > 120)
         an_say(g->d, "error", NULL, "the name '%s' of a function would be too long", name);
@@ -102,7 +95,7 @@ static const char *own_type(const struct generating *g, const char *name)
 {
     const json_t *fields = json_object_get(json_object_get(g->d->declaration, "type"), "fields");
 
-    return text_of(document_find(fields, "name", name), "type");
+    return document_text(document_find(fields, "name", name), "type");
 }
 
 static void add_get(struct generating *g)
@@ -112,8 +105,8 @@ static void add_get(struct generating *g)
 
     json_array_foreach(json_object_get(g->d->definition, "columns"), i, column)
     {
-        const char *name = text_of(column, "name"), *type = own_type(g, name);
-        if (strcmp(text_of(column, "as"), "group") == 0)
+        const char *name = document_text(column, "name"), *type = own_type(g, name);
+        if (strcmp(document_text(column, "as"), "group") == 0)
             param(params, name, type, "in", strchr(type, '[') ? "pointer" : NULL);
     }
     at_us(g, params);
@@ -137,14 +130,14 @@ static void add_lists(struct generating *g)
                "before. Groups that come meanwhile are in later pages.");
     json_array_foreach(json_object_get(g->d->definition, "columns"), i, column)
     {
-        const char *as = text_of(column, "as");
+        const char *as = document_text(column, "as");
         if (strcmp(as, "group") == 0 || strcmp(as, "window") == 0)
             continue;
         params = json_array();
         param(params, "limit", "u32", "in", NULL);
         at_us(g, params);
         param(params, "rows", g->rows, "out", "pointer");
-        add_method(g, "top", "top", text_of(column, "name"), params,
+        add_method(g, "top", "top", document_text(column, "name"), params,
                    "The groups with the most of this, the most first: `limit` of them (0: 10, at most 10,000).");
     }
     params = json_array();

@@ -70,7 +70,8 @@ void an_part_end(struct an_part *part, bool discard)
 {
     if (!part)
         return;
-    atomic_store(&part->stop, true);
+    if (discard) /* else the service ends, and the thread writes a snapshot before it does */
+        atomic_store(&part->stop, true);
     if (part->has_thread)
         pthread_join(part->thread, NULL);
     pthread_mutex_lock(&part->lock);

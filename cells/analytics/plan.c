@@ -73,38 +73,3 @@ void an_key_of(const struct an_plan *plan, const void *record, void *key)
         to += padded;
     }
 }
-
-static bool holds(const struct an_condition *condition, const void *record)
-{
-    int order = an_order((enum an_class)condition->field.class, an_load(&condition->field, record), condition->with);
-
-    switch (condition->compare) {
-    case AN_EQUAL:
-        return order == 0;
-    case AN_UNEQUAL:
-        return order != 0;
-    case AN_LESS:
-        return order == -1;
-    case AN_LESS_EQUAL:
-        return order == -1 || order == 0;
-    case AN_GREATER:
-        return order == 1;
-    default:
-        return order == 1 || order == 0;
-    }
-}
-
-bool an_passes(const struct an_plan *plan, const void *record)
-{
-    bool passes = true;
-
-    for (uint32_t i = 0; i < plan->nconditions; i++) {
-        if (plan->conditions[i].alternative) {
-            if (passes)
-                return true;
-            passes = true;
-        }
-        passes = passes && holds(&plan->conditions[i], record);
-    }
-    return passes;
-}

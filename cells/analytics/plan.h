@@ -7,19 +7,12 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "filter.h"
+
 #define AN_MOST_KEYS 8
 #define AN_MOST_KEY 64 /* bytes of all of them, each filled up to a multiple of 8 */
 #define AN_MOST_AGGREGATES 32
-#define AN_MOST_CONDITIONS 16
 #define AN_MOST_PANES 1024 /* windows that are kept, counted by their slides */
-
-enum an_class { AN_SIGNED, AN_UNSIGNED, AN_REAL, AN_BYTES };
-
-struct an_field {
-    uint32_t offset;
-    uint16_t size;  /* 1, 2, 4 or 8; of AN_BYTES any */
-    uint16_t class; /* enum an_class */
-};
 
 /* By the class of its field. */
 union an_number {
@@ -36,21 +29,12 @@ struct an_aggregate {
     double quantile;       /* 0 to 1, of AN_QUANTILE */
 };
 
-enum an_compare { AN_EQUAL, AN_UNEQUAL, AN_LESS, AN_LESS_EQUAL, AN_GREATER, AN_GREATER_EQUAL };
-
-struct an_condition {
-    struct an_field field;
-    enum an_compare compare;
-    union an_number with;
-    bool alternative; /* it begins another list of conditions, of which one has to hold as a whole */
-};
-
 struct an_plan {
     uint32_t record_size;
-    uint32_t nkeys, naggregates, nconditions;
+    uint32_t nkeys, naggregates;
     struct an_field keys[AN_MOST_KEYS];
     struct an_aggregate aggregates[AN_MOST_AGGREGATES];
-    struct an_condition conditions[AN_MOST_CONDITIONS];
+    struct an_filter filter;
     /* Windows: [k * slide_us, k * slide_us + window_us) by the field `time`, which is in microseconds. */
     bool windowed;
     struct an_field time; /* 8 bytes, AN_SIGNED */
@@ -74,8 +58,6 @@ static inline uint32_t an_key_bytes(const struct an_plan *plan)
 void an_key_of(const struct an_plan *plan, const void *record, void *key);
 /* Of a field that is no AN_BYTES. */
 union an_number an_load(const struct an_field *field, const void *record);
-/* Whether the record passes the conditions. */
-bool an_passes(const struct an_plan *plan, const void *record);
 
 static inline double an_real(enum an_class class, union an_number n)
 {

@@ -100,7 +100,8 @@ void an_part_unlock(struct an_part *part);
 struct an_part *an_part_new(struct an_service *service, struct an_watch *owner, uint32_t number,
                             struct an_definition *definition);
 int an_part_begin(struct an_part *part, struct an_failure *f);
-/* Ends its thread, waits for who uses it, and frees it; `discard`: its file and its registration go as well. */
+/* Waits for its thread to end and for who uses it, and frees it; `discard`: it is told to end, and its file and its
+ * registration go as well. Otherwise the service ends. */
 void an_part_end(struct an_part *part, bool discard);
 /* follow.c: what its thread does. */
 void *an_follow_source(void *part);

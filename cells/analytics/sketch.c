@@ -5,129 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- quantiles ---- */
-
-#define LOG_G 0.020000666706669435 /* log(1.01 / 0.99) */
-#define LEAST 0x1p-64
-#define MOST 0x1p127
-/* Buckets of the magnitudes begin behind 0, so that all of them are larger. */
-#define ABOVE_ZERO 2220
-
-static int32_t bucket_of(double value)
-{
-    double magnitude = fabs(value);
-
-    if (magnitude < LEAST)
-        return 0;
-    int32_t at = (int32_t)ceil(log(magnitude > MOST ? MOST : magnitude) / LOG_G) + ABOVE_ZERO;
-    return value < 0 ? -at : at;
-}
-
-/* In the middle of the bucket, in the sense that it is equally far from both ends by ratio of their difference. */
-static double value_of(int32_t at)
-{
-    if (at == 0)
-        return 0;
-    double middle = 2 * exp((double)(abs(at) - ABOVE_ZERO) * LOG_G) / (exp(LOG_G) + 1);
-    return at < 0 ? -middle : middle;
-}
-
-static uint32_t find_bucket(const struct an_quantiles *q, int32_t at)
-{
-    uint32_t low = 0, high = q ? q->n : 0;
-
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-        if (q->buckets[middle].at < at)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static bool make_room(struct an_quantiles **q, uint32_t room)
-{
-    struct an_quantiles *larger = realloc(*q, sizeof(*larger) + room * sizeof(larger->buckets[0]));
-
-    if (!larger)
-        return false;
-    if (!*q)
-        larger->n = 0;
-    larger->room = room;
-    *q = larger;
-    return true;
-}
-
-static bool add_to_bucket(struct an_quantiles **q, int32_t at, uint64_t count)
-{
-    uint32_t i = find_bucket(*q, at);
-
-    if (*q && i < (*q)->n && (*q)->buckets[i].at == at) {
-        (*q)->buckets[i].count += count;
-        return true;
-    }
-    if ((!*q || (*q)->n == (*q)->room) && !make_room(q, *q ? (*q)->room + (*q)->room / 2 + 1 : 2))
-        return false;
-    struct an_bucket *to = &(*q)->buckets[i];
-    memmove(to + 1, to, ((*q)->n - i) * sizeof(*to));
-    *to = (struct an_bucket){.at = at, .count = count};
-    (*q)->n++;
-    return true;
-}
-
-bool an_quantiles_add(struct an_quantiles **q, double value, uint64_t count)
-{
-    return isnan(value) || add_to_bucket(q, bucket_of(value), count);
-}
-
-bool an_quantiles_merge(struct an_quantiles **to, const struct an_quantiles *from)
-{
-    for (uint32_t i = 0; from && i < from->n; i++)
-        if (!add_to_bucket(to, from->buckets[i].at, from->buckets[i].count))
-            return false;
-    return true;
-}
-
-double an_quantiles_get(const struct an_quantiles *q, double quantile)
-{
-    uint64_t n = 0, before = 0;
-    uint32_t i = 0;
-
-    if (!q || q->n == 0)
-        return 0;
-    for (uint32_t k = 0; k < q->n; k++)
-        n += q->buckets[k].count;
-    uint64_t rank = (uint64_t)(quantile * (double)(n - 1));
-    while (i + 1 < q->n && before + q->buckets[i].count <= rank)
-        before += q->buckets[i++].count;
-    return value_of(q->buckets[i].at);
-}
-
-bool an_quantiles_restore(struct an_quantiles **q, const struct an_bucket *buckets, uint32_t n)
-{
-    uint64_t all = 0;
-
-    *q = NULL;
-    if (n == 0)
-        return true;
-    if (n > AN_MOST_BUCKETS)
-        return false;
-    for (uint32_t i = 0; i < n; i++) {
-        const struct an_bucket *b = &buckets[i];
-        if (b->count == 0 || __builtin_add_overflow(all, b->count, &all) || b->reserved || b->at > AN_MOST_BUCKETS ||
-            b->at < -AN_MOST_BUCKETS || (i > 0 && b->at <= buckets[i - 1].at))
-            return false;
-    }
-    if (!make_room(q, n))
-        return false;
-    memcpy((*q)->buckets, buckets, n * sizeof(*buckets));
-    (*q)->n = n;
-    return true;
-}
-
-/* ---- distinct counts ---- */
-
 #define BITS 12 /* of AN_REGISTERS */
 #define MOST_RANK (64 - BITS + 1)
 
@@ -164,36 +41,50 @@ static void to_register(uint8_t *registers, uint64_t hash)
     *to = rank > *to ? rank : *to;
 }
 
-static struct an_distinct *new_registers(void) { return calloc(1, sizeof(struct an_distinct) + AN_REGISTERS); }
+#define REGISTER_BYTES ((uint32_t)(sizeof(struct an_distinct) + AN_REGISTERS))
 
-static bool to_registers(struct an_distinct **d)
+static struct an_distinct *new_registers(struct an_pool *pool)
 {
-    struct an_distinct *made = new_registers();
+    struct an_distinct *made = an_pool_keep(pool, REGISTER_BYTES); /* which never become anything else */
+
+    return made ? memset(made, 0, REGISTER_BYTES) : NULL;
+}
+
+static uint32_t hash_bytes(uint32_t room) { return (uint32_t)(sizeof(struct an_distinct) + room * sizeof(uint64_t)); }
+
+static bool to_registers(struct an_pool *pool, struct an_distinct **d)
+{
+    struct an_distinct *made = new_registers(pool);
 
     if (!made)
         return false;
     for (uint32_t i = 0; i < (*d)->n; i++)
         to_register(an_distinct_registers(made), an_distinct_hashes(*d)[i]);
-    free(*d);
+    an_pool_give(pool, *d, hash_bytes((*d)->room));
     *d = made;
     return true;
 }
 
-static bool more_hashes(struct an_distinct **d)
+/* As many as the block has room for. */
+static bool more_hashes(struct an_pool *pool, struct an_distinct **d)
 {
-    uint32_t room = !*d ? 2 : (*d)->room * 2;
-    struct an_distinct *larger = realloc(*d, sizeof(struct an_distinct) + room * sizeof(uint64_t));
+    struct an_distinct *former = *d;
+    uint32_t bytes = an_pool_size(hash_bytes(former ? former->room + 1 : 2));
+    struct an_distinct *larger = an_pool_take(pool, bytes);
 
     if (!larger)
         return false;
-    if (!*d)
-        larger->n = 0;
-    larger->room = room;
+    larger->n = former ? former->n : 0;
+    larger->room = (bytes - (uint32_t)sizeof(*larger)) / (uint32_t)sizeof(uint64_t);
+    if (former) {
+        memcpy(an_distinct_hashes(larger), an_distinct_hashes(former), former->n * sizeof(uint64_t));
+        an_pool_give(pool, former, hash_bytes(former->room));
+    }
     *d = larger;
     return true;
 }
 
-bool an_distinct_add(struct an_distinct **d, uint64_t hash)
+bool an_distinct_add(struct an_pool *pool, struct an_distinct **d, uint64_t hash)
 {
     uint32_t low = 0, high = *d ? (*d)->n : 0;
 
@@ -211,12 +102,12 @@ bool an_distinct_add(struct an_distinct **d, uint64_t hash)
     if (*d && low < (*d)->n && an_distinct_hashes(*d)[low] == hash)
         return true;
     if (*d && (*d)->n == AN_DISTINCT_EXACT) {
-        if (!to_registers(d))
+        if (!to_registers(pool, d))
             return false;
         to_register(an_distinct_registers(*d), hash);
         return true;
     }
-    if ((!*d || (*d)->n == (*d)->room) && !more_hashes(d))
+    if ((!*d || (*d)->n == (*d)->room) && !more_hashes(pool, d))
         return false;
     uint64_t *to = an_distinct_hashes(*d) + low;
     memmove(to + 1, to, ((*d)->n - low) * sizeof(*to));
@@ -225,19 +116,19 @@ bool an_distinct_add(struct an_distinct **d, uint64_t hash)
     return true;
 }
 
-bool an_distinct_merge(struct an_distinct **to, const struct an_distinct *from)
+bool an_distinct_merge(struct an_pool *pool, struct an_distinct **to, const struct an_distinct *from)
 {
     if (!from)
         return true;
     if (from->room > 0) {
         for (uint32_t i = 0; i < from->n; i++)
-            if (!an_distinct_add(to, an_distinct_hashes(from)[i]))
+            if (!an_distinct_add(pool, to, an_distinct_hashes(from)[i]))
                 return false;
         return true;
     }
     if (!*to)
-        *to = new_registers();
-    if (!*to || ((*to)->room > 0 && !to_registers(to)))
+        *to = new_registers(pool);
+    if (!*to || ((*to)->room > 0 && !to_registers(pool, to)))
         return false;
     for (uint32_t i = 0; i < AN_REGISTERS; i++)
         an_distinct_registers(*to)[i] = an_distinct_registers(from)[i] > an_distinct_registers(*to)[i]
@@ -293,7 +184,7 @@ double an_distinct_get(const struct an_distinct *d)
     return m * m / (2 * log(2) * z);
 }
 
-bool an_distinct_restore(struct an_distinct **d, const void *bytes, uint32_t n, bool registers)
+bool an_distinct_restore(struct an_pool *pool, struct an_distinct **d, const void *bytes, uint32_t n, bool registers)
 {
     *d = NULL;
     if (n == 0 && !registers)
@@ -304,21 +195,18 @@ bool an_distinct_restore(struct an_distinct **d, const void *bytes, uint32_t n, 
         for (uint32_t i = 0; i < n; i++)
             if (((const uint8_t *)bytes)[i] > MOST_RANK)
                 return false;
-        *d = new_registers();
+        *d = new_registers(pool);
         if (*d)
             memcpy(an_distinct_registers(*d), bytes, n);
         return *d != NULL;
     }
     while (!*d || (*d)->room < n)
-        if (!more_hashes(d))
+        if (!more_hashes(pool, d))
             return false;
     memcpy(an_distinct_hashes(*d), bytes, n * sizeof(uint64_t));
     (*d)->n = n;
     for (uint32_t i = 1; i < n; i++)
-        if (an_distinct_hashes(*d)[i] <= an_distinct_hashes(*d)[i - 1]) {
-            free(*d);
-            *d = NULL;
+        if (an_distinct_hashes(*d)[i] <= an_distinct_hashes(*d)[i - 1])
             return false;
-        }
     return true;
 }

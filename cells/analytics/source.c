@@ -137,13 +137,6 @@ void an_source_free(struct an_source *source)
     source->stream = NULL;
 }
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *value = json_string_value(json_object_get(object, key));
-
-    return value ? value : "";
-}
-
 int an_source_check(const struct an_definition *d, const struct an_source *source, struct an_failure *f)
 {
     const json_t *fields = json_object_get(source->stream, "fields");
@@ -152,7 +145,7 @@ int an_source_check(const struct an_definition *d, const struct an_source *sourc
 
     if (!source->stream)
         return an_fail(f, CELL_FAILED_PRECONDITION, "%s has no stream '%s'", d->source, d->stream);
-    if (strcmp(text_of(source->stream, "type"), d->type) != 0 ||
+    if (strcmp(document_text(source->stream, "type"), d->type) != 0 ||
         json_integer_value(json_object_get(source->stream, "record_size")) != d->plan.record_size)
         return an_fail(f, CELL_FAILED_PRECONDITION,
                        "%s.%s has other records now than when the program was built: build it again", d->source,
@@ -163,8 +156,8 @@ int an_source_check(const struct an_definition *d, const struct an_source *sourc
         json_array_foreach(fields, k, other) found = found || json_equal(field, other);
         if (!found)
             return an_fail(f, CELL_FAILED_PRECONDITION,
-                           "field '%s' of %s.%s is not what it was: build the program again", text_of(field, "name"),
-                           d->source, d->stream);
+                           "field '%s' of %s.%s is not what it was: build the program again",
+                           document_text(field, "name"), d->source, d->stream);
     }
     return CELL_OK;
 }

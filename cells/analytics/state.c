@@ -15,7 +15,7 @@ static uint64_t mix_field(uint64_t h, const struct an_field *field)
 
 uint64_t an_plan_hash(const struct an_plan *plan)
 {
-    const uint64_t sizes[] = {plan->record_size, plan->nkeys, plan->naggregates, plan->nconditions, plan->windowed};
+    const uint64_t sizes[] = {plan->record_size, plan->nkeys, plan->naggregates, plan->filter.nops, plan->windowed};
     uint64_t h = an_hash(sizes, sizeof(sizes));
 
     for (uint32_t i = 0; i < plan->nkeys; i++)
@@ -24,10 +24,12 @@ uint64_t an_plan_hash(const struct an_plan *plan)
         const struct an_aggregate *aggregate = &plan->aggregates[i];
         h = mix_field(h ^ (uint64_t)aggregate->kind, &aggregate->field);
     }
-    for (uint32_t i = 0; i < plan->nconditions; i++) {
-        const struct an_condition *c = &plan->conditions[i];
-        h = mix_field(h ^ c->with.u, &c->field) + (uint64_t)c->compare * 2 + c->alternative;
+    for (uint32_t i = 0; i < plan->filter.nops; i++) {
+        const struct an_step *op = &plan->filter.ops[i];
+        uint64_t words[4] = {h, op->code * 2u + op->immediate, (uint64_t)op->text << 32 | op->jump};
+        h = mix_field(an_hash(words, sizeof(words)) ^ an_hash(&op->number, sizeof(op->number)), &op->field);
     }
+    h ^= an_hash(plan->filter.text, plan->filter.ntext);
     if (plan->windowed) {
         const uint64_t windows[] = {h, (uint64_t)plan->window_us, (uint64_t)plan->slide_us, (uint64_t)plan->lateness_us,
                                     plan->panes};
@@ -53,13 +55,33 @@ static void put(struct an_saving *s, const void *bytes, size_t n)
     s->length += n;
 }
 
+static void put_bucket(void *user, int16_t at, uint64_t count)
+{
+    struct an_saving *s = user;
+    uint8_t bytes[MOST_BUCKET_BYTES];
+    size_t n = sizeof(at);
+
+    memcpy(bytes, &at, sizeof(at));
+    for (; count > 0x7f; count >>= 7)
+        bytes[n++] = (uint8_t)(0x80 | (count & 0x7f));
+    bytes[n++] = (uint8_t)count;
+    put(s, bytes, n);
+    s->buckets++;
+}
+
 static void put_quantiles(struct an_saving *s, const struct an_quantiles *q)
 {
-    uint64_t n = q ? q->n : 0;
+    size_t at = s->length;
+    uint32_t words[2] = {0};
 
-    put(s, &n, 8);
-    if (n)
-        put(s, q->buckets, n * sizeof(q->buckets[0]));
+    put(s, words, sizeof(words));
+    s->buckets = 0;
+    an_quantiles_each(q, put_bucket, s);
+    put(s, &(uint64_t){0}, -(s->length - at) & 7);
+    words[0] = s->buckets;
+    words[1] = (uint32_t)(s->length - at - sizeof(words));
+    if (!s->failed)
+        memcpy(s->bytes + at, words, sizeof(words));
 }
 
 static void put_distinct(struct an_saving *s, const struct an_distinct *d)
@@ -82,15 +104,14 @@ static void put_entry(struct an_aggregator *a, const struct an_entry *entry)
     for (uint32_t i = 0; i < a->nparts; i++) {
         const struct an_part *part = &a->parts[i];
         const void *at = an_part_at(entry, part);
-        if (part->kind != PART_QUANTILES && part->kind != PART_DISTINCT) {
-            put(s, at, part->kind == PART_MIN || part->kind == PART_MAX ? 8 : 16);
-            continue;
-        }
-        memcpy(&sketch, at, sizeof(sketch));
-        if (part->kind == PART_QUANTILES)
-            put_quantiles(s, sketch);
-        else
+        if (part->kind == PART_QUANTILES) {
+            put_quantiles(s, at);
+        } else if (part->kind == PART_DISTINCT) {
+            memcpy(&sketch, at, sizeof(sketch));
             put_distinct(s, sketch);
+        } else {
+            put(s, at, part->kind == PART_MIN || part->kind == PART_MAX ? 8 : 16);
+        }
     }
 }
 

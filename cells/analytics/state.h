@@ -5,11 +5,13 @@
  *
  * Little-endian, every part a multiple of 8 bytes:
  *
- *   head    "CELLAGG1"; u32 CRC-32 of what follows in the head, u32 0; u64 plan (a hash); position: u64 sequence,
+ *   head    "CELLAGG2"; u32 CRC-32 of what follows in the head, u32 0; u64 plan (a hash); position: u64 sequence,
  *           offset, epoch; u64 missed; counters: u64 taken, passed, late; i64 newest_us
  *   piece   u32 'P', u32 CRC-32 of what follows; i64 begin_us; u32 first group, groups; u64 payload bytes; payload: for
- *           each group u64 count, key, and each part: 8 or 16 bytes as they are in memory; of quantiles u64 n, then n
- *           of i32 bucket, u32 0, u64 count; of distinct counts u32 n, u32 1: registers, then n hashes or registers
+ *           each group u64 count, key, and each part: 8 or 16 bytes as they are in memory; of quantiles u32 n, u32
+ *           bytes, then as many, in which are n of i16 bucket and its count in groups of 7 bits, the lowest first, of
+ *           which all but the last have 0x80 (LEB128), in the order of buckets, and zeros up to a multiple of 8; of
+ *           distinct counts u32 n, u32 1: registers, then n hashes or registers
  *   end     u32 'E', u32 CRC-32 of what follows; u64 pieces, groups
  */
 #ifndef CELLS_ANALYTICS_STATE_H

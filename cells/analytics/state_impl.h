@@ -6,9 +6,10 @@
 #include "aggregator_impl.h"
 #include "state.h"
 
-#define MAGIC "CELLAGG1"
+#define MAGIC "CELLAGG2"
 #define PIECE UINT32_C(0x50)
 #define END UINT32_C(0x45)
+#define MOST_BUCKET_BYTES 12 /* 2, and a count of 64 bits */
 
 struct head {
     char magic[8];

@@ -36,53 +36,66 @@ static bool copy(struct reading *r, void *to, size_t n)
     return from != NULL;
 }
 
-static bool holds_at_most(const struct an_quantiles *q, uint64_t records)
+static bool read_count(struct reading *r, uint64_t *count)
 {
-    for (uint32_t i = 0; q && i < q->n; records -= q->buckets[i++].count)
-        if (q->buckets[i].count > records)
+    const uint8_t *byte;
+
+    *count = 0;
+    for (uint32_t shift = 0; shift < 64; shift += 7) {
+        byte = take(r, 1);
+        if (!byte || (shift == 63 && *byte > 1))
             return false;
-    return true;
-}
-
-/* Of a group of so many records. Sketches in memory that is aligned for them. */
-static bool read_sketch(struct reading *r, const struct an_part *part, uint64_t records, void **sketch)
-{
-    uint32_t words[2];
-    const void *from;
-    bool done = false;
-
-    *sketch = NULL;
-    if (!copy(r, words, sizeof(words)))
-        return false;
-    bool buckets = part->kind == PART_QUANTILES;
-    if (words[0] > AN_MOST_BUCKETS || words[1] > (buckets ? 0 : 1))
-        return false;
-    size_t n = words[0] * (buckets ? sizeof(struct an_bucket) : words[1] ? 1 : sizeof(uint64_t));
-    from = take(r, n);
-    void *aligned = from ? malloc(n ? n : 1) : NULL;
-    if (!aligned)
-        return false;
-    memcpy(aligned, from, n);
-    done = buckets ? an_quantiles_restore((struct an_quantiles **)sketch, aligned, words[0])
-                   : an_distinct_restore((struct an_distinct **)sketch, aligned, words[0], words[1]);
-    free(aligned);
-    if (done && buckets && !holds_at_most(*sketch, records)) {
-        free(*sketch);
-        *sketch = NULL;
-        return false;
+        *count |= (uint64_t)(*byte & 0x7f) << shift;
+        if (*byte < 0x80)
+            return true;
     }
-    return done;
+    return false;
 }
 
-static bool read_parts(struct reading *r, struct an_aggregator *a, struct an_entry *entry)
+/* Of a group of so many records. */
+static bool read_quantiles(struct reading *r, struct an_pool *pool, uint64_t records, struct an_quantiles *q)
+{
+    uint64_t all = 0, count;
+    uint32_t words[2];
+    int16_t at;
+
+    if (!copy(r, words, sizeof(words)) || words[0] > AN_MOST_BUCKETS || words[1] % 8)
+        return false;
+    struct reading buckets = {take(r, words[1]), words[1], r->f, r->uncounted};
+    if (!buckets.at)
+        return false;
+    for (uint32_t i = 0; i < words[0]; i++)
+        if (!copy(&buckets, &at, sizeof(at)) || !read_count(&buckets, &count) ||
+            __builtin_add_overflow(all, count, &all) || all > records || !an_quantiles_append(pool, q, at, count))
+            return false;
+    return buckets.left < 8;
+}
+
+/* Hashes in memory that is aligned for them. */
+static bool read_distinct(struct reading *r, struct an_pool *pool, struct an_distinct **d)
+{
+    uint64_t aligned[AN_REGISTERS / sizeof(uint64_t)];
+    uint32_t words[2];
+
+    if (!copy(r, words, sizeof(words)) || words[1] > 1)
+        return false;
+    size_t n = words[0] * (words[1] ? 1 : sizeof(uint64_t));
+    return n <= sizeof(aligned) && copy(r, aligned, n) &&
+           an_distinct_restore(pool, d, aligned, words[0], words[1] != 0);
+}
+
+static bool read_parts(struct reading *r, const struct an_aggregator *a, struct an_pool *pool, struct an_entry *entry)
 {
     for (uint32_t i = 0; i < a->nparts; i++) {
         const struct an_part *part = &a->parts[i];
-        void *at = an_part_at(entry, part), *sketch;
+        void *at = an_part_at(entry, part);
+        struct an_distinct *distinct = NULL;
         bool done;
-        if (part->kind == PART_QUANTILES || part->kind == PART_DISTINCT) {
-            done = read_sketch(r, part, entry->count, &sketch);
-            memcpy(at, &sketch, sizeof(sketch));
+        if (part->kind == PART_QUANTILES) {
+            done = read_quantiles(r, pool, entry->count, at);
+        } else if (part->kind == PART_DISTINCT) {
+            done = read_distinct(r, pool, &distinct);
+            memcpy(at, &distinct, sizeof(distinct));
         } else {
             done = copy(r, at, part->kind == PART_MIN || part->kind == PART_MAX ? 8 : 16);
         }
@@ -103,7 +116,7 @@ static int read_groups(struct reading *r, struct an_aggregator *a, struct an_pan
         if (records > *r->uncounted)
             return damaged(r, "its groups have more records than were counted");
         *r->uncounted -= records;
-        uint32_t index = an_pane_take(a, pane, key, an_hash(key, a->key_bytes));
+        uint32_t index = an_pane_take(a, pane, key, an_key_hash(a, key));
         if (index == UINT32_MAX)
             return an_fail(r->f, CELL_NO_MEMORY, "out of memory");
         if (pane->count == before)
@@ -111,7 +124,7 @@ static int read_groups(struct reading *r, struct an_aggregator *a, struct an_pan
         struct an_entry *entry = an_pane_entry(a, pane, index);
         entry->count = records;
         a->counters.groups++;
-        if (!read_parts(r, a, entry))
+        if (!read_parts(r, a, &pane->pool, entry))
             return damaged(r, "what a group has cannot be");
     }
     return CELL_OK;

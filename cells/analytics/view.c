@@ -6,15 +6,15 @@
 
 static bool add_entry(const struct an_aggregator *a, struct an_pane *to, const struct an_entry *from)
 {
-    uint32_t index = an_pane_take(a, to, from + 1, an_hash(from + 1, a->key_bytes));
+    uint32_t index = an_pane_take(a, to, from + 1, an_key_hash(a, from + 1));
 
-    return index != UINT32_MAX && an_entry_merge(a, an_pane_entry(a, to, index), from);
+    return index != UINT32_MAX && an_entry_merge(a, &to->pool, an_pane_entry(a, to, index), from);
 }
 
 static bool add_pane(const struct an_aggregator *a, struct an_pane *to, const struct an_pane *from, const void *key)
 {
     if (key) {
-        uint32_t index = an_pane_find(a, from, key, an_hash(key, a->key_bytes));
+        uint32_t index = an_pane_find(a, from, key, an_key_hash(a, key));
         return index == UINT32_MAX || add_entry(a, to, an_pane_entry(a, from, index));
     }
     for (uint32_t i = 0; i < from->count; i++)
@@ -80,7 +80,7 @@ int an_view_open(const struct an_aggregator *a, int64_t at_us, const void *key, 
 void an_view_close(struct an_view *view)
 {
     if (view && view->own)
-        an_pane_free(view->a, view->pane);
+        an_pane_free(view->pane);
     free(view);
 }
 
@@ -106,7 +106,7 @@ const struct an_entry *an_view_entry(const struct an_view *view, uint32_t i)
 
 const struct an_entry *an_view_find(const struct an_view *view, const void *key)
 {
-    uint32_t i = view->pane ? an_pane_find(view->a, view->pane, key, an_hash(key, view->a->key_bytes)) : UINT32_MAX;
+    uint32_t i = view->pane ? an_pane_find(view->a, view->pane, key, an_key_hash(view->a, key)) : UINT32_MAX;
 
     return i == UINT32_MAX ? NULL : an_pane_entry(view->a, view->pane, i);
 }

@@ -39,6 +39,14 @@ static inline json_t *document_read(cell_ctx *c, cell_str request)
     return NULL;
 }
 
+/* The string `key` of an object, borrowed; "" when there is none. */
+static inline const char *document_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "";
+}
+
 /* The first object of `list` whose member `key` is the string `value`, borrowed; NULL: there is none, or no `value`. */
 static inline const json_t *document_find(const json_t *list, const char *key, const char *value)
 {
@@ -69,6 +77,19 @@ static inline bool document_is_identifier(const char *name, size_t length, size_
         if (!isalnum((unsigned char)name[i]) && name[i] != '_')
             return false;
     return true;
+}
+
+/* Whether `name` stands in a text, and is no part of a longer word there. */
+static inline bool document_has_word(const char *text, const char *name)
+{
+    size_t length = strlen(name);
+
+    for (const char *at = text; length && (at = strstr(at, name)); at++) {
+        char before = at == text ? ' ' : at[-1], behind = at[length];
+        if (!isalnum((unsigned char)before) && before != '_' && !isalnum((unsigned char)behind) && behind != '_')
+            return true;
+    }
+    return false;
 }
 
 /* Adds a sentence of at most 699 bytes about `field` (NULL = the declaration) to the diagnostics of an answer. An

@@ -18,13 +18,6 @@ void sc_say(struct sc_declared *declared, const char *severity, const char *fiel
     va_end(args);
 }
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text ? text : "";
-}
-
 /* ---- fields ---- */
 
 static const char *first_argument(const json_t *rule)
@@ -42,14 +35,14 @@ static void plain_type(const json_t *types, const char *written, char plain[96])
 
     snprintf(base, sizeof(base), "%.*s", bracket ? (int)(bracket - written) : (int)strlen(written), written);
     const json_t *entry = document_find(types, "name", base);
-    const char *kind = text_of(entry, "kind");
+    const char *kind = document_text(entry, "kind");
     if (!entry) {
         snprintf(plain, 96, "%.95s", written);
     } else if (strcmp(kind, "enum") == 0) {
-        snprintf(plain, 96, "%.40s%.40s", text_of(entry, "type"), bracket ? bracket : "");
+        snprintf(plain, 96, "%.40s%.40s", document_text(entry, "type"), bracket ? bracket : "");
     } else if (strcmp(kind, "opt") == 0) {
         char of[96];
-        plain_type(types, text_of(entry, "of"), of);
+        plain_type(types, document_text(entry, "of"), of);
         snprintf(plain, 96, "opt<%.80s>", of);
     } else {
         plain[0] = '\0';
@@ -58,7 +51,7 @@ static void plain_type(const json_t *types, const char *written, char plain[96])
 
 static void add_text(struct sc_declared *d, const json_t *from, json_t *field, bool keyword)
 {
-    const char *name = text_of(from, "name");
+    const char *name = document_text(from, "name");
     const json_t *weight = document_rule(from, "weight");
     char *end;
     double value = weight ? strtod(first_argument(weight), &end) : 1;
@@ -74,7 +67,7 @@ static void add_text(struct sc_declared *d, const json_t *from, json_t *field, b
 
 static void add_vector(struct sc_declared *d, const json_t *from, json_t *field, const struct sc_type *type)
 {
-    const char *name = text_of(from, "name"), *metric = first_argument(document_rule(from, "vector"));
+    const char *name = document_text(from, "name"), *metric = first_argument(document_rule(from, "vector"));
     enum search_metric ignored;
 
     json_object_set_new(field, "as", json_string("vector"));
@@ -88,7 +81,7 @@ static void add_vector(struct sc_declared *d, const json_t *from, json_t *field,
 /* What the field is in the index; false: it is not in it, or there is an error. */
 static bool make_field(struct sc_declared *d, const json_t *from, const struct sc_type *type, bool good, json_t *field)
 {
-    const char *name = text_of(from, "name");
+    const char *name = document_text(from, "name");
     bool key = document_rule(from, "key") != NULL, vector = document_rule(from, "vector") != NULL;
     bool string = good && type->shape != SC_ARRAY && type->kind == CELL_KIND_STR;
     bool floats = good && type->shape == SC_ARRAY && type->kind == CELL_KIND_F32;
@@ -124,11 +117,11 @@ static bool may_be_key(const struct sc_type *type)
 
 static void read_field(struct sc_declared *d, const json_t *types, const json_t *from, bool vectors)
 {
-    const char *name = text_of(from, "name");
+    const char *name = document_text(from, "name");
     char plain[96];
     struct sc_type type = {0};
 
-    plain_type(types, text_of(from, "type"), plain);
+    plain_type(types, document_text(from, "type"), plain);
     bool good = sc_type_parse(plain, &type);
     json_t *field = json_pack("{ss, ss}", "name", name, "type", plain);
     json_array_append(d->seen, field);
@@ -137,7 +130,7 @@ static void read_field(struct sc_declared *d, const json_t *types, const json_t 
     else if (document_rule(from, "key"))
         sc_say(d, "error", name, "'%s' cannot be part of a key", name);
     json_t *indexed = json_copy(field);
-    if (make_field(d, from, &type, good, indexed) && (vectors || strcmp(text_of(indexed, "as"), "vector") != 0))
+    if (make_field(d, from, &type, good, indexed) && (vectors || strcmp(document_text(indexed, "as"), "vector") != 0))
         json_array_append(json_object_get(d->definition, "fields"), indexed);
     json_decref(indexed);
     json_decref(field);
@@ -280,7 +273,7 @@ static const char *meant(const struct sc_source_status *status, const char *name
 static void check_field(struct sc_declared *d, const json_t *field, const struct sc_source_status *status,
                         const struct sc_definition *known)
 {
-    const char *name = text_of(field, "name"), *type = text_of(field, "type");
+    const char *name = document_text(field, "name"), *type = document_text(field, "type");
     const struct sc_source_field *is = sc_source_find(status, name);
     const char *other = is ? NULL : meant(status, name);
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/document.h"
+
 #define MOST_TEXT 300
 
 struct generating {
@@ -19,13 +21,6 @@ struct layout {
     uint32_t size, align;
 };
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text ? text : "";
-}
-
 static const json_t *named(const json_t *list, const char *name)
 {
     json_t *entry;
@@ -33,7 +28,7 @@ static const json_t *named(const json_t *list, const char *name)
 
     json_array_foreach(list, i, entry)
     {
-        if (strcmp(text_of(entry, "name"), name) == 0)
+        if (strcmp(document_text(entry, "name"), name) == 0)
             return entry;
     }
     return NULL;
@@ -116,9 +111,9 @@ static void add_list(struct generating *g, const char *end, const char *of)
 static const char *key_type(const struct generating *g, const json_t *key)
 {
     const json_t *fields = json_object_get(json_object_get(g->d->declaration, "type"), "fields");
-    const json_t *own = named(fields, text_of(key, "name"));
+    const json_t *own = named(fields, document_text(key, "name"));
 
-    return own ? text_of(own, "type") : text_of(key, "type");
+    return own ? document_text(own, "type") : document_text(key, "type");
 }
 
 static void add_hit(struct generating *g)
@@ -131,7 +126,7 @@ static void add_hit(struct generating *g)
     json_t *key;
     size_t i;
 
-    json_array_foreach(keys, i, key) add_field(g, &l, text_of(key, "name"), key_type(g, key), NULL);
+    json_array_foreach(keys, i, key) add_field(g, &l, document_text(key, "name"), key_type(g, key), NULL);
     add_field(g, &l, score, "f64", "The higher the better; 0 where no words are looked for.");
     snprintf(passage, sizeof(passage), "%s_passage", g->d->name);
     add_field(g, &l, excerpt, passage,
@@ -213,7 +208,7 @@ static void add_method(struct generating *g, const char *name, const char *op, c
         json_object_set_new(method, "fallback", json_string(fallback));
     }
     size_t at = 0;
-    while (at < json_array_size(g->methods) && strcmp(text_of(json_array_get(g->methods, at), "name"), name) < 0)
+    while (at < json_array_size(g->methods) && strcmp(document_text(json_array_get(g->methods, at), "name"), name) < 0)
         at++;
     if (strlen(name) > 120)
         sc_say(g->d, "error", NULL, "the name '%s' of a function would be too long", name);
@@ -259,7 +254,7 @@ static void add_facets(struct generating *g)
     snprintf(type, sizeof(type), "%s_facets", g->d->name);
     json_array_foreach(json_object_get(g->d->definition, "fields"), i, field)
     {
-        const char *as = text_of(field, "as"), *of = text_of(field, "name");
+        const char *as = document_text(field, "as"), *of = document_text(field, "name");
         if (strcmp(as, "keyword") != 0 && strcmp(as, "integer") != 0 && strcmp(as, "bool") != 0)
             continue;
         snprintf(name, sizeof(name), "%s_facets_%s", g->d->name, of);
@@ -282,7 +277,7 @@ static json_t *highlight_params(const struct generating *g, const char *passage)
 
     json_array_foreach(keys, i, key)
     {
-        const char *type = key_type(g, key), *name = text_of(key, "name");
+        const char *type = key_type(g, key), *name = document_text(key, "name");
         bool array = sc_type_parse(type, &plain) && plain.shape == SC_ARRAY;
         json_array_append_new(params, array ? pointer(name, type, "in") : in(name, type));
     }
@@ -302,10 +297,10 @@ static void add_highlights(struct generating *g)
     snprintf(type, sizeof(type), "%s_passage", g->d->name);
     json_array_foreach(json_object_get(g->d->definition, "fields"), i, field)
     {
-        if (strcmp(text_of(field, "as"), "text") != 0)
+        if (strcmp(document_text(field, "as"), "text") != 0)
             continue;
-        snprintf(name, sizeof(name), "%s_highlight_%s", g->d->name, text_of(field, "name"));
-        add_method(g, name, "highlight", text_of(field, "name"), highlight_params(g, type),
+        snprintf(name, sizeof(name), "%s_highlight_%s", g->d->name, document_text(field, "name"));
+        add_method(g, name, "highlight", document_text(field, "name"), highlight_params(g, type),
                    "All of this text of a record, as the index has it, with what `query` finds in it marked. "
                    "CELL_NOT_FOUND: the record is not in the index.",
                    NULL);
@@ -320,7 +315,7 @@ static json_t *near_params(const char *vector, const char *hits)
 
 static void add_vector(struct generating *g, const json_t *field, bool only)
 {
-    const char *of = text_of(field, "name"), *type = text_of(field, "type"), *end = only ? "" : of;
+    const char *of = document_text(field, "name"), *type = document_text(field, "type"), *end = only ? "" : of;
     const char *between = only ? "" : "_";
     char name[MOST_TEXT], words[MOST_TEXT], hits[MOST_TEXT];
 
@@ -351,7 +346,8 @@ static size_t add_vectors(struct generating *g)
     for (int pass = 0; pass < 2; pass++)
         json_array_foreach(g->d->seen, i, field)
         {
-            if (!sc_type_parse(text_of(field, "type"), &type) || type.shape != SC_ARRAY || type.kind != CELL_KIND_F32)
+            if (!sc_type_parse(document_text(field, "type"), &type) || type.shape != SC_ARRAY ||
+                type.kind != CELL_KIND_F32)
                 continue;
             if (pass == 0)
                 n++;

@@ -17,13 +17,6 @@ struct planning {
     bool is_new;
 };
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text ? text : "";
-}
-
 static void step(struct planning *p, const char *kind, const char *hazard, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 static void step(struct planning *p, const char *kind, const char *hazard, const char *format, ...)
@@ -44,7 +37,7 @@ static json_t *find(const json_t *list, const char *name)
 
     json_array_foreach(list, i, entry)
     {
-        if (strcmp(text_of(entry, "name"), name) == 0)
+        if (strcmp(document_text(entry, "name"), name) == 0)
             return entry;
     }
     return NULL;
@@ -67,7 +60,7 @@ static bool is_dropped(const struct planning *p, const char *name)
 
 static void type_text(const json_t *field, char text[64])
 {
-    const char *shape = text_of(field, "shape"), *kind = text_of(field, "kind");
+    const char *shape = document_text(field, "shape"), *kind = document_text(field, "kind");
 
     if (strcmp(shape, "array") == 0)
         snprintf(text, 64, "%s[%d]", kind, (int)json_integer_value(json_object_get(field, "count")));
@@ -101,7 +94,7 @@ static bool kind_holds(const char *from, const char *to)
 
 static bool shape_holds(const json_t *from, const json_t *to)
 {
-    const char *a = text_of(from, "shape"), *b = text_of(to, "shape");
+    const char *a = document_text(from, "shape"), *b = document_text(to, "shape");
 
     if (strcmp(a, b) != 0)
         return strcmp(a, "plain") == 0 && strcmp(b, "opt") == 0;
@@ -174,7 +167,7 @@ static void remove_field(struct planning *p, json_t *record, const json_t *field
 /* The values of a field would go. True: the source consents. */
 static bool may_go(struct planning *p, const json_t *field, const char *outer, const char *why)
 {
-    const char *name = text_of(field, "name");
+    const char *name = document_text(field, "name");
     char path[160];
 
     snprintf(path, sizeof(path), "%s%s%s", outer ? outer : "", outer ? "." : "", name);
@@ -195,14 +188,15 @@ static json_t *counterpart(struct planning *p, const json_t *record, const json_
 {
     const json_t *fields = json_object_get(record, "fields");
     const char *former = json_string_value(json_object_get(declared, "renamed_from"));
-    json_t *field = find(fields, text_of(declared, "name"));
+    json_t *field = find(fields, document_text(declared, "name"));
 
     if (field || !former || find(all, former))
         return field;
     field = find(fields, former);
     if (!field)
         return NULL;
-    step(p, "rename-field", "", "rename field '%s' of '%s' to '%s'", former, p->d->name, text_of(declared, "name"));
+    step(p, "rename-field", "", "rename field '%s' of '%s' to '%s'", former, p->d->name,
+         document_text(declared, "name"));
     json_t *names = json_object_get(field, "former");
     if (!names)
         json_object_set_new(field, "former", names = json_array());
@@ -219,7 +213,7 @@ static void widen(struct planning *p, json_t *field, const json_t *declared)
     type_text(declared, is);
     if (strcmp(was, is) == 0)
         return;
-    step(p, "change-type", "", "field '%s' of '%s' becomes %s, which holds all of %s", text_of(field, "name"),
+    step(p, "change-type", "", "field '%s' of '%s' becomes %s, which holds all of %s", document_text(field, "name"),
          p->d->name, is, was);
     json_object_set(field, "kind", json_object_get(declared, "kind"));
     json_object_set(field, "shape", json_object_get(declared, "shape"));
@@ -231,15 +225,15 @@ static void plan_field(struct planning *p, json_t *record, const json_t *declare
     char was[64], is[64], why[160];
 
     if (!field) {
-        step(p, "add-field", "", "add field '%s' to '%s'", text_of(declared, "name"), p->d->name);
+        step(p, "add-field", "", "add field '%s' to '%s'", document_text(declared, "name"), p->d->name);
         add_field(record, declared);
         return;
     }
-    if (kind_holds(text_of(field, "kind"), text_of(declared, "kind")) && shape_holds(field, declared)) {
+    if (kind_holds(document_text(field, "kind"), document_text(declared, "kind")) && shape_holds(field, declared)) {
         json_t *inner = json_object_get(field, "record");
         if (inner)
             plan_record(p, inner, json_object_get(json_object_get(declared, "record"), "fields"),
-                        outer ? outer : text_of(field, "name"));
+                        outer ? outer : document_text(field, "name"));
         widen(p, field, declared);
         return;
     }
@@ -249,7 +243,7 @@ static void plan_field(struct planning *p, json_t *record, const json_t *declare
     if (!may_go(p, field, outer, why))
         return;
     step(p, "replace-field", "values are lost", "replace field '%s' of '%s', which was %s, by one that is %s",
-         text_of(field, "name"), p->d->name, was, is);
+         document_text(field, "name"), p->d->name, was, is);
     remove_field(p, record, field);
     add_field(record, declared);
 }
@@ -262,9 +256,9 @@ static void plan_record(struct planning *p, json_t *record, const json_t *declar
     json_array_foreach(declared, i, entry) plan_field(p, record, entry, declared, outer);
     for (i = json_array_size(json_object_get(record, "fields")); i-- > 0;) {
         json_t *field = json_array_get(json_object_get(record, "fields"), i);
-        if (find(declared, text_of(field, "name")) || !may_go(p, field, outer, "has no field any more"))
+        if (find(declared, document_text(field, "name")) || !may_go(p, field, outer, "has no field any more"))
             continue;
-        step(p, "drop-field", "values are lost", "drop field '%s' of '%s'", text_of(field, "name"), p->d->name);
+        step(p, "drop-field", "values are lost", "drop field '%s' of '%s'", document_text(field, "name"), p->d->name);
         remove_field(p, record, field);
     }
     if (json_array_size(json_object_get(record, "fields")) > ST_MOST_FIELDS ||
@@ -295,7 +289,8 @@ static void build(struct planning *p, json_t *index)
     json_object_del(index, "problem");
     if (!p->is_new)
         step(p, "create-index", "", "build %s index of %s of '%s', in the background",
-             json_is_true(json_object_get(index, "unique")) ? "the unique" : "the", text_of(index, "name"), p->d->name);
+             json_is_true(json_object_get(index, "unique")) ? "the unique" : "the", document_text(index, "name"),
+             p->d->name);
 }
 
 static void plan_index(struct planning *p, const json_t *declared, json_t *kept)
@@ -313,10 +308,10 @@ static void plan_index(struct planning *p, const json_t *declared, json_t *kept)
         json_object_set(index, "name", json_object_get(declared, "name")); /* after a field, which may be renamed */
         json_array_append(kept, index);
         json_decref(ids);
-        if (strcmp(text_of(index, "state"), "failed") != 0)
+        if (strcmp(document_text(index, "state"), "failed") != 0)
             return;
         st_say(p->d, "warning", NULL, "the index of %s could not be built, and is built again: %s",
-               text_of(index, "name"), text_of(index, "problem"));
+               document_text(index, "name"), document_text(index, "problem"));
         build(p, index);
         return;
     }
@@ -346,7 +341,7 @@ static void plan_indexes(struct planning *p)
     json_array_foreach(p->d->indexes, i, entry) plan_index(p, entry, kept);
     json_array_foreach(json_object_get(p->document, "indexes"), i, entry)
     {
-        const char *name = text_of(entry, "name");
+        const char *name = document_text(entry, "name");
         const json_t *same = find(kept, name);
         if (same == entry)
             continue;
@@ -375,7 +370,7 @@ static void create(struct planning *p)
     json_array_foreach(p->d->fields, i, field)
     {
         at = strlen(text);
-        snprintf(text + at, sizeof(text) - at, "%s%s", i ? ", " : "", text_of(field, "name"));
+        snprintf(text + at, sizeof(text) - at, "%s%s", i ? ", " : "", document_text(field, "name"));
     }
     step(p, "create-collection", "", "make collection '%s' of %s", p->d->name, text);
     plan_indexes(p);

@@ -16,15 +16,19 @@ struct CELL_WATCH(tape.moves, CELL_ARG(window, "2s"), CELL_ARG(keep, 3)) recent 
     uint64_t n CELL_COUNT;
     int64_t total CELL_SUM(amount);
 };
-/* Prints every group, all of it exactly; and compares counts and sums with the records from FIRST on, before END. */
+/* FIRST END [COUNTED]: prints every group, all of it exactly; and compares counts and sums with the records from FIRST on,
+ * before END, and those before COUNTED. */
 int main(int argc, char **argv)
 {
     CELL_CTX(c, .timeout_ms = 20000);
     static struct flow right[TAPE_ACCOUNTS];
     struct recent window = {.n = 0};
     uint64_t first = strtoull(argv[1], NULL, 10), end = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
+    uint64_t counted = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
     int64_t begin = (int64_t)((end - 1) / 2000) * 2000000;
-    for (uint64_t i = first; i < end; i++) {
+    for (uint64_t i = 0; i < end; i++) {
+        if (i >= counted && i < first)
+            continue;
         struct tape_move m = tape_move_at(i);
         struct flow *f = &right[m.from];
         f->total += m.amount;

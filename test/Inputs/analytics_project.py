@@ -29,7 +29,7 @@ class AnalyticsProject(StoreProject):
         self.policy(timeout_ms=30000, cells={"tape": {}, "analytics": {"needs": ["tape"]}})
         self.env["CELL_CONFIG"] = self.folder
         os.environ["CELL_CONFIG"] = self.folder  # of the cells
-        self.options = []
+        self.disk = None  # full_disk.Disk of the analytics cell
         for name in ("analytics_tape.c", "analytics_tape.h"):
             with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as f:
                 self.write(name, f.read())
@@ -45,8 +45,10 @@ class AnalyticsProject(StoreProject):
 
     def start_analytics(self, *options):
         path = os.path.join(self.run_dir, "analytics.sock")
-        command = [os.path.join(self.build, "bin", "analytics"), "--address", f"unix:{path}", "--folder",
-                   os.path.join(self.folder, "counts"), *options]
+        folder = os.path.join(self.folder, "counts")
+        command = [os.path.join(self.build, "bin", "analytics"), "--address", f"unix:{path}", "--folder", folder, *options]
+        if self.disk:
+            command = self.disk.command(folder, *command)
         return run_with_cell.start(path, command, os.path.join(self.folder, "analytics.log"))
 
     @contextlib.contextmanager

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* A snapshot that somebody has written: it is refused, or is a state that goes on counting. Sums over it are made right
  * first, or nothing behind them would be reached. The first byte chooses the plan. */
-// LINK: cells/analytics/aggregator.c cells/analytics/entry.c cells/analytics/pane.c cells/analytics/plan.c
-// LINK: cells/analytics/sketch.c cells/analytics/state.c cells/analytics/state_read.c cells/analytics/view.c
+// LINK: cells/analytics/aggregator.c cells/analytics/entry.c cells/analytics/filter.c cells/analytics/pane.c cells/analytics/plan.c
+// LINK: cells/analytics/pool.c cells/analytics/quantiles.c cells/analytics/sketch.c cells/analytics/state.c cells/analytics/state_read.c cells/analytics/view.c
 // LINK: cells/analytics/failure.c
 // LIBS: z
 #include <string.h>

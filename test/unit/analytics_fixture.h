@@ -31,6 +31,23 @@ struct move {
 #define KIND FIELD_OF(kind, AN_SIGNED)
 #define TAG FIELD_OF(tag, AN_BYTES)
 
+MAYBE_UNUSED static enum an_name find_in_moves(void *user, const char *name, struct an_field *field, __int128 *number)
+{
+    static const struct {
+        const char *name;
+        struct an_field field;
+    } all[] = {{"from", FROM}, {"amount", AMOUNT}, {"rate", RATE}, {"code", CODE}, {"kind", KIND}, {"tag", TAG}};
+
+    (void)user;
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (strcmp(name, all[i].name) == 0) {
+            *field = all[i].field;
+            return AN_NAME_FIELD;
+        }
+    *number = -3;
+    return strcmp(name, "MINUS_THREE") == 0 ? AN_NAME_NUMBER : AN_NAME_NONE;
+}
+
 enum { TOTAL, COUNT, LEAST, MOST, MEAN, VARIANCE, MEDIAN, P99, CODES, RATES, NAGGREGATES };
 
 MAYBE_UNUSED static struct an_plan plan_of_moves(void)

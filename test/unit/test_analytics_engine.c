@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // LIBS: cell_analytics_sanitized
+#include "analytics/aggregator_impl.h"
 #include "analytics_fixture.h"
 
 static struct an_failure f;
@@ -116,6 +117,48 @@ TEST(many_groups_are_found_again)
     free(moves);
 }
 
+/* However many groups there are, no record waits for more than a part of the table. */
+TEST(the_table_grows_in_small_steps)
+{
+    enum { N = 300000, PART = 64 << 10 };
+    struct an_plan plan = plan_of_moves();
+    uint64_t before = 0, steps = 0;
+
+    plan.nkeys = 1;
+    plan.naggregates = 2;
+    struct an_aggregator *a = open_plan(&plan);
+    REQUIRE(a);
+    for (uint32_t i = 0; i < N; i++) {
+        const struct move move = {.from = i};
+        REQUIRE(an_take(a, &move, 1, &f) == CELL_OK);
+        uint64_t now = a->panes[0]->table_bytes;
+        CHECK(now <= before + PART);
+        steps += now != before;
+        before = now;
+    }
+    CHECK(steps > N * 8 / PART && before < 25 * N);
+    an_close(a);
+}
+
+TEST(keys_whose_hashes_meet_are_refused_in_the_end)
+{
+    struct an_plan plan = plan_of_moves();
+    struct an_aggregator *a;
+    struct an_pane *pane = an_pane_new(0);
+    uint64_t key = 0;
+
+    plan.nkeys = 1;
+    a = open_plan(&plan);
+    REQUIRE(a && pane);
+    while (an_pane_take(a, pane, &key, UINT64_C(0xabcdef0123456789)) == key)
+        REQUIRE(++key < 10000);
+    CHECK(key > 6000 && pane->table_bytes < UINT64_C(4) << 20);
+    for (uint64_t i = 0; i < key; i += 500)
+        CHECK(an_pane_find(a, pane, &i, UINT64_C(0xabcdef0123456789)) == i);
+    an_pane_free(pane);
+    an_close(a);
+}
+
 TEST(sums_beyond_64_bits_are_told)
 {
     struct an_plan plan = plan_of_moves();
@@ -137,13 +180,10 @@ TEST(conditions_select_records)
 {
     struct an_plan plan = plan_of_moves();
     struct move *moves = any_moves(5000, 5);
+    struct an_problem problem;
     uint64_t right = 0;
 
-    plan.nconditions = 3; /* kind == 0 && amount >= 100 || code < 10 */
-    plan.conditions[0] = (struct an_condition){.field = KIND, .compare = AN_EQUAL, .with = {.i = 0}};
-    plan.conditions[1] = (struct an_condition){.field = AMOUNT, .compare = AN_GREATER_EQUAL, .with = {.i = 100}};
-    plan.conditions[2] =
-        (struct an_condition){.field = CODE, .compare = AN_LESS, .with = {.u = 10}, .alternative = true};
+    REQUIRE(an_filter_parse("kind == 0 && amount >= 100 || code < 10", find_in_moves, NULL, &plan.filter, &problem));
     struct an_aggregator *a = open_plan(&plan);
     REQUIRE(a && moves);
     for (int i = 0; i < 5000; i++)

@@ -13,24 +13,22 @@ static int by_real(const void *a, const void *b)
 static void check_quantiles(double *values, uint32_t n)
 {
     static const double wanted[] = {0, 0.01, 0.25, 0.5, 0.9, 0.99, 0.999, 1};
-    struct an_quantiles *q = NULL, *parts[3] = {NULL}, *all = NULL;
+    struct an_quantiles q = {0}, parts[3] = {{0}}, all = {0};
+    struct an_pool pool = {0};
 
     for (uint32_t i = 0; i < n; i++) {
-        CHECK(an_quantiles_add(&q, values[i], 1));
-        CHECK(an_quantiles_add(&parts[i % 3], values[i], 1));
+        CHECK(an_quantiles_add(&pool, &q, values[i]));
+        CHECK(an_quantiles_add(&pool, &parts[i % 3], values[i]));
     }
     for (int i = 0; i < 3; i++)
-        CHECK(an_quantiles_merge(&all, parts[i]));
+        CHECK(an_quantiles_merge(&pool, &all, &parts[i]));
     qsort(values, n, sizeof(*values), by_real);
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         double right = values[(uint32_t)(wanted[i] * (n - 1))];
-        CHECK(is_near(an_quantiles_get(q, wanted[i]), right, AN_QUANTILE_ERROR * 1.000001));
-        CHECK(an_quantiles_get(q, wanted[i]) == an_quantiles_get(all, wanted[i]));
+        CHECK(is_near(an_quantiles_get(&q, wanted[i]), right, AN_QUANTILE_ERROR * 1.000001));
+        CHECK(an_quantiles_get(&q, wanted[i]) == an_quantiles_get(&all, wanted[i]));
     }
-    free(q);
-    free(all);
-    for (int i = 0; i < 3; i++)
-        free(parts[i]);
+    an_pool_free(&pool);
 }
 
 TEST(quantiles_are_within_a_hundredth)
@@ -55,32 +53,91 @@ TEST(quantiles_are_within_a_hundredth)
 
 TEST(what_is_no_number_has_no_quantile)
 {
-    struct an_quantiles *q = NULL;
+    struct an_quantiles q = {0};
+    struct an_pool pool = {0};
 
-    CHECK(an_quantiles_add(&q, NAN, 1) && an_quantiles_get(q, 0.5) == 0);
-    CHECK(an_quantiles_add(&q, INFINITY, 1) && is_near(an_quantiles_get(q, 0.5), 0x1p127, AN_QUANTILE_ERROR));
-    CHECK(an_quantiles_add(&q, 1e-300, 5) && an_quantiles_get(q, 0.5) == 0);
-    free(q);
+    CHECK(an_quantiles_get(&q, 0.5) == 0);
+    CHECK(an_quantiles_add(&pool, &q, NAN) && an_quantiles_get(&q, 0.5) == 0);
+    CHECK(an_quantiles_add(&pool, &q, INFINITY) && is_near(an_quantiles_get(&q, 0.5), 0x1p127, AN_QUANTILE_ERROR));
+    for (int i = 0; i < 5; i++)
+        CHECK(an_quantiles_add(&pool, &q, 1e-300));
+    CHECK(an_quantiles_get(&q, 0.5) == 0);
+    an_pool_free(&pool);
+}
+
+/* One value in each bucket, from one power of two to the next: what it stands for is within the error, at both ends of
+ * the bucket and beside them. */
+TEST(every_bucket_is_within_its_error)
+{
+    struct an_pool pool = {0};
+
+    for (int exponent = -64; exponent <= 126; exponent += 5)
+        for (int i = 0; i <= 35; i++)
+            for (int beside = -1; beside <= 1; beside++) {
+                struct an_quantiles q = {0};
+                double value = ldexp(exp2(i / 35.0), exponent);
+                value = beside < 0 ? nextafter(value, 0) : beside > 0 ? nextafter(value, INFINITY) : value;
+                if (value < 0x1p-64)
+                    continue;
+                REQUIRE(an_quantiles_add(&pool, &q, -value));
+                CHECK(is_near(an_quantiles_get(&q, 0.5), -value, AN_QUANTILE_ERROR));
+            }
+    an_pool_free(&pool);
+}
+
+static void count_all(void *user, int16_t at, uint64_t count)
+{
+    uint64_t *all = user;
+
+    CHECK(all[1] == 0 || at > (int16_t)all[2]);
+    all[0] += count;
+    all[1]++;
+    all[2] = (uint64_t)at;
+}
+
+/* Counts of any size are told as they were put in, and added to others: buckets are as wide as the largest needs. */
+TEST(counts_of_any_size_are_kept)
+{
+    static const uint64_t sizes[] = {
+        1, 6, 7, 8, 255, 256, 65535, 65536, UINT32_MAX, UINT64_C(1) << 32, UINT64_MAX >> 8};
+    enum { N = sizeof(sizes) / sizeof(sizes[0]) };
+    struct an_pool pool = {0};
+
+    for (int n = 1; n <= N; n++) {
+        struct an_quantiles q = {0}, twice = {0};
+        uint64_t all[3] = {0}, right = 0;
+        for (int i = 0; i < n; i++) {
+            REQUIRE(an_quantiles_append(&pool, &q, i - 3, sizes[i]));
+            right += sizes[i];
+        }
+        CHECK(!an_quantiles_append(&pool, &q, n - 4, 1)); /* not in order */
+        an_quantiles_each(&q, count_all, all);
+        CHECK(all[0] == right && all[1] == (uint64_t)n);
+        for (int i = 0; i < 2; i++)
+            REQUIRE(an_quantiles_merge(&pool, &twice, &q));
+        memset(all, 0, sizeof(all));
+        an_quantiles_each(&twice, count_all, all);
+        CHECK(all[0] == 2 * right && all[1] == (uint64_t)n);
+    }
+    an_pool_free(&pool);
 }
 
 static double distinct_of(uint64_t n, uint64_t salt)
 {
     struct an_distinct *d = NULL, *parts[2] = {NULL}, *all = NULL;
+    struct an_pool pool = {0};
 
     for (uint64_t i = 0; i < n; i++)
         for (int twice = 0; twice < 2; twice++) {
             uint64_t value = i * UINT64_C(0x9e3779b97f4a7c15) + salt, hash = an_hash(&value, 8);
-            CHECK(an_distinct_add(&d, hash));
-            CHECK(an_distinct_add(&parts[i % 2], hash));
+            CHECK(an_distinct_add(&pool, &d, hash));
+            CHECK(an_distinct_add(&pool, &parts[i % 2], hash));
         }
     for (int i = 0; i < 2; i++)
-        CHECK(an_distinct_merge(&all, parts[i]));
+        CHECK(an_distinct_merge(&pool, &all, parts[i]));
     double is = an_distinct_get(d);
     CHECK(is == an_distinct_get(all));
-    free(d);
-    free(all);
-    free(parts[0]);
-    free(parts[1]);
+    an_pool_free(&pool);
     return is;
 }
 
@@ -103,27 +160,23 @@ TEST(distinct_counts_are_exact_at_first_and_then_near)
 
 TEST(what_was_kept_and_cannot_be_is_refused)
 {
-    struct an_bucket buckets[3] = {{-5, 0, 1}, {0, 0, 2}, {7, 0, UINT64_MAX - 3}};
-    struct an_quantiles *q;
+    struct an_quantiles q = {0};
+    struct an_pool pool = {0};
     struct an_distinct *d;
     uint64_t hashes[] = {1, 2, 2};
     uint8_t registers[AN_REGISTERS] = {0};
 
-    CHECK(an_quantiles_restore(&q, buckets, 3) && an_quantiles_get(q, 0) < 0);
-    free(q);
-    buckets[2].count++;
-    CHECK(!an_quantiles_restore(&q, buckets, 3)); /* more than there can be */
-    CHECK(an_quantiles_restore(&q, buckets, 2));
-    free(q);
-    buckets[1].at = -5;
-    CHECK(!an_quantiles_restore(&q, buckets, 2));
-    CHECK(an_distinct_restore(&d, hashes, 2, false) && an_distinct_get(d) == 2);
-    free(d);
-    CHECK(!an_distinct_restore(&d, hashes, 3, false));
+    CHECK(!an_quantiles_append(&pool, &q, -AN_LARGEST_BUCKET - 1, 1));
+    CHECK(an_quantiles_append(&pool, &q, -AN_LARGEST_BUCKET, 1) && an_quantiles_get(&q, 0) < -0x1p126);
+    CHECK(!an_quantiles_append(&pool, &q, 3, 0));
+    CHECK(an_quantiles_append(&pool, &q, 3, 1) && !an_quantiles_append(&pool, &q, 3, 1));
+    CHECK(!an_quantiles_append(&pool, &q, AN_LARGEST_BUCKET + 1, 1));
+    CHECK(an_distinct_restore(&pool, &d, hashes, 2, false) && an_distinct_get(d) == 2);
+    CHECK(!an_distinct_restore(&pool, &d, hashes, 3, false));
     registers[9] = 53;
-    CHECK(an_distinct_restore(&d, registers, AN_REGISTERS, true));
-    free(d);
+    CHECK(an_distinct_restore(&pool, &d, registers, AN_REGISTERS, true));
     registers[9] = 54;
-    CHECK(!an_distinct_restore(&d, registers, AN_REGISTERS, true));
-    CHECK(!an_distinct_restore(&d, registers, AN_REGISTERS - 1, true));
+    CHECK(!an_distinct_restore(&pool, &d, registers, AN_REGISTERS, true));
+    CHECK(!an_distinct_restore(&pool, &d, registers, AN_REGISTERS - 1, true));
+    an_pool_free(&pool);
 }

@@ -51,8 +51,11 @@ static void expect_same(const struct an_aggregator *a, const struct an_aggregato
 static struct move *timed_moves(void)
 {
     struct move *moves = any_moves(N, 2500);
-    for (int64_t i = 0; i < N; i++)
+    for (int64_t i = 0; i < N; i++) {
         moves[i].time_us = i - (int64_t)any(200);
+        moves[i].from %= any(2) ? 2 : 2500;             /* a few have many more than the others, */
+        moves[i].amount = any(4) ? moves[i].amount : 7; /* and of one amount very many */
+    }
     return moves;
 }
 

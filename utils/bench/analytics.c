@@ -2,19 +2,23 @@
 /*
  * How many transfers a second are aggregated, on one core, over random accounts, and what a group costs:
  *
- *     bench-analytics [ACCOUNTS [RECORDS]]
+ *     bench-analytics DEFINITION [ACCOUNTS [RECORDS]]
  *
- * Records are as large as the ledger's (128 bytes), and come in spans of 8,192, as from a journal's reader. Four
- * definitions: sum and count; sum, count, least and largest; these while a snapshot is taken; and with a sketch.
+ * Definitions: `plain`: sum and count; `example`: that of docs/analytics.md, sum, count, the largest and a quantile;
+ * `snapshot`: the same beside a snapshot of the first half's. Records are as large as the ledger's (128 bytes), and
+ * come in spans of 8,192, as from a journal's reader; making them is not measured. Prints records a second of all, and
+ * of the last quarter; bytes a group in entries and tables, and in sketches; and groups.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "analytics/state.h"
 
-#define SPAN 8192
+#define SPAN 8192u
+#define AT_ONCE (SPAN * 128)
 
 struct record {
     uint64_t id[2], from, to;
@@ -31,84 +35,97 @@ static double seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static struct record *make_records(uint64_t n, uint64_t accounts)
-{
-    struct record *records = calloc(n, sizeof(*records));
-    uint64_t x = 88172645463325252u;
-
-    for (uint64_t i = 0; records && i < n; i++) {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        records[i] = (struct record){.from = x % accounts, .amount = (int64_t)(x >> 44)};
-    }
-    return records;
-}
-
 static void fail(const char *text)
 {
     fprintf(stderr, "bench-analytics: %s\n", text);
     exit(1);
 }
 
-/* Records a second of a pass over all of them, after one that made the groups. */
-static void measure(const char *name, uint32_t naggregates, bool saving, const struct record *records, uint64_t n)
+/* Of 2^20 amounts, each as likely as any other. */
+static void make_records(struct record *records, uint32_t n, uint64_t accounts, uint64_t *x)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        *x ^= *x << 13;
+        *x ^= *x >> 7;
+        *x ^= *x << 17;
+        records[i] = (struct record){.from = *x % accounts, .amount = (int64_t)(*x >> 44)};
+    }
+}
+
+static struct an_aggregator *open_plan(uint32_t naggregates)
 {
     const struct an_field from = {offsetof(struct record, from), 8, AN_UNSIGNED};
     const struct an_field amount = {offsetof(struct record, amount), 8, AN_SIGNED};
-    const struct an_plan plan = {.record_size = sizeof(struct record),
-                                 .nkeys = 1,
-                                 .keys = {from},
-                                 .naggregates = naggregates,
-                                 .aggregates = {{AN_SUM, amount, 0},
-                                                {AN_COUNT, amount, 0},
-                                                {AN_MIN, amount, 0},
-                                                {AN_MAX, amount, 0},
-                                                {AN_QUANTILE, amount, 0.99}}};
+    const struct an_plan plan = {
+        .record_size = sizeof(struct record),
+        .nkeys = 1,
+        .keys = {from},
+        .naggregates = naggregates,
+        .aggregates = {{AN_SUM, amount, 0}, {AN_COUNT, amount, 0}, {AN_MAX, amount, 0}, {AN_QUANTILE, amount, 0.99}}};
     struct an_aggregator *a = NULL;
     struct an_failure f = {0};
-    const void *data;
-    double begin = 0, made = 0;
-    size_t some, saved = 0;
-    int more = 0;
 
     if (an_open(&plan, &a, &f) < 0)
         fail(f.text);
-    for (int pass = 0; pass < 2; pass++) {
-        begin = seconds();
-        if (pass == 1 && saving)
-            more = an_save_begin(a, &(struct an_place){.missed = 0}, &f) >= 0;
-        for (uint64_t at = 0; at < n; at += SPAN) {
-            if (an_take(a, records + at, n - at < SPAN ? (uint32_t)(n - at) : SPAN, &f) < 0)
-                fail(f.text);
-            if (more) {
-                more = an_save_step(a, 256 << 10, &data, &some, &f);
-                saved += some;
-            }
-        }
-        if (pass == 0)
-            made = seconds() - begin;
+    return a;
+}
+
+/* Seconds for the records, and for as much of a snapshot as there is still to be taken. */
+static double take(struct an_aggregator *a, const struct record *records, uint32_t n, int *saving)
+{
+    struct an_failure f = {0};
+    const void *data;
+    size_t some;
+    double begin = seconds();
+
+    for (uint32_t at = 0; at < n; at += SPAN) {
+        if (an_take(a, records + at, n - at < SPAN ? n - at : SPAN, &f) < 0)
+            fail(f.text);
+        if (*saving > 0)
+            *saving = an_save_step(a, 256 << 10, &data, &some, &f);
     }
-    double took = seconds() - begin;
+    return seconds() - begin;
+}
+
+static void measure(struct an_aggregator *a, uint64_t accounts, uint64_t n, bool snapshot)
+{
+    struct record *records = malloc(AT_ONCE * sizeof(*records));
+    struct an_failure f = {0};
+    double all = 0, last = 0;
+    uint64_t x = 88172645463325252u, nlast = 0;
+    int saving = 0;
+
+    if (!records)
+        fail("out of memory");
+    for (uint64_t at = 0; at < n; at += AT_ONCE) {
+        uint32_t some = n - at < AT_ONCE ? (uint32_t)(n - at) : AT_ONCE;
+        make_records(records, some, accounts, &x);
+        if (snapshot && at >= n / 2) {
+            snapshot = false;
+            saving = an_save_begin(a, &(struct an_place){.missed = 0}, &f) >= 0;
+        }
+        double took = take(a, records, some, &saving);
+        all += took;
+        last += at >= n / 4 * 3 ? took : 0;
+        nlast += at >= n / 4 * 3 ? some : 0;
+    }
     struct an_counters c = an_counters(a);
-    printf("%-32s %6.2f million a second (%.2f while groups are made), %" PRIu64 " groups, %.1f bytes each", name,
-           (double)n / took / 1e6, (double)n / made / 1e6, c.groups, (double)c.bytes / (double)c.groups);
-    printf(saved ? ", snapshot of %.1f MB\n" : "\n", (double)saved / 1e6);
-    an_close(a);
+    printf("%.0f %.0f %.1f %.1f %" PRIu64 "\n", (double)n / all, (double)nlast / last,
+           (double)c.bytes / (double)c.groups, (double)c.sketch_bytes / (double)c.groups, c.groups);
+    free(records);
 }
 
 int main(int argc, char **argv)
 {
-    uint64_t accounts = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
-    uint64_t n = argc > 2 ? strtoull(argv[2], NULL, 10) : 4000000;
-    struct record *records = accounts && n ? make_records(n, accounts) : NULL;
+    const char *what = argc > 1 ? argv[1] : "";
+    uint64_t accounts = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000;
+    uint64_t n = argc > 3 ? strtoull(argv[3], NULL, 10) : 8000000;
+    bool plain = strcmp(what, "plain") == 0, snapshot = strcmp(what, "snapshot") == 0;
 
-    if (!records)
-        fail("usage: bench-analytics [ACCOUNTS [RECORDS]], and 128 bytes of memory for each record");
-    measure("sum, count", 2, false, records, n);
-    measure("sum, count, min, max", 4, false, records, n);
-    measure("the same beside a snapshot", 4, true, records, n);
-    measure("with a quantile", 5, false, records, n);
-    free(records);
+    if (accounts == 0 || n == 0 || !(plain || snapshot || strcmp(what, "example") == 0))
+        fail("usage: bench-analytics plain|example|snapshot [ACCOUNTS [RECORDS]]");
+    struct an_aggregator *a = open_plan(plain ? 2 : 4);
+    measure(a, accounts, n, snapshot);
+    an_close(a);
     return 0;
 }

@@ -65,6 +65,8 @@ static void print_pipeline(const struct cli *cli, const struct json_at *p)
            number(p, groups ? "groups" : "documents"), groups ? "groups" : "documents", number(p, "position"),
            number(p, "lag_records"), number(p, "lag_ms"));
     print_note("error   ", text(p, "error"));
+    if (number(p, "missed"))
+        printf("      missed  %" PRIu64 " records, which were removed before they were counted\n", number(p, "missed"));
     if (number(p, "refused"))
         snprintf(refused, sizeof(refused), "%" PRIu64 " records, the last ", number(p, "refused"));
     if (refused[0]) {

@@ -17,25 +17,32 @@
 #define TEXT(name, number, comma) comma #name "=" #number
 KINDS(CHECK)
 
-#define FIELD(member, of) {#member, of, offsetof(struct ledger_entry, member), NULL}
+/* All of a record, in any order. */
+#define MEMBERS(X)                                                                                                     \
+    X(id_high, NULL)                                                                                                   \
+    X(id_low, NULL)                                                                                                    \
+    X(from, NULL)                                                                                                      \
+    X(to, NULL)                                                                                                        \
+    X(amount, NULL)                                                                                                    \
+    X(pending, NULL)                                                                                                   \
+    X(from_previous, NULL)                                                                                             \
+    X(to_previous, NULL)                                                                                               \
+    X(from_balance, NULL)                                                                                              \
+    X(to_balance, NULL)                                                                                                \
+    X(time_us, NULL)                                                                                                   \
+    X(user_data, NULL)                                                                                                 \
+    X(overdraft, NULL)                                                                                                 \
+    X(limit, NULL)                                                                                                     \
+    X(currency, NULL)                                                                                                  \
+    X(code, NULL)                                                                                                      \
+    X(kind, KINDS(TEXT))                                                                                               \
+    X(linked, NULL)
 
-const struct cell_journal_field lg_fields[LG_FIELDS] = {
-    FIELD(id_high, "u64"),
-    FIELD(id_low, "u64"),
-    FIELD(from, "u64"),
-    FIELD(to, "u64"),
-    FIELD(amount, "i64"),
-    FIELD(pending, "u64"),
-    FIELD(from_previous, "u64"),
-    FIELD(to_previous, "u64"),
-    FIELD(from_balance, "i64"),
-    FIELD(to_balance, "i64"),
-    FIELD(time_us, "i64"),
-    FIELD(user_data, "u64"),
-    FIELD(overdraft, "i64"),
-    FIELD(limit, "i64"),
-    FIELD(currency, "u32"),
-    FIELD(code, "u32"),
-    {"kind", "u32", offsetof(struct ledger_entry, kind), KINDS(TEXT)},
-    FIELD(linked, "u32"),
-};
+#define VALUE(member) ((struct ledger_entry *)0)->member
+#define PLUS_SIZE(member, names) +sizeof(VALUE(member))
+_Static_assert(sizeof(struct ledger_entry) == MEMBERS(PLUS_SIZE), "a field is missing, or there is padding");
+
+#define TYPE(member) _Generic(VALUE(member), uint64_t: "u64", int64_t: "i64", uint32_t: "u32")
+#define FIELD(member, names) {#member, TYPE(member), offsetof(struct ledger_entry, member), names},
+
+const struct cell_journal_field lg_fields[LG_FIELDS] = {MEMBERS(FIELD)};

@@ -228,6 +228,14 @@ static void wait_until_sent(struct https_stream *t, const struct cell_server *s)
     pthread_mutex_unlock(&t->lock);
 }
 
+static void count_out(struct cell_server *s, struct https_caller *caller)
+{
+    pthread_mutex_lock(&s->lock);
+    s->nremote_streams--;
+    caller->nstreams--;
+    pthread_mutex_unlock(&s->lock);
+}
+
 static void *run(void *arg)
 {
     struct https_stream *t = arg;
@@ -241,10 +249,7 @@ static void *run(void *arg)
         cell_server_reap(s);
     }
     wait_until_sent(t, s);
-    pthread_mutex_lock(&s->lock);
-    s->nremote_streams--;
-    t->caller->nstreams--;
-    pthread_mutex_unlock(&s->lock);
+    count_out(s, t->caller);
     cell_https_count(t->h, -1);
     return NULL;
 }
@@ -376,15 +381,6 @@ static int count_in(struct https_call *x, struct cell_error *e)
     return CELL_OK;
 }
 
-static void count_out(struct https_call *x)
-{
-    struct cell_server *s = x->conn.server;
-    pthread_mutex_lock(&s->lock);
-    s->nremote_streams--;
-    x->caller->nstreams--;
-    pthread_mutex_unlock(&s->lock);
-}
-
 /* Signals are for the program's own threads. */
 static bool start(struct https_stream *t)
 {
@@ -434,7 +430,7 @@ int cell_https_stream(struct https_call *x, struct server_match *match, const st
         t->request = (struct cell_buffer){0};
         cell_https_count(x->h, -1);
     }
-    count_out(x);
+    count_out(x->conn.server, x->caller);
     if (t)
         free_stream(t);
     return t && !counted ? cell_error_set(e, CELL_UNAVAILABLE, "it is shutting down")

@@ -10,7 +10,7 @@ import lit.formats
 config.name = f"cell-llvm-{config.cell_llvm}"
 config.test_format = lit.formats.ShTest(execute_external=True)
 config.suffixes = [".c", ".cpp", ".test"]
-config.excludes = ["Inputs", "unit", "fuzz", "conformance", "hot", "power"]
+config.excludes = ["checker", "Inputs", "unit", "fuzz", "conformance", "hot", "power"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.cell_build, "test", f"llvm-{config.cell_llvm}")
 

@@ -4,8 +4,10 @@
 
 struct part an_filter_whole(struct parser *p, const char *at, bool possible, __int128 low, __int128 high)
 {
-    if (!possible || low < -MOST_WHOLE)
+    if (!possible || low < -MOST_WHOLE) {
         an_filter_fail(p, at, "this can be a number beyond 128 bits");
+        low = high = 0; /* what is read on is calculated with */
+    }
     return (struct part){WHOLE, low, high, at};
 }
 

@@ -5,6 +5,7 @@
  * that it will be in poll and is, by its own program (`armed`). Verified: every message is received whole and in order,
  * and nobody sleeps, or wakes the other, for ever. test/model/run verifies the model, and that it fails without any one
  * of the parts that are marked with #ifndef WITHOUT_….
+ * progress shows it sooner: WITHOUT_ARMED_LOOK_FOR_A_SENDER
  *
  * Memory is weaker than that of x86: a store first goes into its process' buffer and becomes visible at any later time,
  * in any order with the others in the buffer; a release store becomes visible after all that were before it, and a

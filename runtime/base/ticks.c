@@ -2,6 +2,7 @@
 #include "base/ticks.h"
 
 #include <pthread.h>
+#include <time.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -10,6 +11,9 @@
 /* A clock reading between two stamps that are further apart than this was interrupted, and is tried again. */
 #define CLOSE 2000u
 #define TRIES 10
+/* A wall clock is counted on for so many ticks, when the counter's rate is known from so many times more. */
+#define WALL_TICKS (UINT64_C(1) << 18)
+#define WALL_SPANS 16
 
 bool cell_ticks_counted;
 static uint64_t first_ticks, first_ns;
@@ -59,4 +63,26 @@ uint64_t cell_ticks_ns(uint64_t ticks)
     if (age >= span)
         return first_ns;
     return now_ns - (uint64_t)((unsigned __int128)(now_ns - first_ns) * age / span);
+}
+
+static uint64_t look(struct cell_wall *w)
+{
+    struct timespec t;
+    uint64_t ticks, ns;
+    clock_gettime(CLOCK_REALTIME, &t);
+    w->us = (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+    if (!cell_ticks_counted)
+        return w->us;
+    both(&ticks, &ns);
+    w->ticks = cell_ticks();
+    w->valid = ticks - first_ticks < WALL_SPANS * WALL_TICKS ? 0 : WALL_TICKS;
+    if (w->valid)
+        w->rate = (uint64_t)((((unsigned __int128)(ns - first_ns)) << 32) / 1000 / (ticks - first_ticks));
+    return w->us;
+}
+
+uint64_t cell_wall_us(struct cell_wall *w)
+{
+    uint64_t passed = cell_ticks() - w->ticks;
+    return passed < w->valid ? w->us + ((passed * w->rate) >> 32) : look(w);
 }

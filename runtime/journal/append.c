@@ -2,17 +2,9 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "journal/journal_impl.h"
-
-static uint64_t wall_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 /* ---- what is committed ---- */
 
@@ -77,7 +69,7 @@ static int write_block(struct cell_journal *j, const struct cell_block *b, const
 static int put_block(struct cell_journal *j, struct cell_block *b, enum cell_block_kind kind, uint32_t count,
                      uint32_t length, struct cell_error *e)
 {
-    uint64_t size = cell_block_size(length), now = wall_us();
+    uint64_t size = cell_block_size(length), now = cell_wall_us(&j->wall);
     uint8_t *payload = (uint8_t *)(b + 1);
     struct cell_block head = {.position = j->offset,
                               .sequence = j->sequence,

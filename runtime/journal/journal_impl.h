@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 
+#include "base/ticks.h"
 #include "journal/files.h"
 #include "journal/tail.h"
 
@@ -26,6 +27,7 @@ struct cell_journal {
     /* The appending thread's. */
     uint64_t offset; /* of the next block */
     uint64_t sequence, time_us;
+    struct cell_wall wall;
     struct cell_block *reserved;
     uint32_t reserved_bytes;
 

@@ -65,6 +65,7 @@ static int new_journal(const struct cell_journal_options *o, struct cell_journal
     j->tail.fd = j->tail.sleepers_fd = -1;
     j->keep_bytes = o->keep_bytes;
     j->keep_ms = o->keep_ms;
+    cell_ticks_begin();
     j->opened_ns = cell_boot_ns();
     j->format.record_size = o->record_size;
     pthread_mutex_init(&j->lock, NULL);

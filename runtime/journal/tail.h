@@ -29,6 +29,7 @@ struct cell_tail_head {
     uint32_t record_size;
     uint32_t epoch;
     char type[CELL_JOURNAL_TYPE];
+    uint32_t sleepers_fence; /* not 0: the writer looks for sleepers without a fence; who sleeps has it fenced */
     _Alignas(64) _Atomic uint64_t begin;     /* from here on the ring holds */
     _Alignas(64) _Atomic uint64_t committed; /* … up to here; a block begins here, or will */
     _Atomic uint64_t committed_sequence;
@@ -47,6 +48,8 @@ struct cell_tail {
     uint64_t ring_bytes;
     _Atomic uint32_t *sleepers; /* 1: somebody may sleep */
     int fd, sleepers_fd;        /* the writer's; -1 for readers */
+    bool sleepers_fence;        /* as in the head */
+    bool unheard;               /* a reader's: the writer may not see that it sleeps */
 };
 
 /* ---- the writer's ---- */

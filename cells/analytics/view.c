@@ -49,7 +49,8 @@ static int open_window(struct an_view *view, int64_t at_us, const void *key, str
     int64_t newest = an_pane_begin(p, a->counters.newest_us);
     int64_t last = at_us > newest ? newest : an_pane_begin(p, at_us); /* the last pane of the window */
     if (__builtin_sub_overflow(last, p->window_us - p->slide_us, &view->begin_us) ||
-        __builtin_add_overflow(last, p->slide_us, &end) || end <= a->panes[0]->begin_us)
+        __builtin_add_overflow(last, p->slide_us, &end) || end <= a->panes[0]->begin_us ||
+        view->begin_us <= an_forgotten(a)) /* a part of it may be gone */
         return an_fail(f, CELL_NOT_FOUND, "windows of that time are not kept any more");
     if (p->window_us != p->slide_us)
         return merge_panes(view, end, key, f);

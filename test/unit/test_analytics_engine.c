@@ -275,6 +275,8 @@ static void check_windows(int64_t window, int64_t slide, int64_t lateness, uint3
     for (int64_t end = last + slide; end - window >= oldest; end -= slide)
         check_window(a, end - 1, moves, n, 4, end - window, end);
     check_window(a, INT64_MAX, moves, n, 4, last + slide - window, last + slide);
+    for (int64_t end = oldest + window - slide; end > oldest; end -= slide) /* the first slides of these are gone */
+        CHECK(an_view_open(a, end - 1, NULL, &view, &f) == CELL_NOT_FOUND);
     CHECK(an_view_open(a, oldest - 1, NULL, &view, &f) == CELL_NOT_FOUND);
     CHECK(an_view_open(a, INT64_MIN, NULL, &view, &f) == CELL_NOT_FOUND);
     an_close(a);

@@ -74,11 +74,15 @@ static int load_watch(struct an_service *service, const char *name, struct an_fa
     watch->next = (uint32_t)json_integer_value(json_object_get(document, "next"));
     int r = json_integer_value(json_object_get(document, "v")) == 1
                 ? load_part(service, watch, json_object_get(document, "serving"), &watch->serving, f)
-                : an_fail(f, CELL_DATA_LOSS, "%s is damaged, or of another version of this cell", path);
+                : an_fail(f, CELL_DATA_LOSS, "it is damaged, or of another version of this cell");
     if (r >= 0 && building)
         r = load_part(service, watch, building, &watch->building, f);
     json_decref(document);
     if (r < 0) {
+        struct an_failure why = *f;
+        an_fail(f, r,
+                "%s: %s; without that file the cell starts, and the program's next build makes the aggregate anew",
+                path, why.text);
         an_part_end(watch->serving, false);
         free(watch);
         return r;

@@ -99,6 +99,12 @@ def silence(server, conn, *request):
     server.wait()
 
 
+@case(r"ended at 1: unavailable: .*silent for 30 s")
+def silence_after_a_record(server, conn, *request):
+    conn.sendall(head() + chunk(records(0)))
+    server.wait()
+
+
 @case(r"ended at 0: protocol-error: .*text/html")
 def a_page(server, conn, *request):
     conn.sendall(head("text/html") + chunk(b"<html>") + b"0\r\n\r\n")

@@ -59,6 +59,16 @@ class Authority:
                 "-extfile", extra, "-startdate", "200101000000Z", "-enddate", "200201000000Z", "-notext")
 
 
+def ask(path, method):
+    """What the cell at that socket tells of itself: 0 health, 1 counters."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(path)
+        s.sendall(cell_wire.frame(cell_wire.HELLO, cell_wire.OPS))
+        cell_wire.read_frame(s)
+        s.sendall(cell_wire.frame(cell_wire.CALL, cell_wire.OPS, method, request=1, message=b"{}"))
+        return json.loads(cell_wire.read_frame(s)[2])
+
+
 class Cell:
     """A cell on a socket and on HTTPS, in a block; `extra` are options in place of a file with TOKEN."""
 
@@ -96,12 +106,7 @@ class Cell:
         return next((c["value"] for c in self.ask(1)["counters"] if c["name"] == name), 0)
 
     def ask(self, method):
-        with socket.socket(socket.AF_UNIX) as s:
-            s.connect(self.socket)
-            s.sendall(cell_wire.frame(cell_wire.HELLO, cell_wire.OPS))
-            cell_wire.read_frame(s)
-            s.sendall(cell_wire.frame(cell_wire.CALL, cell_wire.OPS, method, request=1, message=b"{}"))
-            return json.loads(cell_wire.read_frame(s)[2])
+        return ask(self.socket, method)
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)

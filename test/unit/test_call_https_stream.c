@@ -188,6 +188,33 @@ TEST(who_does_not_read_stops_the_handler_and_who_ends_cancels_it)
     remote_end(&r);
 }
 
+/* A minute of waiting: a handler without records is kept alive past what a client takes for a death,
+ * and who takes nothing for a minute is cut off. */
+TEST(silence_is_kept_alive_and_who_takes_nothing_is_cut_off)
+{
+    struct remote r;
+    struct item i;
+    struct total t;
+    int status;
+    remote_begin(&r, (struct cell_server_options){0});
+    cell_ctx *patient = remote_ctx(&r, 40000), *unread = remote_ctx(&r, 120000);
+    struct cell_stream *lost = open_count(unread, 0, UINT64_MAX / 2, 128, 0);
+    CHECK(cell_stream_next(lost, &i) == 1);
+    struct cell_stream *silent = cell_stream_open(patient, &flow, flow_silent, NULL);
+    CHECK(cell_stream_next(silent, &i) == CELL_DEADLINE_EXCEEDED); /* not lost: it was heard of all the time */
+    CHECK(cell_stream_end(silent, NULL) == CELL_DEADLINE_EXCEEDED);
+    wait_for_handler();
+    wait_for_handler();
+    CHECK(atomic_load(&flow_last) == CELL_CANCELLED);
+    while ((status = cell_stream_next(lost, &i)) == 1)
+        continue;
+    CHECK(status == CELL_UNAVAILABLE);
+    CHECK(end_total(lost, &t) == CELL_UNAVAILABLE);
+    cell_ctx_close(patient);
+    cell_ctx_close(unread);
+    remote_end(&r);
+}
+
 TEST(each_step_has_the_deadline)
 {
     struct remote r;

@@ -204,7 +204,7 @@ static bool leaves(const Stmt *s, unsigned depth = 0)
 }
 
 /* JSON's numbers are exact up to here. */
-static constexpr int64_t most = (INT64_C(1) << 53) - 1;
+static constexpr int64_t mostExact = (INT64_C(1) << 53) - 1;
 
 bool HotBody::labelOf(const SwitchCase *label, HotNode &labels, bool &isDefault)
 {
@@ -219,7 +219,7 @@ bool HotBody::labelOf(const SwitchCase *label, HotNode &labels, bool &isDefault)
     int64_t from = low.Val.getInt().getExtValue(), to = one->getRHS() ? high.Val.getInt().getExtValue() : from;
     if (low.Val.getInt().getSignificantBits() > 64)
         return unit.refuse(loc, CellDiag::HotLabel);
-    if (from > to || to - from > 256 || from < -most || to > most)
+    if (from > to || to - from > 256 || from < -mostExact || to > mostExact)
         return unit.refuse(loc, CellDiag::HotLabel);
     for (; from <= to; from++) {
         HotNode n = hotNumber(0, loc);

@@ -38,7 +38,15 @@ void cell_ast_unsound(struct ast_machine *m, const struct ast_node *n, const cha
 void *cell_ast_run_room(struct ast_machine *m, size_t size)
 {
     void *p = NULL;
-    if (m->memory >= size && (p = cell_arena_alloc(&m->arena, size)))
+    if (m->stack) {
+        const size_t whole = (size + 15) & ~(size_t)15;
+        if (size > m->stack_size || whole > m->stack_size - m->stack_used) {
+            cell_ast_run_stop(m, CELL_TOO_LARGE);
+            return NULL;
+        }
+        p = memset(m->stack + m->stack_used, 0, size);
+        m->stack_used += whole;
+    } else if (m->memory >= size && (p = cell_arena_alloc(&m->arena, size)))
         m->memory -= size;
     else
         cell_ast_run_stop(m, m->memory < size ? CELL_TOO_LARGE : CELL_NO_MEMORY);
@@ -199,7 +207,15 @@ static void *place_of(struct frame *c, const struct ast_node *n)
     return whole + index * cell_schema_use_size(&n->type);
 }
 
-static struct ast_value call(struct frame *c, const struct ast_node *n, uint32_t first, int *status)
+int cell_ast_run_tables(struct ast_machine *m)
+{
+    struct frame c = {.m = m};
+    for (uint32_t i = 0; i < m->doc->ntables && goes_on(&c); i++)
+        table(&c, i);
+    return m->stopped;
+}
+
+static struct ast_value call_with(struct frame *c, const struct ast_node *n, uint32_t first, int *status)
 {
     const struct ast_function *f = &c->m->doc->functions[n->ref];
     void **arguments = room(c, (f->nparams + 1) * sizeof(*arguments));
@@ -224,6 +240,14 @@ static struct ast_value call(struct frame *c, const struct ast_node *n, uint32_t
     return !goes_on(c) || f->status ? (struct ast_value){0} : load(returns, &f->returns);
 }
 
+static struct ast_value call(struct frame *c, const struct ast_node *n, uint32_t first, int *status)
+{
+    const size_t used = c->m->stack_used;
+    struct ast_value v = call_with(c, n, first, status);
+    c->m->stack_used = used;
+    return v;
+}
+
 static struct ast_value conditional(struct frame *c, const struct ast_node *n)
 {
     struct ast_value v = value_of(c, n->args[0]);
@@ -234,12 +258,13 @@ static struct ast_value conditional(struct frame *c, const struct ast_node *n)
     return v;
 }
 
-static struct ast_value operation(struct frame *c, const struct ast_node *n)
+/* `v` and `kinds` are for the operands. */
+static struct ast_value operate(struct frame *c, const struct ast_node *n, struct ast_value *v, enum cell_kind *kinds)
 {
-    struct ast_value v[64] = {0}, r = {0};
-    enum cell_kind kinds[64];
+    struct ast_value r = {0};
+    const size_t used = c->m->stack_used;
     bool failed = false;
-    for (uint32_t i = 0; i < n->nargs && i < 64; i++) {
+    for (uint32_t i = 0; i < n->nargs; i++) {
         v[i] = value_of(c, n->args[i]);
         kinds[i] = kind_of(&n->args[i]->type);
         if (c->stop == FAILED)
@@ -249,10 +274,30 @@ static struct ast_value operation(struct frame *c, const struct ast_node *n)
         r = cell_ast_run_text(c->m, n, v, kinds, &failed);
     else
         r = cell_ast_run_number(c->m, n, v, kinds, &failed);
+    c->m->stack_used = used;
     if (failed)
         fault(c);
     goes_on(c);
     return r;
+}
+
+/* The verifier bounds sums of many operands by how deep C nests them. */
+__attribute__((noinline)) static struct ast_value operate_on_many(struct frame *c, const struct ast_node *n)
+{
+    struct ast_value v[CELL_AST_MAX_DEPTH] = {0};
+    enum cell_kind kinds[CELL_AST_MAX_DEPTH];
+    if (n->nargs <= CELL_AST_MAX_DEPTH)
+        return operate(c, n, v, kinds);
+    cell_ast_unsound(c->m, n, "it has more operands");
+    goes_on(c);
+    return v[0];
+}
+
+static struct ast_value operation(struct frame *c, const struct ast_node *n)
+{
+    struct ast_value v[3] = {0};
+    enum cell_kind kinds[3];
+    return n->nargs <= 3 ? operate(c, n, v, kinds) : operate_on_many(c, n);
 }
 
 static struct ast_value value_of(struct frame *c, const struct ast_node *n)
@@ -441,7 +486,7 @@ static void run_block(struct frame *c, const struct ast_node *n)
         run_statement(c, n->args[i]);
 }
 
-int cell_ast_run(struct ast_machine *m, const struct ast_function *f, void *const *arguments, void *returns)
+static int run(struct ast_machine *m, const struct ast_function *f, void *const *arguments, void *returns)
 {
     struct frame c = {.m = m, .f = f};
     c.variables = room(&c, (f->nvariables + 1) * sizeof(*c.variables));
@@ -459,4 +504,12 @@ int cell_ast_run(struct ast_machine *m, const struct ast_function *f, void *cons
     if (!f->status)
         store(returns, &f->returns, &c.result);
     return CELL_OK;
+}
+
+int cell_ast_run(struct ast_machine *m, const struct ast_function *f, void *const *arguments, void *returns)
+{
+    const size_t used = m->stack_used;
+    int r = run(m, f, arguments, returns);
+    m->stack_used = used;
+    return r;
 }

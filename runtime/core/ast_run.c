@@ -283,6 +283,7 @@ static union ast_value value_of(struct frame *c, const struct ast_node *n)
     case AST_CALL:
         return call(c, n, 0, &status);
     case AST_VARIABLE:
+        return load(c->variables[n->ref], &n->type);
     case AST_TABLE:
     case AST_ELEMENT:
     case AST_FIELD: {

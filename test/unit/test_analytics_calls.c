@@ -152,6 +152,30 @@ TEST(what_functions_call_may_do_more)
     cell_hot_close(hot);
 }
 
+/* A function that reads a text of so many digits, which is no number of 64 bits, four times. */
+static void document_with_text(char *document, size_t size, int digits)
+{
+#define PARSE "[\"parse_i64\",[\"[]\",\"text\",0],{\"i64\":1}]"
+    snprintf(
+        document, size,
+        "{\"cell.ast\":1,\"tables\":[{\"name\":\"text\",\"type\":\"str[1]\",\"values\":[\"9%0*d\"]}],"
+        "\"functions\":[" FUNCTION("is_one", "bool", P("n", "u32"),
+                                   RETURN("[\"==\",[\"+\"," PARSE "," PARSE "," PARSE "," PARSE "],{\"i64\":4}]")) "]}",
+        digits, 0);
+}
+
+TEST(memory_is_given_back_during_a_call)
+{
+    char document[8000];
+    const struct move m = {.code = 1};
+
+    document_with_text(document, sizeof(document), 5000);
+    hot = open_functions(document);
+    REQUIRE(hot);
+    CHECK(passes("is_one(code)", &m));
+    cell_hot_close(hot);
+}
+
 TEST(what_is_wrong_is_told_with_its_place)
 {
     static const struct {
@@ -251,6 +275,8 @@ TEST(documents_that_could_harm_are_refused)
     static char large[CELL_HOT_MOST_BYTES + 64];
     snprintf(large, sizeof(large), "%s%*s", DOCUMENT(IS_LARGE), (int)CELL_HOT_MOST_BYTES, "");
     CHECK(cell_hot_open(large, strlen(large), &hot, &e) == CELL_TOO_LARGE);
+    document_with_text(large, sizeof(large), 17000);
+    CHECK(cell_hot_open(large, strlen(large), &hot, &e) == CELL_TOO_LARGE && strstr(e.text, "'is_one' needs"));
 }
 
 /* ---- definitions ---- */

@@ -6,11 +6,10 @@
 
 static struct an_problem problem;
 static struct an_filter filter;
-static struct cell_hot *functions; /* those that may be called */
 
 static bool parse(const char *text)
 {
-    bool done = an_filter_parse(text, functions, find_in_moves, NULL, &filter, &problem);
+    bool done = an_filter_parse(text, NULL, find_in_moves, NULL, &filter, &problem);
     CHECK(!done || an_filter_is_sound(&filter, sizeof(struct move)));
     return done;
 }

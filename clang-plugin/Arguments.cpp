@@ -137,7 +137,8 @@ bool Arguments::checkValue(const schema_verb_arg &expected, uint32_t at)
     }
     StringRef type = expected.type;
     bool isText = isa<StringLiteral>(e->IgnoreParenImpCasts());
-    int kind = type == "integer" ? 0 : type == "string" ? 1 : type == "name" ? 2 : 3; /* as the message selects it */
+    /* As the message selects it. */
+    int kind = type == "integer" ? 0 : type == "string" || type == "condition" ? 1 : type == "name" ? 2 : 3;
     bool fits = kind == 0   ? !isText && e->isIntegerConstantExpr(state.sema().getASTContext())
                 : kind == 2 ? cell_is_identifier(known[at])
                             : isText;

@@ -4,6 +4,7 @@
 #include "Arguments.h"
 #include "ClangCompat.h"
 #include "Collisions.h"
+#include "Condition.h"
 #include "DeclReader.h"
 #include "Diagnostics.h"
 #include "Import.h"
@@ -370,7 +371,8 @@ bool Expander::answered(StringRef verbName, InjectAt at)
     places.d = d;
     places.a = a;
     places.verb = verb;
-    if (!cellVerbArguments(state, places, request.args))
+    if (!cellVerbArguments(state, places, request.args) ||
+        !cellConditionFunctions(state, places, request.args, request.functions))
         return false;
     std::unique_ptr<cell_schema, CellSchemaDelete> own(cell_schema_new());
     DeclReader reader(state.sema(), own.get());

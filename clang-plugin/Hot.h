@@ -22,10 +22,14 @@ using HotDocumentPtr = std::unique_ptr<HotDocument, HotDocumentDelete>;
 /* Whether the function is marked. */
 bool hotIsMarked(const clang::FunctionDecl *f);
 
+/* That something else than a cell's users runs it: then a file without CELL_PROVIDE may define it. */
+void hotIsUsed(PluginState &state, const clang::FunctionDecl *f);
+
 /* Serialises the definitions of `functions`, in this order, and what they call. The types they use are read by
- * `reader`. NULL when something was reported. */
+ * `reader`. `bare`: without comments, files and lines, so that what computes the same is the same document. NULL when
+ * something was reported. */
 HotDocumentPtr cellHotSerialise(PluginState &state, DeclReader &reader,
-                                const std::vector<const clang::FunctionDecl *> &functions);
+                                const std::vector<const clang::FunctionDecl *> &functions, bool bare = false);
 /* Has the document verified, with the types of `schema`, which is sealed; its members "functions" and "tables" as
  * canonical JSON go to `json`. False when something was reported. */
 bool cellHotVerify(PluginState &state, HotDocument &document, const cell_schema *schema, std::string &json);

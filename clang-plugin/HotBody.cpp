@@ -89,7 +89,7 @@ void HotBody::run()
 void HotBody::line(SourceLocation loc)
 {
     unsigned now = unit.lineOf(loc);
-    if (now == 0 || now == lastLine)
+    if (now == 0 || now == lastLine || unit.document.bare)
         return;
     lastLine = now;
     emit(hotNumber(now, loc));

@@ -70,6 +70,7 @@ struct HotLoop {
 };
 
 struct HotDocument {
+    bool bare = false;  /* without comments, files and lines */
     std::string raiser; /* the internal function that fails with the status it is given; empty = none is needed */
     std::vector<HotFunction> functions;
     std::vector<HotTable> tables;

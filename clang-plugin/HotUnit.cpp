@@ -26,9 +26,10 @@ bool hotIsMarked(const FunctionDecl *f)
 }
 
 HotDocumentPtr cellHotSerialise(PluginState &state, DeclReader &reader,
-                                const std::vector<const FunctionDecl *> &functions)
+                                const std::vector<const FunctionDecl *> &functions, bool bare)
 {
     HotDocumentPtr document(new HotDocument());
+    document->bare = bare;
     HotUnit unit(state, reader, *document);
     return unit.serialise(functions) ? std::move(document) : nullptr;
 }
@@ -96,7 +97,7 @@ bool HotUnit::order(const FunctionDecl *root, std::vector<const FunctionDecl *> 
         top.calls.pop_back();
         const FunctionDecl *g = c->getDirectCallee(), *definition = nullptr;
         if (!g || !g->isDefined(definition) || definition->isInvalidDecl() ||
-            (g->getStorageClass() != SC_Static && !hot.count(g->getCanonicalDecl())) ||
+            (g->getStorageClass() != SC_Static && !hot.count(g->getCanonicalDecl()) && !hotIsMarked(g)) ||
             state.sources().isInSystemHeader(definition->getLocation()))
             continue; /* said where it is called, if it cannot be */
         if (running.count(g->getCanonicalDecl()))
@@ -217,7 +218,8 @@ bool HotUnit::declare(const FunctionDecl *f, HotFunction &out)
     out.decl = f;
     out.internal = !hot.count(f->getCanonicalDecl());
     out.name = out.internal ? globalName(f->getName()) : f->getName().str();
-    out.file = fileOf(f->getLocation());
+    if (!document.bare)
+        out.file = fileOf(f->getLocation());
     for (const ParmVarDecl *p : f->parameters())
         readParam(f, p, out);
     bool outputs = false;
@@ -239,7 +241,7 @@ bool HotUnit::declare(const FunctionDecl *f, HotFunction &out)
             llvm::StringRef(text).getAsInteger(10, out.fault) || out.fault >= 0 || out.fault < CELL_UNKNOWN_OUTCOME)
             return refuse(a->getLocation(), CellDiag::HotFault, f);
     }
-    if (!out.internal)
+    if (!out.internal && !document.bare)
         reader.documentFunction(f, out.doc, out.paramDocs);
     return !failed;
 }

@@ -39,6 +39,7 @@ struct ProvideState {
     llvm::StringSet<> descriptors;                      /* names of what was rendered but perhaps not yet parsed */
     llvm::DenseSet<const Decl *> constants;             /* CELL_EXPORTs that were read */
     std::vector<const FunctionDecl *> hot;              /* CELL_HOTs: canonical declarations in their order */
+    llvm::DenseSet<const FunctionDecl *> used;          /* those that conditions call, canonical */
 };
 
 void ProvideStateDelete::operator()(ProvideState *p) const { delete p; }
@@ -378,7 +379,7 @@ void Provider::checkHotUnprovided()
 {
     for (const FunctionDecl *f : mine.hot) {
         const FunctionDecl *definition = nullptr;
-        if (f->isDefined(definition) && state.sources().isInMainFile(definition->getLocation()))
+        if (!mine.used.count(f) && f->isDefined(definition) && state.sources().isInMainFile(definition->getLocation()))
             refuse(definition->getLocation(), CellDiag::HotElsewhere, definition);
     }
 }
@@ -463,6 +464,13 @@ bool cellHandleTopLevel(PluginState &state, Decl *d)
     if (ours)
         provider.inject(d->getLocation());
     return ours;
+}
+
+void hotIsUsed(PluginState &state, const FunctionDecl *f)
+{
+    if (!state.provide)
+        state.provide.reset(new ProvideState(state.sema()));
+    state.provide->used.insert(f->getCanonicalDecl());
 }
 
 void cellEndOfUnit(PluginState &state)

@@ -168,11 +168,29 @@ std::string cellRequestJson(const ExpandRequest &r)
                     json.value(arg ? llvm::json::Value(llvm::json::fixUTF8(*arg)) : nullptr);
             });
             json.attribute("location", llvm::json::fixUTF8(r.location));
+            if (!r.functions.empty()) {
+                json.attributeBegin("functions");
+                json.rawValue(r.functions);
+                json.attributeEnd();
+            }
         });
         json.attributeObject("declaration", [&] { declaration(json, r); });
         json.attribute("language", r.cplusplus ? "c++" : "c");
         json.attribute("abi", CELL_ABI_NAME);
         json.attribute("mode", r.live ? "live" : "plan");
+    });
+    stream.flush();
+    return out;
+}
+
+std::string cellRequestTypes(const std::vector<const schema_type *> &types)
+{
+    std::string out;
+    llvm::raw_string_ostream stream(out);
+    OStream json(stream);
+    json.array([&] {
+        for (const schema_type *t : types)
+            type(json, *t);
     });
     stream.flush();
     return out;

@@ -16,6 +16,7 @@ extern "C" {
 struct ExpandRequest {
     std::string verb, location, kind, name;
     std::vector<std::optional<std::string>> args; /* in the verb's order; none for one that is left out */
+    std::string functions;                        /* a document of those that conditions call; empty = none */
     const schema_type *type = nullptr;            /* a struct or enum */
     const schema_method *method = nullptr;        /* a function */
     const schema_ref *variable = nullptr;         /* a variable */
@@ -29,5 +30,7 @@ struct ExpandRequest {
 };
 
 std::string cellRequestJson(const ExpandRequest &request);
+/* As the member "types" of a document. */
+std::string cellRequestTypes(const std::vector<const schema_type *> &types);
 
 #endif

@@ -7,7 +7,7 @@ set(CELL_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/Cell)
 set(CELL_PKGCONFIG_DIR ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
 install(DIRECTORY include/cell DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
-install(TARGETS cell_shared cell_static cell_https
+install(TARGETS cell_shared cell_static cellast cell_https
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 foreach(version ${CELL_LLVM_VERSIONS})
   install(TARGETS cellplugin-${version} LIBRARY DESTINATION ${CELL_PLUGIN_DIR}/llvm-${version})

@@ -146,7 +146,7 @@ static void read_numbers(struct an_declared *d, const json_t *types)
 
 int an_declare(const json_t *request, struct an_declared *declared, struct an_failure *f)
 {
-    const json_t *args = json_object_get(json_object_get(request, "annotation"), "args");
+    const json_t *annotation = json_object_get(request, "annotation"), *args = json_object_get(annotation, "args");
     const json_t *declaration = json_object_get(request, "declaration"), *type = json_object_get(declaration, "type");
     const char *source = json_string_value(json_array_get(args, 0));
     struct an_declared d = {.declaration = declaration,
@@ -166,6 +166,8 @@ int an_declare(const json_t *request, struct an_declared *declared, struct an_fa
     read_source(&d, source);
     read_windows(&d, args);
     read_numbers(&d, json_object_get(declaration, "types"));
+    if (json_object_get(annotation, "functions"))
+        json_object_set(d.definition, "functions", json_object_get(annotation, "functions"));
     json_object_set_new(d.definition, "name", json_string(d.name));
     json_array_foreach(json_object_get(type, "fields"), i, field)
         read_column(&d, json_object_get(declaration, "types"), field);
@@ -287,8 +289,17 @@ static void check_condition(struct an_declared *d, struct looking *looking)
 {
     struct an_problem problem;
     struct an_filter ignored;
+    struct cell_hot *functions = NULL;
+    struct cell_error e = {0};
 
-    if (an_filter_parse(document_text(d->definition, "where"), look_up, looking, &ignored, &problem))
+    if (an_definition_functions(d->definition, &functions, &e) < 0) {
+        an_say(d, "error", "where", "what the condition calls is refused: %s",
+               e.text[0] ? e.text : cell_status_text(CELL_NO_MEMORY));
+        return;
+    }
+    bool good = an_filter_parse(document_text(d->definition, "where"), functions, look_up, looking, &ignored, &problem);
+    cell_hot_close(functions);
+    if (good)
         return;
     an_say(d, "error", "where", "%s.%s: %s", d->source, d->stream, problem.text);
     json_t *said = json_array_get(d->diagnostics, json_array_size(d->diagnostics) - 1);

@@ -7,6 +7,7 @@
 #include <cell/desc.h>
 
 #include "common/document.h"
+#include "sketch.h"
 
 static const char *const roles[] = {"count", "sum", "min", "max", "mean", "variance", "quantile", "distinct"};
 
@@ -157,6 +158,29 @@ static bool read_columns(struct an_definition *d)
     return good;
 }
 
+static int open_functions(const json_t *definition, struct cell_hot **functions, uint64_t *hash, struct cell_error *e)
+{
+    const json_t *document = json_object_get(definition, "functions");
+    char *text = document ? json_dumps(document, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) : NULL;
+    int r = document && !text ? CELL_NO_MEMORY : CELL_OK;
+
+    *functions = NULL;
+    *hash = 0;
+    if (text) {
+        r = cell_hot_open(text, strlen(text), functions, e);
+        *hash = r < 0 ? 0 : an_hash(text, (uint32_t)strlen(text));
+    }
+    free(text);
+    return r;
+}
+
+int an_definition_functions(const json_t *definition, struct cell_hot **functions, struct cell_error *e)
+{
+    uint64_t hash;
+
+    return open_functions(definition, functions, &hash, e);
+}
+
 static bool read_all(struct an_definition *d)
 {
     struct an_plan *p = &d->plan;
@@ -175,7 +199,8 @@ static bool read_all(struct an_definition *d)
     p->windowed = p->slide_us > 0;
     return *d->name && strlen(d->name) <= AN_MOST_NAME && *d->source && strlen(d->source) <= AN_MOST_NAME &&
            *d->stream && (!p->windowed || find_field(d->json, d->time, &p->time)) && read_columns(d) &&
-           an_filter_parse(document_text(d->json, "where"), find_name, d->json, &p->filter, &problem);
+           open_functions(d->json, &d->functions, &p->functions_hash, NULL) >= 0 &&
+           an_filter_parse(document_text(d->json, "where"), d->functions, find_name, d->json, &p->filter, &problem);
 }
 
 int an_definition_read(json_t *json, struct an_definition **definition, struct an_failure *f)
@@ -204,6 +229,7 @@ void an_definition_unref(struct an_definition *definition)
 {
     if (!definition || atomic_fetch_sub(&definition->references, 1) != 1)
         return;
+    cell_hot_close(definition->functions);
     json_decref(definition->json);
     free(definition);
 }

@@ -5,9 +5,10 @@
  *
  *   {"name", "source", "stream", "type", "record_size", "time", "where", "numbers": {NAME: "NUMBER"}, "window_us",
  *    "slide_us", "lateness_us", "panes", "columns": [{"name", "type", "as", "of", "quantile"}],
- *    "fields": [{"name", "type", "offset"}]}
+ *    "fields": [{"name", "type", "offset"}], "functions": {…}}
  *
  * "fields" are those of the source that are used, and "numbers" the enumerators that "where" uses; none: it is missing.
+ * "functions" is the document "cell.ast/1" of those that "where" calls; none: it is missing, too.
  *
  * "as" is group, window, count, sum, min, max, mean, variance, quantile or distinct. Types are written as in schemas:
  * "u64", "i32", "f64", "bool", "u8[16]". Without windows "slide_us" is 0.
@@ -46,6 +47,7 @@ struct an_definition {
     json_t *json;
     const char *name, *source, *stream, *type, *time;
     struct an_plan plan;
+    struct cell_hot *functions; /* the plan's filter calls them; NULL: none */
     struct an_column columns[AN_MOST_COLUMNS];
     uint32_t ncolumns;
 };
@@ -59,6 +61,8 @@ enum an_class an_type_class(const struct an_type *type);
 int an_definition_read(json_t *json, struct an_definition **definition, struct an_failure *f);
 struct an_definition *an_definition_ref(struct an_definition *definition);
 void an_definition_unref(struct an_definition *definition); /* NULL is accepted */
+/* The member "functions" of a definition, verified; NULL in *functions: there are none. Close them. */
+int an_definition_functions(const json_t *definition, struct cell_hot **functions, struct cell_error *e);
 /* An enumerator that the condition of a definition uses; false: it is none. */
 bool an_definition_number(const json_t *definition, const char *name, __int128 *number);
 /* NULL: there is none. */

@@ -12,7 +12,7 @@
 const char an_verbs[] =
     "[{\"name\": \"watch\", \"on\": [\"struct\"], "
     "\"args\": [{\"name\": \"source\", \"type\": \"string\", \"required\": true}, "
-    "{\"name\": \"where\", \"type\": \"string\", \"default\": \"\"}, "
+    "{\"name\": \"where\", \"type\": \"condition\", \"default\": \"\"}, "
     "{\"name\": \"window\", \"type\": \"string\", \"default\": \"\"}, "
     "{\"name\": \"slide\", \"type\": \"string\", \"default\": \"\"}, "
     "{\"name\": \"lateness\", \"type\": \"string\", \"default\": \"\"}, "
@@ -33,8 +33,8 @@ static bool same(const json_t *a, const json_t *b) { return a == b || json_equal
 /* What the source says of its records when it was asked last, for a declaration that has not changed. */
 static bool do_without(struct an_declared *d, const struct an_definition *known)
 {
-    static const char *const own[] = {"source",   "stream",      "where", "numbers", "window_us",
-                                      "slide_us", "lateness_us", "panes", "columns"};
+    static const char *const own[] = {"source",    "stream",   "where",       "numbers", "functions",
+                                      "window_us", "slide_us", "lateness_us", "panes",   "columns"};
 
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
         if (!known || !same(json_object_get(d->definition, own[i]), json_object_get(known->json, own[i])))

@@ -13,6 +13,11 @@ union value {
 
 /* ---- running ---- */
 
+static bool takes_real(const struct cell_hot_function *f, uint32_t i)
+{
+    return f->parameters[i] == CELL_KIND_F32 || f->parameters[i] == CELL_KIND_F64;
+}
+
 static union value field_of(const struct an_field *field, const void *record)
 {
     union an_number n = an_load(field, record);
@@ -103,6 +108,24 @@ static union value of_one(enum an_opcode code, union value a)
     }
 }
 
+/* Where the truth is that takes the place of the arguments up to `top`. */
+static union value *call(const struct an_filter *filter, const struct an_step *op, union value *top)
+{
+    const struct cell_hot_function *f = cell_hot_function(filter->functions, (int)op->text);
+    union cell_hot_value arguments[AN_MOST_STACK];
+    const union value *first = top - f->nparameters + 1;
+
+    for (uint32_t i = 0; i < f->nparameters; i++) {
+        if (takes_real(f, i))
+            arguments[i].real = first[i].real;
+        else
+            arguments[i].bits = (uint64_t)first[i].whole;
+    }
+    top -= f->nparameters;
+    (++top)->whole = (__int128)cell_hot_call(filter->functions, (int)op->text, arguments).bits;
+    return top;
+}
+
 bool an_filter_passes(const struct an_filter *filter, const void *record)
 {
     union value stack[AN_MOST_STACK + 1], *top = stack; /* the lowest is not used */
@@ -136,6 +159,8 @@ bool an_filter_passes(const struct an_filter *filter, const void *record)
         } else if (code == AN_OP_TEXT) {
             (++top)->whole =
                 memcmp((const uint8_t *)record + op->field.offset, filter->text + op->text, op->field.size) == 0;
+        } else if (code == AN_OP_CALL) {
+            top = call(filter, op, top);
         } else if (code == AN_OP_TO_REAL_BELOW) {
             top[-1].real = (double)top[-1].whole;
         } else {
@@ -194,6 +219,19 @@ static bool look_at_binary(struct looking *l, const struct an_step *op)
     return pop(l, kind) && push(l, truth ? TRUTH : kind);
 }
 
+static bool look_at_call(struct looking *l, const struct an_step *op)
+{
+    const struct cell_hot_function *f =
+        op->text <= INT32_MAX ? cell_hot_function(l->filter->functions, (int)op->text) : NULL;
+
+    if (!f || f->result != CELL_KIND_BOOL)
+        return false;
+    for (uint32_t i = f->nparameters; i > 0; i--)
+        if (!pop(l, f->parameters[i - 1] == CELL_KIND_BOOL ? TRUTH : takes_real(f, i - 1) ? REAL : WHOLE))
+            return false;
+    return push(l, TRUTH);
+}
+
 static bool look_at(struct looking *l, uint32_t i)
 {
     const struct an_step *op = &l->filter->ops[i];
@@ -228,6 +266,8 @@ static bool look_at(struct looking *l, uint32_t i)
             return false;
         l->stack[l->depth - 1] = op->jump ? WHOLE : TRUTH; /* that is what goes on */
         return true;
+    case AN_OP_CALL:
+        return look_at_call(l, op);
     default:
         return op->code < AN_OP_COUNT && look_at_binary(l, op);
     }

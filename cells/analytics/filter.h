@@ -10,16 +10,20 @@
  *   bits     "|", "^" and "&", which bind in this order            whole numbers
  *   compare  "==" "!=", and stronger "<" "<=" ">" ">=", "in" "(" number { "," number } ")"
  *   sum      "<<" ">>" by a number up to 64, and stronger "+" "-", and stronger "*" "/" "%"
- *   unary    { "!" | "-" | "+" | "~" } ( number | name | "true" | "false" | "(" or ")" )
+ *   unary    { "!" | "-" | "+" | "~" } ( number | name | call | "(" or ")" )
+ *   call     name "(" [ or { "," or } ] ")"                        truth
  *
  * This is the order of C. A whole number stands for whether it is not 0 where a truth is needed, and for a double
  * beside one. A truth is no number. A field of bytes is compared with text, name == 'text', which zeros fill up.
+ * Functions are the program's, which were verified (cell/hot.h); what they are given has to fit their parameters.
  */
 #ifndef CELLS_ANALYTICS_FILTER_H
 #define CELLS_ANALYTICS_FILTER_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include <cell/hot.h>
 
 #define AN_MOST_OPS 128
 #define AN_MOST_STACK 16
@@ -78,6 +82,7 @@ enum an_opcode {
     AN_OP_IF_TRUE,
     /* The whole number on the top becomes true when it is that one, with a jump; of the last, without one, a truth. */
     AN_OP_IS,
+    AN_OP_CALL, /* takes the arguments away, the last one from the top, and pushes a truth */
     AN_OP_COUNT
 };
 
@@ -86,7 +91,7 @@ struct an_step {
     bool immediate; /* the upper operand is `number` */
     uint16_t jump;  /* to the operation of that number, which comes later; 0: none */
     struct an_field field;
-    uint32_t text; /* where in the filter's */
+    uint32_t text; /* where in the filter's; of AN_OP_CALL the number of the function */
     union {
         __int128 whole;
         double real;
@@ -95,6 +100,7 @@ struct an_step {
 
 /* No operation: all records count. */
 struct an_filter {
+    const struct cell_hot *functions; /* NULL: it calls none; not owned */
     uint32_t nops, ntext;
     struct an_step ops[AN_MOST_OPS];
     char text[256];
@@ -110,9 +116,10 @@ struct an_problem {
     uint32_t at, length;
 };
 
-/* False: there is a problem. Thread-safe. */
-bool an_filter_parse(const char *text, an_find_fn *find, void *user, struct an_filter *filter,
-                     struct an_problem *problem);
+/* False: there is a problem. `functions` (NULL: none) are those that it may call, and outlive the filter. Thread-safe.
+ */
+bool an_filter_parse(const char *text, const struct cell_hot *functions, an_find_fn *find, void *user,
+                     struct an_filter *filter, struct an_problem *problem);
 /* Whether it can be run on records of that size: the parser's work, looked at once more without it. */
 bool an_filter_is_sound(const struct an_filter *filter, uint32_t record_size);
 /* Of a sound one. */

@@ -28,6 +28,15 @@ struct parser {
     struct an_step nowhere; /* where operations go then */
 };
 
+struct an_step *an_filter_emit(struct parser *p, enum an_opcode code);
+/* Takes the token behind the spaces, when it is that one. */
+bool an_filter_accept(struct parser *p, const char *token);
+/* An expression of operators of that level and stronger ones; 1: of all. */
+struct part an_filter_read(struct parser *p, int level);
+struct part an_filter_truth(struct parser *p, const struct part *part);
+/* name(…), where the name begins at `at` and the parser is behind it. */
+struct part an_filter_read_call(struct parser *p, const char *name, const char *at);
+
 /* Tells the first problem only. */
 __attribute__((format(printf, 3, 4))) void an_filter_fail(struct parser *p, const char *at, const char *format, ...);
 

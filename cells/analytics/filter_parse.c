@@ -29,7 +29,7 @@ __attribute__((format(printf, 3, 4))) void an_filter_fail(struct parser *p, cons
     p->problem->length = n || !*at ? n : 1;
 }
 
-static struct an_step *emit(struct parser *p, enum an_opcode code)
+struct an_step *an_filter_emit(struct parser *p, enum an_opcode code)
 {
     struct an_filter *f = p->filter;
 
@@ -48,7 +48,7 @@ static void skip_spaces(struct parser *p)
         p->at++;
 }
 
-static bool accept(struct parser *p, const char *token)
+bool an_filter_accept(struct parser *p, const char *token)
 {
     size_t n = strlen(token);
 
@@ -61,7 +61,7 @@ static bool accept(struct parser *p, const char *token)
 
 /* ---- parts ---- */
 
-static struct part truth_of(struct parser *p, const struct part *part)
+struct part an_filter_truth(struct parser *p, const struct part *part)
 {
     const struct part zero = {WHOLE, 0, 0, part->at};
 
@@ -69,11 +69,9 @@ static struct part truth_of(struct parser *p, const struct part *part)
         an_filter_fail(p, part->at, "a number with fractions is neither true nor false: compare it");
     if (part->kind != WHOLE)
         return (struct part){TRUTH, 0, 1, part->at};
-    emit(p, AN_OP_UNEQUAL)->immediate = true; /* 0 */
+    an_filter_emit(p, AN_OP_UNEQUAL)->immediate = true; /* 0 */
     return an_filter_compared(p, AN_OP_UNEQUAL, part, &zero);
 }
-
-static struct part read_binary(struct parser *p, int level);
 
 static struct part read_number(struct parser *p)
 {
@@ -85,7 +83,7 @@ static struct part read_number(struct parser *p)
     errno = 0;
     if (!hex && (at[n] == '.' || at[n] == 'e' || at[n] == 'E')) {
         double real = strtod(at, &end);
-        emit(p, AN_OP_REAL_NUMBER)->number.real = real;
+        an_filter_emit(p, AN_OP_REAL_NUMBER)->number.real = real;
         if (!isfinite(real))
             an_filter_fail(p, at, "this number is too large");
         p->at = end;
@@ -101,19 +99,19 @@ static struct part read_number(struct parser *p)
     if (isalnum((unsigned char)*end) || *end == '_' || *end == '.')
         an_filter_fail(p, at, "this is no number");
     p->at = end;
-    emit(p, AN_OP_NUMBER)->number.whole = number;
+    an_filter_emit(p, AN_OP_NUMBER)->number.whole = number;
     return (struct part){WHOLE, number, number, at};
 }
 
 /* field == 'text' */
 static struct part read_text(struct parser *p, const struct an_field *field, const char *at)
 {
-    bool unequal = accept(p, "!=");
+    bool unequal = an_filter_accept(p, "!=");
     struct an_filter *f = p->filter;
 
-    if (!unequal && !accept(p, "=="))
+    if (!unequal && !an_filter_accept(p, "=="))
         an_filter_fail(p, at, "this field is bytes, which are compared with text by == and != only");
-    if (!accept(p, "'"))
+    if (!an_filter_accept(p, "'"))
         an_filter_fail(p, p->at, "bytes are compared with text in single quotation marks");
     if (p->failed)
         return (struct part){TRUTH, 0, 1, at};
@@ -124,7 +122,7 @@ static struct part read_text(struct parser *p, const struct an_field *field, con
         an_filter_fail(p, p->at - 1, "the field has %d bytes, and this text more", field->size);
     else if (field->size > sizeof(f->text) - f->ntext)
         an_filter_fail(p, p->at - 1, "the texts are longer than %d bytes together", (int)sizeof(f->text));
-    struct an_step *op = emit(p, AN_OP_TEXT);
+    struct an_step *op = an_filter_emit(p, AN_OP_TEXT);
     op->field = *field;
     op->text = f->ntext;
     if (!p->failed) {
@@ -133,7 +131,7 @@ static struct part read_text(struct parser *p, const struct an_field *field, con
         p->at += n + 1;
     }
     if (unequal)
-        emit(p, AN_OP_NOT);
+        an_filter_emit(p, AN_OP_NOT);
     return (struct part){TRUTH, 0, 1, at};
 }
 
@@ -143,7 +141,7 @@ static struct part field_part(struct parser *p, const struct an_field *field, co
 
     if (field->class == AN_BYTES)
         return read_text(p, field, at);
-    emit(p, AN_OP_FIELD)->field = *field;
+    an_filter_emit(p, AN_OP_FIELD)->field = *field;
     if (field->class == AN_REAL)
         return (struct part){REAL, 0, 0, at};
     if (field->class == AN_SIGNED)
@@ -162,12 +160,15 @@ static struct part read_name(struct parser *p)
         p->at++;
     size_t n = (size_t)(p->at - at);
     snprintf(name, sizeof(name), "%.*s", (int)(n < MOST_WORD ? n : MOST_WORD), at);
+    skip_spaces(p);
+    if (*p->at == '(')
+        return an_filter_read_call(p, n <= MOST_WORD ? name : "", at);
     enum an_name is = n <= MOST_WORD ? p->find(p->user, name, &field, &number) : AN_NAME_NONE;
     if (is == AN_NAME_FIELD)
         return field_part(p, &field, at);
     if (is == AN_NAME_NONE)
         an_filter_fail(p, at, "'%s' is no field of the records, and no enumerator of an enum in the struct", name);
-    emit(p, AN_OP_NUMBER)->number.whole = number;
+    an_filter_emit(p, AN_OP_NUMBER)->number.whole = number;
     return (struct part){WHOLE, number, number, at};
 }
 
@@ -179,12 +180,12 @@ static struct part read_primary(struct parser *p)
         return read_number(p);
     if (isalpha((unsigned char)*p->at) || *p->at == '_')
         return read_name(p);
-    if (!accept(p, "(")) {
+    if (!an_filter_accept(p, "(")) {
         an_filter_fail(p, at, "a field, a number or '(' is missing here");
         return (struct part){WHOLE, 0, 0, at};
     }
-    struct part part = read_binary(p, 1);
-    if (!accept(p, ")"))
+    struct part part = an_filter_read(p, 1);
+    if (!an_filter_accept(p, ")"))
         an_filter_fail(p, p->at, "')' is missing here, for the '(' of character %d", (int)(at - p->text) + 1);
     return part;
 }
@@ -216,14 +217,14 @@ static struct part read_unary(struct parser *p)
     part = read_unary(p);
     p->nesting--;
     if (is == '!') {
-        part = truth_of(p, &part);
-        emit(p, AN_OP_NOT);
+        part = an_filter_truth(p, &part);
+        an_filter_emit(p, AN_OP_NOT);
     } else {
         need_whole(p, &part, is != '~', is == '~' ? "~" : "a sign");
         if (is == '-')
-            emit(p, part.kind == REAL ? AN_OP_REAL_NEGATE : AN_OP_NEGATE);
+            an_filter_emit(p, part.kind == REAL ? AN_OP_REAL_NEGATE : AN_OP_NEGATE);
         else if (is == '~')
-            emit(p, AN_OP_INVERT);
+            an_filter_emit(p, AN_OP_INVERT);
         if (is != '+' && part.kind == WHOLE)
             part = an_filter_whole(p, at, true, -part.high - (is == '~'), -part.low - (is == '~'));
     }
@@ -279,12 +280,12 @@ static const struct operator* next_operator(struct parser *p)
 /* left && right: the right side is not looked at where the left one decides. */
 static struct part read_logical(struct parser *p, const struct part *left, const struct operator* operator)
 {
-    struct part part = truth_of(p, left);
+    struct part part = an_filter_truth(p, left);
     uint32_t jump = p->filter->nops;
 
-    emit(p, operator->whole);
-    struct part right = read_binary(p, operator->level + 1);
-    truth_of(p, &right);
+    an_filter_emit(p, operator->whole);
+    struct part right = an_filter_read(p, operator->level + 1);
+    an_filter_truth(p, &right);
     if (!p->failed)
         p->filter->ops[jump].jump = (uint16_t)p->filter->nops;
     return part;
@@ -296,7 +297,7 @@ static struct part read_in(struct parser *p, const struct part *left)
     uint32_t first = p->filter->nops;
 
     need_whole(p, left, false, "in");
-    if (!accept(p, "("))
+    if (!an_filter_accept(p, "("))
         an_filter_fail(p, p->at, "behind 'in' there is a list of numbers: (1, 2)");
     do {
         uint32_t before = p->filter->nops;
@@ -307,10 +308,10 @@ static struct part read_in(struct parser *p, const struct part *left)
             an_filter_fail(p, number.at, "what is compared is never this number");
         if (!p->failed) {
             p->filter->nops = before;
-            emit(p, AN_OP_IS)->number.whole = number.low;
+            an_filter_emit(p, AN_OP_IS)->number.whole = number.low;
         }
-    } while (accept(p, ","));
-    if (!accept(p, ")"))
+    } while (an_filter_accept(p, ","));
+    if (!an_filter_accept(p, ")"))
         an_filter_fail(p, p->at, "')' is missing here, behind the numbers");
     for (uint32_t i = first; !p->failed && i + 1 < p->filter->nops; i++)
         p->filter->ops[i].jump = (uint16_t)p->filter->nops;
@@ -329,23 +330,23 @@ static struct part combine(struct parser *p, const struct part *left, const stru
         return *left;
     if (real) {
         if (left->kind == WHOLE || right->kind == WHOLE)
-            emit(p, left->kind == WHOLE ? AN_OP_TO_REAL_BELOW : AN_OP_TO_REAL);
-        emit(p, operator->real);
+            an_filter_emit(p, left->kind == WHOLE ? AN_OP_TO_REAL_BELOW : AN_OP_TO_REAL);
+        an_filter_emit(p, operator->real);
         return (struct part){compares ? TRUTH : REAL, 0, 1, left->at};
     }
     if (right->low == right->high) { /* a number, whatever it was made of */
         f->nops = begin;
-        struct an_step *op = emit(p, operator->whole);
+        struct an_step *op = an_filter_emit(p, operator->whole);
         op->immediate = true;
         op->number.whole = right->low;
     } else {
-        emit(p, operator->whole);
+        an_filter_emit(p, operator->whole);
     }
     return compares ? an_filter_compared(p, operator->whole, left, right)
                     : an_filter_result(p, operator->whole, left, right);
 }
 
-static struct part read_binary(struct parser *p, int level)
+struct part an_filter_read(struct parser *p, int level)
 {
     struct part left = read_unary(p);
     const struct operator* operator;
@@ -358,26 +359,27 @@ static struct part read_binary(struct parser *p, int level)
             left = read_in(p, &left);
         } else {
             uint32_t begin = p->filter->nops;
-            struct part right = read_binary(p, operator->level + 1);
+            struct part right = an_filter_read(p, operator->level + 1);
             left = combine(p, &left, &right, begin, operator);
         }
     }
     return left;
 }
 
-bool an_filter_parse(const char *text, an_find_fn *find, void *user, struct an_filter *filter,
-                     struct an_problem *problem)
+bool an_filter_parse(const char *text, const struct cell_hot *functions, an_find_fn *find, void *user,
+                     struct an_filter *filter, struct an_problem *problem)
 {
     struct parser p = {.text = text, .at = text, .find = find, .user = user, .filter = filter, .problem = problem};
 
     memset(filter, 0, sizeof(*filter));
+    filter->functions = functions;
     skip_spaces(&p);
     if (!*p.at)
         return true;
     if (strlen(text) > AN_MOST_FILTER_TEXT)
         an_filter_fail(&p, text, "the condition is longer than %d characters", AN_MOST_FILTER_TEXT);
-    struct part part = read_binary(&p, 1);
-    truth_of(&p, &part);
+    struct part part = an_filter_read(&p, 1);
+    an_filter_truth(&p, &part);
     skip_spaces(&p);
     if (*p.at)
         an_filter_fail(&p, p.at,

@@ -35,6 +35,7 @@ struct an_plan {
     struct an_field keys[AN_MOST_KEYS];
     struct an_aggregate aggregates[AN_MOST_AGGREGATES];
     struct an_filter filter;
+    uint64_t functions_hash; /* of what the filter calls; 0: nothing */
     /* Windows: [k * slide_us, k * slide_us + window_us) by the field `time`, which is in microseconds. */
     bool windowed;
     struct an_field time; /* 8 bytes, AN_SIGNED */

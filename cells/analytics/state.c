@@ -29,7 +29,7 @@ uint64_t an_plan_hash(const struct an_plan *plan)
         uint64_t words[4] = {h, op->code * 2u + op->immediate, (uint64_t)op->text << 32 | op->jump};
         h = mix_field(an_hash(words, sizeof(words)) ^ an_hash(&op->number, sizeof(op->number)), &op->field);
     }
-    h ^= an_hash(plan->filter.text, plan->filter.ntext);
+    h ^= an_hash(plan->filter.text, plan->filter.ntext) ^ plan->functions_hash;
     if (plan->windowed) {
         const uint64_t windows[] = {h, (uint64_t)plan->window_us, (uint64_t)plan->slide_us, (uint64_t)plan->lateness_us,
                                     plan->panes};

@@ -41,8 +41,9 @@
 
 /*
  * On a function's definition, or a prototype before it: programs that import the cell compile this function in
- * (docs/hot-functions.md, "Writing them"). CELL_FAULT beside it: the status with which an index out of range, a
- * division by zero or a loop beyond its bound ends it, in place of CELL_OUT_OF_RANGE.
+ * (docs/hot-functions.md, "Writing them"); in other programs a condition calls it (cell/watch.h). CELL_FAULT beside it:
+ * the status with which an index out of range, a division by zero or a loop beyond its bound ends it, in place of
+ * CELL_OUT_OF_RANGE.
  */
 #define CELL_HOT CELL_ANNOTATE("cell.hot")
 #define CELL_FAULT(status) CELL_ANNOTATE("cell.hot:fault", status)

@@ -12,7 +12,8 @@
 /*
  * struct CELL_WATCH(ledger.transfers) flow_by_account { … };   these aggregates of the records of that stream, kept up
  * to date for as long as the cell runs, and functions flow_by_account_… for them. Behind the source:
- *   CELL_ARG(where, "kind == 0 && amount >= 100")   which records count: an expression of C over their fields
+ *   CELL_ARG(where, "kind == 0 && amount >= 100")   which records count: an expression of C over their fields,
+ *                              which may call functions that are defined above it, with CELL_HOT
  *   CELL_ARG(window, "1h")     the last hours, each by itself; by the time that records have
  *   CELL_ARG(slide, "5m")      an hour that ends every five minutes
  *   CELL_ARG(lateness, "10s")  records that come so much later than newer ones still count; 0s when nothing is said

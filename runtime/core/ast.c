@@ -70,11 +70,6 @@ enum cell_kind cell_ast_cast_kind(enum ast_op op)
     return ops[op].class == AST_CLASS_CAST ? cell_use_builtin(ops[op].name, strlen(ops[op].name)) : (enum cell_kind)0;
 }
 
-enum cell_kind cell_ast_scalar(const struct schema_ref *r)
-{
-    return r->kind == CELL_KIND_ENUM ? r->named->elem.kind : r->kind;
-}
-
 bool cell_ast_same_type(const struct schema_ref *a, const struct schema_ref *b)
 {
     if (a->count != b->count)

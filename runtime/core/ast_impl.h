@@ -51,7 +51,10 @@ const struct ast_text_form *cell_ast_text_form(enum ast_op op);
 /* The kind that a CAST makes; 0 for any other operation. */
 enum cell_kind cell_ast_cast_kind(enum ast_op op);
 /* The kind that values of the type have in expressions: an enum's is its integer's. */
-enum cell_kind cell_ast_scalar(const struct schema_ref *r);
+static inline enum cell_kind cell_ast_scalar(const struct schema_ref *r)
+{
+    return r->kind == CELL_KIND_ENUM ? r->named->elem.kind : r->kind;
+}
 static inline bool cell_ast_is_float(enum cell_kind k) { return k == CELL_KIND_F32 || k == CELL_KIND_F64; }
 static inline bool cell_ast_is_number(enum cell_kind k) { return k >= CELL_KIND_I8 && k <= CELL_KIND_F64; }
 static inline bool cell_ast_is_signed(enum cell_kind k)

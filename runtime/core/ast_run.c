@@ -13,44 +13,12 @@ struct frame {
     void **variables; /* addresses */
     enum stop stop;
     int status;
-    struct ast_value result;
+    union ast_value result;
     uint64_t operations;
 };
 
-static struct ast_value value_of(struct frame *c, const struct ast_node *n);
+static union ast_value value_of(struct frame *c, const struct ast_node *n);
 static void run_block(struct frame *c, const struct ast_node *n);
-
-void cell_ast_run_stop(struct ast_machine *m, int status)
-{
-    if (!m->stopped)
-        m->stopped = status;
-}
-
-void cell_ast_unsound(struct ast_machine *m, const struct ast_node *n, const char *why)
-{
-    if (m->stopped)
-        return;
-    m->stopped = CELL_INTERNAL;
-    m->unsound = why;
-    m->unsound_at = n;
-}
-
-void *cell_ast_run_room(struct ast_machine *m, size_t size)
-{
-    void *p = NULL;
-    if (m->memory >= size && (p = cell_arena_alloc(&m->arena, size)))
-        m->memory -= size;
-    else
-        cell_ast_run_stop(m, m->memory < size ? CELL_TOO_LARGE : CELL_NO_MEMORY);
-    return p;
-}
-
-void cell_ast_run_charge(struct ast_machine *m, uint64_t steps)
-{
-    if (m->steps < steps)
-        cell_ast_run_stop(m, CELL_TOO_LARGE);
-    m->steps -= m->steps < steps ? m->steps : steps;
-}
 
 /* Whether the function goes on; nothing that was computed counts when it does not. */
 static bool goes_on(struct frame *c)
@@ -78,9 +46,9 @@ static void count(struct frame *c)
 
 static enum cell_kind kind_of(const struct schema_ref *t) { return t->count ? CELL_KIND_STRUCT : cell_ast_scalar(t); }
 
-static struct ast_value load(const void *from, const struct schema_ref *type)
+static union ast_value load(const void *from, const struct schema_ref *type)
 {
-    struct ast_value v = {.memory = from};
+    union ast_value v = {.memory = from};
     float f;
     switch (kind_of(type)) {
 #define INTEGER(KIND, T)                                                                                               \
@@ -116,12 +84,13 @@ static struct ast_value load(const void *from, const struct schema_ref *type)
     return v;
 }
 
-static void store(void *to, const struct schema_ref *type, const struct ast_value *v)
+static void store(void *to, const struct schema_ref *type, const union ast_value *v)
 {
     const size_t size = cell_schema_use_size(type);
-    const float f = (float)v->real;
+    float f;
     switch (kind_of(type)) {
     case CELL_KIND_F32:
+        f = (float)v->real;
         memcpy(to, &f, size);
         break;
     case CELL_KIND_F64:
@@ -160,7 +129,7 @@ static void *table(struct frame *c, uint32_t index)
     char *all = room(c, size * t->type.count);
     for (uint32_t i = 0; all && i < t->type.count; i++) {
         const struct ast_node *n = t->values[i];
-        struct ast_value v = {0};
+        union ast_value v = {0};
         if (n->op == AST_REAL)
             v.real = n->real;
         else if (n->op == AST_STRING)
@@ -199,7 +168,15 @@ static void *place_of(struct frame *c, const struct ast_node *n)
     return whole + index * cell_schema_use_size(&n->type);
 }
 
-static struct ast_value call(struct frame *c, const struct ast_node *n, uint32_t first, int *status)
+int cell_ast_run_tables(struct ast_machine *m)
+{
+    struct frame c = {.m = m};
+    for (uint32_t i = 0; i < m->doc->ntables && goes_on(&c); i++)
+        table(&c, i);
+    return m->stopped;
+}
+
+static union ast_value call_with(struct frame *c, const struct ast_node *n, uint32_t first, int *status)
 {
     const struct ast_function *f = &c->m->doc->functions[n->ref];
     void **arguments = room(c, (f->nparams + 1) * sizeof(*arguments));
@@ -209,24 +186,32 @@ static struct ast_value call(struct frame *c, const struct ast_node *n, uint32_t
         if (p->pointer) {
             arguments[i] = place_of(c, a);
         } else {
-            struct ast_value v = value_of(c, a);
+            union ast_value v = value_of(c, a);
             arguments[i] = room(c, cell_schema_use_size(&p->type));
             if (c->stop != FAILED)
                 store(arguments[i], &p->type, &v);
         }
         if (c->stop == FAILED)
-            return (struct ast_value){0};
+            return (union ast_value){0};
     }
     void *returns = room(c, f->status ? 1 : cell_schema_use_size(&f->returns));
     if (!goes_on(c))
-        return (struct ast_value){0};
+        return (union ast_value){0};
     *status = cell_ast_run(c->m, f, arguments, returns);
-    return !goes_on(c) || f->status ? (struct ast_value){0} : load(returns, &f->returns);
+    return !goes_on(c) || f->status ? (union ast_value){0} : load(returns, &f->returns);
 }
 
-static struct ast_value conditional(struct frame *c, const struct ast_node *n)
+static union ast_value call(struct frame *c, const struct ast_node *n, uint32_t first, int *status)
 {
-    struct ast_value v = value_of(c, n->args[0]);
+    const size_t used = c->m->stack_used;
+    union ast_value v = call_with(c, n, first, status);
+    c->m->stack_used = used;
+    return v;
+}
+
+static union ast_value conditional(struct frame *c, const struct ast_node *n)
+{
+    union ast_value v = value_of(c, n->args[0]);
     if (n->op == AST_CHOOSE)
         return c->stop == FAILED ? v : value_of(c, n->args[v.bits ? 1 : 2]);
     for (uint32_t i = 1; i < n->nargs && c->stop != FAILED && (v.bits != 0) == (n->op == AST_LAND); i++)
@@ -234,12 +219,13 @@ static struct ast_value conditional(struct frame *c, const struct ast_node *n)
     return v;
 }
 
-static struct ast_value operation(struct frame *c, const struct ast_node *n)
+/* `v` and `kinds` are for the operands. */
+static union ast_value operate(struct frame *c, const struct ast_node *n, union ast_value *v, enum cell_kind *kinds)
 {
-    struct ast_value v[64] = {0}, r = {0};
-    enum cell_kind kinds[64];
+    union ast_value r = {0};
+    const size_t used = c->m->stack_used;
     bool failed = false;
-    for (uint32_t i = 0; i < n->nargs && i < 64; i++) {
+    for (uint32_t i = 0; i < n->nargs; i++) {
         v[i] = value_of(c, n->args[i]);
         kinds[i] = kind_of(&n->args[i]->type);
         if (c->stop == FAILED)
@@ -249,15 +235,35 @@ static struct ast_value operation(struct frame *c, const struct ast_node *n)
         r = cell_ast_run_text(c->m, n, v, kinds, &failed);
     else
         r = cell_ast_run_number(c->m, n, v, kinds, &failed);
+    c->m->stack_used = used;
     if (failed)
         fault(c);
     goes_on(c);
     return r;
 }
 
-static struct ast_value value_of(struct frame *c, const struct ast_node *n)
+/* The verifier bounds sums of many operands by how deep C nests them. */
+__attribute__((noinline)) static union ast_value operate_on_many(struct frame *c, const struct ast_node *n)
 {
-    struct ast_value v = {0};
+    union ast_value v[CELL_AST_MAX_DEPTH] = {0};
+    enum cell_kind kinds[CELL_AST_MAX_DEPTH];
+    if (n->nargs <= CELL_AST_MAX_DEPTH)
+        return operate(c, n, v, kinds);
+    cell_ast_unsound(c->m, n, "it has more operands");
+    goes_on(c);
+    return v[0];
+}
+
+static union ast_value operation(struct frame *c, const struct ast_node *n)
+{
+    union ast_value v[3] = {0};
+    enum cell_kind kinds[3];
+    return n->nargs <= 3 ? operate(c, n, v, kinds) : operate_on_many(c, n);
+}
+
+static union ast_value value_of(struct frame *c, const struct ast_node *n)
+{
+    union ast_value v = {0};
     int status = CELL_OK;
     count(c);
     switch (n->op) {
@@ -277,6 +283,7 @@ static struct ast_value value_of(struct frame *c, const struct ast_node *n)
     case AST_CALL:
         return call(c, n, 0, &status);
     case AST_VARIABLE:
+        return load(c->variables[n->ref], &n->type);
     case AST_TABLE:
     case AST_ELEMENT:
     case AST_FIELD: {
@@ -296,7 +303,7 @@ static void run_let(struct frame *c, const struct ast_node *n)
     memset(c->variables[n->ref], 0, v->bytes);
     if (!n->nargs)
         return;
-    struct ast_value value = value_of(c, n->args[0]);
+    union ast_value value = value_of(c, n->args[0]);
     if (c->stop != FAILED)
         store(c->variables[n->ref], &v->type, &value);
 }
@@ -304,7 +311,7 @@ static void run_let(struct frame *c, const struct ast_node *n)
 static void run_assign(struct frame *c, const struct ast_node *n)
 {
     void *to = place_of(c, n->args[0]);
-    struct ast_value value = value_of(c, n->args[1]);
+    union ast_value value = value_of(c, n->args[1]);
     if (c->stop != FAILED)
         store(to, &n->args[0]->type, &value);
 }
@@ -357,7 +364,7 @@ static void run_counted(struct frame *c, const struct ast_node *n)
 {
     const struct schema_ref *type = &c->f->variables[n->ref].type;
     const wide sign = type->kind == CELL_KIND_U64 ? 1 : 0;
-    const struct ast_value from = value_of(c, n->args[0]), to = value_of(c, n->args[1]);
+    const union ast_value from = value_of(c, n->args[0]), to = value_of(c, n->args[1]);
     const wide begin = sign ? (wide)from.bits : (wide)(int64_t)from.bits;
     const wide end = sign ? (wide)to.bits : (wide)(int64_t)to.bits;
     const wide low = n->op == AST_FOR ? begin : end, high = n->op == AST_FOR ? end : begin;
@@ -366,7 +373,7 @@ static void run_counted(struct frame *c, const struct ast_node *n)
     if (n->proven & AST_IN_BOUNDS && high - low > (wide)n->bound)
         cell_ast_unsound(c->m, n, "the loop has more steps");
     for (wide i = 0; i < high - low && i < (wide)n->bound; i++) {
-        const struct ast_value counter = {.bits = (uint64_t)(n->op == AST_FOR ? low + i : high - 1 - i)};
+        const union ast_value counter = {.bits = (uint64_t)(n->op == AST_FOR ? low + i : high - 1 - i)};
         store(c->variables[n->ref], type, &counter);
         if (!run_body(c, n->args[2]))
             break;
@@ -383,7 +390,7 @@ static void run_try(struct frame *c, const struct ast_node *n)
     if (c->stop == FAILED)
         return;
     if (to) {
-        const struct ast_value v = {.bits = (uint64_t)(int64_t)status};
+        const union ast_value v = {.bits = (uint64_t)(int64_t)status};
         store(to, &n->args[0]->type, &v);
     } else if (status < 0) {
         c->stop = FAILED;
@@ -441,7 +448,7 @@ static void run_block(struct frame *c, const struct ast_node *n)
         run_statement(c, n->args[i]);
 }
 
-int cell_ast_run(struct ast_machine *m, const struct ast_function *f, void *const *arguments, void *returns)
+static int run(struct ast_machine *m, const struct ast_function *f, void *const *arguments, void *returns)
 {
     struct frame c = {.m = m, .f = f};
     c.variables = room(&c, (f->nvariables + 1) * sizeof(*c.variables));
@@ -459,4 +466,12 @@ int cell_ast_run(struct ast_machine *m, const struct ast_function *f, void *cons
     if (!f->status)
         store(returns, &f->returns, &c.result);
     return CELL_OK;
+}
+
+int cell_ast_run(struct ast_machine *m, const struct ast_function *f, void *const *arguments, void *returns)
+{
+    const size_t used = m->stack_used;
+    int r = run(m, f, arguments, returns);
+    m->stack_used = used;
+    return r;
 }

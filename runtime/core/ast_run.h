@@ -20,6 +20,9 @@ struct ast_machine {
     uint64_t memory; /* bytes that may be used */
     struct cell_arena arena;
     void **tables; /* those that have been used */
+    /* Memory that functions give back when they end, aligned to 16; NULL: theirs is of the arena, too. */
+    char *stack;
+    size_t stack_size, stack_used;
     /* Why a function did not come to its end: CELL_TOO_LARGE when steps or memory were used up, CELL_NO_MEMORY, or
      * CELL_INTERNAL when the verifier was wrong, `unsound` says in what. 0: it did. */
     int stopped;
@@ -32,6 +35,10 @@ struct ast_machine {
  * function's status; or m->stopped, and nothing counts. Recursion is as deep as documents nest and calls are chained.
  */
 int cell_ast_run(struct ast_machine *m, const struct ast_function *f, void *const *arguments, void *returns);
+
+/* Lays out all tables of the document in the arena; other machines without a stack may use them, too, while it is
+ * there. Returns m->stopped. */
+int cell_ast_run_tables(struct ast_machine *m);
 
 #ifdef __cplusplus
 }

@@ -47,11 +47,11 @@ static uint64_t saturated(double x, enum cell_kind kind)
     return x >= (double)most ? (uint64_t)most : (uint64_t)(wide)x;
 }
 
-static struct ast_value cast(struct ast_machine *m, const struct ast_node *n, const struct ast_value *v,
-                             enum cell_kind from)
+static union ast_value cast(struct ast_machine *m, const struct ast_node *n, const union ast_value *v,
+                            enum cell_kind from)
 {
     const enum cell_kind to = n->type.kind;
-    struct ast_value r = {0};
+    union ast_value r = {0};
     if (cell_ast_is_float(to)) {
         if (cell_ast_is_float(from))
             r.real = v->real;
@@ -108,7 +108,7 @@ static uint64_t divide(struct ast_machine *m, const struct ast_node *n, wide a, 
     return wrapped(q, kind);
 }
 
-static uint64_t integer(struct ast_machine *m, const struct ast_node *n, const struct ast_value *v,
+static uint64_t integer(struct ast_machine *m, const struct ast_node *n, const union ast_value *v,
                         const enum cell_kind *kinds, bool *fault)
 {
     const enum cell_kind kind = kinds[0];
@@ -219,7 +219,7 @@ static double arithmetic(enum ast_op op, double a, double b)
 }
 
 /* In the precision of f32 the results of these in f64, rounded, are the same: 53 >= 2 * 24 + 2. */
-static double real(struct ast_machine *m, const struct ast_node *n, const struct ast_value *v, enum cell_kind kind)
+static double real(struct ast_machine *m, const struct ast_node *n, const union ast_value *v, enum cell_kind kind)
 {
     double x = v[0].real;
     if (n->op == AST_FMA)
@@ -261,10 +261,10 @@ static bool compare(enum ast_op op, int order, bool ordered)
     }
 }
 
-struct ast_value cell_ast_run_number(struct ast_machine *m, const struct ast_node *n, const struct ast_value *v,
-                                     const enum cell_kind *kinds, bool *fault)
+union ast_value cell_ast_run_number(struct ast_machine *m, const struct ast_node *n, const union ast_value *v,
+                                    const enum cell_kind *kinds, bool *fault)
 {
-    struct ast_value r = {0};
+    union ast_value r = {0};
     const enum ast_class class = cell_ast_class(n->op);
     if (class == AST_CLASS_CAST)
         return cast(m, n, v, kinds[0]);

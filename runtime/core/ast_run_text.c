@@ -134,10 +134,10 @@ static cell_str part_of(cell_str s, uint64_t begin, uint64_t len)
     return (cell_str){len ? s.ptr + begin : s.ptr, len};
 }
 
-struct ast_value cell_ast_run_text(struct ast_machine *m, const struct ast_node *n, const struct ast_value *v,
-                                   const enum cell_kind *kinds, bool *fault)
+union ast_value cell_ast_run_text(struct ast_machine *m, const struct ast_node *n, const union ast_value *v,
+                                  const enum cell_kind *kinds, bool *fault)
 {
-    struct ast_value r = {0};
+    union ast_value r = {0};
     const cell_str s = v[0].str;
     (void)kinds;
     cell_ast_run_charge(m, s.len / 8 * (n->op == AST_FIND ? v[1].str.len + 1 : 1));
@@ -187,8 +187,10 @@ struct ast_value cell_ast_run_text(struct ast_machine *m, const struct ast_node 
     default: {
         double value = v[1].real;
         bool ok = read_f64(m, s, &value);
-        r.bits = ok;
-        r.real = value;
+        if (n->op == AST_IS_F64)
+            r.bits = ok;
+        else
+            r.real = value;
     }
     }
     return r;

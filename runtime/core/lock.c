@@ -124,7 +124,7 @@ int cell_lock_list(const char *dir, struct cell_arena *arena, const char *const 
 /* ---- questions ---- */
 
 struct question {
-    struct json_at annotation, args, declaration;
+    struct json_at annotation, args, functions, declaration; /* without a value: there are no functions */
     const char *verb, *name, *language, *abi;
 };
 
@@ -136,6 +136,8 @@ static int read_question(const struct json_at *root, struct question *q, struct 
         r = cell_json_string(&q->annotation, "verb", JSON_REQUIRED, &q->verb, e);
     if (r >= 0)
         r = cell_json_array(&q->annotation, "args", JSON_REQUIRED, &q->args, e);
+    if (r >= 0)
+        r = cell_json_object(&q->annotation, "functions", JSON_OPTIONAL, &q->functions, e);
     if (r >= 0)
         r = cell_json_object(root, "declaration", JSON_REQUIRED, &q->declaration, e);
     if (r >= 0)
@@ -154,6 +156,10 @@ static void put_question(const struct question *q, const char *location, bool li
     cell_json_put_string(out, q->abi);
     cell_buffer_puts(out, ",\"annotation\":{\"args\":");
     cell_json_put(out, &q->args);
+    if (q->functions.value) {
+        cell_buffer_puts(out, ",\"functions\":");
+        cell_json_put(out, &q->functions);
+    }
     if (location) {
         cell_buffer_puts(out, ",\"location\":");
         cell_json_put_string(out, location);

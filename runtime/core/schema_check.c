@@ -391,7 +391,7 @@ static int check_default(const struct checker *c, const struct json_at *at, cons
         return cell_json_fail(at, "default", c->e, "a required argument has no default");
     if (strcmp(arg->type, "file") == 0)
         return cell_json_fail(at, "default", c->e, "a file has no default: it would belong to no source");
-    if (strcmp(arg->type, "string") == 0)
+    if (strcmp(arg->type, "string") == 0 || strcmp(arg->type, "condition") == 0)
         return cell_check_text(at, "default", arg->value, false, c->e);
     if (is_name ? cell_is_identifier(arg->value)
                 : (is_decimal(arg->value, CELL_KIND_I64, &fits) && fits) ||
@@ -404,7 +404,7 @@ static int check_default(const struct checker *c, const struct json_at *at, cons
 
 static bool is_argument_type(const char *type)
 {
-    static const char *const types[] = {"string", "integer", "name", "file"};
+    static const char *const types[] = {"string", "integer", "name", "file", "condition"};
     for (size_t i = 0; type && i < sizeof(types) / sizeof(types[0]); i++)
         if (strcmp(type, types[i]) == 0)
             return true;
@@ -420,8 +420,9 @@ static int check_verb_args(const struct checker *c, const struct json_at *verb, 
         const struct json_at at = element(&args, i);
         r = cell_check_name(&at, "name", arg->name, NAME_WORD, c->e);
         if (r == CELL_OK && !is_argument_type(arg->type))
-            r = cell_json_fail(&at, "type", c->e,
-                               "an argument is a \"string\", an \"integer\", a \"name\" or a \"file\"");
+            r = cell_json_fail(
+                &at, "type", c->e,
+                "an argument is a \"string\", an \"integer\", a \"name\", a \"file\" or a \"condition\"");
         if (r == CELL_OK && i && arg->required && !v->args[i - 1].required)
             r = cell_json_fail(&at, "required", c->e, "required arguments come first");
         if (r == CELL_OK && arg->value)

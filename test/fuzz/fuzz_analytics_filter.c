@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* A condition that somebody has written: it is refused at a place of its text, or it is sound, and runs on any record
- * without doing anything that is undefined. The first 32 bytes are the record. */
-// LINK: cells/analytics/filter.c cells/analytics/filter_parse.c cells/analytics/filter_range.c cells/analytics/plan.c
+ * without doing anything that is undefined. The first 32 bytes are the record; behind a NUL in the text there may be
+ * functions that it calls, as somebody has sent them. */
+// LINK: cells/analytics/filter.c cells/analytics/filter_parse.c cells/analytics/filter_range.c
+// LINK: cells/analytics/filter_call.c cells/analytics/plan.c
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct an_filter filter;
     struct an_problem problem;
+    struct cell_hot *functions = NULL;
+    struct cell_error e = {0};
 
     if (size < RECORD)
         return 0;
@@ -41,12 +45,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(record, data, RECORD);
     memcpy(text, data + RECORD, size - RECORD);
     text[size - RECORD] = '\0';
-    if (an_filter_parse(text, find, NULL, &filter, &problem)) {
+    size_t length = strlen(text);
+    if (length < size - RECORD && cell_hot_open(text + length + 1, size - RECORD - length - 1, &functions, &e) < 0)
+        EXPECT(!functions && e.status < 0 && e.text[0]);
+    if (an_filter_parse(text, functions, find, NULL, &filter, &problem)) {
         EXPECT(an_filter_is_sound(&filter, RECORD));
         an_filter_passes(&filter, record);
     } else {
         EXPECT(problem.text[0] && problem.at + problem.length <= strlen(text));
     }
+    cell_hot_close(functions);
     free(text);
     free(record);
     return 0;

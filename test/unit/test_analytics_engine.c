@@ -183,7 +183,8 @@ TEST(conditions_select_records)
     struct an_problem problem;
     uint64_t right = 0;
 
-    REQUIRE(an_filter_parse("kind == 0 && amount >= 100 || code < 10", find_in_moves, NULL, &plan.filter, &problem));
+    REQUIRE(
+        an_filter_parse("kind == 0 && amount >= 100 || code < 10", NULL, find_in_moves, NULL, &plan.filter, &problem));
     struct an_aggregator *a = open_plan(&plan);
     REQUIRE(a && moves);
     for (int i = 0; i < 5000; i++)

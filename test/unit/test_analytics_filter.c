@@ -9,7 +9,7 @@ static struct an_filter filter;
 
 static bool parse(const char *text)
 {
-    bool done = an_filter_parse(text, find_in_moves, NULL, &filter, &problem);
+    bool done = an_filter_parse(text, NULL, find_in_moves, NULL, &filter, &problem);
     CHECK(!done || an_filter_is_sound(&filter, sizeof(struct move)));
     return done;
 }

@@ -105,6 +105,25 @@ TEST(a_question_is_the_same_wherever_it_is_asked)
     free(one), free(two_), free(other), free(odd), free(back);
 }
 
+TEST(a_question_has_the_functions_that_its_conditions_call)
+{
+    static const char *const requests[] = {
+        "{\"annotation\":{\"verb\":\"v\",\"args\":[\"f()\"],\"functions\":{\"cell.ast\":1,\"functions\":[1]}},"
+        "\"declaration\":{\"name\":\"n\"},\"language\":\"c\",\"abi\":\"lp64-le\"}",
+        "{\"annotation\":{\"verb\":\"v\",\"args\":[\"f()\"],\"functions\":{\"cell.ast\":1,\"functions\":[2]}},"
+        "\"declaration\":{\"name\":\"n\"},\"language\":\"c\",\"abi\":\"lp64-le\"}"};
+    struct cell_buffer question = {0}, request = {0};
+    char *one = key_of(requests[0], &question), *other = key_of(requests[1], NULL);
+    CHECK(strcmp(one, other) != 0);
+    CHECK(cell_lock_request(question.data, question.len, "cells.lock:1:1", false, &request, &error) == CELL_OK);
+    CHECK(strstr(request.data, "\"functions\":{\"cell.ast\":1,\"functions\":[1]}"));
+    char *back = key_of(request.data, NULL);
+    CHECK_STR(back, one);
+    cell_buffer_free(&question);
+    cell_buffer_free(&request);
+    free(one), free(other), free(back);
+}
+
 TEST(what_is_no_request_has_no_question)
 {
     struct cell_buffer b = {0};

@@ -118,7 +118,8 @@ TEST(rules_and_verbs_have_words_for_names)
         {"\"name\":\"limit\"", "\"name\":\"a.b\"", "verbs[0].args[1].name: 'a.b' is not an identifier"},
         {"\"name\":\"limit\"", "\"name\":\"name\"", "verbs[0].args[1].name: 'name' is there twice"},
         {"\"type\":\"integer\"", "\"type\":\"float\"",
-         "verbs[0].args[1].type: an argument is a \"string\", an \"integer\", a \"name\" or a \"file\""},
+         "verbs[0].args[1].type: an argument is a \"string\", an \"integer\", a \"name\", a \"file\" or a "
+         "\"condition\""},
         {"\"required\":true", "\"required\":1", "verbs[0].args[0].required: true or false is expected, not an integer"},
         {"\"name\":\"limit\"", "\"name\":\"limit\",\"required\":true",
          "verbs[0].args[1].required: required arguments come first"},

@@ -5,9 +5,11 @@
  *     bench-analytics DEFINITION [ACCOUNTS [RECORDS]]
  *
  * Definitions: `plain`: sum and count; `example`: that of docs/analytics.md, sum, count, the largest and a quantile;
- * `snapshot`: the same beside a snapshot of the first half's. Records are as large as the ledger's (128 bytes), and
- * come in spans of 8,192, as from a journal's reader; making them is not measured. Prints records a second of all, and
- * of the last quarter; bytes a group in entries and tables, and in sketches; and groups.
+ * `snapshot`: the same beside a snapshot of the first half's; `where` and `function`: sum and count of those records,
+ * of 1,000 all but one, for which a condition holds that is written out, or is in a function that it calls. Records are
+ * as large as the ledger's (128 bytes), and come in spans of 8,192, as from a journal's reader; making them is not
+ * measured. Prints records a second of all, and of the last quarter; bytes a group in entries and tables, and in
+ * sketches; and groups.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -52,11 +54,38 @@ static void make_records(struct record *records, uint32_t n, uint64_t accounts, 
     }
 }
 
-static struct an_aggregator *open_plan(uint32_t naggregates)
+static const struct an_field from = {offsetof(struct record, from), 8, AN_UNSIGNED};
+static const struct an_field amount = {offsetof(struct record, amount), 8, AN_SIGNED};
+static const char where[] = "from == 7 && amount > 100 || amount > 1000";
+static const char is_large[] = /* if (from == 7) return amount > 100; return amount > 1000; */
+    "{\"cell.ast\":1,\"functions\":[{\"name\":\"is_large\",\"returns\":\"bool\",\"params\":["
+    "{\"name\":\"amount\",\"type\":\"i64\"},{\"name\":\"from\",\"type\":\"u64\"}],\"body\":["
+    "[\"if\",[\"==\",\"from\",{\"u64\":7}],[[\"return\",[\">\",\"amount\",{\"i64\":100}]]]],"
+    "[\"return\",[\">\",\"amount\",{\"i64\":1000}]]]}]}";
+
+static enum an_name find(void *user, const char *name, struct an_field *field, __int128 *number)
 {
-    const struct an_field from = {offsetof(struct record, from), 8, AN_UNSIGNED};
-    const struct an_field amount = {offsetof(struct record, amount), 8, AN_SIGNED};
-    const struct an_plan plan = {
+    (void)user;
+    (void)number;
+    *field = *name == 'f' ? from : amount;
+    return AN_NAME_FIELD;
+}
+
+static void add_condition(struct an_plan *plan, const char *what)
+{
+    struct an_problem problem;
+    struct cell_hot *functions = NULL; /* until the end */
+    struct cell_error e = {0};
+
+    if (strcmp(what, "function") == 0 && cell_hot_open(is_large, strlen(is_large), &functions, &e) < 0)
+        fail(e.text);
+    if (!an_filter_parse(functions ? "is_large(amount, from)" : where, functions, find, NULL, &plan->filter, &problem))
+        fail(problem.text);
+}
+
+static struct an_aggregator *open_plan(const char *what, uint32_t naggregates)
+{
+    struct an_plan plan = {
         .record_size = sizeof(struct record),
         .nkeys = 1,
         .keys = {from},
@@ -65,6 +94,8 @@ static struct an_aggregator *open_plan(uint32_t naggregates)
     struct an_aggregator *a = NULL;
     struct an_failure f = {0};
 
+    if (strcmp(what, "where") == 0 || strcmp(what, "function") == 0)
+        add_condition(&plan, what);
     if (an_open(&plan, &a, &f) < 0)
         fail(f.text);
     return a;
@@ -120,11 +151,12 @@ int main(int argc, char **argv)
     const char *what = argc > 1 ? argv[1] : "";
     uint64_t accounts = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000;
     uint64_t n = argc > 3 ? strtoull(argv[3], NULL, 10) : 8000000;
-    bool plain = strcmp(what, "plain") == 0, snapshot = strcmp(what, "snapshot") == 0;
+    bool plain = strcmp(what, "plain") == 0 || strcmp(what, "where") == 0 || strcmp(what, "function") == 0;
+    bool snapshot = strcmp(what, "snapshot") == 0;
 
     if (accounts == 0 || n == 0 || !(plain || snapshot || strcmp(what, "example") == 0))
-        fail("usage: bench-analytics plain|example|snapshot [ACCOUNTS [RECORDS]]");
-    struct an_aggregator *a = open_plan(plain ? 2 : 4);
+        fail("usage: bench-analytics plain|example|snapshot|where|function [ACCOUNTS [RECORDS]]");
+    struct an_aggregator *a = open_plan(what, plain ? 2 : 4);
     measure(a, accounts, n, snapshot);
     an_close(a);
     return 0;

@@ -68,16 +68,23 @@ uint64_t cell_ticks_ns(uint64_t ticks)
 static uint64_t look(struct cell_wall *w)
 {
     struct timespec t;
-    uint64_t ticks, ns;
-    clock_gettime(CLOCK_REALTIME, &t);
+    uint64_t before, after, ticks, ns;
+    int tries = 0;
+    do {
+        before = cell_ticks();
+        clock_gettime(CLOCK_REALTIME, &t);
+        after = cell_ticks();
+    } while (after - before > CLOSE && ++tries < TRIES);
     w->us = (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-    if (!cell_ticks_counted)
+    w->ticks = after;
+    w->valid = 0;
+    if (!cell_ticks_counted || after - before > CLOSE)
         return w->us;
     both(&ticks, &ns);
-    w->ticks = cell_ticks();
-    w->valid = ticks - first_ticks < WALL_SPANS * WALL_TICKS ? 0 : WALL_TICKS;
-    if (w->valid)
+    if (ticks - first_ticks >= WALL_SPANS * WALL_TICKS) {
         w->rate = (uint64_t)((((unsigned __int128)(ns - first_ns)) << 32) / 1000 / (ticks - first_ticks));
+        w->valid = WALL_TICKS;
+    }
     return w->us;
 }
 

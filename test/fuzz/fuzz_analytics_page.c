@@ -5,7 +5,7 @@
 // LINK: cells/analytics/sketch.c cells/analytics/state.c cells/analytics/state_read.c cells/analytics/view.c
 // LINK: cells/analytics/failure.c cells/analytics/rank.c cells/analytics/show.c cells/analytics/definition.c
 // LINK: cells/analytics/filter.c cells/analytics/filter_parse.c cells/analytics/filter_range.c cells/analytics/pool.c
-// LINK: cells/analytics/quantiles.c cells/analytics/page.c cells/analytics/page_html.c
+// LINK: cells/analytics/filter_call.c cells/analytics/quantiles.c cells/analytics/page.c cells/analytics/page_html.c
 // LIBS: z
 #include "analytics/page.h"
 #include "fuzz.h"

@@ -81,12 +81,13 @@ TEST(each_of_many_threads_gets_its_own_result_though_others_fail)
 {
     if (!url())
         return;
-    struct pg_pool *pool = open_pool(3);
+    struct pg_pool *pool = open_slow_pool(3, 60000); /* else what takes 20 ms on a busy machine moves to another one */
     struct pg_pool_counters n;
 
     CHECK(race(pool, PG_RUN_RETRY, "SELECT $1") == 0);
     pg_pool_count(pool, &n);
-    CHECK(n.open <= 3 && n.lost == 0);
+    CHECK(n.open <= 3);
+    CHECK(n.lost == 0);
     CHECK(n.sends < n.runs); /* several went together */
     pg_pool_close(pool);
 }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-int st_body_varint(struct st_bytes *rest, uint64_t *value)
+int st_body_long_varint(struct st_bytes *rest, uint64_t *value)
 {
     uint64_t n = 0;
 
@@ -22,67 +22,7 @@ int st_body_varint(struct st_bytes *rest, uint64_t *value)
     return CELL_DATA_LOSS;
 }
 
-static int take_fixed(struct st_bytes *rest, size_t size, uint64_t *value)
-{
-    uint8_t bytes[8] = {0};
-
-    if (rest->n < size)
-        return CELL_DATA_LOSS;
-    memcpy(bytes, rest->p, size);
-    *value = st_load64(bytes);
-    rest->p += size;
-    rest->n -= size;
-    return CELL_OK;
-}
-
-int st_body_value(struct st_bytes *rest, enum st_form form, struct st_value *value)
-{
-    uint64_t n = 0;
-    int r;
-
-    *value = (struct st_value){.form = form};
-    switch (form) {
-    case ST_FORM_UNSIGNED:
-        return st_body_varint(rest, &value->number);
-    case ST_FORM_SIGNED:
-        r = st_body_varint(rest, &n);
-        value->number = (n >> 1) ^ (0 - (n & 1));
-        return r;
-    case ST_FORM_BYTES:
-        r = st_body_varint(rest, &n);
-        if (r < 0 || n > rest->n)
-            return CELL_DATA_LOSS;
-        value->bytes = (struct st_bytes){rest->p, (size_t)n};
-        rest->p += n;
-        rest->n -= (size_t)n;
-        return CELL_OK;
-    case ST_FORM_REAL32:
-        return take_fixed(rest, 4, &value->number);
-    case ST_FORM_REAL64:
-        return take_fixed(rest, 8, &value->number);
-    case ST_FORM_BYTE:
-        return take_fixed(rest, 1, &value->number);
-    }
-    return CELL_DATA_LOSS;
-}
-
-int st_body_next(struct st_bytes *rest, struct st_item *item)
-{
-    const uint8_t *from = rest->p;
-    uint64_t tag = 0;
-
-    if (rest->n == 0)
-        return 0;
-    if (st_body_varint(rest, &tag) < 0 || tag >> 3 == 0 || tag >> 3 > UINT32_MAX || (tag & 7) > ST_FORM_REAL64)
-        return CELL_DATA_LOSS;
-    item->id = (uint32_t)(tag >> 3);
-    if (st_body_value(rest, (enum st_form)(tag & 7), &item->value) < 0)
-        return CELL_DATA_LOSS;
-    item->whole = (struct st_bytes){from, (size_t)(rest->p - from)};
-    return 1;
-}
-
-void st_put_varint(struct st_buffer *b, uint64_t value)
+void st_put_long_varint(struct st_buffer *b, uint64_t value)
 {
     uint8_t bytes[10];
     size_t n = 0;

@@ -38,13 +38,88 @@ struct st_item {
     struct st_bytes whole; /* number and value as they are in the body */
 };
 
-/* Takes the next field off `rest`. 1; 0: there are no more; CELL_DATA_LOSS: these are no fields. */
-int st_body_next(struct st_bytes *rest, struct st_item *item);
-/* Takes a value of this form off `rest`. CELL_OK or CELL_DATA_LOSS. */
-int st_body_value(struct st_bytes *rest, enum st_form form, struct st_value *value);
-int st_body_varint(struct st_bytes *rest, uint64_t *value);
+/* What takes something off `rest`: CELL_OK or CELL_DATA_LOSS. Here, because reading a record does so for each field. */
+int st_body_long_varint(struct st_bytes *rest, uint64_t *value);
+static inline int st_body_varint(struct st_bytes *rest, uint64_t *value)
+{
+    if (rest->n == 0 || rest->p[0] >= 128)
+        return st_body_long_varint(rest, value);
+    *value = rest->p[0];
+    rest->p++;
+    rest->n--;
+    return CELL_OK;
+}
 
-void st_put_varint(struct st_buffer *b, uint64_t value);
+static inline int st_body_fixed(struct st_bytes *rest, size_t size, uint64_t *value)
+{
+    uint8_t bytes[8] = {0};
+
+    if (rest->n < size)
+        return CELL_DATA_LOSS;
+    memcpy(bytes, rest->p, size);
+    *value = st_load64(bytes);
+    rest->p += size;
+    rest->n -= size;
+    return CELL_OK;
+}
+
+/* A value of this form. */
+static inline int st_body_value(struct st_bytes *rest, enum st_form form, struct st_value *value)
+{
+    uint64_t n = 0;
+    int r;
+
+    *value = (struct st_value){.form = form};
+    switch (form) {
+    case ST_FORM_UNSIGNED:
+        return st_body_varint(rest, &value->number);
+    case ST_FORM_SIGNED:
+        r = st_body_varint(rest, &n);
+        value->number = (n >> 1) ^ (0 - (n & 1));
+        return r;
+    case ST_FORM_BYTES:
+        r = st_body_varint(rest, &n);
+        if (r < 0 || n > rest->n)
+            return CELL_DATA_LOSS;
+        value->bytes = (struct st_bytes){rest->p, (size_t)n};
+        rest->p += n;
+        rest->n -= (size_t)n;
+        return CELL_OK;
+    case ST_FORM_REAL32:
+        return st_body_fixed(rest, 4, &value->number);
+    case ST_FORM_REAL64:
+        return st_body_fixed(rest, 8, &value->number);
+    case ST_FORM_BYTE:
+        return st_body_fixed(rest, 1, &value->number);
+    }
+    return CELL_DATA_LOSS;
+}
+
+/* The next field. 1; 0: there are no more; CELL_DATA_LOSS: these are no fields. */
+static inline int st_body_next(struct st_bytes *rest, struct st_item *item)
+{
+    const uint8_t *from = rest->p;
+    uint64_t tag = 0;
+
+    if (rest->n == 0)
+        return 0;
+    if (st_body_varint(rest, &tag) < 0 || tag >> 3 == 0 || tag >> 3 > UINT32_MAX || (tag & 7) > ST_FORM_REAL64)
+        return CELL_DATA_LOSS;
+    item->id = (uint32_t)(tag >> 3);
+    if (st_body_value(rest, (enum st_form)(tag & 7), &item->value) < 0)
+        return CELL_DATA_LOSS;
+    item->whole = (struct st_bytes){from, (size_t)(rest->p - from)};
+    return 1;
+}
+
+void st_put_long_varint(struct st_buffer *b, uint64_t value);
+static inline void st_put_varint(struct st_buffer *b, uint64_t value)
+{
+    if (value < 128)
+        st_put_byte(b, (uint8_t)value);
+    else
+        st_put_long_varint(b, value);
+}
 void st_put_signed(struct st_buffer *b, int64_t value);
 static inline void st_put_tag(struct st_buffer *b, uint32_t id, enum st_form form)
 {

@@ -37,15 +37,19 @@ int st_values_key(const struct st_bound *b, const void *in, struct st_buffer *ke
 {
     uint8_t short_body[128];
     struct st_buffer body = ST_BUFFER_IN(short_body);
+    struct st_value value;
+    int r = CELL_OK;
 
-    for (uint32_t i = 0; i < b->norder; i++) {
+    st_key_begin(key, b->index ? b->index->space : b->schema->space);
+    for (uint32_t i = 0; r >= 0 && i < b->norder; i++) {
         const struct cell_field *p = &b->method->in[i];
         bool pointer = p->flags & CELL_FIELD_REF;
-        st_encode_field(b->values, i, pointer ? st_pointer_at(in, p->offset) : (const char *)in + p->offset, &body);
+        const void *at = pointer ? st_pointer_at(in, p->offset) : (const char *)in + p->offset;
+        bool here = st_field_value(b->values, i, at, &body, &value);
+        r = body.failed ? st_fail(f, CELL_NO_MEMORY, "out of memory")
+                        : st_key_put(key, b->order[i], here ? &value : NULL, b->index != NULL, f);
+        body.len = 0;
     }
-    st_key_begin(key, b->index ? b->index->space : b->schema->space);
-    int r = body.failed ? st_fail(f, CELL_NO_MEMORY, "out of memory")
-                        : st_key_of(st_bytes_of(&body), b->order, b->norder, b->index != NULL, key, NULL, f);
     st_buffer_free(&body);
     return r;
 }

@@ -27,40 +27,29 @@ int st_compare(struct st_bytes a, struct st_bytes b)
     return order ? order : (a.n > b.n) - (a.n < b.n);
 }
 
-uint8_t *st_grow(struct st_buffer *b, size_t n)
+bool st_reserve(struct st_buffer *b, size_t n)
 {
     if (b->failed || n > SIZE_MAX / 4 - b->len) {
         b->failed = true;
-        return NULL;
+        return false;
     }
-    if (b->len + n > b->cap) {
-        size_t cap = b->cap ? b->cap : 128;
-        while (cap < b->len + n)
-            cap *= 2;
-        uint8_t *data = realloc(b->lent ? NULL : b->data, cap);
-        if (!data) {
-            b->failed = true;
-            return NULL;
-        }
-        if (b->lent && b->len > 0)
-            memcpy(data, b->data, b->len);
-        b->lent = false;
-        b->data = data;
-        b->cap = cap;
+    if (n <= b->cap - b->len)
+        return true;
+    size_t cap = b->cap ? b->cap : 128;
+    while (cap < b->len + n)
+        cap *= 2;
+    uint8_t *data = realloc(b->lent ? NULL : b->data, cap);
+    if (!data) {
+        b->failed = true;
+        return false;
     }
-    b->len += n;
-    return b->data + b->len - n;
+    if (b->lent && b->len > 0)
+        memcpy(data, b->data, b->len);
+    b->lent = false;
+    b->data = data;
+    b->cap = cap;
+    return true;
 }
-
-void st_put(struct st_buffer *b, const void *data, size_t n)
-{
-    uint8_t *to = n > 0 ? st_grow(b, n) : NULL;
-
-    if (to)
-        memcpy(to, data, n);
-}
-
-void st_put_byte(struct st_buffer *b, uint8_t byte) { st_put(b, &byte, 1); }
 
 void st_put_be32(struct st_buffer *b, uint32_t value)
 {
@@ -74,36 +63,6 @@ void st_buffer_free(struct st_buffer *b)
     if (!b->lent)
         free(b->data);
     *b = (struct st_buffer){0};
-}
-
-void st_store64(uint8_t at[8], uint64_t value)
-{
-    for (int i = 0; i < 8; i++)
-        at[i] = (uint8_t)(value >> (8 * i));
-}
-
-uint64_t st_load64(const uint8_t at[8])
-{
-    uint64_t value = 0;
-
-    for (int i = 0; i < 8; i++)
-        value |= (uint64_t)at[i] << (8 * i);
-    return value;
-}
-
-void st_store_be64(uint8_t at[8], uint64_t value)
-{
-    for (int i = 0; i < 8; i++)
-        at[i] = (uint8_t)(value >> (56 - 8 * i));
-}
-
-uint64_t st_load_be64(const uint8_t at[8])
-{
-    uint64_t value = 0;
-
-    for (int i = 0; i < 8; i++)
-        value = value << 8 | at[i];
-    return value;
 }
 
 #define CHUNK_SIZE 16384

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cell/errors.h>
 
@@ -34,20 +35,61 @@ struct st_buffer {
 };
 /* One that begins in an array, which has to live as long, so that short ones take no memory. */
 #define ST_BUFFER_IN(array) ((struct st_buffer){.data = (array), .cap = sizeof(array), .lent = true})
+bool st_reserve(struct st_buffer *b, size_t n); /* room for n more bytes; false: memory is short, now or before */
 /* Room for n more bytes, which are counted in; NULL when memory is short. */
-uint8_t *st_grow(struct st_buffer *b, size_t n);
-void st_put(struct st_buffer *b, const void *data, size_t n);
-void st_put_byte(struct st_buffer *b, uint8_t byte);
+static inline uint8_t *st_grow(struct st_buffer *b, size_t n)
+{
+    if ((b->failed || n > b->cap - b->len) && !st_reserve(b, n))
+        return NULL;
+    b->len += n;
+    return b->data + b->len - n;
+}
+static inline void st_put(struct st_buffer *b, const void *data, size_t n)
+{
+    uint8_t *to = n > 0 ? st_grow(b, n) : NULL;
+
+    if (to)
+        memcpy(to, data, n);
+}
+static inline void st_put_byte(struct st_buffer *b, uint8_t byte)
+{
+    uint8_t *to = st_grow(b, 1);
+
+    if (to)
+        *to = byte;
+}
 void st_put_be32(struct st_buffer *b, uint32_t value);
 void st_buffer_free(struct st_buffer *b); /* leaves an empty one */
 static inline struct st_bytes st_bytes_of(const struct st_buffer *b) { return (struct st_bytes){b->data, b->len}; }
 
 /* Numbers of the disk, least byte first. */
-void st_store64(uint8_t at[8], uint64_t value);
-uint64_t st_load64(const uint8_t at[8]);
+static inline void st_store64(uint8_t at[8], uint64_t value)
+{
+    for (int i = 0; i < 8; i++)
+        at[i] = (uint8_t)(value >> (8 * i));
+}
+static inline uint64_t st_load64(const uint8_t at[8])
+{
+    uint64_t value = 0;
+
+    for (int i = 0; i < 8; i++)
+        value |= (uint64_t)at[i] << (8 * i);
+    return value;
+}
 /* And with the greatest byte first, so that they sort. */
-void st_store_be64(uint8_t at[8], uint64_t value);
-uint64_t st_load_be64(const uint8_t at[8]);
+static inline void st_store_be64(uint8_t at[8], uint64_t value)
+{
+    for (int i = 0; i < 8; i++)
+        at[i] = (uint8_t)(value >> (56 - 8 * i));
+}
+static inline uint64_t st_load_be64(const uint8_t at[8])
+{
+    uint64_t value = 0;
+
+    for (int i = 0; i < 8; i++)
+        value = value << 8 | at[i];
+    return value;
+}
 
 /* Where what is read is put: memory that lives as long as the reader of it wants. NULL: memory is short. */
 struct st_memory {

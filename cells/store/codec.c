@@ -6,13 +6,6 @@
 
 #include "codec_impl.h"
 
-bool st_kind_is_integer(uint32_t kind) { return kind >= CELL_KIND_I8 && kind <= CELL_KIND_U64; }
-
-bool st_kind_is_signed(uint32_t kind)
-{
-    return kind == CELL_KIND_I8 || kind == CELL_KIND_I16 || kind == CELL_KIND_I32 || kind == CELL_KIND_I64;
-}
-
 enum st_form st_form_of(uint32_t kind, bool element)
 {
     switch (kind) {

@@ -23,8 +23,11 @@ void st_codec_free(struct st_codec *codec); /* NULL is accepted */
 
 /* Appends the body of what lies at `data`. */
 void st_encode(const struct st_codec *codec, const void *data, struct st_buffer *body);
-/* Appends one field, whose value (of the type that the program's field has) lies at `value`. */
-void st_encode_field(const struct st_codec *codec, uint32_t i, const void *value, struct st_buffer *body);
+/* One field, whose value (of the type that the program's field has) lies at `at`, as a body would have it; what is
+ * neither an integer nor a text is put into `body` for that. False: it is an optional one that is absent, or memory is
+ * short, which `body` knows. */
+bool st_field_value(const struct st_codec *codec, uint32_t i, const void *at, struct st_buffer *body,
+                    struct st_value *value);
 
 /*
  * Fills in `data`, whose memory is zero. Text and bytes refer to `body`; lists are put into `memory`. What the body has

@@ -18,45 +18,37 @@ static int does_not_fit(const struct decoding *d, const struct st_entry *e)
                    e->stored->name);
 }
 
+static void store_integer(uint64_t n, uint32_t size, void *to)
+{
+    if (size == 8)
+        memcpy(to, &n, 8);
+    else if (size == 4)
+        memcpy(to, &n, 4);
+    else if (size == 2)
+        memcpy(to, &n, 2);
+    else
+        memcpy(to, &n, 1);
+}
+
 static int decode_integer(const struct decoding *d, const struct st_entry *e, const struct st_value *v, void *to)
 {
-    bool negative = v->form == ST_FORM_SIGNED && (int64_t)v->number < 0;
+    bool negative = v->form == ST_FORM_SIGNED && (int64_t)v->number < 0, fits;
+    unsigned unused = 64 - 8 * e->size; /* bits */
     uint64_t n = v->number;
 
     if (v->form != ST_FORM_SIGNED && v->form != ST_FORM_UNSIGNED && v->form != ST_FORM_BYTE)
         return damaged(d);
-    switch (e->kind) {
-#define SIGNED(KIND, type)                                                                                             \
-    case KIND: {                                                                                                       \
-        type x = (type)n;                                                                                              \
-        if ((int64_t)n != x || (!negative && n > INT64_MAX))                                                           \
-            return does_not_fit(d, e);                                                                                 \
-        memcpy(to, &x, sizeof(x));                                                                                     \
-        return CELL_OK;                                                                                                \
+    if (e->kind == CELL_KIND_BOOL) {
+        store_integer(n != 0, 1, to);
+        return CELL_OK;
     }
-#define UNSIGNED(KIND, type)                                                                                           \
-    case KIND: {                                                                                                       \
-        type x = (type)n;                                                                                              \
-        if (negative || n != x)                                                                                        \
-            return does_not_fit(d, e);                                                                                 \
-        memcpy(to, &x, sizeof(x));                                                                                     \
-        return CELL_OK;                                                                                                \
-    }
-        SIGNED(CELL_KIND_I8, int8_t)
-        SIGNED(CELL_KIND_I16, int16_t)
-        SIGNED(CELL_KIND_I32, int32_t)
-        SIGNED(CELL_KIND_I64, int64_t)
-        UNSIGNED(CELL_KIND_U8, uint8_t)
-        UNSIGNED(CELL_KIND_U16, uint16_t)
-        UNSIGNED(CELL_KIND_U32, uint32_t)
-        UNSIGNED(CELL_KIND_U64, uint64_t)
-#undef SIGNED
-#undef UNSIGNED
-    default:
-        break;
-    }
-    uint8_t truth = n != 0;
-    memcpy(to, &truth, 1);
+    if (st_kind_is_signed(e->kind))
+        fits = (uint64_t)((int64_t)(n << unused) >> unused) == n && (negative || n <= INT64_MAX);
+    else
+        fits = n << unused >> unused == n && !negative;
+    if (!fits)
+        return does_not_fit(d, e);
+    store_integer(n, e->size, to);
     return CELL_OK;
 }
 

@@ -148,7 +148,27 @@ void st_encode(const struct st_codec *codec, const void *data, struct st_buffer 
         encode_entry(&codec->entries[i], (const uint8_t *)data + codec->entries[i].offset, body);
 }
 
-void st_encode_field(const struct st_codec *codec, uint32_t i, const void *value, struct st_buffer *body)
+bool st_field_value(const struct st_codec *codec, uint32_t i, const void *at, struct st_buffer *body,
+                    struct st_value *value)
 {
-    encode_entry(&codec->entries[i], value, body);
+    const struct st_entry *e = &codec->entries[i];
+    size_t begun = body->len;
+    struct st_item item;
+    cell_bytes bytes;
+
+    if (e->shape == ST_PLAIN && st_kind_is_integer(e->kind)) {
+        *value = (struct st_value){.form = st_form_of(e->kind, false), .number = integer_at(e->kind, at)};
+        return true;
+    }
+    if (e->shape == ST_PLAIN && (e->kind == CELL_KIND_STR || e->kind == CELL_KIND_BYTES)) {
+        memcpy(&bytes, at, sizeof(bytes));
+        *value = (struct st_value){.form = ST_FORM_BYTES, .bytes = {bytes.ptr, bytes.len}};
+        return true;
+    }
+    encode_entry(e, at, body);
+    struct st_bytes rest = {body->data + begun, body->len - begun};
+    if (body->failed || st_body_next(&rest, &item) <= 0)
+        return false;
+    *value = item.value;
+    return true;
 }

@@ -25,8 +25,11 @@ struct st_codec {
 };
 
 /* A scalar as all of its kind are computed with. */
-bool st_kind_is_integer(uint32_t kind);
-bool st_kind_is_signed(uint32_t kind);
+static inline bool st_kind_is_integer(uint32_t kind) { return kind >= CELL_KIND_I8 && kind <= CELL_KIND_U64; }
+static inline bool st_kind_is_signed(uint32_t kind)
+{
+    return kind == CELL_KIND_I8 || kind == CELL_KIND_I16 || kind == CELL_KIND_I32 || kind == CELL_KIND_I64;
+}
 enum st_form st_form_of(uint32_t kind, bool element);
 
 void st_encode_one(const struct st_codec *record, uint32_t kind, const void *value, bool element,

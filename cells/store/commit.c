@@ -61,6 +61,7 @@ static void settle(struct st_engine *e, bool committed)
     }
     if (committed)
         pthread_cond_broadcast(&e->changed);
+    st_readers_go_on(e);
     pthread_mutex_unlock(&e->lock);
 }
 
@@ -70,6 +71,7 @@ static bool try_batch(struct st_engine *e, struct st_request **batch, uint32_t n
     MDB_txn *txn = NULL;
     struct st_failure f = {0};
     bool all_wrote_nothing = true, undone = false;
+    st_readers_rest(e);
     int r = st_fail_mdb(e, &f, mdb_txn_begin(e->env, NULL, 0, &txn), "writing");
 
     for (uint32_t i = 0; r >= 0 && i < n; i++) {

@@ -151,6 +151,8 @@ static int open_data(struct st_engine *e, struct st_failure *f)
         r = open_env(e, e->options.path, e->options.lazy ? MDB_NOMETASYNC : 0u, f);
     if (r >= 0)
         r = open_tables(e, f);
+    if (r >= 0)
+        st_readers_go_on(e); /* nobody else has the engine yet */
     if (r >= 0 && e->options.lazy) {
         r = st_engine_sync(e, f); /* that it is run so, before anything else is written */
         e->settles = r >= 0;
@@ -212,7 +214,7 @@ void st_engine_close(struct st_engine *engine)
     st_background_stop(e);
     st_snapshots_free(e);
     for (uint32_t i = 0; i < e->nidle; i++)
-        mdb_txn_abort(e->idle[i]);
+        mdb_txn_abort(e->idle[i].txn);
     for (size_t i = 0; i < e->ncollections; i++) {
         st_schema_unref(e->collections[i]->schema);
         st_schema_unref(e->collections[i]->first);

@@ -53,6 +53,12 @@ struct st_snapshot {
     struct st_snapshot *next;
 };
 
+/* A transaction that nobody reads in; `begun`: it sees the last commit, else it has to be renewed. */
+struct st_reader {
+    MDB_txn *txn;
+    bool begun;
+};
+
 /* What the background thread is at. */
 struct st_job {
     struct st_collection *collection;
@@ -76,8 +82,10 @@ struct st_engine {
     struct st_request *first, **last;
     bool leading;
     /* reading */
-    MDB_txn *idle[ST_IDLE_READERS];
+    struct st_reader idle[ST_IDLE_READERS];
     uint32_t nidle;
+    bool writing;     /* from before a write transaction begins until it is over */
+    size_t committed; /* the last one that LMDB has, as mdb_txn_id says it; not while one is written */
     struct st_snapshot *snapshots;
     uint32_t nsnapshots;
     /* the feed */
@@ -103,6 +111,10 @@ int st_stat_read(struct st_engine *e, MDB_txn *txn, uint32_t space, struct st_st
 int st_stat_write(struct st_engine *e, MDB_txn *txn, uint32_t space, const struct st_stat *stat, struct st_failure *f);
 /* The catalog as it is on the disk. */
 int st_catalog_load(struct st_engine *e, MDB_txn *txn, struct st_failure *f);
+
+/* Around a write transaction, for no reader may be kept begun while there is one. go_on: with the lock. */
+void st_readers_rest(struct st_engine *e);
+void st_readers_go_on(struct st_engine *e);
 
 /* Runs `work` in a write transaction, then `done`. */
 int st_engine_work(struct st_engine *e, st_work_fn *work, void (*done)(struct st_engine *e, void *user), void *user,

@@ -6,18 +6,13 @@
 
 static void put_lowest(struct st_buffer *key, uint64_t value, unsigned n)
 {
-    while (n-- > 0)
-        st_put_byte(key, (uint8_t)(value >> (8 * n)));
+    uint8_t *to = st_grow(key, n);
+
+    for (unsigned i = 0; to && i < n; i++)
+        to[i] = (uint8_t)(value >> (8 * (n - 1 - i)));
 }
 
-static unsigned bytes_of(uint64_t value)
-{
-    unsigned n = 0;
-
-    for (; value > 0; value >>= 8)
-        n++;
-    return n;
-}
+static unsigned bytes_of(uint64_t value) { return value ? 8 - (unsigned)__builtin_clzll(value) / 8 : 0; }
 
 static void put_integer(struct st_buffer *key, const struct st_value *v)
 {
@@ -132,11 +127,33 @@ static int put_value(struct st_buffer *key, const struct st_field *field, const 
     }
 }
 
+int st_key_put(struct st_buffer *key, const struct st_field *field, const struct st_value *v, bool index,
+               struct st_failure *f)
+{
+    struct st_failure why; /* not cleared for each field: it is big */
+    bool absent = !v && field->shape == ST_OPT;
+    int r = CELL_OK;
+
+    why.status = 0;
+    if (index)
+        st_put_byte(key, !absent);
+    if (!absent)
+        r = v ? put_value(key, field, v, &why) : put_zero(key, field, &why);
+    if (r < 0)
+        return why.status ? st_fail(f, r, "%s", why.text) : st_fail(f, r, "a stored record is damaged");
+    if (key->len > ST_MOST_KEY)
+        return st_fail(f, CELL_TOO_LARGE, "'%s' is too long for %s: its fields may have about %d bytes together",
+                       field->name, index ? "its index" : "a key", ST_MOST_KEY - 16);
+    return key->failed ? st_fail(f, CELL_NO_MEMORY, "out of memory") : CELL_OK;
+}
+
 static int find_values(struct st_bytes body, const struct st_field *const *fields, uint32_t n, struct st_item *items)
 {
     struct st_item item;
     int r;
 
+    for (uint32_t i = 0; i < n; i++)
+        items[i].id = 0; /* none has it */
     while ((r = st_body_next(&body, &item)) > 0)
         for (uint32_t i = 0; i < n; i++)
             if (fields[i]->id == item.id)
@@ -147,30 +164,20 @@ static int find_values(struct st_bytes body, const struct st_field *const *field
 int st_key_of(struct st_bytes body, const struct st_field *const *fields, uint32_t n, bool index, struct st_buffer *key,
               bool *absent, struct st_failure *f)
 {
-    struct st_item items[ST_MOST_KEY_FIELDS] = {0};
-    struct st_failure why = {0};
+    struct st_item items[ST_MOST_KEY_FIELDS];
     bool one_absent = false;
     int r = find_values(body, fields, n, items);
 
+    if (r < 0)
+        return st_fail(f, r, "a stored record is damaged");
     for (uint32_t i = 0; r >= 0 && i < n; i++) {
         bool here = items[i].id != 0;
-        bool missing = !here && fields[i]->shape == ST_OPT;
-        one_absent = one_absent || missing;
-        if (index)
-            st_put_byte(key, !missing);
-        if (!missing)
-            r = here ? put_value(key, fields[i], &items[i].value, &why) : put_zero(key, fields[i], &why);
-        if (r >= 0 && key->len > ST_MOST_KEY)
-            return st_fail(f, CELL_TOO_LARGE, "'%s' is too long for %s: its fields may have about %d bytes together",
-                           fields[i]->name, index ? "its index" : "a key", ST_MOST_KEY - 16);
+        one_absent = one_absent || (!here && fields[i]->shape == ST_OPT);
+        r = st_key_put(key, fields[i], here ? &items[i].value : NULL, index, f);
     }
-    if (r < 0)
-        return why.status ? st_fail(f, r, "%s", why.text) : st_fail(f, r, "a stored record is damaged");
-    if (key->failed)
-        return st_fail(f, CELL_NO_MEMORY, "out of memory");
-    if (absent)
+    if (r >= 0 && absent)
         *absent = one_absent;
-    return CELL_OK;
+    return r;
 }
 
 bool st_key_successor(struct st_buffer *key)

@@ -23,6 +23,10 @@
 int st_key_of(struct st_bytes body, const struct st_field *const *fields, uint32_t n, bool index, struct st_buffer *key,
               bool *absent, struct st_failure *f);
 
+/* Appends one field (`v` NULL: it is not there). The same failures; CELL_DATA_LOSS: the value is none of that field. */
+int st_key_put(struct st_buffer *key, const struct st_field *field, const struct st_value *v, bool index,
+               struct st_failure *f);
+
 /* Makes of a key the first one behind all that begin with it. False: there is none. */
 bool st_key_successor(struct st_buffer *key);
 

@@ -2,34 +2,64 @@
 /* Views, and what is read in them. */
 #include "engine_impl.h"
 
-/* Transactions of readers are kept, for beginning one anew takes a lock that all processes have in common. */
+/*
+ * Transactions of readers are kept, for beginning one anew takes a lock that all processes have in common. Those of the
+ * last commit are kept begun, for renewing one makes LMDB look for its tables again, which costs a good part of a get.
+ * Who writes ends them first (st_readers_rest), so that they keep no page from being used again and show nothing that
+ * is past: what is in use meanwhile is ended when it is given back.
+ */
 MDB_txn *st_reader_take(struct st_engine *e, int *rc)
 {
-    MDB_txn *txn = NULL;
+    struct st_reader reader = {0};
 
     pthread_mutex_lock(&e->lock);
     if (e->nidle > 0)
-        txn = e->idle[--e->nidle];
+        reader = e->idle[--e->nidle];
     pthread_mutex_unlock(&e->lock);
-    *rc = txn ? mdb_txn_renew(txn) : mdb_txn_begin(e->env, NULL, MDB_RDONLY, &txn);
-    if (*rc != 0 && txn) {
-        mdb_txn_abort(txn);
-        txn = NULL;
+    *rc = 0;
+    if (reader.begun)
+        return reader.txn;
+    *rc = reader.txn ? mdb_txn_renew(reader.txn) : mdb_txn_begin(e->env, NULL, MDB_RDONLY, &reader.txn);
+    if (*rc != 0 && reader.txn) {
+        mdb_txn_abort(reader.txn);
+        reader.txn = NULL;
     }
-    return txn;
+    return reader.txn;
 }
 
 void st_reader_give(struct st_engine *e, MDB_txn *txn)
 {
-    mdb_txn_reset(txn);
     pthread_mutex_lock(&e->lock);
-    if (e->nidle < ST_IDLE_READERS) {
-        e->idle[e->nidle++] = txn;
-        txn = NULL;
+    struct st_reader reader = {txn, !e->writing && mdb_txn_id(txn) == e->committed};
+    if (!reader.begun)
+        mdb_txn_reset(txn);
+    bool kept = e->nidle < ST_IDLE_READERS;
+    if (kept)
+        e->idle[e->nidle++] = reader;
+    pthread_mutex_unlock(&e->lock);
+    if (!kept)
+        mdb_txn_abort(txn);
+}
+
+void st_readers_rest(struct st_engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    e->writing = true;
+    for (uint32_t i = 0; i < e->nidle; i++) {
+        if (e->idle[i].begun)
+            mdb_txn_reset(e->idle[i].txn);
+        e->idle[i].begun = false;
     }
     pthread_mutex_unlock(&e->lock);
-    if (txn)
-        mdb_txn_abort(txn);
+}
+
+void st_readers_go_on(struct st_engine *e)
+{
+    MDB_envinfo info = {0};
+
+    mdb_env_info(e->env, &info); /* of a commit that failed as well, whatever came of it */
+    e->committed = info.me_last_txnid;
+    e->writing = false;
 }
 
 int st_view_stat(const struct st_view *view, const struct st_collection *collection, struct st_stat *stat,

@@ -39,13 +39,14 @@ uint64_t cell_server_counted(const struct cell_server *s, const struct method_co
     return sum;
 }
 
-CELL_HOT struct tally *cell_server_tally(struct cell_server *s, struct server_thread *t, uint32_t id)
+CELL_HOT struct tally *cell_server_tally(struct cell_server *s, struct server_thread *t, uint32_t id,
+                                         struct method_counters *n)
 {
     struct tally *y = &t->tallies[id % TALLIES];
-    if (y->method != &s->method_counters[id]) {
+    if (y->method != n) {
         pthread_mutex_lock(&s->lock);
         add_tally(y);
-        y->method = &s->method_counters[id];
+        y->method = n;
         pthread_mutex_unlock(&s->lock);
     }
     return y;
@@ -59,22 +60,20 @@ void cell_server_count_error(struct method_counters *n, int code)
     cell_count(&n->by_status[-code < (int)CELL_STATUS_COUNT ? -code : -CELL_UNKNOWN], 1);
 }
 
-static int serve_counted(struct cell_server *s, struct server_thread *t, cell_ctx *c, uint32_t id,
-                         const uint8_t *message, size_t len, const struct cell_buffer **meta)
+int cell_serve_counted(struct cell_server *s, struct server_thread *t, cell_ctx *c, const struct served_method *m,
+                       const uint8_t *message, size_t len, const struct cell_buffer **meta)
 {
-    struct tally here = {0}, *y = t ? cell_server_tally(s, t, id) : &here;
-    const struct call_target target = {s->cell, s->methods[id], s->layouts[id],        &s->hooks,
-                                       NULL,    NULL,           s->options.max_message};
-    here.method = &s->method_counters[id];
+    struct tally here = {0}, *y = t ? cell_server_tally(s, t, m->id, m->counters) : &here;
+    here.method = m->counters;
     cell_count_own(&y->calls, 1);
     cell_count_own(&y->bytes_in, len);
     if (!t) { /* nobody else finds it here while the call runs */
         add_tally(&here);
-        here.method = &s->method_counters[id];
+        here.method = m->counters;
     }
-    int code = cell_serve_request(c, &target, message, len, meta);
+    int code = cell_serve_request(c, &m->target, message, len, meta);
     if (code < 0)
-        cell_server_count_error(&s->method_counters[id], code);
+        cell_server_count_error(m->counters, code);
     cell_count_own(&y->bytes_out, cell_body_len(c));
     cell_count_own(&y->done, 1);
     if (!t)
@@ -110,7 +109,7 @@ int cell_server_answer(struct cell_server *s, struct server_match *match, struct
         return cell_serve_refusal(c, &e, meta);
     }
     if (match && match->methods[id].bound)
-        return cell_bound_answer(s, match, c, id, message, len, meta);
+        return cell_bound_answer(s, match, t, c, id, message, len, meta);
     if (match)
         id = match->methods[id].id;
     if (s->lacks[id]) {
@@ -118,5 +117,9 @@ int cell_server_answer(struct cell_server *s, struct server_match *match, struct
                        s->lacks[id], s->cell);
         return cell_serve_refusal(c, &e, meta);
     }
-    return serve_counted(s, t, c, id, message, len, meta);
+    const struct served_method m = {
+        id,
+        &s->method_counters[id],
+        {s->cell, s->methods[id], s->layouts[id], &s->hooks, NULL, NULL, s->options.max_message}};
+    return cell_serve_counted(s, t, c, &m, message, len, meta);
 }

@@ -240,23 +240,16 @@ static int run(cell_ctx *c, const char *method, const void *in, void *const *out
     return r;
 }
 
-int cell_bound_answer(struct cell_server *s, struct server_match *match, cell_ctx *c, uint32_t id,
-                      const uint8_t *message, size_t len, const struct cell_buffer **meta)
+int cell_bound_answer(struct cell_server *s, struct server_match *match, struct server_thread *t, cell_ctx *c,
+                      uint32_t id, const uint8_t *message, size_t len, const struct cell_buffer **meta)
 {
     struct bound_call call = {s, match, id};
-    struct call_target target = {s->cell, &match->described[id], NULL, &s->hooks, run, &call, s->options.max_message};
-    struct method_counters *n;
-    if (prepare(&call, &target.layouts, &n) < 0) {
+    struct served_method m = {
+        id, NULL, {s->cell, &match->described[id], NULL, &s->hooks, run, &call, s->options.max_message}};
+    if (prepare(&call, &m.target.layouts, &m.counters) < 0) {
         struct cell_error e;
-        cell_error_set(&e, CELL_RESOURCE_EXHAUSTED, "%s: no memory for the method", target.method->name);
+        cell_error_set(&e, CELL_RESOURCE_EXHAUSTED, "%s: no memory for the method", m.target.method->name);
         return cell_serve_refusal(c, &e, meta);
     }
-    cell_count(&n->calls, 1);
-    cell_count(&n->bytes_in, len);
-    int code = cell_serve_request(c, &target, message, len, meta);
-    if (code < 0)
-        cell_server_count_error(n, code);
-    cell_count(&n->bytes_out, cell_body_len(c));
-    cell_count(&n->done, 1);
-    return code;
+    return cell_serve_counted(s, t, c, &m, message, len, meta);
 }

@@ -14,6 +14,7 @@
 /* ---- which methods a client of another schema may call: server_match.c, server_bound.c ---- */
 
 struct method_counters;
+struct server_thread;
 struct match_payer;
 
 /* What the cell has made of a binding. Under the match's lock. */
@@ -98,8 +99,8 @@ void cell_bound_release(struct cell_server *s, struct server_match *match, struc
 /* Of the server. */
 void cell_bound_counters_free(struct cell_server *s);
 /* A call of the client's method `id`, which is bound, from its message to its reply. */
-int cell_bound_answer(struct cell_server *s, struct server_match *match, cell_ctx *c, uint32_t id,
-                      const uint8_t *message, size_t len, const struct cell_buffer **meta);
+int cell_bound_answer(struct cell_server *s, struct server_match *match, struct server_thread *t, cell_ctx *c,
+                      uint32_t id, const uint8_t *message, size_t len, const struct cell_buffer **meta);
 
 /* ---- counters ---- */
 
@@ -349,8 +350,17 @@ int cell_server_take_schema(struct cell_server *s, const struct cell_provided *p
  * thread that runs this; NULL = another. */
 int cell_server_answer(struct cell_server *s, struct server_match *match, struct server_thread *t, cell_ctx *c,
                        uint32_t id, const uint8_t *message, size_t len, const struct cell_buffer **meta);
-/* The thread's tally of a method of the server. */
-struct tally *cell_server_tally(struct cell_server *s, struct server_thread *t, uint32_t method);
+/* What a request is for; `id` is the server's own, or the client's of a method that it brought. */
+struct served_method {
+    uint32_t id;
+    struct method_counters *counters;
+    struct call_target target;
+};
+/* The same, when all that is known. */
+int cell_serve_counted(struct cell_server *s, struct server_thread *t, cell_ctx *c, const struct served_method *m,
+                       const uint8_t *message, size_t len, const struct cell_buffer **meta);
+/* The thread's tally of a method with these counters. */
+struct tally *cell_server_tally(struct cell_server *s, struct server_thread *t, uint32_t id, struct method_counters *n);
 void cell_server_count_error(struct method_counters *n, int code);
 /* The method behind a client's id; NULL: it is not served. */
 const struct cell_method *cell_server_method(const struct cell_server *s, const struct server_match *match,

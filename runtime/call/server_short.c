@@ -142,7 +142,7 @@ static bool reply_usually(struct short_serving *v, uint64_t id, int code, struct
 static bool serve_taken(struct short_serving *v, const struct cell_received *received, uint64_t *noted)
 {
     uint64_t id = received->frame.id;
-    struct tally *y = cell_server_tally(v->s, v->conn->thread, v->method);
+    struct tally *y = cell_server_tally(v->s, v->conn->thread, v->method, &v->s->method_counters[v->method]);
     bool good = true;
     cell_count_own(&y->calls, 1);
     cell_count_own(&y->bytes_in, received->message_len);

@@ -4,6 +4,7 @@
 #ifndef CELL_TEST_BOUND_FIXTURE_H
 #define CELL_TEST_BOUND_FIXTURE_H
 
+#include "call/server_parts.h"
 #include "call_fixture.h"
 
 struct row {
@@ -163,6 +164,17 @@ static UNUSED int invoke_row(cell_ctx *c, const struct cell_method *method, void
 static const struct cell_bound_ops row_ops = {bind_row, invoke_row, unbind_row, NULL, NULL, NULL};
 
 /* A server that takes bindings; started, unless its only client is in this process. */
+/* Calls of a method, begun or done, those included that only a thread of the server has counted yet. */
+static UNUSED uint64_t counted_calls(struct cell_server *s, const struct method_counters *n, bool done)
+{
+    pthread_mutex_lock(&s->lock);
+    uint64_t calls =
+        done ? cell_server_counted(s, n, offsetof(struct method_counters, done), offsetof(struct tally, done))
+             : cell_server_counted(s, n, offsetof(struct method_counters, calls), offsetof(struct tally, calls));
+    pthread_mutex_unlock(&s->lock);
+    return calls;
+}
+
 static UNUSED void bound_setup(struct demo_server *d, bool run)
 {
     demo_setup();

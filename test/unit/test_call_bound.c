@@ -2,8 +2,6 @@
 /* Methods that programs bring with them: what a call of one is, and how long lives what it was bound to. */
 #include "bound_fixture.h"
 
-#include "call/server_parts.h"
-
 /* ---- calls ---- */
 
 enum carrier { IN_PROCESS, OVER_SOCKET, OVER_SHM };
@@ -219,9 +217,10 @@ TEST(a_call_that_waits_for_anothers_binding_can_be_cancelled)
     CHECK(call_insert(c, &row) == CELL_DEADLINE_EXCEEDED);
     CHECK(atomic_load(&seen.binds) == 0);
     struct method_counters *n = &d.server->bound_counters->counters; /* of row_insert, which alone was called */
-    for (int i = 0; i < 20000 && atomic_load(&n->done) == 0; i++)
+    for (int i = 0; i < 20000 && counted_calls(d.server, n, true) == 0; i++)
         usleep(1000);
-    CHECK(atomic_load(&n->calls) == 2 && atomic_load(&n->done) == 1); /* it holds no thread any more */
+    CHECK(counted_calls(d.server, n, false) == 2 &&
+          counted_calls(d.server, n, true) == 1); /* it holds no thread any more */
     atomic_store(&seen.hold_bind, 0);
     pthread_join(first.thread, NULL);
     CHECK(first.result == 3 && atomic_load(&seen.binds) == 1);

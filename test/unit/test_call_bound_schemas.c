@@ -2,8 +2,6 @@
 /* Schemas of programs that bring methods with them: which are served, how long they are kept, and what bounds them. */
 #include "bound_fixture.h"
 
-#include "call/server_parts.h"
-
 /* A program with a schema of its own. */
 struct program {
     struct cell_service service;
@@ -95,7 +93,7 @@ TEST(methods_with_and_without_bindings_are_served_side_by_side)
     CHECK(strstr(cell_ctx_message(p.c), "demo_gone"));
     struct row row = {0};
     CHECK(cell_call(p.c, &p.service, 3, &(struct cell_ref){&row, 1}, (void *const[]){&row}) == 3 && row.id == 42);
-    CHECK(atomic_load(&d.server->method_counters[demo_echo].calls) == 1);
+    CHECK(counted_calls(d.server, &d.server->method_counters[demo_echo], false) == 1);
     close_program(&p);
     end_program(&p);
     bound_teardown(&d, true);
@@ -309,7 +307,7 @@ TEST(counters_have_a_bounded_number_of_names)
     CHECK(d.server->nbound_counters == CELL_MAX_BOUND_COUNTERS + 1);
     const struct bound_counters *k = d.server->bound_counters;
     CHECK_STR(k->name, CELL_OTHER_METHODS);
-    CHECK(atomic_load(&k->counters.calls) == 10 && atomic_load(&k->counters.done) == 10);
+    CHECK(counted_calls(d.server, &k->counters, false) == 10 && counted_calls(d.server, &k->counters, true) == 10);
     close_program(&p);
     end_program(&p);
     bound_teardown(&d, false);

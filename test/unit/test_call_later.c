@@ -2,8 +2,6 @@
 /* Calls that are begun on a thread that many connections share, and ended by a thread of the cell's. */
 #include "bound_fixture.h"
 
-#include "call/server_parts.h"
-
 #define MOST_CLIENTS 200
 #define MOST_HELD 512
 
@@ -220,7 +218,7 @@ static uint64_t counted(struct cell_server *s, const char *method, bool done)
 {
     for (struct bound_counters *n = s->bound_counters; n; n = n->next)
         if (strcmp(n->name, method) == 0)
-            return atomic_load(done ? &n->counters.done : &n->counters.calls);
+            return counted_calls(s, &n->counters, done);
     return 0;
 }
 

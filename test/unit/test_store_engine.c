@@ -3,6 +3,7 @@
 /* The store's engine: what each function promises. */
 #include <math.h>
 #include <pthread.h>
+#include <sys/stat.h>
 
 #include "store_fixture.h"
 
@@ -163,6 +164,59 @@ TEST(keys_that_are_too_long_or_no_numbers_are_refused)
     CHECK(store_stat().last == 0);
     CHECK(store_put(&(struct item){.id = 1, .name = {text, 400}}) == CELL_OK);
     free(text);
+    end();
+}
+
+TEST(a_reader_that_was_begun_before_a_write_is_not_used_for_later_ones)
+{
+    struct st_view before;
+    struct item out;
+    uint64_t version = 0;
+
+    store_begin(NULL);
+    CHECK(store_put(&(struct item){.id = 1, .year = 1}) == CELL_OK);
+    CHECK(store_get(NULL, 1, &out, NULL, &arena) == CELL_OK && out.year == 1);
+    REQUIRE(st_view_begin(engine, NULL, &before, &failure) == CELL_OK);
+    CHECK(store_put(&(struct item){.id = 1, .year = 2}) == CELL_OK);
+    st_view_end(&before);
+    CHECK(store_get(NULL, 1, &out, &version, &arena) == CELL_OK && out.year == 2 && version == 2);
+    /* One that fails and writes nothing changes nothing either. */
+    CHECK(store_write(ST_PUT, &(struct item){.id = 1, .year = 3}, true, 1, NULL) < 0);
+    CHECK(store_get(NULL, 1, &out, &version, &arena) == CELL_OK && out.year == 2 && version == 2);
+    end();
+}
+
+static off_t size_of_file(void)
+{
+    char path[PATH_MAX];
+    struct stat st = {0};
+
+    snprintf(path, sizeof(path), "%s/data.mdb", temp_path("store"));
+    CHECK(stat(path, &st) == 0);
+    return st.st_size;
+}
+
+TEST(readers_that_rest_keep_no_page_from_being_used_again)
+{
+    static char text[3000];
+    const cell_str tag = {text, sizeof(text)};
+    struct st_view views[3];
+    off_t before = 0;
+
+    memset(text, 'x', sizeof(text));
+    store_begin(NULL);
+    for (int i = 0; i < 600; i++) {
+        if (i == 100) {
+            for (int k = 0; k < 3; k++)
+                REQUIRE(st_view_begin(engine, NULL, &views[k], &failure) == CELL_OK);
+            for (int k = 0; k < 3; k++)
+                st_view_end(&views[k]);
+            before = size_of_file();
+        }
+        CHECK(store_put(&(struct item){.id = 1, .year = i, .tags = {&tag, 1}}) == CELL_OK);
+    }
+    /* Some of it are the changes; each write also uses three pages and more, of 4 KiB, that the one before it freed. */
+    CHECK(size_of_file() - before < 500 * 6000);
     end();
 }
 

@@ -7,9 +7,10 @@
  */
 #include "index_impl.h"
 
-#define EVERY_PAGES 1000
-#define LONG_PAGES 4000
-#define MOST_PAGES 8000 /* then the writer waits for all of it */
+/* The shorter the log, the less the disk has to take at once while others wait for it. */
+#define EVERY_PAGES 150
+#define LONG_PAGES 600
+#define MOST_PAGES 3000 /* then the writer waits for all of it */
 
 static void work(sqlite3 *db) { sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL); }
 

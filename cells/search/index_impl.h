@@ -28,11 +28,12 @@ struct search_index {
     struct search_definition definition; /* its texts and fields are in `memory` */
     void *memory;
     uint32_t ntexts, nplain, nvectors; /* fields whose words are looked for, that are columns beside, and vectors */
-    sqlite3_stmt *find, *put, *put_text, *erase, *erase_text, *read_position, *put_position;
+    sqlite3_stmt *find, *put, *put_text, *erase, *erase_text, *merge_text, *read_position, *put_position;
     sqlite3_stmt *put_vectors, *erase_vectors, *read_vectors, *note_change, *read_changes; /* NULL without vectors */
     struct search_vectors *graphs[SEARCH_MOST_FIELDS]; /* by field; NULL of others */
     int64_t applied;                                   /* the last change that is in the graphs */
     bool in_batch;
+    uint64_t text_bytes;     /* that the batch has brought */
     uint64_t most_bytes;     /* of the file; 0 = any */
     sqlite3_stmt *read_size; /* how many it has in use */
     struct index_checkpoints checkpoints;

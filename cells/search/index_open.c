@@ -222,7 +222,9 @@ static int create_tables(struct search_index *x, const char *definition, struct 
                                 "INSERT INTO meta VALUES('definition', %Q);",
                                 plain, definition);
     char *text = x->ntexts ? sqlite3_mprintf("CREATE VIRTUAL TABLE text USING fts5(%s, tokenize='" SEARCH_TOKENIZER
-                                             " %s %s %s');CREATE VIRTUAL TABLE terms USING fts5vocab(text, row);",
+                                             " %s %s %s');"
+                                             "INSERT INTO text(text, rank) VALUES('automerge', 0);" /* index_write.c */
+                                             "CREATE VIRTUAL TABLE terms USING fts5vocab(text, row);",
                                              texts, x->definition.language,
                                              x->definition.all_words ? SEARCH_ALL_WORDS : SEARCH_LISTED_WORDS,
                                              x->definition.stop_words)
@@ -332,6 +334,7 @@ static int prepare_all(struct search_index *x, struct search_failure *f)
     } others[] = {{&x->find, "SELECT id FROM docs WHERE key = ?"},
                   {&x->erase, "DELETE FROM docs WHERE id = ?"},
                   {&x->erase_text, "DELETE FROM text WHERE rowid = ?"},
+                  {&x->merge_text, "INSERT INTO text(text, rank) VALUES('merge', ?)"},
                   {&x->read_position, "SELECT value FROM meta WHERE name = 'position'"},
                   {&x->put_position, "INSERT OR REPLACE INTO meta(name, value) VALUES('position', ?)"},
                   {&x->read_size, "SELECT (page_count - freelist_count) * page_size "
@@ -341,7 +344,7 @@ static int prepare_all(struct search_index *x, struct search_failure *f)
     if (r >= 0 && x->ntexts)
         r = prepare_put(x, false, f);
     for (size_t i = 0; r >= 0 && i < sizeof(others) / sizeof(*others); i++)
-        if (x->ntexts || others[i].s != &x->erase_text)
+        if (x->ntexts || (others[i].s != &x->erase_text && others[i].s != &x->merge_text))
             r = index_prepare(x->db, others[i].s, f, "%s", others[i].sql);
     return r;
 }
@@ -381,7 +384,7 @@ void search_index_close(struct search_index *x)
         return;
     if (x->in_batch)
         search_index_rollback(x);
-    sqlite3_stmt *const all[] = {x->find,       x->put,           x->put_text,     x->erase,
+    sqlite3_stmt *const all[] = {x->find,       x->put,           x->put_text,     x->erase,    x->merge_text,
                                  x->erase_text, x->read_position, x->put_position, x->read_size};
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
         sqlite3_finalize(all[i]);

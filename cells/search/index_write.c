@@ -8,6 +8,9 @@
 
 #include "utf8.h"
 
+#define MERGED_LEAST 16     /* pages that a batch merges, */
+#define MERGED_FOR_EACH 512 /* and one for so many bytes of its text: a page has 4,000, on some eight levels */
+
 static int fail_writing(struct search_index *x, struct search_failure *f)
 {
     return index_fail(x->db, f, "writing the index");
@@ -138,8 +141,10 @@ static int put_rows(struct search_index *x, int64_t *id, const void *key, size_t
         return r;
     sqlite3_bind_int64(x->put_text, 1, *id);
     for (uint32_t i = 0; i < fields->n; i++)
-        if (fields->at[i].kind == SEARCH_TEXT)
+        if (fields->at[i].kind == SEARCH_TEXT) {
             bind(x->put_text, at_text++, &fields->at[i], &content[i]);
+            x->text_bytes += content[i].absent ? 0 : content[i].text.length;
+        }
     return run(x, x->put_text, f);
 }
 
@@ -164,6 +169,7 @@ int search_index_begin(struct search_index *x, struct search_failure *f)
     int r = index_execute(x->db, f, "writing the index", "BEGIN IMMEDIATE");
 
     x->in_batch = r >= 0;
+    x->text_bytes = 0;
     if (r >= 0)
         r = check_size(x, f);
     if (r < 0)
@@ -197,12 +203,25 @@ int search_index_delete(struct search_index *x, const void *key, size_t length, 
     return r < 0 ? r : index_erase_vectors(x, id, f);
 }
 
+/* Each batch becomes a segment, and segments are merged into greater ones. FTS5 does that by itself, when 64 pages were
+ * written: then some hundred pages at once, for which all that comes meanwhile waits. So it is told not to
+ * ('automerge'), and each batch merges in its turn, more than its own pages on all levels. */
+static int merge(struct search_index *x, struct search_failure *f)
+{
+    if (x->ntexts == 0)
+        return CELL_OK;
+    sqlite3_bind_int64(x->merge_text, 1, (int64_t)(MERGED_LEAST + x->text_bytes / MERGED_FOR_EACH));
+    return run(x, x->merge_text, f);
+}
+
 int search_index_commit(struct search_index *x, const void *position, size_t length, struct search_failure *f)
 {
     if (length > SEARCH_MOST_POSITION)
         return search_fail(f, CELL_INVALID_ARGUMENT, "a position has at most %d bytes", SEARCH_MOST_POSITION);
+    int r = merge(x, f);
     sqlite3_bind_blob(x->put_position, 1, length ? position : "", (int)length, SQLITE_STATIC);
-    int r = run(x, x->put_position, f);
+    if (r >= 0)
+        r = run(x, x->put_position, f);
     if (r >= 0)
         r = index_execute(x->db, f, "writing the index", "COMMIT");
     x->in_batch = r < 0;

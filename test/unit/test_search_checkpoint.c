@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* What is written goes into the file, and the log does not grow for ever, while somebody writes all the time. */
+/* What is written goes into the file, the log does not grow for ever, and segments are merged, while somebody writes
+ * all the time. */
 // LIBS: cell_search_sanitized
 #include <sys/stat.h>
 
+#include <sqlite3.h>
+
 #include "search_index.h"
 
-#define MOST_LOG ((8000 + 100) * 4120L) /* bytes: 8,000 pages, and those of the last batch */
+#define MOST_LOG ((3000 + 100) * 4120L) /* bytes: 3,000 pages, and those of the last batch */
 #define DOCUMENTS 800
 #define LONG 65000
 
@@ -45,6 +48,35 @@ TEST(the_log_begins_anew_while_it_is_written)
     search_index_close(x);
     CHECK(size_of(path) > (long)DOCUMENTS * LONG); /* and all of it at the end */
     free(long_text);
+    temp_folder_remove();
+}
+
+static int number_of(const char *sql)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *query = NULL;
+    int n = -1;
+
+    if (sqlite3_open(path, &db) == SQLITE_OK && sqlite3_prepare_v2(db, sql, -1, &query, NULL) == SQLITE_OK &&
+        sqlite3_step(query) == SQLITE_ROW)
+        n = sqlite3_column_int(query, 0);
+    sqlite3_finalize(query);
+    sqlite3_close(db);
+    return n;
+}
+
+TEST(each_batch_merges_in_its_turn)
+{
+    struct search_index *x = new_index(&articles);
+
+    for (int i = 0; i < 495; i++)
+        write_one(x, i, "a text");
+    search_index_close(x);
+    /* By itself FTS5 would merge hundreds of pages at once, now and then. Who only told it not to would have 15
+     * segments here, for it merges 16 of a kind whatever it is told. */
+    CHECK(number_of("SELECT v FROM text_config WHERE k = 'automerge'") == 0);
+    int segments = number_of("SELECT count(DISTINCT segid) FROM text_idx");
+    CHECK(segments > 0 && segments <= 8);
     temp_folder_remove();
 }
 

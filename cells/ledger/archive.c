@@ -21,7 +21,6 @@ struct lg_cursor {
 
 struct lg_archive {
     struct cell_journal *journal;
-    uint64_t noted;       /* the last place, of who notes them */
     pthread_mutex_t lock; /* of what follows */
     struct lg_index index;
     struct lg_cursor *idle;
@@ -56,12 +55,9 @@ void lg_archive_free(struct lg_archive *a)
 
 void lg_archive_note(struct lg_archive *a, const struct cell_position *place)
 {
-    if (a->noted && place->sequence < a->noted + LG_APART)
-        return;
     pthread_mutex_lock(&a->lock);
     lg_index_add(&a->index, place);
     pthread_mutex_unlock(&a->lock);
-    a->noted = place->sequence;
 }
 
 struct cell_position lg_archive_place(struct lg_archive *a, uint64_t sequence)

@@ -10,8 +10,6 @@
 
 #define LG_RECORDS "ledger.transfers" /* the type of the journal's records */
 
-#define LG_APART 512 /* records between places in the index */
-
 /* Places in the journal, in their order. */
 struct lg_index {
     struct cell_position *places;
@@ -31,7 +29,7 @@ struct lg_cursor;
 /* Of a journal that is open to be written. It takes over the index. NULL: memory is short. */
 struct lg_archive *lg_archive_new(struct cell_journal *journal, struct lg_index *index);
 void lg_archive_free(struct lg_archive *a); /* all cursors were given back; NULL is accepted */
-/* One thread at a time; places come in their order. */
+/* Any thread; places come in their order. */
 void lg_archive_note(struct lg_archive *a, const struct cell_position *place);
 
 /* Where a reader that wants this record begins: at it, or at most some hundred records before. */

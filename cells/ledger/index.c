@@ -3,9 +3,11 @@
 
 #include <stdlib.h>
 
+#define APART 512 /* records between places in the index */
+
 bool lg_index_add(struct lg_index *index, const struct cell_position *place)
 {
-    if (index->n && place->sequence < index->places[index->n - 1].sequence + LG_APART)
+    if (index->n && place->sequence < index->places[index->n - 1].sequence + APART)
         return true;
     if (index->n == index->capacity) {
         size_t capacity = index->capacity ? index->capacity * 2 : 256;

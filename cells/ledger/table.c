@@ -80,15 +80,6 @@ static char *place(const struct lg_table *t, const struct lg_slots *s, uint64_t 
     return slot_at(t, s, i);
 }
 
-/* The next slots that are moved go anywhere: their places are fetched until then. */
-static void fetch_places(const struct lg_table *t)
-{
-    uint64_t size = t->before.mask + 1;
-
-    for (uint64_t i = t->moved; i < size && i < t->moved + MOVED_FOR_EACH; i++)
-        __builtin_prefetch(slot_at(t, &t->now, home_of(t, &t->now, key_of(slot_at(t, &t->before, i)))), 1);
-}
-
 /* Moves at least n slots of the old table, and on to where a run of slots ends. */
 static void move(struct lg_table *t, uint64_t n)
 {
@@ -102,7 +93,6 @@ static void move(struct lg_table *t, uint64_t n)
             memcpy(place(t, &t->now, key), slot, t->slot_size);
             memcpy(slot, &empty, sizeof(empty));
         } else if (n == 0) {
-            fetch_places(t);
             return;
         }
         t->moved++;

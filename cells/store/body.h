@@ -39,7 +39,7 @@ struct st_item {
 };
 
 /* What takes something off `rest`: CELL_OK or CELL_DATA_LOSS. Here, because reading a record does so for each field. */
-int st_body_long_varint(struct st_bytes *rest, uint64_t *value);
+int st_body_long_varint(struct st_bytes *rest, uint64_t *value); /* of any length */
 static inline int st_body_varint(struct st_bytes *rest, uint64_t *value)
 {
     if (rest->n == 0 || rest->p[0] >= 128)
@@ -112,7 +112,7 @@ static inline int st_body_next(struct st_bytes *rest, struct st_item *item)
     return 1;
 }
 
-void st_put_long_varint(struct st_buffer *b, uint64_t value);
+void st_put_long_varint(struct st_buffer *b, uint64_t value); /* likewise */
 static inline void st_put_varint(struct st_buffer *b, uint64_t value)
 {
     if (value < 128)

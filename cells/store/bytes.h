@@ -35,7 +35,8 @@ struct st_buffer {
 };
 /* One that begins in an array, which has to live as long, so that short ones take no memory. */
 #define ST_BUFFER_IN(array) ((struct st_buffer){.data = (array), .cap = sizeof(array), .lent = true})
-bool st_reserve(struct st_buffer *b, size_t n); /* room for n more bytes; false: memory is short, now or before */
+/* Makes room for n more bytes, which are not counted in. False: memory is short, now or before. */
+bool st_reserve(struct st_buffer *b, size_t n);
 /* Room for n more bytes, which are counted in; NULL when memory is short. */
 static inline uint8_t *st_grow(struct st_buffer *b, size_t n)
 {

@@ -356,7 +356,7 @@ struct served_method {
     struct method_counters *counters;
     struct call_target target;
 };
-/* The same, when all that is known. */
+/* The same for a method that is found. */
 int cell_serve_counted(struct cell_server *s, struct server_thread *t, cell_ctx *c, const struct served_method *m,
                        const uint8_t *message, size_t len, const struct cell_buffer **meta);
 /* The thread's tally of a method with these counters. */

@@ -96,7 +96,6 @@ static int put_block(struct cell_journal *j, struct cell_block *b, enum cell_blo
     cell_journal_set_pair(j, j->offset, j->sequence);
     cell_tail_publish(&j->tail, b, position, j->offset, j->sequence);
     cell_tail_wake(&j->tail);
-    cell_tail_prefetch(&j->tail, j->offset, size);
     return CELL_OK;
 }
 

@@ -17,8 +17,6 @@
 
 #define MAGIC "CELLTAIL"
 #define PAGE 4096u
-#define LINE 64u
-#define MOST_FETCHED 512u /* bytes: what a block of a few records has */
 /* `begin` moves by this part of the ring at once, so that readers seldom have to fetch it. */
 #define STEPS 8u
 /* How long somebody sleeps whom the writer may not have seen: a sandbox does not let it ask for the barrier. */
@@ -166,15 +164,6 @@ void cell_tail_durable(struct cell_tail *t, uint64_t offset, uint64_t sequence)
 {
     atomic_store_explicit(&t->head->durable_sequence, sequence, memory_order_relaxed);
     atomic_store_explicit(&t->head->durable, offset, memory_order_release);
-}
-
-void cell_tail_prefetch(const struct cell_tail *t, uint64_t offset, uint64_t size)
-{
-    const char *next = (const char *)at(t, offset);
-
-    /* The first line is left to the readers that wait for it. */
-    for (uint64_t i = LINE; i < size && i < MOST_FETCHED; i += LINE)
-        __builtin_prefetch(next + i, 1);
 }
 
 static long futex(_Atomic uint32_t *word, int what, uint32_t value, const struct timespec *timeout)

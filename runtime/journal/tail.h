@@ -65,8 +65,6 @@ void cell_tail_publish(struct cell_tail *t, struct cell_block *b, uint64_t posit
 void cell_tail_durable(struct cell_tail *t, uint64_t offset, uint64_t sequence);
 /* Wakes who sleeps; after one or more of the above. */
 void cell_tail_wake(struct cell_tail *t);
-/* Has the processor fetch where the next block will be, of the size that the last one had. */
-void cell_tail_prefetch(const struct cell_tail *t, uint64_t offset, uint64_t size);
 void cell_tail_close(struct cell_tail *t); /* the writer leaves; readers keep their mappings */
 
 /* ---- the reader's ---- */

@@ -163,7 +163,6 @@ static UNUSED int invoke_row(cell_ctx *c, const struct cell_method *method, void
 
 static const struct cell_bound_ops row_ops = {bind_row, invoke_row, unbind_row, NULL, NULL, NULL};
 
-/* A server that takes bindings; started, unless its only client is in this process. */
 /* Calls of a method, begun or done, those included that only a thread of the server has counted yet. */
 static UNUSED uint64_t counted_calls(struct cell_server *s, const struct method_counters *n, bool done)
 {
@@ -175,6 +174,7 @@ static UNUSED uint64_t counted_calls(struct cell_server *s, const struct method_
     return calls;
 }
 
+/* A server that takes bindings; started, unless its only client is in this process. */
 static UNUSED void bound_setup(struct demo_server *d, bool run)
 {
     demo_setup();

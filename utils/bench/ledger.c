@@ -123,78 +123,59 @@ static double batches(uint64_t n, int threads)
     return (now() - begin) / (double)n;
 }
 
-/* ---- one after the other ---- */
-
-#define CALLS 100
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* What one of n takes: the median of `together` that are timed together, for now and then one waits some hundred times
- * as long as the others, when the system writes to the disk what it has gathered. */
-static double typical(uint64_t n, uint64_t together, void (*one)(cell_ctx *c, void *user), void *user)
+static double single(uint64_t n)
 {
     CELL_CTX(c, .timeout_ms = 30000);
-    uint64_t blocks = n / together;
-    double *took = calloc(blocks, sizeof(*took));
-
-    if (!took)
-        die("memory", "is short");
-    for (uint64_t i = 0; i < blocks; i++) {
-        double begin = now();
-        for (uint64_t k = 0; k < together; k++)
-            one(c, user);
-        took[i] = (now() - begin) / (double)together;
-    }
-    qsort(took, blocks, sizeof(*took), compare);
-    double median = took[blocks / 2];
-    free(took);
-    return median;
-}
-
-static void transfer(cell_ctx *c, void *seed)
-{
     struct ledger_receipt receipt;
     struct ledger_order order;
+    uint64_t seed = next_id;
+    double begin = now();
 
-    fill(&order, 1, seed);
-    if (ledger_transfer(c, &order, &receipt) < 0)
-        die("transfer", cell_ctx_message(c));
+    for (uint64_t i = 0; i < n; i++) {
+        fill(&order, 1, &seed);
+        if (ledger_transfer(c, &order, &receipt) < 0)
+            die("transfer", cell_ctx_message(c));
+    }
+    return (now() - begin) / (double)n;
 }
 
-static void look(cell_ctx *c, void *unused)
+static void look(cell_ctx *c)
 {
     struct ledger_account account;
 
-    (void)unused;
     if (ledger_account_of(c, 1, &account) < 0)
         die("an account", cell_ctx_message(c));
 }
 
-/* One record into a journal of the program's own. */
-static void append(cell_ctx *c, void *unused)
+static double looks(uint64_t n)
 {
+    CELL_CTX(c, .timeout_ms = 30000);
+    double begin = now();
+
+    for (uint64_t i = 0; i < n; i++)
+        look(c);
+    return (now() - begin) / (double)n;
+}
+
+/* What it costs to put one record into a journal: each behind the last one, or behind a call that reads an account. */
+static double append(uint64_t n, bool between_calls)
+{
+    CELL_CTX(c, .timeout_ms = 30000);
     static struct cell_journal *journal;
     const struct cell_journal_options options = {.type = "bench", .record_size = sizeof(struct ledger_entry)};
     const struct ledger_entry entry = {.amount = 1};
     struct cell_error e = {0};
 
-    (void)c;
-    (void)unused;
     if (!journal && cell_journal_open("journal", &options, &journal, &e) < 0)
         die("the journal", e.text);
-    if (cell_journal_append(journal, &entry, 1, sizeof(entry), NULL, &e) < 0)
-        die("the journal", e.text);
-}
-
-static void look_and_append(cell_ctx *c, void *unused)
-{
-    look(c, unused);
-    append(c, unused);
+    double begin = now();
+    for (uint64_t i = 0; i < n; i++) {
+        if (between_calls)
+            look(c);
+        if (cell_journal_append(journal, &entry, 1, sizeof(entry), NULL, &e) < 0)
+            die("the journal", e.text);
+    }
+    return (now() - begin) / (double)n;
 }
 
 /* ---- the disk ---- */
@@ -332,20 +313,16 @@ static double in_postgres(uint64_t n, uint64_t batch)
 
 static double run(const char *what, uint64_t n)
 {
-    static uint64_t seed = 1;
-
     if (strncmp(what, "batches-", 8) == 0)
         return batches(n, atoi(what + 8));
     if (strcmp(what, "single") == 0)
-        return typical(n, CALLS, transfer, &seed);
-    if (strcmp(what, "single-mean") == 0)
-        return typical(n, n, transfer, &seed);
+        return single(n);
     if (strcmp(what, "append") == 0)
-        return typical(n, CALLS, append, NULL);
+        return append(n, false);
     if (strcmp(what, "look") == 0)
-        return typical(n, CALLS, look, NULL);
+        return looks(n);
     if (strcmp(what, "look-append") == 0)
-        return typical(n, CALLS, look_and_append, NULL);
+        return append(n, true);
     if (strcmp(what, "sync") == 0)
         return syncs(n);
     if (strcmp(what, "sqlite") == 0)

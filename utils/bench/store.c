@@ -208,9 +208,10 @@ static void work(cell_ctx *c, const char *what, int64_t n)
             get_directly(id);
         else if (strcmp(what, "call") == 0)
             get_nothing(c, id);
-        else if (strcmp(what, "both") == 0)
-            get_nothing(c, id), get_directly(id);
-        else if (strcmp(what, "get") == 0)
+        else if (strcmp(what, "both") == 0) {
+            get_nothing(c, id);
+            get_directly(id);
+        } else if (strcmp(what, "get") == 0)
             get_stored(c, id);
         else if (strcmp(what, "lmdb-put") == 0)
             put_directly(id, 1);

@@ -222,9 +222,7 @@ static int create_tables(struct search_index *x, const char *definition, struct 
                                 "INSERT INTO meta VALUES('definition', %Q);",
                                 plain, definition);
     char *text = x->ntexts ? sqlite3_mprintf("CREATE VIRTUAL TABLE text USING fts5(%s, tokenize='" SEARCH_TOKENIZER
-                                             " %s %s %s');"
-                                             "INSERT INTO text(text, rank) VALUES('automerge', 0);" /* index_write.c */
-                                             "CREATE VIRTUAL TABLE terms USING fts5vocab(text, row);",
+                                             " %s %s %s');CREATE VIRTUAL TABLE terms USING fts5vocab(text, row);",
                                              texts, x->definition.language,
                                              x->definition.all_words ? SEARCH_ALL_WORDS : SEARCH_LISTED_WORDS,
                                              x->definition.stop_words)
@@ -330,23 +328,35 @@ static int prepare_all(struct search_index *x, struct search_failure *f)
 {
     const struct {
         sqlite3_stmt **s;
+        bool of_texts;
         const char *sql;
-    } others[] = {{&x->find, "SELECT id FROM docs WHERE key = ?"},
-                  {&x->erase, "DELETE FROM docs WHERE id = ?"},
-                  {&x->erase_text, "DELETE FROM text WHERE rowid = ?"},
-                  {&x->merge_text, "INSERT INTO text(text, rank) VALUES('merge', ?)"},
-                  {&x->read_position, "SELECT value FROM meta WHERE name = 'position'"},
-                  {&x->put_position, "INSERT OR REPLACE INTO meta(name, value) VALUES('position', ?)"},
-                  {&x->read_size, "SELECT (page_count - freelist_count) * page_size "
-                                  "FROM pragma_page_count, pragma_freelist_count, pragma_page_size"}};
+    } others[] = {{&x->find, false, "SELECT id FROM docs WHERE key = ?"},
+                  {&x->erase, false, "DELETE FROM docs WHERE id = ?"},
+                  {&x->erase_text, true, "DELETE FROM text WHERE rowid = ?"},
+                  {&x->merge_text, true, "INSERT INTO text(text, rank) VALUES('merge', ?)"},
+                  {&x->read_position, false, "SELECT value FROM meta WHERE name = 'position'"},
+                  {&x->put_position, false, "INSERT OR REPLACE INTO meta(name, value) VALUES('position', ?)"},
+                  {&x->read_size, false,
+                   "SELECT (page_count - freelist_count) * page_size "
+                   "FROM pragma_page_count, pragma_freelist_count, pragma_page_size"}};
     int r = prepare_put(x, true, f);
 
     if (r >= 0 && x->ntexts)
         r = prepare_put(x, false, f);
     for (size_t i = 0; r >= 0 && i < sizeof(others) / sizeof(*others); i++)
-        if (x->ntexts || (others[i].s != &x->erase_text && others[i].s != &x->merge_text))
+        if (x->ntexts || !others[i].of_texts)
             r = index_prepare(x->db, others[i].s, f, "%s", others[i].sql);
     return r;
+}
+
+/* Each batch merges (index_write.c): also in a file of a version that left it to FTS5. */
+static int merge_by_hand(struct search_index *x, struct search_failure *f)
+{
+    if (x->ntexts == 0)
+        return CELL_OK;
+    return index_execute(x->db, f, "opening the index",
+                         "INSERT INTO text(text, rank) SELECT 'automerge', 0 "
+                         "WHERE NOT EXISTS(SELECT 1 FROM text_config WHERE k = 'automerge' AND v = 0)");
 }
 
 int search_index_open(const char *path, const struct search_definition *definition, struct search_index **index,
@@ -364,6 +374,8 @@ int search_index_open(const char *path, const struct search_definition *definiti
     r = index_connect(path, true, &x->db, f);
     if (r >= 0)
         r = make_or_check(x, f);
+    if (r >= 0)
+        r = merge_by_hand(x, f);
     if (r >= 0)
         r = prepare_all(x, f);
     if (r >= 0)

@@ -77,6 +77,11 @@ TEST(each_batch_merges_in_its_turn)
     CHECK(number_of("SELECT v FROM text_config WHERE k = 'automerge'") == 0);
     int segments = number_of("SELECT count(DISTINCT segid) FROM text_idx");
     CHECK(segments > 0 && segments <= 8);
+    /* As in a file of before. */
+    CHECK(number_of("INSERT INTO text_config(k, v) VALUES('automerge', 4) ON CONFLICT(k) DO UPDATE SET v = 4 "
+                    "RETURNING v") == 4);
+    search_index_close(open_index(&articles));
+    CHECK(number_of("SELECT v FROM text_config WHERE k = 'automerge'") == 0);
     temp_folder_remove();
 }
 

@@ -194,7 +194,12 @@ int st_engine_open(const struct st_engine_options *options, struct st_engine **e
     init_monotonic(&e->changed);
     init_monotonic(&e->work);
     init_monotonic(&e->rest);
-    int r = open_data(e, f);
+    int r = CELL_OK;
+    if (e->options.cache_bytes && !(e->cache = st_cache_new(e->options.cache_bytes)))
+        r = st_fail(f, CELL_NO_MEMORY, "there is no memory for a cache of %llu bytes",
+                    (unsigned long long)e->options.cache_bytes);
+    if (r >= 0)
+        r = open_data(e, f);
     if (r >= 0)
         r = st_background_start(e, f);
     if (r < 0) {
@@ -227,6 +232,7 @@ void st_engine_close(struct st_engine *engine)
         mdb_env_close(e->env);
     if (e->lock_file >= 0)
         close(e->lock_file);
+    st_cache_free(e->cache);
     pthread_cond_destroy(&e->rest);
     pthread_cond_destroy(&e->work);
     pthread_cond_destroy(&e->changed);

@@ -25,6 +25,7 @@ struct st_engine_options {
     int64_t feed_age_ms;
     /* Behind the newest so many changes, those that a later change has overtaken lose what they hold; 0 = never. */
     uint64_t feed_whole;
+    uint64_t cache_bytes;    /* memory for places of records that were read, see cache.h; 0 = none */
     int64_t most_lease_ms;   /* 0 = 10 minutes */
     uint32_t most_snapshots; /* at once; 0 = 32 */
     int64_t pause_ms;        /* of the background thread, while there is nothing to do; 0 = 500 */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache.h"
 #include "engine.h"
 
 #define ST_FORMAT "1"
@@ -82,6 +83,7 @@ struct st_engine {
     struct st_request *first, **last;
     bool leading;
     /* reading */
+    struct st_cache *cache; /* NULL: none. Without the lock */
     struct st_reader idle[ST_IDLE_READERS];
     uint32_t nidle;
     bool writing;     /* from before a write transaction begins until it is over */

@@ -27,7 +27,8 @@ int main(int argc, char **argv)
 {
     static const char *const policies[] = {"apply", "additive", "plan"}, *const syncs[] = {"commit", "lazy"};
     const char *folder = ".cell/store", *policy = "apply", *sync = "commit";
-    int64_t size = 65536, sync_ms = 1000, changes = 0, bytes = 1024, age = 0, whole = 0, lease = 600000, snapshots = 32;
+    int64_t size = 65536, sync_ms = 1000, changes = 0, bytes = 1024, age = 0, whole = 0, cache = 16, lease = 600000,
+            snapshots = 32;
     const struct program_option options[] = {
         {"folder", "DIR", "where the records are; made when it is missing", PROGRAM_TEXT, &folder, 0, 0},
         {"max-size", "MIB", "the greatest size of the data file; address space, not\ndisk", PROGRAM_NUMBER, &size, 1,
@@ -43,6 +44,7 @@ int main(int argc, char **argv)
         {"feed-age", "TIME", "and how old; 0s: no limit", PROGRAM_DURATION, &age, 0, 3650 * DAY_MS},
         {"feed-whole", "N", "behind the newest N changes, those that were overtaken\nkeep only the key; 0: never",
          PROGRAM_NUMBER, &whole, 0, INT64_MAX},
+        {"read-cache", "MIB", "memory for where records lie that were read; 0: none", PROGRAM_NUMBER, &cache, 0, 65536},
         {"max-lease", "TIME", "how long a snapshot lives that nobody reads in", PROGRAM_DURATION, &lease, 10, DAY_MS},
         {"max-snapshots", "N", "snapshots at once", PROGRAM_NUMBER, &snapshots, 1, 900},
         {"policy", "POLICY", "what compilations may do: apply, additive (nothing that\nloses values) or plan (nothing)",
@@ -70,6 +72,7 @@ int main(int argc, char **argv)
                                              .feed_bytes = (uint64_t)(bytes * MIB),
                                              .feed_age_ms = age,
                                              .feed_whole = (uint64_t)whole,
+                                             .cache_bytes = (uint64_t)(cache * MIB),
                                              .most_lease_ms = lease,
                                              .most_snapshots = (uint32_t)snapshots};
     if (st_engine_open(&engine, &service.engine, &f) < 0) {

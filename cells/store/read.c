@@ -68,13 +68,25 @@ int st_view_stat(const struct st_view *view, const struct st_collection *collect
     return st_stat_read(view->engine, view->txn, collection->space, stat, f);
 }
 
-static int record_at(const struct st_view *view, MDB_val key, struct st_found *found, struct st_failure *f, bool must)
+/* mdb_get of the records. */
+static int look_up(const struct st_view *view, MDB_val *key, MDB_val *value)
 {
-    MDB_val value;
-    int rc = mdb_get(view->txn, view->engine->data, &key, &value);
+    struct st_engine *e = view->engine;
+    struct st_bytes found;
+    uint64_t commit = mdb_txn_id(view->txn);
 
-    if (rc == MDB_NOTFOUND && !must)
-        return st_fail(f, CELL_NOT_FOUND, "there is no such record");
+    if (st_cache_find(e->cache, commit, st_of_val(*key), &found)) {
+        *value = st_val(found);
+        return 0;
+    }
+    int rc = mdb_get(view->txn, e->data, key, value);
+    if (rc == 0)
+        st_cache_keep(e->cache, commit, st_of_val(*key), st_of_val(*value));
+    return rc;
+}
+
+static int take_record(const struct st_view *view, int rc, MDB_val value, struct st_found *found, struct st_failure *f)
+{
     if (rc == 0 && value.mv_size < 8)
         rc = MDB_INVALID;
     if (rc != 0)
@@ -87,15 +99,17 @@ static int record_at(const struct st_view *view, MDB_val key, struct st_found *f
 int st_view_get(const struct st_view *view, struct st_bytes key, bool index, struct st_found *found,
                 struct st_failure *f)
 {
-    MDB_val at = st_val(key), owner;
+    MDB_val at = st_val(key), value;
+    int rc = look_up(view, &at, &value);
 
     found->key = key;
-    if (!index)
-        return record_at(view, at, found, f, false);
-    int rc = mdb_get(view->txn, view->engine->data, &at, &owner);
     if (rc == MDB_NOTFOUND)
         return st_fail(f, CELL_NOT_FOUND, "there is no such record");
-    return rc == 0 ? record_at(view, owner, found, f, true) : st_fail_mdb(view->engine, f, rc, "reading an index");
+    if (rc == 0 && index) {
+        at = value;
+        rc = look_up(view, &at, &value);
+    }
+    return take_record(view, rc, value, found, f);
 }
 
 /* The last key below `to`. */
@@ -113,13 +127,10 @@ static int found_at(const struct st_view *view, const struct st_range *range, MD
                     struct st_found *found, struct st_failure *f)
 {
     found->key = st_of_val(key);
-    if (range->index)
-        return record_at(view, value, found, f, true);
-    if (value.mv_size < 8)
-        return st_fail(f, CELL_DATA_LOSS, "a stored record is damaged");
-    found->version = st_load64(value.mv_data);
-    found->body = (struct st_bytes){(const uint8_t *)value.mv_data + 8, value.mv_size - 8};
-    return CELL_OK;
+    MDB_val at = value;
+    int rc = range->index ? mdb_get(view->txn, view->engine->data, &at, &value) : 0;
+
+    return take_record(view, rc, value, found, f);
 }
 
 int st_view_scan(const struct st_view *view, const struct st_range *range, st_found_fn *each, void *user,

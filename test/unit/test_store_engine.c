@@ -186,6 +186,28 @@ TEST(a_reader_that_was_begun_before_a_write_is_not_used_for_later_ones)
     end();
 }
 
+TEST(a_record_that_was_found_before_is_another_one_after_a_write_and_the_same_in_a_snapshot)
+{
+    char token[ST_TOKEN_SIZE];
+    int64_t lease = 10000;
+    struct item out;
+
+    store_begin(NULL);
+    for (int year = 1; year < 50; year++) {
+        CHECK(store_put(&(struct item){.id = 1, .year = year}) == CELL_OK);
+        for (int i = 0; i < 2; i++)
+            CHECK(store_get(NULL, 1, &out, NULL, &arena) == CELL_OK && out.year == year);
+        if (year == 20)
+            CHECK(st_snapshot_take(engine, &lease, token, &failure) == CELL_OK);
+        if (year >= 20)
+            CHECK(store_get(token, 1, &out, NULL, &arena) == CELL_OK && out.year == 20);
+    }
+    CHECK(store_write(ST_DELETE, &(struct item){.id = 1}, false, 0, NULL) == CELL_OK);
+    CHECK(store_get(NULL, 1, &out, NULL, &arena) == CELL_NOT_FOUND);
+    CHECK(store_get(token, 1, &out, NULL, &arena) == CELL_OK && out.year == 20);
+    end();
+}
+
 static off_t size_of_file(void)
 {
     char path[PATH_MAX];

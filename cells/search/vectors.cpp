@@ -9,6 +9,9 @@
 #include <new>
 #include <thread>
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 namespace
 {
 
@@ -42,6 +45,7 @@ class Graph final : public Walk
     Graph(Space *space, size_t room, size_t links, size_t breadth) : Walk(space, room, links, breadth) {}
     Graph(Space *space, const std::string &path) : Walk(space, path)
     {
+        useHugePages(); // by and by, for what is there already
         for (hnswlib::tableint i = 0; i < cur_element_count; i++)
             if (isMarkedDeleted(i))
                 free_.push_back(i);
@@ -54,8 +58,8 @@ class Graph final : public Walk
     void put(const void *data, uint64_t id)
     {
         if (label_lookup_.count(id) || free_.empty()) {
-            if (!label_lookup_.count(id) && cur_element_count == max_elements_)
-                resizeIndex(max_elements_ * 2);
+            if (!label_lookup_.count(id))
+                reserve(1);
             addPoint(data, id);
             return;
         }
@@ -84,8 +88,10 @@ class Graph final : public Walk
 
     void reserve(size_t n)
     {
-        if (cur_element_count + n > max_elements_)
+        if (cur_element_count + n > max_elements_) {
             resizeIndex(std::max(cur_element_count + n, max_elements_ * 2));
+            useHugePages();
+        }
     }
     size_t count() const { return cur_element_count - num_deleted_; }
 
@@ -104,6 +110,18 @@ class Graph final : public Walk
 
   private:
     std::vector<hnswlib::tableint> free_;
+
+    // A walk jumps about in this memory: with fewer pages it waits less for where they are. A system without them
+    // refuses, and nothing is lost.
+    void useHugePages()
+    {
+        static const uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+        uintptr_t begin = reinterpret_cast<uintptr_t>(data_level0_memory_);
+        uintptr_t end = (begin + max_elements_ * size_data_per_element_) & ~(page - 1);
+        begin = (begin + page - 1) & ~(page - 1);
+        if (end > begin)
+            madvise(reinterpret_cast<void *>(begin), end - begin, MADV_HUGEPAGE);
+    }
 
     // Numbers that nobody else has: bit 63 is not set in those that are given.
     static uint64_t forgotten(hnswlib::tableint slot) { return UINT64_C(1) << 63 | slot; }

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "vectors_graph.h"
 
@@ -108,6 +109,35 @@ class Walk : public hnswlib::HierarchicalNSW<float>
         return !(num_deleted_ && isMarkedDeleted(i)) && (!allowed || isAllowed(allowed, getExternalLabel(i)));
     }
 
+    // Vectors that are on their way from memory while the distance to one is computed.
+    static constexpr size_t ahead = 2;
+
+    void fetch(hnswlib::tableint i) const
+    {
+        const char *vector = getDataByInternalId(i);
+        for (size_t line = 0; line < data_size_; line += 64)
+            __builtin_prefetch(vector + line);
+    }
+
+    // Those that `at` leads to and that were not seen; the first of them are on their way. `fresh` has room for all.
+    size_t unseen(hnswlib::tableint at, hnswlib::vl_type *seen, hnswlib::vl_type now, hnswlib::tableint *fresh) const
+    {
+        size_t n, left = 0;
+        const hnswlib::tableint *to = links(at, 0, &n);
+        n = std::min(n, maxM0_);
+        for (size_t i = 0; i < n; i++) {
+            if (i + 1 < n)
+                __builtin_prefetch(seen + to[i + 1]);
+            if (seen[to[i]] == now)
+                continue;
+            seen[to[i]] = now;
+            if (left < ahead)
+                fetch(to[i]);
+            fresh[left++] = to[i];
+        }
+        return left;
+    }
+
     Best walk(hnswlib::tableint from, const void *data, size_t breadth, const search_allowed *allowed) const
     {
         struct Visited {
@@ -117,6 +147,7 @@ class Walk : public hnswlib::HierarchicalNSW<float>
         } visited{visited_list_pool_, visited_list_pool_->getFreeVisitedList()};
         hnswlib::vl_type *seen = visited.list->mass, now = visited.list->curV;
         Best best, open; // of the second the distances are negative: the nearest first
+        std::vector<hnswlib::tableint> fresh(maxM0_);
         float farthest = std::numeric_limits<float>::max(), distance = distanceTo(data, from);
         open.emplace(-distance, from);
         seen[from] = now;
@@ -125,26 +156,19 @@ class Walk : public hnswlib::HierarchicalNSW<float>
             farthest = distance;
         }
         while (!open.empty() && (-open.top().first <= farthest || best.size() < breadth)) {
-            size_t n;
-            const hnswlib::tableint *to = links(open.top().second, 0, &n);
+            hnswlib::tableint at = open.top().second;
             open.pop();
-            if (n)
-                __builtin_prefetch(getDataByInternalId(to[0]));
+            size_t n = unseen(at, seen, now, fresh.data());
             for (size_t i = 0; i < n; i++) {
-                if (i + 1 < n) {
-                    __builtin_prefetch(seen + to[i + 1]);
-                    __builtin_prefetch(getDataByInternalId(to[i + 1]));
-                }
-                if (seen[to[i]] == now)
-                    continue;
-                seen[to[i]] = now;
-                distance = distanceTo(data, to[i]);
+                if (i + ahead < n)
+                    fetch(fresh[i + ahead]);
+                distance = distanceTo(data, fresh[i]);
                 if (best.size() >= breadth && distance >= farthest)
                     continue;
-                open.emplace(-distance, to[i]);
+                open.emplace(-distance, fresh[i]);
                 __builtin_prefetch(get_linklist0(open.top().second));
-                if (isKept(to[i], allowed))
-                    keep(best, breadth, distance, to[i]);
+                if (isKept(fresh[i], allowed))
+                    keep(best, breadth, distance, fresh[i]);
                 if (!best.empty())
                     farthest = best.top().first;
             }

@@ -30,8 +30,11 @@ static void *run(void *user)
             continue;
         }
         c->running = true;
+        bool again = c->small;
         pthread_mutex_unlock(&c->lock);
         work(db);
+        if (again) /* for what has come meanwhile, so that less is left to the writer */
+            work(db);
         pthread_mutex_lock(&c->lock);
         c->wanted = c->running = false;
         c->done = true;
@@ -64,9 +67,11 @@ static int committed(void *user, sqlite3 *db, const char *name, int pages)
     bool here = false;
 
     (void)name;
-    if (pages < c->asked) /* it has begun anew */
-        c->asked = 0;
     pthread_mutex_lock(&c->lock);
+    if (pages < c->seen) /* it has begun anew */
+        c->asked = c->seen = 0;
+    c->small = pages - c->seen < EVERY_PAGES;
+    c->seen = pages;
     if (pages >= MOST_PAGES || (pages >= LONG_PAGES && c->done)) {
         while (c->running)
             pthread_cond_wait(&c->changed, &c->lock);

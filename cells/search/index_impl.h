@@ -16,10 +16,11 @@ struct index_checkpoints {
     pthread_mutex_t lock; /* of what follows, up to `thread` */
     pthread_cond_t changed;
     bool wanted, running, stop, broken;
-    bool done; /* since the last commit */
+    bool done;       /* since the last commit */
+    bool small;      /* that was: somebody waits for each */
+    int asked, seen; /* pages that were in the log when it was asked for last, and with the last commit */
     pthread_t thread;
     bool begun, has_thread;
-    int asked; /* pages that were in the log when it was asked for last */
 };
 
 struct search_index {
@@ -34,6 +35,7 @@ struct search_index {
     int64_t applied;                                   /* the last change that is in the graphs */
     bool in_batch;
     uint64_t text_bytes;     /* that the batch has brought */
+    uint64_t to_merge;       /* pages of text, of it and of those before */
     uint64_t most_bytes;     /* of the file; 0 = any */
     sqlite3_stmt *read_size; /* how many it has in use */
     struct index_checkpoints checkpoints;

@@ -9,7 +9,8 @@
 #include "utf8.h"
 
 #define MERGED_LEAST 16     /* pages that a batch merges, */
-#define MERGED_FOR_EACH 512 /* and one for so many bytes of its text: a page has 4,000, on some eight levels */
+#define MERGED_FOR_EACH 512 /* and one for so many bytes of its text: a page has 4,000, on some eight levels; */
+#define MERGED_PART 4       /* such a part of these, and of what was left by those before */
 
 static int fail_writing(struct search_index *x, struct search_failure *f)
 {
@@ -205,12 +206,16 @@ int search_index_delete(struct search_index *x, const void *key, size_t length, 
 
 /* Each batch becomes a segment, and segments are merged into greater ones. FTS5 does that by itself, when 64 pages were
  * written: then some hundred pages at once, for which all that comes meanwhile waits. So it is told not to
- * ('automerge'), and each batch merges in its turn, more than its own pages on all levels. */
+ * ('automerge'), and each batch merges in its turn, more than its own pages on all levels. A large one leaves most of
+ * that to the next ones: it may be large because much came while the disk was waited for, and has waited already. */
 static int merge(struct search_index *x, struct search_failure *f)
 {
     if (x->ntexts == 0)
         return CELL_OK;
-    sqlite3_bind_int64(x->merge_text, 1, (int64_t)(MERGED_LEAST + x->text_bytes / MERGED_FOR_EACH));
+    x->to_merge += x->text_bytes / MERGED_FOR_EACH;
+    uint64_t part = x->to_merge / MERGED_PART;
+    x->to_merge -= part;
+    sqlite3_bind_int64(x->merge_text, 1, (int64_t)(MERGED_LEAST + part));
     return run(x, x->merge_text, f);
 }
 

@@ -270,6 +270,8 @@ static enum server_next serve_call(struct cell_server *s, struct server_conn *co
         cell_server_waits(s, conn->thread);
     begin_call(conn, c, f, now_ns);
     int code = answer(s, conn, c, received, waited, &meta);
+    if (code < 0 && cell_server_records_follow(s, conn, f)) /* its client may have sent some before it knows */
+        conn->over_id = f->id;
     /* Before the reply: whoever has that finds the memory of his request free, and can give it back. */
     if (f->length >= CELL_LARGE_REPLY && !conn->has_pending)
         cell_conn_release(conn->conn, false);

@@ -150,6 +150,10 @@ static struct server_match *new_match(const struct cell_schema *client)
     m->users = 1;
     m->n = client->nmethods;
     m->methods = cell_arena_array(&m->arena, m->n, sizeof(*m->methods));
+    for (uint32_t i = 0; m->methods && i < m->n; i++) {
+        const struct schema_field *stream = cell_schema_stream(&client->methods[i]);
+        m->methods[i].puts = stream && !stream->out;
+    }
     pthread_mutex_init(&m->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

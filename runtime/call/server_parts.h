@@ -48,6 +48,7 @@ struct server_match {
         uint32_t id;     /* the server's */
         const char *why; /* NULL = it can be served; else the difference in words */
         bool bound;      /* it is the client's own; `id` means nothing */
+        bool puts;       /* the client sends records with it */
     } *methods;
     struct cell_arena arena;
     /* With bound methods: */

@@ -248,6 +248,17 @@ bool cell_server_streams(const struct cell_server *s, const struct server_conn *
     return m && m->stream;
 }
 
+bool cell_server_records_follow(const struct cell_server *s, const struct server_conn *conn, const struct cell_frame *f)
+{
+    uint32_t id = (uint32_t)f->code;
+    if (conn->channel != CELL_CHANNEL_APP)
+        return false;
+    if (conn->match)
+        return id < conn->match->n && conn->match->methods[id].puts;
+    const struct cell_method *m = id < s->schema->nmethods ? s->methods[id] : NULL;
+    return m && m->stream && m->flags & CELL_METHOD_WRITES;
+}
+
 static int count_in(struct cell_server *s, struct server_conn *conn, struct server_stream *t, struct cell_error *e)
 {
     struct caller_uid *u = conn->caller->uid;

@@ -23,6 +23,10 @@ struct server_stream {
 
 /* Whether the CALL is for a method with a stream. */
 bool cell_server_streams(const struct cell_server *s, const struct server_conn *conn, const struct cell_frame *f);
+/* Whether the client may have sent records behind a CALL that is refused unseen, by a schema or for want of something.
+ */
+bool cell_server_records_follow(const struct cell_server *s, const struct server_conn *conn,
+                                const struct cell_frame *f);
 /* Before the handler, which has its place. CELL_RESOURCE_EXHAUSTED: too many. In any case to be finished and ended. */
 int cell_server_stream_begin(struct cell_server *s, struct server_conn *conn, cell_ctx *c, const struct cell_frame *f,
                              uint64_t entered_ns, struct server_stream *t, struct cell_error *e);

@@ -162,6 +162,42 @@ TEST(records_that_do_not_belong_there_end_the_connection)
     flow_end(&f);
 }
 
+/* Its client sends records before it knows that the method is gone. */
+static void put_to_what_is_gone(struct flow *f, const struct cell_service *old)
+{
+    const struct sum_in in = {.limit = 100};
+    const struct item items_put[10] = {{1, {0}}};
+    struct total t = {0};
+    void *const out[] = {&t};
+    uint64_t n = 1;
+    struct cell_stream *s = cell_stream_open(f->c, old, flow_sum, &in);
+    for (int i = 0; i < 1000 && cell_stream_put(s, items_put, 10) == CELL_OK; i++)
+        usleep(100);
+    CHECK(cell_stream_end(s, out) == CELL_SCHEMA_MISMATCH);
+    CHECK_STR(cell_ctx_message(f->c), "Method 'flow_tum' no longer exists in Flow Cell");
+    CHECK(cell_call(f->c, old, flow_add, &n, out) == 0 && t.sum == 2);
+}
+
+TEST(records_behind_a_call_that_is_refused_are_dropped)
+{
+    static const enum carrier carriers[] = {OVER_SOCKET, OVER_SHM};
+    for (int i = 0; i < 2; i++) {
+        struct cell_method methods[FLOW_COUNT];
+        char fingerprint[65];
+        struct flow f;
+        struct cell_client *slot = NULL;
+        memcpy(methods, flow_methods, sizeof(methods));
+        methods[flow_sum].name = "flow_tum";
+        const struct cell_service old = {CELL_DESC_ABI, FLOW_COUNT, "flow", fingerprint, methods, &slot, NULL};
+        free(embed_schema(&old, fingerprint));
+        flow_begin(&f, carriers[i], defaults);
+        for (int k = 0; k < 20; k++)
+            put_to_what_is_gone(&f, &old);
+        CHECK(atomic_load(&f.d.server->counters.protocol_errors) == 0);
+        flow_end(&f);
+    }
+}
+
 TEST(records_that_lie_end_the_connection)
 {
     struct flow f;

@@ -75,16 +75,17 @@ struct begun {
     sem_t done;
     struct pg_parameters p;
     struct pg_rows rows;
+    struct pg_run *run; /* it took long, and is to be waited for */
 };
 
 static void note_end(void *user, struct pg_run *run, struct pg_rows *rows)
 {
     struct begun *b = user;
 
-    if (!rows)
-        exit(1);
-    (void)run;
-    b->rows = *rows;
+    if (rows)
+        b->rows = *rows;
+    else
+        b->run = run;
     sem_post(&b->done);
 }
 
@@ -120,7 +121,9 @@ static int found(const char *column, const char *type, const struct all *values)
         void *const out[] = {&got};
         while (sem_wait(&b[i].done) < 0)
             continue;
-        int r = pg_take_rows(s, c, &b[i].rows, out, &f);
+        int r = b[i].run ? pg_pool_go_on(b[i].run, &forever, &b[i].rows, &f) : CELL_OK;
+        if (r == CELL_OK)
+            r = pg_take_rows(s, c, &b[i].rows, out, &f);
         n = n * 10 + (r == CELL_OK ? (got.id == 1 ? 1 : 9) : r == CELL_NOT_FOUND ? 0 : 8);
         pg_rows_clear(&b[i].rows);
         pg_parameters_free(&b[i].p);

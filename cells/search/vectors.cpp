@@ -39,13 +39,24 @@ class Space final : public hnswlib::SpaceInterface<float>
     hnswlib::DISTFUNC<float> distance;
 };
 
+// A walk jumps about in this memory: with fewer pages it waits less for where they are. A system without them refuses,
+// and nothing is lost.
+void preferHugePages(void *memory, size_t size)
+{
+    const uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+    const uintptr_t begin = (reinterpret_cast<uintptr_t>(memory) + page - 1) & ~(page - 1);
+    const uintptr_t end = (reinterpret_cast<uintptr_t>(memory) + size) & ~(page - 1);
+    if (end > begin)
+        madvise(reinterpret_cast<void *>(begin), end - begin, MADV_HUGEPAGE);
+}
+
 class Graph final : public Walk
 {
   public:
     Graph(Space *space, size_t room, size_t links, size_t breadth) : Walk(space, room, links, breadth) {}
     Graph(Space *space, const std::string &path) : Walk(space, path)
     {
-        useHugePages(); // by and by, for what is there already
+        preferHugePages(data_level0_memory_, max_elements_ * size_data_per_element_); // by and by: it is full already
         for (hnswlib::tableint i = 0; i < cur_element_count; i++)
             if (isMarkedDeleted(i))
                 free_.push_back(i);
@@ -90,7 +101,7 @@ class Graph final : public Walk
     {
         if (cur_element_count + n > max_elements_) {
             resizeIndex(std::max(cur_element_count + n, max_elements_ * 2));
-            useHugePages();
+            preferHugePages(data_level0_memory_, max_elements_ * size_data_per_element_);
         }
     }
     size_t count() const { return cur_element_count - num_deleted_; }
@@ -110,18 +121,6 @@ class Graph final : public Walk
 
   private:
     std::vector<hnswlib::tableint> free_;
-
-    // A walk jumps about in this memory: with fewer pages it waits less for where they are. A system without them
-    // refuses, and nothing is lost.
-    void useHugePages()
-    {
-        static const uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-        uintptr_t begin = reinterpret_cast<uintptr_t>(data_level0_memory_);
-        uintptr_t end = (begin + max_elements_ * size_data_per_element_) & ~(page - 1);
-        begin = (begin + page - 1) & ~(page - 1);
-        if (end > begin)
-            madvise(reinterpret_cast<void *>(begin), end - begin, MADV_HUGEPAGE);
-    }
 
     // Numbers that nobody else has: bit 63 is not set in those that are given.
     static uint64_t forgotten(hnswlib::tableint slot) { return UINT64_C(1) << 63 | slot; }

@@ -124,7 +124,7 @@ class Walk : public hnswlib::HierarchicalNSW<float>
     {
         size_t n, left = 0;
         const hnswlib::tableint *to = links(at, 0, &n);
-        n = std::min(n, maxM0_);
+        n = std::min(n, maxM0_); // it is written behind `fresh` otherwise, whatever a file says
         for (size_t i = 0; i < n; i++) {
             if (i + 1 < n)
                 __builtin_prefetch(seen + to[i + 1]);

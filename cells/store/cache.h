@@ -21,8 +21,8 @@
 
 struct st_cache;
 
-/* Memory for at most that many bytes of entries of 64, of which those that are never used cost nothing. NULL: out of
- * memory, or `bytes` is less than a page. */
+/* Entries of 64 bytes in at most that many bytes, which are taken as they are used, in huge pages where there are some.
+ * NULL: out of memory, or `bytes` is less than 4,096. */
 struct st_cache *st_cache_new(uint64_t bytes);
 void st_cache_free(struct st_cache *cache); /* NULL is accepted */
 

@@ -7,6 +7,8 @@
 
 #include "store_fixture.h"
 
+#include <store/engine_impl.h>
+
 static struct st_arena arena;
 
 static void end(void)
@@ -205,6 +207,31 @@ TEST(a_record_that_was_found_before_is_another_one_after_a_write_and_the_same_in
     CHECK(store_write(ST_DELETE, &(struct item){.id = 1}, false, 0, NULL) == CELL_OK);
     CHECK(store_get(NULL, 1, &out, NULL, &arena) == CELL_NOT_FOUND);
     CHECK(store_get(token, 1, &out, NULL, &arena) == CELL_OK && out.year == 20);
+    end();
+}
+
+TEST(who_gets_a_record_leaves_its_place_for_the_next_one)
+{
+    struct st_view view;
+    struct st_found found;
+    struct st_bytes value;
+    struct st_buffer body = {0}, key = {0};
+    struct item out;
+
+    store_begin(NULL);
+    CHECK(store_put(&(struct item){.id = 1}) == CELL_OK);
+    item_body(&(struct item){.id = 1}, &body);
+    item_key(st_bytes_of(&body), &key);
+    REQUIRE(st_view_begin(engine, NULL, &view, &failure) == CELL_OK);
+    uint64_t commit = mdb_txn_id(view.txn);
+    CHECK(!st_cache_find(engine->cache, commit, st_bytes_of(&key), &value));
+    CHECK(store_get(NULL, 1, &out, NULL, &arena) == CELL_OK);
+    CHECK(st_view_get(&view, st_bytes_of(&key), false, &found, &failure) == CELL_OK);
+    CHECK(st_cache_find(engine->cache, commit, st_bytes_of(&key), &value));
+    CHECK(value.p + 8 == found.body.p && value.n == found.body.n + 8);
+    st_view_end(&view);
+    st_buffer_free(&body);
+    st_buffer_free(&key);
     end();
 }
 

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include <sqlite3.h>
+
 #include "common/program.h"
 #include "declare.h"
 #include "service.h"
@@ -60,6 +62,8 @@ int main(int argc, char **argv)
     }
     if (without_vectors && !names_vectors(server.without))
         server.without = "vectors";
+    /* Counts of its memory have a lock that its threads, of which each has a file of its own, would wait for. */
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     search_vectors_threads((unsigned)threads);
     service.folder = folder;
     service.most_index = (uint64_t)most_index << 20;

@@ -6,6 +6,10 @@
 
 #include "journal/journal_impl.h"
 
+#define MOST_STORED 4096u     /* bytes of a block: more than a page costs more to get than to write */
+#define WRITTEN_AFTER_SYNC 8u /* blocks */
+#define MOST_EXPECTED 512u    /* bytes of a block: a stream of more is foreseen by the processor itself */
+
 /* ---- what is committed ---- */
 
 void cell_journal_set_pair(struct cell_journal *j, uint64_t offset, uint64_t sequence)
@@ -50,19 +54,54 @@ static int fail_for_good(struct cell_journal *j, int r)
     return r;
 }
 
-/* Header and payload with one system call where the system does not do less. */
+/*
+ * A small block is stored into the file's memory, which costs a tenth of a write. But a sync takes the right to write
+ * to its pages away, and to get it again costs as much as a write, and the sync takes longer: so what is synced every
+ * few blocks is written.
+ */
+static bool is_stored(struct cell_journal *j, uint64_t size)
+{
+    uint32_t syncs = atomic_load_explicit(&j->syncs, memory_order_relaxed);
+    if (syncs != j->synced) {
+        j->synced = syncs;
+        j->written = 0;
+    }
+    if (size > MOST_STORED)
+        return false;
+    if (j->written >= WRITTEN_AFTER_SYNC)
+        return true;
+    j->written++;
+    return false;
+}
+
+/* Header and payload with one system call, at most, where the system does not do less. */
 static int write_block(struct cell_journal *j, const struct cell_block *b, const void *payload, uint64_t bytes,
                        struct cell_error *e)
 {
     struct iovec parts[2] = {{(void *)(uintptr_t)b, sizeof(*b)}, {(void *)(uintptr_t)payload, bytes}};
     uint64_t at = j->offset % j->format.segment_bytes;
-    ssize_t done = pwritev(j->segment_fd, parts, bytes ? 2 : 1, (off_t)at);
+    int nparts = bytes ? 2 : 1;
+    if (is_stored(j, sizeof(*b) + bytes) && cell_file_map_put(&j->map, at, parts, nparts))
+        return CELL_OK;
+    ssize_t done = pwritev(j->segment_fd, parts, nparts, (off_t)at);
     if (done == (ssize_t)(sizeof(*b) + bytes))
         return CELL_OK;
     int r = cell_write_at(j->segment_fd, b, sizeof(*b), at, e);
     if (r == CELL_OK && bytes)
         r = cell_write_at(j->segment_fd, payload, bytes, at + sizeof(*b), e);
     return r < 0 ? fail_for_good(j, r) : r;
+}
+
+/* Where the next block will lie, if it is as small: fetched while nobody waits for it. But not its first line in the
+ * tail, on which readers wait. */
+static void expect_another(const struct cell_journal *j, uint64_t size)
+{
+    if (size > MOST_EXPECTED)
+        return;
+    for (uint64_t i = CELL_BLOCK_ALIGN; i < size; i += CELL_BLOCK_ALIGN)
+        __builtin_prefetch((uint8_t *)cell_tail_at(&j->tail, j->offset) + i, 1);
+    if (j->map.at)
+        cell_file_map_expect(&j->map, j->offset % j->format.segment_bytes, size);
 }
 
 /* `b` is in the tail, with its payload behind it. */
@@ -96,10 +135,17 @@ static int put_block(struct cell_journal *j, struct cell_block *b, enum cell_blo
     cell_journal_set_pair(j, j->offset, j->sequence);
     cell_tail_publish(&j->tail, b, position, j->offset, j->sequence);
     cell_tail_wake(&j->tail);
+    expect_another(j, size);
     return CELL_OK;
 }
 
 /* ---- from one segment to the next ---- */
+
+void cell_journal_map_segment(struct cell_journal *j)
+{
+    cell_file_map_close(&j->map);
+    cell_file_map_open(j->segment_fd, j->format.segment_bytes, &j->map); /* else all is written */
+}
 
 /* There may be blocks that are not durable in two segments, not in more: recovery looks at two. */
 static int leave_segment(struct cell_journal *j, struct cell_error *e)
@@ -120,6 +166,8 @@ static int leave_segment(struct cell_journal *j, struct cell_error *e)
         j->newest_number++;
     }
     pthread_mutex_unlock(&j->lock);
+    if (r == CELL_OK)
+        cell_journal_map_segment(j);
     return r;
 }
 

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 
+#include "base/file_map.h"
 #include "base/ticks.h"
 #include "journal/files.h"
 #include "journal/tail.h"
@@ -30,8 +31,12 @@ struct cell_journal {
     struct cell_wall wall;
     struct cell_block *reserved;
     uint32_t reserved_bytes;
+    struct cell_file_map map; /* of the segment that is written; or none */
+    uint32_t synced;          /* `syncs` at the last block */
+    uint32_t written;         /* blocks since that has changed */
 
-    _Atomic int failed; /* negative: what the disk has failed with; for good. Set under the lock */
+    _Atomic uint32_t syncs; /* how often something was synced */
+    _Atomic int failed;     /* negative: what the disk has failed with; for good. Set under the lock */
 
     /* What is committed, as a pair: odd while it changes. */
     _Atomic uint32_t version;
@@ -55,6 +60,8 @@ struct cell_journal {
 /* append.c */
 struct cell_position cell_journal_pair(const struct cell_journal *j);
 void cell_journal_set_pair(struct cell_journal *j, uint64_t offset, uint64_t sequence);
+/* The segment of segment_fd is the one that is written from here on. */
+void cell_journal_map_segment(struct cell_journal *j);
 
 /* recover.c: finds the end of what was written, in the two newest segments, and makes all before it durable. Sets
  * offset, sequence, time_us and the segments; zeros what a failure of power has left behind the end. */

@@ -37,6 +37,7 @@ static int check_options(const struct cell_journal_options *o, struct cell_error
 static void free_journal(struct cell_journal *j)
 {
     cell_tail_unmap(&j->tail);
+    cell_file_map_close(&j->map);
     if (j->segment_fd >= 0)
         close(j->segment_fd);
     if (j->previous_fd >= 0)
@@ -194,6 +195,8 @@ static int open_folder(struct cell_journal *j, const struct cell_journal_options
         r = make_tail(j, o, e);
     if (r == CELL_OK)
         r = tell(j, e);
+    if (r == CELL_OK)
+        cell_journal_map_segment(j);
     return r < 0 ? r : cell_journal_keeper_start(j, e);
 }
 

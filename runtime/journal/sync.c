@@ -28,6 +28,7 @@ static int sync_once(struct cell_journal *j, struct cell_error *e)
 {
     struct cell_position now = cell_journal_pair(j);
     j->syncing = true;
+    atomic_fetch_add_explicit(&j->syncs, 1, memory_order_relaxed);
     int r = sync_files(j, e);
     j->syncing = false;
     if (r == CELL_OK) {

@@ -135,7 +135,7 @@ static void give_up_before(struct cell_tail *t, uint64_t end)
     atomic_thread_fence(memory_order_release); /* before what is written over it */
 }
 
-static struct cell_block *at(const struct cell_tail *t, uint64_t offset)
+struct cell_block *cell_tail_at(const struct cell_tail *t, uint64_t offset)
 {
     return (struct cell_block *)(t->ring + (offset & (t->ring_bytes - 1)));
 }
@@ -143,7 +143,7 @@ static struct cell_block *at(const struct cell_tail *t, uint64_t offset)
 struct cell_block *cell_tail_reserve(struct cell_tail *t, uint64_t offset, uint64_t size)
 {
     give_up_before(t, offset + size);
-    return at(t, offset);
+    return cell_tail_at(t, offset);
 }
 
 static _Atomic uint64_t *commit_word(struct cell_block *b) { return (_Atomic uint64_t *)&b->position; }
@@ -153,8 +153,8 @@ void cell_tail_publish(struct cell_tail *t, struct cell_block *b, uint64_t posit
     give_up_before(t, next + sizeof(*b));
     /* What lies where the next one will be was a record once, and might say that it is there. Looked at first: readers
      * wait on that line, and writing to it takes it away from them. */
-    if (atomic_load_explicit(commit_word(at(t, next)), memory_order_relaxed) == next)
-        atomic_store_explicit(commit_word(at(t, next)), 0, memory_order_relaxed);
+    if (atomic_load_explicit(commit_word(cell_tail_at(t, next)), memory_order_relaxed) == next)
+        atomic_store_explicit(commit_word(cell_tail_at(t, next)), 0, memory_order_relaxed);
     atomic_store_explicit(commit_word(b), position, memory_order_release);
     atomic_store_explicit(&t->head->committed_sequence, sequence, memory_order_relaxed);
     atomic_store_explicit(&t->head->committed, next, memory_order_release);

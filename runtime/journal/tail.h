@@ -58,6 +58,8 @@ int cell_tail_make(const struct cell_journal_format *f, const char *type, uint32
                    struct cell_tail *t, struct cell_error *e);
 /* The first block will stand at `offset`, and have that sequence. */
 void cell_tail_begin(struct cell_tail *t, uint64_t offset, uint64_t sequence, uint64_t durable);
+/* Where the block of that offset lies, as long as it is there. */
+struct cell_block *cell_tail_at(const struct cell_tail *t, uint64_t offset);
 /* Memory for a block of `size` bytes at `offset`, header included; at most a quarter of the ring. */
 struct cell_block *cell_tail_reserve(struct cell_tail *t, uint64_t offset, uint64_t size);
 /* Its header and payload are there, but for `position`. `next`: where the next one stands. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "disk.h"
+#include "disk_map.h"
 #include "disk_tear.h"
 
 #include <dlfcn.h>
@@ -85,7 +86,7 @@ static const char *path_of(int fd, char path[PATH_MAX])
 
 /* ---- the record; with the lock ---- */
 
-static void note(uint32_t kind, uint64_t file, uint64_t offset, uint64_t value, const void *data, size_t length)
+static void put_entry(uint32_t kind, uint64_t file, uint64_t offset, uint64_t value, const void *data, size_t length)
 {
     static const char zeros[8];
     const struct disk_entry entry = {kind, (uint32_t)length, file, offset, value};
@@ -96,6 +97,18 @@ static void note(uint32_t kind, uint64_t file, uint64_t offset, uint64_t value, 
 
     if (disk.log >= 0 && syscall(SYS_writev, disk.log, parts, 3) != all)
         give_up("the record cannot be written", strerror(errno));
+}
+
+static void note_stored(uint64_t file, uint64_t offset, const void *data, size_t length)
+{
+    put_entry(DISK_WRITE, file, offset, 0, data, length);
+}
+
+/* What was stored into memory came before. */
+static void note(uint32_t kind, uint64_t file, uint64_t offset, uint64_t value, const void *data, size_t length)
+{
+    disk_map_look(note_stored);
+    put_entry(kind, file, offset, value, data, length);
 }
 
 static void note_path(uint32_t kind, uint64_t file, uint64_t value, const char *path)
@@ -426,14 +439,23 @@ EXPORT int mkdir(const char *path, mode_t mode)
 
 /* ---- memory ---- */
 
+static void *map_file(const struct file *f, void *where, size_t size, int protection, int flags, int fd, off_t at)
+{
+    void *memory = (void *)syscall(SYS_mmap, where, size, protection, flags, fd, at);
+    if (memory != MAP_FAILED && disk.log >= 0 && !disk_map_add(memory, size, f->number, (uint64_t)at))
+        give_up("there are too many maps", "nobody would see what is written");
+    return memory;
+}
+
 static void *map(void *where, size_t size, int protection, int flags, int fd, off_t at)
 {
     if (disk.folder_length && fd >= 0 && (flags & MAP_SHARED) && (protection & PROT_WRITE)) {
         pthread_mutex_lock(&disk.lock);
         struct file *f = file_of(fd, false);
-        if (f && !f->shared)
-            give_up("a file is written in memory", "nobody would see it");
+        void *memory = f && !f->shared ? map_file(f, where, size, protection, flags, fd, at) : NULL;
         pthread_mutex_unlock(&disk.lock);
+        if (memory)
+            return memory;
     }
     return (void *)syscall(SYS_mmap, where, size, protection, flags, fd, at);
 }
@@ -444,6 +466,16 @@ EXPORT void *mmap(void *p, size_t n, int protection, int flags, int fd, off_t at
 EXPORT void *mmap64(void *p, size_t n, int protection, int flags, int fd, off64_t at)
 {
     return map(p, n, protection, flags, fd, at);
+}
+
+EXPORT int munmap(void *p, size_t n)
+{
+    pthread_mutex_lock(&disk.lock);
+    disk_map_look(note_stored);
+    disk_map_drop(p);
+    int r = (int)syscall(SYS_munmap, p, n);
+    pthread_mutex_unlock(&disk.lock);
+    return r;
 }
 
 /* ---- life ---- */
@@ -468,6 +500,7 @@ EXPORT bool disk_record(const char *folder, const char *log)
 EXPORT void disk_stop(void)
 {
     pthread_mutex_lock(&disk.lock);
+    disk_map_look(note_stored);
     disk.folder_length = 0;
     if (disk.log >= 0)
         close(disk.log);

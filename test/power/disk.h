@@ -16,7 +16,8 @@
  * the process is killed
  *
  * Files that are shared memory (SQLite's -shm, LMDB's lock.mdb) are not recorded but for their names: whoever opens
- * them first makes them anew. Any other file that is mapped to be written ends the program.
+ * them first makes them anew. What is written in memory that another file is mapped to is recorded with the next thing
+ * that happens; it is never torn.
  */
 #ifndef CELL_TEST_DISK_H
 #define CELL_TEST_DISK_H

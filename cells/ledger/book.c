@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define AHEAD 12 /* orders whose memory is fetched while others are decided */
+
 bool lg_book_init(struct lg_book *b, const uint64_t secret[2], lg_read_fn *read, void *user)
 {
     *b = (struct lg_book){.secret = {secret[0], secret[1]}, .read = read, .user = user};
@@ -258,6 +260,18 @@ static void prefetch(const struct lg_book *b, const struct ledger_order *o)
     lg_table_prefetch(&b->state.accounts, o->to);
 }
 
+static void prefetch_to(struct lg_book *b, const struct ledger_order *orders, uint32_t end)
+{
+    for (; b->fetched < end; b->fetched++)
+        prefetch(b, &orders[b->fetched]);
+}
+
+void lg_book_expect(struct lg_book *b, const struct ledger_order *orders, uint32_t n)
+{
+    b->fetched = 0;
+    prefetch_to(b, orders, n < AHEAD ? n : AHEAD);
+}
+
 struct chain {
     uint32_t begin, end; /* of the orders */
     uint32_t again;      /* of them were accepted before */
@@ -314,9 +328,6 @@ static int run_chain(struct lg_book *b, const struct ledger_order *orders, struc
 int lg_book_orders(struct lg_book *b, const struct ledger_order *orders, uint32_t n, int64_t time_us,
                    struct lg_failure *f)
 {
-    enum { AHEAD = 12 };
-    uint32_t fetched = 0;
-
     for (uint32_t i = 0; i < n;) {
         struct chain chain = {.begin = i, .end = i};
         while (chain.end < n && orders[chain.end].linked)
@@ -327,8 +338,7 @@ int lg_book_orders(struct lg_book *b, const struct ledger_order *orders, uint32_
             break;
         }
         chain.end++;
-        for (; fetched < n && fetched < chain.end + AHEAD; fetched++)
-            prefetch(b, &orders[fetched]);
+        prefetch_to(b, orders, n - chain.end < AHEAD ? n : chain.end + AHEAD);
         if (run_chain(b, orders, &chain, time_us, f) < 0) {
             lg_book_undo(b);
             return f ? f->status : CELL_IO_ERROR;

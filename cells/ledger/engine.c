@@ -154,8 +154,9 @@ struct call {
 
 static int decide(struct lg_engine *e, const struct call *call, struct lg_failure *f)
 {
+    if (call->orders)
+        lg_book_expect(&e->book, call->orders, call->n);
     int r = lg_book_begin(&e->book, call->n, f);
-
     if (r < 0)
         return r;
     if (call->orders)

@@ -10,6 +10,34 @@
 #include <time.h>
 #include <unistd.h>
 
+#define GATHERED 64
+
+/* Records that came one by one, to be applied together: the processor fetches the accounts of the next ones then. */
+struct gathered {
+    struct ledger_entry entries[GATHERED];
+    uint32_t n;
+};
+
+static int apply_gathered(struct lg_snapshot *s, int ids, struct gathered *g, struct lg_failure *f)
+{
+    uint32_t n = g->n;
+
+    g->n = 0;
+    return lg_snapshot_apply(s, ids, g->entries, n, f);
+}
+
+static int apply(struct lg_snapshot *s, int ids, struct gathered *g, const struct cell_span *span, struct lg_failure *f)
+{
+    if (span->sequence != s->state.sequence + g->n)
+        return lg_fail(f, CELL_DATA_LOSS, "the journal has a gap");
+    int r = g->n + (uint64_t)span->count > GATHERED ? apply_gathered(s, ids, g, f) : CELL_OK;
+    if (r < 0 || span->count > GATHERED)
+        return r < 0 ? r : lg_snapshot_apply(s, ids, span->records, span->count, f);
+    memcpy(&g->entries[g->n], span->records, span->count * sizeof(g->entries[0]));
+    g->n += span->count;
+    return CELL_OK;
+}
+
 static int catch_up(struct lg_engine *e, struct lg_snapshot *s, int ids, uint64_t target, struct lg_failure *f)
 {
     static const struct cell_journal_reader_options options = {.record_size = sizeof(struct ledger_entry),
@@ -17,25 +45,26 @@ static int catch_up(struct lg_engine *e, struct lg_snapshot *s, int ids, uint64_
     struct cell_journal_reader *reader = NULL;
     struct cell_error error = {0};
     struct cell_span span;
+    struct gathered gathered;
     int r = CELL_OK;
 
+    gathered.n = 0;
     if (cell_journal_reader_open_local(e->journal, &options, &s->position, &reader, &error) < 0)
         return lg_fail_journal(f, &error, "reading the journal for a snapshot");
-    while (r >= 0 && s->state.sequence < target) {
+    while (r >= 0 && s->state.sequence + gathered.n < target) {
         r = cell_journal_read(reader, &span, 0, &error);
         if (r <= 0) {
             r = r < 0 ? lg_fail_journal(f, &error, "reading the journal for a snapshot")
                       : lg_fail(f, CELL_DATA_LOSS, "the journal ends before what is durable");
             break;
         }
-        r = span.sequence == s->state.sequence ? lg_snapshot_apply(s, ids, span.records, span.count, f)
-                                               : lg_fail(f, CELL_DATA_LOSS, "the journal has a gap");
+        r = apply(s, ids, &gathered, &span, f);
         s->position = cell_journal_reader_position(reader);
         if (r >= 0 && !lg_index_add(&s->index, &s->position))
             r = lg_fail(f, CELL_NO_MEMORY, "out of memory");
     }
     cell_journal_reader_close(reader);
-    return r < 0 ? r : CELL_OK;
+    return r < 0 ? r : apply_gathered(s, ids, &gathered, f);
 }
 
 static int take_snapshot(struct lg_engine *e, struct lg_failure *f)

@@ -10,6 +10,8 @@
 
 #include <zlib.h>
 
+#define AHEAD 8 /* whose memory is fetched while others are looked at */
+
 static const char magic[8] = {'C', 'E', 'L', 'L', 'L', 'G', 'R', '1'};
 
 int lg_snapshot_empty(struct lg_snapshot *s, struct lg_failure *f)
@@ -30,13 +32,23 @@ void lg_snapshot_free(struct lg_snapshot *s)
     *s = (struct lg_snapshot){0};
 }
 
+static void prefetch(const struct lg_state *s, const struct ledger_entry *e)
+{
+    lg_table_prefetch(&s->accounts, e->from);
+    lg_table_prefetch(&s->accounts, e->to);
+}
+
 int lg_snapshot_apply(struct lg_snapshot *s, int ids, const struct ledger_entry *entries, uint32_t n,
                       struct lg_failure *f)
 {
+    if (!lg_state_reserve(&s->state, n))
+        return lg_fail(f, CELL_NO_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < n && i < AHEAD; i++)
+        prefetch(&s->state, &entries[i]);
     for (uint32_t i = 0; i < n; i++) {
         const struct ledger_entry *e = &entries[i];
-        if (!lg_state_reserve(&s->state, 1))
-            return lg_fail(f, CELL_NO_MEMORY, "out of memory");
+        if (n - i > AHEAD)
+            prefetch(&s->state, &entries[i + AHEAD]);
         int r = lg_state_apply(&s->state, e, NULL, f);
         if (r < 0)
             return r;
@@ -92,6 +104,10 @@ static int fill_state(struct lg_state *s, const char *accounts, uint64_t naccoun
         return lg_fail(f, CELL_NO_MEMORY, "out of memory");
     for (uint64_t i = 0; i < naccounts; i++) {
         struct lg_account a;
+        if (naccounts - i > AHEAD) {
+            memcpy(&a, accounts + (i + AHEAD) * sizeof(a), sizeof(a));
+            lg_table_prefetch(&s->accounts, a.id);
+        }
         memcpy(&a, accounts + i * sizeof(a), sizeof(a));
         if (a.id == 0 || a.currency == 0 || lg_state_account(s, a.id))
             return damaged(f, "an account is there twice");

@@ -13,6 +13,7 @@
 #define FIRST_SLOTS 1024
 #define TOUCHED_FOR_EACH 16 /* slots of a table that is prepared while the last quarter of one is filled */
 #define MOVED_FOR_EACH 4    /* slots; a new table has room for as many as the old one has, so 2 would do */
+#define AHEAD 8             /* slots, of which it is known where they move to: the processor fetches that meanwhile */
 
 static uint64_t mix(uint64_t x)
 {
@@ -80,6 +81,12 @@ static char *place(const struct lg_table *t, const struct lg_slots *s, uint64_t 
     return slot_at(t, s, i);
 }
 
+void lg_table_prefetch(const struct lg_table *t, uint64_t key)
+{
+    if (t->now.memory)
+        __builtin_prefetch(slot_at(t, &t->now, home_of(t, &t->now, key)));
+}
+
 /* Moves at least n slots of the old table, and on to where a run of slots ends. */
 static void move(struct lg_table *t, uint64_t n)
 {
@@ -89,6 +96,8 @@ static void move(struct lg_table *t, uint64_t n)
     while (t->moved < size) {
         char *slot = slot_at(t, &t->before, t->moved);
         uint64_t key = key_of(slot);
+        if (size - t->moved > AHEAD)
+            lg_table_prefetch(t, key_of(slot + AHEAD * t->slot_size));
         if (key != 0) {
             memcpy(place(t, &t->now, key), slot, t->slot_size);
             memcpy(slot, &empty, sizeof(empty));
@@ -192,12 +201,6 @@ void *lg_table_find(const struct lg_table *t, uint64_t key, const void *after)
         return find_in(t, &t->before, key, (index_of(t, &t->before, after) + 1) & t->before.mask);
     uint64_t home = home_of(t, &t->before, key);
     return home < t->moved ? NULL : find_in(t, &t->before, key, home);
-}
-
-void lg_table_prefetch(const struct lg_table *t, uint64_t key)
-{
-    if (t->now.memory)
-        __builtin_prefetch(slot_at(t, &t->now, home_of(t, &t->now, key)));
 }
 
 void *lg_table_add(struct lg_table *t, uint64_t key)

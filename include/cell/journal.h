@@ -70,7 +70,8 @@ struct cell_journal_options {
  * and makes what is left durable. One writer at a time, on all hosts that see the folder: CELL_UNAVAILABLE when there
  * is another one. CELL_DATA_LOSS: what is in the folder is none, or is damaged where no failure of power can have done
  * it; nothing was changed. CELL_FAILED_PRECONDITION: it has other records. CELL_INVALID_ARGUMENT, CELL_IO_ERROR,
- * CELL_RESOURCE_EXHAUSTED (disk full), CELL_NO_MEMORY.
+ * CELL_RESOURCE_EXHAUSTED (disk full), CELL_NO_MEMORY. While one is open the process has a handler for SIGBUS, which
+ * hands on what is not about its segments (docs/streams.md, "When something goes wrong").
  */
 int cell_journal_open(const char *folder, const struct cell_journal_options *options, struct cell_journal **journal,
                       struct cell_error *e);

@@ -41,7 +41,8 @@ static bool put_memory(uintptr_t address)
 static void on_bus(int signal, siginfo_t *info, void *context)
 {
     int error = errno;
-    bool done = put_memory((uintptr_t)info->si_addr);
+    bool sent = info->si_code <= 0; /* by somebody, and about no address */
+    bool done = !sent && put_memory((uintptr_t)info->si_addr);
 
     errno = error;
     if (done)
@@ -50,8 +51,8 @@ static void on_bus(int signal, siginfo_t *info, void *context)
         before.sa_sigaction(signal, info, context);
     else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN)
         before.sa_handler(signal);
-    else
-        sigaction(SIGBUS, &before, NULL); /* what has sent it does so again */
+    else if (sigaction(SIGBUS, &before, NULL) == 0 && sent)
+        raise(signal); /* when this returns; the kernel sends it again by itself */
 }
 
 /* With the lock. The handler is there while something is mapped, as far as nobody has put another one in its place. */

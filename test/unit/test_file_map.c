@@ -140,7 +140,10 @@ TEST(other_places_go_to_who_was_there_before)
     temp_folder_remove();
 }
 
-TEST(without_one_before_it_is_the_end)
+static void end_by_touch(int empty) { touch(empty); }
+static void end_by_signal(int empty) { kill(getpid(), empty >= 0 ? SIGBUS : 0); }
+
+static void check_end(void (*end)(int empty))
 {
     int fd = new_file(PAGE), empty = open(temp_path("empty"), O_RDWR | O_CREAT | O_CLOEXEC, 0600), status = 0;
     pid_t child = fork();
@@ -149,13 +152,19 @@ TEST(without_one_before_it_is_the_end)
         signal(SIGBUS, SIG_DFL);
         if (!cell_file_map_open(fd, PAGE, &map))
             _exit(1);
-        touch(empty);
+        end(empty);
         _exit(2);
     }
     CHECK(child > 0 && waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
     close(empty);
     close(fd);
     temp_folder_remove();
+}
+
+TEST(without_one_before_it_is_the_end)
+{
+    check_end(end_by_touch);
+    check_end(end_by_signal);
 }
 
 /* ---- a journal ---- */

@@ -21,6 +21,7 @@ struct lg_cursor {
 
 struct lg_archive {
     struct cell_journal *journal;
+    uint64_t next;        /* lg_index_next, for the thread that notes: most calls take no lock */
     pthread_mutex_t lock; /* of what follows */
     struct lg_index index;
     struct lg_cursor *idle;
@@ -55,8 +56,11 @@ void lg_archive_free(struct lg_archive *a)
 
 void lg_archive_note(struct lg_archive *a, const struct cell_position *place)
 {
+    if (place->sequence < a->next)
+        return;
     pthread_mutex_lock(&a->lock);
     lg_index_add(&a->index, place);
+    a->next = lg_index_next(&a->index);
     pthread_mutex_unlock(&a->lock);
 }
 

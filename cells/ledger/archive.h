@@ -19,6 +19,8 @@ struct lg_index {
 /* Notes a place where a block begins, unless it is close behind the last one. False: memory is short; then what is
  * looked for behind it takes longer to find, no more. */
 bool lg_index_add(struct lg_index *index, const struct cell_position *place);
+/* Places before this sequence are not added. */
+uint64_t lg_index_next(const struct lg_index *index);
 /* The last place at or before the record. */
 struct cell_position lg_index_find(const struct lg_index *index, uint64_t sequence);
 void lg_index_free(struct lg_index *index);
@@ -29,7 +31,7 @@ struct lg_cursor;
 /* Of a journal that is open to be written. It takes over the index. NULL: memory is short. */
 struct lg_archive *lg_archive_new(struct cell_journal *journal, struct lg_index *index);
 void lg_archive_free(struct lg_archive *a); /* all cursors were given back; NULL is accepted */
-/* Any thread; places come in their order. */
+/* One thread at a time; places come in their order. */
 void lg_archive_note(struct lg_archive *a, const struct cell_position *place);
 
 /* Where a reader that wants this record begins: at it, or at most some hundred records before. */

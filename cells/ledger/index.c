@@ -5,9 +5,14 @@
 
 #define APART 512 /* records between places in the index */
 
+uint64_t lg_index_next(const struct lg_index *index)
+{
+    return index->n ? index->places[index->n - 1].sequence + APART : 0;
+}
+
 bool lg_index_add(struct lg_index *index, const struct cell_position *place)
 {
-    if (index->n && place->sequence < index->places[index->n - 1].sequence + APART)
+    if (place->sequence < lg_index_next(index))
         return true;
     if (index->n == index->capacity) {
         size_t capacity = index->capacity ? index->capacity * 2 : 256;

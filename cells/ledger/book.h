@@ -52,7 +52,8 @@ void lg_book_free(struct lg_book *b);
 int lg_book_replay(struct lg_book *b, const struct ledger_entry *e, struct lg_failure *f);
 uint64_t lg_book_tag(const uint64_t secret[2], uint64_t id_high, uint64_t id_low);
 
-/* Has the processor fetch what the first of these orders are about, beside what is done before they are. */
+/* Has the processor fetch what the first of these orders are about, beside what is done before they are: before
+ * lg_book_begin, for the lg_book_orders that follows. */
 void lg_book_expect(struct lg_book *b, const struct ledger_order *orders, uint32_t n);
 /* Room for a call of up to `n` orders or accounts, at most LG_MOST; and the part of growing that is for so many.
  * CELL_NO_MEMORY. */

@@ -61,7 +61,10 @@ static bool install(void)
     struct sigaction ours = {.sa_sigaction = on_bus, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
 
     sigemptyset(&ours.sa_mask);
-    return nmaps++ > 0 || sigaction(SIGBUS, &ours, &before) == 0;
+    if (nmaps == 0 && sigaction(SIGBUS, &ours, &before) < 0)
+        return false;
+    nmaps++;
+    return true;
 }
 
 static void uninstall(void)

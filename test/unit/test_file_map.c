@@ -180,20 +180,33 @@ static void check_read(uint64_t n)
     cell_journal_reader_close(r);
 }
 
-/* Small blocks that nobody syncs are stored: the segment's file cannot even be written. */
-TEST(small_blocks_are_stored)
+/* Behind so many blocks that the next ones are stored, unless something is synced. */
+static struct cell_journal *open_warm(void)
 {
-    struct cell_error e = {0};
     temp_folder_make();
     struct cell_journal *j = open_journal();
     for (int i = 0; i < 20; i++)
         CHECK_INT(append(j, 1, NULL), CELL_OK);
+    return j;
+}
+
+/* Of n records, while nothing can be written into the segment's file. */
+static int append_unwritten(struct cell_journal *j, uint32_t n)
+{
     int writable = j->segment_fd;
     j->segment_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    for (int i = 0; i < 20; i++)
-        CHECK_INT(append(j, 1 + (uint32_t)i, NULL), CELL_OK);
+    int r = append(j, n, NULL);
     close(j->segment_fd);
     j->segment_fd = writable;
+    return r;
+}
+
+TEST(small_blocks_are_stored)
+{
+    struct cell_error e = {0};
+    struct cell_journal *j = open_warm();
+    for (uint32_t i = 0; i < 20; i++)
+        CHECK_INT(append_unwritten(j, 1 + i), CELL_OK);
     CHECK_INT(append(j, 100, NULL), CELL_OK);
     CHECK_INT(cell_journal_close(j, &e), CELL_OK);
     check_read(20 + 210 + 100);
@@ -203,15 +216,8 @@ TEST(small_blocks_are_stored)
 TEST(large_blocks_are_written)
 {
     struct cell_error e = {0};
-    temp_folder_make();
-    struct cell_journal *j = open_journal();
-    for (int i = 0; i < 20; i++)
-        CHECK_INT(append(j, 1, NULL), CELL_OK);
-    int writable = j->segment_fd;
-    j->segment_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    CHECK_INT(append(j, 100, NULL), CELL_IO_ERROR);
-    close(j->segment_fd);
-    j->segment_fd = writable;
+    struct cell_journal *j = open_warm();
+    CHECK_INT(append_unwritten(j, 100), CELL_IO_ERROR);
     CHECK(cell_journal_close(j, &e) < 0); /* nobody knows what the disk has */
     temp_folder_remove();
 }
@@ -220,17 +226,10 @@ TEST(large_blocks_are_written)
 TEST(synced_blocks_are_written)
 {
     struct cell_error e = {0};
-    temp_folder_make();
-    struct cell_journal *j = open_journal();
-    for (int i = 0; i < 20; i++)
-        CHECK_INT(append(j, 1, NULL), CELL_OK);
+    struct cell_journal *j = open_warm();
     struct cell_position now = cell_journal_committed(j);
     CHECK_INT(cell_journal_sync(j, &now, &e), CELL_OK);
-    int writable = j->segment_fd;
-    j->segment_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    CHECK_INT(append(j, 1, NULL), CELL_IO_ERROR);
-    close(j->segment_fd);
-    j->segment_fd = writable;
+    CHECK_INT(append_unwritten(j, 1), CELL_IO_ERROR);
     CHECK_INT(cell_journal_close(j, &e), CELL_OK); /* everything else was synced */
     check_read(20);
     temp_folder_remove();
@@ -241,10 +240,7 @@ TEST(a_journal_goes_on_without_a_page)
 {
     struct cell_error e = {0};
     struct stat st;
-    temp_folder_make();
-    struct cell_journal *j = open_journal();
-    for (int i = 0; i < 20; i++)
-        CHECK_INT(append(j, 1, NULL), CELL_OK);
+    struct cell_journal *j = open_warm();
     CHECK(j->map.at && ftruncate(j->segment_fd, (off_t)(2 * PAGE)) == 0);
     for (int i = 0; i < 100; i++)
         CHECK_INT(append(j, 1, NULL), CELL_OK);
@@ -253,9 +249,9 @@ TEST(a_journal_goes_on_without_a_page)
     append_all(j, 60000); /* into the next segment, which is mapped again */
     CHECK(cell_journal_committed(j).offset > SEGMENT);
     for (int i = 0; i < 20; i++)
-        CHECK_INT(append(j, 1, NULL), CELL_OK);
-    uint8_t first[8];
-    CHECK(pread(j->segment_fd, first, 8, 0) == 8 && j->map.at && memcmp(j->map.at, first, 8) == 0);
+        CHECK_INT(append_unwritten(j, 1), CELL_OK);
+    struct cell_segment_head head; /* it has the segment's number */
+    CHECK(pread(j->segment_fd, &head, sizeof(head), 0) == sizeof(head) && memcmp(j->map.at, &head, sizeof(head)) == 0);
     CHECK_INT(cell_journal_close(j, &e), CELL_OK);
     check_read(20 + 100 + 60000 + 20);
     temp_folder_remove();

@@ -114,12 +114,13 @@ int pg_pool_open(const struct pg_pool_options *options, struct pg_pool **pool, s
     if (!made)
         return pg_fail(f, CELL_NO_MEMORY, "out of memory");
     made->options = *options;
-    made->thread.wake_fd = -1;
+    made->thread.wake_fd = made->thread.epoll_fd = -1;
     made->options.connections = or_default(options->connections, 8, POOL_MAX_CONNECTIONS);
     made->options.pinned = or_default(options->pinned, 32, POOL_MAX_PINNED);
     made->options.slow_ms = or_default(options->slow_ms, 20, 60000);
     made->options.statements = or_default(options->statements, 256, 65536);
-    made->processors = processors > 2 ? (uint32_t)processors : 2;
+    made->options.gather_us = or_default(options->gather_us, 500, 60000000);
+    made->options.processors = or_default(options->processors, processors > 2 ? (uint32_t)processors : 2, 65536);
     atomic_store(&made->unprepared, options->unprepared);
     if (getrandom(&random, sizeof(random), 0) != sizeof(random))
         random = pool_now_ns() ^ ((uint64_t)getpid() << 32);
@@ -193,7 +194,7 @@ struct pg_link *pool_choose(struct pg_pool *pool, const struct pg_request *r, bo
     /* A write alone waits for the disk, which the database lets several connections do together. */
     bool together =
         !r->alone && (r->flags & (pool->options.share_commits ? PG_RUN_RETRY | PG_RUN_SHARED : PG_RUN_RETRY));
-    bool joins = together && pool_is_fast(r->s) && nbusy >= pool->processors && busy.load < POOL_BATCH &&
+    bool joins = together && pool_is_fast(r->s) && nbusy >= pool->options.processors && busy.load < POOL_BATCH &&
                  atomic_load_explicit(&pool->local, memory_order_relaxed) &&
                  !atomic_load_explicit(&pool->unprepared, memory_order_relaxed);
     *joined = joins && busy.link;

@@ -28,6 +28,8 @@ struct pg_pool_options {
     uint32_t pinned;      /* pinned ones at once at most; 0 = 32 */
     uint32_t slow_ms;     /* what takes longer on average runs on a connection of its own; 0 = 20 */
     uint32_t statements;  /* prepared statements a connection keeps; 0 = 256 */
+    uint32_t processors;  /* of a database on this host; 0 = as many as are online, two at least */
+    uint32_t gather_us;   /* so long what runs keeps a smaller merged statement waiting for more; 0 = 500 */
     bool share_commits;   /* heed PG_RUN_SHARED */
     bool unprepared;      /* no prepared statements and one statement at a time on a connection, as a pooler in
                              transaction mode needs it; a pooler that is found does the same */

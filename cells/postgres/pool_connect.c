@@ -164,6 +164,7 @@ void link_adopt(struct pg_link *link, PGconn *connection)
 void link_disconnect(struct pg_link *link)
 {
     atomic_store(&link->open, false);
+    link_unwatch(link);
     PQfinish(link->connection);
     link->connection = NULL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* What the parts of the pool share: pool.c, pool_connect.c, pool_send.c, pool_receive.c, pool_pin.c. */
+/* What the parts of the pool (pool_*.c) share. */
 #ifndef CELLS_POSTGRES_POOL_IMPL_H
 #define CELLS_POSTGRES_POOL_IMPL_H
 
@@ -114,8 +114,10 @@ struct pg_link {
     pthread_mutex_t lock;             /* for all that follows, and the connection */
     bool led;                         /* a thread reads for all, or has been told to */
     bool by_thread;                   /* the pool's */
+    uint32_t watched;                 /* events for which that thread wakes up; 0 = none */
     uint32_t nbegun;                  /* requests that were begun */
     atomic_bool unsent;               /* some of them wait for pg_pool_flush */
+    atomic_bool gathers;              /* what is not sent waits for more, or for others' end */
     uint64_t cancelled_ns;            /* when a cancel request was sent, which may meet a later statement */
     struct pg_request *first, **last; /* not sent yet */
     uint32_t nqueued;
@@ -127,6 +129,7 @@ struct pg_link {
     uint64_t received;         /* bytes for the statement at `scan`, but for the first ones */
     bool stalled;              /* it has more than those */
     atomic_uint load;          /* requests queued and in flight: for choosing, read without the lock */
+    atomic_uint running;       /* those in flight, while the pool's thread leads; likewise */
     atomic_uint_least64_t busy_since_ns; /* head_ns while something is in flight, else 0; likewise */
     atomic_bool open;                    /* connected; likewise */
 };
@@ -137,17 +140,17 @@ struct pg_pool {
     char prefix[24]; /* of the names of prepared statements */
     atomic_uint_least64_t ids;
     atomic_bool unprepared;
-    atomic_bool local; /* the database is on this host: only as many connections are busy as it has processors */
-    uint32_t processors;
+    atomic_bool local;      /* the database is on this host: only as many connections are busy as it has processors */
     struct pg_link *shared; /* options.connections */
 
     struct {
         atomic_bool runs, stops;
         pthread_t id;
-        int wake_fd;
-        bool gathers;                                /* the thread's own */
-        atomic_uint_least64_t joined_ns;             /* when a statement joined others last */
-        struct pg_link *links[POOL_MAX_CONNECTIONS]; /* scratch of the thread */
+        int wake_fd, epoll_fd;
+        bool gathers;                    /* the thread's own */
+        uint64_t looked_ns;              /* when it looked at all links last; likewise */
+        atomic_uint nled;                /* links that it leads */
+        atomic_uint_least64_t joined_ns; /* when a statement joined others last */
     } thread;
 
     pthread_mutex_t lock; /* for what follows */
@@ -194,12 +197,16 @@ void pool_time(struct pg_prepared *s, uint64_t ns); /* it took so long */
 
 /* pool_send.c; the link's lock is held */
 void link_enqueue(struct pg_link *link, struct pg_request *r);
-void link_send(struct pg_link *link);
+void link_send(struct pg_link *link); /* or sets `gathers` */
+/* So many executions, less one, wait for more before they are sent over `link`; 0 = none does. */
+uint32_t pool_worth_sending(const struct pg_pool *pool, const struct pg_link *link);
 
 /* pool_merge.c; the link's lock is held */
 /* How many of those that wait can be one statement with the first of them, which gives them their places in it; 1 = it
  * goes by itself. */
 uint32_t link_mergeable(struct pg_link *link);
+/* All that waits is one merged statement, or may be when more come. */
+bool link_merges_all(struct pg_link *link);
 /* Takes these n > 1 out of the queue: the first one, and the others beside it. */
 struct pg_request *link_take_merged(struct pg_link *link, uint32_t n);
 /* Sends them, prepared under that name. False: libpq did not take it. */
@@ -236,9 +243,17 @@ bool pool_is_slow(const struct pg_pool *pool, const struct pg_prepared *s);
 int pool_conclude(struct pg_pool *pool, struct pg_link *link, struct pg_request *r, int status,
                   const struct pg_patience *patience, struct pg_rows *rows, struct pg_failure *f);
 
-/* pool_begin.c */
-void pool_thread_wake(struct pg_pool *pool);
+/* pool_thread.c */
+bool pool_thread_start(struct pg_pool *pool); /* if it does not run */
 void pool_thread_stop(struct pg_pool *pool);
+void pool_thread_wake(struct pg_pool *pool); /* unless this is the thread */
+/* With the link's lock: the thread leads it from now on; it is told when what that needs changes, and before the
+ * connection goes. */
+void pool_thread_lead(struct pg_link *link);
+void link_watch(struct pg_link *link);
+void link_unwatch(struct pg_link *link);
+
+/* pool_begin.c */
 void pool_tell_slow(struct pg_run *slow);
 void link_find_slow(struct pg_link *link, struct done_list *done); /* the lock is held */
 void pool_tell(struct pg_request *done); /* those who have begun what is done; without a lock */

@@ -79,8 +79,7 @@ static void leave(struct pg_link *link, struct done_list *done)
     if (heir) {
         atomic_store_explicit(&heir->state, REQUEST_LEADS, memory_order_release);
     } else if (link->nbegun > 0) {
-        link->by_thread = true;
-        pool_thread_wake(link->pool);
+        pool_thread_lead(link);
     } else {
         link->led = false;
         /* Only results that nobody wants are still to come. A connection that nobody reads would hold locks. */

@@ -125,6 +125,11 @@ uint32_t link_mergeable(struct pg_link *link)
     return n ? n : 1;
 }
 
+bool link_merges_all(struct pg_link *link)
+{
+    return link->first && can_merge(link->first) && link_mergeable(link) == link->nqueued;
+}
+
 struct pg_request *link_take_merged(struct pg_link *link, uint32_t n)
 {
     struct pg_request *first = NULL, **at = &first, **p = &link->first;

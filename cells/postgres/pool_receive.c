@@ -232,7 +232,8 @@ static void finish_segment(struct pg_link *link, struct done_list *done)
     }
     hand_over(NULL, &link->flights[s.end % POOL_FLIGHTS]);
     link->head = link->scan = s.end + 1;
-    link->segments--;
+    if (--link->segments == 0)
+        atomic_store_explicit(&link->running, 0, memory_order_relaxed);
     atomic_store_explicit(&link->busy_since_ns, link->segments ? link->head_ns : 0, memory_order_relaxed);
 }
 
@@ -378,6 +379,8 @@ void link_lose(struct pg_link *link, struct done_list *done)
     link->nqueued = 0;
     link->head = link->scan = link->tail = 0;
     link->segments = 0;
+    atomic_store_explicit(&link->running, 0, memory_order_relaxed);
+    atomic_store_explicit(&link->gathers, false, memory_order_relaxed);
     link->stalled = link->fatal = link->broken = false;
     link->received = 0;
     atomic_store_explicit(&link->busy_since_ns, 0, memory_order_relaxed);

@@ -147,6 +147,38 @@ static bool send_batch(struct pg_link *link)
     return !in_segment || end_segment(link);
 }
 
+/*
+ * A statement has its price, and each execution in it little more: of eight the half is the statement's. So a merged
+ * one waits while others run that are larger, until it is as large or they have ended; the database works meanwhile.
+ * That half of its processors have a statement is enough, for those who call and the cell need some as well. What runs
+ * unusually long keeps nothing waiting.
+ */
+uint32_t pool_worth_sending(const struct pg_pool *pool, const struct pg_link *link)
+{
+    uint64_t now = pool_now_ns(), gather_ns = (uint64_t)pool->options.gather_us * 1000;
+    uint32_t nrunning = 0, smallest = UINT32_MAX;
+
+    if (!atomic_load_explicit(&pool->local, memory_order_relaxed) ||
+        atomic_load_explicit(&pool->unprepared, memory_order_relaxed))
+        return 0;
+    for (uint32_t i = 0; i < pool->options.connections; i++) {
+        const struct pg_link *other = &pool->shared[i];
+        uint32_t n = atomic_load_explicit(&other->running, memory_order_relaxed);
+        uint64_t since = atomic_load_explicit(&other->busy_since_ns, memory_order_relaxed);
+        if (other == link || n == 0 || since + gather_ns < now)
+            continue;
+        nrunning++;
+        smallest = n < smallest ? n : smallest;
+    }
+    return nrunning > 0 && nrunning >= pool->options.processors / 2 ? smallest : 0;
+}
+
+static bool waits_for_more(struct pg_link *link)
+{
+    return link->by_thread && link->segments == 0 && link_merges_all(link) &&
+           link->nqueued < pool_worth_sending(link->pool, link);
+}
+
 void link_send(struct pg_link *link)
 {
     struct pg_pool *pool = link->pool;
@@ -157,15 +189,21 @@ void link_send(struct pg_link *link)
                         ? 1
                         : 2 * POOL_BATCH;
 
-    if (!link->first || link->segments >= most || link->tail - link->head > POOL_FLIGHTS - 6 * POOL_BATCH)
+    bool gathers = waits_for_more(link);
+    if (atomic_exchange_explicit(&link->gathers, gathers, memory_order_relaxed) != gathers && gathers)
+        pool_thread_wake(pool); /* it has to look sooner */
+    if (gathers || !link->first || link->segments >= most || link->tail - link->head > POOL_FLIGHTS - 6 * POOL_BATCH)
         return;
     bool idle = link->segments == 0;
     /* What libpq did not take it will not take later either: the connection is found to be lost when it is read. */
     if (!send_batch(link))
         link->broken = true;
+    uint32_t in_flight = atomic_load_explicit(&link->load, memory_order_relaxed) - link->nqueued;
+    atomic_store_explicit(&link->running, link->by_thread ? in_flight : 0, memory_order_relaxed);
     if (idle) {
         link->head_ns = link->used_ns = pool_now_ns();
         link->received = 0;
         atomic_store_explicit(&link->busy_since_ns, link->head_ns, memory_order_relaxed);
     }
+    link_watch(link);
 }

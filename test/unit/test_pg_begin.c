@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // LIBS: cell_postgres_sanitized
 /* Statements that nobody waits for, unless they take long or fail. */
-#include "pg_run.h"
+#include "pg_begun.h"
 
-#include <semaphore.h>
 #include <time.h>
 
 static uint64_t now_of_clock(void)
@@ -12,41 +11,6 @@ static uint64_t now_of_clock(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-struct begun {
-    sem_t done;
-    struct pg_run *run; /* it has to go on */
-    struct pg_rows rows;
-    uint32_t wire;
-    const char *values[1];
-};
-
-static void note_end(void *user, struct pg_run *run, struct pg_rows *rows)
-{
-    struct begun *b = user;
-
-    b->rows = rows ? *rows : (struct pg_rows){0};
-    b->run = rows ? NULL : run;
-    sem_post(&b->done);
-}
-
-static bool begin_int(struct pg_pool *pool, struct pg_prepared *s, int32_t value, unsigned flags, uint64_t until_ns,
-                      struct begun *b)
-{
-    static const int four[] = {4}, one[] = {1};
-
-    *b = (struct begun){.wire = htonl((uint32_t)value)};
-    b->values[0] = (const char *)&b->wire;
-    sem_init(&b->done, 0, 0);
-    return pg_pool_begin(pool, s, &(struct pg_values){b->values, four, one}, flags, until_ns, note_end, b);
-}
-
-static void wait_end(struct begun *b)
-{
-    while (sem_wait(&b->done) < 0)
-        continue;
-    sem_destroy(&b->done);
 }
 
 TEST(statements_that_were_begun_are_sent_together_and_end_by_themselves)

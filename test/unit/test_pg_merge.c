@@ -1,107 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 // LIBS: cell_postgres_sanitized
 /* Executions of one statement that become one: each gets its own answer, whatever happens to the others. */
-#include "pg_run.h"
+#include "pg_begun.h"
 
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <time.h>
 
-/* `sql` with $1, and its merged form: what is $1 there, is k.v here. */
-static struct pg_prepared *prepare_both(struct pg_pool *pool, const char *sql, const char *with_k)
-{
-    struct pg_prepared *s = prepare(pool, sql);
-    char merged[1024];
-
-    snprintf(merged, sizeof(merged),
-             "SELECT k.n, r.* FROM unnest((SELECT $1)) WITH ORDINALITY AS k(v, n), LATERAL (%s OFFSET 0) AS r", with_k);
-    if (pg_prepared_merge(s, merged, (const Oid[]){1007}) < 0)
-        exit(1);
-    return s;
-}
-
 /* However slow the machine is, no statement is too slow to be merged. */
 static struct pg_pool *open_patient_pool(uint32_t connections) { return open_slow_pool(connections, 20000); }
-
-struct begun {
-    sem_t done;
-    struct pg_run *run;
-    struct pg_rows rows;
-    uint32_t wire;
-    const char *values[1];
-};
-
-static void note_end(void *user, struct pg_run *run, struct pg_rows *rows)
-{
-    struct begun *b = user;
-
-    b->rows = rows ? *rows : (struct pg_rows){0};
-    b->run = rows ? NULL : run;
-    sem_post(&b->done);
-}
-
-static bool begin_int(struct pg_pool *pool, struct pg_prepared *s, int32_t value, uint64_t until_ns, struct begun *b)
-{
-    static const int four[] = {4}, one[] = {1};
-
-    *b = (struct begun){.wire = htonl((uint32_t)value)};
-    b->values[0] = (const char *)&b->wire;
-    sem_init(&b->done, 0, 0);
-    return pg_pool_begin(pool, s, &(struct pg_values){b->values, four, one}, PG_RUN_RETRY, until_ns, note_end, b);
-}
-
-/* Its end: by itself, or with this thread waiting. */
-static int end(struct begun *b, struct pg_failure *f)
-{
-    *f = (struct pg_failure){0};
-    while (sem_wait(&b->done) < 0)
-        continue;
-    sem_destroy(&b->done);
-    if (b->run)
-        return pg_pool_go_on(b->run, &forever, &b->rows, f);
-    ExecStatusType status = PQresultStatus(b->rows.result);
-    return status == PGRES_TUPLES_OK ? CELL_OK : pg_fail_result(f, b->rows.result);
-}
-
-/* The number in the only row; -1: there is none; -2: it is something else. */
-static int32_t number_of(const struct pg_rows *rows)
-{
-    uint32_t wire;
-
-    if (rows->n == 0)
-        return -1;
-    if (rows->n != 1 || PQgetlength(rows->result, rows->first, rows->column) != 4)
-        return -2;
-    memcpy(&wire, PQgetvalue(rows->result, rows->first, rows->column), 4);
-    return (int32_t)ntohl(wire);
-}
-
-/* So that its time is known, and the connection is there. */
-static void warm_up(struct pg_pool *pool, struct pg_prepared *s, int32_t value)
-{
-    PGresult *result = NULL;
-    struct pg_failure f;
-
-    for (int i = 0; i < 20; i++) {
-        CHECK(run_int(pool, NULL, s, value, PG_RUN_RETRY, &forever, &result, &f) == CELL_OK);
-        PQclear(result);
-    }
-}
-
-static struct pg_pool_counters count(struct pg_pool *pool)
-{
-    struct pg_pool_counters n;
-
-    pg_pool_count(pool, &n);
-    return n;
-}
 
 /* Begins all of them, and sends them. */
 static void begin_all(struct pg_pool *pool, struct pg_prepared *s, const int32_t *values, int n, struct begun *b)
 {
     for (int i = 0; i < n; i++)
-        REQUIRE(begin_int(pool, s, values[i], UINT64_MAX, &b[i]));
+        REQUIRE(begin_int(pool, s, values[i], PG_RUN_RETRY, UINT64_MAX, &b[i]));
     pg_pool_flush(pool);
 }
 
@@ -125,11 +38,11 @@ TEST(each_execution_gets_its_own_row_or_none)
     warm_up(pool, other, 1);
     struct pg_pool_counters before = count(pool);
     for (int round = 0; round < 10; round++) { /* with plans of all kinds */
-        REQUIRE(begin_int(pool, other, 7, UINT64_MAX, &o[0]));
+        REQUIRE(begin_int(pool, other, 7, PG_RUN_RETRY, UINT64_MAX, &o[0]));
         for (int i = 0; i < N; i++) {
-            REQUIRE(begin_int(pool, s, keys[i], UINT64_MAX, &b[i]));
+            REQUIRE(begin_int(pool, s, keys[i], PG_RUN_RETRY, UINT64_MAX, &b[i]));
             if (i == 4)
-                REQUIRE(begin_int(pool, other, 8, UINT64_MAX, &o[1]));
+                REQUIRE(begin_int(pool, other, 8, PG_RUN_RETRY, UINT64_MAX, &o[1]));
         }
         pg_pool_flush(pool);
         for (int i = 0; i < N; i++) {
@@ -291,9 +204,9 @@ TEST(one_that_takes_long_or_is_out_of_time_lets_the_others_go)
     warm_up(pool, s, 1);
     clock_gettime(CLOCK_MONOTONIC, &t);
     const struct pg_patience soon = {(uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec + 300000000, NULL, NULL};
-    REQUIRE(begin_int(pool, s, 4, UINT64_MAX, &b[0]));
-    REQUIRE(begin_int(pool, s, 9, soon.until_ns, &b[1]));
-    REQUIRE(begin_int(pool, s, 5, UINT64_MAX, &b[2]));
+    REQUIRE(begin_int(pool, s, 4, PG_RUN_RETRY, UINT64_MAX, &b[0]));
+    REQUIRE(begin_int(pool, s, 9, PG_RUN_RETRY, soon.until_ns, &b[1]));
+    REQUIRE(begin_int(pool, s, 5, PG_RUN_RETRY, UINT64_MAX, &b[2]));
     pg_pool_flush(pool);
     while (sem_wait(&b[1].done) < 0)
         continue;

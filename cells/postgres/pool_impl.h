@@ -117,7 +117,7 @@ struct pg_link {
     uint32_t watched;                 /* events for which that thread wakes up; 0 = none */
     uint32_t nbegun;                  /* requests that were begun */
     atomic_bool unsent;               /* some of them wait for pg_pool_flush */
-    atomic_bool gathers;              /* what is not sent waits for more, or for others' end */
+    atomic_bool waits;                /* what is not sent waits for more, or for others' end */
     uint64_t cancelled_ns;            /* when a cancel request was sent, which may meet a later statement */
     struct pg_request *first, **last; /* not sent yet */
     uint32_t nqueued;
@@ -197,7 +197,7 @@ void pool_time(struct pg_prepared *s, uint64_t ns); /* it took so long */
 
 /* pool_send.c; the link's lock is held */
 void link_enqueue(struct pg_link *link, struct pg_request *r);
-void link_send(struct pg_link *link); /* or sets `gathers` */
+void link_send(struct pg_link *link); /* or sets `waits` */
 /* So many executions, less one, wait for more before they are sent over `link`; 0 = none does. */
 uint32_t pool_worth_sending(const struct pg_pool *pool, const struct pg_link *link);
 

@@ -380,7 +380,7 @@ void link_lose(struct pg_link *link, struct done_list *done)
     link->head = link->scan = link->tail = 0;
     link->segments = 0;
     atomic_store_explicit(&link->running, 0, memory_order_relaxed);
-    atomic_store_explicit(&link->gathers, false, memory_order_relaxed);
+    atomic_store_explicit(&link->waits, false, memory_order_relaxed);
     link->stalled = link->fatal = link->broken = false;
     link->received = 0;
     atomic_store_explicit(&link->busy_since_ns, 0, memory_order_relaxed);

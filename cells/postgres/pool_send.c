@@ -189,10 +189,10 @@ void link_send(struct pg_link *link)
                         ? 1
                         : 2 * POOL_BATCH;
 
-    bool gathers = waits_for_more(link);
-    if (atomic_exchange_explicit(&link->gathers, gathers, memory_order_relaxed) != gathers && gathers)
+    bool waits = waits_for_more(link);
+    if (atomic_exchange_explicit(&link->waits, waits, memory_order_relaxed) != waits && waits)
         pool_thread_wake(pool); /* it has to look sooner */
-    if (gathers || !link->first || link->segments >= most || link->tail - link->head > POOL_FLIGHTS - 6 * POOL_BATCH)
+    if (waits || !link->first || link->segments >= most || link->tail - link->head > POOL_FLIGHTS - 6 * POOL_BATCH)
         return;
     bool idle = link->segments == 0;
     /* What libpq did not take it will not take later either: the connection is found to be lost when it is read. */

@@ -175,20 +175,20 @@ static void gather(struct pg_pool *pool, bool came)
     pool->options.gather(pool->options.user, more);
 }
 
-static bool has_gathering(const struct pg_pool *pool)
+static bool has_waiting(const struct pg_pool *pool)
 {
     for (uint32_t i = 0; i < pool->options.connections; i++)
-        if (atomic_load_explicit(&pool->shared[i].gathers, memory_order_relaxed))
+        if (atomic_load_explicit(&pool->shared[i].waits, memory_order_relaxed))
             return true;
     return false;
 }
 
 /* What waited for more may not have to any longer. */
-static void send_gathered(struct pg_pool *pool)
+static void send_waiting(struct pg_pool *pool)
 {
     for (uint32_t i = 0; i < pool->options.connections; i++) {
         struct pg_link *link = &pool->shared[i];
-        if (!atomic_load_explicit(&link->gathers, memory_order_relaxed))
+        if (!atomic_load_explicit(&link->waits, memory_order_relaxed))
             continue;
         pthread_mutex_lock(&link->lock);
         if (link->connection)
@@ -212,7 +212,7 @@ static int sleep_for(struct pg_pool *pool, struct epoll_event events[EVENTS], ui
 
 static uint64_t patience_of(struct pg_pool *pool)
 {
-    if (pool->thread.gathers || has_gathering(pool))
+    if (pool->thread.gathers || has_waiting(pool))
         return GATHER_NS;
     return atomic_load(&pool->thread.nled) ? LOOK_NS : UINT64_MAX;
 }
@@ -229,7 +229,7 @@ static void wait_once(struct pg_pool *pool)
     look(pool, &round);
     /* What the database can go on with is sent before anybody is told, for who is woken may run at once, and instead.
      */
-    send_gathered(pool);
+    send_waiting(pool);
     done_wake(&round.done);
     gather(pool, round.came);
 }

@@ -69,7 +69,7 @@ static __attribute__((unused)) int end(struct begun *b, struct pg_failure *f)
     if (b->run)
         return pg_pool_go_on(b->run, &forever, &b->rows, f);
     ExecStatusType status = PQresultStatus(b->rows.result);
-    return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK ? CELL_OK : pg_fail_result(f, b->rows.result);
+    return status == PGRES_TUPLES_OK ? CELL_OK : pg_fail_result(f, b->rows.result);
 }
 
 /* `sql` with $1, and its merged form: what is $1 there, is k.v here. */

@@ -69,27 +69,6 @@ static void begin(struct fixture *x, int32_t value, struct begun *b)
     REQUIRE(begin_int(x->pool, x->s, value, PG_RUN_RETRY, UINT64_MAX, b));
 }
 
-static void set_up(struct fixture *x, uint32_t processors, uint32_t gather_us)
-{
-    const struct pg_pool_options options = {.conninfo = url(),
-                                            .connections = 2,
-                                            .slow_ms = 20000, /* however slow the machine is */
-                                            .processors = processors,
-                                            .gather_us = gather_us,
-                                            .gather = note_gather,
-                                            .user = x};
-    struct pg_failure f;
-
-    *x = (struct fixture){0};
-    REQUIRE(pg_pool_open(&options, &x->pool, &f) == CELL_OK);
-    x->s = prepare_both(x->pool, WAITS("$1"), WAITS("k.v"));
-    x->apart = prepare(x->pool, WAITS("$1"));
-    connect_both(x);
-    warm_up(x->pool, x->s, 1);
-    warm_up(x->pool, x->apart, 1);
-    x->holder = PQconnectdb(url());
-}
-
 static void check_end(struct begun *b, int32_t value)
 {
     struct pg_failure f;
@@ -114,6 +93,33 @@ static void block(struct fixture *x)
     CHECK(count(x->pool).merges == 2 && !has_ended(&x->blocked[0]));
 }
 
+/* False: PostgreSQL is not installed. */
+static bool set_up(struct fixture *x, uint32_t processors, uint32_t gather_us)
+{
+    const struct pg_pool_options options = {.conninfo = url(),
+                                            .connections = 2,
+                                            .slow_ms = 20000, /* however slow the machine is */
+                                            .processors = processors,
+                                            .gather_us = gather_us,
+                                            .gather = note_gather,
+                                            .user = x};
+    struct pg_failure f;
+
+    if (!options.conninfo)
+        return false;
+    *x = (struct fixture){0};
+    if (pg_pool_open(&options, &x->pool, &f) < 0)
+        exit(1);
+    x->s = prepare_both(x->pool, WAITS("$1"), WAITS("k.v"));
+    x->apart = prepare(x->pool, WAITS("$1"));
+    connect_both(x);
+    warm_up(x->pool, x->s, 1);
+    warm_up(x->pool, x->apart, 1);
+    x->holder = PQconnectdb(url());
+    block(x);
+    return true;
+}
+
 static void unblock(struct fixture *x)
 {
     hold(x, false);
@@ -129,15 +135,35 @@ static void tear_down(struct fixture *x)
     pg_pool_close(x->pool);
 }
 
+/* What was blocked has been so all the time. */
+static void end_blocked(struct fixture *x)
+{
+    CHECK(!has_ended(&x->blocked[0]));
+    unblock(x);
+    tear_down(x);
+}
+
+/* One is sent though a larger one runs. */
+static void check_sent(uint32_t processors, uint32_t gather_us)
+{
+    struct fixture x;
+    struct begun b;
+
+    if (!set_up(&x, processors, gather_us))
+        return;
+    begin(&x, 3, &b);
+    pg_pool_flush(x.pool);
+    check_end(&b, 3);
+    end_blocked(&x);
+}
+
 TEST(a_smaller_one_waits_until_it_is_as_large)
 {
     struct fixture x;
     struct begun b[2];
 
-    if (!url())
+    if (!set_up(&x, 2, MINUTE_US))
         return;
-    set_up(&x, 2, MINUTE_US);
-    block(&x);
     for (int round = 0; round < 3; round++) {
         uint64_t sends = count(x.pool).sends;
         begin(&x, 3, &b[0]);
@@ -150,8 +176,7 @@ TEST(a_smaller_one_waits_until_it_is_as_large)
         check_end(&b[1], 4);
         CHECK(!has_ended(&x.blocked[0]));
     }
-    unblock(&x);
-    tear_down(&x);
+    end_blocked(&x);
 }
 
 /* And it is on its way before those that have ended are told. */
@@ -160,10 +185,8 @@ TEST(a_smaller_one_waits_until_the_other_has_ended)
     struct fixture x;
     struct begun b;
 
-    if (!url())
+    if (!set_up(&x, 2, MINUTE_US))
         return;
-    set_up(&x, 2, MINUTE_US);
-    block(&x);
     uint64_t sends = count(x.pool).sends;
     begin(&x, 3, &b);
     pg_pool_flush(x.pool);
@@ -174,39 +197,9 @@ TEST(a_smaller_one_waits_until_the_other_has_ended)
     tear_down(&x);
 }
 
-TEST(what_runs_long_keeps_nothing_waiting)
-{
-    struct fixture x;
-    struct begun b;
+TEST(what_runs_long_keeps_nothing_waiting) { check_sent(2, 1000); }
 
-    if (!url())
-        return;
-    set_up(&x, 2, 1000);
-    block(&x);
-    begin(&x, 3, &b);
-    pg_pool_flush(x.pool);
-    check_end(&b, 3);
-    CHECK(!has_ended(&x.blocked[0]));
-    unblock(&x);
-    tear_down(&x);
-}
-
-TEST(half_of_the_processors_have_a_statement_before_one_waits)
-{
-    struct fixture x;
-    struct begun b;
-
-    if (!url())
-        return;
-    set_up(&x, 4, MINUTE_US);
-    block(&x);
-    begin(&x, 3, &b);
-    pg_pool_flush(x.pool);
-    check_end(&b, 3);
-    CHECK(!has_ended(&x.blocked[0]));
-    unblock(&x);
-    tear_down(&x);
-}
+TEST(half_of_the_processors_have_a_statement_before_one_waits) { check_sent(4, MINUTE_US); }
 
 /* A statement that is not merged, whether it reads or writes, is sent; and what waits before it goes with it. */
 TEST(only_what_is_one_statement_waits)
@@ -214,10 +207,8 @@ TEST(only_what_is_one_statement_waits)
     struct fixture x;
     struct begun b[3];
 
-    if (!url())
+    if (!set_up(&x, 2, MINUTE_US))
         return;
-    set_up(&x, 2, MINUTE_US);
-    block(&x);
     for (unsigned flags = PG_RUN_WRITE; flags <= PG_RUN_RETRY; flags++) {
         REQUIRE(begin_int(x.pool, x.apart, 3, flags, UINT64_MAX, &b[0]));
         pg_pool_flush(x.pool);
@@ -231,9 +222,7 @@ TEST(only_what_is_one_statement_waits)
         check_end(&b[1], 4);
         check_end(&b[2], 5);
     }
-    CHECK(!has_ended(&x.blocked[0]));
-    unblock(&x);
-    tear_down(&x);
+    end_blocked(&x);
 }
 
 TEST(one_that_waits_and_is_out_of_time_goes)
@@ -243,10 +232,8 @@ TEST(one_that_waits_and_is_out_of_time_goes)
     struct pg_failure f;
     struct timespec t;
 
-    if (!url())
+    if (!set_up(&x, 2, MINUTE_US))
         return;
-    set_up(&x, 2, MINUTE_US);
-    block(&x);
     clock_gettime(CLOCK_MONOTONIC, &t);
     const struct pg_patience soon = {(uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec + 50000000, NULL, NULL};
     REQUIRE(begin_int(x.pool, x.s, 3, PG_RUN_RETRY, soon.until_ns, &b[0]));
@@ -262,9 +249,7 @@ TEST(one_that_waits_and_is_out_of_time_goes)
     pg_pool_flush(x.pool);
     check_end(&b[0], 4);
     check_end(&b[1], 5);
-    CHECK(!has_ended(&x.blocked[0]));
-    unblock(&x);
-    tear_down(&x);
+    end_blocked(&x);
 }
 
 /* While what comes would wait, it is promised to come back for it, and that is kept while nothing ends; a moment after
@@ -275,10 +260,8 @@ TEST(who_begins_more_is_told_for_how_long_it_had_better_wait)
     struct begun b[2];
     int kept = 0;
 
-    if (!url())
+    if (!set_up(&x, 2, MINUTE_US))
         return;
-    set_up(&x, 2, MINUTE_US);
-    block(&x);
     for (int round = 0; round < 100 && kept < 2; round++) {
         atomic_store(&x.promises, 0);
         begin(&x, 3, &b[0]);
@@ -291,7 +274,6 @@ TEST(who_begins_more_is_told_for_how_long_it_had_better_wait)
         while (atomic_load(&x.last));
         kept = atomic_load(&x.promises);
     }
-    CHECK(kept >= 2 && !has_ended(&x.blocked[0]));
-    unblock(&x);
-    tear_down(&x);
+    CHECK(kept >= 2);
+    end_blocked(&x);
 }

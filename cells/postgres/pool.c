@@ -222,10 +222,11 @@ static int attempt(struct pg_pool *pool, struct pg_link *link, struct pg_request
     if (link)
         return link_run_pinned(link, r, patience, f);
     bool joins;
-    atomic_fetch_add_explicit(&pool->counters.runs, 1, memory_order_relaxed);
-    struct pg_link *shared = pool_is_slow(pool, r->s) ? NULL : pool_choose(pool, r, &joins), *own;
-    if (shared)
+    struct pg_link *shared = r->pins || pool_is_slow(pool, r->s) ? NULL : pool_choose(pool, r, &joins), *own;
+    if (shared) {
+        atomic_fetch_add_explicit(&pool->counters.runs, 1, memory_order_relaxed);
         return link_run(shared, r, patience, f);
+    }
     int status = pg_pool_pin(pool, patience, &own, f);
     if (status < 0)
         return status;
@@ -238,7 +239,8 @@ static int attempt(struct pg_pool *pool, struct pg_link *link, struct pg_request
 static int judge(struct pg_pool *pool, const struct pg_link *link, struct pg_request *r, uint32_t attempts,
                  struct pg_failure *f)
 {
-    bool untouched = r->end == REQUEST_MOVED || r->end == REQUEST_AGAIN || r->end == REQUEST_NOT_BEGUN;
+    bool untouched =
+        r->end == REQUEST_MOVED || r->end == REQUEST_AGAIN || r->end == REQUEST_NOT_BEGUN || r->end == REQUEST_LOCKED;
     bool again = attempts < (untouched ? MOST_ATTEMPTS : 2);
 
     if (r->end == REQUEST_FAILED || r->failure.status < 0) {
@@ -252,6 +254,10 @@ static int judge(struct pg_pool *pool, const struct pg_link *link, struct pg_req
     if (r->end == REQUEST_REPREPARE)
         return attempts < 3 ? CELL_OK : pg_fail(f, CELL_UNAVAILABLE, "prepared statements are lost between two calls");
     r->alone = r->alone || r->end == REQUEST_AGAIN;
+    if (r->end == REQUEST_LOCKED) {
+        r->pins = true;
+        atomic_fetch_add(&pool->counters.moved, 1);
+    }
     if (r->end == REQUEST_LOST && (r->flags & PG_RUN_WRITE))
         return pg_fail(f, CELL_UNKNOWN_OUTCOME, "the connection to the database was lost before it answered");
     if (r->end == REQUEST_LOST && !(r->flags & PG_RUN_RETRY))

@@ -104,7 +104,7 @@ bool pg_pool_begin(struct pg_pool *pool, struct pg_prepared *s, const struct pg_
     r->flags = flags;
     r->values = &run->values;
     r->begun = true;
-    r->alone = r->sent = r->gave_up = r->preparing = false;
+    r->alone = r->pins = r->sent = r->gave_up = r->preparing = false;
     r->merges = true;
     r->rows = (struct pg_rows){0};
     r->failure.status = 0;

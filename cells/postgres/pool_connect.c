@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -72,14 +73,30 @@ static int ask(PGconn *connection, const char *sql, const struct pg_patience *pa
 }
 
 /*
+ * What waits for a lock on a shared connection keeps those behind it waiting, and one of these may be what the lock's
+ * holder waits for, of which the database knows nothing. So it does not wait for long there, unless it is told to wait
+ * even less (REQUEST_LOCKED is what follows). Not of a pooler's connection, whose settings others would get.
+ */
+#define SETTLE                                                                                                         \
+    PG_SETTINGS                                                                                                        \
+    "; SELECT pg_catalog.pg_backend_pid(), CASE WHEN pg_catalog.pg_backend_pid() = %d AND "                            \
+    "(l.already = '0' OR l.already > '%u ms') THEN pg_catalog.set_config('lock_timeout', '%u ms', false) END "         \
+    "FROM (SELECT pg_catalog.current_setting('lock_timeout')::pg_catalog.interval) AS l(already)"
+
+/*
  * A pooler hands out numbers of its own instead of the backend's. In transaction mode, which cannot be told from here,
  * the next statement may run on another connection, where nothing is prepared.
  */
-static int settle(struct pg_pool *pool, PGconn *connection, const struct pg_patience *patience, struct pg_failure *f)
+static int settle(struct pg_link *link, PGconn *connection, const struct pg_patience *patience, struct pg_failure *f)
 {
+    struct pg_pool *pool = link->pool;
+    char sql[sizeof(SETTLE) + 64];
     PGresult *result;
-    int r = ask(connection, PG_SETTINGS "; SELECT pg_catalog.pg_backend_pid()", patience, &result, f);
 
+    /* No backend has the number 0. */
+    snprintf(sql, sizeof(sql), SETTLE, link->pinned ? 0 : PQbackendPID(connection), pool->options.slow_ms,
+             pool->options.slow_ms);
+    int r = ask(connection, sql, patience, &result, f);
     if (r < 0)
         return r;
     if (PQntuples(result) == 1 && atoi(PQgetvalue(result, 0, 0)) != PQbackendPID(connection))
@@ -108,7 +125,7 @@ static int connect_once(struct pg_link *link, const struct pg_patience *patience
     int r = PQstatus(made) == CONNECTION_BAD ? pg_fail_connection(f, made, "connecting to the database")
                                              : finish_connecting(made, patience, f);
     if (r >= 0)
-        r = settle(pool, made, patience, f);
+        r = settle(link, made, patience, f);
     if (r >= 0 && PQserverVersion(made) < PG_SERVER_OLDEST)
         r = pg_fail(f, CELL_FAILED_PRECONDITION, "the database is older than PostgreSQL %d", PG_SERVER_OLDEST / 10000);
     if (r >= 0 && (PQsetnonblocking(made, 1) != 0 || (!link->pinned && !PQenterPipelineMode(made))))

@@ -41,7 +41,8 @@ enum request_end {
     REQUEST_AGAIN,     /* it was rolled back for another's sake */
     REQUEST_REPREPARE, /* its prepared statement is out of date or gone; it was not executed */
     REQUEST_MOVED,     /* it was not executed, or may be executed again: a slow statement is before it */
-    REQUEST_FAILED     /* failure is set */
+    REQUEST_LOCKED, /* it would wait for a lock for too long, and was rolled back: it needs a connection of its own */
+    REQUEST_FAILED  /* failure is set */
 };
 
 /* One execution. It lies on the stack of its thread, which waits until it is done or takes it back. */
@@ -52,6 +53,7 @@ struct pg_request {
     unsigned flags;
     bool begun; /* nobody waits for it: it is a struct pg_run's, which is told */
     bool alone; /* it shares its transaction with nobody, whatever its flags say */
+    bool pins;  /* and its connection neither */
     bool sent;
     bool gave_up;              /* its thread has stopped waiting and sent a cancel request */
     bool preparing;            /* its statement was prepared with it: an error may be that one's */

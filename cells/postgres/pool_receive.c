@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define LOCK_TIMEOUT "55P03"                   /* also what NOWAIT says: that is executed once more as well */
 #define CANCEL_ARRIVES_NS UINT64_C(2000000000) /* a cancel request is a signal: it comes when it comes */
 #define MOST_MERGED_ROW 65536u /* bytes: rows that are larger are not worth to be merged, and many of them too much */
 #define READ_AT_ONCE UINT64_C(16384) /* what libpq reads with one call, but for large values */
@@ -83,6 +84,8 @@ static enum request_end end_of_error(struct pg_link *link, struct flight *flight
 {
     const PGresult *result = flight->result;
 
+    if (has_state(result, LOCK_TIMEOUT))
+        return REQUEST_LOCKED;
     if (has_state(result, "26000")) /* no such prepared statement: another has removed it */
         return REQUEST_REPREPARE;
     if (has_state(result, "0A000") && flight->request && !flight->request->preparing)
@@ -164,10 +167,11 @@ static void finish_merged_query(struct pg_link *link, struct flight *flight, str
     if (is_error(flight->result) && PQresultStatus(flight->result) != PGRES_PIPELINE_ABORTED &&
         (has_state(flight->result, "26000") || has_state(flight->result, "0A000")))
         link_forget_prepared(link, flight->id);
+    enum request_end end = has_state(flight->result, LOCK_TIMEOUT) ? REQUEST_LOCKED : REQUEST_AGAIN;
     atomic_fetch_add_explicit(&link->pool->counters.merged_again, flight->merged, memory_order_relaxed);
     PQclear(flight->result);
     flight->result = NULL;
-    finish_merged(link, done, flight, REQUEST_AGAIN);
+    finish_merged(link, done, flight, end);
 }
 
 static void finish_query(struct pg_link *link, const struct segment *s, struct flight *flight, struct done_list *done)

@@ -9,6 +9,8 @@
 
 #include <stdio.h>
 
+#define WRITES_AHEAD 4u
+
 void link_enqueue(struct pg_link *link, struct pg_request *r)
 {
     r->next = NULL;
@@ -179,19 +181,32 @@ static bool waits_for_more(struct pg_link *link)
            link->nqueued < pool_worth_sending(link->pool, link);
 }
 
+/*
+ * So many segments in flight keep more from being sent. A database far away is kept busy by a second batch while the
+ * answer to the first one travels. On this host reads gather meanwhile, which makes both sides' work less. Writes that
+ * do not share a commit gain nothing by that: the next ones are there already when one is done, so that the server
+ * need not sleep and be woken for each. Only behind those of which it is known that they are fast, and a lock keeps
+ * none of them for long (pool_connect.c).
+ */
+static uint32_t most_segments(const struct pg_link *link)
+{
+    const struct pg_pool *pool = link->pool;
+    const struct pg_request *r = link->first;
+
+    if (atomic_load_explicit(&pool->unprepared, memory_order_relaxed))
+        return 1;
+    if (!atomic_load_explicit(&pool->local, memory_order_relaxed))
+        return 2 * POOL_BATCH;
+    bool ahead = r && (r->flags & PG_RUN_WRITE) && class_of(link, r) == 0 && pool_is_fast(r->s);
+    return ahead ? WRITES_AHEAD : 1;
+}
+
 void link_send(struct pg_link *link)
 {
-    struct pg_pool *pool = link->pool;
-    /* A database far away is kept busy by a second batch while the answer to the first one travels. Here statements
-     * gather meanwhile, which makes both sides' work less. */
-    uint32_t most = atomic_load_explicit(&pool->local, memory_order_relaxed) ||
-                            atomic_load_explicit(&pool->unprepared, memory_order_relaxed)
-                        ? 1
-                        : 2 * POOL_BATCH;
-
+    uint32_t most = most_segments(link);
     bool waits = waits_for_more(link);
     if (atomic_exchange_explicit(&link->waits, waits, memory_order_relaxed) != waits && waits)
-        pool_thread_wake(pool); /* it has to look sooner */
+        pool_thread_wake(link->pool); /* it has to look sooner */
     if (waits || !link->first || link->segments >= most || link->tail - link->head > POOL_FLIGHTS - 6 * POOL_BATCH)
         return;
     bool idle = link->segments == 0;

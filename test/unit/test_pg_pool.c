@@ -218,7 +218,11 @@ static void wait_until_it_runs(struct pg_pool *pool, const char *application_sql
     pg_pool_unpin(pool, link, true);
 }
 
-#define LOCK_WAITERS "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+/* Waits for the lock 77 as what is slow does, and not as what waits for a lock: that goes elsewhere by itself. */
+#define UNTIL_UNLOCKED                                                                                                 \
+    "CREATE FUNCTION until_unlocked() RETURNS bool LANGUAGE plpgsql AS $$ BEGIN "                                      \
+    "WHILE NOT pg_try_advisory_xact_lock(77) LOOP PERFORM pg_sleep(0.01); END LOOP; RETURN true; END $$"
+#define SLEEPERS "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
 
 TEST(a_read_behind_a_statement_that_hangs_moves_to_another_connection)
 {
@@ -227,8 +231,7 @@ TEST(a_read_behind_a_statement_that_hangs_moves_to_another_connection)
     /* Only one that is shared, and slow so late that the read comes before: so it must be behind. */
     struct pg_pool *pool = open_slow_pool(1, 1000);
     struct pg_link *holder = NULL;
-    struct pg_prepared *stuck = prepare(pool, "SELECT $1 FROM pg_advisory_xact_lock(77)"),
-                       *fast = prepare(pool, "SELECT $1");
+    struct pg_prepared *stuck = prepare(pool, "SELECT $1 WHERE until_unlocked()"), *fast = prepare(pool, "SELECT $1");
     struct pg_pool_counters n;
     struct pg_failure f;
     atomic_int wrong = 0;
@@ -236,10 +239,11 @@ TEST(a_read_behind_a_statement_that_hangs_moves_to_another_connection)
     pthread_t thread;
     PGresult *result = NULL;
 
+    execute(pool, UNTIL_UNLOCKED);
     REQUIRE(pg_pool_pin(pool, &forever, &holder, &f) == CELL_OK);
     REQUIRE(pg_link_exec(holder, "SELECT pg_advisory_lock(77)", &forever, NULL, &f) == CELL_OK);
     pthread_create(&thread, NULL, run_slow, &w);
-    wait_until_it_runs(pool, LOCK_WAITERS);
+    wait_until_it_runs(pool, SLEEPERS);
     REQUIRE(run_int(pool, NULL, fast, 3, PG_RUN_RETRY, &forever, &result, &f) == CELL_OK);
     CHECK(int_of(result) == 3);
     PQclear(result);
@@ -302,7 +306,7 @@ TEST(a_write_finds_a_connection_when_all_were_lost_just_now)
     enum { ALL = 4 };
     if (!url() || pg_fixture_version() < 14)
         return;
-    struct pg_pool *pool = open_pool(ALL), *killer = open_pool(1), *locker = open_pool(1);
+    struct pg_pool *pool = open_slow_pool(ALL, 20000), *killer = open_pool(1), *locker = open_pool(1);
     struct pg_prepared *slow = prepare(pool, "SELECT $1 FROM pg_advisory_xact_lock_shared(78)"),
                        *s = prepare(pool, "SELECT $1");
     struct pg_link *holder = NULL;

@@ -13,6 +13,7 @@
 #define POOL_BATCH 32     /* statements that are sent with one system call at most */
 #define POOL_MERGE 64     /* executions in one merged statement at most */
 #define POOL_FLIGHTS 512  /* entries of a link's flight: a power of two; a statement has five at most */
+#define POOL_BELLS 4      /* words that threads sleep on */
 #define POOL_IDLE_MS 100  /* a connection that was idle for longer is looked at before it is used */
 #define POOL_SLICE_MS 100 /* how often who waits looks whether its caller still does */
 #define POOL_NAME_SIZE 48 /* of a prepared statement's name */
@@ -30,7 +31,7 @@ struct pg_prepared {
     atomic_bool apart;                /* which turned out not to do */
 };
 
-/* The states of a request, and the futex word that its thread waits on. */
+/* The states of a request. */
 enum { REQUEST_WAITS, REQUEST_LEADS, REQUEST_DONE };
 
 /* How a request that is done ended. */
@@ -58,6 +59,7 @@ struct pg_request {
     bool gave_up;              /* its thread has stopped waiting and sent a cancel request */
     bool preparing;            /* its statement was prepared with it: an error may be that one's */
     bool merges;               /* who waits can take its rows out of a larger result */
+    uint32_t seat;             /* of who waits for it (pool_sleep.c) */
     uint32_t place;            /* in a merged statement, from 1 */
     struct pg_request *beside; /* the next one in it */
     atomic_int state;
@@ -155,6 +157,12 @@ struct pg_pool {
         atomic_uint_least64_t joined_ns; /* when a statement joined others last */
     } thread;
 
+    struct {
+        atomic_uint rung;
+        char apart[60]; /* a cache line each */
+    } bells[POOL_BELLS];
+    atomic_uint seats; /* that were given */
+
     pthread_mutex_t lock; /* for what follows */
     pthread_cond_t freed;
     struct pg_link *idle; /* pinned links that nobody has */
@@ -218,15 +226,22 @@ bool link_share_rows(struct flight *flight);
 
 /* pool_receive.c; the link's lock is held. Requests that are done are added to `done`. */
 struct done_list {
-    atomic_int *words[POOL_FLIGHTS];
-    uint32_t n;
-    struct pg_request *begun; /* those that were begun */
-    struct pg_run *slow;      /* those that somebody is to wait for */
+    uint32_t seats[POOL_BELLS]; /* threads to be woken */
+    struct pg_request *begun;   /* those that were begun */
+    struct pg_run *slow;        /* those that somebody is to wait for */
 };
 void link_receive(struct pg_link *link, struct done_list *done);
 /* The connection is gone: closes it, and ends all requests of the link. */
 void link_lose(struct pg_link *link, struct done_list *done);
-void done_wake(struct done_list *done); /* without the lock */
+void done_wake(struct pg_pool *pool, struct done_list *done); /* without the lock */
+
+/* pool_sleep.c */
+uint32_t pool_seat(struct pg_pool *pool); /* for a request */
+/* To be read before the request's state is looked at; then sleeping on it does not miss what changes that. */
+uint32_t pool_bell(struct pg_pool *pool, const struct pg_request *r);
+void pool_sleep(struct pg_pool *pool, const struct pg_request *r, uint32_t bell, int ms);
+void done_add(struct done_list *done, const struct pg_request *r); /* its state has changed */
+void done_ring(struct pg_pool *pool, struct done_list *done);
 
 /* pool_lead.c: executes on a shared link. CELL_OK: r->end says how it went; else nobody waits for it any more. */
 int link_run(struct pg_link *link, struct pg_request *r, const struct pg_patience *patience, struct pg_failure *f);

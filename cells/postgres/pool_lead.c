@@ -6,11 +6,7 @@
 #include "pool_impl.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <poll.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 #define GRACE_NS                                                                                                       \
     UINT64_C(250000000) /* how long a cancelled statement's end is waited for, so that the link stays good */
@@ -74,9 +70,9 @@ struct pg_request *link_heir(struct pg_link *link)
 static void leave(struct pg_link *link, struct done_list *done)
 {
     struct pg_request *heir = link_heir(link);
-    atomic_int *word = heir ? &heir->state : NULL;
 
     if (heir) {
+        done_add(done, heir);
         atomic_store_explicit(&heir->state, REQUEST_LEADS, memory_order_release);
     } else if (link->nbegun > 0) {
         pool_thread_lead(link);
@@ -87,9 +83,7 @@ static void leave(struct pg_link *link, struct done_list *done)
             link_lose(link, done);
     }
     pthread_mutex_unlock(&link->lock);
-    if (word)
-        syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-    done_wake(done);
+    done_wake(link->pool, done);
 }
 
 static bool should_move(struct pg_link *link, const struct pg_request *r)
@@ -172,7 +166,7 @@ static bool wait_readable(struct pg_link *link, const struct pg_patience *patien
     if (PQflush(link->connection) == 1)
         p.events |= POLLOUT;
     pthread_mutex_unlock(&link->lock);
-    done_wake(done);
+    done_wake(link->pool, done);
     int n = poll(&p, 1, move && slow < ms ? slow : ms);
     pthread_mutex_lock(&link->lock);
     return (n > 0 && (p.revents & ~POLLOUT)) || link->broken;
@@ -181,13 +175,10 @@ static bool wait_readable(struct pg_link *link, const struct pg_patience *patien
 /* With the lock, which it releases. */
 static int lead(struct pg_link *link, struct pg_request *r, const struct pg_patience *patience, struct pg_failure *f)
 {
-    struct done_list done;
+    struct done_list done = {0};
     struct pg_patience grace;
     int status = CELL_OK;
 
-    done.n = 0;
-    done.begun = NULL;
-    done.slow = NULL;
     while (state_of(r) != REQUEST_DONE) {
         if (!be_connected(link, r, patience, &done, f)) {
             status = f->status;
@@ -206,26 +197,20 @@ static int lead(struct pg_link *link, struct pg_request *r, const struct pg_pati
     return status;
 }
 
-static void sleep_on(struct pg_request *r, int ms)
-{
-    const struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
-
-    syscall(SYS_futex, &r->state, FUTEX_WAIT_PRIVATE, REQUEST_WAITS, &t, NULL, 0);
-}
-
 int link_follow(struct pg_link *link, struct pg_request *r, const struct pg_patience *patience, struct pg_failure *f)
 {
     struct pg_patience grace;
     int status = CELL_OK;
 
     for (;;) {
+        uint32_t bell = pool_bell(link->pool, r);
         int state = state_of(r);
         if (state == REQUEST_DONE)
             return status;
         if (state == REQUEST_LEADS)
             break;
         int ms = pool_slice_ms(patience), slow = (int)link->pool->options.slow_ms;
-        sleep_on(r, slow < ms ? slow : ms);
+        pool_sleep(link->pool, r, bell, slow < ms ? slow : ms);
         if (state_of(r) != REQUEST_WAITS)
             continue;
         pthread_mutex_lock(&link->lock);
@@ -242,6 +227,7 @@ int link_follow(struct pg_link *link, struct pg_request *r, const struct pg_pati
 int link_run(struct pg_link *link, struct pg_request *r, const struct pg_patience *patience, struct pg_failure *f)
 {
     atomic_store_explicit(&r->state, REQUEST_WAITS, memory_order_relaxed);
+    r->seat = pool_seat(link->pool);
     r->sent = r->gave_up = false;
     r->rows = (struct pg_rows){0};
     r->failure.status = 0;

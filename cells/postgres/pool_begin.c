@@ -105,7 +105,7 @@ bool pg_pool_begin(struct pg_pool *pool, struct pg_prepared *s, const struct pg_
     r->values = &run->values;
     r->begun = true;
     r->seat = pool_seat(pool);
-    r->alone = r->pins = r->sent = r->gave_up = r->preparing = false;
+    r->leads = r->alone = r->pins = r->sent = r->gave_up = r->preparing = false;
     r->merges = true;
     r->rows = (struct pg_rows){0};
     r->failure.status = 0;
@@ -146,9 +146,8 @@ int pg_pool_go_on(struct pg_run *run, const struct pg_patience *patience, struct
     struct pg_request *r = &run->request;
 
     *f = (struct pg_failure){0};
-    if (!run->followed)   /* else it is so already, and others may look */
-        r->begun = false; /* it may be sent again */
     int status = run->followed ? link_follow(run->link, r, patience, f) : CELL_OK;
+    r->begun = false; /* it may be sent again */
     status = pool_conclude(run->pool, NULL, r, status, patience, rows, f);
     free(run);
     return status;

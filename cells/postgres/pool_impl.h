@@ -53,6 +53,8 @@ struct pg_request {
     const struct pg_values *values;
     unsigned flags;
     bool begun; /* nobody waits for it: it is a struct pg_run's, which is told */
+    bool leads; /* its thread waits from the beginning, and can lead. Who is told to go on with one may first have to
+                   get a thread, which others have who wait for the link */
     bool alone; /* it shares its transaction with nobody, whatever its flags say */
     bool pins;  /* and its connection neither */
     bool sent;
@@ -248,8 +250,10 @@ int link_run(struct pg_link *link, struct pg_request *r, const struct pg_patienc
 
 /* Waits for a request that the link has already. */
 int link_follow(struct pg_link *link, struct pg_request *r, const struct pg_patience *patience, struct pg_failure *f);
-/* The oldest request of the link that a thread waits for; NULL = none. The lock is held. */
+/* The oldest request of the link whose thread can lead; NULL = none. The lock is held. */
 struct pg_request *link_heir(struct pg_link *link);
+/* Whether anybody wants what is still to come. Likewise. */
+bool link_is_wanted(const struct pg_link *link);
 
 /* pool.c */
 /* A shared link for the request; *joins: it is to be sent with others. NULL: none is free of slow statements. */

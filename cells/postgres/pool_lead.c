@@ -58,12 +58,20 @@ struct pg_request *link_heir(struct pg_link *link)
 
     for (uint32_t i = link->head; i != link->tail; i++) {
         for (r = link->flights[i % POOL_FLIGHTS].request; r; r = beside(link, i, r))
-            if (!r->begun)
+            if (r->leads)
                 return r;
     }
-    for (r = link->first; r && r->begun; r = r->next)
+    for (r = link->first; r && !r->leads; r = r->next)
         continue;
     return r;
+}
+
+bool link_is_wanted(const struct pg_link *link)
+{
+    for (uint32_t i = link->head; i != link->tail; i++)
+        if (link->flights[i % POOL_FLIGHTS].request)
+            return true;
+    return link->first != NULL;
 }
 
 /* The leader goes. Unlocks. */
@@ -74,7 +82,7 @@ static void leave(struct pg_link *link, struct done_list *done)
     if (heir) {
         done_add(done, heir);
         atomic_store_explicit(&heir->state, REQUEST_LEADS, memory_order_release);
-    } else if (link->nbegun > 0) {
+    } else if (link_is_wanted(link)) {
         pool_thread_lead(link);
     } else {
         link->led = false;
@@ -228,6 +236,7 @@ int link_run(struct pg_link *link, struct pg_request *r, const struct pg_patienc
 {
     atomic_store_explicit(&r->state, REQUEST_WAITS, memory_order_relaxed);
     r->seat = pool_seat(link->pool);
+    r->leads = true;
     r->sent = r->gave_up = false;
     r->rows = (struct pg_rows){0};
     r->failure.status = 0;

@@ -181,12 +181,20 @@ static bool waits_for_more(struct pg_link *link)
            link->nqueued < pool_worth_sending(link->pool, link);
 }
 
+/* What was sent last: the end of a segment, behind a statement that somebody waits for. */
+static bool follows_fast(const struct pg_link *link)
+{
+    const struct pg_request *r = link->segments ? link->flights[(link->tail - 2) % POOL_FLIGHTS].request : NULL;
+
+    return r && pool_is_fast(r->s);
+}
+
 /*
  * So many segments in flight keep more from being sent. A database far away is kept busy by a second batch while the
  * answer to the first one travels. On this host reads gather meanwhile, which makes both sides' work less. Writes that
  * do not share a commit gain nothing by that: the next ones are there already when one is done, so that the server
- * need not sleep and be woken for each. Only behind those of which it is known that they are fast, and a lock keeps
- * none of them for long (pool_connect.c).
+ * need not sleep and be woken for each. Only what is known to be fast, and behind such; a lock keeps none of them for
+ * long (pool_connect.c).
  */
 static uint32_t most_segments(const struct pg_link *link)
 {
@@ -197,7 +205,7 @@ static uint32_t most_segments(const struct pg_link *link)
         return 1;
     if (!atomic_load_explicit(&pool->local, memory_order_relaxed))
         return 2 * POOL_BATCH;
-    bool ahead = r && (r->flags & PG_RUN_WRITE) && class_of(link, r) == 0 && pool_is_fast(r->s);
+    bool ahead = r && (r->flags & PG_RUN_WRITE) && class_of(link, r) == 0 && pool_is_fast(r->s) && follows_fast(link);
     return ahead ? WRITES_AHEAD : 1;
 }
 

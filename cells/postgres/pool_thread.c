@@ -64,12 +64,16 @@ void pool_thread_lead(struct pg_link *link)
         pool_thread_wake(pool);
 }
 
-/* Only threads that wait are left on the link: one of these leads, or nobody does. It is watched on, for it may be the
- * thread's again in a moment. */
+/* Only threads that wait are left on the link: one that can lead does, or nobody when nothing is wanted. It is watched
+ * on, for it may be the thread's again in a moment. */
 static void hand_over(struct pg_link *link, struct done_list *done)
 {
     struct pg_request *heir = link_heir(link);
 
+    if (!heir && link_is_wanted(link)) {
+        link_watch(link);
+        return;
+    }
     link->by_thread = false;
     atomic_store_explicit(&link->running, 0, memory_order_relaxed);
     atomic_fetch_sub(&link->pool->thread.nled, 1);

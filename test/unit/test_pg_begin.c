@@ -3,6 +3,7 @@
 /* Statements that nobody waits for, unless they take long or fail. */
 #include "pg_begun.h"
 
+#include <pthread.h>
 #include <time.h>
 
 static uint64_t now_of_clock(void)
@@ -83,6 +84,50 @@ TEST(a_statement_that_was_begun_and_takes_long_goes_on_with_somebody_who_waits)
     pg_pool_flush(pool);
     wait_end(&b);
     CHECK(!b.rows.result && b.run && pg_pool_go_on(b.run, &soon, &b.rows, &f) == CELL_DEADLINE_EXCEEDED);
+    pg_prepared_free(s);
+    pg_prepared_free(long_one);
+    pg_pool_close(pool);
+}
+
+static void *unlock_later(void *holder)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+    PQclear(PQexec(holder, "SELECT pg_advisory_unlock(77)"));
+    return NULL;
+}
+
+/* Who is told to go on may not have a thread for it before others have ended: it is not the one that reads for them. */
+TEST(one_that_takes_long_and_has_no_thread_keeps_nobody_waiting)
+{
+    if (!url())
+        return;
+    struct pg_pool *pool = open_pool(1);
+    execute(pool, "CREATE FUNCTION until_unlocked() RETURNS bool LANGUAGE plpgsql AS $$ BEGIN WHILE NOT "
+                  "pg_try_advisory_xact_lock(77) LOOP PERFORM pg_sleep(0.01); END LOOP; RETURN true; END $$");
+    struct pg_prepared *s = prepare(pool, "SELECT $1"), *long_one = prepare(pool, "SELECT $1 WHERE until_unlocked()");
+    PGconn *holder = PQconnectdb(url());
+    struct begun b[3];
+    struct pg_failure f;
+    pthread_t thread;
+
+    warm_up(pool, s, 1);
+    PQclear(PQexec(holder, "SELECT pg_advisory_lock(77)"));
+    CHECK(begin_int(pool, long_one, 1, PG_RUN_WRITE, UINT64_MAX, &b[0]));
+    CHECK(begin_int(pool, s, 2, PG_RUN_WRITE, UINT64_MAX, &b[1]));
+    CHECK(begin_int(pool, s, 3, PG_RUN_WRITE, UINT64_MAX, &b[2]));
+    pg_pool_flush(pool);
+    for (int i = 0; i < 3; i++) {
+        wait_end(&b[i]);
+        CHECK(b[i].run != NULL);
+    }
+    REQUIRE(pthread_create(&thread, NULL, unlock_later, holder) == 0);
+    for (int i = 2; i >= 0; i--) {
+        const struct pg_patience patience = {now_of_clock() + UINT64_C(60000000000), NULL, NULL};
+        CHECK(pg_pool_go_on(b[i].run, &patience, &b[i].rows, &f) == CELL_OK && number_of(&b[i].rows) == i + 1);
+        pg_rows_clear(&b[i].rows);
+    }
+    pthread_join(thread, NULL);
+    PQfinish(holder);
     pg_prepared_free(s);
     pg_prepared_free(long_one);
     pg_pool_close(pool);

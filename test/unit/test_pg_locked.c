@@ -278,13 +278,13 @@ TEST(a_lock_timeout_that_is_shorter_is_kept)
     check_timeout("20d", "70ms", "20d");
 }
 
-/* How many of `n` writes that come one by one are sent while another one waits for a lock. */
-static uint64_t sent_behind(struct fixture *x, unsigned flags, int n)
+/* How many of `n` writes that come one by one are sent while `first` waits for a lock. */
+static uint64_t sent_behind(struct fixture *x, struct pg_prepared *first, unsigned flags, int n)
 {
     struct begun blocked, behind[16];
 
     hold(x, "BEGIN; UPDATE numbers SET n = n + 10 WHERE v = 1");
-    begin(x, x->add, 1, PG_RUN_WRITE, &blocked);
+    begin(x, first, 1, PG_RUN_WRITE, &blocked);
     pg_pool_flush(x->pool);
     uint64_t sends = count(x->pool).sends;
     for (int i = 0; i < n; i++) {
@@ -312,10 +312,13 @@ TEST(writes_that_are_fast_are_sent_ahead)
 
     if (!set_up(&x, 20000)) /* however slow the machine is */
         return;
-    CHECK(sent_behind(&x, PG_RUN_WRITE, 5) == 0); /* it is not known yet how long they take */
-    CHECK(sent_behind(&x, PG_RUN_WRITE, 2) == 2);
-    CHECK(sent_behind(&x, PG_RUN_WRITE, 6) == 3);
-    CHECK(sent_behind(&x, PG_RUN_WRITE | PG_RUN_SHARED, 3) == 0); /* better one commit for all */
-    CHECK(sent_behind(&x, PG_RUN_RETRY, 3) == 0);                 /* these gather */
+    struct pg_prepared *other = prepare(x.pool, "UPDATE numbers SET n = n - 1 WHERE v = $1 RETURNING n");
+    CHECK(sent_behind(&x, x.add, PG_RUN_WRITE, 5) == 0); /* it is not known yet how long they take */
+    CHECK(sent_behind(&x, x.add, PG_RUN_WRITE, 2) == 2);
+    CHECK(sent_behind(&x, x.add, PG_RUN_WRITE, 6) == 3);
+    CHECK(sent_behind(&x, other, PG_RUN_WRITE, 3) == 0);                 /* nor of this one */
+    CHECK(sent_behind(&x, x.add, PG_RUN_WRITE | PG_RUN_SHARED, 3) == 0); /* better one commit for all */
+    CHECK(sent_behind(&x, x.add, PG_RUN_RETRY, 3) == 0);                 /* these gather */
+    pg_prepared_free(other);
     tear_down(&x);
 }

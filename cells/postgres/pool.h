@@ -26,7 +26,8 @@ struct pg_pool_options {
     const char *conninfo; /* libpq's connection string or URL; NULL or "" = its environment. Copied */
     uint32_t connections; /* shared ones at most; 0 = 8 */
     uint32_t pinned;      /* pinned ones at once at most; 0 = 32 */
-    uint32_t slow_ms;     /* what takes longer on average runs on a connection of its own; 0 = 20 */
+    uint32_t slow_ms;     /* what takes longer on average, or waits so long for a lock, runs on a connection of its own;
+                             0 = 20 */
     uint32_t statements;  /* prepared statements a connection keeps; 0 = 256 */
     uint32_t processors;  /* of a database on this host; 0 = as many as are online, two at least */
     uint32_t gather_us;   /* so long what runs keeps a smaller merged statement waiting for more; 0 = 500 */
@@ -98,7 +99,8 @@ enum pg_run_flags {
 
 /*
  * Executes `s` and returns its one result, binary, to be cleared with PQclear: PGRES_TUPLES_OK or PGRES_COMMAND_OK. On
- * a shared connection, or, when `link` is not NULL, on that one. Fails as the database says (pg_fail_result), and with:
+ * a shared connection, or, when `link` is not NULL, on that one. What waits for a lock on a shared one for too long is
+ * rolled back, and executed once more where it is alone. Fails as the database says (pg_fail_result), and with:
  * CELL_UNAVAILABLE: the connection could not be made, or was lost and the statement was not carried out.
  * CELL_UNKNOWN_OUTCOME: it was lost while a statement with PG_RUN_WRITE ran. CELL_DEADLINE_EXCEEDED, CELL_CANCELLED:
  * the statement was cancelled, or is not waited for any more. CELL_ABORTED: the link is in a transaction, and was lost.

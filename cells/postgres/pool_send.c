@@ -9,6 +9,8 @@
 
 #include <stdio.h>
 
+/* Segments on their way before a write waits, to a database on this host; a batch that begins with fewer is sent whole.
+ */
 #define WRITES_AHEAD 4u
 
 void link_enqueue(struct pg_link *link, struct pg_request *r)
@@ -181,7 +183,8 @@ static bool waits_for_more(struct pg_link *link)
            link->nqueued < pool_worth_sending(link->pool, link);
 }
 
-/* What was sent last: the end of a segment, behind a statement that somebody waits for. */
+/* What was sent last is the end of a segment, behind its last statement. Of one that nobody waits for any more it is
+ * not known. */
 static bool follows_fast(const struct pg_link *link)
 {
     const struct pg_request *r = link->segments ? link->flights[(link->tail - 2) % POOL_FLIGHTS].request : NULL;

@@ -99,6 +99,15 @@ static __attribute__((unused)) int32_t number_of(const struct pg_rows *rows)
     return (int32_t)ntohl(wire);
 }
 
+/* It ends well, with that number. */
+static __attribute__((unused)) void check_end(struct begun *b, int32_t value)
+{
+    struct pg_failure f;
+
+    CHECK(end(b, &f) == CELL_OK && number_of(&b->rows) == value);
+    pg_rows_clear(&b->rows);
+}
+
 /* So that its time is known, and the connection is there. */
 static __attribute__((unused)) void warm_up(struct pg_pool *pool, struct pg_prepared *s, int32_t value)
 {

@@ -9,8 +9,24 @@
 
 #include <arpa/inet.h>
 #include <stdlib.h>
+#include <time.h>
 
 static const struct pg_patience forever = {UINT64_MAX, NULL, NULL};
+
+static __attribute__((unused)) struct pg_patience for_ms(unsigned ms)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (struct pg_patience){(uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec + ms * UINT64_C(1000000), NULL,
+                                NULL};
+}
+
+/* Waits for the advisory lock 77 as what is slow does, and not as what waits for a lock: that goes elsewhere by itself.
+ */
+#define UNTIL_UNLOCKED                                                                                                 \
+    "CREATE FUNCTION until_unlocked() RETURNS bool LANGUAGE plpgsql AS $$ BEGIN "                                      \
+    "WHILE NOT pg_try_advisory_xact_lock(77) LOOP PERFORM pg_sleep(0.01); END LOOP; RETURN true; END $$"
 
 static __attribute__((unused)) const char *url(void)
 {

@@ -6,14 +6,6 @@
 #include <pthread.h>
 #include <time.h>
 
-static uint64_t now_of_clock(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 TEST(statements_that_were_begun_are_sent_together_and_end_by_themselves)
 {
     if (!url())
@@ -79,7 +71,7 @@ TEST(a_statement_that_was_begun_and_takes_long_goes_on_with_somebody_who_waits)
     CHECK(!b.rows.result && b.run);
     CHECK(pg_pool_go_on(b.run, &forever, &b.rows, &f) == CELL_OK && int_of(b.rows.result) == 3);
     pg_rows_clear(&b.rows);
-    const struct pg_patience soon = {now_of_clock() + 50000000, NULL, NULL};
+    const struct pg_patience soon = for_ms(50);
     CHECK(begin_int(pool, long_one, 1, PG_RUN_WRITE, soon.until_ns, &b));
     pg_pool_flush(pool);
     wait_end(&b);
@@ -102,8 +94,7 @@ TEST(one_that_takes_long_and_has_no_thread_keeps_nobody_waiting)
     if (!url())
         return;
     struct pg_pool *pool = open_pool(1);
-    execute(pool, "CREATE FUNCTION until_unlocked() RETURNS bool LANGUAGE plpgsql AS $$ BEGIN WHILE NOT "
-                  "pg_try_advisory_xact_lock(77) LOOP PERFORM pg_sleep(0.01); END LOOP; RETURN true; END $$");
+    execute(pool, UNTIL_UNLOCKED);
     struct pg_prepared *s = prepare(pool, "SELECT $1"), *long_one = prepare(pool, "SELECT $1 WHERE until_unlocked()");
     PGconn *holder = PQconnectdb(url());
     struct begun b[3];
@@ -118,11 +109,11 @@ TEST(one_that_takes_long_and_has_no_thread_keeps_nobody_waiting)
     pg_pool_flush(pool);
     for (int i = 0; i < 3; i++) {
         wait_end(&b[i]);
-        CHECK(b[i].run != NULL);
+        REQUIRE(b[i].run);
     }
     REQUIRE(pthread_create(&thread, NULL, unlock_later, holder) == 0);
     for (int i = 2; i >= 0; i--) {
-        const struct pg_patience patience = {now_of_clock() + UINT64_C(60000000000), NULL, NULL};
+        const struct pg_patience patience = for_ms(60000);
         CHECK(pg_pool_go_on(b[i].run, &patience, &b[i].rows, &f) == CELL_OK && number_of(&b[i].rows) == i + 1);
         pg_rows_clear(&b[i].rows);
     }

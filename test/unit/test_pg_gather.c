@@ -69,14 +69,6 @@ static void begin(struct fixture *x, int32_t value, struct begun *b)
     REQUIRE(begin_int(x->pool, x->s, value, PG_RUN_RETRY, UINT64_MAX, b));
 }
 
-static void check_end(struct begun *b, int32_t value)
-{
-    struct pg_failure f;
-
-    CHECK(end(b, &f) == CELL_OK && number_of(&b->rows) == value);
-    pg_rows_clear(&b->rows);
-}
-
 /* One connection has a statement of two, which does not end, and the other one nothing. */
 static void block(struct fixture *x)
 {
@@ -230,12 +222,10 @@ TEST(one_that_waits_and_is_out_of_time_goes)
     struct fixture x;
     struct begun b[2];
     struct pg_failure f;
-    struct timespec t;
 
     if (!set_up(&x, 2, MINUTE_US))
         return;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    const struct pg_patience soon = {(uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec + 50000000, NULL, NULL};
+    const struct pg_patience soon = for_ms(50);
     REQUIRE(begin_int(x.pool, x.s, 3, PG_RUN_RETRY, soon.until_ns, &b[0]));
     pg_pool_flush(x.pool);
     wait_end(&b[0]);

@@ -3,9 +3,6 @@
 /* Statements that wait for locks on a shared connection, those behind them, and writes that are sent ahead. */
 #include "pg_begun.h"
 
-#include <pthread.h>
-#include <time.h>
-
 /* A 20th of it is fast, and has to be slower than a busy machine is. */
 #define SOON_MS 500
 
@@ -57,51 +54,8 @@ static void begin(struct fixture *x, struct pg_prepared *s, int32_t value, unsig
     REQUIRE(begin_int(x->pool, s, value, flags, UINT64_MAX, b));
 }
 
-static void check_end(struct begun *b, int32_t value)
-{
-    struct pg_failure f;
-
-    CHECK(end(b, &f) == CELL_OK && number_of(&b->rows) == value);
-    pg_rows_clear(&b->rows);
-}
-
-/* A thread that waits, as each needs that has to go on: it may have to read for the others. */
-struct waiting {
-    struct begun b;
-    pthread_t thread;
-    int status;
-};
-
-static void *wait_in_thread(void *user)
-{
-    struct waiting *w = user;
-    struct pg_failure f;
-
-    w->status = end(&w->b, &f);
-    return NULL;
-}
-
-static void start_waiting(struct waiting *w)
-{
-    if (pthread_create(&w->thread, NULL, wait_in_thread, w) != 0)
-        exit(1);
-}
-
-static void check_waited(struct waiting *w, int32_t value)
-{
-    pthread_join(w->thread, NULL);
-    CHECK(w->status == CELL_OK && number_of(&w->b.rows) == value);
-    pg_rows_clear(&w->b.rows);
-}
-
-static struct pg_patience for_ms(unsigned ms)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (struct pg_patience){(uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec + ms * UINT64_C(1000000), NULL,
-                                NULL};
-}
+/* Others wait for the first row, until the holder's transaction ends. */
+static void hold_first(struct fixture *x) { hold(x, "BEGIN; UPDATE numbers SET n = n + 10 WHERE v = 1"); }
 
 static int32_t number_at(struct fixture *x, int32_t v)
 {
@@ -118,19 +72,17 @@ static int32_t number_at(struct fixture *x, int32_t v)
 /* The holder may go on only when the one behind is done: the database cannot know that this is a deadlock. */
 static void check_behind(struct fixture *x, unsigned flags)
 {
-    struct waiting blocked;
-    struct begun behind;
+    struct begun blocked, behind;
 
-    hold(x, "BEGIN; UPDATE numbers SET n = n + 10 WHERE v = 1");
+    hold_first(x);
     int32_t before = number_at(x, 1);
-    begin(x, x->add, 1, flags, &blocked.b);
+    begin(x, x->add, 1, flags, &blocked);
     begin(x, x->insert, 100, flags, &behind);
     pg_pool_flush(x->pool);
-    start_waiting(&blocked);
     check_end(&behind, 100);
     CHECK(number_at(x, 100) == 0); /* it is committed */
     hold(x, "COMMIT");
-    check_waited(&blocked, before + 11); /* once */
+    check_end(&blocked, before + 11); /* once */
     CHECK(number_at(x, 1) == before + 11);
     hold(x, "DELETE FROM numbers WHERE v = 100");
 }
@@ -156,7 +108,7 @@ TEST(one_that_waits_for_a_lock_waits_for_as_long_as_its_caller_does)
 
     if (!set_up(&x, SOON_MS))
         return;
-    hold(&x, "BEGIN; UPDATE numbers SET n = n + 10 WHERE v = 1");
+    hold_first(&x);
     uint64_t moved = count(x.pool).moved;
     const struct pg_patience patience = for_ms(6 * SOON_MS);
     CHECK(run_int(x.pool, NULL, x.add, 1, PG_RUN_WRITE, &patience, &result, &f) == CELL_DEADLINE_EXCEEDED);
@@ -171,21 +123,19 @@ TEST(one_that_waits_for_a_lock_waits_for_as_long_as_its_caller_does)
 TEST(a_commit_that_waits_for_a_lock_goes_to_another_connection_as_well)
 {
     struct fixture x;
-    struct waiting blocked;
-    struct begun behind;
+    struct begun blocked, behind;
 
     if (!set_up(&x, SOON_MS))
         return;
     execute(x.pool, "CREATE TABLE refers(v int REFERENCES numbers DEFERRABLE INITIALLY DEFERRED)");
     struct pg_prepared *refer = prepare(x.pool, "INSERT INTO refers VALUES ($1) RETURNING v");
     hold(&x, "BEGIN; DELETE FROM numbers WHERE v = 2");
-    begin(&x, refer, 2, PG_RUN_WRITE, &blocked.b);
+    begin(&x, refer, 2, PG_RUN_WRITE, &blocked);
     begin(&x, x.insert, 100, PG_RUN_WRITE, &behind);
     pg_pool_flush(x.pool);
-    start_waiting(&blocked);
     check_end(&behind, 100);
     hold(&x, "ROLLBACK");
-    check_waited(&blocked, 2);
+    check_end(&blocked, 2);
     pg_prepared_free(refer);
     execute(x.pool, "DROP TABLE refers");
     tear_down(&x);
@@ -195,8 +145,7 @@ TEST(a_commit_that_waits_for_a_lock_goes_to_another_connection_as_well)
 TEST(merged_reads_of_a_table_that_is_locked_wait_elsewhere)
 {
     struct fixture x;
-    struct waiting blocked[3];
-    struct begun reads[3], behind;
+    struct begun blocked[3], behind;
 
     if (!set_up(&x, SOON_MS))
         return;
@@ -205,22 +154,20 @@ TEST(merged_reads_of_a_table_that_is_locked_wait_elsewhere)
         hold(&x, "BEGIN; LOCK TABLE numbers IN ACCESS EXCLUSIVE MODE");
         uint64_t again = count(x.pool).merged_again, runs = count(x.pool).runs;
         for (int i = 0; i < 3; i++)
-            begin(&x, x.read, i + 1, PG_RUN_RETRY, &blocked[i].b);
+            begin(&x, x.read, i + 1, PG_RUN_RETRY, &blocked[i]);
         begin(&x, other, 7, PG_RUN_WRITE, &behind);
         pg_pool_flush(x.pool);
-        for (int i = 0; i < 3; i++)
-            start_waiting(&blocked[i]);
         check_end(&behind, 7);
         CHECK(count(x.pool).merged_again == again + 3);
         hold(&x, "COMMIT");
         for (int i = 0; i < 3; i++)
-            check_waited(&blocked[i], 0);
+            check_end(&blocked[i], 0);
         CHECK(count(x.pool).runs == runs + 4); /* none of them has waited over the shared connection once more */
         for (int i = 0; i < 3; i++)            /* it is prepared now */
-            begin(&x, x.read, i + 1, PG_RUN_RETRY, &reads[i]);
+            begin(&x, x.read, i + 1, PG_RUN_RETRY, &blocked[i]);
         pg_pool_flush(x.pool);
         for (int i = 0; i < 3; i++)
-            check_end(&reads[i], 0);
+            check_end(&blocked[i], 0);
     }
     pg_prepared_free(other);
     tear_down(&x);
@@ -235,7 +182,7 @@ TEST(who_does_not_want_to_wait_for_a_lock_is_told_so)
     if (!set_up(&x, SOON_MS))
         return;
     struct pg_prepared *nowait = prepare(x.pool, "SELECT n FROM numbers WHERE v = $1 FOR UPDATE NOWAIT");
-    hold(&x, "BEGIN; UPDATE numbers SET n = n + 10 WHERE v = 1");
+    hold_first(&x);
     CHECK(run_int(x.pool, NULL, nowait, 1, 0, &forever, &result, &f) < 0);
     CHECK_STR(f.sqlstate, "55P03");
     hold(&x, "ROLLBACK");
@@ -283,7 +230,7 @@ static uint64_t sent_behind(struct fixture *x, struct pg_prepared *first, unsign
 {
     struct begun blocked, behind[16];
 
-    hold(x, "BEGIN; UPDATE numbers SET n = n + 10 WHERE v = 1");
+    hold_first(x);
     begin(x, first, 1, PG_RUN_WRITE, &blocked);
     pg_pool_flush(x->pool);
     uint64_t sends = count(x->pool).sends;

@@ -199,11 +199,9 @@ TEST(one_that_takes_long_or_is_out_of_time_lets_the_others_go)
     struct pg_prepared *s = prepare_both(pool, SLEEPS("$1"), SLEEPS("k.v"));
     struct begun b[3];
     struct pg_failure f;
-    struct timespec t;
 
     warm_up(pool, s, 1);
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    const struct pg_patience soon = {(uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec + 300000000, NULL, NULL};
+    const struct pg_patience soon = for_ms(300);
     REQUIRE(begin_int(pool, s, 4, PG_RUN_RETRY, UINT64_MAX, &b[0]));
     REQUIRE(begin_int(pool, s, 9, PG_RUN_RETRY, soon.until_ns, &b[1]));
     REQUIRE(begin_int(pool, s, 5, PG_RUN_RETRY, UINT64_MAX, &b[2]));

@@ -170,14 +170,11 @@ TEST(a_deadline_cancels_the_statement_and_the_connection_stays)
         return;
     struct pg_pool *pool = open_pool(1);
     struct pg_prepared *slow = prepare(pool, "SELECT $1 FROM pg_sleep(60)"), *fast = prepare(pool, "SELECT $1");
-    struct pg_patience patience = pg_patience_of(NULL);
-    struct timespec now;
     struct pg_pool_counters n;
     struct pg_failure f;
     PGresult *result = NULL;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    patience = (struct pg_patience){(uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec + 50000000, NULL, NULL};
+    const struct pg_patience patience = for_ms(50);
     CHECK(run_int(pool, NULL, slow, 1, PG_RUN_WRITE, &patience, &result, &f) == CELL_DEADLINE_EXCEEDED);
     REQUIRE(run_int(pool, NULL, fast, 1, PG_RUN_WRITE, &forever, &result, &f) == CELL_OK);
     PQclear(result);
@@ -218,10 +215,6 @@ static void wait_until_it_runs(struct pg_pool *pool, const char *application_sql
     pg_pool_unpin(pool, link, true);
 }
 
-/* Waits for the lock 77 as what is slow does, and not as what waits for a lock: that goes elsewhere by itself. */
-#define UNTIL_UNLOCKED                                                                                                 \
-    "CREATE FUNCTION until_unlocked() RETURNS bool LANGUAGE plpgsql AS $$ BEGIN "                                      \
-    "WHILE NOT pg_try_advisory_xact_lock(77) LOOP PERFORM pg_sleep(0.01); END LOOP; RETURN true; END $$"
 #define SLEEPERS "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
 
 TEST(a_read_behind_a_statement_that_hangs_moves_to_another_connection)

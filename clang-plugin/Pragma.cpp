@@ -160,7 +160,7 @@ void reportUnknown(PluginState &state, const Token &word)
         d << FixItHint::CreateReplacement(word.getLocation(), nearest);
 }
 
-/* `#pragma cell plugin`: the header asks whether somebody listens. */
+/* `#pragma cell plugin`: Cell's header asks whether somebody listens. */
 void definePluginMacro(PluginState &state, SourceLocation loc)
 {
     Token one = cellMarkToken(tok::numeric_constant, loc);
@@ -169,6 +169,19 @@ void definePluginMacro(PluginState &state, SourceLocation loc)
     macro->setDefinitionEndLoc(loc);
     macro->setTokens({one}, state.pp.getPreprocessorAllocator());
     state.pp.appendDefMacroDirective(state.pp.getIdentifierInfo("CELL_PLUGIN"), macro);
+}
+
+/* Whether one of the files that include the header names anything of Cell's. They are in memory; who has just the
+ * header must not cost a system call. */
+bool isOfUse(SourceManager &sm, SourceLocation header)
+{
+    for (SourceLocation at = sm.getIncludeLoc(sm.getFileID(header)); at.isValid();
+         at = sm.getIncludeLoc(sm.getFileID(at))) {
+        auto buffer = sm.getBufferOrNone(sm.getFileID(at));
+        if (buffer && memmem(buffer->getBufferStart(), buffer->getBufferSize(), "CELL_", 5))
+            return true;
+    }
+    return false;
 }
 
 bool isWord(const Token &token, StringRef word)
@@ -222,6 +235,8 @@ void cellPragma(Preprocessor &pp, PragmaIntroducer introducer, Token &name)
     }
     if (rest.size() == 1 && isWord(rest[0], "plugin")) {
         definePluginMacro(state, loc);
+        if (state.parser() && isOfUse(state.sources(), loc))
+            state.prefetch();
         return;
     }
     if (!state.parser()) {

@@ -158,7 +158,7 @@ cell_session *PluginState::session(SourceLocation loc)
 {
     if (!theSession && !sessionFailed) {
         cell_error e = {};
-        theSession = open(mode, e);
+        theSession = nextSession ? std::move(nextSession) : open(mode, e);
         if (!theSession) {
             sessionFailed = true;
             if (parser() || mode != SESSION_MIRROR)
@@ -166,6 +166,16 @@ cell_session *PluginState::session(SourceLocation loc)
         }
     }
     return theSession.get();
+}
+
+void PluginState::prefetch()
+{
+    cell_error ignored = {};
+    if (theSession || nextSession || sessionFailed || editorMs || mode == SESSION_MIRROR)
+        return;
+    nextSession = open(mode, ignored);
+    if (nextSession)
+        cell_session_prefetch(nextSession.get());
 }
 
 cell_session *PluginState::mirrorSession()

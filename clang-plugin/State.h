@@ -92,6 +92,9 @@ struct PluginState {
     /* The session, made with the first annotation that needs one. NULL when the configuration is unusable: that was
      * reported once, at `loc`. */
     cell_session *session(clang::SourceLocation loc);
+    /* Prepares it, if it can be made, and begins to ask those cells that this unit needed when it was compiled
+     * last. Silent: a unit that has Cell's header need not need a cell. */
+    void prefetch();
     cell_session *sessionIfAny() const { return theSession.get(); }
     /* A session that asks nobody, for going on after a cell could not be reached. NULL when it cannot be had. */
     cell_session *mirrorSession();
@@ -133,6 +136,7 @@ struct PluginState {
     std::unique_ptr<cell_session, CellSessionDelete> open(session_mode sessionMode, cell_error &e);
 
     std::unique_ptr<cell_session, CellSessionDelete> theSession, theMirrorSession;
+    std::unique_ptr<cell_session, CellSessionDelete> nextSession; /* becomes the session when there has to be one */
     bool sessionFailed = false, mirrorSessionFailed = false;
 };
 

@@ -3,10 +3,13 @@
 #ifndef CELL_CELL_H
 #define CELL_CELL_H
 
+/* The pragma has the plugin begin to ask those cells that it expects this file to need. */
 #if !defined(__has_attribute)
 #error "Cell needs Clang with its plugin: clang -fplugin=libcellplugin.so"
-#elif !__has_attribute(cell_plugin)
-/* Before LLVM 17 plugins are not asked about attributes: there the plugin answers this pragma by defining the macro. */
+#elif __has_attribute(cell_plugin)
+#pragma cell plugin
+#else
+/* Before LLVM 17 plugins are not asked about attributes: there the plugin answers the pragma by defining the macro. */
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wunknown-pragmas"
 #pragma cell plugin

@@ -6,22 +6,35 @@
 #include "ask/link.h"
 #include "wire/frame.h"
 
+static int ask_start(const char *address, const char *cell, bool any_owner, uint32_t timeout_ms, void **link,
+                     struct cell_error *e)
+{
+    struct cell_link *l = NULL;
+    int r =
+        cell_link_start(address, cell, CELL_CHANNEL_COMPILE, any_owner, CELL_COMPILE_STATE, "{}", 2, timeout_ms, &l, e);
+    if (r >= 0)
+        *link = l;
+    return r;
+}
+
 static int ask_open(const char *address, const char *cell, bool any_owner, uint64_t deadline_ns, void **link,
                     char fingerprint[CELL_FINGERPRINT_LEN + 1], struct cell_error *e)
 {
-    struct cell_link *l = NULL;
-    int r = cell_link_open(address, cell, CELL_CHANNEL_COMPILE, NULL, any_owner, deadline_ns, &l, e);
-    if (r < 0)
-        return r;
-    const char *said = cell_link_fingerprint(l);
-    if (!said[0]) {
+    struct cell_link *l = *link;
+    int r = l ? cell_link_welcomed(l, cell, deadline_ns, e)
+              : cell_link_open(address, cell, CELL_CHANNEL_COMPILE, NULL, any_owner, deadline_ns, &l, e);
+    const char *said = r < 0 ? "" : cell_link_fingerprint(l);
+    if (r >= 0 && !said[0])
+        r = cell_error_set(e, CELL_PROTOCOL_ERROR, "%s: its greeting has no fingerprint",
+                           cell_config_is_remote(address) ? address : strchr(address, ':') + 1);
+    if (r < 0) {
         cell_link_close(l);
-        return cell_error_set(e, CELL_PROTOCOL_ERROR, "%s: its greeting has no fingerprint",
-                              cell_config_is_remote(address) ? address : strchr(address, ':') + 1);
+        l = NULL;
+    } else {
+        memcpy(fingerprint, said, CELL_FINGERPRINT_LEN + 1);
     }
-    memcpy(fingerprint, said, CELL_FINGERPRINT_LEN + 1);
     *link = l;
-    return CELL_OK;
+    return r;
 }
 
 /* The time that is left, for the cell to know; 0 would mean that there is no limit. */
@@ -38,8 +51,9 @@ static int ask_request(void *link, uint32_t method, const char *json, size_t len
                        const char **reply, size_t *reply_len, struct cell_error *e)
 {
     struct cell_link_reply got;
-    int r =
-        cell_link_request(link, (int32_t)method, NULL, 0, json, len, time_left_ms(deadline_ns), deadline_ns, &got, e);
+    int r = cell_link_has_started(link) ? cell_link_started(link, deadline_ns, &got, e)
+                                        : cell_link_request(link, (int32_t)method, NULL, 0, json, len,
+                                                            time_left_ms(deadline_ns), deadline_ns, &got, e);
     if (r < 0)
         return r;
     if (got.code < 0)
@@ -57,4 +71,9 @@ static size_t ask_signature(void *link, char *text, size_t size)
 }
 
 const struct cell_exchange cell_exchange_unix = {
-    .open = ask_open, .request = ask_request, .close = ask_close, .signature = ask_signature};
+    .open = ask_open,
+    .request = ask_request,
+    .close = ask_close,
+    .signature = ask_signature,
+    .start = ask_start,
+};

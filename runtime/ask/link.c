@@ -17,8 +17,9 @@ struct cell_link {
     struct https_link *https; /* in its place, to another host */
     enum cell_channel channel;
     uint64_t next_id;
-    uint64_t stream; /* id of the call whose records are sent and received */
-    bool answered;   /* its reply is `reply` */
+    uint64_t started; /* id of the call that cell_link_start has sent, until it is answered; else 0 */
+    uint64_t stream;  /* id of the call whose records are sent and received */
+    bool answered;    /* its reply is `reply` */
     struct cell_link_reply reply;
     bool broken; /* what comes next on the connection may belong to something else */
     struct cell_greeting server;
@@ -133,40 +134,67 @@ static int read_welcome(struct cell_link *l, const char *cell, uint64_t deadline
     return CELL_OK;
 }
 
-int cell_link_open(const char *address, const char *cell, enum cell_channel channel, const char *fingerprint,
-                   bool any_owner, uint64_t deadline_ns, struct cell_link **out, struct cell_error *e)
+/* A link that is not connected yet. */
+static int make_link(const char *address, enum cell_channel channel, const struct cell_transport **transport,
+                     struct cell_link **out, struct cell_error *e)
 {
-    struct cell_error local = {0};
-    struct cell_connect_options options = {
-        .deadline_ns = deadline_ns, .max_payload = channel_limit(channel), .any_owner = any_owner};
-    const struct cell_transport *transport = cell_transport_find(address);
+    *transport = cell_transport_find(address);
     bool https = cell_http_is(address);
-    e = e ? e : &local;
-    if (!transport && !https)
+    if (!*transport && !https)
         return cell_error_set(e, CELL_INVALID_ARGUMENT, "'%s' is no address; they look like unix:/path or https://host",
                               address ? address : "");
-    const char *path = https ? address : address + strlen(transport->scheme) + 1;
+    const char *path = https ? address : address + strlen((*transport)->scheme) + 1;
     struct cell_link *l = calloc(1, sizeof(*l) + strlen(path) + 1);
     if (!l)
         return cell_error_set(e, CELL_NO_MEMORY, "out of memory");
     memcpy(l->path, path, strlen(path) + 1);
     l->channel = channel;
     l->next_id = 1;
-    int r = https ? cell_https_link_open(address, cell, channel, deadline_ns, &l->https, &l->server, e)
-                  : transport->connect(address, &options, &l->conn, e);
-    if (r >= 0 && !https) {
-        r = send_hello(l, cell, fingerprint, deadline_ns, e);
-        if (r >= 0)
-            r = read_welcome(l, cell, deadline_ns, e);
-        if (r < 0)
-            cell_error_wrap(e, "%s", l->path);
-    }
+    *out = l;
+    return CELL_OK;
+}
+
+static int connect_link(struct cell_link *l, const struct cell_transport *transport, const char *address,
+                        const char *cell, const char *fingerprint, bool any_owner, uint64_t deadline_ns,
+                        struct cell_error *e)
+{
+    const struct cell_connect_options options = {
+        .deadline_ns = deadline_ns, .max_payload = channel_limit(l->channel), .any_owner = any_owner};
+    int r = transport->connect(address, &options, &l->conn, e);
+    if (r < 0)
+        return r;
+    r = send_hello(l, cell, fingerprint, deadline_ns, e);
+    return r < 0 ? cell_error_wrap(e, "%s", l->path) : r;
+}
+
+int cell_link_open(const char *address, const char *cell, enum cell_channel channel, const char *fingerprint,
+                   bool any_owner, uint64_t deadline_ns, struct cell_link **out, struct cell_error *e)
+{
+    const struct cell_transport *transport;
+    struct cell_error local = {0};
+    struct cell_link *l = NULL;
+    e = e ? e : &local;
+    int r = make_link(address, channel, &transport, &l, e);
+    if (r < 0)
+        return r;
+    if (!transport)
+        r = cell_https_link_open(address, cell, channel, deadline_ns, &l->https, &l->server, e);
+    else if ((r = connect_link(l, transport, address, cell, fingerprint, any_owner, deadline_ns, e)) >= 0)
+        r = cell_link_welcomed(l, cell, deadline_ns, e);
     if (r < 0) {
         cell_link_close(l);
         return r;
     }
     *out = l;
     return CELL_OK;
+}
+
+int cell_link_welcomed(struct cell_link *l, const char *cell, uint64_t deadline_ns, struct cell_error *e)
+{
+    struct cell_error local = {0};
+    e = e ? e : &local;
+    int r = read_welcome(l, cell, deadline_ns, e);
+    return r < 0 ? cell_error_wrap(e, "%s", l->path) : r;
 }
 
 void cell_link_close(struct cell_link *l)
@@ -275,6 +303,51 @@ int cell_link_request(struct cell_link *l, int32_t method, const void *meta, siz
     *reply = l->reply = reply_of(&received);
     return CELL_OK;
 }
+
+int cell_link_start(const char *address, const char *cell, enum cell_channel channel, bool any_owner, int32_t method,
+                    const void *message, size_t len, uint32_t timeout_ms, struct cell_link **out, struct cell_error *e)
+{
+    const struct iovec part = {(void *)(uintptr_t)message, len};
+    const struct cell_transport *transport;
+    const uint64_t now = cell_now_ns();
+    struct cell_error local = {0};
+    struct cell_link *l = NULL;
+    struct cell_frame f;
+    e = e ? e : &local;
+    int r = make_link(address, channel, &transport, &l, e);
+    if (r >= 0 && !transport)
+        r = cell_error_set(e, CELL_UNIMPLEMENTED, "%s: another host is not asked in advance", address);
+    if (r >= 0)
+        r = connect_link(l, transport, address, cell, NULL, any_owner, now, e);
+    if (r >= 0)
+        r = make_request(l, method, 0, len, timeout_ms, &f, e);
+    if (r >= 0 && (r = cell_conn_send(l->conn, &f, &part, 1, now, e)) < 0)
+        fail_link(l, explain("answer", false, e), e);
+    if (r < 0) {
+        cell_link_close(l);
+        return r;
+    }
+    l->started = f.id;
+    *out = l;
+    return CELL_OK;
+}
+
+int cell_link_started(struct cell_link *l, uint64_t deadline_ns, struct cell_link_reply *reply, struct cell_error *e)
+{
+    struct cell_received received;
+    struct cell_error local = {0};
+    e = e ? e : &local;
+    int r = receive(l, "answer", &received, deadline_ns, e);
+    if (r >= 0)
+        r = check_reply(&received.frame, l->started, e);
+    if (r < 0)
+        return fail_link(l, r, e);
+    l->started = 0;
+    *reply = l->reply = reply_of(&received);
+    return CELL_OK;
+}
+
+bool cell_link_has_started(const struct cell_link *l) { return l->started != 0; }
 
 size_t cell_link_replied(const struct cell_link *l, const char *key, char *value, size_t size)
 {

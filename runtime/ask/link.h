@@ -28,6 +28,15 @@ int cell_link_open(const char *address, const char *cell, enum cell_channel chan
                    bool any_owner, uint64_t deadline_ns, struct cell_link **l, struct cell_error *e);
 void cell_link_close(struct cell_link *l); /* NULL is accepted */
 
+/* The same in two steps, to a socket: `start` connects and sends the greeting with a CALL behind it, and waits for
+ * nothing (CELL_DEADLINE_EXCEEDED when it would have to, CELL_UNIMPLEMENTED for another host); `welcomed` waits for the
+ * answer to the greeting, and `started` for that to the CALL. Nothing else may be asked before. */
+int cell_link_start(const char *address, const char *cell, enum cell_channel channel, bool any_owner, int32_t method,
+                    const void *message, size_t len, uint32_t timeout_ms, struct cell_link **l, struct cell_error *e);
+int cell_link_welcomed(struct cell_link *l, const char *cell, uint64_t deadline_ns, struct cell_error *e);
+int cell_link_started(struct cell_link *l, uint64_t deadline_ns, struct cell_link_reply *reply, struct cell_error *e);
+bool cell_link_has_started(const struct cell_link *l); /* and is not answered */
+
 /* One CALL and its REPLY. CELL_OK when a reply came, whatever its code. `meta` is an encoded block. After an error, but
  * for CELL_TOO_LARGE of the request itself, the connection is of no use any more: every further request fails. */
 int cell_link_request(struct cell_link *l, int32_t method, const void *meta, size_t meta_len, const void *message,

@@ -10,13 +10,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define MORE 65536u /* bytes that are asked for at once of a file whose size is not known */
+
 /* Reads from `fd` to its end, at most `limit` bytes: a file may grow while it is read, so its size is only a hint. */
 static int read_all(int fd, const char *path, size_t limit, struct cell_buffer *b, struct cell_error *e)
 {
     for (;;) {
-        size_t room = limit - b->len;
-        /* One byte beyond the limit tells "too large" from "exactly the limit". */
-        size_t want = room < 65536 ? room + 1 : 65536;
+        size_t room = limit - b->len, there = b->capacity - b->len;
+        size_t want = there > 1 ? there - 1 : MORE; /* where the size was right, that is all, and its end is seen */
+        if (want > room) /* one byte beyond the limit tells "too large" from "exactly the limit" */
+            want = room + 1;
         char *to = cell_buffer_reserve(b, want);
         if (!to)
             return cell_error_set(e, CELL_NO_MEMORY, "%s: out of memory", path);

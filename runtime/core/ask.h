@@ -45,8 +45,9 @@
 
 /* How a question reaches a cell. */
 struct cell_exchange {
-    /* Connects to `address` on the compile channel; *fingerprint is what the cell's WELCOME said. The errors of
-     * open and request name the socket. */
+    /* Connects to `address` on the compile channel; *fingerprint is what the cell's WELCOME said. *link is NULL, or
+     * what `start` has made of the same cell, and goes on from there: after an error it is closed, and NULL. The errors
+     * of open and request name the socket. */
     int (*open)(const char *address, const char *cell, bool any_owner, uint64_t deadline_ns, void **link,
                 char fingerprint[CELL_FINGERPRINT_LEN + 1], struct cell_error *e);
     /* One request, one reply of at most CELL_MAX_COMPILE_REPLY bytes. *reply lives until the next call. */
@@ -56,6 +57,11 @@ struct cell_exchange {
     /* The signature that came with the last reply, as it came: its length, 0 = none or more than `size` bytes. NULL =
      * cells that are reached so sign nothing. */
     size_t (*signature)(void *link, char *text, size_t size);
+    /* Begins `open`, and asks for the state (CELL_COMPILE_STATE), without waiting for anything: the cell answers while
+     * the caller does something else. The first request must be that one, and has its answer then. *link is set on
+     * success. NULL = nothing can be begun. */
+    int (*start)(const char *address, const char *cell, bool any_owner, uint32_t timeout_ms, void **link,
+                 struct cell_error *e);
 };
 
 enum session_mode { SESSION_LIVE, SESSION_PLAN, SESSION_MIRROR, SESSION_LOCKED };
@@ -75,6 +81,14 @@ int cell_session_new(const char *main_file, const char *output, enum session_mod
 void cell_session_free(struct cell_session *s); /* closes the connections; NULL is accepted */
 struct cell_config *cell_session_config(struct cell_session *s);
 enum session_mode cell_session_mode(const struct cell_session *s); /* that holds, by the config's policy */
+
+/*
+ * For the beginning of a unit that may ask: begins to ask those cells whose answers this object was made with last, so
+ * that they answer while the compiler reads what comes before the first question. Waits for nothing, and failures are
+ * of no consequence: then cell_session_cell begins anew. Nothing happens in a hurried session, and where nobody is
+ * asked.
+ */
+void cell_session_prefetch(struct cell_session *s);
 
 /* For editors, before anything is asked: all questions together wait for `ms` at most. A cell that was too slow for
  * that is not asked again by such sessions; the others, which have more time, find out for themselves. A cell that

@@ -109,6 +109,7 @@ static void disconnect(struct cell_session *s, struct known_cell *c)
     if (c->link)
         s->exchange->close(c->link);
     c->link = NULL;
+    c->asks_state = false;
 }
 
 static void free_cells(struct cell_session *s, struct known_cell *c)
@@ -130,6 +131,7 @@ void cell_session_free(struct cell_session *s)
     for (struct known_cell *c = s->built_on; c; c = c->next)
         cell_schema_free(c->schema);
     free_cells(s, s->cells);
+    free_cells(s, s->ahead);
     cell_json_free(&s->record_doc);
     free(s->record);
     cell_config_free(s->config);
@@ -201,22 +203,32 @@ static int end(struct cell_session *s, struct known_cell *c, const struct questi
                           (unsigned long long)(q->granted_ns / CELL_NS_PER_MS));
 }
 
-/* Connects, and learns the cell's fingerprint from its greeting. */
+static int open_link(struct cell_session *s, struct known_cell *c, const struct question *q, char *fingerprint,
+                     struct cell_error *e)
+{
+    return s->exchange->open(c->pub.address, c->pub.name, s->config->trust_any_owner, q->begin_ns + q->granted_ns,
+                             &c->link, fingerprint, e);
+}
+
+/* Connects, unless that was begun before, and learns the cell's fingerprint from its greeting. */
 static int connect_cell(struct cell_session *s, struct known_cell *c, char fingerprint[CELL_FINGERPRINT_LEN + 1],
                         struct cell_error *e)
 {
     struct question q;
-    void *link = NULL;
     int r = begin(s, c, &q, e);
     if (r < 0)
         return r;
-    r = s->exchange->open(c->pub.address, c->pub.name, s->config->trust_any_owner, q.begin_ns + q.granted_ns, &link,
-                          fingerprint, e);
+    bool started = c->started;
+    c->started = c->used = false;
+    r = open_link(s, c, &q, fingerprint, e);
+    if (r == CELL_UNAVAILABLE && started) { /* it went meanwhile, and may be there again */
+        started = false;
+        r = open_link(s, c, &q, fingerprint, e);
+    }
+    c->asks_state = started;
     r = end(s, c, &q, r, e);
     if (r < 0)
         return r;
-    c->link = link;
-    c->used = false;
     if (session_is_fingerprint(fingerprint))
         return CELL_OK;
     disconnect(s, c);
@@ -236,17 +248,28 @@ static int reconnect(struct cell_session *s, struct known_cell *c, struct cell_e
                           session_place(c));
 }
 
+/* Connected, and with nothing on its way that is to be answered before. */
+static int make_ready(struct cell_session *s, struct known_cell *c, enum cell_compile_method method,
+                      struct cell_error *e)
+{
+    if (c->link && c->asks_state && method != CELL_COMPILE_STATE &&
+        cell_session_know_state(s, c, e) == CELL_DEADLINE_EXCEEDED)
+        return CELL_DEADLINE_EXCEEDED;
+    return c->link ? CELL_OK : reconnect(s, c, e);
+}
+
 int cell_session_request(struct cell_session *s, struct known_cell *c, enum cell_compile_method method,
                          const char *json, size_t len, const char **reply, size_t *reply_len, struct cell_error *e)
 {
     struct question q;
-    bool idle = c->link && c->used; /* the cell may have closed it meanwhile */
-    int r = c->link ? CELL_OK : reconnect(s, c, e);
+    int r = make_ready(s, c, method, e);
+    bool idle = c->used || c->asks_state; /* the cell may have closed it meanwhile */
     if (r >= 0)
         r = begin(s, c, &q, e);
     if (r < 0)
         return r;
     c->used = true;
+    c->asks_state = false;
     r = s->exchange->request(c->link, method, json, len, q.begin_ns + q.granted_ns, reply, reply_len, e);
     r = end(s, c, &q, r, e);
     if (r == CELL_UNAVAILABLE && idle)
@@ -276,10 +299,9 @@ static void allow_for_distance(struct cell_session *s, const struct known_cell *
     s->config->timeout_ms = REMOTE_MS;
 }
 
-static int ask_cell(struct cell_session *s, struct known_cell *c, struct cell_error *e)
+int cell_session_may_ask(struct cell_session *s, struct known_cell *c, struct cell_error *e)
 {
-    allow_for_distance(s, c);
-    uint64_t age_ms, lifetime_ms = down_lifetime_ms(s), granted_ns = s->budget_ns;
+    uint64_t age_ms, lifetime_ms = down_lifetime_ms(s);
     int r = cell_trust_contact(s->config, c->pub.name, c->pub.address, e);
     if (r < 0)
         return r;
@@ -289,12 +311,22 @@ static int ask_cell(struct cell_session *s, struct known_cell *c, struct cell_er
         c->socket.hurried = true;
         c->hung = cell_store_is_down(&s->store, &c->socket, lifetime_ms, &age_ms);
     }
-    if (c->hung)
-        return cell_error_set(e, CELL_DEADLINE_EXCEEDED,
-                              "%s: the cell did not answer %llu s ago; it is asked again in %llu s, or at once when it "
-                              "is started again",
-                              session_place(c), (unsigned long long)(age_ms / 1000),
-                              (unsigned long long)((lifetime_ms - age_ms + 999) / 1000));
+    if (!c->hung)
+        return CELL_OK;
+    return cell_error_set(e, CELL_DEADLINE_EXCEEDED,
+                          "%s: the cell did not answer %llu s ago; it is asked again in %llu s, or at once when it is "
+                          "started again",
+                          session_place(c), (unsigned long long)(age_ms / 1000),
+                          (unsigned long long)((lifetime_ms - age_ms + 999) / 1000));
+}
+
+static int ask_cell(struct cell_session *s, struct known_cell *c, struct cell_error *e)
+{
+    allow_for_distance(s, c);
+    uint64_t granted_ns = s->budget_ns;
+    int r = c->started ? CELL_OK : cell_session_may_ask(s, c, e);
+    if (r < 0)
+        return r;
     r = connect_cell(s, c, c->pub.fingerprint, e);
     if (r >= 0)
         r = cell_session_update_mirror(s, c, e);
@@ -324,7 +356,7 @@ const char *cell_session_claim(struct cell_session *s, struct session_cell *cell
     return report.subject ? cell_store_claim(&s->store, cell->name, &report, lifetime_ms) : NULL;
 }
 
-static struct known_cell *add_cell(struct cell_session *s, const char *name)
+struct known_cell *cell_session_make_known(struct cell_session *s, const char *name)
 {
     struct known_cell *c = cell_arena_alloc(&s->arena, sizeof(*c));
     char quoted[CELL_QUOTE_SIZE];
@@ -344,8 +376,6 @@ static struct known_cell *add_cell(struct cell_session *s, const char *name)
         if (!c->pub.address || !c->pub.mirror_path)
             return NULL;
     }
-    c->next = s->cells;
-    s->cells = c;
     return c;
 }
 
@@ -382,11 +412,32 @@ static int first_ask(struct cell_session *s, struct known_cell *c, struct cell_e
     return ask_or_stand_in(s, c, e);
 }
 
+/* The cell's place in a list, or the list's end. */
+static struct known_cell **find_known(struct known_cell **list, const char *name)
+{
+    while (*list && strcmp((*list)->pub.name, name) != 0)
+        list = &(*list)->next;
+    return list;
+}
+
+/* One that is asked for the first time: begun already, or not. */
+static struct known_cell *add_cell(struct cell_session *s, const char *name)
+{
+    struct known_cell **ahead = find_known(&s->ahead, name), *c = *ahead;
+    if (c)
+        *ahead = c->next;
+    else
+        c = cell_session_make_known(s, name);
+    if (c) {
+        c->next = s->cells;
+        s->cells = c;
+    }
+    return c;
+}
+
 int cell_session_cell(struct cell_session *s, const char *name, struct session_cell **cell)
 {
-    struct known_cell *c = s->cells;
-    while (c && strcmp(c->pub.name, name) != 0)
-        c = c->next;
+    struct known_cell *c = *find_known(&s->cells, name);
     if (!c) {
         c = add_cell(s, name);
         if (!c)

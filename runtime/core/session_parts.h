@@ -17,6 +17,8 @@ struct known_cell {
     struct session_cell pub; /* first: what callers hold is this */
     void *link;              /* NULL = not connected */
     bool used;               /* something was asked over this link */
+    bool started;            /* by cell_session_prefetch: the link is not open yet */
+    bool asks_state;         /* that was asked over this link in advance, and the answer was not taken yet */
     bool hung;               /* let the deadline pass, now or for another compilation lately */
     struct store_socket socket;
     struct cell_schema *schema, *baseline;
@@ -72,6 +74,7 @@ struct cell_session {
     const char *object; /* NULL = none */
     struct cell_store store;
     struct known_cell *cells, *built_on; /* that were asked; that came out of precompiled headers and modules */
+    struct known_cell *ahead;            /* that cell_session_prefetch has begun to ask, and nobody has asked for yet */
     uint64_t budget_ns;                  /* waiting time that is left for all questions together */
     uint64_t more_ns;                    /* and what there is beside for the present one */
     bool hurried;                        /* that time is an editor's */
@@ -113,11 +116,20 @@ static inline int session_fail_again(const struct session_cell *cell, struct cel
 int cell_session_request(struct cell_session *s, struct known_cell *c, enum cell_compile_method method,
                          const char *json, size_t len, const char **reply, size_t *reply_len, struct cell_error *e);
 
+/* session.c: a cell that nothing is known of yet. NULL: memory was short. */
+struct known_cell *cell_session_make_known(struct cell_session *s, const char *name);
+/* session.c: whether the project may ask the cell at all, and it has not lately let a deadline pass. */
+int cell_session_may_ask(struct cell_session *s, struct known_cell *c, struct cell_error *e);
+
 /* session.c: how long an answer may take and not count. */
 uint64_t cell_session_prompt_ns(const struct cell_session *s);
 
 /* session.c: notes that a question used up its time. Only who had the time to answer is blamed for not answering. */
 void cell_session_remember_hung(struct cell_session *s, struct known_cell *c, uint64_t granted_ns);
+
+/* session_record.c: the next cell whose answers this object was made with last; *iterator is NULL at first. NULL behind
+ * the last. */
+const char *cell_session_answered(struct cell_session *s, void **iterator);
 
 /* session_answer.c: what is kept of answers. */
 /* Finds out the state of the cell's answers, once; c->has_state tells. */

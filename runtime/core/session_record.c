@@ -32,13 +32,24 @@ static const char *recorded(struct cell_session *s, const char *name)
     return session_is_fingerprint(fingerprint) ? fingerprint : NULL;
 }
 
-const char *cell_session_recorded(struct cell_session *s, void **iterator)
+/* The next name in a part of the record. */
+static const char *next_recorded(struct cell_session *s, const char *part, void **iterator)
 {
     struct json_at cells = {0};
     read_record(s);
-    if (!s->record_doc.root.value || cell_json_object(&s->record_doc.root, "cells", JSON_REQUIRED, &cells, NULL) < 0)
+    if (!s->record_doc.root.value || cell_json_object(&s->record_doc.root, part, JSON_REQUIRED, &cells, NULL) < 0)
         return NULL;
     return cell_json_next(&cells, iterator);
+}
+
+const char *cell_session_recorded(struct cell_session *s, void **iterator)
+{
+    return next_recorded(s, "cells", iterator);
+}
+
+const char *cell_session_answered(struct cell_session *s, void **iterator)
+{
+    return next_recorded(s, "answers", iterator);
 }
 
 static int64_t written_at(const char *path)

@@ -47,6 +47,7 @@ class Behaviour:
     signed: Optional[dict] = None       # arguments of cell_sign.sign for the schema; "document": over other bytes;
                                         # "text": in place of the signature
     goaway_first: bool = False          # a GOAWAY before the reply
+    late: bool = False                  # WELCOME is sent when the first request is there, and not before
     log: list = field(default_factory=list)
 
 
@@ -108,9 +109,11 @@ class FakeCell:
             return
         if b.close_at == "hello":
             return
+        first = wire.read_frame(conn) if b.late else None
         conn.sendall(self._welcome(channel, pairs))
         while True:
-            fields, pairs, message = wire.read_frame(conn)
+            fields, pairs, message = first or wire.read_frame(conn)
+            first = None
             self.requests.append((fields["code"], message))
             b.log.append({"code": fields["code"], "message": message.decode("utf-8", "replace")})
             if b.hang_at == "reply":

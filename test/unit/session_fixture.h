@@ -26,7 +26,9 @@ static struct fake {
     bool fails_once;                 /* request_status is for one call only */
     bool uses_time;                  /* a failure takes all the time that is granted */
     uint64_t takes_ms;               /* how long it takes to greet, and to answer */
-    int opens, requests, expands, closes, states, applies;
+    int start_status;                /* of beginning to ask in advance */
+    bool lost;                       /* what was begun so is gone by the time that it is needed */
+    int opens, requests, expands, closes, states, applies, starts;
     uint64_t granted_ms; /* at the last open or request */
     bool any_owner;
     char address[256];
@@ -75,9 +77,12 @@ static int fake_open(const char *address, const char *cell, bool any_owner, uint
     fake.opens++;
     fake.any_owner = any_owner;
     snprintf(fake.address, sizeof(fake.address), "%s", address);
-    int r = fake_fail(fake.open_status, "open", deadline_ns, e);
-    if (r < 0)
+    int r = fake_fail(*link && fake.lost ? CELL_UNAVAILABLE : fake.open_status, "open", deadline_ns, e);
+    if (r < 0) {
+        free(*link);
+        *link = NULL;
         return r;
+    }
     fake_work();
     if (fake.fingerprint) {
         snprintf(fingerprint, CELL_FINGERPRINT_LEN + 1, "%s", fake.fingerprint);
@@ -86,7 +91,8 @@ static int fake_open(const char *address, const char *cell, bool any_owner, uint
         const char *schema = fake_schema(cell);
         cell_sha256_hex(schema, strlen(schema), fingerprint);
     }
-    *link = strdup(cell);
+    if (!*link)
+        *link = strdup(cell);
     return CELL_OK;
 }
 
@@ -144,7 +150,20 @@ static size_t fake_signature(void *link, char *text, size_t size)
     return strlen(made);
 }
 
-static const struct cell_exchange fake_exchange = {fake_open, fake_request, fake_close, fake_signature};
+static int fake_start(const char *address, const char *cell, bool any_owner, uint32_t timeout_ms, void **link,
+                      struct cell_error *e)
+{
+    fake.starts++;
+    fake.any_owner = any_owner;
+    fake.granted_ms = timeout_ms;
+    snprintf(fake.address, sizeof(fake.address), "%s", address);
+    if (fake.start_status < 0)
+        return cell_error_set(e, fake.start_status, "fake start");
+    *link = strdup(cell);
+    return CELL_OK;
+}
+
+static const struct cell_exchange fake_exchange = {fake_open, fake_request, fake_close, fake_signature, fake_start};
 
 static struct cell_session *session;
 static struct cell_error error;

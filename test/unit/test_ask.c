@@ -4,6 +4,7 @@
 
 #include "ask/ask_unix.h"
 
+/* *link: NULL, or what was started. */
 static int open_link(struct server *s, unsigned ms, void **link, char print[CELL_FINGERPRINT_LEN + 1])
 {
     memset(&e, 0, sizeof(e));
@@ -74,6 +75,97 @@ TEST(questions_are_answered_one_after_the_other)
     CHECK(s.seen[2].code == CELL_COMPILE_EXPAND && s.seen[2].id == 2 && s.seen[2].timeout_ms == 0);
     CHECK(s.messages[2].len == 7 && memcmp(s.messages[2].data, "{\"x\":2}", 7) == 0);
     finish(&s);
+}
+
+/* A script that sends nothing before it has got both the greeting and the request. */
+static void answer_both_at_once(struct server *s, const char *state)
+{
+    s->nsteps = 1;
+    welcome(s);
+    s->nsteps--;
+    add_frame(s, reply_frame(), NULL, state);
+    s->nsteps++;
+}
+
+static void *start_asking(struct server *s)
+{
+    void *link = NULL;
+    start(s);
+    memset(&e, 0, sizeof(e));
+    CHECK(cell_exchange_unix.start(s->address, "demo", false, LONG_MS, &link, &e) == CELL_OK && link);
+    return link;
+}
+
+static int request(void *link, uint32_t method, const char **reply, size_t *len)
+{
+    return cell_exchange_unix.request(link, method, "{}", 2, cell_now_ns() + LONG_MS * CELL_NS_PER_MS, reply, len, &e);
+}
+
+TEST(a_cell_is_asked_before_it_has_greeted)
+{
+    struct server s = {0};
+    char print[CELL_FINGERPRINT_LEN + 1] = "";
+    const char *reply = NULL;
+    size_t len = 0;
+    struct cell_frame f = reply_frame();
+    answer_both_at_once(&s, "{\"state\":\"x\"}");
+    f.id = 2;
+    add_frame(&s, f, NULL, "later");
+    s.nsteps++;
+    void *link = start_asking(&s);
+    REQUIRE(open_link(&s, LONG_MS, &link, print) == CELL_OK);
+    CHECK_STR(print, PRINT);
+    CHECK(request(link, CELL_COMPILE_STATE, &reply, &len) == CELL_OK);
+    CHECK(len == 13 && memcmp(reply, "{\"state\":\"x\"}", 13) == 0);
+    CHECK(request(link, CELL_COMPILE_STATE, &reply, &len) == CELL_OK);
+    CHECK(len == 5 && memcmp(reply, "later", 5) == 0);
+    cell_exchange_unix.close(link);
+    join(&s);
+    CHECK(s.nseen == 3 && s.seen[0].kind == CELL_FRAME_HELLO && s.seen[1].kind == CELL_FRAME_CALL);
+    CHECK(s.seen[1].code == CELL_COMPILE_STATE && s.seen[1].id == 1 && s.seen[1].timeout_ms == LONG_MS);
+    CHECK(s.seen[2].code == CELL_COMPILE_STATE && s.seen[2].id == 2);
+    finish(&s);
+}
+
+TEST(what_was_started_fails_as_the_rest_does)
+{
+    struct server s = {0};
+    char print[CELL_FINGERPRINT_LEN + 1] = "";
+    const char *reply = NULL;
+    size_t len = 0;
+    void *link = start_asking(&s); /* a script without steps: it is closed */
+    CHECK(open_link(&s, LONG_MS, &link, print) == CELL_UNAVAILABLE && !link && says(s.path));
+    CHECK(print[0] == '\0');
+    finish(&s);
+
+    s = (struct server){0};
+    s.nsteps = 1;
+    welcome(&s); /* and then no answer */
+    link = start_asking(&s);
+    REQUIRE(open_link(&s, LONG_MS, &link, print) == CELL_OK);
+    CHECK(request(link, CELL_COMPILE_STATE, &reply, &len) == CELL_UNAVAILABLE && says(s.path));
+    CHECK(request(link, CELL_COMPILE_STATE, &reply, &len) == CELL_UNAVAILABLE);
+    cell_exchange_unix.close(link);
+    finish(&s);
+
+    s = (struct server){0};
+    struct cell_frame f = reply_frame();
+    f.id = 3;
+    s.nsteps = 1;
+    welcome(&s);
+    s.nsteps--;
+    add_frame(&s, f, NULL, "{}");
+    s.nsteps++;
+    link = start_asking(&s);
+    REQUIRE(open_link(&s, LONG_MS, &link, print) == CELL_OK);
+    CHECK(request(link, CELL_COMPILE_STATE, &reply, &len) == CELL_PROTOCOL_ERROR && says("request id 3, not 1"));
+    cell_exchange_unix.close(link);
+    finish(&s);
+
+    link = NULL;
+    CHECK(cell_exchange_unix.start("unix:no/such.sock", "demo", false, LONG_MS, &link, &e) == CELL_UNAVAILABLE);
+    CHECK(cell_exchange_unix.start("https://localhost:1", "demo", false, LONG_MS, &link, &e) == CELL_UNIMPLEMENTED);
+    CHECK(!link);
 }
 
 TEST(a_draining_cell_still_answers)

@@ -3,6 +3,8 @@
 #ifndef CELLS_POSTGRES_CATALOG_H
 #define CELLS_POSTGRES_CATALOG_H
 
+#include <pthread.h>
+
 #include "connect.h"
 #include "model.h"
 
@@ -22,12 +24,22 @@ int pg_catalog_read(PGconn *conn, const struct pg_wanted *wanted, uint32_t n, in
 
 #define PG_STATE_TOKEN_SIZE 33
 
+/* When a database was looked at last, and what its token was then. For any number of threads. */
+struct pg_seen {
+    pthread_mutex_t lock;
+    char moment[256]; /* which transactions could be seen there; "" = it was not looked at yet */
+    char token[PG_STATE_TOKEN_SIZE];
+};
+void pg_seen_init(struct pg_seen *seen);
+void pg_seen_destroy(struct pg_seen *seen);
+
 /*
  * A token that changes whenever a table, column, index, constraint, type, view, function, operator, comment or schema
- * outside PostgreSQL's own does, or a plan is carried out: one cheap query. Equal
- * tokens mean an equal catalog. 32 hex digits and a NUL.
+ * outside PostgreSQL's own does, or a plan is carried out. Equal tokens mean an equal catalog. 32 hex digits and a NUL.
+ * One query over the rows of users' objects; with `seen` (NULL = none) only when a transaction has ended since, for one
+ * that sees the same ones sees the same catalog. All who share it connect to one database as one role.
  */
-int pg_catalog_state(PGconn *conn, char token[PG_STATE_TOKEN_SIZE], struct pg_failure *f);
+int pg_catalog_state(PGconn *conn, struct pg_seen *seen, char token[PG_STATE_TOKEN_SIZE], struct pg_failure *f);
 
 /* An array of texts as the server reads it: {"a","b",NULL}. NULL when memory is short. For parameters of queries. */
 char *pg_array_text(const char *const *texts, size_t n);

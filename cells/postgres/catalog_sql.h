@@ -94,6 +94,14 @@
 /* clang-format off */
 #define SQL_SUM(catalog, condition) "SELECT count(*), sum(xmin::text::int8) FROM pg_catalog." catalog condition
 #define SQL_AND_SUM(catalog, condition) " UNION ALL " SQL_SUM(catalog, condition)
+/*
+ * The same text at two times: both see the same transactions, and so the same rows (PostgreSQL's manual, "Concurrency
+ * Control" and pg_current_snapshot). Those of a server that was started again, or is another one behind the same name,
+ * have numbers of their own. While a standby replays, the numbers do not name all transactions that are on their way.
+ */
+#define SQL_MOMENT \
+    "CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.concat_ws(',', pg_catalog.pg_current_snapshot(), " \
+    "extract(epoch FROM pg_catalog.pg_postmaster_start_time()), current_database(), current_schemas(false)) END"
 #define SQL_STATE \
     "WITH t(n, s) AS (" \
     SQL_SUM("pg_class", " WHERE oid >= 16384") \
@@ -111,7 +119,7 @@
     SQL_AND_SUM("pg_extension", "") \
     ") SELECT md5(concat_ws(',', string_agg(n || '.' || coalesce(s, 0), ','), current_database(), " \
     "current_setting('server_version_num'), current_schemas(false), " \
-    "pg_catalog.pg_sequence_last_value(to_regclass('cell.history_id_seq')))) FROM t"
+    "pg_catalog.pg_sequence_last_value(to_regclass('cell.history_id_seq')))), " SQL_MOMENT " FROM t"
 /* clang-format on */
 
 #endif

@@ -262,7 +262,7 @@ int pg_state_token(cell_ctx *c, int64_t deadline_ms, char token[PG_TOKEN_SIZE], 
     if (r >= 0)
         r = pg_lease_take(&s->leases, deadline_ms, &conn, f);
     if (r >= 0)
-        r = pg_catalog_state(conn, state, f);
+        r = pg_catalog_state(conn, &s->seen, state, f);
     r = pg_lease_give(&s->leases, conn, r, f);
     if (r >= 0)
         snprintf(token, PG_TOKEN_SIZE, "%s.%s.%.16s", state, pg_policy_name(s->policy), recorded->digest);

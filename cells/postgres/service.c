@@ -81,6 +81,7 @@ int pg_service_open(const struct pg_service_options *options, struct pg_service 
     s->target = (struct pg_target){s->conninfo, NULL};
     s->scan_rows = options->scan_rows;
     pg_leases_init(&s->leases, &s->target, true);
+    pg_seen_init(&s->seen);
     pg_leases_init(&s->migrations, options->migrate_url ? &(struct pg_target){options->migrate_url, NULL} : &s->target,
                    false);
     s->opened = true;
@@ -117,6 +118,7 @@ void pg_service_close(struct pg_service *service)
     if (service->opened) {
         pg_leases_close(&service->leases);
         pg_leases_close(&service->migrations);
+        pg_seen_destroy(&service->seen);
     }
     pg_cluster_stop(service->cluster);
     pg_records_close(&service->records);

@@ -5,6 +5,7 @@
 
 #include <cell/server.h>
 
+#include "catalog.h"
 #include "cluster.h"
 #include "engine.h"
 #include "feed.h"
@@ -43,6 +44,7 @@ struct pg_service {
     struct pg_records records;
     bool opened;             /* the following are there */
     struct pg_leases leases; /* for questions of compilers */
+    struct pg_seen seen;     /* over these */
     struct pg_leases migrations;
     struct pg_engine *engine; /* for calls of programs */
     struct pg_listeners *listeners;

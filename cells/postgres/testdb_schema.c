@@ -185,7 +185,7 @@ int pg_testdb_template(PGconn *conn, const struct pg_testdb_options *options, ch
     int r = pg_run(conn, "SELECT pg_advisory_lock(hashtext('cell template'))", f);
 
     if (r >= 0)
-        r = pg_catalog_state(conn, state, f);
+        r = pg_catalog_state(conn, NULL, state, f);
     if (r >= 0)
         r = pg_query(conn, find, 0, NULL, &result, f);
     if (r >= 0) {

@@ -206,28 +206,33 @@ TEST(the_state_changes_with_every_change_of_the_schema_and_with_nothing_else)
                                          "VACUUM st",
                                          "CREATE ROLE st_r",
                                          "SELECT count(*) FROM st"};
-    char before[PG_STATE_TOKEN_SIZE], after[PG_STATE_TOKEN_SIZE];
+    char before[PG_STATE_TOKEN_SIZE], after[PG_STATE_TOKEN_SIZE], alone[PG_STATE_TOKEN_SIZE];
     PGconn *conn = connect_once();
+    struct pg_seen seen;
     struct pg_failure f;
 
     if (!conn)
         return;
-    REQUIRE(pg_catalog_state(conn, before, &f) == CELL_OK);
+    pg_seen_init(&seen);
+    REQUIRE(pg_catalog_state(conn, &seen, before, &f) == CELL_OK);
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
         run(conn, changes[i]);
-        REQUIRE(pg_catalog_state(conn, after, &f) == CELL_OK);
+        REQUIRE(pg_catalog_state(conn, &seen, after, &f) == CELL_OK);
         if (strcmp(before, after) == 0)
             printf("not noticed: %s\n", changes[i]);
         CHECK(strcmp(before, after) != 0);
+        REQUIRE(pg_catalog_state(conn, NULL, alone, &f) == CELL_OK);
+        CHECK(strcmp(alone, after) == 0);
         memcpy(before, after, sizeof(before));
     }
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         run(conn, others[i]);
-        REQUIRE(pg_catalog_state(conn, after, &f) == CELL_OK);
+        REQUIRE(pg_catalog_state(conn, &seen, after, &f) == CELL_OK);
         if (strcmp(before, after) != 0)
             printf("no change of the schema: %s\n", others[i]);
         CHECK(strcmp(before, after) == 0);
     }
+    pg_seen_destroy(&seen);
 }
 
 TEST(arrays_are_written_as_the_server_reads_them)

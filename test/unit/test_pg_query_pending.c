@@ -22,7 +22,7 @@ static char *dump(void)
     if (f)
         pclose(f);
     if (!program[0]) {
-        CHECK(pg_catalog_state(null_connection(), token, NULL) == CELL_OK);
+        CHECK(pg_catalog_state(null_connection(), NULL, token, NULL) == CELL_OK);
         return strdup(token);
     }
     snprintf(command, sizeof(command), "%s -h '%s' -U '%s' '%s'", program, PQhost(null_connection()),

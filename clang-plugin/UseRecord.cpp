@@ -181,20 +181,9 @@ class UsesOfUnit
     {
         cell_session *session = state.sessionIfAny();
         for (session_cell *cell = nullptr; session && cell_session_next(session, &cell);)
-            for (uint32_t i = 0; const char *question = cell_session_asked(cell, i); i++) {
-                std::string place;
-                if (!cell_session_asked_resource(cell, i, 0))
-                    continue;
-                if (auto request = llvm::json::parse(question)) {
-                    const llvm::json::Object *root = request->getAsObject();
-                    const llvm::json::Object *annotation = root ? root->getObject("annotation") : nullptr;
-                    place = annotation ? annotation->getString("location").value_or("").str() : "";
-                } else {
-                    llvm::consumeError(request.takeError());
-                }
+            for (uint32_t i = 0; cell_session_asked(cell, i); i++)
                 for (uint32_t k = 0; const char *name = cell_session_asked_resource(cell, i, k); k++)
-                    addAt(USE_RESOURCE, name, cell->name, cell->fingerprint, place);
-            }
+                    addAt(USE_RESOURCE, name, cell->name, cell->fingerprint, cell_session_asked_location(cell, i));
     }
 
     /* The schema that the text which declares `d` came from: the text of an import says so, also when it comes from a

@@ -200,6 +200,8 @@ int cell_session_state(struct cell_session *s, struct session_cell *cell, char t
 
 /* Question number `i` to the cell in this session, as it was given; NULL behind the last. */
 const char *cell_session_asked(const struct session_cell *cell, uint32_t i);
+/* Where its annotation stands; "" when it does not say. */
+const char *cell_session_asked_location(const struct session_cell *cell, uint32_t i);
 /* Resource number `k` of the answer to it; NULL behind the last. */
 const char *cell_session_asked_resource(const struct session_cell *cell, uint32_t i, uint32_t k);
 

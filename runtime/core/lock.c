@@ -125,7 +125,7 @@ int cell_lock_list(const char *dir, struct cell_arena *arena, const char *const 
 
 struct question {
     struct json_at annotation, args, functions, declaration; /* without a value: there are no functions */
-    const char *verb, *name, *language, *abi;
+    const char *verb, *name, *language, *abi, *location;     /* NULL: none */
 };
 
 static int read_question(const struct json_at *root, struct question *q, struct cell_error *e)
@@ -138,6 +138,8 @@ static int read_question(const struct json_at *root, struct question *q, struct 
         r = cell_json_array(&q->annotation, "args", JSON_REQUIRED, &q->args, e);
     if (r >= 0)
         r = cell_json_object(&q->annotation, "functions", JSON_OPTIONAL, &q->functions, e);
+    if (r >= 0)
+        r = cell_json_string(&q->annotation, "location", JSON_OPTIONAL, &q->location, e);
     if (r >= 0)
         r = cell_json_object(root, "declaration", JSON_REQUIRED, &q->declaration, e);
     if (r >= 0)
@@ -178,7 +180,8 @@ static void put_question(const struct question *q, const char *location, bool li
 /* Names of operators in C++ hold anything: what a key cannot hold is left to its hash. */
 static const char *key_name(const char *name) { return cell_is_identifier(name) ? name : "-"; }
 
-int cell_lock_question(const char *request, size_t len, struct cell_buffer *question, char **key, struct cell_error *e)
+int cell_lock_question(const char *request, size_t len, struct cell_buffer *question, char **key, char **location,
+                       struct cell_error *e)
 {
     CELL_CLEANUP(cell_json_free) struct cell_json doc = {0};
     char hash[CELL_FINGERPRINT_LEN + 1], *made = NULL;
@@ -195,6 +198,10 @@ int cell_lock_question(const char *request, size_t len, struct cell_buffer *ques
     cell_sha256_hex(question->data + before, question->len - before, hash);
     if (asprintf(&made, "%s.%s %.*s", key_name(q.name), key_name(q.verb), KEY_HASH_LEN, hash) < 0)
         return no_memory(e);
+    if (location && !(*location = strdup(q.location ? q.location : ""))) {
+        free(made);
+        return no_memory(e);
+    }
     *key = made;
     return CELL_OK;
 }

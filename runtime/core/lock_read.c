@@ -186,7 +186,7 @@ static int read_answer(struct reader *in, const char *key, char *body, struct ce
     lock_answer_sum(&a, sum);
     if (memcmp(p + strlen(",\"sha256\":\""), sum, CELL_FINGERPRINT_LEN) != 0)
         return damaged(in, e, "this answer was edited: its checksum does not fit");
-    int r = cell_lock_question(a.question, a.question_len, &question, &right, e);
+    int r = cell_lock_question(a.question, a.question_len, &question, &right, NULL, e);
     bool fits = r >= 0 && question.len == a.question_len && memcmp(question.data, a.question, a.question_len) == 0 &&
                 strcmp(right, key) == 0;
     cell_buffer_free(&question);

@@ -180,7 +180,7 @@ char *cell_records_question(const char *dir, const struct record_use *use)
     struct cell_buffer question = {0};
     size_t len;
     if (path && cell_file_read(path, CELL_MAX_COMPILE_REPLY, &text, &len, NULL) >= 0 &&
-        cell_lock_question(text, len, &question, &key, NULL) >= 0 && strcmp(key, use->key) == 0)
+        cell_lock_question(text, len, &question, &key, NULL, NULL) >= 0 && strcmp(key, use->key) == 0)
         return question.data;
     cell_buffer_free(&question);
     return NULL;

@@ -58,7 +58,7 @@ void cell_session_hash_asked(const struct known_cell *c, struct asked *a)
     cell_sha256_init(&h);
     /* Where cell.json has another address for another environment, the state may look alike. */
     cell_sha256_update(&h, c->pub.address, strlen(c->pub.address) + 1);
-    cell_sha256_update(&h, a->question, strlen(a->question));
+    cell_sha256_update(&h, a->key, strlen(a->key)); /* which is of the question */
     if (c->planned) {
         /* Of a copy: more may follow. */
         struct cell_sha256 pending = c->pending;
@@ -91,18 +91,19 @@ void cell_session_add_planned(struct known_cell *c, struct asked *a)
 int cell_session_add_asked(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
                            struct asked **asked, struct cell_error *e)
 {
-    CELL_CLEANUP(cell_cleanup_free) char *key = NULL;
+    CELL_CLEANUP(cell_cleanup_free) char *key = NULL, *location = NULL;
     struct cell_buffer question = {0};
     struct asked *a = cell_arena_alloc(&s->arena, sizeof(*a));
-    int r = a ? cell_lock_question(json, len, &question, &key, NULL) : CELL_NO_MEMORY;
+    int r = a ? cell_lock_question(json, len, &question, &key, &location, NULL) : CELL_NO_MEMORY;
     if (r >= 0) {
         a->question = cell_arena_copy(&s->arena, question.data, question.len);
         a->key = cell_arena_copy(&s->arena, key, strlen(key));
+        a->location = cell_arena_copy(&s->arena, location, strlen(location));
     }
     cell_buffer_free(&question);
     if (a)
         a->request = cell_arena_copy(&s->arena, json, len);
-    if (r == CELL_NO_MEMORY || !a->request || (r >= 0 && (!a->question || !a->key)))
+    if (r == CELL_NO_MEMORY || !a->request || (r >= 0 && (!a->question || !a->key || !a->location)))
         return session_no_memory(e);
     a->len = len;
     cell_session_hash_asked(c, a);

@@ -212,20 +212,30 @@ uint32_t cell_session_planned(const struct session_cell *cell)
     return ((const struct known_cell *)(const void *)cell)->nplanned;
 }
 
-const char *cell_session_asked(const struct session_cell *cell, uint32_t i)
+static const struct asked *asked_at(const struct session_cell *cell, uint32_t i)
 {
     const struct asked *a = ((const struct known_cell *)(const void *)cell)->asked;
     while (a && i--)
         a = a->next;
+    return a;
+}
+
+const char *cell_session_asked(const struct session_cell *cell, uint32_t i)
+{
+    const struct asked *a = asked_at(cell, i);
     return a ? a->request : NULL;
 }
 
 const char *cell_session_asked_resource(const struct session_cell *cell, uint32_t i, uint32_t k)
 {
-    const struct asked *a = ((const struct known_cell *)(const void *)cell)->asked;
-    while (a && i--)
-        a = a->next;
+    const struct asked *a = asked_at(cell, i);
     return a && k < a->notes.nresources ? a->notes.resources[k] : NULL;
+}
+
+const char *cell_session_asked_location(const struct session_cell *cell, uint32_t i)
+{
+    const struct asked *a = asked_at(cell, i);
+    return a && a->location ? a->location : "";
 }
 
 bool cell_session_next(struct cell_session *s, struct session_cell **cell)

@@ -48,7 +48,8 @@ struct asked {
     size_t len;
     /* What of it an answer depends on, canonical, and its key in a lock; NULL = it is no request. */
     const char *question, *key;
-    char hash[33]; /* of that, of the cell's address, and of what is pending; "" = none */
+    const char *location; /* of the annotation, "" = not known; NULL = it is no request */
+    char hash[33];        /* of that, of the cell's address, and of what is pending; "" = none */
     /* The answer, when the cell has given it in this compilation; NULL else. */
     const char *document;
     size_t document_len;

@@ -28,7 +28,7 @@ __attribute__((unused)) static char *key_of(const char *request, struct cell_buf
 {
     struct cell_buffer scratch = {0};
     char *key = NULL;
-    CHECK(cell_lock_question(request, strlen(request), question ? question : &scratch, &key, &error) == CELL_OK);
+    CHECK(cell_lock_question(request, strlen(request), question ? question : &scratch, &key, NULL, &error) == CELL_OK);
     cell_buffer_free(&scratch);
     return key;
 }

@@ -281,7 +281,7 @@ TEMP_FOLDER_MAYBE_UNUSED static bool lock_fake(const char *request, const char *
     bool changed = false;
     lock.schema_len = strlen(lock.schema);
     cell_sha256_hex(lock.schema, lock.schema_len, lock.fingerprint);
-    CHECK(cell_lock_question(request, strlen(request), &question, &key, &error) == CELL_OK);
+    CHECK(cell_lock_question(request, strlen(request), &question, &key, NULL, &error) == CELL_OK);
     a.key = key;
     a.question = question.data;
     a.question_len = question.len;

@@ -98,11 +98,14 @@ TEST(a_question_is_the_same_wherever_it_is_asked)
     two_ = key_of(request_of("user", "a.c:1:1", "live"), &question);
     CHECK(cell_lock_request(question.data, question.len, "cells.lock:1:1", false, &request, &error) == CELL_OK);
     CHECK(strstr(request.data, "\"location\":\"cells.lock:1:1\"") && strstr(request.data, "\"mode\":\"plan\""));
-    char *back = key_of(request.data, NULL);
+    char *back = NULL, *location = NULL;
+    question.len = 0;
+    CHECK(cell_lock_question(request.data, request.len, &question, &back, &location, &error) == CELL_OK);
     CHECK_STR(back, one);
+    CHECK_STR(location, "cells.lock:1:1");
     cell_buffer_free(&question);
     cell_buffer_free(&request);
-    free(one), free(two_), free(other), free(odd), free(back);
+    free(one), free(two_), free(other), free(odd), free(back), free(location);
 }
 
 TEST(a_question_has_the_functions_that_its_conditions_call)
@@ -128,8 +131,8 @@ TEST(what_is_no_request_has_no_question)
 {
     struct cell_buffer b = {0};
     char *key = NULL;
-    CHECK(cell_lock_question("{}", 2, &b, &key, &error) == CELL_INVALID_ARGUMENT);
-    CHECK(cell_lock_question("[", 1, &b, &key, &error) == CELL_INVALID_ARGUMENT);
+    CHECK(cell_lock_question("{}", 2, &b, &key, NULL, &error) == CELL_INVALID_ARGUMENT);
+    CHECK(cell_lock_question("[", 1, &b, &key, NULL, &error) == CELL_INVALID_ARGUMENT);
     CHECK(cell_lock_request("{}", 2, "x", false, &b, &error) == CELL_INVALID_ARGUMENT);
     CHECK(key == NULL);
     cell_buffer_free(&b);

@@ -98,22 +98,59 @@ void pg_state_close(struct pg_state *s)
     s->data = s->run = s->lock = s->folder = -1;
 }
 
-int pg_state_version(const struct pg_state *s, struct pg_failure *f)
+/* A cluster that an upgrade has kept: "data.15". */
+static bool is_kept(const char *name)
 {
-    char text[16];
-    int fd = openat(s->folder, "data/PG_VERSION", O_RDONLY | O_CLOEXEC);
+    const char *version = name + strlen("data.");
 
-    if (fd < 0 && errno == ENOENT && faccessat(s->folder, "data", F_OK, 0) < 0)
+    return strncmp(name, "data.", strlen("data.")) == 0 && version[0] && !version[strspn(version, "0123456789")];
+}
+
+/* Without "data", one that has another name is somebody's data: no empty one takes its place. */
+static int check_none(const struct pg_state *s, struct pg_failure *f)
+{
+    int fd = openat(s->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+    for (struct dirent *e; r == 0 && dir && (e = readdir(dir));)
+        if (is_kept(e->d_name))
+            r = pg_fail(f, CELL_FAILED_PRECONDITION,
+                        "%s/data is missing, and %s is there: an upgrade was interrupted, or somebody has moved it; "
+                        "rename it to data to go on with it, or move it away to begin with an empty database",
+                        s->path, e->d_name);
+    if (!dir)
+        r = io_failure(f, s, "");
+    if (dir)
+        closedir(dir);
+    else if (fd >= 0)
+        close(fd);
+    return r;
+}
+
+int pg_state_version_of(const struct pg_state *s, const char *name, struct pg_failure *f)
+{
+    char file[64], text[16];
+
+    snprintf(file, sizeof(file), "%s/PG_VERSION", name);
+    int fd = openat(s->folder, file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT && faccessat(s->folder, name, F_OK, 0) < 0)
         return 0;
     if (fd < 0)
-        return io_failure(f, s, "data/PG_VERSION");
+        return io_failure(f, s, file);
     ssize_t n = read(fd, text, sizeof(text) - 1);
     close(fd);
     text[n > 0 ? n : 0] = '\0';
     int major = atoi(text);
     return major > 0
                ? major
-               : pg_fail(f, CELL_DATA_LOSS, "%s/data is no PostgreSQL cluster: PG_VERSION is unreadable", s->path);
+               : pg_fail(f, CELL_DATA_LOSS, "%s/%s is no PostgreSQL cluster: PG_VERSION is unreadable", s->path, name);
+}
+
+int pg_state_version(const struct pg_state *s, struct pg_failure *f)
+{
+    int major = pg_state_version_of(s, "data", f);
+
+    return major == 0 ? check_none(s, f) : major;
 }
 
 /* Without following links: what is in the folder may be another user's. */

@@ -16,8 +16,11 @@ struct pg_state {
 int pg_state_open(const char *path, struct pg_state *state, struct pg_failure *f);
 void pg_state_close(struct pg_state *state);
 
-/* The major version of the cluster in the folder; 0 when there is none. */
+/* The major version of the cluster in the folder; 0 when there is none. CELL_FAILED_PRECONDITION when there is one that
+ * an upgrade has kept, and none that has taken its place. */
 int pg_state_version(const struct pg_state *state, struct pg_failure *f);
+/* The same of another folder in there than "data"; 0 when it is not there. */
+int pg_state_version_of(const struct pg_state *state, const char *name, struct pg_failure *f);
 
 /* Removes what a cell that was killed has left half made. */
 void pg_state_clean(const struct pg_state *state);

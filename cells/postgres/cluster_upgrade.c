@@ -14,6 +14,7 @@
 
 #define DUMP "upgrade.sql"
 #define NEW_STATE "upgrade"
+#define CONTROL_SIZE 8192 /* PG_CONTROL_FILE_SIZE in PostgreSQL's pg_control.h */
 
 struct upgrade {
     const struct pg_cluster_options *options;
@@ -21,6 +22,7 @@ struct upgrade {
     struct pg_account self; /* this user: clients run as it */
     char state[4096];       /* the folder that the new cluster is made in */
     int folder;             /* the state folder */
+    bool exchanged;         /* what is in `state` now is the old cluster */
 };
 
 static void report(const struct upgrade *u, const char *text)
@@ -83,17 +85,76 @@ static int restore(const struct upgrade *u, struct pg_failure *f)
     return r;
 }
 
-/* Two renames. After a kill between them the folder has no cluster, and both under other names: put_back. */
-static int swap(const struct upgrade *u, struct pg_failure *f)
+/* What PostgreSQL notes whenever it starts or stops on the cluster. */
+static void read_control(const struct upgrade *u, char control[CONTROL_SIZE])
+{
+    int fd = openat(u->folder, "data/global/pg_control", O_RDONLY | O_CLOEXEC);
+
+    memset(control, 0, CONTROL_SIZE);
+    if (fd >= 0 && read(fd, control, CONTROL_SIZE) < 0)
+        memset(control, 0, CONTROL_SIZE);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* The old cluster gets the name that says what it is. */
+static int keep_old(const struct upgrade *u, const char *name, int major, struct pg_failure *f)
 {
     char kept[32];
 
-    snprintf(kept, sizeof(kept), "data.%d", u->from.major);
-    if (renameat(u->folder, "data", u->folder, kept) < 0 ||
-        renameat(u->folder, NEW_STATE "/data", u->folder, "data") < 0 || fsync(u->folder) < 0)
-        return pg_fail(f, CELL_IO_ERROR, "%s: the clusters cannot be exchanged: %s", u->options->state,
+    snprintf(kept, sizeof(kept), "data.%d", major);
+    if (renameat2(u->folder, name, u->folder, kept, RENAME_NOREPLACE) < 0 || fsync(u->folder) < 0)
+        return pg_fail(f, CELL_IO_ERROR, "%s/%s cannot be kept as %s: %s", u->options->state, name, kept,
                        strerror(errno));
     return CELL_OK;
+}
+
+/* There is a whole cluster called data at any time; where the file system cannot exchange two names there is a moment
+ * without, and pg_state_version refuses to take that for an empty folder. After a kill behind the exchange,
+ * finish_swap does what is left. */
+static int swap(struct upgrade *u, struct pg_failure *f)
+{
+    int r = CELL_OK;
+
+    u->exchanged = renameat2(u->folder, NEW_STATE "/data", u->folder, "data", RENAME_EXCHANGE) == 0;
+    if (u->exchanged)
+        return keep_old(u, NEW_STATE "/data", u->from.major, f);
+    if (errno == EINVAL || errno == ENOSYS)
+        r = keep_old(u, "data", u->from.major, f);
+    if (r >= 0 && (renameat(u->folder, NEW_STATE "/data", u->folder, "data") < 0 || fsync(u->folder) < 0))
+        r = pg_fail(f, CELL_IO_ERROR, "%s: the clusters cannot be exchanged: %s", u->options->state, strerror(errno));
+    return r;
+}
+
+/* An upgrade was killed when the new cluster had its name already, and the old one had not. */
+static int finish_swap(const struct upgrade *u, const struct pg_state *s, struct pg_failure *f)
+{
+    struct pg_failure ignored;
+    int now = pg_state_version(s, &ignored), other = pg_state_version_of(s, NEW_STATE "/data", &ignored);
+
+    return now > 0 && other > 0 && other < now ? keep_old(u, NEW_STATE "/data", other, f) : CELL_OK;
+}
+
+/* Under the lock, unless somebody has had it meanwhile. */
+static int exchange(struct upgrade *u, const char control[CONTROL_SIZE], struct pg_failure *f)
+{
+    char now[CONTROL_SIZE];
+    struct pg_state s;
+    int r = pg_state_open(u->options->state, &s, f);
+
+    if (r < 0)
+        return r;
+    read_control(u, now);
+    if (memcmp(now, control, CONTROL_SIZE) != 0)
+        r = pg_fail(f, CELL_FAILED_PRECONDITION,
+                    "%s was used by a cell while its dump was restored, and has changed perhaps: upgrade again",
+                    s.path);
+    if (r >= 0)
+        r = swap(u, f);
+    if (r >= 0 || !u->exchanged)
+        pg_state_remove(&s, NEW_STATE);
+    pg_state_close(&s);
+    return r;
 }
 
 static int find_versions(struct upgrade *u, const struct pg_state *s, struct pg_failure *f)
@@ -117,7 +178,7 @@ int pg_cluster_upgrade(const struct pg_cluster_options *options, struct pg_failu
 {
     struct upgrade u = {.options = options, .folder = -1};
     struct pg_state s;
-    char text[128], kept[32];
+    char text[128], kept[32], control[CONTROL_SIZE];
     struct stat st;
     int r = pg_state_open(options->state, &s, f);
 
@@ -126,7 +187,9 @@ int pg_cluster_upgrade(const struct pg_cluster_options *options, struct pg_failu
     snprintf(u.state, sizeof(u.state), "%s/" NEW_STATE, s.path);
     u.folder = fcntl(s.folder, F_DUPFD_CLOEXEC, 16);
     u.self = (struct pg_account){.uid = geteuid(), .gid = getegid()};
-    r = u.folder < 0 ? pg_fail(f, CELL_RESOURCE_EXHAUSTED, "%s", strerror(errno)) : find_versions(&u, &s, f);
+    r = u.folder < 0 ? pg_fail(f, CELL_RESOURCE_EXHAUSTED, "%s", strerror(errno)) : finish_swap(&u, &s, f);
+    if (r >= 0)
+        r = find_versions(&u, &s, f);
     snprintf(kept, sizeof(kept), "data.%d", u.from.major);
     if (r >= 0 && fstatat(u.folder, kept, &st, AT_SYMLINK_NOFOLLOW) == 0)
         r = pg_fail(f, CELL_FAILED_PRECONDITION, "%s/%s is there already; move it away", s.path, kept);
@@ -139,16 +202,13 @@ int pg_cluster_upgrade(const struct pg_cluster_options *options, struct pg_failu
     pg_state_close(&s);
     if (r >= 0)
         r = dump(&u, f);
+    read_control(&u, control);
     if (r >= 0)
         r = restore(&u, f);
     if (r >= 0)
-        r = pg_state_open(options->state, &s, f);
-    if (r >= 0) {
-        r = swap(&u, f);
-        pg_state_remove(&s, NEW_STATE);
+        r = exchange(&u, control, f);
+    if (u.folder >= 0)
         unlinkat(u.folder, DUMP, 0);
-        pg_state_close(&s);
-    }
     if (u.folder >= 0)
         close(u.folder);
     if (r >= 0)

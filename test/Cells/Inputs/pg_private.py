@@ -239,6 +239,91 @@ def full():
         libc.umount2(state.encode(), 2)
 
 
+def newer(restore=""):
+    """A folder of programs that say that they are of version 17, with a pg_restore that does something before."""
+    where = os.path.join(folder, "newer")
+    shutil.rmtree(where, ignore_errors=True)
+    os.makedirs(where)
+    for name in os.listdir(pgbin):
+        if name not in ("initdb", "pg_restore"):
+            os.symlink(os.path.join(pgbin, name), os.path.join(where, name))
+    for name, text in (("initdb", '[ "$1" = -V ] && { echo "initdb (PostgreSQL) 17.1"; exit 0; }'),
+                       ("pg_restore", restore)):
+        with open(os.path.join(where, name), "w", encoding="ascii") as f:
+            f.write(f'#!/bin/sh\n{text}\nexec {pgbin}/{name} "$@"\n')
+        os.chmod(os.path.join(where, name), 0o755)
+    return where
+
+
+def upgrade_with(programs, *inject):
+    """The exit code, and what is said. inject: strace's faults, by system call."""
+    traced = ["strace", "-f", "-qq", "-o", os.path.join(folder, "trace"), "-e", "trace=renameat2,renameat"]
+    traced += [part for fault in inject for part in ("-e", f"inject={fault}")]
+    done = subprocess.run([*(traced if inject else []), program, "--state", state, "--bindir", programs, "--upgrade"],
+                          capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+def clusters():
+    return sorted(name for name in os.listdir(state) if name == "upgrade" or name.startswith("data"))
+
+
+def rows_are(expected, *options):
+    process = start(*options)
+    serves(process)
+    check(ask("SELECT string_agg(a::text, ',' ORDER BY a) FROM kept") == expected, f"the rows are {expected}")
+    stop(process)
+
+
+def upgraded():
+    """Nothing is lost, whatever happens to an upgrade. All versions are this one, under other numbers."""
+    process = start()
+    serves(process)
+    ask("CREATE TABLE kept AS SELECT 1 AS a")
+    stop(process)
+    with open(os.path.join(data, "PG_VERSION"), encoding="ascii") as f:
+        version = int(f.read())
+
+    # A cell that comes while the dump is restored writes into the old cluster: its rows must not stay behind there.
+    busy = newer(f"""cd {folder}
+{program} --address unix:{socket} --state {state} >> {log} 2>&1 & pid=$!
+until {cell} psql -- -qc 'INSERT INTO kept VALUES (2)' 2>> {log}; do sleep 0.1; kill -0 $pid || exit 9; done
+kill $pid; wait $pid; cd - > {log}.cd""")
+    status, text = upgrade_with(busy)
+    check(status == 1 and "was used by a cell while its dump was restored" in text, text)
+    check(clusters() == ["data"], clusters())
+    rows_are("1,2")
+
+    # Killed when the new cluster has its name and the old one has not: the next upgrade finds it.
+    status, text = upgrade_with(newer(), "renameat2:signal=KILL:when=2")
+    check(status != 0 and clusters() == ["data", "upgrade"], f"{status} {clusters()} {text}")
+    rows_are("1,2")
+    old = os.path.join(state, "upgrade", "data", "PG_VERSION")
+    with open(old, "w", encoding="ascii") as f:
+        f.write(f"{version - 1}\n") # as it would be
+    status, text = upgrade_with(newer())
+    check(status == 0 and clusters() == ["data", f"data.{version - 1}", f"data.{version}"], f"{text} {clusters()}")
+    rows_are("1,2")
+    for name in clusters()[1:]:
+        shutil.rmtree(os.path.join(state, name))
+
+    # Where two names cannot be exchanged there is a moment without a cluster of that name: none is made then. (The new
+    # cluster was renamed once before, when it was complete.)
+    cannot = "renameat2:error=EINVAL:when=1"
+    status, text = upgrade_with(newer(), cannot, "renameat:signal=KILL:when=2")
+    check(status != 0 and clusters() == [f"data.{version}", "upgrade"], f"{status} {clusters()} {text}")
+    fails(f"data is missing, and data.{version} is there")
+    check(upgrade_with(newer())[0] == 1 and clusters() == [f"data.{version}", "upgrade"], clusters())
+    os.rename(data + f".{version}", data)
+    status, text = upgrade_with(newer(), cannot)
+    check(status == 0 and clusters() == ["data", f"data.{version}"], f"{text} {clusters()}")
+    rows_are("1,2")
+
+    # An older backup stays.
+    status, text = upgrade_with(newer())
+    check(status == 1 and "is there already; move it away" in text, text)
+
+
 shutil.rmtree(state, ignore_errors=True)
 for scenario in sys.argv[5:]:
     globals()[scenario]()

@@ -108,7 +108,7 @@ static int invoke_within(struct pg_engine *engine, cell_ctx *c, cell_str token, 
         return pg_fail(f, CELL_FAILED_PRECONDITION,
                        "the transaction was ended by the database: it was idle for too long, or the server stopped");
     }
-    r = pg_statement_run(s, c, pg_transaction_link(x), in, out, f);
+    r = pg_transaction_result(x, pg_statement_run(s, c, pg_transaction_link(x), in, out, f), f);
     if (pg_link_is_alive(pg_transaction_link(x))) {
         pg_transaction_put(engine->transactions, x);
         return r;
@@ -169,14 +169,18 @@ int pg_engine_link(struct pg_engine *engine, cell_ctx *c, struct pg_engine_link 
     return r;
 }
 
-void pg_engine_unlink(struct pg_engine *engine, struct pg_engine_link *link, bool reusable)
+int pg_engine_unlink(struct pg_engine *engine, struct pg_engine_link *link, bool reusable, int r, struct pg_failure *f)
 {
-    if (!link->transaction)
+    if (!link->transaction) {
         pg_pool_unpin(engine->pool, link->link, reusable);
-    else if (pg_link_is_alive(link->link))
+        return r;
+    }
+    r = pg_transaction_result(link->transaction, r, f);
+    if (pg_link_is_alive(link->link))
         pg_transaction_put(engine->transactions, link->transaction);
     else
         pg_transaction_end(engine->transactions, link->transaction);
+    return r;
 }
 
 void pg_engine_unbind(struct pg_engine *engine, void *bound)
@@ -231,7 +235,7 @@ static int end(struct pg_engine *engine, cell_ctx *c, cell_str token, bool commi
     int r = get_transaction(engine, c, token, &x, &f);
 
     if (r >= 0) {
-        r = finish(pg_transaction_link(x), commit, &patience, &f);
+        r = pg_transaction_result(x, finish(pg_transaction_link(x), commit, &patience, &f), &f);
         pg_transaction_end(engine->transactions, x);
     }
     return r < 0 ? pg_answer_failure(c, &f) : CELL_OK;

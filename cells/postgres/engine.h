@@ -45,7 +45,8 @@ struct pg_engine_link {
     struct pg_transaction *transaction; /* NULL = none */
 };
 int pg_engine_link(struct pg_engine *engine, cell_ctx *c, struct pg_engine_link *link, struct pg_failure *f);
-void pg_engine_unlink(struct pg_engine *engine, struct pg_engine_link *link, bool reusable);
+/* `r` is what the call came to; returns what it comes to then (pg_transaction_result). */
+int pg_engine_unlink(struct pg_engine *engine, struct pg_engine_link *link, bool reusable, int r, struct pg_failure *f);
 
 /* `isolation` of a transaction. */
 enum pg_isolation {

@@ -225,7 +225,7 @@ int pg_execute(struct pg_engine *engine, cell_ctx *c, cell_str sql, const struct
         r = receive(&x, &types);
     if (r >= 0 && out.ncolumns > 0)
         r = name_types(&x, types);
-    pg_engine_unlink(engine, &link, leaves_nothing(sql));
+    r = pg_engine_unlink(engine, &link, leaves_nothing(sql), r, f);
     if (r >= 0)
         *result = out;
     return r;

@@ -20,9 +20,10 @@ struct pg_transaction {
     char token[PG_TRANSACTION_TOKEN_SIZE];
     uint32_t uid;
     int32_t pid;
-    int process; /* a pidfd; −1 when there is none */
-    bool used;   /* a call runs in it, or it is being made */
-    bool doomed; /* its process has ended: whoever uses it ends it */
+    int process;  /* a pidfd; −1 when there is none */
+    bool used;    /* a call runs in it, or it is being made */
+    bool doomed;  /* its process has ended: whoever uses it ends it */
+    bool aborted; /* by a conflict; who uses it looks and says */
 };
 
 struct pg_transactions {
@@ -311,6 +312,14 @@ int pg_transaction_get(struct pg_transactions *t, const struct cell_caller *call
 }
 
 struct pg_link *pg_transaction_link(struct pg_transaction *transaction) { return transaction->link; }
+
+int pg_transaction_result(struct pg_transaction *transaction, int r, struct pg_failure *f)
+{
+    if (r < 0 && r != CELL_ABORTED && transaction->aborted)
+        r = pg_fail(f, CELL_ABORTED, "an earlier call of this transaction was aborted by a conflict with another one");
+    transaction->aborted = transaction->aborted || r == CELL_ABORTED;
+    return r;
+}
 
 void pg_transaction_put(struct pg_transactions *t, struct pg_transaction *transaction)
 {

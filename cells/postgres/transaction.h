@@ -32,6 +32,9 @@ int pg_transaction_begin(struct pg_transactions *t, const struct cell_caller *ca
 int pg_transaction_get(struct pg_transactions *t, const struct cell_caller *caller, cell_str token,
                        const struct pg_patience *patience, struct pg_transaction **transaction, struct pg_failure *f);
 struct pg_link *pg_transaction_link(struct pg_transaction *transaction);
+/* What a call in it, or its commit, came to: `r`, or CELL_ABORTED for a failure after one that was a conflict. The
+ * database says then only that the transaction has failed, and not that all of it may be tried again. */
+int pg_transaction_result(struct pg_transaction *transaction, int r, struct pg_failure *f);
 void pg_transaction_put(struct pg_transactions *t, struct pg_transaction *transaction);
 /* In place of put: it is over, committed or rolled back, or is rolled back with its connection. */
 void pg_transaction_end(struct pg_transactions *t, struct pg_transaction *transaction);

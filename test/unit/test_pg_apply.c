@@ -140,6 +140,39 @@ static void note_reads(void *user)
     reader->seen = reader->reads;
 }
 
+TEST(a_step_by_hand_is_done_once_and_for_no_longer_than_there_is_time)
+{
+    if (!server())
+        return;
+    json_t *r = request("byhand", USERS, ""),
+           *step = request("byhand", USERS, "step older;UPDATE byhand SET age = age + 1"),
+           *slow = request("byhand", USERS,
+                           "step older;UPDATE byhand SET age = age + 1\n"
+                           "step slow;UPDATE byhand SET age = 0 WHERE pg_sleep(60) IS NOT NULL");
+    struct migration m = one(r), next = one(step), late = one(slow);
+    PGconn *conn = migration_connect();
+
+    CHECK(migrate(conn, &m) == CELL_OK);
+    migration_sql(conn, "INSERT INTO byhand (email, age) VALUES ('a', 1), ('b', 2)");
+    CHECK(migrate(conn, &next) == CELL_OK && next.nsteps == 1);
+    CHECK(strcmp(migration_value(conn, "SELECT sum(age) FROM byhand"), "5") == 0);
+    CHECK(migrate(conn, &next) == CELL_OK && next.nsteps == 0);
+    CHECK(strcmp(migration_value(conn, "SELECT sum(age) FROM byhand"), "5") == 0);
+    CHECK(strcmp(migration_value(conn, "SELECT count(*) FROM cell.history WHERE table_name = 'byhand' AND kind = "
+                                       "'step' AND done IS NOT NULL"),
+                 "1") == 0);
+
+    /* The database ends the statement itself: a minute later it would be done, and the deadline would be long past. */
+    late.options.deadline_ms = pg_now_ms() + 500;
+    CHECK(migrate(conn, &late) == CELL_DEADLINE_EXCEEDED && late.nsteps == 0);
+    CHECK(PQtransactionStatus(conn) == PQTRANS_IDLE);
+    CHECK(strcmp(migration_value(conn, "SELECT sum(age) FROM byhand"), "5") == 0);
+    PQfinish(conn);
+    json_decref(r);
+    json_decref(step);
+    json_decref(slow);
+}
+
 TEST(a_migration_that_waits_for_a_lock_lets_other_readers_pass)
 {
     if (!server())

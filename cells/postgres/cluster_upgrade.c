@@ -97,13 +97,14 @@ static void read_control(const struct upgrade *u, char control[CONTROL_SIZE])
         close(fd);
 }
 
-/* The old cluster gets the name that says what it is. */
+/* The old cluster gets the name that says what it is. A folder is not put in the place of one that has something in it.
+ */
 static int keep_old(const struct upgrade *u, const char *name, int major, struct pg_failure *f)
 {
     char kept[32];
 
     snprintf(kept, sizeof(kept), "data.%d", major);
-    if (renameat2(u->folder, name, u->folder, kept, RENAME_NOREPLACE) < 0 || fsync(u->folder) < 0)
+    if (renameat(u->folder, name, u->folder, kept) < 0 || fsync(u->folder) < 0)
         return pg_fail(f, CELL_IO_ERROR, "%s/%s cannot be kept as %s: %s", u->options->state, name, kept,
                        strerror(errno));
     return CELL_OK;

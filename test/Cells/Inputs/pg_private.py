@@ -295,7 +295,7 @@ kill $pid; wait $pid; cd - > {log}.cd""")
     rows_are("1,2")
 
     # Killed when the new cluster has its name and the old one has not: the next upgrade finds it.
-    status, text = upgrade_with(newer(), "renameat2:signal=KILL:when=2")
+    status, text = upgrade_with(newer(), "renameat:signal=KILL:when=2")
     check(status != 0 and clusters() == ["data", "upgrade"], f"{status} {clusters()} {text}")
     rows_are("1,2")
     old = os.path.join(state, "upgrade", "data", "PG_VERSION")
@@ -310,7 +310,7 @@ kill $pid; wait $pid; cd - > {log}.cd""")
     # Where two names cannot be exchanged there is a moment without a cluster of that name: none is made then. (The new
     # cluster was renamed once before, when it was complete.)
     cannot = "renameat2:error=EINVAL:when=1"
-    status, text = upgrade_with(newer(), cannot, "renameat:signal=KILL:when=2")
+    status, text = upgrade_with(newer(), cannot, "renameat:signal=KILL:when=3")
     check(status != 0 and clusters() == [f"data.{version}", "upgrade"], f"{status} {clusters()} {text}")
     fails(f"data is missing, and data.{version} is there")
     check(upgrade_with(newer())[0] == 1 and clusters() == [f"data.{version}", "upgrade"], clusters())

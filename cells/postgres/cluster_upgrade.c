@@ -115,16 +115,19 @@ static int keep_old(const struct upgrade *u, const char *name, int major, struct
  * finish_swap does what is left. */
 static int swap(struct upgrade *u, struct pg_failure *f)
 {
-    int r = CELL_OK;
-
     u->exchanged = renameat2(u->folder, NEW_STATE "/data", u->folder, "data", RENAME_EXCHANGE) == 0;
     if (u->exchanged)
         return keep_old(u, NEW_STATE "/data", u->from.major, f);
-    if (errno == EINVAL || errno == ENOSYS)
-        r = keep_old(u, "data", u->from.major, f);
-    if (r >= 0 && (renameat(u->folder, NEW_STATE "/data", u->folder, "data") < 0 || fsync(u->folder) < 0))
-        r = pg_fail(f, CELL_IO_ERROR, "%s: the clusters cannot be exchanged: %s", u->options->state, strerror(errno));
-    return r;
+    bool done = false;
+    if (errno == EINVAL || errno == ENOSYS) {
+        int r = keep_old(u, "data", u->from.major, f);
+        if (r < 0)
+            return r;
+        done = renameat(u->folder, NEW_STATE "/data", u->folder, "data") == 0 && fsync(u->folder) == 0;
+    }
+    return done ? CELL_OK
+                : pg_fail(f, CELL_IO_ERROR, "%s: the clusters cannot be exchanged: %s", u->options->state,
+                          strerror(errno));
 }
 
 /* An upgrade was killed when the new cluster had its name already, and the old one had not. */
@@ -208,10 +211,10 @@ int pg_cluster_upgrade(const struct pg_cluster_options *options, struct pg_failu
         r = restore(&u, f);
     if (r >= 0)
         r = exchange(&u, control, f);
-    if (u.folder >= 0)
+    if (u.folder >= 0) {
         unlinkat(u.folder, DUMP, 0);
-    if (u.folder >= 0)
         close(u.folder);
+    }
     if (r >= 0)
         report(&u, "done; the old cluster is kept beside the new one");
     return r;

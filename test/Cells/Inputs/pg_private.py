@@ -319,6 +319,13 @@ kill $pid; wait $pid; cd - > {log}.cd""")
     check(status == 0 and clusters() == ["data", f"data.{version}"], f"{text} {clusters()}")
     rows_are("1,2")
 
+    # Any other failure of the exchange is told as it is, and changes nothing.
+    shutil.rmtree(data + f".{version}")
+    status, text = upgrade_with(newer(), "renameat2:error=EROFS:when=1")
+    check(status == 1 and "cannot be exchanged: Read-only file system" in text and clusters() == ["data"], text)
+    status, text = upgrade_with(newer())
+    check(status == 0, text)
+
     # An older backup stays.
     status, text = upgrade_with(newer())
     check(status == 1 and "is there already; move it away" in text, text)

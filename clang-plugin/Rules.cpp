@@ -46,8 +46,8 @@ const Macro onDeclarations[] = {
     {"check", "CELL_TABLE_CHECK", Form::Texts, 1, 1},
     {"schema", "CELL_SCHEMA", Form::Texts, 1, 1},
     {"table_renamed_from", "CELL_TABLE_RENAMED_FROM", Form::Texts, 1, 1},
-    {"dropped", "CELL_DROPPED", Form::Texts, 1, 1},
-    {"retyped", "CELL_RETYPED", Form::Texts, 1, 1},
+    {"dropped", "CELL_DROPPED", Form::Texts, 1, 2},
+    {"retyped", "CELL_RETYPED", Form::Texts, 1, 2},
     {"step", "CELL_STEP", Form::Texts, 2, 2},
 };
 

@@ -306,9 +306,9 @@ static void build_in_step(const struct row *r, int left, struct pg_table *t)
 
 static enum pg_past past_of(const char *kind)
 {
-    static const char *const kinds[] = {"dropped", "renamed", "retyped", "step", "filled"};
+    static const char *const kinds[] = {"dropped", "renamed", "retyped", "step", "filled", "dropping"};
 
-    for (int i = 0; i < 5; i++)
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (strcmp(kind, kinds[i]) == 0)
             return (enum pg_past)(PG_PAST_DROPPED + i);
     return (enum pg_past)0;

@@ -60,8 +60,9 @@ struct pg_field {
 enum pg_consent_kind { PG_CONSENT_DROPPED, PG_CONSENT_RETYPED };
 struct pg_consent {
     enum pg_consent_kind kind;
-    const char *name; /* column; DROPPED also index, constraint */
-    int rule;         /* position in "declaration"."rules" */
+    const char *name;  /* column; DROPPED also index, constraint */
+    const char *again; /* tells it from an earlier consent to the same; NULL */
+    int rule;          /* position in "declaration"."rules" */
 };
 
 struct pg_hand_step {

@@ -249,8 +249,10 @@ static void rule_consent(const struct rule *r, enum pg_consent_kind kind)
         pg_mistake(s, at_arg(r, 0), "CELL_DROPPED(\"%s\") contradicts the field that is this column", name);
     else if (kind == PG_CONSENT_RETYPED && !there)
         pg_declare_no_column(s, name, at_arg(r, 0));
+    else if (r->args[1] && !pg_name_fits(r->args[1]))
+        pg_mistake(s, at_arg(r, 1), "the text that tells a consent from an earlier one has at most 63 bytes");
     else
-        *pg_push(s->arena, &s->consents) = (struct pg_consent){kind, name, r->place.rule};
+        *pg_push(s->arena, &s->consents) = (struct pg_consent){kind, name, r->args[1], r->place.rule};
 }
 
 static void rule_step(const struct rule *r)

@@ -145,10 +145,7 @@ static void diff_hand_steps(struct diffing *s)
 {
     for (uint32_t i = 0; i < s->d->nsteps; i++) {
         const struct pg_hand_step *h = &s->d->steps[i];
-        bool done = false;
-        for (uint32_t k = 0; k < s->w->now.nevents && !done; k++)
-            done = s->w->now.events[k].past == PG_PAST_STEP && strcmp(s->w->now.events[k].name, h->name) == 0;
-        if (done)
+        if (pg_has_event(&s->w->now, PG_PAST_STEP, h->name))
             continue;
         /* A table that begins as the struct says has nothing behind it that the step would have to change. */
         struct step_builder b = pg_step_begin(s, PG_STEP_HAND_STEP, PG_ALONE, h->name, NULL);

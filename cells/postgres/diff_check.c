@@ -62,6 +62,8 @@ static void add_check(struct diffing *s, const struct pg_check *want, struct pg_
     pg_puts(&t, " NOT VALID");
     pg_step_alter(s, &b, "%s", t.data);
     pg_step_record(s, &b, "check", c.name, c.expr.sql);
+    if (old && !old->made)
+        pg_step_consented(s, &b, PG_CONSENT_DROPPED, c.name);
     pg_step_end(s, &b, PG_PHASE_CHECK);
     validate_step(s, c.name, field, failing_rows(s, &c), PG_RULE_CHECK_ADDED);
     pg_plan_diagnose(s, PG_WARNING, PG_RULE_CHECK_ADDED, pg_at_field(field),

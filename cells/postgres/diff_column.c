@@ -144,8 +144,7 @@ static void add_column(struct diffing *s, const struct pg_field *f, const struct
         record_value(s, &b, want);
     if (computed && !empty) {
         pg_step_hazard(&b, want->generated.sql ? PG_RULE_GENERATED_ADDED : PG_RULE_RETYPE_REWRITES);
-        b.step.consent = pg_printf(s->arena, "CELL_RETYPED(\"%s\")", want->name);
-        pg_step_record(s, &b, "retyped", want->name, NULL);
+        pg_step_consented(s, &b, PG_CONSENT_RETYPED, want->name);
     }
     pg_step_end(s, &b, PG_PHASE_COLUMN);
     struct pg_column *now = add_to_now(s, &c);

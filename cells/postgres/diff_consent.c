@@ -1,10 +1,54 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Consents: what they let go, and what is left of them; and structs that only read. */
-#include <stdlib.h>
+/*
+ * Consents: what they let go, that each holds once, and what is left of them. What is done is recorded under the key of
+ * the consent, which is then spent in that database: whatever has the name afterwards was made by somebody else.
+ */
 #include <string.h>
 
 #include "diff_parts.h"
 #include "sql.h"
+
+static enum pg_past past_of(enum pg_consent_kind kind)
+{
+    return kind == PG_CONSENT_DROPPED ? PG_PAST_DROPPED : PG_PAST_RETYPED;
+}
+
+/* A consent to another type is one to that type. Control characters are in no text of an author. */
+static const char *key_of(struct diffing *s, const struct pg_declared *d, const struct pg_consent *c)
+{
+    const struct pg_column *to = c->kind == PG_CONSENT_RETYPED ? pg_table_column(&d->table, c->name) : NULL;
+
+    if (!to && !c->again)
+        return c->name;
+    return pg_printf(s->arena, "%s\x1f%s\x1f%s", c->name, to ? pg_type_name(s->arena, &to->type) : "",
+                     c->again ? c->again : "");
+}
+
+static const char *written(struct diffing *s, enum pg_consent_kind kind, const char *name, const char *again)
+{
+    return pg_printf(s->arena, "%s(\"%s\"%s%s%s)", kind == PG_CONSENT_DROPPED ? "CELL_DROPPED" : "CELL_RETYPED", name,
+                     again ? ", \"" : "", again ? again : "", again ? "\"" : "");
+}
+
+static bool is_for(const struct pg_consent *c, enum pg_consent_kind kind, const char *name)
+{
+    return c->kind == kind && strcmp(c->name, name) == 0;
+}
+
+/* Said at the consent, of whichever struct that is. */
+static void say_spent(struct diffing *s, uint32_t owner, const struct pg_consent *c)
+{
+    uint32_t current = s->current;
+
+    s->current = owner;
+    pg_plan_diagnose(s, PG_WARNING, PG_RULE_CONSENT_SPENT, pg_at_rule(c->rule),
+                     "%s was carried out before, and '%s' %s: a consent holds once. %s consents again, with any text "
+                     "that was not there before",
+                     written(s, c->kind, c->name, c->again), c->name,
+                     c->kind == PG_CONSENT_DROPPED ? "is there again, and stays" : "would change again",
+                     written(s, c->kind, c->name, "again"));
+    s->current = current;
+}
 
 bool pg_consents(struct diffing *s, enum pg_consent_kind kind, const char *name)
 {
@@ -12,13 +56,36 @@ bool pg_consents(struct diffing *s, enum pg_consent_kind kind, const char *name)
 
     for (uint32_t i = 0; i < s->w->nowners; i++) {
         const struct pg_declared *d = s->declared[s->w->owners[i]];
-        for (uint32_t k = 0; k < d->nconsents; k++)
-            if (d->consents[k].kind == kind && strcmp(d->consents[k].name, name) == 0) {
-                s->consent_used[s->w->owners[i]][k] = true;
+        bool *used = s->consent_used[s->w->owners[i]];
+        for (uint32_t k = 0; k < d->nconsents; k++) {
+            const struct pg_consent *c = &d->consents[k];
+            if (!is_for(c, kind, name))
+                continue;
+            if (!pg_has_event(&s->w->now, past_of(kind), key_of(s, d, c)))
                 found = true;
-            }
+            else if (!used[k])
+                say_spent(s, s->w->owners[i], c);
+            used[k] = true;
+        }
     }
     return found;
+}
+
+void pg_step_consented(struct diffing *s, struct step_builder *b, enum pg_consent_kind kind, const char *name)
+{
+    const char *record = kind == PG_CONSENT_DROPPED ? "dropped" : "retyped";
+
+    pg_step_record(s, b, record, name, NULL);
+    for (uint32_t i = 0; i < s->w->nowners; i++) {
+        const struct pg_declared *d = s->declared[s->w->owners[i]];
+        for (uint32_t k = 0; k < d->nconsents; k++) {
+            const struct pg_consent *c = &d->consents[k];
+            if (!is_for(c, kind, name) || pg_has_event(&s->w->now, past_of(kind), key_of(s, d, c)))
+                continue;
+            pg_step_record(s, b, record, key_of(s, d, c), NULL);
+            b->step.consent = written(s, kind, name, c->again);
+        }
+    }
 }
 
 /* Each program once, where it uses the column; but not those that know it as `other`. */
@@ -79,12 +146,13 @@ static void drop_constraint(struct diffing *s, const char *name, const char *kin
 
     pg_step_alter(s, &b, "DROP CONSTRAINT %s", pg_quoted(s, name));
     pg_step_forget(s, &b, kind, name);
-    pg_step_record(s, &b, "dropped", name, NULL);
+    pg_step_consented(s, &b, PG_CONSENT_DROPPED, name);
     pg_step_hazard(&b, rule);
-    b.step.consent = pg_printf(s->arena, "CELL_DROPPED(\"%s\")", name);
     pg_step_end(s, &b, PG_PHASE_LOOSEN);
 }
 
+/* In no transaction: that it is being dropped is recorded before, so that a consent whose index is gone when the step
+ * was interrupted is known to have had one; and that it is dropped behind, so that the consent holds until then. */
 static void drop_index(struct diffing *s, const char *name)
 {
     bool beside = s->w->now.kind != 'p';
@@ -93,11 +161,15 @@ static void drop_index(struct diffing *s, const char *name)
 
     pg_putf(&t, "DROP INDEX %sIF EXISTS ", beside ? "CONCURRENTLY " : "");
     pg_sql_qualified(&t, s->w->now.schema, name);
+    pg_step_record(s, &b, "dropping", name, NULL);
+    pg_step_flush(s, &b);
     pg_step_sql(s, &b, t.data);
+    b.step.text = t.data;
     pg_step_forget(s, &b, "index", name);
-    pg_step_record(s, &b, "dropped", name, NULL);
+    pg_step_consented(s, &b, PG_CONSENT_DROPPED, name);
+    pg_step_flush(s, &b);
+    pg_step_forget(s, &b, "dropping", name);
     pg_step_hazard(&b, PG_RULE_DROP_INDEX);
-    b.step.consent = pg_printf(s->arena, "CELL_DROPPED(\"%s\")", name);
     pg_step_end(s, &b, PG_PHASE_DROP);
 }
 
@@ -197,6 +269,18 @@ void pg_diff_drops(struct diffing *s)
 
 /* ---- what is left ---- */
 
+/* Another consent is about it. */
+static bool is_consented(const struct diffing *s, const char *name)
+{
+    for (uint32_t i = 0; i < s->w->nowners; i++) {
+        const struct pg_declared *d = s->declared[s->w->owners[i]];
+        for (uint32_t k = 0; k < d->nconsents; k++)
+            if (is_for(&d->consents[k], PG_CONSENT_DROPPED, name))
+                return true;
+    }
+    return false;
+}
+
 /* What could have been meant: things of the table that no struct declares. */
 static const char *near_undeclared(struct diffing *s, const char *name)
 {
@@ -205,7 +289,7 @@ static const char *near_undeclared(struct diffing *s, const char *name)
     const char **names = pg_array(s->arena, max, sizeof(*names));
 
     for (uint32_t i = 0; i < t->ncolumns; i++)
-        if (!pg_is_declared(s, t->columns[i].name))
+        if (!pg_is_declared(s, t->columns[i].name) && !is_consented(s, t->columns[i].name))
             names[n++] = t->columns[i].name;
     for (uint32_t i = 0; i < t->nuniques; i++)
         if (!pg_key_wanted(s, &t->uniques[i]))
@@ -222,98 +306,63 @@ static const char *near_undeclared(struct diffing *s, const char *name)
     return pg_suggest(name, names, n);
 }
 
-static void unused_consent(struct diffing *s, const struct pg_consent *c)
+/* Nothing has the name, and nothing of the name was dropped in this database. When the table has something else that no
+ * struct mentions, that may be what is meant; when it has not, what the consent asks for holds. */
+static bool refuse_consent(struct diffing *s, const struct pg_consent *c)
 {
-    bool dropped = c->kind == PG_CONSENT_DROPPED;
-    const char *macro = dropped ? "CELL_DROPPED" : "CELL_RETYPED";
-    enum pg_past past = dropped ? PG_PAST_DROPPED : PG_PAST_RETYPED;
+    const char *near = near_undeclared(s, c->name);
 
-    if (pg_done_long_ago(&s->w->now, past, c->name)) {
-        pg_plan_diagnose(s, PG_REMARK, PG_RULE_CONSENT_DONE, pg_at_rule(c->rule),
-                         "%s(\"%s\") was done long ago and can be removed", macro, c->name);
+    if (!near && !s->w->undeclared)
+        return false;
+    pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_rule(c->rule),
+              near ? "%s finds nothing: table '%s' has nothing of that name; did you mean '%s'?"
+                   : "%s finds nothing: table '%s' has nothing of that name; what it has and no struct mentions is %s",
+              written(s, c->kind, c->name, c->again), s->w->now.name, near ? near : s->w->undeclared);
+    return true;
+}
+
+/* A consent that nothing had a use for; what is not an error is noted as done, in `b`. */
+static void unused_consent(struct diffing *s, const struct pg_consent *c, struct step_builder *b)
+{
+    const struct pg_declared *d = s->declared[s->current];
+    enum pg_past past = past_of(c->kind);
+    bool dropped = c->kind == PG_CONSENT_DROPPED,
+         dropping = dropped && pg_has_event(&s->w->now, PG_PAST_DROPPING, c->name);
+
+    if (pg_has_event(&s->w->now, past, key_of(s, d, c))) {
+        if (pg_done_long_ago(&s->w->now, past, key_of(s, d, c)))
+            pg_plan_diagnose(s, PG_REMARK, PG_RULE_CONSENT_DONE, pg_at_rule(c->rule),
+                             "%s was done long ago and can be removed", written(s, c->kind, c->name, c->again));
         return;
     }
-    for (uint32_t i = 0; i < s->w->now.nevents; i++)
-        if (s->w->now.events[i].past == past && strcmp(s->w->now.events[i].name, c->name) == 0)
-            return;
-    const char *near = dropped ? near_undeclared(s, c->name) : NULL;
-    if (near)
-        pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_rule(c->rule),
-                  "%s(\"%s\") finds nothing: table '%s' has nothing of that name; did you mean '%s'?", macro, c->name,
-                  s->w->now.name, near);
+    bool known = s->w->created || dropping || pg_has_event(&s->w->now, past, c->name);
+    if (!known && dropped && refuse_consent(s, c))
+        return;
+    if (!known)
+        pg_plan_diagnose(s, PG_REMARK, PG_RULE_CONSENT_DONE, pg_at_rule(c->rule),
+                         "%s has nothing to do in this database, which is noted",
+                         written(s, c->kind, c->name, c->again));
+    if (dropping)
+        pg_step_forget(s, b, "dropping", c->name);
+    pg_step_consented(s, b, c->kind, c->name);
 }
 
 void pg_diff_consents(struct diffing *s)
 {
+    struct step_builder b = pg_step_begin(s, PG_STEP_RECORD, PG_TOGETHER, NULL, NULL);
     uint32_t current = s->current;
 
     for (uint32_t i = 0; i < s->w->nowners; i++) {
         s->current = s->w->owners[i];
         const struct pg_declared *d = s->declared[s->current];
         for (uint32_t k = 0; k < d->nconsents; k++)
-            if (!s->consent_used[s->current][k] && !s->w->created)
-                unused_consent(s, &d->consents[k]);
+            if (!s->consent_used[s->current][k])
+                unused_consent(s, &d->consents[k], &b);
     }
     s->current = current;
-}
-
-/* ---- CELL_ROWS ---- */
-
-static void no_column(struct diffing *s, const struct pg_table *t, const struct pg_field *f, const char *column)
-{
-    const char **names = pg_array(s->arena, t->ncolumns + 1, sizeof(*names));
-
-    for (uint32_t i = 0; i < t->ncolumns; i++)
-        names[i] = t->columns[i].name;
-    const char *near = pg_suggest(column, names, t->ncolumns);
-    pg_refuse(s, PG_NO_RULE, pg_at_field(f->name),
-              near ? "table '%s' has no column '%s'; did you mean '%s'?" : "table '%s' has no column '%s'", t->name,
-              column, near)
-        ->other_table = t->name;
-}
-
-static void diff_row_field(struct diffing *s, const struct pg_table *t, const struct pg_field *f)
-{
-    const char *column = s->d->table.columns[f->column].name;
-    const struct pg_column *c = pg_table_column(t, column);
-    struct pg_types types = {NULL, s->catalog};
-    enum pg_codec codec;
-    char why[256];
-
-    if (!c) {
-        no_column(s, t, f, column);
+    if (b.records.n == 0)
         return;
-    }
-    if (f->sql_type && !pg_type_equal(&f->mapping.type, &c->type))
-        pg_refuse(s, PG_NO_RULE, pg_at_field(f->name), "column '%s' is %s, not %s", column,
-                  pg_type_name(s->arena, &c->type), f->sql_type)
-            ->other_table = t->name;
-    else if (pg_map_existing(s->arena, &types, &f->c, &c->type, &codec, why) < 0)
-        pg_refuse(s, PG_NO_RULE, pg_at_field(f->name), "column '%s': %s", column, why)->other_table = t->name;
-    else if (c->nullable && !f->c.optional)
-        pg_refuse(s, PG_RULE_NULL_IN_PLAIN_FIELD, pg_at_field(f->name),
-                  "column '%s' may be NULL: the field has to be optional (cell_opt_…, CELL_OPT)", column)
-            ->other_table = t->name;
-}
-
-void pg_diff_rows(struct diffing *s)
-{
-    const struct pg_table *want = &s->d->table;
-    const struct pg_table *t =
-        s->w && (s->w->exists || s->w->created) ? &s->w->now : pg_model_table(s->catalog, want->schema, want->name);
-    const char **names = pg_array(s->arena, s->catalog->ntables + 1, sizeof(*names));
-
-    if (t) {
-        for (uint32_t i = 0; i < s->d->nfields; i++)
-            diff_row_field(s, t, &s->d->fields[i]);
-        return;
-    }
-    for (uint32_t i = 0; i < s->catalog->ntables; i++)
-        names[i] = s->catalog->tables[i].name;
-    const char *near = pg_suggest(want->name, names, s->catalog->ntables);
-    pg_refuse(s, PG_NO_RULE, PG_AT_ANNOTATION,
-              near ? "there is no table '%s'; did you mean '%s'?"
-                   : "there is no table '%s': a struct with CELL_TABLE before this one can declare it",
-              want->name, near)
-        ->other_table = want->name;
+    b.step.text = pg_printf(s->arena, "note that %s%s has nothing to do on %s", b.step.consent,
+                            b.records.n > 1 ? " and others" : "", pg_this_table(s));
+    pg_step_end(s, &b, PG_PHASE_COMMENT);
 }

@@ -287,9 +287,8 @@ static void retype_step(struct diffing *s, const struct pg_field *f, const struc
         pg_step_alter(s, &b, "ALTER COLUMN %s DROP DEFAULT", name);
     pg_step_alter(s, &b, "ALTER COLUMN %s TYPE %s%s", name, type, using);
     if (rewrites) {
-        pg_step_record(s, &b, "retyped", now->name, NULL);
+        pg_step_consented(s, &b, PG_CONSENT_RETYPED, now->name);
         pg_step_hazard(&b, PG_RULE_RETYPE_REWRITES);
-        b.step.consent = pg_printf(s->arena, "CELL_RETYPED(\"%s\")", now->name);
     }
     if (with_default) {
         const char *sql = want->standard.sql ? want->standard.sql : now->default_made ? NULL : now->standard.sql;

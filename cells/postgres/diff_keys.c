@@ -227,9 +227,8 @@ static void drop_primary(struct diffing *s)
 
     pg_step_alter(s, &b, "DROP CONSTRAINT %s", pg_quoted(s, old->name));
     pg_step_forget(s, &b, "key", old->name);
-    pg_step_record(s, &b, "dropped", old->name, NULL);
+    pg_step_consented(s, &b, PG_CONSENT_DROPPED, old->name);
     pg_step_hazard(&b, PG_RULE_DROP_CONSTRAINT);
-    b.step.consent = pg_printf(s->arena, "CELL_DROPPED(\"%s\")", old->name);
     pg_step_end(s, &b, PG_PHASE_LOOSEN);
     s->w->now.primary = NULL;
 }

@@ -28,10 +28,11 @@ enum pg_phase {
 /* A table that is declared, as it is after the steps planned so far. */
 struct table_work {
     struct pg_table now;
-    bool exists;        /* in the catalog; `now` began as it */
-    bool created;       /* by a step of this plan */
-    const char *former; /* name that a step of this plan takes from it; NULL */
-    uint32_t *owners;   /* declarations (CELL_TABLE) of it */
+    bool exists;            /* in the catalog; `now` began as it */
+    bool created;           /* by a step of this plan */
+    const char *former;     /* name that a step of this plan takes from it; NULL */
+    const char *undeclared; /* "'a', 'b'": what it has and no struct mentions; NULL = nothing, or not known yet */
+    uint32_t *owners;       /* declarations (CELL_TABLE) of it */
     uint32_t nowners;
 };
 
@@ -93,8 +94,11 @@ static inline struct pg_place pg_at_field(const char *field) { return (struct pg
 static inline struct pg_place pg_at_rule(int rule) { return (struct pg_place){NULL, rule, 0}; }
 
 /* ---- consents of the declarations of the table at hand ---- */
-/* True when CELL_DROPPED or CELL_RETYPED names it; it counts as used then. */
+/* True when CELL_DROPPED or CELL_RETYPED names it, and was not carried out in this database before, which is said. It
+ * counts as used then. */
 bool pg_consents(struct diffing *s, enum pg_consent_kind kind, const char *name);
+/* The step does what these consents let it: they are recorded, and spent when it is done. */
+void pg_step_consented(struct diffing *s, struct step_builder *b, enum pg_consent_kind kind, const char *name);
 /* Any declaration of the table has a field on this column. */
 bool pg_is_declared(const struct diffing *s, const char *column);
 /* Programs that use a column, "a (a.c:3), b"; NULL = none is recorded. */
@@ -104,7 +108,8 @@ const char *pg_users_of(struct diffing *s, const char *column);
 const char *pg_waits_for(struct diffing *s, const char *column, bool *unknown);
 const char *pg_needs_type(struct diffing *s, const char *column, const struct pg_type_use *other, bool *unknown);
 void pg_diff_consents(struct diffing *s);
-/* Recorded, more than 30 days ago. */
+bool pg_has_event(const struct pg_table *t, enum pg_past past, const char *name);
+/* Recorded under the name or key, more than 30 days ago. */
 bool pg_done_long_ago(const struct pg_table *t, enum pg_past past, const char *name);
 
 /* ---- the parts of a table ---- */

@@ -19,12 +19,20 @@ struct pg_in_step *pg_find_in_step(struct pg_table *t, const char *column, const
     return NULL;
 }
 
+/* The old column is dropped and forgotten: one that has its name now is somebody else's. */
+static bool is_over(struct pg_table *t, const char *column, const char *replaced)
+{
+    return pg_has_event(t, PG_PAST_DROPPED, replaced) && pg_table_column(t, column) &&
+           !pg_find_in_step(t, column, replaced);
+}
+
 const struct pg_field *pg_replacer_of(const struct diffing *s, const char *column)
 {
     for (uint32_t o = 0; o < s->w->nowners; o++) {
         const struct pg_declared *d = s->declared[s->w->owners[o]];
         for (uint32_t i = 0; i < d->nfields; i++)
-            if (d->fields[i].replaces && strcmp(d->fields[i].replaces->column, column) == 0)
+            if (d->fields[i].replaces && strcmp(d->fields[i].replaces->column, column) == 0 &&
+                !is_over(&s->w->now, d->table.columns[d->fields[i].column].name, column))
                 return &d->fields[i];
     }
     return NULL;
@@ -32,7 +40,9 @@ const struct pg_field *pg_replacer_of(const struct diffing *s, const char *colum
 
 struct pg_column *pg_replaced_by(struct diffing *s, const struct pg_field *f)
 {
-    return f->replaces && !s->w->created ? pg_table_column(&s->w->now, f->replaces->column) : NULL;
+    if (!f->replaces || s->w->created || is_over(&s->w->now, s->d->table.columns[f->column].name, f->replaces->column))
+        return NULL;
+    return pg_table_column(&s->w->now, f->replaces->column);
 }
 
 /* ---- the trigger ---- */
@@ -187,11 +197,16 @@ static const char *conversion(struct diffing *s, const struct pg_field *f, const
 
 static void nothing_to_replace(struct diffing *s, const struct pg_field *f, const struct pg_column *now)
 {
-    const struct pg_table *t = &s->w->now;
+    struct pg_table *t = &s->w->now;
     const char *from = f->replaces->column, **names = pg_array(s->arena, t->ncolumns + 1, sizeof(*names));
     uint32_t n = 0;
 
-    if (now && pg_done_long_ago(t, PG_PAST_DROPPED, from))
+    if (pg_table_column(t, from))
+        pg_plan_diagnose(s, PG_WARNING, PG_RULE_CONSENT_SPENT, pg_at_field(f->name),
+                         "'%s' has taken the place of '%s' before, and '%s' is there again: that one stays. "
+                         "CELL_DROPPED(\"%s\", \"again\") drops it",
+                         now->name, from, from, from);
+    else if (now && pg_done_long_ago(t, PG_PAST_DROPPED, from))
         pg_plan_diagnose(s, PG_REMARK, PG_RULE_CONSENT_DONE, pg_at_field(f->name),
                          "CELL_REPLACES(%s) was done long ago and can be removed", from);
     if (now)
@@ -248,12 +263,8 @@ void pg_diff_replaced_values(struct diffing *s, const struct pg_field *f, const 
 {
     const struct pg_column *old = pg_replaced_by(s, f);
     const char *forward = conversion(s, f, f->replaces->forward, old, want);
-    bool filled = false;
 
-    for (uint32_t i = 0; i < s->w->now.nevents; i++)
-        filled =
-            filled || (s->w->now.events[i].past == PG_PAST_FILLED && strcmp(s->w->now.events[i].name, want->name) == 0);
-    if (!filled && forward)
+    if (forward && !pg_has_event(&s->w->now, PG_PAST_FILLED, want->name))
         pg_fill_step(s, f, want, forward, true);
     if (!want->nullable && now->nullable)
         pg_not_null_steps(s, f, now);

@@ -113,10 +113,9 @@ static void drop_column(struct diffing *s, struct pg_column *c)
     b.step.text = pg_printf(s->arena, "ALTER TABLE %s DROP COLUMN %s", pg_this_table(s), pg_quoted(s, name));
     pg_leave_step(s, &b, name);
     pg_step_alter(s, &b, "DROP COLUMN %s", pg_quoted(s, name));
-    pg_step_record(s, &b, "dropped", name, NULL);
+    pg_step_consented(s, &b, PG_CONSENT_DROPPED, name);
     pg_step_forget(s, &b, c->generated.sql ? "generated" : "default", name);
     pg_step_hazard(&b, PG_RULE_DROP_COLUMN);
-    b.step.consent = pg_printf(s->arena, "CELL_DROPPED(\"%s\")", name);
     pg_step_end(s, &b, PG_PHASE_DROP);
     pg_drop_from_now(s, name);
 }
@@ -186,6 +185,7 @@ void pg_diff_undeclared(struct diffing *s)
                       c->name, t->name, c->name);
     }
     list_objects(s, &names);
+    s->w->undeclared = names.data;
     if (names.len)
         pg_plan_diagnose(s, PG_REMARK, PG_RULE_UNDECLARED, PG_AT_ANNOTATION,
                          "table '%s' also has %s; what no struct mentions stays as it is, CELL_DROPPED(\"…\") drops it",

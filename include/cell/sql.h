@@ -51,9 +51,14 @@
 #define CELL_TABLE_CHECK(sql) CELL_DECLARATION("check", sql)
 #define CELL_SCHEMA(name) CELL_DECLARATION("schema", name) /* the schema of the database that the table is in */
 #define CELL_TABLE_RENAMED_FROM(name) CELL_DECLARATION("table_renamed_from", name)
-/* Consent: this column, which no field has any more, and its values may go; that column may change its type. */
-#define CELL_DROPPED(column) CELL_DECLARATION("dropped", column)
-#define CELL_RETYPED(column) CELL_DECLARATION("retyped", column)
+/*
+ * Consent: this column, which no field has any more, and its values may go; that column may change its type. A consent
+ * holds once in each database: a column that somebody adds again afterwards is another one, and stays. It goes too
+ * with CELL_DROPPED("email", "again"), where the second text is one that was not there before. That of another type is
+ * for the type that the field has now.
+ */
+#define CELL_DROPPED(column, ...) CELL_DECLARATION("dropped", column __VA_OPT__(, __VA_ARGS__))
+#define CELL_RETYPED(column, ...) CELL_DECLARATION("retyped", column __VA_OPT__(, __VA_ARGS__))
 /* A step that is written by hand. It is carried out once, before what the struct itself needs. */
 #define CELL_STEP(name, sql) CELL_DECLARATION("step", name, sql)
 

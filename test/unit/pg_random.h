@@ -22,7 +22,7 @@ struct random_table {
     int n, next;
     bool expression_index, partial_index, table_check, comment, reference;
     char dropped[32][80];
-    int ndropped;
+    int ndropped, edits;
     uint64_t random;
 };
 
@@ -133,7 +133,7 @@ static inline struct pg_declared *declare_random(struct random_table *t, const s
     if (t->table_check)
         put(rules, sizeof(rules), "check id > 0\n");
     for (int i = 0; i < t->ndropped; i++)
-        put(rules, sizeof(rules), "dropped %s\n", t->dropped[i]);
+        put(rules, sizeof(rules), "dropped %s;edit %d\n", t->dropped[i], t->edits);
     return pg_build(catalog, "table", "users", fields, rules);
 }
 
@@ -164,6 +164,7 @@ static inline void consent_to_rest(struct random_table *t, const struct pg_table
 static inline void edit(struct random_table *t)
 {
     t->ndropped = 0;
+    t->edits++; /* a name may be used, and dropped, once more */
     for (int i = 0; i < t->n; i++) {
         t->fields[i].former[0] = '\0';
         t->fields[i].retyped = t->fields[i].fresh = false;
@@ -177,7 +178,8 @@ static inline void edit(struct random_table *t)
             break;
         case 1:
             if (f && !f->former[0]) {
-                consent(t, f->name);
+                if (!f->fresh)
+                    consent(t, f->name);
                 memmove(f, f + 1, (size_t)(&t->fields[t->n] - f - 1) * sizeof(*f));
                 t->n--;
             }

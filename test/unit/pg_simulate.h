@@ -152,13 +152,18 @@ static inline void sim_record_row(struct sim_text *x, bool forget)
     if (!t || x->s->why)
         return;
     struct pg_event event = {0, name, 0};
-    event.past = strcmp(kind, "dropped") == 0   ? PG_PAST_DROPPED
-                 : strcmp(kind, "renamed") == 0 ? PG_PAST_RENAMED
-                 : strcmp(kind, "retyped") == 0 ? PG_PAST_RETYPED
-                 : strcmp(kind, "step") == 0    ? PG_PAST_STEP
-                                                : 0;
+    event.past = strcmp(kind, "dropped") == 0    ? PG_PAST_DROPPED
+                 : strcmp(kind, "renamed") == 0  ? PG_PAST_RENAMED
+                 : strcmp(kind, "retyped") == 0  ? PG_PAST_RETYPED
+                 : strcmp(kind, "step") == 0     ? PG_PAST_STEP
+                 : strcmp(kind, "dropping") == 0 ? PG_PAST_DROPPING
+                                                 : 0;
     if (event.past) {
-        SIM_ADD(x->s, t, events, nevents, event);
+        for (uint32_t i = t->nevents; i-- > 0;)
+            if (t->events[i].past == event.past && strcmp(t->events[i].name, name) == 0)
+                t->events[i] = t->events[--t->nevents];
+        if (!forget)
+            SIM_ADD(x->s, t, events, nevents, event);
         return;
     }
     if (strcmp(kind, "default") == 0 || strcmp(kind, "generated") == 0) {

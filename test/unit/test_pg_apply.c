@@ -79,6 +79,32 @@ TEST(the_policy_decides_before_anything_is_done)
     json_decref(drop);
 }
 
+/* Two branches with one database. */
+TEST(a_column_that_another_branch_has_added_again_keeps_its_values)
+{
+    if (!server())
+        return;
+    json_t *with = request("branches", "id i64 | key | auto\nnick opt<str>", ""),
+           *without = request("branches", "id i64 | key | auto", "dropped nick"),
+           *again = request("branches", "id i64 | key | auto", "dropped nick;again");
+    struct migration yes = one(with), no = one(without), once_more = one(again);
+    PGconn *conn = migration_connect();
+
+    CHECK(migrate(conn, &yes) == CELL_OK);
+    CHECK(migrate(conn, &no) == CELL_OK && no.nsteps == 1);
+    CHECK(migrate(conn, &yes) == CELL_OK && yes.nsteps == 1);
+    migration_sql(conn, "INSERT INTO branches (nick) VALUES ('ada')");
+    CHECK(migration_left(conn, &no) == 0 && migrate(conn, &no) == CELL_OK && no.nsteps == 0);
+    CHECK(strcmp(migration_value(conn, "SELECT nick FROM branches"), "ada") == 0);
+    CHECK(migrate(conn, &once_more) == CELL_OK && once_more.nsteps == 1);
+    CHECK(migrate(conn, &yes) == CELL_OK && yes.nsteps == 1);
+    CHECK(migrate(conn, &once_more) == CELL_OK && once_more.nsteps == 0);
+    PQfinish(conn);
+    json_decref(with);
+    json_decref(without);
+    json_decref(again);
+}
+
 static void count_boundary(void *user) { ++*(int *)user; }
 
 TEST(a_table_that_somebody_holds_costs_the_time_and_is_named_with_its_holder)

@@ -186,7 +186,7 @@ TEST(a_column_that_is_dropped_takes_the_trigger_along)
     CHECK(is("SELECT count(*) FROM pg_proc WHERE proname ~ 'in_step'", "0"));
     REQUIRE(become("users", NEW_AGE, "", true));
     CHECK(is(ROWS, "1/1y")); /* filled once more */
-    REQUIRE(become("users", "id i64 | key | auto", "dropped age_text\ndropped age", false));
+    REQUIRE(become("users", "id i64 | key | auto", "dropped age_text;again\ndropped age", false));
     migration_sql(conn, "INSERT INTO users DEFAULT VALUES");
 }
 

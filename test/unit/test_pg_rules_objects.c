@@ -94,7 +94,8 @@ RULE(INDEX_DROP_LOCK, indexes_are_dropped_beside_others)
     const struct pg_step *step = pg_find_step(c.p, PG_STEP_DROP_INDEX, NULL);
     REQUIRE(step);
     CHECK(step->mode == PG_OUTSIDE);
-    CHECK_STR(step->sql[0], "DROP INDEX CONCURRENTLY IF EXISTS \"public\".\"users_name_idx\"");
+    CHECK_STR(step->sql[1], "DROP INDEX CONCURRENTLY IF EXISTS \"public\".\"users_name_idx\"");
+    CHECK_STR(step->text, step->sql[1]);
     end(&c);
 }
 
@@ -248,6 +249,118 @@ RULE(NO_EFFECT, directives_that_find_nothing_are_refused)
     end(&c);
 }
 
+RULE(NO_EFFECT, a_consent_that_finds_nothing_is_refused_when_something_else_may_be_meant)
+{
+    struct change c = given("id i64 | key\nnick opt<str>\nname opt<str>", "");
+    declare(&c, "id i64 | key\nname opt<str>", "dropped surname");
+    CHECK(refuses(&c, PG_RULE_NO_EFFECT));
+    HAS(says(&c, PG_ERROR, PG_RULE_NO_EFFECT)->text,
+        "CELL_DROPPED(\"surname\") finds nothing: table 'users' has nothing of that name; what it has and no struct "
+        "mentions is 'nick'");
+    declare(&c, "id i64 | key\nname opt<str>\nnick opt<str>", "dropped surname\nretyped name");
+    CHECK(!errs(&c) && c.p->nsteps == 1 && c.p->steps[0].kind == PG_STEP_RECORD);
+    CHECK(c.p->diagnostics.n == 2 && says(&c, PG_REMARK, PG_RULE_CONSENT_DONE));
+    CHECK_STR(c.p->steps[0].text,
+              "note that CELL_RETYPED(\"name\") and others has nothing to do on \"public\".\"users\"");
+    CHECK(sim_apply(&c.s, c.p, UINT32_MAX));
+    declare(&c, "id i64 | key\nname opt<str>", "dropped surname"); /* noted */
+    CHECK(!errs(&c) && c.p->nsteps == 0);
+    end(&c);
+}
+
+RULE(NO_EFFECT, an_index_that_an_interrupted_step_has_dropped_was_there)
+{
+    struct change c = given("id i64 | key\nnick opt<str>\nname opt<str> | index", "");
+    const char *fields = "id i64 | key\nname opt<str>", *rules = "dropped users_name_idx";
+    declare(&c, fields, rules);
+    const struct pg_step *step = pg_find_step(c.p, PG_STEP_DROP_INDEX, NULL);
+    REQUIRE(step && step->nsql == 5 && c.p->nsteps == 1);
+    c.s.outside = true;
+    sim_statement(&c.s, step->sql[0]);
+    declare(&c, fields, rules);
+    step = pg_find_step(c.p, PG_STEP_DROP_INDEX, NULL); /* the consent is not spent yet */
+    REQUIRE(step && c.p->nsteps == 1);
+    sim_statement(&c.s, step->sql[1]);
+    CHECK(pg_model_table(c.m, NULL, "users")->nindexes == 0);
+    declare(&c, fields, rules);
+    CHECK(!errs(&c) && c.p->nsteps == 1 && c.p->steps[0].kind == PG_STEP_RECORD);
+    REQUIRE(sim_apply(&c.s, c.p, UINT32_MAX));
+    const struct pg_table *t = pg_model_table(c.m, NULL, "users");
+    CHECK(t->nevents == 1 && t->events[0].past == PG_PAST_DROPPED);
+    end(&c);
+}
+
+RULE(CONSENT_SPENT, what_is_there_again_after_a_drop_stays)
+{
+    const char *with = "id i64 | key\nemail opt<str>", *without = "id i64 | key";
+    struct change c = given(with, "");
+    static const char *const consents[] = {"dropped email", "dropped email;again", "dropped email;for the third time"};
+    for (size_t i = 0; i < 3; i++) {
+        declare(&c, without, consents[i]);
+        CHECK(!errs(&c) && pg_find_step(c.p, PG_STEP_DROP_COLUMN, "email") && c.p->nsteps == 1);
+        REQUIRE(sim_apply(&c.s, c.p, UINT32_MAX));
+        declare(&c, without, consents[i]);
+        CHECK(c.p->nsteps == 0 && c.p->diagnostics.n == 0);
+        declare(&c, with, ""); /* another branch */
+        REQUIRE(c.p->nsteps == 1 && sim_apply(&c.s, c.p, UINT32_MAX));
+        for (size_t k = 0; k <= i; k++) {
+            declare(&c, without, consents[k]);
+            CHECK(!errs(&c) && c.p->nsteps == 0 && says(&c, PG_REMARK, PG_RULE_UNDECLARED));
+            const struct pg_diagnostic *d = says(&c, PG_WARNING, PG_RULE_CONSENT_SPENT);
+            REQUIRE(d && d->rule == 0);
+            HAS(d->text, "CELL_DROPPED(\"email\", \"again\") consents again");
+        }
+    }
+    end(&c);
+}
+
+RULE(CONSENT_SPENT, on_a_table_that_began_without_it)
+{
+    struct change c = given("id i64 | key", "dropped email");
+    declare(&c, "id i64 | key\nemail opt<str>", "");
+    REQUIRE(c.p->nsteps == 1 && sim_apply(&c.s, c.p, UINT32_MAX));
+    declare(&c, "id i64 | key", "dropped email");
+    CHECK(!errs(&c) && c.p->nsteps == 0 && says(&c, PG_WARNING, PG_RULE_CONSENT_SPENT));
+    end(&c);
+}
+
+RULE(CONSENT_SPENT, a_type_that_was_changed_back_is_not_changed_again)
+{
+    struct change c = given("id i64 | key\nage i32", "");
+    const char *large = "id i64 | key\nage i64", *small = "id i64 | key\nage i32 | backfill age::integer";
+    declare(&c, large, "retyped age");
+    REQUIRE(!errs(&c) && sim_apply(&c.s, c.p, UINT32_MAX));
+    declare(&c, small, "retyped age"); /* another type: another consent */
+    REQUIRE(!errs(&c) && c.p->nsteps == 1 && sim_apply(&c.s, c.p, UINT32_MAX));
+    declare(&c, large, "retyped age");
+    CHECK(refuses(&c, PG_RULE_RETYPE_REWRITES) && says(&c, PG_WARNING, PG_RULE_CONSENT_SPENT));
+    declare(&c, large, "retyped age;again");
+    CHECK(!errs(&c) && c.p->nsteps == 1);
+    end(&c);
+}
+
+RULE(CONSENT_SPENT, a_column_that_was_replaced_and_is_there_again_stays)
+{
+    struct change c = given("id i64 | key\nage i32", "");
+    const char *fields = "id i64 | key\nage opt<str> | column age_text | replaces age;age::text;age_text::integer";
+    declare(&c, fields, "");
+    REQUIRE(!errs(&c) && pg_find_step(c.p, PG_STEP_DROP_COLUMN, "age"));
+    /* The simulation knows no triggers: what they leave. */
+    struct pg_table *t = pg_model_table(c.m, NULL, "users");
+    t->events = pg_array(&c.m->arena, 1, sizeof(*t->events));
+    t->events[t->nevents++] = (struct pg_event){PG_PAST_DROPPED, "age", 0};
+    t->columns[1].name = "age_text";
+    t->columns[1].type.base = PG_BASE_TEXT;
+    t->columns[1].nullable = true;
+    declare(&c, "id i64 | key\nage opt<i32>\nage_text opt<str>", ""); /* another branch */
+    REQUIRE(!errs(&c) && sim_apply(&c.s, c.p, UINT32_MAX));
+    declare(&c, fields, "");
+    CHECK(!errs(&c) && c.p->nsteps == 0 && says(&c, PG_WARNING, PG_RULE_CONSENT_SPENT));
+    declare(&c, fields, "dropped age;again");
+    CHECK(!errs(&c) && c.p->nsteps == 1 && pg_find_step(c.p, PG_STEP_DROP_COLUMN, "age"));
+    end(&c);
+}
+
 RULE(CONSENT_DONE, is_remarked_after_a_month)
 {
     struct change c = given("id i64 | key\nemail opt<str>\nmail opt<str>\nage i32", "");
@@ -257,7 +370,7 @@ RULE(CONSENT_DONE, is_remarked_after_a_month)
     declare(&c, fields, "dropped email\nretyped age");
     CHECK(c.p->nsteps == 0 && c.p->diagnostics.n == 0);
     struct pg_table *t = pg_model_table(c.m, NULL, "users");
-    CHECK(t->nevents == 3);
+    CHECK(t->nevents == 4); /* what was retyped, and to what */
     for (uint32_t i = 0; i < t->nevents; i++)
         t->events[i].age_s = INT64_C(31) * 24 * 3600;
     declare(&c, fields, "dropped email\nretyped age");

@@ -55,6 +55,45 @@ static void refer_to_renamed(struct diffing *s, const struct table_work *renamed
         }
 }
 
+static bool is_declared_here(const struct diffing *s, const struct pg_table *t)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        const struct pg_table *d = &s->declared[i]->table;
+        if (s->declared[i]->owned && strcmp(d->name, t->name) == 0 && strcmp(d->schema, t->schema) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool looks_like(const struct pg_table *t, const struct pg_declared *d)
+{
+    uint32_t same = 0;
+
+    for (uint32_t i = 0; i < d->table.ncolumns; i++)
+        same += pg_table_column(t, d->table.columns[i].name) != NULL;
+    return same * 2 > d->table.ncolumns;
+}
+
+/* A former name that no table has: on a new database that is as it should be. It is misspelt when a table of a similar
+ * name, which nobody declares here, has most of the columns. */
+static void check_former(struct diffing *s, const struct pg_declared *d)
+{
+    const char **names = pg_array(s->arena, s->catalog->ntables + 1, sizeof(*names));
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < s->catalog->ntables; i++) {
+        const struct pg_table *t = &s->catalog->tables[i];
+        if (strcmp(t->schema, d->table.schema) == 0 && !is_declared_here(s, t) && looks_like(t, d))
+            names[n++] = t->name;
+    }
+    const char *near = pg_suggest(d->renamed_from, names, n);
+    if (near)
+        pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_rule(d->renamed_rule),
+                  "CELL_TABLE_RENAMED_FROM(\"%s\") finds nothing: there is no such table; did you mean '%s'? Otherwise "
+                  "remove it, and '%s' begins empty",
+                  d->renamed_from, near, d->table.name);
+}
+
 /* The work of a declared table; a former name is followed, when the table has it still. */
 static struct table_work *begin_work(struct diffing *s, const struct pg_declared *d)
 {
@@ -81,7 +120,11 @@ static struct table_work *begin_work(struct diffing *s, const struct pg_declared
     else if (former) {
         rename_step(s, former->name, d);
         w->former = former->name;
-    }
+    } else if (!there && d->renamed_from)
+        check_former(s, d);
+    else if (d->renamed_from && pg_done_long_ago(there, PG_PAST_RENAMED, d->renamed_from))
+        pg_plan_diagnose(s, PG_REMARK, PG_RULE_CONSENT_DONE, pg_at_rule(d->renamed_rule),
+                         "CELL_TABLE_RENAMED_FROM(\"%s\") was done long ago and can be removed", d->renamed_from);
     return w;
 }
 

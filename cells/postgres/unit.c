@@ -46,13 +46,21 @@ static int declare_all(struct pg_unit *u, json_t *const *requests, uint32_t n, s
     return CELL_OK;
 }
 
-/* The tables that declarations name: their own, its former name, and those that foreign keys refer to. */
+/* Neither the table nor the one that it is said to have been is there: it is new, or the former name is misspelt. */
+static bool finds_nothing(const struct pg_model *catalog, const struct pg_declared *d)
+{
+    return d->table.name && d->renamed_from && !pg_model_table(catalog, d->table.schema, d->table.name) &&
+           !pg_model_table(catalog, d->table.schema, d->renamed_from);
+}
+
+/* The tables that declarations name: their own, its former name, and those that foreign keys refer to. With the catalog
+ * read so far also all others of the schema where one finds nothing. */
 static int read_catalog(PGconn *conn, struct pg_unit *u, int64_t deadline_ms, struct pg_failure *f)
 {
     uint32_t room = 0, n = 0;
 
     for (uint32_t i = 0; i < u->n; i++)
-        room += 2 + u->declared[i]->table.nforeign;
+        room += 3 + u->declared[i]->table.nforeign;
     struct pg_wanted *wanted = calloc(room + 1u, sizeof(*wanted));
     if (!wanted)
         return pg_fail(f, CELL_NO_MEMORY, "out of memory");
@@ -62,13 +70,25 @@ static int read_catalog(PGconn *conn, struct pg_unit *u, int64_t deadline_ms, st
             wanted[n++] = (struct pg_wanted){d->table.schema, d->table.name};
         if (d->renamed_from)
             wanted[n++] = (struct pg_wanted){d->table.schema, d->renamed_from};
+        if (u->catalog && finds_nothing(u->catalog, d))
+            wanted[n++] = (struct pg_wanted){d->table.schema, NULL};
         for (uint32_t k = 0; k < d->table.nforeign; k++)
             if (d->table.foreign[k].to_table)
                 wanted[n++] = (struct pg_wanted){d->table.foreign[k].to_schema, d->table.foreign[k].to_table};
     }
+    pg_model_free(u->catalog);
+    u->catalog = NULL;
     int r = pg_catalog_read(conn, wanted, n, deadline_ms, &u->catalog, f);
     free(wanted);
     return r;
+}
+
+static bool any_finds_nothing(const struct pg_unit *u)
+{
+    for (uint32_t i = 0; i < u->n; i++)
+        if (finds_nothing(u->catalog, u->declared[i]))
+            return true;
+    return false;
 }
 
 /* With the arena's escape set: nothing that changes is of this frame. */
@@ -102,6 +122,8 @@ int pg_unit_plan(PGconn *conn, json_t *const *requests, uint32_t n, const struct
     int r = u.declared && u.request ? declare_all(&u, requests, n, f) : pg_fail(f, CELL_NO_MEMORY, "out of memory");
 
     if (r >= 0)
+        r = read_catalog(conn, &u, deadline_ms, f);
+    if (r >= 0 && any_finds_nothing(&u))
         r = read_catalog(conn, &u, deadline_ms, f);
     if (r >= 0)
         r = declare_all(&u, requests, n, f);

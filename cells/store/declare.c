@@ -275,6 +275,8 @@ static void read_rules(struct st_declared *d, const json_t *type)
             st_say(d, "error", NULL, "an index of a store has a list of fields, and nothing behind it");
         else if (unique || strcmp(name, "index") == 0)
             add_index(d, names_of(d, text, false), unique);
+        else if (strcmp(name, "dropped") == 0 && json_array_size(args) > 1)
+            st_say(d, "error", NULL, "CELL_DROPPED of a store has one name: it holds for as long as it stands");
         else if (strcmp(name, "dropped") == 0)
             json_array_append_new(d->dropped, json_string(text));
     }

@@ -57,8 +57,8 @@
  * with CELL_DROPPED("email", "again"), where the second text is one that was not there before. That of another type is
  * for the type that the field has now.
  */
-#define CELL_DROPPED(column, ...) CELL_DECLARATION("dropped", column __VA_OPT__(, __VA_ARGS__))
-#define CELL_RETYPED(column, ...) CELL_DECLARATION("retyped", column __VA_OPT__(, __VA_ARGS__))
+#define CELL_DROPPED(...) CELL_DECLARATION("dropped", __VA_ARGS__)
+#define CELL_RETYPED(...) CELL_DECLARATION("retyped", __VA_ARGS__)
 /* A step that is written by hand. It is carried out once, before what the struct itself needs. */
 #define CELL_STEP(name, sql) CELL_DECLARATION("step", name, sql)
 

@@ -188,6 +188,8 @@ TEST(plans_do_what_is_compatible_and_refuse_what_loses_something)
         {A("u16") "," FIELD("b", "places"), "", "add-field"},
         {KEY, "", "error: 'a' of collection 'things' has no field any more, and its values would be lost"},
         {KEY, RULE("dropped", "a"), "drop-field drop-index"},
+        {KEY, RULE("dropped", "a\", \"again"),
+         "error: CELL_DROPPED of a store has one name: it holds for as long as it stands"},
         {KEY "," FIELD("a", "u16"), "", "error: the index of a of collection 'things' is not declared any more"},
         {KEY "," RULED("a", "u16", "unique"), "", "create-index drop-index"},
         {RULED("a", "u16", "key") "," FIELD("id", "i64"), "",

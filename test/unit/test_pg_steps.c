@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Kinds of steps that other tests only look at, carried out by a server on tables that have rows. */
+// LIBS: cell_postgres_sanitized
+#include "pg_migrate.h"
+
+static PGconn *conn;
+
+static bool server(void)
+{
+    if (!pg_fixture_url[0] && !pg_fixture(""))
+        return false;
+    conn = conn ? conn : migration_connect();
+    return conn != NULL;
+}
+
+struct table {
+    const char *name, *fields, *rules;
+};
+
+static int become(const struct table *tables, uint32_t n, struct migration *m)
+{
+    *m = (struct migration){.n = n};
+    for (uint32_t i = 0; i < n; i++)
+        m->requests[i] = pg_build_request("table", tables[i].name, tables[i].fields, tables[i].rules);
+    int r = migrate(conn, m);
+    if (r >= 0)
+        r = migration_left(conn, m) == 0 ? CELL_OK : CELL_ABORTED;
+    for (uint32_t i = 0; i < n; i++)
+        json_decref(m->requests[i]);
+    if (r < 0 && m->text[0])
+        printf("%s\n", m->text);
+    return r;
+}
+
+static bool becomes(const char *name, const char *fields, const char *rules)
+{
+    const struct table t = {name, fields, rules};
+    struct migration m;
+
+    return become(&t, 1, &m) >= 0;
+}
+
+static bool is(const char *sql, const char *expected)
+{
+    const char *value = migration_value(conn, sql);
+
+    if (strcmp(value, expected) != 0)
+        printf("%s: %s, not %s\n", sql, value, expected);
+    return strcmp(value, expected) == 0;
+}
+
+/* The diagnostics of a plan for one table. */
+static bool says(const char *name, const char *fields, const char *rules, enum pg_severity severity, const char *text)
+{
+    json_t *request = pg_build_request("table", name, fields, rules);
+    struct pg_unit u = {0};
+    bool found = pg_unit_plan(conn, &request, 1, NULL, pg_now_ms() + 10000, &u, NULL) >= 0 &&
+                 pg_find_diagnostic(&u.plan->diagnostics, severity, text);
+
+    if (!found && u.plan)
+        pg_print_diagnostics(&u.plan->diagnostics);
+    pg_unit_free(&u);
+    json_decref(request);
+    return found;
+}
+
+TEST(a_renamed_table_keeps_its_rows_and_what_refers_to_it)
+{
+    const struct table before[] = {{"people", "id i64 | key | auto\nname str | check name <> ''", ""},
+                                   {"letters", "id i64 | key | auto\nby i64 | references people;id", ""}};
+    const struct table after[] = {
+        {"persons", "id i64 | key | auto\nname str | check name <> ''", "table_renamed_from people"},
+        {"letters", "id i64 | key | auto\nby i64 | references persons;id", ""}};
+    struct migration m;
+
+    if (!server())
+        return;
+    REQUIRE(become(before, 2, &m) >= 0);
+    migration_sql(conn, "INSERT INTO people (name) VALUES ('ada'), ('eve'); INSERT INTO letters (by) VALUES (2)");
+    REQUIRE(become(after, 2, &m) >= 0);
+    CHECK(m.nsteps == 1);
+    CHECK(is("SELECT string_agg(name, ' ' ORDER BY id) FROM persons", "ada eve"));
+    CHECK(is("SELECT to_regclass('people') IS NULL", "t"));
+    CHECK(pg_run(conn, "DELETE FROM persons WHERE id = 2", NULL) < 0); /* the letter still refers to it */
+    CHECK(!says("persons", after[0].fields, after[0].rules, PG_REMARK, "done long ago"));
+    migration_sql(conn, "UPDATE cell.objects SET at = now() - interval '31 days' WHERE kind = 'renamed'");
+    CHECK(says("persons", after[0].fields, after[0].rules, PG_REMARK,
+               "CELL_TABLE_RENAMED_FROM(\"people\") was done long ago"));
+    migration_sql(conn, "CREATE TABLE people (id bigint)");
+    CHECK(says("persons", after[0].fields, after[0].rules, PG_ERROR, "'people' and 'persons' both exist"));
+}
+
+TEST(a_former_name_that_is_misspelt_is_no_reason_for_an_empty_table)
+{
+    const char *fields = "id i64 | key | auto\nname str\nage opt<i32>";
+
+    if (!server())
+        return;
+    REQUIRE(becomes("accounts", "id i64 | key | auto\nname str", ""));
+    REQUIRE(becomes("acounted", "other i64 | key", "")); /* a similar name, and nothing of the columns */
+    CHECK(says("customers", fields, "table_renamed_from acounts", PG_ERROR, "did you mean 'accounts'?"));
+    CHECK(is("SELECT to_regclass('customers') IS NULL", "t"));
+    /* As on a database that has never had the old table. */
+    CHECK(becomes("customers", fields, "table_renamed_from clients"));
+    CHECK(becomes("customers", fields, "table_renamed_from acounts")); /* is there: whatever it was called */
+}
+
+TEST(a_schema_and_an_enum_are_made_and_the_enum_gets_another_value)
+{
+    if (!server())
+        return;
+    REQUIRE(becomes("moods", "id i64 | key\nmood mood | sql_type feeling", "schema diary"));
+    migration_sql(conn, "INSERT INTO diary.moods VALUES (1, 'ok')");
+    migration_sql(conn, "ALTER TABLE diary.moods ALTER mood TYPE text; DROP TYPE diary.feeling; "
+                        "CREATE TYPE diary.feeling AS ENUM ('sad', 'ok'); "
+                        "ALTER TABLE diary.moods ALTER mood TYPE diary.feeling USING mood::diary.feeling");
+    REQUIRE(becomes("moods", "id i64 | key\nmood mood | sql_type feeling", "schema diary"));
+    CHECK(is("SELECT array_to_string(enum_range(NULL::diary.feeling), ' ')", "sad ok happy"));
+    migration_sql(conn, "INSERT INTO diary.moods VALUES (2, 'happy')");
+    CHECK(is("SELECT string_agg(mood::text, ' ' ORDER BY id) FROM diary.moods", "ok happy"));
+}
+
+TEST(a_key_that_becomes_numbered_goes_on_behind_the_rows_that_are_there)
+{
+    if (!server())
+        return;
+    REQUIRE(becomes("numbered", "id i64 | key\nname str", ""));
+    migration_sql(conn, "INSERT INTO numbered VALUES (7, 'a'), (41, 'b')");
+    REQUIRE(becomes("numbered", "id i64 | key | auto\nname str", ""));
+    migration_sql(conn, "INSERT INTO numbered (name) VALUES ('c')");
+    CHECK(is("SELECT id FROM numbered WHERE name = 'c'", "42"));
+}
+
+TEST(a_generated_column_is_added_with_consent)
+{
+    const char *fields = "id i64 | key\nprice i64\ntotal i64 | generated price * 2";
+
+    if (!server())
+        return;
+    REQUIRE(becomes("sums", "id i64 | key\nprice i64", ""));
+    migration_sql(conn, "INSERT INTO sums VALUES (1, 5)");
+    CHECK(says("sums", fields, "", PG_ERROR, "CELL_RETYPED(\"total\") consents"));
+    REQUIRE(becomes("sums", fields, "retyped total"));
+    CHECK(is("SELECT total FROM sums", "10"));
+}

@@ -18,7 +18,10 @@
 struct describing {
     struct pg_arena *arena;
     PGconn *conn;
-    const char *sql;
+    const char *source; /* the statement */
+    const char *sql;    /* as it is sent: with stand-ins for what is only planned */
+    pg_stand_ins stand_ins;
+    pg_edits edits;
     const struct pg_query_check *check;
     int64_t deadline_ms;
     struct pg_description *d;
@@ -103,10 +106,15 @@ static int refused(struct describing *x, const PGresult *result)
     }
     bool back = pg_run(x->conn, "ROLLBACK TO SAVEPOINT cell_describe", NULL) >= 0;
     pg_refusal_read(x->arena, back ? x->conn : NULL, result, x->sql, x->refusal);
+    if (x->refusal->positioned) {
+        size_t end = pg_edited_from(&x->edits, x->refusal->at + x->refusal->length);
+        x->refusal->at = pg_edited_from(&x->edits, x->refusal->at);
+        x->refusal->length = end - x->refusal->at;
+    }
     return 0;
 }
 
-static int prepare(struct describing *x)
+static int prepare_once(struct describing *x)
 {
     PGresult *result = PQprepare(x->conn, STATEMENT, x->sql, 0, NULL);
     int r = 1;
@@ -120,6 +128,20 @@ static int prepare(struct describing *x)
         return r;
     x->described = PQdescribePrepared(x->conn, STATEMENT);
     return PQresultStatus(x->described) == PGRES_COMMAND_OK ? 1 : refused(x, x->described);
+}
+
+/* Values of enums that are only planned are no error: one after the other is replaced where one is met. */
+static int prepare(struct describing *x)
+{
+    const struct pg_refusal *said = x->refusal;
+
+    for (;;) {
+        int r = prepare_once(x);
+        if (r != 0 || strcmp(said->sqlstate, "22P02") != 0 || !said->positioned ||
+            !pg_edit_label(x->arena, x->source, said->at, said->length, &x->stand_ins, &x->edits))
+            return r;
+        x->sql = pg_edited(x->arena, x->source, &x->edits);
+    }
 }
 
 /* Names of types, in one question for all of them. */
@@ -290,7 +312,9 @@ static int pending(struct describing *x)
 
     if (!check->pending)
         return pg_run(x->conn, "SET TRANSACTION READ ONLY", x->f);
-    int r = check->pending(check->user, x->conn, x->f);
+    int r = check->pending(check->user, x->conn, x->arena, &x->stand_ins, x->f);
+    pg_edit_tables(x->arena, x->source, &x->stand_ins, &x->edits);
+    x->sql = pg_edited(x->arena, x->source, &x->edits);
     if (r < 0)
         return r == CELL_DEADLINE_EXCEEDED ? r : pg_fail_context(x->f, r, "what is planned before the query");
     r = pg_run(x->conn, "SET TRANSACTION READ ONLY", x->f);
@@ -356,8 +380,15 @@ int pg_describe(struct pg_arena *arena, PGconn *conn, const char *sql, const boo
                 struct pg_failure *f)
 {
     struct pg_failure own;
-    struct describing x = {arena,       conn,    sql,          check, check->deadline_ms,
-                           description, refusal, f ? f : &own, NULL,  false};
+    struct describing x = {.arena = arena,
+                           .conn = conn,
+                           .source = sql,
+                           .sql = sql,
+                           .check = check,
+                           .deadline_ms = check->deadline_ms,
+                           .d = description,
+                           .refusal = refusal,
+                           .f = f ? f : &own};
 
     if (x.deadline_ms <= 0)
         x.deadline_ms = now_ms() + DEFAULT_MS;

@@ -61,6 +61,27 @@ int pg_describe(struct pg_arena *arena, PGconn *conn, const char *sql, const boo
 void pg_refusal_read(struct pg_arena *arena, PGconn *conn, const PGresult *result, const char *sql,
                      struct pg_refusal *refusal);
 
+/* ---- describe_stand_in.c ---- */
+
+/* What the name at `at` in the text means: without quotes, or in lower case; NULL when it is none. */
+char *pg_unquoted(struct pg_arena *arena, const char *sql, size_t at);
+
+/* What is written in place of bytes of a statement, in order. */
+struct pg_edit {
+    size_t at, length;
+    const char *by;
+};
+typedef PG_LIST(struct pg_edit) pg_edits;
+/* The schemas of tables that something stands for. */
+void pg_edit_tables(struct pg_arena *arena, const char *sql, const pg_stand_ins *stand_ins, pg_edits *edits);
+/* A value of an enum in the literal at `at`, in the unedited text; false when there is none that something stands for.
+ */
+bool pg_edit_label(struct pg_arena *arena, const char *sql, size_t at, size_t length, const pg_stand_ins *stand_ins,
+                   pg_edits *edits);
+const char *pg_edited(struct pg_arena *arena, const char *sql, const pg_edits *edits);
+/* Where in the unedited text byte `at` of the edited one comes from. */
+size_t pg_edited_from(const pg_edits *edits, size_t at);
+
 /* describe_plan.c */
 struct pg_plan_facts {
     bool inner; /* no row is made by an outer join, a grouping set or a set operation */

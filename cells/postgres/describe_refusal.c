@@ -48,20 +48,6 @@ static void locate(const PGresult *result, const char *sql, struct pg_refusal *r
         r->length = name_length(sql, length, r->at, last);
 }
 
-/* What a name in the text means: without quotes, or in lower case. */
-static char *unquoted(struct pg_arena *arena, const char *sql, size_t at)
-{
-    struct sql_lexer l = {sql, strlen(sql), at};
-    struct sql_token t = sql_next(&l);
-    bool quoted = t.kind == SQL_NAME;
-    char *name = t.length < 2 && quoted ? NULL : pg_copy(arena, sql + t.at + quoted, t.length - 2 * quoted);
-
-    for (char *c = name; c && *c && !quoted; c++)
-        if (*c >= 'A' && *c <= 'Z')
-            *c += 'a' - 'A';
-    return name;
-}
-
 static const char *nearest(struct pg_arena *arena, PGconn *conn, const char *word, const char *query, const char *param)
 {
     PGresult *result = NULL;
@@ -88,7 +74,7 @@ static const char *names_of(struct pg_arena *arena, const char *sql)
 
     pg_puts(&text, "{");
     for (int n = 0; (t = sql_next(&l)).kind != SQL_END && n < 500;) {
-        char *name = t.kind == SQL_WORD || t.kind == SQL_NAME ? unquoted(arena, sql, t.at) : NULL;
+        char *name = t.kind == SQL_WORD || t.kind == SQL_NAME ? pg_unquoted(arena, sql, t.at) : NULL;
         if (!name)
             continue;
         pg_puts(&text, n++ ? ",\"" : "\"");
@@ -112,7 +98,7 @@ static const char *suggest(struct pg_arena *arena, PGconn *conn, const char *sql
                                  " AND pg_table_is_visible(oid) AND relname !~ '^pg_' LIMIT 4000";
     static const char functions[] =
         "SELECT DISTINCT proname FROM pg_proc WHERE pg_function_is_visible(oid) AND prokind <> 'p' LIMIT 4000";
-    const char *word = unquoted(arena, sql, last);
+    const char *word = pg_unquoted(arena, sql, last);
 
     if (!word)
         return NULL;
@@ -141,7 +127,7 @@ void pg_refusal_read(struct pg_arena *arena, PGconn *conn, const PGresult *resul
     if (conn && refusal->positioned && refusal->length > 0)
         refusal->suggestion = suggest(arena, conn, sql, last, refusal->sqlstate);
     if (refusal->suggestion && strncmp(refusal->sqlstate, "42883", 5) == 0) {
-        char *word = unquoted(arena, sql, last); /* the name is right, and its arguments are not */
+        char *word = pg_unquoted(arena, sql, last); /* the name is right, and its arguments are not */
         if (word && strcmp(word, refusal->suggestion) == 0)
             refusal->suggestion = NULL;
     }

@@ -136,35 +136,6 @@ static int expand_table(PGconn *conn, json_t *request, const struct pg_known *kn
     return *document ? CELL_OK : pg_fail(f, CELL_NO_MEMORY, "out of memory");
 }
 
-/* Makes a table that others have declared before a query, or what stands for its next form, in a transaction that is
- * rolled back. Steps that make something new lock nothing that is there; a table that changes gets a stand-in. */
-static int show_pending(void *user, PGconn *conn, struct pg_failure *f)
-{
-    const struct pg_unit *u = user;
-    int r = CELL_OK;
-
-    for (uint32_t i = 0; r >= 0 && i < u->plan->nsteps; i++) {
-        const struct pg_step *s = &u->plan->steps[i];
-        if (s->kind == PG_STEP_CREATE_SCHEMA || s->kind == PG_STEP_CREATE_ENUM || s->kind == PG_STEP_CREATE_EXTENSION ||
-            s->kind == PG_STEP_CREATE_TABLE)
-            r = pg_run(conn, s->sql[0], f);
-    }
-    for (uint32_t i = 0; r >= 0 && i < u->n; i++) {
-        const struct pg_table *t = &u->plan->tables[i];
-        struct pg_arena arena = {0};
-        struct pg_text text = {.arena = &arena};
-        bool changes = false;
-        for (uint32_t k = 0; k < u->plan->nsteps; k++)
-            changes = changes || (u->plan->steps[k].declared == i && u->plan->steps[k].kind != PG_STEP_RECORD);
-        if (!changes || !t->columns || !pg_model_table(u->catalog, t->schema, t->name))
-            continue;
-        pg_sql_shadow_table(&text, t);
-        r = text.failed ? pg_fail(f, CELL_NO_MEMORY, "out of memory") : pg_run(conn, text.data, f);
-        pg_arena_free(&arena);
-    }
-    return r;
-}
-
 static int check_query(PGconn *conn, const struct pg_query *query, json_t *request, const struct pg_known *known,
                        struct pg_query_check *check, json_t **document, struct pg_failure *f)
 {
@@ -173,7 +144,7 @@ static int check_query(PGconn *conn, const struct pg_query *query, json_t *reque
 
     if (json_array_size(json_object_get(request, "pending")) > 0) {
         r = plan_with_pending(conn, request, false, known, check->deadline_ms, &u, f);
-        check->pending = show_pending;
+        check->pending = pg_show_pending;
         check->user = &u;
     }
     if (r >= 0)

@@ -5,6 +5,7 @@
 
 #include "common/document.h"
 
+#include "query.h"
 #include "service.h"
 #include "unit.h"
 
@@ -22,6 +23,9 @@ const char *pg_describe_caller(cell_ctx *c, char text[PG_WHO_SIZE]);
  * (NULL = none) that is pending before it. */
 int pg_query_resources(PGconn *conn, const char *sql, const struct pg_plan *plan, int64_t deadline_ms, json_t *document,
                        struct pg_failure *f);
+
+/* expand_pending.c: pg_query_check.pending of a unit (`user`), without a lock on anything that is there. */
+int pg_show_pending(void *user, PGconn *conn, struct pg_arena *arena, pg_stand_ins *made, struct pg_failure *f);
 
 #define PG_TOKEN_SIZE 65
 int pg_state_token(cell_ctx *c, int64_t deadline_ms, char token[PG_TOKEN_SIZE], struct pg_failure *f);

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "failure.h"
+#include "memory.h"
 #include "query_names.h"
 
 /* Most bytes of a statement: with its binding it must fit into a method's (64 KiB). */
@@ -36,13 +37,22 @@ struct pg_query {
     bool one;               /* at most one row, as an out parameter */
 };
 
+/* What is planned cannot always be there under its name: what is written for it while a statement is checked. */
+struct pg_stand_in {
+    const char *schema; /* of the table `name`; NULL: `name` is a value of an enum type */
+    const char *name;
+    const char *by; /* what is written for the schema, a name without quotes; for the value */
+};
+typedef PG_LIST(struct pg_stand_in) pg_stand_ins;
+
 /* How it is answered. */
 struct pg_query_check {
     int64_t deadline_ms;     /* of CLOCK_MONOTONIC, for all of it; 0 = two seconds from now */
     int64_t lock_timeout_ms; /* for a lock that somebody else holds; 0 = half of what is left, at most 1 s */
-    /* Executes what is planned but not applied yet, within the transaction that is open on `conn`: its transactional
-     * steps, in order. NULL = nothing is pending. A negative result is reported as the failure of a pending step. */
-    int (*pending)(void *user, PGconn *conn, struct pg_failure *f);
+    /* Makes what is planned but not applied yet, within the transaction that is open on `conn`; what another thing
+     * stands for is added to *made, in `arena`, whose escape is set. NULL = nothing is pending. A negative result is
+     * reported as the failure of a pending step. */
+    int (*pending)(void *user, PGconn *conn, struct pg_arena *arena, pg_stand_ins *made, struct pg_failure *f);
     void *user;
     /* Requests that failed in the same compilation (borrowed), NULL = none: what PostgreSQL cannot find in a statement
      * that names one of their tables would be there, or not, once they are put right. The document says "depends" then,

@@ -77,26 +77,24 @@ void pg_sql_create_table(struct pg_text *t, const struct pg_table *table)
     pg_puts(t, ")");
 }
 
-void pg_sql_shadow_table(struct pg_text *t, const struct pg_table *table)
+void pg_sql_stand_in(struct pg_text *t, const struct pg_table *table)
 {
-    pg_puts(t, "CREATE TEMPORARY TABLE ");
-    pg_sql_name(t, table->name);
+    pg_puts(t, "CREATE TABLE ");
+    pg_sql_qualified(t, table->schema, table->name);
     pg_puts(t, " (");
     for (uint32_t i = 0; i < table->ncolumns; i++) {
         pg_puts(t, i ? ", " : "");
         put_column(t, &table->columns[i], false);
     }
     if (table->primary) {
-        pg_puts(t, ", PRIMARY KEY (");
-        pg_sql_names(t, table->primary->columns, table->primary->n);
-        pg_puts(t, ")");
+        pg_puts(t, ", ");
+        put_key(t, table->primary, "PRIMARY KEY");
     }
     for (uint32_t i = 0; i < table->nuniques; i++) {
-        pg_puts(t, ", UNIQUE (");
-        pg_sql_names(t, table->uniques[i].columns, table->uniques[i].n);
-        pg_puts(t, ")");
+        pg_puts(t, ", ");
+        put_key(t, &table->uniques[i], "UNIQUE");
     }
-    pg_puts(t, ") ON COMMIT DROP");
+    pg_puts(t, ")");
 }
 
 static void put_index_part(struct pg_text *t, const struct pg_index_part *p)

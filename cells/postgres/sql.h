@@ -115,10 +115,9 @@ const char *pg_in_step_source(struct pg_arena *arena, const struct pg_in_step *t
  * first is ALTER TABLE … ADD COLUMN. */
 void pg_sql_column(struct pg_text *t, const struct pg_table *table, const struct pg_column *column);
 void pg_sql_create_table(struct pg_text *t, const struct pg_table *table);
-/* CREATE TEMPORARY TABLE … ON COMMIT DROP with its columns, NOT NULLs and keys: stands for the table of that name in
- * the transaction, without any lock on it; for statements that are described before the table is there. Checks, foreign
- * keys and identity are left out; defaults and generated columns are in. */
-void pg_sql_shadow_table(struct pg_text *t, const struct pg_table *table);
+/* CREATE TABLE with its columns, NOT NULLs and keys: what stands for a table when statements are described before it is
+ * as they need it. Checks, foreign keys and identity are left out; defaults and generated columns are in. */
+void pg_sql_stand_in(struct pg_text *t, const struct pg_table *table);
 void pg_sql_create_index(struct pg_text *t, const struct pg_table *table, const struct pg_index *index,
                          bool concurrently);
 /* "CONSTRAINT name FOREIGN KEY (…) REFERENCES …", "CONSTRAINT name CHECK (…)" */

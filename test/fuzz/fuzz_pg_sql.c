@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * A table of arbitrary names, comments, defaults, checks and indexes, one text a line of the input: every statement of
- * its plan is exactly one statement of the kind that is meant, and names and comments arrive as they were. PostgreSQL's
- * own parser says so. What the author wrote as SQL may be wrong SQL; it must not become another statement.
+ * A table of arbitrary names, comments, defaults, checks, indexes, references, enums and replacements, one text a line
+ * of the input: every statement of its plan is exactly one statement of the kind that is meant, and names and comments
+ * arrive as they were. PostgreSQL's own parser says so. What the author wrote as SQL may be wrong SQL; it must not
+ * become another statement.
  */
 // LINK: cells/postgres/memory.c cells/postgres/model.c cells/postgres/model_equal.c cells/postgres/sql.c
 // LINK: cells/postgres/sql_name.c cells/postgres/sql_normal.c cells/postgres/sql_objects.c cells/postgres/sql_token.c
 // LINK: cells/postgres/type_name.c cells/postgres/types.c cells/postgres/types_back.c cells/postgres/ctype.c
 // LINK: cells/postgres/declare.c cells/postgres/declare_field.c cells/postgres/declare_objects.c
 // LINK: cells/postgres/declare_rule.c cells/postgres/pattern.c cells/postgres/diagnostic.c cells/postgres/diff.c cells/postgres/diff_check.c
-// LINK: cells/postgres/diff_column.c cells/postgres/diff_consent.c cells/postgres/diff_fill.c
+// LINK: cells/postgres/diff_column.c cells/postgres/diff_consent.c cells/postgres/diff_rows.c cells/postgres/diff_fill.c
 // LINK: cells/postgres/diff_keys.c cells/postgres/diff_step.c cells/postgres/diff_table.c cells/postgres/diff_advice.c
 // LINK: cells/postgres/diff_replace.c cells/postgres/diff_undeclared.c
 #include <stdint.h>
@@ -24,7 +25,7 @@
 #include "postgres/diff.h"
 #include "postgres/sql.h"
 
-#define TEXTS 16
+#define TEXTS 24
 struct texts {
     char *at[TEXTS];
 };
@@ -48,6 +49,47 @@ static json_t *rule(const char *name, const char *a, const char *b)
 {
     return b ? json_pack("{s:s, s:[s, s]}", "rule", name, "args", a, b)
              : json_pack("{s:s, s:[s]}", "rule", name, "args", a);
+}
+
+static json_t *field(const char *name, const char *type, json_t *rules)
+{
+    return json_pack("{s:s, s:s, s:o}", "name", name, "type", type, "rules", rules);
+}
+
+static json_t *rules_of(const char *name, const char *a, const char *b) { return json_pack("[o]", rule(name, a, b)); }
+
+/* Fields of the kinds that the texts behind the first ones are for, as the table has them before and after. */
+static void add_fields(const struct texts *t, bool more, json_t *fields, json_t *rules)
+{
+    if (!more && *t->at[14])
+        json_array_append_new(fields, field("field_gone", "opt<str>", rules_of("column", t->at[14], NULL)));
+    if (*t->at[16]) {
+        json_t *renamed = rules_of("column", more ? t->at[16] : t->at[17], NULL);
+        if (more)
+            json_array_append_new(renamed, rule("renamed_from", t->at[17], NULL));
+        json_array_append_new(fields, field("field_d", "opt<str>", renamed));
+    }
+    if (*t->at[18])
+        json_array_append_new(fields, field("field_e", "mood", rules_of("sql_type", t->at[18], NULL)));
+    if (*t->at[19]) {
+        json_t *replaces =
+            more ? json_pack("[{s:s, s:[s, s, s]}]", "rule", "replaces", "args", t->at[19], t->at[20], t->at[21])
+                 : rules_of("column", t->at[19], NULL);
+        json_array_append_new(fields, field(more ? "field_f" : "field_old", more ? "opt<str>" : "opt<i32>", replaces));
+    }
+    if (more && *t->at[22]) {
+        json_array_append_new(rules, rule("foreign_key", t->at[1], t->at[22]));
+        json_array_append_new(
+            fields, field("field_g", "opt<i64>",
+                          json_pack("[{s:s, s:[s, s, s]}, {s:s, s:[s, s]}]", "rule", "references", "args", t->at[23],
+                                    t->at[1], "on delete cascade", "rule", "range", "args", "-5", "7")));
+    }
+}
+
+static json_t *mood(void)
+{
+    return json_pack("[{ss, ss, ss, s[{ss, ss}, {ss, ss}]}]", "name", "mood", "kind", "enum", "type", "u8", "values",
+                     "name", "MOOD_SAD", "value", "0", "name", "MOOD_OK", "value", "1");
 }
 
 static json_t *request(const struct texts *t, bool more)
@@ -80,25 +122,25 @@ static json_t *request(const struct texts *t, bool more)
         if (*t->at[14])
             json_array_append_new(rules, rule("dropped", t->at[14], NULL));
     }
-    return json_pack("{s:{s:s, s:[s]}, s:{s:s, s:{s:s, s:o}, s:o}}", "annotation", "verb", "table", "args", t->at[0],
-                     "declaration", "name", "user", "type", "doc", t->at[15], "fields", fields, "rules", rules);
+    add_fields(t, more, fields, rules);
+    return json_pack("{s:{s:s, s:[s]}, s:{s:s, s:{s:s, s:o}, s:o, s:o}}", "annotation", "verb", "table", "args",
+                     t->at[0], "declaration", "name", "user", "type", "doc", t->at[15], "fields", fields, "types",
+                     mood(), "rules", rules);
 }
 
 /* The statement that a text begins with, in the parser's terms. */
 static const char *kind_of(const char *sql)
 {
-    static const char *const kinds[][2] = {{"CREATE TABLE", "CreateStmt"},
-                                           {"CREATE TEMPORARY", "CreateStmt"},
-                                           {"CREATE INDEX", "IndexStmt"},
-                                           {"CREATE UNIQUE", "IndexStmt"},
-                                           {"CREATE SCHEMA", "CreateSchemaStmt"},
-                                           {"ALTER TABLE", "AlterTableStmt"},
-                                           {"COMMENT ON", "CommentStmt"},
-                                           {"INSERT INTO", "InsertStmt"},
-                                           {"DELETE FROM", "DeleteStmt"},
-                                           {"UPDATE ", "UpdateStmt"},
-                                           {"DROP INDEX", "DropStmt"},
-                                           {"SELECT ", "SelectStmt"}};
+    static const char *const kinds[][2] = {
+        {"CREATE TABLE", "CreateStmt"},    {"CREATE TYPE", "CreateEnumStmt"},
+        {"ALTER TYPE", "AlterEnumStmt"},   {"CREATE OR REPLACE FUNCTION", "CreateFunctionStmt"},
+        {"DROP FUNCTION", "DropStmt"},     {"CREATE TRIGGER", "CreateTrigStmt"},
+        {"DROP TRIGGER", "DropStmt"},      {"CREATE INDEX", "IndexStmt"},
+        {"CREATE UNIQUE", "IndexStmt"},    {"CREATE SCHEMA", "CreateSchemaStmt"},
+        {"ALTER TABLE", "AlterTableStmt"}, {"COMMENT ON", "CommentStmt"},
+        {"INSERT INTO", "InsertStmt"},     {"DELETE FROM", "DeleteStmt"},
+        {"UPDATE ", "UpdateStmt"},         {"DROP INDEX", "DropStmt"},
+        {"SELECT ", "SelectStmt"}};
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (strncmp(sql, kinds[i][0], strlen(kinds[i][0])) == 0)
             return kinds[i][1];
@@ -133,6 +175,18 @@ static const char *member(const json_t *o, const char *key)
     return text ? text : "";
 }
 
+/* The table has its name, and its columns theirs. */
+static void check_names(const json_t *body, const struct pg_table *table)
+{
+    const json_t *relation = json_object_get(body, "relation"), *elements = json_object_get(body, "tableElts");
+
+    EXPECT(strcmp(member(relation, "relname"), table->name) == 0);
+    EXPECT(strcmp(member(relation, "schemaname"), table->schema) == 0);
+    for (uint32_t i = 0; i < table->ncolumns; i++)
+        EXPECT(strcmp(member(json_object_get(json_array_get(elements, i), "ColumnDef"), "colname"),
+                      table->columns[i].name) == 0);
+}
+
 static void check_plan(const struct pg_plan *p, const struct pg_declared *d)
 {
     for (uint32_t i = 0; i < p->nsteps; i++) {
@@ -144,11 +198,8 @@ static void check_plan(const struct pg_plan *p, const struct pg_declared *d)
             bool hand = step->kind == PG_STEP_HAND_STEP && !own;
             EXPECT(hand || kind_of(sql));
             json_t *body = parse(sql, hand ? NULL : kind_of(sql), !own);
-            if (body && step->kind == PG_STEP_CREATE_TABLE && k == 0) {
-                const json_t *relation = json_object_get(body, "relation");
-                EXPECT(strcmp(member(relation, "relname"), d->table.name) == 0);
-                EXPECT(strcmp(member(relation, "schemaname"), d->table.schema) == 0);
-            }
+            if (body && step->kind == PG_STEP_CREATE_TABLE && k == 0)
+                check_names(body, &d->table);
             if (body && strncmp(sql, "COMMENT ON TABLE", 16) == 0)
                 EXPECT(strcmp(member(body, "comment"), d->table.comment) == 0);
             json_decref(body);
@@ -187,9 +238,12 @@ static void check_tables(const struct texts *t)
         pg_plan_free(p);
         m->tables = &before->table; /* as if it had been carried out */
         m->ntables = 1;
-        struct pg_text shadow = {.arena = &m->arena};
-        pg_sql_shadow_table(&shadow, &before->table);
-        json_decref(parse(shadow.data, "CreateStmt", true));
+        struct pg_text stand_in = {.arena = &m->arena};
+        pg_sql_stand_in(&stand_in, &before->table);
+        json_t *body = parse(stand_in.data, "CreateStmt", true);
+        if (body)
+            check_names(body, &before->table);
+        json_decref(body);
     }
     if (after && !pg_has_errors(&after->diagnostics, UINT32_MAX) &&
         pg_diff(m, (const struct pg_declared *[]){after}, 1, NULL, &p) == 0) {

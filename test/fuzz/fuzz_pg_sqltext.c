@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
- * Any text as SQL and as the names of parameters: tokens, positions, refusals, and the text for documentation. The
- * first byte is a number for what wants one.
+ * Any text as SQL and as the names of parameters: tokens, positions, refusals, what is written in it for what is only
+ * planned, and the text for documentation. The first byte is a number for what wants one.
  */
 // LINK: cells/postgres/sqltext.c cells/postgres/sqlrefuse.c cells/postgres/query_names.c cells/postgres/query_doc.c
-// LINK: cells/postgres/memory.c
+// LINK: cells/postgres/memory.c cells/postgres/describe_stand_in.c
 #include <stdlib.h>
 #include <string.h>
 
 #include <cell/server.h>
 
 #include "fuzz.h"
+#include "postgres/describe.h"
 #include "postgres/query_names.h"
 #include "postgres/sqltext.h"
 
@@ -65,6 +66,30 @@ static void check_names(struct pg_arena *arena, const char *sql, const char *tex
     EXPECT(strlen(query_names_replace(arena, sql, replacements, names.n)) >= strlen(sql));
 }
 
+/* Bytes that are kept are where they were, in order; of what is replaced the source has the beginning. */
+static void check_edits(struct pg_arena *arena, const char *sql, size_t at)
+{
+    struct pg_stand_in all[] = {{"a", "b", "longer"}, {"longer", "b", ""}, {NULL, "c", "ccc"}, {NULL, "dd", "c"}};
+    const pg_stand_ins stand_ins = {.at = all, .n = 4};
+    size_t length = at < strlen(sql) ? sql_token_at(sql, strlen(sql), &at) : 0, from = 0;
+    pg_edits edits = {0};
+
+    pg_edit_tables(arena, sql, &stand_ins, &edits);
+    for (int i = 0; i < 3 && length; i++)
+        pg_edit_label(arena, sql, at, length, &stand_ins, &edits);
+    const char *text = pg_edited(arena, sql, &edits);
+    for (size_t i = 0; i <= strlen(text); i++) {
+        size_t now = pg_edited_from(&edits, i);
+        EXPECT(now >= from && now <= strlen(sql));
+        bool kept = sql[now] == text[i];
+        for (uint32_t k = 0; k < edits.n && !kept; k++)
+            kept = edits.at[k].at == now;
+        EXPECT(kept);
+        from = now;
+    }
+    EXPECT(from == strlen(sql));
+}
+
 static void check_doc(const char *doc)
 {
     EXPECT(!strstr(doc, "*/") && !strchr(doc, '\t') && !strchr(doc, '\r') && !strstr(doc, "\\\n"));
@@ -95,6 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (names)
         *names++ = '\0';
     check_names(&arena, sql, names ? names : sql);
+    check_edits(&arena, sql, data[0]);
     check_doc(query_doc_text(&arena, sql));
     cell_name_problem(sql, strlen(sql));
     pg_arena_free(&arena);

@@ -6,7 +6,12 @@
 #include "pg_query_fixture.h"
 #include "postgres/catalog.h"
 
-static int run_plan(void *user, PGconn *conn, struct pg_failure *f) { return pg_run(conn, user, f); }
+static int run_plan(void *user, PGconn *conn, struct pg_arena *arena, pg_stand_ins *made, struct pg_failure *f)
+{
+    (void)arena;
+    (void)made;
+    return pg_run(conn, user, f);
+}
 
 /* What pg_dump prints of the database's schema, with its sequences; where none reads the server, the sum of its
  * catalogs. To be freed. */

@@ -259,7 +259,7 @@ TEST(a_rename_reaches_columns_and_nothing_else)
     pg_arena_free(&arena);
 }
 
-TEST(a_shadow_has_columns_and_keys_but_asks_nothing_of_others)
+TEST(a_stand_in_has_columns_and_keys_but_asks_nothing_of_others)
 {
     struct pg_column columns[] = {{.name = "id", .type = {PG_BASE_INT8, NULL, NULL, -1, -1, false}, .identity = 'd'},
                                   {.name = "n", .type = {PG_BASE_TEXT, NULL, NULL, -1, -1, true}, .nullable = true}};
@@ -274,9 +274,10 @@ TEST(a_shadow_has_columns_and_keys_but_asks_nothing_of_others)
                              .checks = checks,
                              .nchecks = 1};
     struct pg_text t = {.arena = &arena};
-    pg_sql_shadow_table(&t, &table);
-    CHECK_STR(t.data, "CREATE TEMPORARY TABLE \"users\" (\"id\" bigint DEFAULT (0) NOT NULL, \"n\" text[], PRIMARY KEY "
-                      "(\"id\")) ON COMMIT DROP");
+    pg_sql_stand_in(&t, &table);
+    CHECK_STR(t.data, "CREATE TABLE \"app\".\"users\" (\"id\" bigint DEFAULT (0) NOT NULL, \"n\" text[], CONSTRAINT "
+                      "\"p\" PRIMARY KEY "
+                      "(\"id\"))");
     pg_arena_free(&arena);
 }
 

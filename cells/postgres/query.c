@@ -89,9 +89,10 @@ static void say_refusal(struct query_answer *a, const struct pg_refusal *r)
     query_note(a, said, r->detail);
     query_note(a, said, r->hint);
     if (strcmp(r->sqlstate, "42P01") == 0 && !r->suggestion)
-        query_note(a, said,
-                   "a table is known here when its CELL_TABLE stands before the query, in this file or a header that it "
-                   "includes, or when it is in the database already (cell migrate)");
+        query_note(
+            a, said,
+            "a table is known here when its CELL_TABLE stands before the query, in this file or a header that it "
+            "includes, or when it is in the database already (cell migrate)");
     if (strcmp(r->sqlstate, "42P18") == 0 || strcmp(r->sqlstate, "42P08") == 0)
         query_note(a, said, "say the parameter's type: $1::integer");
 }

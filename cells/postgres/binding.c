@@ -192,6 +192,7 @@ static int read_part(struct pg_statement *s, const json_t *entry, bool reading, 
         return refuse(f, "a path");
     if (pg_type_parse(&s->arena, type, &part->place.in_database, NULL) < 0)
         return refuse(f, "a type");
+    part->place.column = pg_strdup(&s->arena, json_string_value(json_object_get(entry, "column")));
     if (labels && !read_labels(s, labels, &part->place))
         return refuse(f, "enum");
     /* What a value can hold depends on the type alone. */

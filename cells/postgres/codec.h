@@ -25,6 +25,7 @@ struct pg_label {
 /* Everything in the arena of whoever made it. */
 struct pg_slot {
     const char *name;                /* of the field or parameter, for sentences */
+    const char *column;              /* that it is the value of; NULL = the one of this name, or none */
     uint32_t offset;                 /* of the value in its struct, or in what its parameter refers to */
     const struct cell_type *type;    /* of the value: of an optional what it may hold, of a list or array an element */
     const struct cell_type *integer; /* of an enum the type below it; else `type` */

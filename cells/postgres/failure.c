@@ -139,59 +139,177 @@ int pg_fail_context(struct pg_failure *f, int status, const char *format, ...)
     va_end(args);
     memcpy(text, f->text, sizeof(text));
     f->status = status;
+    f->names[0] = '\0';
     return say(f, "%s: %.250s", context, text);
 }
 
-/* "Key (a, b)=(1, 2) already exists.", in any language: the names between the first parentheses. */
-static void key_columns(const char *detail, char *out, size_t size)
-{
-    const char *begin = detail ? strchr(detail, '(') : NULL, *end = begin ? strstr(begin, ")=(") : NULL;
-    char text[256];
+/* ---- the columns that a sentence begins with ---- */
 
-    out[0] = '\0';
-    if (!end || (size_t)(end - begin - 1) >= sizeof(text))
+/* Of very many the first. */
+static void add_name(struct pg_failure *f, const char *name)
+{
+    size_t at = 0, n;
+
+    while ((n = strlen(f->names + at)) > 0)
+        at += n + 1;
+    if (at + strlen(name) + 2 <= sizeof(f->names))
+        memcpy(f->names + at, name, strlen(name) + 1);
+}
+
+/* One of the list: a name, in quotes if it has to be, or an expression as it is. False for an expression. */
+static bool take_name(struct pg_failure *f, const char *begin, size_t length)
+{
+    char text[256], name[256];
+    size_t n = 0;
+    bool quoted = length >= 2 && begin[0] == '"', plain = quoted || strcspn(begin, "(") >= length;
+
+    if (length >= sizeof(text))
+        return false;
+    for (size_t i = quoted; i < length - quoted; i++) {
+        text[n++] = begin[i];
+        i += quoted && begin[i] == '"';
+    }
+    text[n] = '\0';
+    copy_text(name, sizeof(name), text);
+    add_name(f, name);
+    return plain;
+}
+
+/* Behind the quoted name or text that begins at `s`. */
+static const char *skip_quoted(const char *s)
+{
+    const char *end = strchr(s + 1, *s);
+
+    return end ? end + 1 : s + strlen(s);
+}
+
+/* "Key (a, "b c", lower(d))=(1, 2, 3) already exists.", in any language: what is between the first parentheses, as
+ * names; none of them when it is written otherwise. The column when it is only one. Returns how many. */
+static unsigned key_columns(struct pg_failure *f, const char *detail)
+{
+    const char *s = detail ? strchr(detail, '(') : NULL, *begin = s ? s + 1 : NULL;
+    unsigned n = 0, depth = 0;
+    bool plain = true;
+
+    while (s && *s) {
+        if (*s == '"' || *s == '\'') {
+            s = skip_quoted(s);
+            continue;
+        }
+        depth += *s == '(';
+        depth -= *s == ')';
+        if (depth == 0 || (depth == 1 && *s == ',')) {
+            plain = take_name(f, begin, (size_t)(s - begin)) && plain;
+            begin = s + 2; /* ", " */
+            n++;
+        }
+        if (depth == 0)
+            break;
+        s++;
+    }
+    if (!s || strncmp(s, ")=(", 3) != 0 || !f->names[0]) {
+        memset(f->names, 0, sizeof(f->names));
+        return 0;
+    }
+    if (n == 1 && plain)
+        snprintf(f->column, sizeof(f->column), "%.63s", f->names);
+    return n;
+}
+
+static const char *own_name(void *user, const char *column)
+{
+    (void)user;
+    return column;
+}
+
+static size_t join(const struct pg_failure *f, const char *(*field_of)(void *user, const char *column), void *user,
+                   char *text, size_t size)
+{
+    size_t length = 0;
+
+    text[0] = '\0';
+    for (const char *name = f->names; *name && length < size - 1; name += strlen(name) + 1) {
+        int n = snprintf(text + length, size - length, "%s%s", length ? ", " : "", field_of(user, name));
+        length += n < 0 ? 0 : (size_t)n < size - length ? (size_t)n : size - length - 1;
+    }
+    return length;
+}
+
+/* The names, and what is to be said of them. */
+static void say_of_names(struct pg_failure *f, const char *what)
+{
+    char names[sizeof(f->names) * 2];
+
+    f->named = join(f, own_name, NULL, names, sizeof(names));
+    say(f, "%s%s", names, what);
+}
+
+void pg_failure_name_fields(struct pg_failure *f, const char *(*field_of)(void *user, const char *column), void *user)
+{
+    char names[sizeof(f->text)], rest[sizeof(f->text)];
+
+    if (!f->names[0])
         return;
-    memcpy(text, begin + 1, (size_t)(end - begin - 1));
-    text[end - begin - 1] = '\0';
-    copy_text(out, size, text);
+    if (f->column[0])
+        snprintf(f->field, sizeof(f->field), "%.63s", field_of(user, f->column));
+    snprintf(rest, sizeof(rest), "%s", f->text + f->named);
+    f->named = join(f, field_of, user, names, sizeof(names) / 2);
+    say(f, "%s%.255s", names, rest);
 }
 
 static void describe_unique(struct pg_failure *f, const char *detail)
 {
-    char columns[256];
+    unsigned n = key_columns(f, detail);
 
-    key_columns(detail, columns, sizeof(columns));
-    /* A key of one plain column; others are lists, or expressions. */
-    if (columns[0] && !strpbrk(columns, ",(") && strlen(columns) < sizeof(f->column))
-        memcpy(f->column, columns, strlen(columns) + 1);
-    if (columns[0])
-        say(f, strchr(columns, ',') ? "%s already exist together" : "%s already exists", columns);
+    if (n)
+        say_of_names(f, n > 1 ? " already exist together" : " already exists");
     else
         say(f, "a row already exists for '%s'", f->constraint);
 }
 
-/* Whether the detail ends in the name of the table that has the constraint: then that one still refers to the row. */
-static bool is_referenced(const struct pg_failure *f, const char *detail)
+/* Of an exclusion constraint. */
+static void describe_conflict(struct pg_failure *f, const char *detail)
 {
-    const char *values = detail ? strstr(detail, ")=(") : NULL, *end = values ? strrchr(values, '"') : NULL;
-    size_t n = strlen(f->table);
+    unsigned n = key_columns(f, detail);
 
-    return end && (size_t)(end - values) > n + 1 && end[-(ptrdiff_t)n - 1] == '"' && strncmp(end - n, f->table, n) == 0;
+    if (n)
+        say_of_names(f, n > 1 ? " conflict with those of another row" : " conflicts with that of another row");
+    else
+        say(f, "another row conflicts, by '%s'", f->constraint);
 }
 
-static void describe_foreign_key(struct pg_failure *f, const char *detail)
+static bool ends_in_quoted(const char *text, const char *name)
 {
-    char columns[256];
+    const char *end = strrchr(text, '"');
+    size_t n = strlen(name);
 
-    key_columns(detail, columns, sizeof(columns));
-    if (is_referenced(f, detail)) {
+    return end && (size_t)(end - text) > n && end[-(ptrdiff_t)n - 1] == '"' && strncmp(end - n, name, n) == 0;
+}
+
+/*
+ * Whether the table that has the constraint still refers to the row. In English the message names the constraint last
+ * when the reference itself is wrong: 'insert or update on table "a" violates foreign key constraint "c"', and 'update
+ * or delete on table "b" violates foreign key constraint "c" on table "a"'. In other languages the detail ends in the
+ * name of the other table, which tells nothing when that is the same.
+ */
+static bool is_referenced(const struct pg_failure *f, const char *primary, const char *detail)
+{
+    const char *values = detail ? strstr(detail, ")=(") : NULL;
+
+    if (primary && strncmp(primary, "insert or update on", 19) == 0 && ends_in_quoted(primary, f->constraint))
+        return false;
+    return values && ends_in_quoted(values, f->table);
+}
+
+static void describe_foreign_key(struct pg_failure *f, const char *primary, const char *detail)
+{
+    if (is_referenced(f, primary, detail)) { /* the columns are those that are referred to, of another table */
         say(f, "rows of '%s' refer to it", f->table);
         return;
     }
-    if (columns[0] && !strchr(columns, ',') && strlen(columns) < sizeof(f->column))
-        memcpy(f->column, columns, strlen(columns) + 1);
-    if (columns[0])
-        say(f, "%s refers to a row that does not exist", columns);
+    unsigned n = key_columns(f, detail);
+    if (n)
+        say_of_names(f, n > 1 ? " refer to a row that does not exist" : " refers to a row that does not exist");
     else
         say(f, "a row that '%s' asks for does not exist", f->constraint);
 }
@@ -223,12 +341,19 @@ static void describe(struct pg_failure *f, const char *primary, const char *deta
     } else if (strcmp(f->sqlstate, "23505") == 0) {
         describe_unique(f, detail);
     } else if (strcmp(f->sqlstate, "23503") == 0) {
-        describe_foreign_key(f, detail);
+        describe_foreign_key(f, primary, detail);
     } else if (strcmp(f->sqlstate, "23502") == 0) {
-        say(f, "%s must not be NULL", f->column);
+        add_name(f, f->column);
+        say_of_names(f, " must not be NULL");
+    } else if (strcmp(f->sqlstate, "23P01") == 0) {
+        describe_conflict(f, detail);
     } else if (strcmp(f->sqlstate, "23514") == 0) {
+        char what[256];
         check_column(f);
-        say(f, "%s%srefused by check '%s' of '%s'", f->column, f->column[0] ? ": " : "", f->constraint, f->table);
+        add_name(f, f->column);
+        snprintf(what, sizeof(what), "%srefused by check '%s' of '%s'", f->column[0] ? ": " : "", f->constraint,
+                 f->table);
+        say_of_names(f, what);
     } else if (strcmp(f->sqlstate, "25P02") == 0) {
         say(f, "an earlier call of this transaction has failed, so that nothing more can be done in it");
     } else if (strcmp(f->sqlstate, "53100") == 0) {
@@ -292,7 +417,11 @@ int pg_answer_failure(cell_ctx *c, const struct pg_failure *f)
     json_t *detail = json_pack("{ss}", "sqlstate", f->sqlstate);
     const struct {
         const char *name, *value;
-    } members[] = {{"schema", f->schema}, {"table", f->table}, {"column", f->column}, {"constraint", f->constraint}};
+    } members[] = {{"schema", f->schema},
+                   {"table", f->table},
+                   {"column", f->column},
+                   {"field", f->field},
+                   {"constraint", f->constraint}};
     for (size_t i = 0; detail && i < sizeof(members) / sizeof(members[0]); i++)
         if (members[i].value[0])
             json_object_set_new(detail, members[i].name, json_string(members[i].value));

@@ -19,7 +19,10 @@ struct pg_failure {
     char table[PG_NAME_SIZE];      /* */
     char column[PG_NAME_SIZE];     /* */
     char constraint[PG_NAME_SIZE]; /* */
-    int position;                  /* of the error in the statement, in characters from 1; 0 = unknown */
+    char field[PG_NAME_SIZE]; /* of the program's struct that is this column, or the column; "" when not asked for */
+    char names[256]; /* of columns that the text begins with, each with a NUL; expressions as they are. "" ends them */
+    size_t named;    /* bytes of the text that name them */
+    int position;    /* of the error in the statement, in characters from 1; 0 = unknown */
 };
 
 /* Fills *f, but for what PostgreSQL says, and returns `status`. */
@@ -37,13 +40,16 @@ int pg_status_of(const char *sqlstate);
  */
 int pg_fail_result(struct pg_failure *f, const PGresult *result);
 
+/* Names fields of the program in place of columns: `field_of` gives the name of one, or the column's own. */
+void pg_failure_name_fields(struct pg_failure *f, const char *(*field_of)(void *user, const char *column), void *user);
+
 /* From a connection that could not be made or was lost, CELL_UNAVAILABLE or as its SQLSTATE says. `doing` begins the
  * text: "connecting". What libpq says is cut before anything that could be a secret. Returns f->status. */
 int pg_fail_connection(struct pg_failure *f, PGconn *connection, const char *doing);
 
 /* Hands *f to the caller of the handler that runs on `c`: message, and a detail `postgres`, the JSON text
- * {"sqlstate":"23505","schema":"app","table":"users","column":"email","constraint":"users_email_key"} with those
- * members that are known, when PostgreSQL has said it. Returns f->status. */
+ * {"sqlstate":"23505","schema":"app","table":"users","column":"mail","field":"email","constraint":"users_mail_key"}
+ * with those members that are known, when PostgreSQL has said it. Returns f->status. */
 int pg_answer_failure(cell_ctx *c, const struct pg_failure *f);
 
 #endif

@@ -179,6 +179,8 @@ json_t *gen_part(struct gen *g, const char *key, const char *path, const struct 
 {
     json_t *part = json_pack("{ss, ss}", key, path, "type", f->cast ? text_form(f) : f->type);
 
+    if (strcmp(f->field->name, f->column->name) != 0)
+        json_object_set_new(part, "column", json_string(f->column->name));
     if (f->field->mapping.codec == PG_CODEC_ENUM_LABEL)
         json_object_set_new(part, "enum", labels_of(g, &f->field->c));
     return part;

@@ -202,6 +202,23 @@ static int run_pinned(struct pg_statement *s, cell_ctx *c, struct pg_link *link,
     }
 }
 
+static const char *field_of(void *user, const char *column)
+{
+    const struct pg_statement *s = user;
+
+    for (uint32_t i = 0; i < s->nin; i++)
+        if (s->in[i].place.column && strcmp(s->in[i].place.column, column) == 0)
+            return s->in[i].place.name;
+    return column;
+}
+
+int pg_in_words_of(const struct pg_statement *s, int r, struct pg_failure *f)
+{
+    if (r < 0)
+        pg_failure_name_fields(f, field_of, (void *)(uintptr_t)s);
+    return r;
+}
+
 int pg_statement_run(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, void *const *out,
                      struct pg_failure *f)
 {
@@ -212,14 +229,16 @@ int pg_statement_run(struct pg_statement *s, cell_ctx *c, struct pg_link *link, 
     if (pg_statement_is_single(s)) {
         bool from_start = false;
         int status = s->first ? pg_statement_from_start(s, in, &from_start, f) : CELL_OK;
-        return status < 0 ? status : run_one(from_start ? s->first : s, c, link, in, out, &patience, f);
+        if (status >= 0)
+            status = run_one(from_start ? s->first : s, c, link, in, out, &patience, f);
+        return pg_in_words_of(s, status, f);
     }
     if (link)
-        return run_pinned(s, c, link, in, f);
+        return pg_in_words_of(s, run_pinned(s, c, link, in, f), f);
     int r = pg_pool_pin(s->pool, &patience, &own, f);
     if (r < 0)
         return r;
     r = run_pinned(s, c, own, in, f);
     pg_pool_unpin(s->pool, own, true);
-    return r;
+    return pg_in_words_of(s, r, f);
 }

@@ -27,6 +27,7 @@ static void ended(void *user, struct pg_run *run, struct pg_rows *rows)
                                                                     : pg_fail_result(&f, rows->result);
     pg_rows_clear(rows);
     pg_parameters_free(&b->p);
+    pg_in_words_of(b->s, r, &f);
     cell_later_finish(b->later, r < 0 ? pg_answer_failure(b->c, &f) : r);
 }
 
@@ -64,5 +65,5 @@ int pg_statement_resume(cell_ctx *c, void *state, struct pg_failure *f)
         r = pg_take_rows(b->s, c, &rows, b->out, f);
     pg_rows_clear(&rows);
     pg_parameters_free(&b->p);
-    return r;
+    return pg_in_words_of(b->s, r, f);
 }

@@ -58,6 +58,9 @@ int pg_parameters_fill(const struct pg_statement *s, struct pg_parameters *p, co
                        struct pg_failure *f);
 void pg_parameters_free(struct pg_parameters *p);
 
+/* A failure of the database in the program's words. Returns r. */
+int pg_in_words_of(const struct pg_statement *s, int r, struct pg_failure *f);
+
 /* run.c */
 /* CELL_FAILED_PRECONDITION when the columns are not those that were described: the table was changed since. */
 int pg_check_columns(const struct pg_statement *s, const PGresult *result, int column, struct pg_failure *f);

@@ -143,3 +143,36 @@ TEST(a_generated_column_is_added_with_consent)
     REQUIRE(becomes("sums", fields, "retyped total"));
     CHECK(is("SELECT total FROM sums", "10"));
 }
+
+/* What the server says of a violation, where names are long or are written in quotes. */
+TEST(violations_name_the_columns_of_a_key)
+{
+#define LONG "abcdefghijklmnopqrstuvwxyz_abcdefghijklmnopqrstuvwxyz_abcdefghi"
+    static const struct {
+        const char *columns, *key, *text, *column;
+    } cases[] = {
+        {"\"a, b\" int DEFAULT 1", "\"a, b\"", "a, b already exists", "a, b"},
+        {"\"x)=(y\" int DEFAULT 1", "\"x)=(y\"", "x)=(y already exists", "x)=(y"},
+        {"\"q\"\"u\" int DEFAULT 1, z text DEFAULT ')=('", "\"q\"\"u\", z", "q\"u, z already exist together", ""},
+        {"t text DEFAULT 'a'", "(t || ')=(')", "(t || ')=('::text) already exists", ""},
+        {LONG "1 int DEFAULT 1", LONG "1", LONG " already exists", LONG},
+        {LONG "1 int DEFAULT 1, \"2" LONG "\" int DEFAULT 1, \"3" LONG "\" int DEFAULT 1, \"4" LONG "\" int DEFAULT 1, "
+              "\"5" LONG "\" int DEFAULT 1",
+         LONG "1, \"2" LONG "\", \"3" LONG "\", \"4" LONG "\", \"5" LONG "\"", " already exist together", ""},
+    };
+    char sql[2048];
+
+    if (!server())
+        return;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct pg_failure f;
+        snprintf(sql, sizeof(sql),
+                 "DROP TABLE IF EXISTS keys; CREATE TABLE keys (%s); CREATE UNIQUE INDEX ON keys (%s); "
+                 "INSERT INTO keys DEFAULT VALUES",
+                 cases[i].columns, cases[i].key);
+        migration_sql(conn, sql);
+        CHECK(pg_run(conn, "INSERT INTO keys DEFAULT VALUES", &f) == CELL_ALREADY_EXISTS);
+        CHECK(strstr(f.text, cases[i].text) != NULL);
+        CHECK_STR(f.column, cases[i].column);
+    }
+}

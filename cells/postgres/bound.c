@@ -82,5 +82,17 @@ static void unbind_method(void *user, void *bound)
     free(b);
 }
 
-const struct cell_bound_ops pg_bound_ops = {bind_method,  invoke_method, unbind_method,
-                                            begin_method, resume_method, flush_methods};
+static int check_method(cell_ctx *c, const struct cell_method *method)
+{
+    struct pg_service *s = cell_ctx_user(c);
+
+    return pg_feed_is_bound(method->binding) ? CELL_OK : pg_engine_check(s->engine, c, method, method->binding);
+}
+
+const struct cell_bound_ops pg_bound_ops = {.bind = bind_method,
+                                            .invoke = invoke_method,
+                                            .unbind = unbind_method,
+                                            .check = check_method,
+                                            .begin = begin_method,
+                                            .resume = resume_method,
+                                            .flush = flush_methods};

@@ -84,6 +84,15 @@ int pg_engine_bind(struct pg_engine *engine, cell_ctx *c, const struct cell_meth
     return CELL_OK;
 }
 
+int pg_engine_check(struct pg_engine *engine, cell_ctx *c, const struct cell_method *method, const char *binding)
+{
+    struct pg_patience patience = pg_patience_of(c);
+    struct pg_failure f;
+    int r = pg_statement_check(engine->pool, method, binding, &patience, &f);
+
+    return r < 0 ? pg_answer_failure(c, &f) : r;
+}
+
 static int get_transaction(struct pg_engine *engine, cell_ctx *c, cell_str token, struct pg_transaction **x,
                            struct pg_failure *f)
 {

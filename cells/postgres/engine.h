@@ -27,6 +27,8 @@ struct pg_pool *pg_engine_pool(struct pg_engine *engine);
 /* For struct cell_bound_ops. invoke runs within the transaction that the metadata `transaction` of the call names. */
 int pg_engine_bind(struct pg_engine *engine, cell_ctx *c, const struct cell_method *method, const char *binding,
                    void **bound);
+/* Whether the table is as the program needs it, as far as this method can tell. */
+int pg_engine_check(struct pg_engine *engine, cell_ctx *c, const struct cell_method *method, const char *binding);
 int pg_engine_invoke(struct pg_engine *engine, cell_ctx *c, void *bound, const void *in, void *const *out);
 bool pg_engine_begin_call(struct pg_engine *engine, cell_ctx *c, void *bound, const void *in, void *const *out,
                           struct cell_later *later);

@@ -212,10 +212,23 @@ static const char *field_of(void *user, const char *column)
     return column;
 }
 
+/* No such column, no such table: it was there when the statement was bound. */
+static bool is_gone(const struct pg_failure *f)
+{
+    return strcmp(f->sqlstate, "42703") == 0 || strcmp(f->sqlstate, "42P01") == 0;
+}
+
 int pg_in_words_of(const struct pg_statement *s, int r, struct pg_failure *f)
 {
-    if (r < 0)
-        pg_failure_name_fields(f, field_of, (void *)(uintptr_t)s);
+    if (r >= 0)
+        return r;
+    if (s->table && is_gone(f)) {
+        const struct pg_failure said = *f;
+        pg_fail(f, said.status, "table '%s' was changed (%.200s): build the program again, or run 'cell migrate'",
+                s->table, said.text);
+        memcpy(f->sqlstate, said.sqlstate, sizeof(f->sqlstate));
+    }
+    pg_failure_name_fields(f, field_of, (void *)(uintptr_t)s);
     return r;
 }
 

@@ -223,6 +223,16 @@ static int ask_database(struct pg_statement *s, const struct pg_patience *patien
     return r;
 }
 
+static void clear(struct pg_statement *s)
+{
+    if (s->first) {
+        pg_prepared_free(s->first->prepared);
+        pg_arena_free(&s->first->arena);
+    }
+    pg_prepared_free(s->prepared);
+    pg_arena_free(&s->arena);
+}
+
 int pg_statement_bind(struct pg_pool *pool, const struct cell_method *method, const char *binding,
                       const struct pg_patience *patience, struct pg_statement **statement, struct pg_failure *f)
 {
@@ -244,15 +254,21 @@ int pg_statement_bind(struct pg_pool *pool, const struct cell_method *method, co
     return CELL_OK;
 }
 
+int pg_statement_check(struct pg_pool *pool, const struct cell_method *method, const char *binding,
+                       const struct pg_patience *patience, struct pg_failure *f)
+{
+    struct pg_statement s = {.pool = pool, .method = method};
+
+    *f = (struct pg_failure){0};
+    int r = pg_binding_read(&s, binding, f) >= 0 && s.table && s.op == PG_OP_STREAM ? ask_database(&s, patience, f)
+                                                                                    : CELL_OK;
+    clear(&s);
+    return r;
+}
+
 void pg_statement_free(struct pg_statement *s)
 {
-    if (!s)
-        return;
-    if (s->first) {
-        pg_prepared_free(s->first->prepared);
-        pg_arena_free(&s->first->arena);
-    }
-    pg_prepared_free(s->prepared);
-    pg_arena_free(&s->arena);
+    if (s)
+        clear(s);
     free(s);
 }

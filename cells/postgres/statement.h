@@ -5,23 +5,30 @@
  * rights of the cell's own connection to the database, but types, places in structs and sizes are checked against the
  * client's descriptors and against what the database says of the statement.
  *
- * The binding (members beyond these are ignored):
- *   "v": 1
- *   "op": "row"     at most one row, into out parameters; none: CELL_NOT_FOUND
- *         "rows"    all rows, into a list that is an out parameter
- *         "stream"  the rows, as records of the stream
- *         "count"   one row of one column, into an out parameter, or as the result when there is none
- *         "exec"    no rows: the result is how many were affected, at most INT_MAX
- *         "many"    the statement once for each element of the list parameter, in one transaction; result as exec
- *         "load"    likewise for each record of the client's stream
- *   "sql": one statement; of many and load the INSERT of one row
- *   "in":  [{"from": "row.email", "type": "text"}]   of $1, $2, …: a parameter, or a field of a struct parameter; of
- * many and load the path begins with the list's or stream's name. "type" as format_type() prints it "out": [{"to":
- * "row.id", "type": "bigint", "null": false}]   of the columns in their order; the path begins with an out parameter,
- * the stream, or the list both with "enum": {"label": 0, …} when a C enum is a text or an enum of the database "copy":
- * of many and load: "COPY … FROM STDIN (FORMAT binary)", whose columns are those of "in" "write", "retry", "shared":
- * pg_run_flags. "must": exec without an affected row is CELL_NOT_FOUND "table": the table's name, for sentences "each":
- * of row: several executions of it that come together may become one statement, which the cell makes of `sql`
+ * The binding, of which members beyond these are ignored:
+ *
+ *     "v": 1
+ *     "op": "row"     at most one row, into out parameters; none: CELL_NOT_FOUND
+ *           "rows"    all rows, into a list that is an out parameter
+ *           "stream"  the rows, as records of the stream
+ *           "count"   one row of one column, into an out parameter, or as the result when there is none
+ *           "exec"    no rows: the result is how many were affected, at most INT_MAX
+ *           "many"    the statement once for each element of the list parameter, in one transaction; result as exec
+ *           "load"    likewise for each record of the client's stream
+ *     "sql": one statement; of many and load the INSERT of one row
+ *     "in":  [{"from": "row.email", "type": "text"}]
+ *            of $1, $2, …: a parameter, or a field of a struct parameter; of many and load the path begins with the
+ *            list's or stream's name. "type" as format_type() prints it; "column" when it is the value of a column of
+ *            another name than the field's
+ *     "out": [{"to": "row.id", "type": "bigint", "null": false}]
+ *            of the columns in their order; the path begins with an out parameter, the stream, or the list
+ *     "enum": {"label": 0, …} in either, when a C enum is a text or an enum of the database
+ *     "copy": of many and load: "COPY … FROM STDIN (FORMAT binary)", whose columns are those of "in"
+ *     "write", "retry", "shared": pg_run_flags
+ *     "must": exec without an affected row is CELL_NOT_FOUND
+ *     "table": the table's name, for sentences; of the functions of a struct alone
+ *     "each": of row: several executions of it that come together may become one statement, which the cell makes of
+ *             `sql`
  */
 #ifndef CELLS_POSTGRES_STATEMENT_H
 #define CELLS_POSTGRES_STATEMENT_H
@@ -42,6 +49,14 @@ struct pg_statement;
  */
 int pg_statement_bind(struct pg_pool *pool, const struct cell_method *method, const char *binding,
                       const struct pg_patience *patience, struct pg_statement **statement, struct pg_failure *f);
+/*
+ * Whether the database's table is the one that the program was built for, as far as `method` can tell: of the functions
+ * of a struct those that stream have all of its columns, so that others are not asked about. Fails as
+ * pg_statement_bind, but says nothing of a binding that is not one, nor of a query, whose own binding tells it.
+ * Thread-safe.
+ */
+int pg_statement_check(struct pg_pool *pool, const struct cell_method *method, const char *binding,
+                       const struct pg_patience *patience, struct pg_failure *f);
 void pg_statement_free(struct pg_statement *s); /* must not be running; NULL is accepted */
 
 /*

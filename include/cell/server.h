@@ -20,7 +20,7 @@ struct cell_later; /* a call that is answered later */
  * each with a `binding`, a text in which the cell says to itself what is to be done. It is compiled into the program
  * and comes back from there, so it is what a client says: it grants nothing, and is to be checked. `method` and all
  * that it refers to is as the client's schema has it, request and out parameters have the client's layout, and it lives
- * until `unbind`. All three are called by any threads, at the same time for different methods.
+ * until `unbind`. All of these are called by any threads, at the same time for different methods.
  */
 struct cell_bound_ops {
     /* Before the first call of a bound method, in the thread and with the context of that call: once for all clients of
@@ -54,6 +54,10 @@ struct cell_bound_ops {
     /* After one or more calls were begun: what begin has kept back goes on its way. `user` as for unbind. Must not
      * block. */
     void (*flush)(void *user);
+    /* Whether clients with this bound method can be served at all: of each one of a client's schema, before the first
+     * `bind`, within the call that this is for; where that is over, the next call goes on. Negative, with cell_fail:
+     * that call fails so, and the next one asks again. Optional, NULL = they can. */
+    int (*check)(cell_ctx *c, const struct cell_method *method);
 };
 
 /* Ends a call that was begun: with what a handler returns, and what out parameters and context hold. Encodes and sends

@@ -87,6 +87,39 @@ static int wait_for_other(struct server_match *m, cell_ctx *c, const char *metho
     return r;
 }
 
+/* What `r` of the cell's own function is as the result of the call. */
+static int failed(cell_ctx *c, int r, const char *format, const char *method)
+{
+    r = cell_status_normal(r);
+    return c->error.status == r ? r : cell_fail(c, r, format, method, cell_status_text(r));
+}
+
+/* Whether the client can be served: what was found to be so stays so. No lock is held; two calls may ask the same. */
+static int check_client(struct bound_call *call, cell_ctx *c)
+{
+    const struct cell_bound_ops *ops = call->server->options.bound;
+    struct server_match *m = call->match;
+
+    if (!ops->check)
+        return CELL_OK;
+    for (;;) {
+        pthread_mutex_lock(&m->lock);
+        uint32_t i = m->checked;
+        pthread_mutex_unlock(&m->lock);
+        if (i == m->n)
+            return CELL_OK;
+        const struct cell_method *method = &m->described[i];
+        int r = method->binding ? ops->check(c, method) : CELL_OK;
+        if (r >= 0)
+            r = check_wanted(c, method->name);
+        if (r < 0)
+            return failed(c, r, "%s cannot be served: %s", method->name);
+        pthread_mutex_lock(&m->lock);
+        m->checked = m->checked == i ? i + 1 : m->checked;
+        pthread_mutex_unlock(&m->lock);
+    }
+}
+
 /* This call's `bind`; no lock is held. */
 static int bind_now(struct bound_call *call, cell_ctx *c, struct bound_object **object)
 {
@@ -98,9 +131,7 @@ static int bind_now(struct bound_call *call, cell_ctx *c, struct bound_object **
     int r = s->options.bound->bind(c, method, &o->bound);
     if (r < 0) {
         free(o);
-        r = cell_status_normal(r);
-        return c->error.status == r ? r
-                                    : cell_fail(c, r, "%s could not be bound: %s", method->name, cell_status_text(r));
+        return failed(c, r, "%s could not be bound: %s", method->name);
     }
     o->uses = 1;
     *object = o;
@@ -127,7 +158,9 @@ static int acquire(struct bound_call *call, cell_ctx *c, struct bound_object **o
     if (!binds)
         return r;
     unsigned epoch = atomic_load(&s->bound_epoch);
-    r = bind_now(call, c, object);
+    r = check_client(call, c);
+    if (r == CELL_OK)
+        r = bind_now(call, c, object);
     pthread_mutex_lock(&m->lock);
     b->binding = false;
     if (r == CELL_OK && epoch == atomic_load(&s->bound_epoch))

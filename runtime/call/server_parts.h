@@ -56,6 +56,7 @@ struct server_match {
     const struct cell_method *described; /* by the client's ids */
     struct bound_method *bound;          /* … */
     bool has_streams;                    /* one of these has one */
+    uint32_t checked;                    /* how many of `described`, from the first, can be served for all we know */
     pthread_mutex_t lock;
     pthread_cond_t changed; /* a binding was made, or failed */
 };

@@ -202,6 +202,81 @@ TEST(a_binding_that_fails_is_that_calls_failure_and_tried_again)
     bound_teardown(&d, true);
 }
 
+/* ---- whether a client can be served ---- */
+
+static struct {
+    atomic_int asked[ROW_COUNT];
+    atomic_int refuses, holds; /* the method with this id, −1 = none */
+} checks;
+
+static int check_row(cell_ctx *c, const struct cell_method *method)
+{
+    for (int i = 0; i < ROW_COUNT; i++) {
+        if (strcmp(method->name, row_methods[i].name) != 0)
+            continue;
+        CHECK_STR(method->binding, row_methods[i].binding);
+        atomic_fetch_add(&checks.asked[i], 1);
+        while (atomic_load(&checks.holds) == i && !cell_ctx_cancelled(c))
+            usleep(300);
+        if (atomic_load(&checks.refuses) == i)
+            return cell_fail(c, CELL_FAILED_PRECONDITION, "the table is behind");
+        return CELL_OK;
+    }
+    CHECK(!"a method that the client does not have");
+    return CELL_OK;
+}
+
+static const struct cell_bound_ops checking_ops = {
+    .bind = bind_row, .invoke = invoke_row, .unbind = unbind_row, .check = check_row};
+
+TEST(a_client_is_checked_as_a_whole_before_its_first_call_and_not_again)
+{
+    struct demo_server d = {.options.bound = &checking_ops};
+    struct cell_client *client = NULL;
+    struct row row = {0};
+
+    bound_setup(&d, true);
+    atomic_store(&checks.refuses, row_wait); /* the last one; another one is called */
+    atomic_store(&checks.holds, -1);
+    cell_ctx *c = open_client(&d, OVER_SHM, &client);
+    CHECK(call_insert(c, &row) == CELL_FAILED_PRECONDITION && row.id == 0);
+    CHECK_STR(cell_ctx_message(c), "the table is behind");
+    CHECK(call_insert(c, &row) == CELL_FAILED_PRECONDITION && atomic_load(&seen.binds) == 0);
+    for (int i = 0; i < ROW_COUNT; i++) /* those that were found to be right are not asked about twice */
+        CHECK(atomic_load(&checks.asked[i]) == (i == row_wait ? 2 : 1));
+    atomic_store(&checks.refuses, -1);
+    CHECK(call_insert(c, &row) == 3 && call_wait(c, 0) == 0 && call_insert(c, &row) == 3);
+    cell_server_unbind(d.server);
+    CHECK(call_insert(c, &row) == 3);
+    for (int i = 0; i < ROW_COUNT; i++)
+        CHECK(atomic_load(&checks.asked[i]) == (i == row_wait ? 3 : 1));
+    cell_ctx_close(c);
+    cell_client_close(client);
+    bound_teardown(&d, true);
+}
+
+TEST(a_check_that_takes_longer_than_its_call_is_gone_on_with_by_the_next)
+{
+    struct demo_server d = {.options.bound = &checking_ops};
+    struct cell_client *client = NULL;
+    struct row row = {0};
+
+    memset(&checks, 0, sizeof(checks));
+    bound_setup(&d, true);
+    atomic_store(&checks.refuses, -1);
+    atomic_store(&checks.holds, row_insert);
+    cell_ctx *c = open_client(&d, OVER_SHM, &client);
+    cell_ctx_set_timeout_ms(c, 30);
+    CHECK(call_insert(c, &row) == CELL_DEADLINE_EXCEEDED);
+    cell_ctx_set_timeout_ms(c, 60000);
+    atomic_store(&checks.holds, -1);
+    CHECK(call_insert(c, &row) == 3);
+    CHECK(atomic_load(&checks.asked[row_find]) == 1 && atomic_load(&checks.asked[row_insert]) >= 1);
+    cell_ctx_close(c);
+    cell_client_close(client);
+    bound_teardown(&d, true);
+}
+
 TEST(a_call_that_waits_for_anothers_binding_can_be_cancelled)
 {
     struct demo_server d = {0};

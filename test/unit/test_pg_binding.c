@@ -60,6 +60,44 @@ TEST(a_table_that_changes_while_the_program_runs_is_noticed)
     pg_statement_free(s);
 }
 
+static const struct cell_field records = {"records", &all_type, 0, 0, 0, 0};
+static const struct cell_method stream_method = {.name = "all", .stream = &records};
+
+static int check_of(const struct cell_method *method, const char *binding, struct pg_failure *f)
+{
+    return pg_statement_check(pool, method, binding, &forever, f);
+}
+
+/* Of the functions of a struct one kind is asked about; what is wrong with a query, or a binding, its call will tell.
+ */
+TEST(a_program_whose_table_is_behind_is_known_before_it_calls)
+{
+    if (!the_pool())
+        return;
+    struct pg_failure f;
+
+    execute("DROP TABLE IF EXISTS late; CREATE TABLE late(id bigint)");
+    CHECK(check_of(&stream_method,
+                   "{\"v\":1,\"op\":\"stream\",\"table\":\"late\",\"sql\":\"SELECT age FROM late\","
+                   "\"out\":[{\"to\":\"records.age\",\"type\":\"integer\"}]}",
+                   &f) == CELL_FAILED_PRECONDITION);
+    CHECK_STR(f.text, "table 'late' has no column 'age': it is behind this program; run 'cell migrate'");
+    CHECK(check_of(&id_method,
+                   "{\"v\":1,\"op\":\"exec\",\"table\":\"late\",\"sql\":\"DELETE FROM late WHERE agee = $1\","
+                   "\"in\":[{\"from\":\"id\",\"type\":\"bigint\"}]}",
+                   &f) == CELL_OK);
+    CHECK(check_of(&id_method,
+                   "{\"v\":1,\"op\":\"exec\",\"sql\":\"DELETE FROM later WHERE id = $1\","
+                   "\"in\":[{\"from\":\"id\",\"type\":\"bigint\"}]}",
+                   &f) == CELL_OK);
+    CHECK(check_of(&id_method, "{", &f) == CELL_OK); /* its call will be refused */
+    execute("ALTER TABLE late ADD COLUMN age integer");
+    CHECK(check_of(&stream_method,
+                   "{\"v\":1,\"op\":\"stream\",\"table\":\"late\",\"sql\":\"SELECT age FROM late\","
+                   "\"out\":[{\"to\":\"records.age\",\"type\":\"integer\"}]}",
+                   &f) == CELL_OK);
+}
+
 TEST(hostile_bindings_are_refused)
 {
     if (!the_pool())

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* Many rows at once: through binary COPY (https://www.postgresql.org/docs/15/sql-copy.html), or one by one. */
+/* Many rows at once: through binary COPY (https://www.postgresql.org/docs/15/sql-copy.html), or by statements of many.
+ */
 #include "statement_impl.h"
 
 #include <endian.h>
@@ -14,11 +15,13 @@ struct copy {
     struct pg_link *link;
     struct pg_patience patience;
     const void *in;
-    struct pg_parameters p;
-    struct pg_arena arena; /* of the text */
-    struct pg_text text;   /* what is not with libpq yet */
-    bool by_row;           /* no COPY: the statement is executed for each */
-    bool begun;            /* COPY has been answered, and is not ended */
+    struct pg_parameters *rows; /* of one row; without COPY of as many as a statement takes */
+    uint32_t nrows, most;       /* that wait for it; 1 = each by itself */
+    struct pg_parameters all;   /* of the rows together; values, lengths and formats alone */
+    struct pg_arena arena;      /* of the text */
+    struct pg_text text;        /* what is not with libpq yet */
+    bool by_row;                /* no COPY */
+    bool begun;                 /* COPY has been answered, and is not ended */
     uint64_t affected;
 };
 
@@ -88,9 +91,9 @@ static int add_by_copy(struct copy *k, struct pg_failure *f)
 {
     put16(&k->text, (int)k->s->nin);
     for (uint32_t i = 0; i < k->s->nin; i++) {
-        put32(&k->text, k->p.values[i] ? k->p.lengths[i] : -1);
-        if (k->p.values[i])
-            pg_append(&k->text, k->p.values[i], (size_t)k->p.lengths[i]);
+        put32(&k->text, k->rows->values[i] ? k->rows->lengths[i] : -1);
+        if (k->rows->values[i])
+            pg_append(&k->text, k->rows->values[i], (size_t)k->rows->lengths[i]);
     }
     if (k->text.failed)
         return no_memory(f);
@@ -98,12 +101,11 @@ static int add_by_copy(struct copy *k, struct pg_failure *f)
     return k->text.len >= CHUNK ? put_text(k, f) : CELL_OK;
 }
 
-static int add_by_row(struct copy *k, struct pg_failure *f)
+static int execute(struct copy *k, struct pg_prepared *s, const struct pg_parameters *p, struct pg_failure *f)
 {
     PGresult *result = NULL;
-    int r =
-        pg_pool_run(k->s->pool, k->link, k->s->prepared, &(struct pg_values){k->p.values, k->p.lengths, k->p.formats},
-                    k->s->flags, &k->patience, &result, f);
+    int r = pg_pool_run(k->s->pool, k->link, s, &(struct pg_values){p->values, p->lengths, p->formats}, k->s->flags,
+                        &k->patience, &result, f);
 
     if (r < 0)
         return r;
@@ -112,14 +114,48 @@ static int add_by_row(struct copy *k, struct pg_failure *f)
     return CELL_OK;
 }
 
+static int execute_together(struct copy *k, struct pg_failure *f)
+{
+    uint32_t n = k->s->nin;
+
+    for (uint32_t i = 0; i < k->nrows; i++) {
+        memcpy(k->all.values + i * n, k->rows[i].values, n * sizeof(*k->all.values));
+        memcpy(k->all.lengths + i * n, k->rows[i].lengths, n * sizeof(*k->all.lengths));
+        memcpy(k->all.formats + i * n, k->rows[i].formats, n * sizeof(*k->all.formats));
+    }
+    return execute(k, k->s->of_rows, &k->all, f);
+}
+
+/* The rows that wait, before what they are made of goes. */
+static int put_rows(struct copy *k, struct pg_failure *f)
+{
+    int r = CELL_OK;
+
+    if (k->nrows == k->most && k->most > 1)
+        r = execute_together(k, f);
+    else
+        for (uint32_t i = 0; r >= 0 && i < k->nrows; i++)
+            r = execute(k, k->s->prepared, &k->rows[i], f);
+    for (uint32_t i = 0; i < k->nrows; i++)
+        if (k->rows[i].arena.blocks)
+            pg_arena_free(&k->rows[i].arena);
+    k->nrows = 0;
+    return r;
+}
+
+static int add_by_row(struct copy *k, struct pg_failure *f) { return ++k->nrows == k->most ? put_rows(k, f) : CELL_OK; }
+
 static int add(struct copy *k, const void *record, struct pg_failure *f)
 {
-    int r = pg_parameters_fill(k->s, &k->p, k->in, record, f);
+    struct pg_parameters *p = &k->rows[k->nrows];
+    int r = pg_parameters_fill(k->s, p, k->in, record, f);
 
+    if (r >= 0 && k->by_row)
+        return add_by_row(k, f);
     if (r >= 0)
-        r = k->by_row ? add_by_row(k, f) : add_by_copy(k, f);
-    if (k->p.arena.blocks)
-        pg_arena_free(&k->p.arena);
+        r = add_by_copy(k, f);
+    if (p->arena.blocks)
+        pg_arena_free(&p->arena);
     return r;
 }
 
@@ -221,7 +257,7 @@ static int each_element(struct copy *k, struct pg_failure *f)
     memcpy(&list, pg_home_of(k->s, &whole, k->in, NULL), sizeof(list));
     for (uint64_t i = 0; r >= 0 && i < list.len; i++)
         r = add(k, list.ptr + i * k->s->record->size, f);
-    return r;
+    return r < 0 ? r : put_rows(k, f);
 }
 
 static int each_record(struct copy *k, cell_ctx *c, struct pg_failure *f)
@@ -237,6 +273,8 @@ static int each_record(struct copy *k, cell_ctx *c, struct pg_failure *f)
     while (r >= 0 && (n = cell_stream_next_n(from, records, most)) > 0) {
         for (size_t i = 0; r >= 0 && i < n; i++)
             r = add(k, records + i * size, f);
+        if (r >= 0) /* their texts are the stream's, and stay until it is asked for more */
+            r = put_rows(k, f);
     }
     if (r < 0)
         return r;
@@ -244,10 +282,34 @@ static int each_record(struct copy *k, cell_ctx *c, struct pg_failure *f)
     return r < 0 ? pg_fail(f, r, "the client did not send everything: nothing was stored") : CELL_OK;
 }
 
+/* Room for one row, or for those of a statement. */
+static int make_rows(struct copy *k, cell_ctx *c, struct pg_failure *f)
+{
+    size_t n = (size_t)k->s->nin;
+    int r = CELL_OK;
+
+    k->most = k->by_row && k->s->of_rows ? k->s->rows : 1;
+    k->rows = cell_ctx_alloc(c, k->most * sizeof(*k->rows));
+    if (!k->rows)
+        return no_memory(f);
+    memset(k->rows, 0, k->most * sizeof(*k->rows));
+    for (uint32_t i = 0; r >= 0 && i < k->most; i++)
+        r = pg_parameters_make(k->s, c, &k->rows[i], f);
+    if (r < 0 || k->most == 1)
+        return r;
+    char *memory = cell_ctx_alloc(c, k->most * n * (sizeof(*k->all.values) + 2 * sizeof(*k->all.lengths)));
+    if (!memory)
+        return no_memory(f);
+    k->all.values = (const char **)(void *)memory;
+    k->all.lengths = (int *)(void *)(k->all.values + k->most * n);
+    k->all.formats = k->all.lengths + k->most * n;
+    return CELL_OK;
+}
+
 static int run(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, struct pg_failure *f)
 {
     struct copy k = {.s = s, .link = link, .patience = pg_patience_of(c), .in = in, .by_row = !s->copy};
-    int r = pg_parameters_make(s, c, &k.p, f);
+    int r = make_rows(&k, c, f);
     bool own = PQtransactionStatus(pg_link_connection(link)) == PQTRANS_IDLE;
 
     k.text.arena = &k.arena;
@@ -259,7 +321,8 @@ static int run(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const 
         r = end_copy(&k, r, f);
     else if (k.by_row)
         r = end_rows(&k, own, r, f);
-    pg_parameters_free(&k.p);
+    for (uint32_t i = 0; k.rows && i < k.most; i++)
+        pg_parameters_free(&k.rows[i]);
     pg_arena_free(&k.arena);
     if (r < 0)
         return r;

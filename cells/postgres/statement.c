@@ -191,6 +191,19 @@ static int ask_about_merged(struct pg_statement *s, struct pg_link *link, Oid *a
     return pg_prepared_merge(s->prepared, sql, arrays) < 0 ? pg_fail(f, CELL_NO_MEMORY, "out of memory") : CELL_OK;
 }
 
+static int prepare_rows(struct pg_statement *s, const Oid *types, struct pg_failure *f)
+{
+    const char *sql = pg_statement_of_rows(s, &s->rows);
+    Oid *all = sql ? pg_array(&s->arena, (size_t)s->rows * s->nin, sizeof(*all)) : NULL;
+
+    if (!sql)
+        return CELL_OK;
+    for (uint32_t i = 0; all && i < s->rows * s->nin; i++)
+        all[i] = types[i % s->nin];
+    s->of_rows = all ? pg_prepared_new(s->pool, sql, all, (int)(s->rows * s->nin)) : NULL;
+    return s->of_rows ? CELL_OK : pg_fail(f, CELL_NO_MEMORY, "out of memory");
+}
+
 static int ask_about(struct pg_statement *s, struct pg_link *link, const struct pg_patience *patience,
                      struct pg_failure *f)
 {
@@ -206,6 +219,9 @@ static int ask_about(struct pg_statement *s, struct pg_link *link, const struct 
     s->prepared = pg_prepared_new(s->pool, s->sql, types, (int)s->nin);
     if (!s->prepared)
         return pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    r = prepare_rows(s, types, f);
+    if (r < 0)
+        return r;
     return s->each ? ask_about_merged(s, link, types, patience, f) : CELL_OK;
 }
 
@@ -230,6 +246,7 @@ static void clear(struct pg_statement *s)
         pg_arena_free(&s->first->arena);
     }
     pg_prepared_free(s->prepared);
+    pg_prepared_free(s->of_rows);
     pg_arena_free(&s->arena);
 }
 

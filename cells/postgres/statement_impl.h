@@ -36,6 +36,8 @@ struct pg_statement {
     const struct cell_type *record; /* of rows, stream, many and load */
     uint32_t list;                  /* of rows: in method->out; of many: in method->in */
     struct pg_prepared *prepared;
+    struct pg_prepared *of_rows; /* of many and load: the same for `rows` of them; NULL = there is no such */
+    uint32_t rows;
     struct pg_statement *first; /* in place of this one when the optional parameters are absent; NULL = none. In the
                                  * same arena, with `out` of this one */
 };
@@ -83,6 +85,10 @@ static inline bool pg_statement_is_single(const struct pg_statement *s)
 /* statement_merge.c: the statement that is `s` for each element of its parameters' arrays, whose types are `arrays`
  * (room for s->nin); its first column is the element's number. NULL: there is none, or memory is short. */
 const char *pg_statement_merged(struct pg_statement *s, Oid *arrays);
+
+/* statement_rows.c: the statement that is `s` for *rows rows at once, whose parameters follow each other. NULL: there
+ * is none, or memory is short. */
+const char *pg_statement_of_rows(struct pg_statement *s, uint32_t *rows);
 
 /* run_stream.c, run_copy.c; `link` is a pinned one */
 int pg_run_stream(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, struct pg_failure *f);

@@ -7,7 +7,7 @@
 // LINK: cells/postgres/memory.c cells/postgres/model.c cells/postgres/sql.c cells/postgres/sql_name.c
 // LINK: cells/postgres/sql_token.c cells/postgres/type_name.c cells/postgres/binding.c cells/postgres/codec.c
 // LINK: cells/postgres/codec_encode.c cells/postgres/codec_decode.c cells/postgres/codec_number.c
-// LINK: cells/postgres/codec_json.c
+// LINK: cells/postgres/codec_json.c cells/postgres/statement_rows.c
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -154,6 +154,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct pg_failure f;
     if (pg_binding_read(&s, binding, &f) >= 0) {
         size_t rest = size - 1 - length;
+        uint32_t rows = 0;
+        const char *of_rows = pg_statement_of_rows(&s, &rows);
+        EXPECT(!of_rows || (rows >= 2 && strlen(of_rows) > strlen(s.sql)));
         encode_all(&s, &record);
         decode_all(&s, data + 1 + length + (rest > 0), rest > 0 ? rest - 1 : 0);
     }

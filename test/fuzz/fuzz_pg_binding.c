@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "postgres/statement_impl.h"
 
 /* Of failure.c and the runtime only this is used. */

@@ -7,9 +7,13 @@ import struct
 class Disk:
     """How many bytes the files of a cell may still grow by, in a file at `path`."""
 
-    def __init__(self, path, build):
-        self.path, self.build = path, build
+    def __init__(self, path, build, library=None):
+        self.path, self.library = path, library or self.library_of(build)
         self.set(1 << 40)
+
+    @staticmethod
+    def library_of(build):
+        return os.path.join(build, "test", "power", "libcelldisk.so")
 
     def set(self, n):
         mode = "r+b" if os.path.exists(self.path) else "wb"
@@ -19,5 +23,4 @@ class Disk:
     def command(self, folder, *command):
         """That command, with its files in the folder."""
         os.makedirs(folder, exist_ok=True)
-        library = os.path.join(self.build, "test", "power", "libcelldisk.so")
-        return ["env", f"LD_PRELOAD={library}", f"CELL_DISK_FOLDER={folder}", f"CELL_DISK_ROOM={self.path}", *command]
+        return ["env", f"LD_PRELOAD={self.library}", f"CELL_DISK_FOLDER={folder}", f"CELL_DISK_ROOM={self.path}", *command]

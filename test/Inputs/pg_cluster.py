@@ -41,6 +41,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import full_disk # noqa: E402
 import run_with_cell # noqa: E402
 
 OLDEST, NEWEST = 13, 17
@@ -185,6 +186,7 @@ class Server:
     def __init__(self, bindir, folder, data, settings, port=5432):
         self.bindir, self.folder, self.data, self.settings, self.port = bindir, folder, data, settings, port
         self.process = None
+        self.disk = None # full_disk.Disk that its files are on; None = that of everybody
         self.log = os.path.join(folder, f"log.{port}")
 
     def url(self, database="test"):
@@ -195,6 +197,8 @@ class Server:
                    "-c", f"unix_socket_directories={self.folder}"]
         for name, value in {**SETTINGS, **self.settings}.items():
             command += ["-c", f"{name}={value}"]
+        if self.disk:
+            command = self.disk.command(self.data, *command)
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
                                             preexec_fn=as_server(), start_new_session=True)
@@ -228,8 +232,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(template_folder, settings=None):
-    """A fresh server, with an empty database `test`. Gone with the context."""
+def running(template_folder, settings=None, disk_library=None):
+    """A fresh server, with an empty database `test`. Gone with the context. `disk_library`: what plays a disk that can be
+    full (full_disk.Disk.library_of); the server's `disk` tells how full."""
     bindir = find()
     source = template(bindir, template_folder)
     folder = temporary()
@@ -238,8 +243,10 @@ def running(template_folder, settings=None):
         data = os.path.join(folder, "data")
         run(["cp", "-r", "--reflink=auto", source, data])
         os.chmod(data, 0o700)
-        own(folder)
         server = Server(bindir, folder, data, settings or {})
+        if disk_library: # the server's user can read it here
+            server.disk = full_disk.Disk(os.path.join(folder, "room"), None, shutil.copy(disk_library, folder))
+        own(folder)
         server.start()
         yield server
     finally:

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 
+import full_disk
 import pg_cluster
 import run_with_cell
 from lock_project import LockProject, contains, lacks  # noqa: F401 (for the tests)
@@ -27,13 +28,12 @@ class PostgresProject(LockProject):
         self.policy(cells={"postgres": {}})
         self.env["CELL_RUN_DIR"] = self.run_dir
 
-    def database(self):
-        """A context manager: a fresh server, and its empty database."""
-        @contextlib.contextmanager
-        def manager():
-            with pg_cluster.running(os.path.join(self.build, "test", "pg-template")) as server:
-                yield Database(server)
-        return manager()
+    @contextlib.contextmanager
+    def database(self, can_be_full=False):
+        """A context manager: a fresh server, and its empty database. `can_be_full`: its server.disk can."""
+        library = full_disk.Disk.library_of(self.build) if can_be_full else None
+        with pg_cluster.running(os.path.join(self.build, "test", "pg-template"), disk_library=library) as server:
+            yield Database(server)
 
     @contextlib.contextmanager
     def postgres(self, db, *options):

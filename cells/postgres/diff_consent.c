@@ -321,8 +321,8 @@ static bool refuse_consent(struct diffing *s, const struct pg_consent *c)
     return true;
 }
 
-/* A consent that nothing had a use for; what is not an error is noted as done, in `b`. */
-static void unused_consent(struct diffing *s, const struct pg_consent *c, struct step_builder *b)
+/* A consent that nothing had a use for; what is not an error is noted as done, in `b`: true. */
+static bool unused_consent(struct diffing *s, const struct pg_consent *c, struct step_builder *b)
 {
     const struct pg_declared *d = s->declared[s->current];
     enum pg_past past = past_of(c->kind);
@@ -333,11 +333,11 @@ static void unused_consent(struct diffing *s, const struct pg_consent *c, struct
         if (pg_done_long_ago(&s->w->now, past, key_of(s, d, c)))
             pg_plan_diagnose(s, PG_REMARK, PG_RULE_CONSENT_DONE, pg_at_rule(c->rule),
                              "%s was done long ago and can be removed", written(s, c->kind, c->name, c->again));
-        return;
+        return false;
     }
     bool known = s->w->created || dropping || pg_has_event(&s->w->now, past, c->name);
     if (!known && dropped && refuse_consent(s, c))
-        return;
+        return false;
     if (!known)
         pg_plan_diagnose(s, PG_REMARK, PG_RULE_CONSENT_DONE, pg_at_rule(c->rule),
                          "%s has nothing to do in this database, which is noted",
@@ -345,24 +345,27 @@ static void unused_consent(struct diffing *s, const struct pg_consent *c, struct
     if (dropping)
         pg_step_forget(s, b, "dropping", c->name);
     pg_step_consented(s, b, c->kind, c->name);
+    return true;
 }
 
 void pg_diff_consents(struct diffing *s)
 {
     struct step_builder b = pg_step_begin(s, PG_STEP_RECORD, PG_TOGETHER, NULL, NULL);
-    uint32_t current = s->current;
+    uint32_t current = s->current, noted = 0;
 
     for (uint32_t i = 0; i < s->w->nowners; i++) {
         s->current = s->w->owners[i];
         const struct pg_declared *d = s->declared[s->current];
         for (uint32_t k = 0; k < d->nconsents; k++)
             if (!s->consent_used[s->current][k])
-                unused_consent(s, &d->consents[k], &b);
+                noted += unused_consent(s, &d->consents[k], &b);
     }
     s->current = current;
-    if (b.records.n == 0)
+    if (noted == 0)
         return;
-    b.step.text = pg_printf(s->arena, "note that %s%s has nothing to do on %s", b.step.consent,
-                            b.records.n > 1 ? " and others" : "", pg_this_table(s));
+    b.step.text = pg_printf(s->arena,
+                            noted > 1 ? "note that %s and others have nothing to do on %s"
+                                      : "note that %s has nothing to do on %s",
+                            b.step.consent, pg_this_table(s));
     pg_step_end(s, &b, PG_PHASE_COMMENT);
 }

@@ -5,7 +5,6 @@
  * one stands for it, in the temporary schema, so that its bare name means that one, or in a schema of its own when the
  * bare name means something else.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "connect.h"
@@ -21,19 +20,18 @@ struct showing {
     uint32_t nschemas;
 };
 
-/* The last one of the table: `tables` are all as they will be. */
-static bool is_last_of_table(const struct pg_plan *plan, uint32_t i)
-{
-    for (uint32_t k = i + 1; k < plan->ntables; k++)
-        if (strcmp(plan->tables[k].name, plan->tables[i].name) == 0 &&
-            strcmp(plan->tables[k].schema, plan->tables[i].schema) == 0)
-            return false;
-    return true;
-}
-
 static bool is_table(const struct pg_plan *plan, uint32_t i, const struct pg_table *t)
 {
     return strcmp(plan->tables[i].name, t->name) == 0 && strcmp(plan->tables[i].schema, t->schema) == 0;
+}
+
+/* Of several declarations of a table each has it as it will be. */
+static bool is_last_of_table(const struct pg_plan *plan, uint32_t i)
+{
+    for (uint32_t k = i + 1; k < plan->ntables; k++)
+        if (is_table(plan, k, &plan->tables[i]))
+            return false;
+    return true;
 }
 
 /* Changed, and not new. */
@@ -102,18 +100,33 @@ static int make_stand_in(struct showing *s, const struct pg_table *t)
     return r;
 }
 
-/* A value that is added to a type cannot be used before that is committed: another one of the type stands for it. */
+/* A value that is added to a type cannot be used before that is committed: another one of the type stands for it, one
+ * that is written in any literal as it is. */
 static void stand_for_labels(struct showing *s, const struct pg_enum *want)
 {
     const struct pg_enum *there = pg_model_enum(s->unit->catalog, want->schema, want->name);
+    const char *plain = NULL;
 
-    for (uint32_t i = 0; there && there->n && i < want->n; i++) {
+    for (uint32_t i = 0; there && i < there->n && !plain; i++)
+        plain = strpbrk(there->labels[i], "'\"\\$,{}") ? NULL : there->labels[i];
+    for (uint32_t i = 0; plain && i < want->n; i++) {
         bool found = false;
         for (uint32_t k = 0; k < there->n; k++)
             found = found || strcmp(there->labels[k], want->labels[i]) == 0;
         if (!found)
-            *pg_push(s->arena, s->made) = (struct pg_stand_in){NULL, want->labels[i], there->labels[0]};
+            *pg_push(s->arena, s->made) = (struct pg_stand_in){NULL, want->labels[i], plain};
     }
+}
+
+/* Of a new table its indexes as well, which an ON CONFLICT may name; what is recorded of it does not matter. */
+static int run_new(const struct showing *s, const struct pg_step *step)
+{
+    int r = CELL_OK;
+
+    for (uint32_t i = 0; r >= 0 && i < step->nsql; i++)
+        if (strncmp(step->sql[i], "CREATE ", 7) == 0)
+            r = pg_run(s->conn, step->sql[i], s->f);
+    return r;
 }
 
 int pg_show_pending(void *user, PGconn *conn, struct pg_arena *arena, pg_stand_ins *made, struct pg_failure *f)
@@ -126,7 +139,7 @@ int pg_show_pending(void *user, PGconn *conn, struct pg_arena *arena, pg_stand_i
         const struct pg_step *step = &u->plan->steps[i];
         if (step->kind == PG_STEP_CREATE_SCHEMA || step->kind == PG_STEP_CREATE_ENUM ||
             step->kind == PG_STEP_CREATE_EXTENSION || step->kind == PG_STEP_CREATE_TABLE)
-            r = pg_run(conn, step->sql[0], f);
+            r = run_new(&s, step);
     }
     for (uint32_t i = 0; r >= 0 && i < u->n; i++) {
         const struct pg_table *t = &u->plan->tables[i];

@@ -261,7 +261,7 @@ RULE(NO_EFFECT, a_consent_that_finds_nothing_is_refused_when_something_else_may_
     CHECK(!errs(&c) && c.p->nsteps == 1 && c.p->steps[0].kind == PG_STEP_RECORD);
     CHECK(c.p->diagnostics.n == 2 && says(&c, PG_REMARK, PG_RULE_CONSENT_DONE));
     CHECK_STR(c.p->steps[0].text,
-              "note that CELL_RETYPED(\"name\") and others has nothing to do on \"public\".\"users\"");
+              "note that CELL_RETYPED(\"name\") and others have nothing to do on \"public\".\"users\"");
     CHECK(sim_apply(&c.s, c.p, UINT32_MAX));
     declare(&c, "id i64 | key\nname opt<str>", "dropped surname"); /* noted */
     CHECK(!errs(&c) && c.p->nsteps == 0);

@@ -207,6 +207,14 @@ static bool nothing_to_do(struct work *w)
     return nothing;
 }
 
+/* Nothing is changed here: what would be is the failure, at the first step that is needed. */
+static int name_refused(struct work *w, struct pg_failure *f)
+{
+    uint32_t n = w->n, steps = 0;
+
+    return do_round(w, &n, &steps, f);
+}
+
 static int work_on(struct work *w, struct pg_failure *f)
 {
     int r = pg_lease_take(&w->service->migrations, w->options.deadline_ms, &w->conn, f);
@@ -214,9 +222,11 @@ static int work_on(struct work *w, struct pg_failure *f)
     if (r < 0 || nothing_to_do(w))
         return pg_lease_give(&w->service->migrations, w->conn, r, f);
     r = pg_policy_of_database(w->conn, &w->options.policy, f);
-    if (r >= 0)
+    if (r >= 0 && w->options.policy == PG_POLICY_PLAN)
+        r = name_refused(w, f);
+    else if (r >= 0)
         r = pg_migration_begin(w->conn, &w->options, f);
-    if (r >= 0) {
+    if (r >= 0 && w->options.policy != PG_POLICY_PLAN) {
         r = do_all(w, f);
         pg_migration_end(w->conn);
     }

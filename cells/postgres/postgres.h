@@ -122,7 +122,7 @@ struct postgres_step {
     cell_str who;         ///< Unix user and program that asked for it.
     cell_str role;        ///< The database's user who did it.
     int64_t began_us;     ///< Microseconds since 1970-01-01 UTC.
-    int64_t done_us;      ///< Likewise; 0: it was interrupted, and a later step has finished it.
+    int64_t done_us;      ///< Likewise; 0: it has failed or was cut off, and a later step finishes it.
 };
 CELL_LIST(postgres_steps, struct postgres_step);
 

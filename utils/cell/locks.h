@@ -64,6 +64,7 @@ struct plans {
     struct cell_records records;
     struct cli_json j;
     unsigned steps, failed, unavailable;
+    int failure; /* the exit code that stands for any failure; 0 = that of its kind */
     char error[CELL_ERROR_TEXT + 128];
     void (*each)(struct plans *p, const char *name, const struct lock_live *live); /* what to do with one cell's */
     void *user;

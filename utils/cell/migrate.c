@@ -16,11 +16,14 @@ struct migration {
     unsigned done; /* steps */
 };
 
-/* {"requests": [R]}. One at a time, so that it is seen how far it has come. */
-static int put_request(const struct lock_plan *plan, struct cell_buffer *out, struct cell_error *e)
+/* {"requests": [R]}. One at a time, so that it is seen how far it has come. The place of the declaration is not
+ * recorded: in its stead stands where the question is from. */
+static int put_request(const struct plans *p, const struct lock_plan *plan, struct cell_buffer *out,
+                       struct cell_error *e)
 {
     cell_buffer_puts(out, "{\"requests\":[");
-    int r = cell_lock_request(plan->question, strlen(plan->question), CELL_LOCK_FOLDER "/", true, out, e);
+    int r = cell_lock_request(plan->question, strlen(plan->question), p->locked ? CELL_LOCK_FOLDER "/" : ".cell/", true,
+                              out, e);
     cell_buffer_puts(out, "]}");
     if (r >= 0 && !cell_buffer_ok(out))
         r = cell_error_set(e, CELL_NO_MEMORY, "out of memory");
@@ -28,13 +31,14 @@ static int put_request(const struct lock_plan *plan, struct cell_buffer *out, st
 }
 
 /* Waits for as long as it takes. */
-static int apply_one(void *link, const struct lock_plan *plan, uint64_t *steps, struct cell_error *e)
+static int apply_one(const struct plans *p, void *link, const struct lock_plan *plan, uint64_t *steps,
+                     struct cell_error *e)
 {
     struct cell_buffer request = {0};
     struct cell_applied *applied = NULL;
     const char *reply;
     size_t len;
-    int r = put_request(plan, &request, e);
+    int r = put_request(p, plan, &request, e);
     if (r >= 0)
         r = cell_exchange_unix.request(link, CELL_COMPILE_APPLY, request.data, request.len, CELL_NO_DEADLINE, &reply,
                                        &len, e);
@@ -60,7 +64,7 @@ static int apply_all(struct plans *p, const char *name, const struct lock_live *
         const char *key = live->plans[i].key;
         uint64_t steps = 0;
         cli_progress(p->cli, "%s: %.*s (%u of %u)", name, (int)strcspn(key, " "), key, i + 1, live->nplans);
-        r = apply_one(link, &live->plans[i], &steps, e);
+        r = apply_one(p, link, &live->plans[i], &steps, e);
         cli_progress(p->cli, "");
         if (r < 0 && e)
             return cell_error_wrap(e, "'%.*s' was not carried out", (int)strcspn(key, " "), key);

@@ -167,12 +167,19 @@ static int every(struct plans *p, struct cell_error *e)
     int r = p->locked ? cell_lock_list(p->dir, &arena, &names, e) : CELL_OK;
     for (size_t i = 0; r >= 0 && p->locked && names[i]; i++)
         each(p, names[i]);
+    bool built = false;
     for (uint32_t i = 0; r >= 0 && !p->locked && i < p->records.n; i++) {
         const char *name = p->records.uses[i].cell;
-        if (strcmp(name, last) != 0 && has_answer(&p->records, name))
+        if (strcmp(name, last) != 0 && has_answer(&p->records, name)) {
             each(p, name);
+            built = true;
+        }
         last = name;
     }
+    if (r >= 0 && !p->locked && !built)
+        cli_warn(p->cli,
+                 "no object was built here that asks a cell for something, and a build that failed has made none: "
+                 "build with CELL_MODE=plan, which needs nothing done, or use --locked");
     cell_arena_free(&arena);
     return r;
 }
@@ -187,7 +194,7 @@ static int finish(struct plans *p)
         out_null(&p->j, "error");
     } else {
         out_begin(&p->j, "error", '{');
-        out_int(&p->j, "exit", code);
+        out_int(&p->j, "exit", p->failure ? p->failure : code);
         out_str(&p->j, "message", p->error);
         out_str(&p->j, "hint", code == CLI_UNAVAILABLE ? "run `cell up`" : NULL);
         out_end(&p->j, '}');
@@ -227,7 +234,7 @@ enum { PLAN_STEPS = 1, PLAN_ERROR = 2 };
 
 int cmd_plan(struct cli *cli, int argc, char **argv)
 {
-    struct plans p = {.cli = cli, .each = plans_show};
+    struct plans p = {.cli = cli, .each = plans_show, .failure = PLAN_ERROR};
     const struct cli_option options[] = {{.name = "locked", .flag = &p.locked}};
     struct cli_args args;
     int r = cli_parse(cli, argc, argv, options, 1, &args);
@@ -235,5 +242,5 @@ int cmd_plan(struct cli *cli, int argc, char **argv)
     if (r != 0)
         return r;
     r = plans_run(&p, &args);
-    return r != CLI_OK ? PLAN_ERROR : p.steps ? PLAN_STEPS : CLI_OK;
+    return r != CLI_OK ? p.failure : p.steps ? PLAN_STEPS : CLI_OK;
 }

@@ -40,6 +40,12 @@ struct pg_slot {
     uint32_t nlabels;
 };
 
+/* Of PG_CODEC_BYTES: a value is a reference and a length; else the bytes of an array are in the struct itself. */
+static inline bool pg_slot_refers_to_bytes(const struct pg_slot *p)
+{
+    return p->count == 0 || p->type->kind == CELL_KIND_BYTES;
+}
+
 /*
  * Sets `codec` for the type in the database and the one in C. CELL_INVALID_ARGUMENT when one cannot become the other;
  * `reading` when it goes from the database to C. A type that is not built in is taken for an enum, or one like text.

@@ -115,7 +115,7 @@ static int decode_text(const struct pg_slot *p, const char *data, int length, vo
 static int decode_bytes(const struct pg_slot *p, const char *data, int length, void *at, const struct pg_sink *sink,
                         struct pg_failure *f)
 {
-    if (p->count == 0)
+    if (pg_slot_refers_to_bytes(p))
         return store_bytes(data, (size_t)length, at, sink, f);
     if ((uint32_t)length != p->count)
         return pg_fail(f, CELL_DATA_LOSS, "%s: %d bytes are in the database, and not %u", p->name, length, p->count);

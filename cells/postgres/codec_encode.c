@@ -101,7 +101,7 @@ static int encode_bytes(const struct pg_slot *p, const void *at, struct pg_encod
 {
     cell_bytes b = {at, p->count};
 
-    if (p->count == 0)
+    if (pg_slot_refers_to_bytes(p))
         memcpy(&b, at, sizeof(b));
     if (b.len > LARGEST)
         return too_large(p, f);

@@ -306,13 +306,74 @@ static int read_value(const struct cell_type *type, uint32_t count, const json_t
     }
 }
 
-int pg_json_read(const struct pg_slot *p, const char *text, size_t length, void *at, const struct pg_sink *sink)
+#define MOST_DIGITS 19 /* of an int64_t */
+
+static bool fits(const char *digits, size_t n, bool negative)
+{
+    return n < MOST_DIGITS ||
+           (n == MOST_DIGITS && memcmp(digits, negative ? "9223372036854775808" : "9223372036854775807", n) <= 0);
+}
+
+/* Writes whole numbers that are no int64_t with ".0" behind them, so that they are read as numbers with a fraction:
+ * jsonb prints those without exponent. Integers as large are strings. Returns the new length. */
+static size_t mark_large_numbers(const char *text, size_t length, char *out)
+{
+    size_t n = 0;
+    bool quoted = false;
+
+    for (size_t i = 0; i < length;) {
+        size_t end = i + 1, digits = 0;
+        if (quoted && text[i] == '\\' && end < length)
+            end++;
+        else if (text[i] == '"')
+            quoted = !quoted;
+        else if (!quoted && text[i] >= '0' && text[i] <= '9') {
+            for (end = i; end < length && text[end] >= '0' && text[end] <= '9'; end++)
+                digits++;
+            while (end < length && strchr("0123456789.eE+-", text[end]) && text[end]) {
+                digits = 0;
+                end++;
+            }
+        }
+        memcpy(out + n, text + i, end - i);
+        n += end - i;
+        if (digits > 0 && !fits(text + i, digits, i > 0 && text[i - 1] == '-')) {
+            memcpy(out + n, ".0", 2);
+            n += 2;
+        }
+        i = end;
+    }
+    return n;
+}
+
+static int parse(const char *text, size_t length, json_t **v, bool *overflow)
 {
     json_error_t error;
-    json_t *v = json_loadb(text, length, JSON_DECODE_ANY, &error);
-    int r = v ? CELL_OK : json_error_code(&error) == json_error_out_of_memory ? CELL_NO_MEMORY : CELL_DATA_LOSS;
 
-    if (v)
+    *v = json_loadb(text, length, JSON_DECODE_ANY, &error);
+    *overflow = !*v && json_error_code(&error) == json_error_numeric_overflow;
+    return *v ? CELL_OK : json_error_code(&error) == json_error_out_of_memory ? CELL_NO_MEMORY : CELL_DATA_LOSS;
+}
+
+static int load(const char *text, size_t length, json_t **v)
+{
+    bool overflow;
+    int r = parse(text, length, v, &overflow);
+
+    if (!overflow)
+        return r;
+    char *marked = malloc(length + 2 * (length / MOST_DIGITS) + 2);
+    r = marked ? parse(marked, mark_large_numbers(text, length, marked), v, &overflow) : CELL_NO_MEMORY;
+    free(marked);
+    return r;
+}
+
+int pg_json_read(const struct pg_slot *p, const char *text, size_t length, void *at, const struct pg_sink *sink)
+{
+    json_t *v = NULL;
+    int r = load(text, length, &v);
+
+    if (r >= 0)
         r = p->list ? read_list(p->type, v, at, 0, sink) : read_value(p->type, p->count, v, at, 0, sink);
     json_decref(v);
     return r;

@@ -92,8 +92,12 @@ int pg_numeric_from_text(const char *text, size_t length, struct pg_arena *arena
 {
     struct decimal d;
 
-    if (length == 3 && memcmp(text, "NaN", 3) == 0) {
-        put_head(value->small, 0, 0, NOT_A_NUMBER, 0);
+    int special = length == 3 && memcmp(text, "NaN", 3) == 0         ? NOT_A_NUMBER
+                  : length == 8 && memcmp(text, "Infinity", 8) == 0  ? INFINITE
+                  : length == 9 && memcmp(text, "-Infinity", 9) == 0 ? MINUS_INFINITE
+                                                                     : POSITIVE;
+    if (special != POSITIVE) {
+        put_head(value->small, 0, 0, special, 0);
         value->data = value->small;
         value->length = 8;
         return CELL_OK;

@@ -160,8 +160,11 @@ void gen_stream(struct gen_method *m, const char *name, const char *dir)
                json_pack("{ss, ss, ss, sb}", "name", name, "type", m->g->declared->tag, "dir", dir, "stream", 1));
 }
 
-/* The type of a value that is sent or read as text. */
-static const char *text_form(const struct gen_field *f) { return f->column->type.array ? "text[]" : "text"; }
+/* The type of a value that is sent or read as text: an array is several of them in a list, and one as a text. */
+static const char *text_form(const struct gen_field *f)
+{
+    return f->column->type.array && (f->field->c.list || f->field->c.count) ? "text[]" : "text";
+}
 
 /* Labels of a C enum that is a native enum, or a text, in the database. */
 static json_t *labels_of(struct gen *g, const struct pg_ctype *c)

@@ -348,7 +348,7 @@ static void make_check(struct pg_arena *arena, const struct pg_ctype *c, const c
         m->check = c->kind == PG_C_ENUM ? values_check(arena, c, &m->type, column)
                                         : range_check(arena, c->kind, &m->type, column);
     }
-    if (c->count && m->codec == PG_CODEC_BYTES)
+    if (c->count && m->codec == PG_CODEC_BYTES && !m->type.array)
         size = pg_printf(arena, "octet_length(%s) = %u", name, c->count);
     else if (c->count && m->codec == PG_CODEC_JSON_STRUCT)
         size = pg_printf(arena, "%s_array_length(%s) = %u", m->type.base == PG_BASE_JSON ? "json" : "jsonb", name,

@@ -286,6 +286,8 @@ static void rule_renamed(const struct rule *r)
 
     if (!r->args[0] || !pg_name_fits(r->args[0]))
         pg_mistake(r->s, at_arg(r, 0), "CELL_TABLE_RENAMED_FROM needs the former name");
+    else if (strchr(r->args[0], '.'))
+        pg_mistake(r->s, at_arg(r, 0), "a former name is one in the same schema, and is written without it");
     else if (strcmp(r->args[0], d->table.name) == 0)
         pg_mistake(r->s, at_arg(r, 0), "CELL_TABLE_RENAMED_FROM(\"%s\") has no effect: that is its name", r->args[0]);
     else if (d->renamed_from)

@@ -95,9 +95,10 @@ static json_t *diagnostic_json(const struct pg_diagnostic *d)
         json_object_set_new(o, "rule", json_integer(d->rule));
     if (d->rule >= 0 && d->argument >= 0)
         json_object_set_new(o, "argument", json_integer(d->argument));
-    if (d->at >= 0)
+    bool within = d->field && d->at >= 0; /* of rules on the struct the rule's place has to do */
+    if (within)
         json_object_set_new(o, "at", json_integer(d->at));
-    if (d->at >= 0 && d->length >= 0)
+    if (within && d->length >= 0)
         json_object_set_new(o, "length", json_integer(d->length));
     if (d->fix_rule)
         json_object_set_new(o, "fix", fix_json(d));

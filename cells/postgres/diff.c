@@ -87,7 +87,14 @@ static void check_former(struct diffing *s, const struct pg_declared *d)
             names[n++] = t->name;
     }
     const char *near = pg_suggest(d->renamed_from, names, n);
-    if (near)
+    const struct pg_table *elsewhere = pg_model_table(s->catalog, NULL, d->renamed_from);
+    if (elsewhere && looks_like(elsewhere, d))
+        pg_refuse(
+            s, PG_RULE_NO_EFFECT, pg_at_rule(d->renamed_rule),
+            "table '%s' is in the schema '%s', and a former name is one in the same schema: move it first, by ALTER "
+            "TABLE … SET SCHEMA",
+            d->renamed_from, elsewhere->schema);
+    else if (near)
         pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_rule(d->renamed_rule),
                   "CELL_TABLE_RENAMED_FROM(\"%s\") finds nothing: there is no such table; did you mean '%s'? Otherwise "
                   "remove it, and '%s' begins empty",

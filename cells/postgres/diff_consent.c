@@ -40,17 +40,24 @@ static void say_spent(struct diffing *s, uint32_t owner, const struct pg_consent
 {
     uint32_t current = s->current;
 
+    const struct pg_declared *d = s->declared[owner];
+    struct pg_consent again = *c;
+
+    again.again = "again";
+    if (pg_has_event(&s->w->now, past_of(c->kind), key_of(s, d, &again)))
+        again.again = "once more";
     s->current = owner;
     pg_plan_diagnose(s, PG_WARNING, PG_RULE_CONSENT_SPENT, pg_at_rule(c->rule),
                      "%s was carried out before, and '%s' %s: a consent holds once. %s consents again, with any text "
                      "that was not there before",
                      written(s, c->kind, c->name, c->again), c->name,
                      c->kind == PG_CONSENT_DROPPED ? "is there again, and stays" : "would change again",
-                     written(s, c->kind, c->name, "again"));
+                     written(s, c->kind, c->name, again.again));
     s->current = current;
 }
 
-bool pg_consents(struct diffing *s, enum pg_consent_kind kind, const char *name)
+/* One that is not spent; a spent one is said to be, if `said`. They count as used. */
+static bool find_consent(struct diffing *s, enum pg_consent_kind kind, const char *name, bool said)
 {
     bool found = false;
 
@@ -63,12 +70,17 @@ bool pg_consents(struct diffing *s, enum pg_consent_kind kind, const char *name)
                 continue;
             if (!pg_has_event(&s->w->now, past_of(kind), key_of(s, d, c)))
                 found = true;
-            else if (!used[k])
+            else if (!used[k] && said)
                 say_spent(s, s->w->owners[i], c);
             used[k] = true;
         }
     }
     return found;
+}
+
+bool pg_consents(struct diffing *s, enum pg_consent_kind kind, const char *name)
+{
+    return find_consent(s, kind, name, true);
 }
 
 void pg_step_consented(struct diffing *s, struct step_builder *b, enum pg_consent_kind kind, const char *name)
@@ -173,13 +185,15 @@ static void drop_index(struct diffing *s, const char *name)
     pg_step_end(s, &b, PG_PHASE_DROP);
 }
 
-/* What the struct itself declares cannot be dropped as well. */
-static bool is_wanted(struct diffing *s, const char *name, bool wanted)
+/* What the struct itself declares cannot be dropped as well; when that was done before, it has been made anew since. */
+static bool may_drop(struct diffing *s, const char *name, bool wanted)
 {
-    if (wanted)
+    if (!wanted)
+        return pg_consents(s, PG_CONSENT_DROPPED, name);
+    if (find_consent(s, PG_CONSENT_DROPPED, name, false))
         pg_refuse(s, PG_RULE_NO_EFFECT, PG_AT_ANNOTATION,
                   "CELL_DROPPED(\"%s\") contradicts the struct, which declares the same", name);
-    return wanted;
+    return false;
 }
 
 bool pg_key_wanted(struct diffing *s, const struct pg_key *k)
@@ -238,8 +252,7 @@ void pg_diff_drops(struct diffing *s)
     struct pg_table *t = &s->w->now;
 
     for (uint32_t i = t->nuniques; i-- > 0;)
-        if (pg_consents(s, PG_CONSENT_DROPPED, t->uniques[i].name) &&
-            !is_wanted(s, t->uniques[i].name, pg_key_wanted(s, &t->uniques[i]))) {
+        if (may_drop(s, t->uniques[i].name, pg_key_wanted(s, &t->uniques[i]))) {
             drop_constraint(s, t->uniques[i].name, "key", PG_RULE_DROP_CONSTRAINT);
             pg_take_out(t->uniques, &t->nuniques, sizeof(*t->uniques), i);
         }
@@ -249,19 +262,16 @@ void pg_diff_drops(struct diffing *s)
             pg_take_out(t->checks, &t->nchecks, sizeof(*t->checks), i);
         }
     for (uint32_t i = t->nforeign; i-- > 0;)
-        if (pg_consents(s, PG_CONSENT_DROPPED, t->foreign[i].name) &&
-            !is_wanted(s, t->foreign[i].name, pg_foreign_wanted(s, &t->foreign[i]))) {
+        if (may_drop(s, t->foreign[i].name, pg_foreign_wanted(s, &t->foreign[i]))) {
             drop_constraint(s, t->foreign[i].name, "foreign", PG_RULE_DROP_FOREIGN_KEY);
             pg_take_out(t->foreign, &t->nforeign, sizeof(*t->foreign), i);
         }
     for (uint32_t i = t->nindexes; i-- > 0;)
-        if (pg_consents(s, PG_CONSENT_DROPPED, t->indexes[i].name) &&
-            !is_wanted(s, t->indexes[i].name, pg_index_wanted(s, &t->indexes[i]))) {
+        if (may_drop(s, t->indexes[i].name, pg_index_wanted(s, &t->indexes[i]))) {
             drop_index(s, t->indexes[i].name);
             pg_take_out(t->indexes, &t->nindexes, sizeof(*t->indexes), i);
         }
-    if (t->primary && !s->d->table.primary && pg_consents(s, PG_CONSENT_DROPPED, t->primary->name) &&
-        !is_wanted(s, t->primary->name, pg_key_wanted(s, t->primary))) {
+    if (t->primary && !s->d->table.primary && may_drop(s, t->primary->name, pg_key_wanted(s, t->primary))) {
         drop_constraint(s, t->primary->name, "key", PG_RULE_DROP_CONSTRAINT);
         t->primary = NULL;
     }

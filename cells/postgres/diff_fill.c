@@ -286,6 +286,11 @@ static void retype_step(struct diffing *s, const struct pg_field *f, const struc
     if (with_default)
         pg_step_alter(s, &b, "ALTER COLUMN %s DROP DEFAULT", name);
     pg_step_alter(s, &b, "ALTER COLUMN %s TYPE %s%s", name, type, using);
+    /* The expression is for values of the old type, so that NULL is its matter too, and no second one's. */
+    if (rewrites && !keeps && !want->nullable && now->nullable) {
+        pg_step_alter(s, &b, "ALTER COLUMN %s SET NOT NULL", name);
+        now->nullable = false;
+    }
     if (rewrites) {
         pg_step_consented(s, &b, PG_CONSENT_RETYPED, now->name);
         pg_step_hazard(&b, PG_RULE_RETYPE_REWRITES);

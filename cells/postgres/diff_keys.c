@@ -188,13 +188,15 @@ static const char *index_name(struct diffing *s, const char *name)
 
 /* ---- keys ---- */
 
-static void add_primary(struct diffing *s, const struct pg_key *want)
+/* In the place of another one (`old`, NULL = none), which stays until the new one is known to be possible. */
+static void add_primary(struct diffing *s, const struct pg_key *want, const struct pg_key *old)
 {
     struct pg_table *now = &s->w->now;
     struct pg_key key = *want;
     bool beside = now->kind != 'p';
 
-    key.name = pg_free_name(s, want->name);
+    key.name = old && is_named(old->name, want->name) ? want->name : pg_free_name(s, want->name);
+    const char *drop = old ? pg_printf(s->arena, "DROP CONSTRAINT %s, ", pg_quoted(s, old->name)) : "";
     const char *helper = pg_made_name(s->arena, key.name, NULL, "new");
     struct pg_index x = index_of_key(s, want, helper);
     const struct pg_index *there = find_index(now, helper);
@@ -203,34 +205,25 @@ static void add_primary(struct diffing *s, const struct pg_key *want)
     take_name(s, helper);
     struct step_builder b = pg_step_begin(s, PG_STEP_ADD_PRIMARY_KEY, PG_ALONE, key.name, NULL);
     if (beside)
-        pg_step_alter(s, &b, "ADD CONSTRAINT %s PRIMARY KEY USING INDEX %s", pg_quoted(s, key.name),
+        pg_step_alter(s, &b, "%sADD CONSTRAINT %s PRIMARY KEY USING INDEX %s", drop, pg_quoted(s, key.name),
                       pg_quoted(s, helper));
     else {
         struct pg_text t = {.arena = s->arena};
         pg_sql_names(&t, key.columns, key.n);
-        pg_step_alter(s, &b, "ADD CONSTRAINT %s PRIMARY KEY (%s)", pg_quoted(s, key.name), t.data);
+        pg_step_alter(s, &b, "%sADD CONSTRAINT %s PRIMARY KEY (%s)", drop, pg_quoted(s, key.name), t.data);
     }
     if (beside)
         pg_step_forget(s, &b, "index", helper);
+    if (old) {
+        pg_step_forget(s, &b, "key", old->name);
+        pg_step_consented(s, &b, PG_CONSENT_DROPPED, old->name);
+    }
     pg_step_record(s, &b, "key", key.name, NULL);
-    pg_step_hazard(&b, PG_RULE_UNIQUE_ADDED);
+    pg_step_hazard(&b, old ? PG_RULE_DROP_CONSTRAINT : PG_RULE_UNIQUE_ADDED);
     b.step.culprits = equal_rows(s, &x);
     pg_step_end(s, &b, PG_PHASE_INDEX);
     now->primary = pg_alloc(s->arena, sizeof(*now->primary));
     *now->primary = key;
-}
-
-static void drop_primary(struct diffing *s)
-{
-    struct pg_key *old = s->w->now.primary;
-    struct step_builder b = pg_step_begin(s, PG_STEP_DROP_CONSTRAINT, PG_TOGETHER, old->name, NULL);
-
-    pg_step_alter(s, &b, "DROP CONSTRAINT %s", pg_quoted(s, old->name));
-    pg_step_forget(s, &b, "key", old->name);
-    pg_step_consented(s, &b, PG_CONSENT_DROPPED, old->name);
-    pg_step_hazard(&b, PG_RULE_DROP_CONSTRAINT);
-    pg_step_end(s, &b, PG_PHASE_LOOSEN);
-    s->w->now.primary = NULL;
 }
 
 static void diff_primary(struct diffing *s)
@@ -251,9 +244,7 @@ static void diff_primary(struct diffing *s)
         d->fix_args[0] = pg_strdup(s->arena, now->name);
         return;
     }
-    if (now)
-        drop_primary(s);
-    add_primary(s, want);
+    add_primary(s, want, now);
     pg_plan_diagnose(s, PG_WARNING, PG_RULE_UNIQUE_ADDED, PG_AT_ANNOTATION,
                      "a primary key is added to table '%s': it fails when two rows have the same", s->w->now.name);
 }

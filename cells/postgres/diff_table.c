@@ -225,6 +225,13 @@ void pg_diff_renames(struct diffing *s)
             pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_field(f->name),
                       "columns '%s' and '%s' both exist: it cannot be renamed; CELL_DROPPED(\"%s\") drops the old one",
                       f->renamed_from, name, f->renamed_from);
+        else if (former &&
+                 (pg_find_in_step(&s->w->now, former->name, NULL) || pg_find_in_step(&s->w->now, NULL, former->name)))
+            pg_refuse(
+                s, PG_NO_RULE, pg_at_field(f->name),
+                "column '%s' is kept in step with another one, for programs that use that: it can be renamed when "
+                "these are gone",
+                f->renamed_from);
         else if (former)
             rename_column(s, f, former, name);
         else if (!now)

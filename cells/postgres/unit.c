@@ -60,7 +60,7 @@ static int read_catalog(PGconn *conn, struct pg_unit *u, int64_t deadline_ms, st
     uint32_t room = 0, n = 0;
 
     for (uint32_t i = 0; i < u->n; i++)
-        room += 3 + u->declared[i]->table.nforeign;
+        room += 4 + u->declared[i]->table.nforeign;
     struct pg_wanted *wanted = calloc(room + 1u, sizeof(*wanted));
     if (!wanted)
         return pg_fail(f, CELL_NO_MEMORY, "out of memory");
@@ -70,8 +70,10 @@ static int read_catalog(PGconn *conn, struct pg_unit *u, int64_t deadline_ms, st
             wanted[n++] = (struct pg_wanted){d->table.schema, d->table.name};
         if (d->renamed_from)
             wanted[n++] = (struct pg_wanted){d->table.schema, d->renamed_from};
-        if (u->catalog && finds_nothing(u->catalog, d))
+        if (u->catalog && finds_nothing(u->catalog, d)) {
             wanted[n++] = (struct pg_wanted){d->table.schema, NULL};
+            wanted[n++] = (struct pg_wanted){NULL, d->renamed_from};
+        }
         for (uint32_t k = 0; k < d->table.nforeign; k++)
             if (d->table.foreign[k].to_table)
                 wanted[n++] = (struct pg_wanted){d->table.foreign[k].to_schema, d->table.foreign[k].to_table};

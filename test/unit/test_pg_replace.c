@@ -208,6 +208,19 @@ static bool refused(const char *fields, const char *rules, const char *why)
     return found;
 }
 
+TEST(a_column_that_is_kept_in_step_is_not_renamed)
+{
+    if (!server())
+        return;
+    REQUIRE(become("users", "id i64 | key | auto\nage i32", "", false));
+    REQUIRE(become("users", NEW_AGE, "", true));
+    CHECK(refused("id i64 | key | auto\nage str | column years | renamed_from age_text | replaces age;concat(age, "
+                  "'y');rtrim(years, 'y')::integer",
+                  "", "is kept in step with another one"));
+    migration_sql(conn, "INSERT INTO users (age) VALUES (1)");
+    CHECK(is(ROWS, "1/1y"));
+}
+
 TEST(what_cannot_be_replaced_is_an_error)
 {
     if (!server())

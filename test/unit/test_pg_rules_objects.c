@@ -308,9 +308,23 @@ RULE(CONSENT_SPENT, what_is_there_again_after_a_drop_stays)
             CHECK(!errs(&c) && c.p->nsteps == 0 && says(&c, PG_REMARK, PG_RULE_UNDECLARED));
             const struct pg_diagnostic *d = says(&c, PG_WARNING, PG_RULE_CONSENT_SPENT);
             REQUIRE(d && d->rule == 0);
-            HAS(d->text, "CELL_DROPPED(\"email\", \"again\") consents again");
+            HAS(d->text, i > 0 ? "CELL_DROPPED(\"email\", \"once more\") consents again"
+                               : "CELL_DROPPED(\"email\", \"again\") consents again");
         }
     }
+    end(&c);
+}
+
+RULE(CONSENT_SPENT, is_not_said_of_what_the_struct_itself_has_made_anew)
+{
+    struct change c = given("id i64 | key\nboss opt<i64> | references users;id", "");
+    const char *fields = "id i64 | key\nboss opt<i64> | references users;id;on delete cascade";
+    declare(&c, fields, "dropped users_boss_fkey");
+    REQUIRE(!errs(&c) && sim_apply(&c.s, c.p, UINT32_MAX));
+    declare(&c, fields, "dropped users_boss_fkey");
+    CHECK(!errs(&c) && !pg_find_diagnostic(&c.p->diagnostics, PG_WARNING, "was carried out before"));
+    declare(&c, fields, "dropped users_boss_fkey;more");
+    CHECK(refuses(&c, PG_RULE_NO_EFFECT));
     end(&c);
 }
 

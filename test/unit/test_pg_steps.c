@@ -144,6 +144,44 @@ TEST(a_generated_column_is_added_with_consent)
     CHECK(is("SELECT total FROM sums", "10"));
 }
 
+TEST(a_key_that_cannot_be_takes_the_place_of_none)
+{
+    const struct table better = {"keyed", "id i64\nname i64", "primary_key name\ndropped keyed_pkey"};
+    struct migration m;
+
+    if (!server())
+        return;
+    REQUIRE(becomes("keyed", "id i64 | key\nname i64", ""));
+    migration_sql(conn, "INSERT INTO keyed VALUES (1, 1), (2, 1)");
+    CHECK(become(&better, 1, &m) < 0);
+    CHECK(is("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'keyed_pkey'", "PRIMARY KEY (id)"));
+    migration_sql(conn, "UPDATE keyed SET name = id");
+    CHECK(become(&better, 1, &m) >= 0);
+    CHECK(is("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'keyed_pkey'", "PRIMARY KEY (name)"));
+    CHECK(is("SELECT count(*) FROM pg_index WHERE indrelid = 'keyed'::regclass", "1"));
+}
+
+TEST(a_type_and_whether_it_may_be_null_change_by_one_expression)
+{
+    if (!server())
+        return;
+    REQUIRE(becomes("lengths", "id i64 | key\nn opt<str>", ""));
+    migration_sql(conn, "INSERT INTO lengths VALUES (1, 'abc'), (2, NULL)");
+    REQUIRE(becomes("lengths", "id i64 | key\nn i32 | backfill coalesce(length(n), 0)", "retyped n"));
+    CHECK(is("SELECT string_agg(n::text, ' ' ORDER BY id) FROM lengths", "3 0"));
+    CHECK(is("SELECT attnotnull FROM pg_attribute WHERE attrelid = 'lengths'::regclass AND attname = 'n'", "t"));
+}
+
+TEST(a_former_name_in_another_schema_is_no_reason_for_an_empty_table)
+{
+    const char *fields = "id i64 | key\nname str";
+
+    if (!server())
+        return;
+    REQUIRE(becomes("moved", fields, ""));
+    CHECK(says("arrived", fields, "schema other\ntable_renamed_from moved", PG_ERROR, "is in the schema 'public'"));
+}
+
 /* What the server says of a violation, where names are long or are written in quotes. */
 TEST(violations_name_the_columns_of_a_key)
 {

@@ -25,6 +25,18 @@ static bool call_is_harmless(struct null_analysis *a, const json_t *body)
     return !callable.effects || (callable.builtin && is_harmless(name));
 }
 
+/* What is no operator (BETWEEN and the like) stands for some that are PostgreSQL's own. */
+static bool operation_is_harmless(struct null_analysis *a, const json_t *body)
+{
+    const json_t *names = json_object_get(body, "name");
+    const char *name = null_string(json_array_get(names, json_array_size(names) - 1));
+    int nargs = json_object_get(body, "lexpr") ? 2 : 1;
+    struct null_callable callable;
+
+    null_visit(a);
+    return !name || !a->catalog->operation(a->catalog->user, name, nargs, &callable) || !callable.effects;
+}
+
 /* A view that the analysis has met is among the trees; what a view is that it has not met is not known. */
 static bool table_is_harmless(struct null_analysis *a, const json_t *body)
 {
@@ -61,6 +73,7 @@ static bool walk(struct null_analysis *a, const json_t *tree)
     json_object_foreach((json_t *)(uintptr_t)tree, key, member)
     {
         if (is_change(key) || (strcmp(key, "FuncCall") == 0 && !call_is_harmless(a, member)) ||
+            (strcmp(key, "A_Expr") == 0 && !operation_is_harmless(a, member)) ||
             (strcmp(key, "RangeVar") == 0 && !table_is_harmless(a, member)))
             return false;
         harmless = harmless && walk(a, member);

@@ -86,13 +86,18 @@ static struct null_value parameter(struct null_analysis *a, const json_t *body)
 static struct null_value coalesce(struct null_analysis *a, struct null_level *level, const json_t *args)
 {
     struct null_value result = {0};
+    bool in_doubt = false;
 
     for (size_t i = 0; i < json_array_size(args); i++) {
-        struct null_value v = null_eval(a, level, json_array_get(args, i));
+        const json_t *arg = json_array_get(args, i);
+        struct null_value v = null_eval(a, level, arg);
         result.not_null = result.not_null || v.not_null;
+        in_doubt = in_doubt || (!v.category && !null_is(null_node_of(arg), "A_Const"));
         if (v.category && (!result.category || result.category == 'S'))
             result.category = v.category; /* a literal takes the type of the others */
     }
+    if (in_doubt)
+        result.category = 0;
     return result;
 }
 
@@ -202,11 +207,24 @@ bool null_is_builtin_type(const json_t *type_name, char *category)
     return false;
 }
 
+/* An infinite moment has no time of day: PostgreSQL makes it NULL. */
+static bool is_time_of_day(const json_t *type_name)
+{
+    const json_t *names = json_object_get(type_name, "names");
+    const char *name = null_string(json_array_get(names, json_array_size(names) - 1));
+
+    return name && (strcmp(name, "time") == 0 || strcmp(name, "timetz") == 0);
+}
+
 bool null_cast_is_safe(const json_t *body, char category)
 {
+    const json_t *type = json_object_get(body, "typeName");
     char target;
 
-    return null_is_builtin_type(json_object_get(body, "typeName"), &target) && category && strchr("SNBDTEAu", category);
+    if (!null_is_builtin_type(type, &target) || (category == 'D' && is_time_of_day(type)))
+        return false;
+    /* Of an enum only its text is PostgreSQL's own; a number is by somebody's CREATE CAST. */
+    return category == 'E' ? target == 'S' : category && strchr("SNBDTAu", category);
 }
 
 static struct null_value cast(struct null_analysis *a, struct null_level *level, const json_t *body)

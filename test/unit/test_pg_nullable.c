@@ -348,3 +348,34 @@ TEST(recursion_within_recursion_is_given_up)
     analyse_nested("", "WITH RECURSIVE a (x, y, z) AS (SELECT 1, 2, 3 UNION SELECT y, z, (", "SELECT 1",
                    ") FROM a) SELECT x FROM a", "", 12);
 }
+
+TEST(what_casts_and_others_operators_do_is_in_doubt)
+{
+    PGconn *conn = null_connection();
+
+    if (!conn || !nullable_available())
+        return;
+    REQUIRE(
+        pg_run(conn,
+               "CREATE FUNCTION mood_number(mood) RETURNS int LANGUAGE sql IMMUTABLE AS $$SELECT CASE $1 WHEN 'happy' "
+               "THEN 1 END$$; CREATE CAST (mood AS int) WITH FUNCTION mood_number(mood); CREATE FUNCTION noted(int, "
+               "int) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT $1'; CREATE OPERATOR @#@ (LEFTARG = int, RIGHTARG "
+               "= int, FUNCTION = noted)",
+               NULL) >= 0);
+    EXPECT({"SELECT at::time, at::timetz::text, at::date, at::text FROM t", "oo!!"}, /* infinity has no time of day */
+           {"SELECT (at AT TIME ZONE 'UTC')::time FROM t", "o"}, {"SELECT mood::int, mood::text FROM m", "o!"},
+           {"SELECT lower(coalesce(NULLIF(r, 'empty'), 'empty')) FROM t", "o"},
+           {"SELECT lower(coalesce(d, 'none')) FROM t", "!"});
+    static const struct {
+        const char *sql;
+        bool repeatable;
+    } cases[] = {{"SELECT id @#@ 1 FROM t", false},
+                 {"SELECT 1 FROM t WHERE id = 1 AND n IS DISTINCT FROM id @#@ 2", false},
+                 {"SELECT id + 1, s || 'x', id BETWEEN 1 AND 3, s LIKE 'a%', id IN (1, 2) FROM t", true}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct null_statement statement;
+        char columns[64];
+        null_columns_of(conn, cases[i].sql, NULL, columns, &statement);
+        CHECK(statement.understood && statement.repeatable == cases[i].repeatable);
+    }
+}

@@ -56,6 +56,27 @@ TEST(a_query_becomes_a_row_and_a_method_with_a_binding)
     json_decref(a.document);
 }
 
+/* No value can be shown to the planner for such a parameter. */
+TEST(a_parameter_may_be_of_a_domain_that_is_never_null)
+{
+    if (!null_connection())
+        return;
+    REQUIRE(
+        pg_run(null_connection(),
+               "CREATE DOMAIN given AS text NOT NULL; CREATE DOMAIN filled AS text CHECK (value IS NOT NULL); CREATE "
+               "TABLE dm (id int PRIMARY KEY, g given, f filled)",
+               NULL) >= 0);
+    static const char *const statements[] = {"INSERT INTO dm (id, g, f) VALUES (1, $1, 'x')",
+                                             "INSERT INTO dm (id, g, f) VALUES (1, 'x', $1)", "UPDATE dm SET g = $1",
+                                             "SELECT id FROM dm WHERE g = $1::given"};
+    for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++) {
+        struct answer a = ask(statements[i], "value");
+        CHECK_STR(a.failure.text, "");
+        CHECK(a.status == CELL_OK && json_array_size(json_object_get(a.document, "methods")) == 1);
+        json_decref(a.document);
+    }
+}
+
 TEST(one_row_is_an_out_parameter_and_no_columns_are_a_number)
 {
     struct pg_query_check check = {0};

@@ -30,18 +30,34 @@ static bool is_symbol(const struct sql_lexer *l, struct sql_token t, const char 
     return t.kind == SQL_SYMBOL && t.length == strlen(symbol) && memcmp(l->text + t.at, symbol, t.length) == 0;
 }
 
-/* What may stand before a table's name. Elsewhere `a.b` is a column of what is called `a`. */
+/* What is always before a table's name, or a type's. Elsewhere `a.b` may be a column of what is called `a`. */
 static bool comes_before_table(const struct sql_lexer *l, struct sql_token t)
 {
     static const char *const words[] = {"from", "join", "into", "update", "using", "only", "table"};
-    static const char *const symbols[] = {",", "(", "::"};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (sql_is(l, t, words[i]))
             return true;
-    for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++)
-        if (is_symbol(l, t, symbols[i]))
+    return is_symbol(l, t, "::");
+}
+
+/* Between tables, or between columns. */
+static bool may_come_before_table(const struct sql_lexer *l, struct sql_token t)
+{
+    return is_symbol(l, t, ",") || is_symbol(l, t, "(");
+}
+
+/* Something in the statement is called so: a name that is not the first part of another one. */
+static bool is_called(struct pg_arena *arena, const char *sql, const char *name)
+{
+    struct sql_lexer l = {sql, strlen(sql), 0};
+
+    for (struct sql_token t = sql_next(&l); t.kind != SQL_END; t = sql_next(&l)) {
+        struct sql_lexer ahead = l;
+        const char *called = is_name(t) && !is_symbol(&l, sql_next(&ahead), ".") ? pg_unquoted(arena, sql, t.at) : NULL;
+        if (called && strcmp(called, name) == 0)
             return true;
+    }
     return false;
 }
 
@@ -64,11 +80,11 @@ void pg_edit_tables(struct pg_arena *arena, const char *sql, const pg_stand_ins 
     for (struct sql_token t = sql_next(&l); t.kind != SQL_END && stand_ins->n; before = t, t = sql_next(&l)) {
         struct sql_lexer ahead = l;
         struct sql_token dot = sql_next(&ahead), name = sql_next(&ahead), end = sql_next(&ahead);
-        if (!is_name(t) || !is_symbol(&l, dot, ".") || !is_name(name) || is_symbol(&l, before, ".") ||
-            !(comes_before_table(&l, before) || is_symbol(&l, end, ".")))
+        if (!is_name(t) || !is_symbol(&l, dot, ".") || !is_name(name) || is_symbol(&l, before, "."))
             continue;
         const char *by = stand_in_of(arena, sql, t, name, stand_ins);
-        if (by)
+        if (by && (comes_before_table(&l, before) || is_symbol(&l, end, ".") ||
+                   (may_come_before_table(&l, before) && !is_called(arena, sql, pg_unquoted(arena, sql, t.at)))))
             *pg_push(arena, edits) = (struct pg_edit){t.at, t.length, by};
     }
 }

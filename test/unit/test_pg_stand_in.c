@@ -45,6 +45,8 @@ TEST(schemas_of_tables_are_replaced)
          "DELETE FROM t USING pg_temp.users WHERE pg_temp.users.id = t.id"},
         /* and nothing else */
         {"SELECT app.users FROM t AS app", "SELECT app.users FROM t AS app"},
+        {"SELECT id, app.users, sum(app.users) FROM t app", "SELECT id, app.users, sum(app.users) FROM t app"},
+        {"SELECT id FROM t, app.users", "SELECT id FROM t, pg_temp.users"},
         {"SELECT id FROM t app WHERE app.users > 1", "SELECT id FROM t app WHERE app.users > 1"},
         {"SELECT 'FROM app.users' FROM app.user", "SELECT 'FROM app.users' FROM app.user"},
         {"SELECT * FROM \"APP\".users", "SELECT * FROM \"APP\".users"},

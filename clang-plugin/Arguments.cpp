@@ -8,6 +8,7 @@
 
 extern "C" {
 #include "base/util.h"
+#include "wire/message.h"
 }
 
 using namespace clang;
@@ -145,6 +146,12 @@ bool Arguments::checkValue(const schema_verb_arg &expected, uint32_t at)
     if (!fits)
         cellReport(state.diags(), loc(at), CellDiag::VerbArgumentType)
             << expected.name << verb->name << kind << e->getSourceRange();
+    const std::string &text = texts[at];
+    if (fits && isText && (text.find('\0') != std::string::npos || !cell_utf8_valid(text.data(), text.size()))) {
+        cellReport(state.diags(), loc(at), CellDiag::VerbArgumentText)
+            << expected.name << verb->name << e->getSourceRange();
+        return false;
+    }
     return fits;
 }
 
@@ -156,7 +163,7 @@ std::vector<std::optional<std::string>> Arguments::complete(const std::vector<ui
     for (uint32_t i = 0; i < n; i++) {
         out.emplace_back();
         if (values[i] != CELL_VERB_ARG_ABSENT)
-            out.back() = texts[values[i]]; /* whole, also behind a NUL, which the cell refuses */
+            out.back() = texts[values[i]];
         else if (list[i])
             out.back() = list[i];
     }

@@ -24,6 +24,18 @@ static struct pg_place at_arg(const struct rule *r, int argument)
     return place;
 }
 
+static bool is_name(struct pg_token t) { return t.kind == PG_TOKEN_NAME || t.kind == PG_TOKEN_QUOTED; }
+
+/* The one name that the tokens are, in any number of parentheses: PostgreSQL takes that for the column. NULL = more. */
+static const struct pg_token *bare_name(const char *text, const struct pg_token *t, uint32_t n)
+{
+    uint32_t k = 0;
+
+    while (n > 2 * k + 1 && pg_token_is(text, t[k], "(") && pg_token_is(text, t[n - 1 - k], ")"))
+        k++;
+    return n == 2 * k + 1 && is_name(t[k]) ? &t[k] : NULL;
+}
+
 /* One part of an index: a column or an expression, an operator class, ASC or DESC, NULLS FIRST or LAST. */
 static bool read_part(const struct rule *r, const char *text, struct pg_index_part *part)
 {
@@ -45,15 +57,19 @@ static bool read_part(const struct rule *r, const char *text, struct pg_index_pa
         n--;
     }
     part->nulls_first = nulls ? first : part->descending;
-    bool word = t[n - 1].kind == PG_TOKEN_NAME || t[n - 1].kind == PG_TOKEN_QUOTED;
-    bool plain = t[0].kind == PG_TOKEN_NAME || t[0].kind == PG_TOKEN_QUOTED;
+    bool word = is_name(t[n - 1]), plain = is_name(t[0]);
+    if (n == 3 && plain && pg_token_is(text, t[1], "collate")) {
+        pg_mistake(s, at_arg(r, 0), "an index with a collation of its own is made by hand: CELL_STEP");
+        return false;
+    }
     /* a word behind a column or behind a closing parenthesis is an operator class */
     if (word && n > 1 && ((n == 2 && plain) || pg_token_is(text, t[n - 2], ")"))) {
         part->opclass = pg_token_name(s->arena, text, t[n - 1]);
         n--;
     }
-    if (n == 1 && plain) {
-        part->column = pg_token_name(s->arena, text, t[0]);
+    const struct pg_token *name = bare_name(text, t, n);
+    if (name) {
+        part->column = pg_token_name(s->arena, text, *name);
         for (uint32_t i = 0; i < s->columns.n; i++)
             if (strcmp(s->columns.at[i].name, part->column) == 0)
                 return true;
@@ -89,6 +105,8 @@ static bool read_condition(const struct rule *r, const char *text, struct pg_ind
     }
     if (pg_token_is(text, t, "where"))
         t = pg_sql_token(text, len, t.at + t.len);
+    if (pg_token_is(text, t, "true") && pg_sql_token(text, len, t.at + t.len).kind == PG_TOKEN_END)
+        return true; /* as PostgreSQL has it */
     x->predicate.sql = pg_strdup(s->arena, text + t.at);
     return pg_declare_sql(s, x->predicate.sql, r->macro, at_arg(r, 1));
 }

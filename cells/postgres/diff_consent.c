@@ -331,6 +331,16 @@ static bool refuse_consent(struct diffing *s, const struct pg_consent *c)
     return true;
 }
 
+static void add_event(struct diffing *s, enum pg_past past, const char *name)
+{
+    struct pg_table *t = &s->w->now;
+
+    if (pg_has_event(t, past, name))
+        return;
+    t->events = pg_one_more(s->arena, t->events, &t->nevents, sizeof(*t->events));
+    t->events[t->nevents - 1] = (struct pg_event){past, name, 0};
+}
+
 /* A consent that nothing had a use for; what is not an error is noted as done, in `b`: true. */
 static bool unused_consent(struct diffing *s, const struct pg_consent *c, struct step_builder *b)
 {
@@ -355,6 +365,8 @@ static bool unused_consent(struct diffing *s, const struct pg_consent *c, struct
     if (dropping)
         pg_step_forget(s, b, "dropping", c->name);
     pg_step_consented(s, b, c->kind, c->name);
+    add_event(s, past, c->name);
+    add_event(s, past, key_of(s, d, c));
     return true;
 }
 

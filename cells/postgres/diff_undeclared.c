@@ -29,6 +29,44 @@ static bool index_uses(struct diffing *s, const struct pg_index *x, const char *
     return used;
 }
 
+static void list_name(struct pg_text *t, const char *name) { pg_putf(t, "%s'%s'", t->len ? ", " : "", name); }
+
+static bool check_uses_others(struct diffing *s, const struct pg_check *c, const char *column)
+{
+    for (uint32_t i = 0; i < s->w->now.ncolumns; i++) {
+        const char *other = s->w->now.columns[i].name;
+        if (strcmp(other, column) != 0 && expr_uses(s, &c->expr, other))
+            return true;
+    }
+    return false;
+}
+
+/* What PostgreSQL drops with the column though it is about others as well. */
+static void say_what_goes(struct diffing *s, const char *column)
+{
+    const struct pg_table *t = &s->w->now;
+    struct pg_text names = {.arena = s->arena};
+
+    if (t->primary && t->primary->n > 1 && uses(t->primary->columns, t->primary->n, column))
+        list_name(&names, t->primary->name);
+    for (uint32_t i = 0; i < t->nuniques; i++)
+        if (t->uniques[i].n > 1 && uses(t->uniques[i].columns, t->uniques[i].n, column))
+            list_name(&names, t->uniques[i].name);
+    for (uint32_t i = 0; i < t->nindexes; i++)
+        if ((t->indexes[i].n > 1 || t->indexes[i].predicate.sql) && index_uses(s, &t->indexes[i], column))
+            list_name(&names, t->indexes[i].name);
+    for (uint32_t i = 0; i < t->nforeign; i++)
+        if (t->foreign[i].n > 1 && uses(t->foreign[i].columns, t->foreign[i].n, column))
+            list_name(&names, t->foreign[i].name);
+    for (uint32_t i = 0; i < t->nchecks; i++)
+        if (expr_uses(s, &t->checks[i].expr, column) && check_uses_others(s, &t->checks[i], column))
+            list_name(&names, t->checks[i].name);
+    if (names.len)
+        pg_plan_diagnose(s, PG_WARNING, PG_RULE_DROP_COLUMN, PG_AT_ANNOTATION,
+                         "with column '%s' goes what is about other columns of '%s' as well: %s", column, t->name,
+                         names.data);
+}
+
 void pg_drop_from_now(struct diffing *s, const char *column)
 {
     struct pg_table *t = &s->w->now;
@@ -117,12 +155,11 @@ static void drop_column(struct diffing *s, struct pg_column *c)
     pg_step_forget(s, &b, c->generated.sql ? "generated" : "default", name);
     pg_step_hazard(&b, PG_RULE_DROP_COLUMN);
     pg_step_end(s, &b, PG_PHASE_DROP);
+    say_what_goes(s, name);
     pg_drop_from_now(s, name);
 }
 
 /* ---- what no struct mentions ---- */
-
-static void list_name(struct pg_text *t, const char *name) { pg_putf(t, "%s'%s'", t->len ? ", " : "", name); }
 
 /* Whether the index stands for a unique constraint that the declaration at hand has. */
 static bool serves(struct diffing *s, const struct pg_index *x)

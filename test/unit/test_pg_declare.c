@@ -88,6 +88,7 @@ TEST(mistakes_in_rules_of_the_struct_are_said_there)
         {"a i64\nbcd i64", "index bdc", "", "no field is column 'bdc'; did you mean 'bcd'?"},
         {"a i64", "index", "", "CELL_INDEX needs columns: it has none"},
         {"a i64", "index a,", "", "CELL_INDEX needs columns: a part between two commas is empty"},
+        {"a str", "index a collate \"C\"", "", "an index with a collation of its own is made by hand"},
         {"a i64", "index lower(a", "", "a '(' has no ')'"},
         {"a i64", "index a;where", "", "the SQL of CELL_INDEX is no expression: it is empty"},
         {"a i64", "index a;where a > 1\\; drop table x", "", "it has a semicolon"},

@@ -286,6 +286,19 @@ RULE(NOT_NULL_DROPPED, warns)
     end(&c);
 }
 
+RULE(DROP_COLUMN, what_goes_with_it_is_said)
+{
+    struct change c = given("id i64 | key\na i32\nb i32", "unique_index a, b\ncheck a < b\nindex b");
+    declare(&c, "id i64 | key\na i32", "dropped b");
+    const struct pg_diagnostic *d = says(&c, PG_WARNING, PG_RULE_DROP_COLUMN);
+    REQUIRE(d && !errs(&c));
+    HAS(d->text, "with column 'b' goes what is about other columns of 'users' as well: 'users_a_b_key', 'users_check'");
+    CHECK(sim_apply(&c.s, c.p, UINT32_MAX) && pg_model_table(c.m, NULL, "users")->nindexes == 0);
+    declare(&c, "id i64 | key", "dropped a");
+    CHECK(!errs(&c) && !pg_find_diagnostic(&c.p->diagnostics, PG_WARNING, "with column"));
+    end(&c);
+}
+
 RULE(STILL_USED, a_drop_waits_for_recorded_programs)
 {
     struct change c = given("id i64 | key\nemail str\nage i32 | range 18;99\nold opt<str>", "");

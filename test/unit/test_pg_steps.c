@@ -144,6 +144,19 @@ TEST(a_generated_column_is_added_with_consent)
     CHECK(is("SELECT total FROM sums", "10"));
 }
 
+TEST(an_index_that_is_written_in_another_way_than_it_is_stored_is_made_once)
+{
+    if (!server())
+        return;
+    REQUIRE(becomes("parts", "id i64 | key\na i64", ""));
+    REQUIRE(becomes("parts", "id i64 | key\na i64", "index (a) desc, ((id));where true\nindex (a + 1);where a > 0"));
+    CHECK(is(
+        "SELECT string_agg(indexdef, '; ' ORDER BY indexname) FROM pg_indexes WHERE tablename = 'parts' AND indexdef ~ "
+        "'INDEX' AND indexname <> 'parts_pkey'",
+        "CREATE INDEX parts_a_id_idx ON public.parts USING btree (a DESC, id); CREATE INDEX parts_expr_idx ON "
+        "public.parts USING btree (((a + 1))) WHERE (a > 0)"));
+}
+
 TEST(a_key_that_cannot_be_takes_the_place_of_none)
 {
     const struct table better = {"keyed", "id i64\nname i64", "primary_key name\ndropped keyed_pkey"};

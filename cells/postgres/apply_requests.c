@@ -224,9 +224,7 @@ static int work_on(struct work *w, struct pg_failure *f)
     r = pg_policy_of_database(w->conn, &w->options.policy, f);
     if (r >= 0 && w->options.policy == PG_POLICY_PLAN)
         r = name_refused(w, f);
-    else if (r >= 0)
-        r = pg_migration_begin(w->conn, &w->options, f);
-    if (r >= 0 && w->options.policy != PG_POLICY_PLAN) {
+    else if (r >= 0 && (r = pg_migration_begin(w->conn, &w->options, f)) >= 0) {
         r = do_all(w, f);
         pg_migration_end(w->conn);
     }

@@ -63,19 +63,21 @@ void pg_refusal_read(struct pg_arena *arena, PGconn *conn, const PGresult *resul
 
 /* ---- describe_stand_in.c ---- */
 
-/* What the name at `at` in the text means: without quotes, or in lower case; NULL when it is none. */
+/* Places and lengths are in bytes; what is returned is in `arena`, which must have an escape. Pure.
+ *
+ * What the name at `at` in the text means: without quotes, or in lower case; NULL when it is none. */
 char *pg_unquoted(struct pg_arena *arena, const char *sql, size_t at);
 
-/* What is written in place of bytes of a statement, in order. */
+/* What is written in place of bytes of a statement; a list of them is in order, and none overlap. */
 struct pg_edit {
-    size_t at, length;
-    const char *by;
+    size_t at, length; /* in the unedited text */
+    const char *by;    /* borrowed from the stand-in */
 };
 typedef PG_LIST(struct pg_edit) pg_edits;
 /* The schemas of tables that something stands for. */
 void pg_edit_tables(struct pg_arena *arena, const char *sql, const pg_stand_ins *stand_ins, pg_edits *edits);
-/* A value of an enum in the literal at `at`, in the unedited text; false when there is none that something stands for.
- */
+/* The next value of an enum in the literal at `at`, in the unedited text; false when there is none that something
+ * stands for and that is not replaced. */
 bool pg_edit_label(struct pg_arena *arena, const char *sql, size_t at, size_t length, const pg_stand_ins *stand_ins,
                    pg_edits *edits);
 const char *pg_edited(struct pg_arena *arena, const char *sql, const pg_edits *edits);

@@ -11,7 +11,6 @@ char *pg_unquoted(struct pg_arena *arena, const char *sql, size_t at)
     struct sql_token t = sql_next(&l);
     bool quoted = t.kind == SQL_NAME;
     char *name = t.length < 2 && quoted ? NULL : pg_copy(arena, sql + t.at + quoted, t.length - 2 * quoted);
-
     char *out = name;
 
     for (const char *c = name; c && *c; c++) {
@@ -89,23 +88,42 @@ void pg_edit_tables(struct pg_arena *arena, const char *sql, const pg_stand_ins 
     }
 }
 
+static bool is_within_word(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || (c & 0x80);
+}
+
+/* The first `label` in sql[at … end), as a whole word, that is not replaced; *place is its own among the edits. NULL.
+ */
+static const char *find_label(const char *sql, size_t at, size_t end, const char *label, const pg_edits *edits,
+                              uint32_t *place)
+{
+    size_t n = strlen(label);
+    const char *found;
+
+    for (; (found = memmem(sql + at, end - at, label, n)) != NULL; at = (size_t)(found - sql) + 1) {
+        bool whole = (found == sql || !is_within_word(found[-1])) && !is_within_word(found[n]);
+        for (*place = 0; *place < edits->n && edits->at[*place].at < (size_t)(found - sql);)
+            ++*place;
+        /* One that was replaced already is not what is wrong. */
+        if (whole && (*place == edits->n || edits->at[*place].at != (size_t)(found - sql)))
+            return found;
+    }
+    return NULL;
+}
+
 bool pg_edit_label(struct pg_arena *arena, const char *sql, size_t at, size_t length, const pg_stand_ins *stand_ins,
                    pg_edits *edits)
 {
     for (uint32_t i = 0; i < stand_ins->n; i++) {
         const struct pg_stand_in *s = &stand_ins->at[i];
-        const char *found = s->schema ? NULL : memmem(sql + at, length, s->name, strlen(s->name));
         uint32_t place = 0;
+        const char *found = s->schema ? NULL : find_label(sql, at, at + length, s->name, edits, &place);
         if (!found)
             continue;
-        struct pg_edit edit = {(size_t)(found - sql), strlen(s->name), s->by};
-        while (place < edits->n && edits->at[place].at < edit.at)
-            place++;
-        if (place < edits->n && edits->at[place].at == edit.at)
-            continue; /* it was replaced, and that was not what is wrong */
         (void)pg_push(arena, edits);
-        memmove(&edits->at[place + 1], &edits->at[place], (edits->n - 1 - place) * sizeof(edit));
-        edits->at[place] = edit;
+        memmove(&edits->at[place + 1], &edits->at[place], (edits->n - 1 - place) * sizeof(*edits->at));
+        edits->at[place] = (struct pg_edit){(size_t)(found - sql), strlen(s->name), s->by};
         return true;
     }
     return false;

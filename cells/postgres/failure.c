@@ -257,25 +257,16 @@ void pg_failure_name_fields(struct pg_failure *f, const char *(*field_of)(void *
     say(f, "%s%.255s", names, rest);
 }
 
-static void describe_unique(struct pg_failure *f, const char *detail)
+/* Of one column or of several, as the detail names them; else of the constraint. */
+static void say_of_key(struct pg_failure *f, const char *detail, const char *one, const char *several,
+                       const char *of_constraint)
 {
     unsigned n = key_columns(f, detail);
 
     if (n)
-        say_of_names(f, n > 1 ? " already exist together" : " already exists");
+        say_of_names(f, n > 1 ? several : one);
     else
-        say(f, "a row already exists for '%s'", f->constraint);
-}
-
-/* Of an exclusion constraint. */
-static void describe_conflict(struct pg_failure *f, const char *detail)
-{
-    unsigned n = key_columns(f, detail);
-
-    if (n)
-        say_of_names(f, n > 1 ? " conflict with those of another row" : " conflicts with that of another row");
-    else
-        say(f, "another row conflicts, by '%s'", f->constraint);
+        say(f, "%s '%s'", of_constraint, f->constraint);
 }
 
 static bool ends_in_quoted(const char *text, const char *name)
@@ -307,11 +298,8 @@ static void describe_foreign_key(struct pg_failure *f, const char *primary, cons
         say(f, "rows of '%s' refer to it", f->table);
         return;
     }
-    unsigned n = key_columns(f, detail);
-    if (n)
-        say_of_names(f, n > 1 ? " refer to a row that does not exist" : " refers to a row that does not exist");
-    else
-        say(f, "a row that '%s' asks for does not exist", f->constraint);
+    say_of_key(f, detail, " refers to a row that does not exist", " refer to a row that does not exist",
+               "a row does not exist that is asked for by");
 }
 
 /* The column of a check that belongs to one: TABLE_COLUMN_check as PostgreSQL names it, and the kinds of ours. */
@@ -339,14 +327,15 @@ static void describe(struct pg_failure *f, const char *primary, const char *deta
     if (raised && primary && primary[0]) {
         say(f, "%s", primary);
     } else if (strcmp(f->sqlstate, "23505") == 0) {
-        describe_unique(f, detail);
+        say_of_key(f, detail, " already exists", " already exist together", "a row already exists for");
     } else if (strcmp(f->sqlstate, "23503") == 0) {
         describe_foreign_key(f, primary, detail);
     } else if (strcmp(f->sqlstate, "23502") == 0) {
         add_name(f, f->column);
         say_of_names(f, " must not be NULL");
     } else if (strcmp(f->sqlstate, "23P01") == 0) {
-        describe_conflict(f, detail);
+        say_of_key(f, detail, " conflicts with that of another row", " conflict with those of another row",
+                   "another row conflicts, by");
     } else if (strcmp(f->sqlstate, "23514") == 0) {
         char what[256];
         check_column(f);

@@ -87,11 +87,12 @@ static int wait_for_other(struct server_match *m, cell_ctx *c, const char *metho
     return r;
 }
 
-/* What `r` of the cell's own function is as the result of the call. */
-static int failed(cell_ctx *c, int r, const char *format, const char *method)
+/* What `r` of the cell's own function is as the result of the call; `what` is said when that function has said nothing.
+ */
+static int failed(cell_ctx *c, int r, const char *method, const char *what)
 {
     r = cell_status_normal(r);
-    return c->error.status == r ? r : cell_fail(c, r, format, method, cell_status_text(r));
+    return c->error.status == r ? r : cell_fail(c, r, "%s %s: %s", method, what, cell_status_text(r));
 }
 
 /* Whether the client can be served: what was found to be so stays so. No lock is held; two calls may ask the same. */
@@ -113,7 +114,7 @@ static int check_client(struct bound_call *call, cell_ctx *c)
         if (r >= 0)
             r = check_wanted(c, method->name);
         if (r < 0)
-            return failed(c, r, "%s cannot be served: %s", method->name);
+            return failed(c, r, method->name, "cannot be served");
         pthread_mutex_lock(&m->lock);
         m->checked = m->checked == i ? i + 1 : m->checked;
         pthread_mutex_unlock(&m->lock);
@@ -131,7 +132,7 @@ static int bind_now(struct bound_call *call, cell_ctx *c, struct bound_object **
     int r = s->options.bound->bind(c, method, &o->bound);
     if (r < 0) {
         free(o);
-        return failed(c, r, "%s could not be bound: %s", method->name);
+        return failed(c, r, method->name, "could not be bound");
     }
     o->uses = 1;
     *object = o;

@@ -71,6 +71,13 @@ TEST(values_of_an_enum_are_replaced_where_they_are_met)
     CHECK(pg_edit_label(&arena, sql, one, 7, &stand_ins, &edits));
     CHECK(!pg_edit_label(&arena, sql, one, 7, &stand_ins, &edits)); /* that did not help */
     CHECK(!pg_edit_label(&arena, sql, 0, 6, &stand_ins, &edits));
+    const char *twice = "SELECT 'unhappy', '{happy,happy_end,happy}'";
+    pg_edits both = {0};
+    CHECK(!pg_edit_label(&arena, twice, 7, 9, &stand_ins, &both)); /* another word */
+    CHECK(pg_edit_label(&arena, twice, 18, 25, &stand_ins, &both) &&
+          pg_edit_label(&arena, twice, 18, 25, &stand_ins, &both));
+    CHECK(!pg_edit_label(&arena, twice, 18, 25, &stand_ins, &both));
+    CHECK_STR(pg_edited(&arena, twice, &both), "SELECT 'unhappy', '{ok,happy_end,ok}'");
     CHECK_STR(pg_edited(&arena, sql, &edits), "SELECT * FROM pg_temp.users WHERE m = 'ok' OR m = ANY ('{sad,ok}')");
     CHECK(pg_edit_label(&arena, sql, list, 13, &stand_ins, &edits));
     const char *text = pg_edited(&arena, sql, &edits);

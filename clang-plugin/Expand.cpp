@@ -387,6 +387,7 @@ bool Expander::answered(StringRef verbName, InjectAt at)
         cellReport(state.diags(), loc(), CellDiag::ExpandFailed) << cell->name << cellPrintable(e.text);
         return false;
     }
+    cellAsked(state, cell, places);
     tellStale();
     if (cell->answer_differs)
         cellReport(state.diags(), loc(), CellDiag::AnswerChanged) << cell->name << verb->name;

@@ -4,13 +4,13 @@
 
 using namespace clang;
 
-/* In the order of the source, as the session has them. */
 struct CellPlans {
     struct OfCell {
-        std::string name;
-        std::vector<CellPlaces> places;
+        std::vector<CellPlaces>
+            places;           /* of questions, by their numbers in the session; none of a precompiled header */
+        SourceLocation first; /* of the first that has a plan */
     };
-    std::vector<OfCell> cells; /* in the order of their first plan */
+    std::map<const session_cell *, OfCell> cells;
 };
 
 namespace
@@ -37,48 +37,54 @@ void tell(PluginState &state, const session_cell *cell, SourceLocation loc, cons
         cellReport(state.diags(), loc, CellDiag::PlanMoreNote) << plan.nsteps - mostSteps;
 }
 
-void remember(PluginState &state, const session_cell *cell, const CellPlaces &places)
+const CellPlaces &placesOf(const CellPlans::OfCell &of, uint32_t question)
 {
-    if (!state.plans)
-        state.plans = std::make_shared<CellPlans>();
-    for (CellPlans::OfCell &of : state.plans->cells)
-        if (of.name == cell->name) {
-            of.places.push_back(places);
-            return;
-        }
-    state.plans->cells.push_back({cell->name, {places}});
+    static const CellPlaces none;
+    return question < of.places.size() ? of.places[question] : none;
 }
 
-void reportFailure(PluginState &state, const session_cell *cell, const CellPlaces &places, int status,
-                   const cell_error &e)
+void reportFailure(PluginState &state, const session_cell *cell, SourceLocation loc, int status, const cell_error &e)
 {
-    cellReport(state.diags(), places.loc(), CellDiag::ApplyFailed) << cell->name << cellPrintable(e.text);
+    cellReport(state.diags(), loc, CellDiag::ApplyFailed) << cell->name << cellPrintable(e.text);
     if (status == CELL_DEADLINE_EXCEEDED)
-        cellReport(state.diags(), places.loc(), CellDiag::ApplyWaitNote) << cell->name;
+        cellReport(state.diags(), loc, CellDiag::ApplyWaitNote) << cell->name;
 }
 
-void applyOf(PluginState &state, cell_session *session, const CellPlans::OfCell &of)
+void applyOf(PluginState &state, cell_session *session, session_cell *cell, const CellPlans::OfCell &of)
 {
-    session_cell *cell = nullptr;
     cell_applied *answer = nullptr;
     cell_error e = {};
-    if (cell_session_cell(session, of.name.c_str(), &cell) < 0)
-        return; /* it has answered before, so this does not happen */
     int r = cell_session_apply(session, cell, &answer, &e);
     std::unique_ptr<cell_applied, AppliedDelete> applied(answer);
     if (r < 0)
-        reportFailure(state, cell, of.places.front(), r, e);
+        reportFailure(state, cell, of.first, r, e);
     if (!applied)
         return;
-    for (uint32_t i = 0; i < applied->ndone && i < of.places.size(); i++)
+    for (uint32_t i = 0; i < applied->ndone; i++)
         if (applied->done[i].steps)
-            cellReport(state.diags(), of.places[i].loc(), CellDiag::PlanApplied)
+            cellReport(state.diags(), placesOf(of, applied->questions[i]).loc(), CellDiag::PlanApplied)
                 << cell->name << static_cast<unsigned>(applied->done[i].steps);
-    if (applied->failed && applied->failed_at < of.places.size())
-        cellSay(state, of.places[applied->failed_at], applied->failure);
+    if (applied->failed)
+        cellSay(state, placesOf(of, applied->questions[applied->failed_at]), applied->failure);
+}
+
+CellPlans::OfCell &plansOf(PluginState &state, const session_cell *cell)
+{
+    if (!state.plans)
+        state.plans = std::make_shared<CellPlans>();
+    return state.plans->cells[cell];
 }
 
 } // namespace
+
+void cellAsked(PluginState &state, const session_cell *cell, const CellPlaces &places)
+{
+    if (cell_session_mode(state.sessionIfAny()) != SESSION_LIVE)
+        return;
+    CellPlans::OfCell &of = plansOf(state, cell);
+    of.places.resize(cell_session_questions(cell));
+    of.places.back() = places;
+}
 
 void cellPlanned(PluginState &state, const session_cell *cell, const CellPlaces &places, const expansion_plan &plan)
 {
@@ -88,7 +94,9 @@ void cellPlanned(PluginState &state, const session_cell *cell, const CellPlaces 
             tell(state, cell, places.loc(), plan);
         return;
     }
-    remember(state, cell, places);
+    CellPlans::OfCell &of = plansOf(state, cell);
+    if (of.first.isInvalid())
+        of.first = places.loc();
 }
 
 void cellIncludePlans(PluginState &state)
@@ -98,12 +106,8 @@ void cellIncludePlans(PluginState &state)
     if (!session || state.includes.empty())
         return;
     int r = cell_session_ask_included(session, state.includes.c_str(), &e);
-    bool live = cell_session_mode(session) == SESSION_LIVE;
-    if (r < 0 && live)
+    if (r < 0 && cell_session_mode(session) == SESSION_LIVE)
         cellReport(state.diags(), SourceLocation(), CellDiag::PlanIncluded) << state.includes << cellPrintable(e.text);
-    for (session_cell *cell = nullptr; live && cell_session_next(session, &cell);)
-        for (uint32_t i = 0; i < cell_session_planned(cell); i++)
-            remember(state, cell, CellPlaces());
 }
 
 void cellKeepIncluded(PluginState &state)
@@ -117,10 +121,10 @@ void cellKeepIncluded(PluginState &state)
 void cellApplyPlans(PluginState &state)
 {
     cell_session *session = state.sessionIfAny();
-    if (!state.plans || !session)
-        return;
-    for (const CellPlans::OfCell &of : state.plans->cells) {
-        applyOf(state, session, of);
+    for (session_cell *cell = nullptr; session && cell_session_next(session, &cell);) {
+        if (!cell_session_planned(cell) || cell_session_mode(session) != SESSION_LIVE)
+            continue;
+        applyOf(state, session, cell, plansOf(state, cell));
         if (state.diags().hasErrorOccurred())
             return;
     }

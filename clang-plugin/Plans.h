@@ -5,6 +5,8 @@
 
 #include "Places.h"
 
+/* The cell was asked about `places`, by the last question of the session; it has answered. */
+void cellAsked(PluginState &state, const session_cell *cell, const CellPlaces &places);
 /* The answer for `places` had this plan. Says what a build would do, unless this is one, or an editor. */
 void cellPlanned(PluginState &state, const session_cell *cell, const CellPlaces &places, const expansion_plan &plan);
 

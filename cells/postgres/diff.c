@@ -111,6 +111,12 @@ static struct table_work *begin_work(struct diffing *s, const struct pg_declared
 
     if (w)
         return w;
+    bool taken = !there && former && is_declared_here(s, former);
+    if (taken) {
+        pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_rule(d->renamed_rule),
+                  "CELL_TABLE_RENAMED_FROM(\"%s\") contradicts the struct that is this table", d->renamed_from);
+        former = NULL;
+    }
     w = pg_alloc(s->arena, sizeof(*w));
     *pg_push(s->arena, &s->works) = w;
     s->w = w;
@@ -127,9 +133,9 @@ static struct table_work *begin_work(struct diffing *s, const struct pg_declared
     else if (former) {
         rename_step(s, former->name, d);
         w->former = former->name;
-    } else if (!there && d->renamed_from)
+    } else if (!there && d->renamed_from && !taken)
         check_former(s, d);
-    else if (d->renamed_from && pg_done_long_ago(there, PG_PAST_RENAMED, d->renamed_from))
+    else if (there && d->renamed_from && pg_done_long_ago(there, PG_PAST_RENAMED, d->renamed_from))
         pg_plan_diagnose(s, PG_REMARK, PG_RULE_CONSENT_DONE, pg_at_rule(d->renamed_rule),
                          "CELL_TABLE_RENAMED_FROM(\"%s\") was done long ago and can be removed", d->renamed_from);
     return w;

@@ -56,8 +56,8 @@ static void say_spent(struct diffing *s, uint32_t owner, const struct pg_consent
     s->current = current;
 }
 
-/* One that is not spent; a spent one is said to be, if `said`. They count as used. */
-static bool find_consent(struct diffing *s, enum pg_consent_kind kind, const char *name, bool said)
+/* A spent one is said to be. */
+bool pg_consents(struct diffing *s, enum pg_consent_kind kind, const char *name)
 {
     bool found = false;
 
@@ -70,17 +70,12 @@ static bool find_consent(struct diffing *s, enum pg_consent_kind kind, const cha
                 continue;
             if (!pg_has_event(&s->w->now, past_of(kind), key_of(s, d, c)))
                 found = true;
-            else if (!used[k] && said)
+            else if (!used[k])
                 say_spent(s, s->w->owners[i], c);
             used[k] = true;
         }
     }
     return found;
-}
-
-bool pg_consents(struct diffing *s, enum pg_consent_kind kind, const char *name)
-{
-    return find_consent(s, kind, name, true);
 }
 
 void pg_step_consented(struct diffing *s, struct step_builder *b, enum pg_consent_kind kind, const char *name)
@@ -185,14 +180,33 @@ static void drop_index(struct diffing *s, const char *name)
     pg_step_end(s, &b, PG_PHASE_DROP);
 }
 
-/* What the struct itself declares cannot be dropped as well; when that was done before, it has been made anew since. */
+void pg_refuse_drop(struct diffing *s, const char *name)
+{
+    uint32_t current = s->current;
+
+    for (uint32_t i = 0; i < s->w->nowners; i++) {
+        s->current = s->w->owners[i];
+        const struct pg_declared *d = s->declared[s->current];
+        bool *used = s->consent_used[s->current];
+        for (uint32_t k = 0; k < d->nconsents; k++) {
+            const struct pg_consent *c = &d->consents[k];
+            if (!is_for(c, PG_CONSENT_DROPPED, name))
+                continue;
+            if (!used[k] && !pg_has_event(&s->w->now, PG_PAST_DROPPED, key_of(s, d, c)))
+                pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_rule(c->rule), "%s contradicts %s, which declares the same",
+                          written(s, c->kind, name, c->again),
+                          s->w->nowners > 1 ? "a struct of the table" : "the struct");
+            used[k] = true;
+        }
+    }
+    s->current = current;
+}
+
 static bool may_drop(struct diffing *s, const char *name, bool wanted)
 {
     if (!wanted)
         return pg_consents(s, PG_CONSENT_DROPPED, name);
-    if (find_consent(s, PG_CONSENT_DROPPED, name, false))
-        pg_refuse(s, PG_RULE_NO_EFFECT, PG_AT_ANNOTATION,
-                  "CELL_DROPPED(\"%s\") contradicts the struct, which declares the same", name);
+    pg_refuse_drop(s, name);
     return false;
 }
 

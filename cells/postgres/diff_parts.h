@@ -97,6 +97,9 @@ static inline struct pg_place pg_at_rule(int rule) { return (struct pg_place){NU
 /* True when CELL_DROPPED or CELL_RETYPED names it, and was not carried out in this database before, which is said. It
  * counts as used then. */
 bool pg_consents(struct diffing *s, enum pg_consent_kind kind, const char *name);
+/* What a struct of the table declares cannot be dropped as well: an error at the consent, unless it was carried out
+ * before, for then it has been made anew since. It counts as used. */
+void pg_refuse_drop(struct diffing *s, const char *name);
 /* The step does what these consents let it: they are recorded, and spent when it is done. */
 void pg_step_consented(struct diffing *s, struct step_builder *b, enum pg_consent_kind kind, const char *name);
 /* Any declaration of the table has a field on this column. */

@@ -204,9 +204,12 @@ void pg_diff_undeclared(struct diffing *s)
 
     if (s->w->created)
         return;
-    for (uint32_t i = t->ncolumns; i-- > 0;)
-        if (!pg_is_declared(s, t->columns[i].name) && pg_consents(s, PG_CONSENT_DROPPED, t->columns[i].name))
+    for (uint32_t i = t->ncolumns; i-- > 0;) {
+        if (pg_is_declared(s, t->columns[i].name))
+            pg_refuse_drop(s, t->columns[i].name);
+        else if (pg_consents(s, PG_CONSENT_DROPPED, t->columns[i].name))
             drop_column(s, &t->columns[i]);
+    }
     for (uint32_t i = 0; i < t->ncolumns; i++) {
         const struct pg_column *c = &t->columns[i];
         if (pg_is_declared(s, c->name) || pg_replacer_of(s, c->name))

@@ -90,6 +90,22 @@ static bool append_plan_diagnostics(json_t *document, const struct pg_plan *plan
     return left_out;
 }
 
+/* What is pending was right before: that it is not any more comes with the last declaration, which has to say so. False
+ * when memory is short. */
+static bool append_conflict(const struct pg_unit *u, uint32_t last, json_t *document)
+{
+    for (uint32_t i = 0; i < u->plan->diagnostics.n; i++) {
+        const struct pg_diagnostic *d = &u->plan->diagnostics.at[i];
+        if (d->severity != PG_ERROR || d->declared >= last)
+            continue;
+        json_t *said =
+            json_pack("{ss, so}", "severity", "error", "text",
+                      json_sprintf("with this, struct '%s' is wrong: %s", u->declared[d->declared]->tag, d->text));
+        return json_array_append_new(json_object_get(document, "diagnostics"), said) == 0;
+    }
+    return true;
+}
+
 /* What the last of the unit's declarations is answered. NULL when memory is short. */
 static json_t *table_document(const struct pg_unit *u, json_t *request)
 {
@@ -107,7 +123,13 @@ static json_t *table_document(const struct pg_unit *u, json_t *request)
         json_decref(document);
         return NULL;
     }
-    if (pg_unit_has_errors(u, last))
+    size_t said = json_array_size(json_object_get(document, "diagnostics"));
+    bool wrong = pg_unit_has_errors(u, last);
+    if (!wrong && !append_conflict(u, last, document)) {
+        json_decref(document);
+        return NULL;
+    }
+    if (wrong || json_array_size(json_object_get(document, "diagnostics")) > said)
         return document;
     json_t *plan = pg_unit_plan_json(u, last, id, &nsteps);
     if (plan)

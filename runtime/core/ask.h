@@ -198,6 +198,8 @@ int cell_session_failed(struct session_cell *cell, const char *json, size_t len)
 int cell_session_state(struct cell_session *s, struct session_cell *cell, char token[CELL_STATE_MAX + 1],
                        struct cell_error *e);
 
+/* How many questions the cell was asked in this session. */
+uint32_t cell_session_questions(const struct session_cell *cell);
 /* Question number `i` to the cell in this session, as it was given; NULL behind the last. */
 const char *cell_session_asked(const struct session_cell *cell, uint32_t i);
 /* Where its annotation stands; "" when it does not say. */
@@ -210,9 +212,10 @@ uint32_t cell_session_planned(const struct session_cell *cell);
 
 /*
  * For the end of a unit without errors: has the cell carry out the plans of this session, and asks it again what it was
- * asked, so that the next compilation finds the answers as they are by then. In live mode, once; nothing is asked when
- * there is no plan, and *applied is NULL then. It belongs to the caller. An error of the request itself is none here,
- * but applied->failed. CELL_DEADLINE_EXCEEDED: the cell may be going on.
+ * asked, so that the next compilation finds the answers as they are by then. It is given the questions whose answers
+ * had plans, and the others with their verbs, which the plans must not contradict. In live mode, once; nothing is asked
+ * when there is no plan, and *applied is NULL then. It belongs to the caller, and is good for as long as the session.
+ * An error of the request itself is none here, but applied->failed. CELL_DEADLINE_EXCEEDED: the cell may be going on.
  */
 int cell_session_apply(struct cell_session *s, struct session_cell *cell, struct cell_applied **applied,
                        struct cell_error *e);

@@ -180,8 +180,21 @@ static void put_question(const struct question *q, const char *location, bool li
 /* Names of operators in C++ hold anything: what a key cannot hold is left to its hash. */
 static const char *key_name(const char *name) { return cell_is_identifier(name) ? name : "-"; }
 
-int cell_lock_question(const char *request, size_t len, struct cell_buffer *question, char **key, char **location,
-                       struct cell_error *e)
+static int say_asked(const struct question *q, struct lock_asked *asked)
+{
+    const char *about = NULL;
+    struct lock_asked made = {.location = strdup(q->location ? q->location : "")};
+    bool named = cell_json_item_string(&q->args, 0, &about, NULL) >= 0;
+    if (!made.location || asprintf(&made.subject, "%s%s%s", q->verb, named ? " " : "", named ? about : "") < 0) {
+        free(made.location);
+        return CELL_NO_MEMORY;
+    }
+    *asked = made;
+    return CELL_OK;
+}
+
+int cell_lock_question(const char *request, size_t len, struct cell_buffer *question, char **key,
+                       struct lock_asked *asked, struct cell_error *e)
 {
     CELL_CLEANUP(cell_json_free) struct cell_json doc = {0};
     char hash[CELL_FINGERPRINT_LEN + 1], *made = NULL;
@@ -198,7 +211,7 @@ int cell_lock_question(const char *request, size_t len, struct cell_buffer *ques
     cell_sha256_hex(question->data + before, question->len - before, hash);
     if (asprintf(&made, "%s.%s %.*s", key_name(q.name), key_name(q.verb), KEY_HASH_LEN, hash) < 0)
         return no_memory(e);
-    if (location && !(*location = strdup(q.location ? q.location : ""))) {
+    if (asked && say_asked(&q, asked) < 0) {
         free(made);
         return no_memory(e);
     }

@@ -374,6 +374,7 @@ struct cell_applied {
     struct cell_arena arena;
     struct apply_done *done; /* one for each request that it came to, in order */
     uint32_t ndone;
+    const uint32_t *questions; /* of each request, which it was: for cell_session_asked. NULL from cell_applied_parse */
     char state[CELL_STATE_MAX + 1]; /* afterwards; "" = the cell has none */
     bool failed;                    /* at request `failed_at`; those before it are done */
     uint32_t failed_at;

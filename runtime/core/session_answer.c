@@ -49,6 +49,13 @@ int cell_session_state(struct cell_session *s, struct session_cell *cell, char t
 
 /* ---- questions ---- */
 
+/* Another declaration of what `a` is about, a second struct of a table for example, before it. */
+static bool is_beside(const struct asked *p, const struct asked *a)
+{
+    return p->good && p->subject && a->subject && strcmp(p->subject, a->subject) == 0 && strchr(a->subject, ' ') &&
+           strcmp(p->key, a->key) != 0;
+}
+
 void cell_session_hash_asked(const struct known_cell *c, struct asked *a)
 {
     struct cell_sha256 h;
@@ -59,13 +66,16 @@ void cell_session_hash_asked(const struct known_cell *c, struct asked *a)
     /* Where cell.json has another address for another environment, the state may look alike. */
     cell_sha256_update(&h, c->pub.address, strlen(c->pub.address) + 1);
     cell_sha256_update(&h, a->key, strlen(a->key)); /* which is of the question */
-    if (c->planned) {
+    if (c->nplanned) {
         /* Of a copy: more may follow. */
         struct cell_sha256 pending = c->pending;
         cell_sha256_final(&pending, digest);
         cell_sha256_update(&h, "\n", 1);
         cell_sha256_update(&h, digest, sizeof(digest));
     }
+    for (const struct asked *p = c->asked; p && p != a; p = p->next)
+        if (is_beside(p, a))
+            cell_sha256_update(&h, p->key, strlen(p->key) + 1);
     cell_sha256_final(&h, digest);
     for (unsigned i = 0; i < 16; i++) {
         a->hash[2 * i] = "0123456789abcdef"[digest[i] >> 4];
@@ -76,34 +86,41 @@ void cell_session_hash_asked(const struct known_cell *c, struct asked *a)
 
 void cell_session_add_planned(struct known_cell *c, struct asked *a)
 {
-    if (!c->planned) {
-        c->planned_end = &c->planned;
+    if (!c->nplanned++)
         cell_sha256_init(&c->pending);
-    }
-    *c->planned_end = a;
-    c->planned_end = &a->next_planned;
-    c->nplanned++;
+    a->planned = true;
     /* With their NUL, so that no two questions are like one. */
     const char *question = a->question ? a->question : "";
     cell_sha256_update(&c->pending, question, strlen(question) + 1);
 }
 
+void cell_session_forget_planned(struct known_cell *c)
+{
+    for (struct asked *a = c->asked; a; a = a->next)
+        a->planned = false;
+    c->nplanned = 0;
+}
+
 int cell_session_add_asked(struct cell_session *s, struct known_cell *c, const char *json, size_t len,
                            struct asked **asked, struct cell_error *e)
 {
-    CELL_CLEANUP(cell_cleanup_free) char *key = NULL, *location = NULL;
+    CELL_CLEANUP(cell_cleanup_free) char *key = NULL;
+    struct lock_asked asked_of = {0};
     struct cell_buffer question = {0};
     struct asked *a = cell_arena_alloc(&s->arena, sizeof(*a));
-    int r = a ? cell_lock_question(json, len, &question, &key, &location, NULL) : CELL_NO_MEMORY;
+    int r = a ? cell_lock_question(json, len, &question, &key, &asked_of, NULL) : CELL_NO_MEMORY;
     if (r >= 0) {
         a->question = cell_arena_copy(&s->arena, question.data, question.len);
         a->key = cell_arena_copy(&s->arena, key, strlen(key));
-        a->location = cell_arena_copy(&s->arena, location, strlen(location));
+        a->location = cell_arena_copy(&s->arena, asked_of.location, strlen(asked_of.location));
+        a->subject = cell_arena_copy(&s->arena, asked_of.subject, strlen(asked_of.subject));
     }
+    free(asked_of.location);
+    free(asked_of.subject);
     cell_buffer_free(&question);
     if (a)
         a->request = cell_arena_copy(&s->arena, json, len);
-    if (r == CELL_NO_MEMORY || !a->request || (r >= 0 && (!a->question || !a->key || !a->location)))
+    if (r == CELL_NO_MEMORY || !a->request || (r >= 0 && (!a->question || !a->key || !a->location || !a->subject)))
         return session_no_memory(e);
     a->len = len;
     cell_session_hash_asked(c, a);
@@ -111,6 +128,7 @@ int cell_session_add_asked(struct cell_session *s, struct known_cell *c, const c
         c->asked_end = &c->asked;
     *c->asked_end = a;
     c->asked_end = &a->next;
+    c->nasked++;
     *asked = a;
     return CELL_OK;
 }
@@ -119,18 +137,21 @@ int cell_session_add_asked(struct cell_session *s, struct known_cell *c, const c
 static void put_request(const struct cell_session *s, const struct known_cell *c, const struct asked *a,
                         struct cell_buffer *out)
 {
-    const struct asked *first = c->planned != a ? c->planned : NULL;
+    const char *before = "\"pending\":[";
     char project[CELL_FINGERPRINT_LEN + 1];
     if (a->len < 2 || a->request[0] != '{') {
         cell_buffer_append(out, a->request, a->len);
         return;
     }
     cell_buffer_puts(out, "{");
-    for (const struct asked *p = first; p && p != a; p = p->next_planned) {
-        cell_buffer_puts(out, p == first ? "\"pending\":[" : ",");
+    for (const struct asked *p = c->asked; p && p != a; p = p->next) {
+        if (!p->planned && !is_beside(p, a))
+            continue;
+        cell_buffer_puts(out, before);
         cell_buffer_append(out, p->request, p->len);
+        before = ",";
     }
-    cell_buffer_puts(out, first ? "]," : "");
+    cell_buffer_puts(out, before[0] == ',' ? "]," : "");
     if (c->failed.len) {
         cell_buffer_puts(out, "\"failed\":[");
         cell_buffer_append(out, c->failed.data, c->failed.len);

@@ -5,15 +5,37 @@
 #include "core/consumer.h"
 #include "core/session_parts.h"
 
-static void put_requests(const struct cell_session *s, const struct known_cell *c, struct cell_buffer *out)
+static size_t verb_length(const struct asked *a) { return a->subject ? strcspn(a->subject, " ") : 0; }
+
+/* What has a plan, and what has none and the same verb: plans may not contradict that, which the cell could not tell
+ * when it was asked. */
+static bool takes_part(const struct known_cell *c, const struct asked *a)
+{
+    size_t len = verb_length(a);
+    if (a->planned)
+        return true;
+    for (const struct asked *p = len ? c->asked : NULL; p; p = p->next)
+        if (p->planned && verb_length(p) == len && memcmp(p->subject, a->subject, len) == 0)
+            return true;
+    return false;
+}
+
+/* Returns how many; in questions[], which. */
+static uint32_t put_requests(const struct cell_session *s, const struct known_cell *c, struct cell_buffer *out,
+                             uint32_t *questions)
 {
     char project[CELL_FINGERPRINT_LEN + 1];
-    for (const struct asked *a = c->planned; a; a = a->next_planned) {
-        cell_buffer_puts(out, a == c->planned ? "{\"requests\":[" : ",");
+    uint32_t n = 0, at = 0;
+    for (const struct asked *a = c->asked; a; a = a->next, at++) {
+        if (!takes_part(c, a))
+            continue;
+        cell_buffer_puts(out, n == 0 ? "{\"requests\":[" : ",");
         cell_buffer_append(out, a->request, a->len);
+        questions[n++] = at;
     }
     cell_project_id(s->dir, project);
     cell_buffer_printf(out, "],\"project\":\"%s\"}", project);
+    return n;
 }
 
 static int request_apply(struct cell_session *s, struct known_cell *c, struct cell_applied **applied,
@@ -22,17 +44,22 @@ static int request_apply(struct cell_session *s, struct known_cell *c, struct ce
     struct cell_buffer sent = {0};
     const char *reply;
     size_t len;
-    put_requests(s, c, &sent);
+    uint32_t *questions = cell_arena_array(&s->arena, cell_session_questions(&c->pub), sizeof(*questions));
+    uint32_t n = questions ? put_requests(s, c, &sent, questions) : 0;
     /* A file with many declarations has more time than one with few. */
-    s->more_ns = c->nplanned * cell_session_prompt_ns(s);
-    int r = cell_buffer_ok(&sent) ? cell_session_request(s, c, CELL_COMPILE_APPLY, sent.data, sent.len, &reply, &len, e)
-                                  : session_no_memory(e);
+    s->more_ns = n * cell_session_prompt_ns(s);
+    int r = questions && cell_buffer_ok(&sent)
+                ? cell_session_request(s, c, CELL_COMPILE_APPLY, sent.data, sent.len, &reply, &len, e)
+                : session_no_memory(e);
     s->more_ns = 0;
     cell_buffer_free(&sent);
     if (r < 0)
         return r;
-    r = cell_applied_parse(reply, len, c->nplanned, applied, e);
-    return r < 0 && e ? cell_error_wrap(e, "%s: its report of what it has done is not valid", session_place(c)) : r;
+    r = cell_applied_parse(reply, len, n, applied, e);
+    if (r < 0)
+        return e ? cell_error_wrap(e, "%s: its report of what it has done is not valid", session_place(c)) : r;
+    (*applied)->questions = questions;
+    return CELL_OK;
 }
 
 /* Is it an answer? Else the next compilation shall ask. */
@@ -67,7 +94,7 @@ int cell_session_apply(struct cell_session *s, struct session_cell *cell, struct
     struct known_cell *c = session_known(cell);
     struct cell_applied *done = NULL;
     *applied = NULL;
-    if (!c->planned || s->mode != SESSION_LIVE)
+    if (!c->nplanned || s->mode != SESSION_LIVE)
         return CELL_OK;
     int r = request_apply(s, c, &done, e);
     /* In any case: what was answered before is not true any more. */
@@ -77,9 +104,7 @@ int cell_session_apply(struct cell_session *s, struct session_cell *cell, struct
     if (r < 0)
         return r;
     memcpy(c->state, done->state, sizeof(c->state));
-    c->planned = NULL;
-    c->planned_end = NULL;
-    c->nplanned = 0;
+    cell_session_forget_planned(c);
     if (!done->failed)
         ask_again(s, c);
     *applied = done;

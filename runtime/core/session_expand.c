@@ -36,9 +36,18 @@ static bool lock_agrees(struct cell_session *s, struct known_cell *c, const stru
     return !cell_session_lock(s, c);
 }
 
+static bool has_error(const struct cell_expansion *x)
+{
+    for (uint32_t i = 0; i < x->ndiagnostics; i++)
+        if (x->diagnostics[i].severity == EXPANSION_ERROR)
+            return true;
+    return false;
+}
+
 /* Takes an answer for this compilation. */
 static void take(struct known_cell *c, struct asked *a, const struct cell_expansion *x)
 {
+    a->good = !has_error(x) && !x->depends;
     if (x->plan.id)
         cell_session_add_planned(c, a);
 }
@@ -69,6 +78,7 @@ static bool expand_kept(struct cell_session *s, struct known_cell *c, struct ask
     if (document && answer->unparsed && notes.content[0] && lock_agrees(s, c, a, notes.content)) {
         a->notes = notes;
         memcpy(answer->content, notes.content, sizeof(notes.content));
+        a->good = true;
         return true;
     }
     if (!document || cell_expansion_parse(document, len, declared, &answer->x, NULL) < 0)
@@ -210,6 +220,11 @@ int cell_session_failed(struct session_cell *cell, const char *json, size_t len)
 uint32_t cell_session_planned(const struct session_cell *cell)
 {
     return ((const struct known_cell *)(const void *)cell)->nplanned;
+}
+
+uint32_t cell_session_questions(const struct session_cell *cell)
+{
+    return ((const struct known_cell *)(const void *)cell)->nasked;
 }
 
 static const struct asked *asked_at(const struct session_cell *cell, uint32_t i)

@@ -21,7 +21,7 @@ static const char *include_path(struct cell_session *s, const char *folder, cons
 
 static bool put_cell(const struct known_cell *c, bool first, struct cell_buffer *out)
 {
-    bool any = false, acts = c->has_state == STATE_KNOWN || c->planned;
+    bool any = false, acts = c->has_state == STATE_KNOWN || c->nplanned;
     for (const struct asked *a = acts ? c->asked : NULL; a; a = a->next) {
         if (!a->question)
             continue;

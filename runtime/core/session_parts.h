@@ -33,28 +33,32 @@ struct known_cell {
     bool pin_sought;
     struct cell_pin pin; /* what the cell is known by */
     enum { STATE_UNKNOWN, STATE_NONE, STATE_KNOWN } has_state;
-    char state[CELL_STATE_MAX + 1];       /* KNOWN */
-    struct asked *asked, **asked_end;     /* all that it was asked to expand, in order */
-    struct asked *planned, **planned_end; /* those whose answer had a plan, in order */
-    uint32_t nplanned;
-    struct cell_sha256 pending; /* of the questions of those, once there are any */
+    char state[CELL_STATE_MAX + 1];   /* KNOWN */
+    struct asked *asked, **asked_end; /* all that it was asked to expand, in order */
+    uint32_t nasked;
+    uint32_t nplanned;          /* of those, whose answer had a plan */
+    struct cell_sha256 pending; /* of the questions of these, once there are any */
     struct cell_buffer failed;  /* requests that failed, with commas between */
     struct known_cell *next;
 };
 
-/* A question of this compilation, without what is pending for it: those of the same cell before it with a plan. */
+/* A question of this compilation, without what is pending for it: those of the same cell before it with a plan, or
+ * about the same. */
 struct asked {
     const char *request; /* as the caller has it */
     size_t len;
     /* What of it an answer depends on, canonical, and its key in a lock; NULL = it is no request. */
     const char *question, *key;
     const char *location; /* of the annotation, "" = not known; NULL = it is no request */
+    const char *subject;  /* "VERB ARGUMENT", or "VERB": what it is about; NULL = it is no request */
+    bool planned;         /* its answer has a plan */
+    bool good;            /* answered without an error: nothing has failed with it */
     char hash[33];        /* of that, of the cell's address, and of what is pending; "" = none */
     /* The answer, when the cell has given it in this compilation; NULL else. */
     const char *document;
     size_t document_len;
     struct answer_notes notes; /* of the answer that this compilation uses */
-    struct asked *next, *next_planned;
+    struct asked *next;
 };
 
 /* An answer of a cell, by its key, and the question to it. */
@@ -141,6 +145,8 @@ int cell_session_add_asked(struct cell_session *s, struct known_cell *c, const c
 void cell_session_hash_asked(const struct known_cell *c, struct asked *a);
 /* Its answer has a plan: it is pending for those that come. */
 void cell_session_add_planned(struct known_cell *c, struct asked *a);
+/* Nothing is planned any more. */
+void cell_session_forget_planned(struct known_cell *c);
 /* The answer that is kept, to be freed by the caller; `any`: also one of another state or schema. NULL: there is none.
  */
 char *cell_session_kept(struct cell_session *s, const struct known_cell *c, const struct asked *a, bool any,

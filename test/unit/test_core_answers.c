@@ -13,17 +13,17 @@
     "{\"id\":\"ab\",\"steps\":[{\"text\":\"t\",\"kind\":\"k\"}]}}"
 #define DONE "{\"applied\":[{\"id\":\"ab\",\"steps\":1}],\"state\":\"after\"}"
 
-/* A request as a compiler makes it. */
+/* A request as a compiler makes it; "query" is another verb than all others. */
 static const char *request_of(const char *name, const char *mode)
 {
     static char json[512];
     snprintf(
         json, sizeof(json),
-        "{\"annotation\":{\"verb\":\"table\",\"args\":[\"%ss\"],\"location\":\"a.c:%zu:1\"},\"declaration\":{\"kind\":"
+        "{\"annotation\":{\"verb\":\"%s\",\"args\":[\"%ss\"],\"location\":\"a.c:%zu:1\"},\"declaration\":{\"kind\":"
         "\"struct\",\"name\":\"%s\",\"type\":{\"name\":\"%s\",\"kind\":\"struct\",\"size\":4,\"align\":4,\"fields\":[{"
         "\"name\":\"x\",\"type\":\"i32\",\"offset\":0}]},\"types\":[]},\"language\":\"c\",\"abi\":\"lp64-le\",\"mode\":"
         "\"%s\"}",
-        name, (size_t)rand() % 1000, name, name, mode);
+        strcmp(name, "query") == 0 ? name : "table", name, (size_t)rand() % 1000, name, name, mode);
     return json;
 }
 
@@ -264,6 +264,65 @@ TEST(what_has_a_plan_is_pending_for_what_follows)
     project_remove();
 }
 
+/* Another struct of what `name` is of. */
+static const char *second_of(const char *name)
+{
+    static char json[512];
+    char *at, tag[64];
+    snprintf(json, sizeof(json), "%s", request_of(name, "live"));
+    snprintf(tag, sizeof(tag), "\"name\":\"%s\"", name);
+    while ((at = strstr(json, tag)))
+        at[8] = 'X';
+    return json;
+}
+
+static void expand_request(const char *json)
+{
+    struct cell_expansion *x = NULL;
+    error = (struct cell_error){0};
+    CHECK(cell_session_expand(session, ask_unchecked("auth", CELL_OK), json, strlen(json), NULL, &x, &error) ==
+          CELL_OK);
+    cell_expansion_free(x);
+}
+
+TEST(a_second_struct_of_something_is_asked_about_beside_the_first)
+{
+    project_with("one", ANSWER("1"));
+    begin_asking(SESSION_LIVE);
+    expand("user");
+    expand("other");
+    expand_request(second_of("user"));
+    CHECK(strncmp(fake_last, "{\"pending\":[{\"annotation\"", 25) == 0 && strstr(fake_last, "\"name\":\"user\""));
+    CHECK(!strstr(fake_last, "\"name\":\"other\""));
+    end_unit();
+
+    /* What is kept is the answer beside the first. */
+    fake.expansion = ANSWER("9");
+    begin_asking(SESSION_LIVE);
+    expand("user");
+    expand_request(second_of("user"));
+    CHECK(fake.expands == 0);
+    end_unit();
+    begin_asking(SESSION_LIVE);
+    expand_request(second_of("user"));
+    CHECK(fake.expands == 1 && !strstr(fake_last, "pending"));
+    end_unit();
+    project_remove();
+}
+
+TEST(what_has_failed_is_not_beside_what_follows)
+{
+    project_with("one",
+                 "{\"expansion\":\"cell.expansion/1\",\"diagnostics\":[{\"severity\":\"error\",\"text\":\"t\"}]}");
+    begin_asking(SESSION_LIVE);
+    expand_request(request_of("user", "live"));
+    fake.expansion = ANSWER("1");
+    expand_request(second_of("user"));
+    CHECK(!strstr(fake_last, "pending"));
+    end_unit();
+    project_remove();
+}
+
 static struct cell_applied *apply(int expected)
 {
     struct cell_applied *applied = NULL;
@@ -300,6 +359,27 @@ TEST(plans_are_carried_out_once_and_what_follows_is_learnt)
     CHECK(fake.states == 1 && fake.expands == 0 && !apply(CELL_OK));
     end_unit();
     CHECK(fake.states == 1);
+    project_remove();
+}
+
+TEST(plans_are_carried_out_beside_what_has_none)
+{
+    project_with("one", ANSWER("1"));
+    begin_asking(SESSION_LIVE);
+    expand("plain");
+    expand("query");
+    fake.expansion = PLANNED("1");
+    expand("user");
+    fake.applied = "{\"applied\":[{\"id\":\"\",\"steps\":0}],\"state\":\"after\",\"failed\":{\"request\":1,\"text\":"
+                   "\"t\"}}";
+    struct cell_applied *applied = apply(CELL_OK);
+    REQUIRE(applied);
+    CHECK(strstr(fake_last, "\"name\":\"plain\"") && strstr(fake_last, "\"name\":\"user\""));
+    CHECK(!strstr(fake_last, "\"name\":\"query\""));
+    CHECK(applied->failed && applied->questions[0] == 0 && applied->questions[1] == 2);
+    CHECK(cell_session_questions(ask("auth", CELL_OK)) == 3);
+    cell_applied_free(applied);
+    session_done();
     project_remove();
 }
 
@@ -376,7 +456,7 @@ TEST(what_a_precompiled_header_asked_is_asked_again_by_who_includes_it)
     fake.expansion = ANSWER("4");
     expand("query");
     CHECK(strstr(fake_last, "{\"pending\":[{\"abi\"") && strstr(fake_last, "\"location\":\"/x/pre.pch\""));
-    fake.applied = DONE;
+    fake.applied = "{\"applied\":[{\"id\":\"ab\",\"steps\":1},{\"id\":\"\",\"steps\":0}],\"state\":\"after\"}";
     struct cell_applied *applied = apply(CELL_OK);
     CHECK(applied && fake.applies == 1);
     cell_applied_free(applied);

@@ -98,14 +98,16 @@ TEST(a_question_is_the_same_wherever_it_is_asked)
     two_ = key_of(request_of("user", "a.c:1:1", "live"), &question);
     CHECK(cell_lock_request(question.data, question.len, "cells.lock:1:1", false, &request, &error) == CELL_OK);
     CHECK(strstr(request.data, "\"location\":\"cells.lock:1:1\"") && strstr(request.data, "\"mode\":\"plan\""));
-    char *back = NULL, *location = NULL;
+    char *back = NULL;
+    struct lock_asked asked = {0};
     question.len = 0;
-    CHECK(cell_lock_question(request.data, request.len, &question, &back, &location, &error) == CELL_OK);
+    CHECK(cell_lock_question(request.data, request.len, &question, &back, &asked, &error) == CELL_OK);
     CHECK_STR(back, one);
-    CHECK_STR(location, "cells.lock:1:1");
+    CHECK_STR(asked.location, "cells.lock:1:1");
+    CHECK_STR(asked.subject, "table users");
     cell_buffer_free(&question);
     cell_buffer_free(&request);
-    free(one), free(two_), free(other), free(odd), free(back), free(location);
+    free(one), free(two_), free(other), free(odd), free(back), free(asked.location), free(asked.subject);
 }
 
 TEST(a_question_has_the_functions_that_its_conditions_call)

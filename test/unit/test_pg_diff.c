@@ -141,6 +141,35 @@ TEST(two_structs_of_one_table_are_one_table)
     end(&u);
 }
 
+TEST(a_struct_takes_nothing_from_another_one)
+{
+    static const struct {
+        const char *table, *fields, *rules, *text;
+    } rows[] = {
+        {"users", "id i64", "dropped email", "CELL_DROPPED(\"email\") contradicts a struct of the table"},
+        {"users", "id i64", "dropped users_email_idx", "CELL_DROPPED(\"users_email_idx\") contradicts a struct"},
+        {"users", "mail opt<str> | renamed_from email", "", "CELL_RENAMED_FROM(email) contradicts the field"},
+        {"users", "mail opt<str> | replaces email", "", "a field is this column still"},
+        {"people", "id i64 | key", "table_renamed_from users",
+         "CELL_TABLE_RENAMED_FROM(\"users\") contradicts the struct that is this table"}};
+    for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+        struct unit u = begin();
+        add(&u, "table", "users", "id i64 | key\nemail opt<str> | index", "");
+        REQUIRE(plan(&u) && apply(&u));
+        size_t k = i / 2;
+        if (i % 2) {
+            forget(&u);
+            add(&u, "table", rows[k].table, rows[k].fields, rows[k].rules);
+            add(&u, "table", "users", "id i64 | key\nemail opt<str> | index", "");
+        } else
+            add(&u, "table", rows[k].table, rows[k].fields, rows[k].rules);
+        CHECK(!plan(&u));
+        const struct pg_diagnostic *d = error(&u, rows[k].text);
+        CHECK(d && d->declared == !(i % 2) && u.p->nsteps == 0);
+        end(&u);
+    }
+}
+
 TEST(rows_of_a_table_of_the_same_unit_are_known)
 {
     struct unit u = begin();

@@ -217,7 +217,8 @@ void render_method_initializer(struct render *r, const struct schema_method *m, 
 {
     uint32_t nin = render_count_in(m), nout = render_count_out(m);
     const struct schema_field *stream = cell_schema_stream(m);
-    unsigned flags = (m->idempotent ? CELL_METHOD_IDEMPOTENT : 0u) | (stream && !stream->out ? CELL_METHOD_WRITES : 0u);
+    unsigned flags = (m->idempotent ? CELL_METHOD_IDEMPOTENT : 0u) |
+                     (stream && !stream->out ? CELL_METHOD_WRITES : 0u) | (m->whole ? CELL_METHOD_WHOLE : 0u);
     render_printf(r, "{\"%s\", ", m->name);
     if (nin)
         render_printf(r, "cellgen_%s_params, ", m->name);

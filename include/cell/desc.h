@@ -130,6 +130,7 @@ struct cell_ref {
 enum cell_method_flags {
     CELL_METHOD_IDEMPOTENT = 1,
     CELL_METHOD_WRITES = 2, /* with a stream: the client sends its records; else the server does */
+    CELL_METHOD_WHOLE = 4,  /* its stream comes from the server, and is never left: ending it waits for the result */
 };
 
 /* Calls the handler with the decoded request struct and one pointer per out parameter. */

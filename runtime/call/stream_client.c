@@ -165,6 +165,42 @@ struct cell_stream *cell_stream_open(cell_ctx *c, const struct cell_service *ser
 
 /* ---- ending ---- */
 
+/* Takes the next message, within what is left of the time until `deadline_ns`. */
+static int skip_message(cell_ctx *c, struct client_stream *s, uint64_t deadline_ns, struct cell_error *e)
+{
+    const uint8_t *message;
+    size_t len;
+    uint32_t before = c->timeout_ms;
+    uint64_t now = cell_now_ns(), left = deadline_ns > now ? (deadline_ns - now) / CELL_NS_PER_MS + 1 : 1;
+    if (deadline_ns != CELL_NO_DEADLINE && now >= deadline_ns)
+        return cell_error_set(e, CELL_DEADLINE_EXCEEDED, "%s: %s", s->base.method,
+                              cell_status_text(CELL_DEADLINE_EXCEEDED));
+    if (deadline_ns != CELL_NO_DEADLINE)
+        c->timeout_ms = left < UINT32_MAX ? (uint32_t)left : UINT32_MAX - 1;
+    int r = s->base.ops->receive(&s->base, &message, &len, e);
+    c->timeout_ms = before;
+    return r;
+}
+
+/* Of a method that is never left: drops what its caller does not want, up to the reply, all in the time of one step.
+ * Negative: there is no reply. Then the stream is given up, which ends the call if it has not ended by itself. */
+static int skip_rest(cell_ctx *c, struct client_stream *s, struct cell_error *e)
+{
+    uint32_t ignored;
+    uint64_t deadline_ns = cell_ctx_call_deadline(c, &ignored, cell_now_ns());
+    int r = 1;
+    while (r > 0)
+        r = skip_message(c, s, deadline_ns, e);
+    if (r == 0 || s->answered) {
+        e->status = CELL_OK; /* the reply says how it went */
+        e->text[0] = '\0';
+        return CELL_OK;
+    }
+    const struct cell_error why = *e;
+    return cell_error_set(e, r == CELL_UNAVAILABLE ? CELL_UNKNOWN_OUTCOME : r,
+                          "%.400s; whether it was carried out is not known", why.text);
+}
+
 static int end_stream(cell_ctx *c, struct client_stream *s, struct cell_error *e)
 {
     const struct cell_method *m = s->call.method;
@@ -179,6 +215,10 @@ static int end_stream(cell_ctx *c, struct client_stream *s, struct cell_error *e
                                   m->out[i].name);
     if (!s->conn && !s->local && !s->https)
         return s->result;
+    bool ours = s->forks == s->call.client->forks; /* of a fork the child leaves it to its parent */
+    int r = m->flags & CELL_METHOD_WHOLE && !s->answered && ours ? skip_rest(c, s, e) : CELL_OK;
+    if (r < 0)
+        return r;
     return s->local   ? cell_stream_end_local(c, s, e)
            : s->https ? cell_stream_end_https(c, s, e)
                       : cell_stream_end_remote(c, s, e);

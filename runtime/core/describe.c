@@ -120,7 +120,7 @@ static int describe_method(struct describe *d, const struct schema_method *m, st
     to->in = params;
     to->out = params + nin;
     to->in_size = m->in_size;
-    to->flags = m->idempotent ? CELL_METHOD_IDEMPOTENT : 0;
+    to->flags = (m->idempotent ? CELL_METHOD_IDEMPOTENT : 0) | (m->whole ? CELL_METHOD_WHOLE : 0);
     to->binding = m->binding;
     for (uint32_t i = 0; i < m->nparams; i++) {
         const struct schema_field *p = &m->params[i];

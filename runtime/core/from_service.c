@@ -383,6 +383,7 @@ static int make_method(struct from *f, const struct cell_method *from, struct sc
     to->name = keep(f, from->name);
     to->binding = from->binding ? keep(f, from->binding) : NULL;
     to->idempotent = from->flags & CELL_METHOD_IDEMPOTENT;
+    to->whole = from->flags & CELL_METHOD_WHOLE;
     to->params = cell_arena_array(&f->schema->arena, most, sizeof(*to->params));
     if (!to->name || !to->params || (from->binding && !to->binding))
         return fail_memory(f);

@@ -90,6 +90,7 @@ struct schema_method {
     const char *name;
     const char *doc;
     bool idempotent;
+    bool whole;                  /* who ends its stream early takes the rest and drops it, for the result counts */
     struct schema_field *params; /* without the context; in the prototype's order */
     uint32_t nparams;
     uint32_t in_size;         /* bytes of the request struct */

@@ -188,6 +188,7 @@ static void put_method(struct writer *w, const struct schema_method *m)
         put_param(w, &m->params[i]);
     put(w, "]");
     put_text(w, "renamed_from", m->renamed_from);
+    put_true(w, "whole", m->whole);
     put(w, "}");
 }
 

@@ -344,6 +344,8 @@ static int read_method(struct reader *r, const struct json_at *at, void *entry)
     if (bad == CELL_OK)
         bad = cell_json_bool(at, "idempotent", JSON_OPTIONAL, &m->idempotent, r->e);
     if (bad >= 0)
+        bad = cell_json_bool(at, "whole", JSON_OPTIONAL, &m->whole, r->e);
+    if (bad >= 0)
         bad = read_strings(r, at, "needs", &m->needs, &m->nneeds);
     if (bad >= 0)
         bad = read_string(r, at, "fallback", JSON_OPTIONAL, &m->fallback);

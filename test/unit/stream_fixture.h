@@ -197,6 +197,19 @@ static char flow_fingerprint[65];
 static struct cell_client *flow_slot;
 static struct cell_service flow = {CELL_DESC_ABI, FLOW_COUNT, "flow", flow_fingerprint, flow_methods, &flow_slot, NULL};
 
+/* As clients know it that never leave the streams of flow_count and flow_silent. */
+static UNUSED struct cell_service *whole_flow(void)
+{
+    static struct cell_method methods[FLOW_COUNT];
+    static struct cell_service service;
+    memcpy(methods, flow_methods, sizeof(methods));
+    methods[flow_count].flags |= CELL_METHOD_WHOLE;
+    methods[flow_silent].flags |= CELL_METHOD_WHOLE;
+    service = flow;
+    service.methods = methods;
+    return &service;
+}
+
 static const struct cell_method *const *flow_served; /* NULL = those above */
 
 /* Then demo_start and demo_stop serve. */

@@ -188,6 +188,33 @@ TEST(who_does_not_read_stops_the_handler_and_who_ends_cancels_it)
     remote_end(&r);
 }
 
+TEST(a_stream_that_is_never_left_goes_to_its_end)
+{
+    struct remote r;
+    struct item i;
+    struct total t;
+    uint64_t sum;
+    remote_begin(&r, (struct cell_server_options){0});
+    struct cell_service *service = whole_flow();
+    for (unsigned read = 0; read < 3; read++) {
+        struct cell_stream *s = cell_stream_open(r.c, service, flow_count, &(struct count_in){0, 50000, 3, 7});
+        for (unsigned n = 0; n < read; n++)
+            CHECK(cell_stream_next(s, &i) == 1 && i.n == n);
+        CHECK(end_total(s, &t) == 7 && t.count == 50000);
+        s = cell_stream_open(r.c, service, flow_count, &(struct count_in){0, 50000, 3, CELL_ALREADY_EXISTS});
+        CHECK(cell_stream_next(s, &i) == 1 && end_total(s, &t) == CELL_ALREADY_EXISTS);
+        CHECK(strstr(cell_ctx_message(r.c), "after 50000") != NULL);
+        CHECK(flow_call_add(r.c, 1, &sum) == 0);
+    }
+    CHECK(atomic_load(&shared->cancelled) == 0);
+    cell_ctx *hurried = remote_ctx(&r, 40);
+    CHECK(cell_stream_end(cell_stream_open(hurried, service, flow_silent, NULL), NULL) == CELL_DEADLINE_EXCEEDED);
+    CHECK(strstr(cell_ctx_message(hurried), "whether it was carried out is not known") != NULL);
+    atomic_store(&shared->release, true);
+    cell_ctx_close(hurried);
+    remote_end(&r);
+}
+
 /* A minute of waiting: a handler without records is kept alive past what a client takes for a death,
  * and who takes nothing for a minute is cut off. */
 TEST(silence_is_kept_alive_and_who_takes_nothing_is_cut_off)

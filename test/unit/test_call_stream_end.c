@@ -26,6 +26,53 @@ TEST(a_client_that_has_enough_ends_the_stream_and_goes_on)
     }
 }
 
+TEST(a_stream_that_is_never_left_goes_to_its_end)
+{
+    for (enum carrier k = 0; k < CARRIERS; k++)
+        for (uint64_t read = 0; read < 3; read++) {
+            struct flow f;
+            struct item i;
+            struct total t = {0};
+            uint64_t sum;
+            flow_begin(&f, k, defaults);
+            struct cell_service *service = whole_flow();
+            struct cell_stream *s = cell_stream_open(f.c, service, flow_count, &(struct count_in){0, 50000, 3, 7});
+            for (uint64_t n = 0; n < read; n++)
+                CHECK(cell_stream_next(s, &i) == 1 && i.n == n);
+            CHECK(end_total(s, &t) == 7 && t.count == 50000 && atomic_load(&flow_put) == 50000);
+            s = cell_stream_open(f.c, service, flow_count, &(struct count_in){0, 50000, 3, CELL_ALREADY_EXISTS});
+            for (uint64_t n = 0; n < read; n++)
+                CHECK(cell_stream_next(s, &i) == 1);
+            CHECK(end_total(s, &t) == CELL_ALREADY_EXISTS); /* what went wrong at the end */
+            CHECK(strstr(cell_ctx_message(f.c), "after 50000") != NULL);
+            CHECK(atomic_load(&shared->cancelled) == 0 && flow_call_add(f.c, 1, &sum) == 0);
+            flow_end(&f);
+        }
+}
+
+TEST(who_waits_for_the_end_of_a_stream_waits_for_the_time_of_one_step)
+{
+    for (enum carrier k = 0; k < CARRIERS; k++) {
+        struct flow f;
+        struct item i;
+        struct total t;
+        flow_begin(&f, k, defaults);
+        cell_ctx *c = flow_ctx(&f, 40);
+        struct cell_stream *s = cell_stream_open(c, whole_flow(), flow_silent, NULL);
+        CHECK(cell_stream_end(s, NULL) == CELL_DEADLINE_EXCEEDED);
+        CHECK(strstr(cell_ctx_message(c), "whether it was carried out is not known") != NULL);
+        wait_sem(&shared->left);
+        CHECK(atomic_load(&flow_last) == CELL_CANCELLED); /* its handler is told */
+        /* Records that come all the time make it no longer. */
+        s = cell_stream_open(c, whole_flow(), flow_count, &(struct count_in){0, UINT64_MAX, 1, 0});
+        CHECK(cell_stream_next(s, &i) == 1 && end_total(s, &t) == CELL_DEADLINE_EXCEEDED);
+        wait_sem(&shared->left);
+        CHECK(atomic_load(&flow_last) == CELL_CANCELLED);
+        cell_ctx_close(c);
+        flow_end(&f);
+    }
+}
+
 TEST(an_answer_before_the_records_are_over_ends_putting)
 {
     for (enum carrier k = 0; k < CARRIERS; k++)

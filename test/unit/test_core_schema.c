@@ -214,6 +214,8 @@ TEST(fingerprints_of_entries_cover_what_they_use_but_no_docs)
     CHECK(strcmp(t[3], t2[3]) == 0 && strcmp(m[0], m2[0]) != 0 && strcmp(m[1], m2[1]) == 0);
     fingerprints("\"idempotent\":true,", "", t2, m2);
     CHECK(strcmp(m[1], m2[1]) != 0 && strcmp(m[0], m2[0]) == 0);
+    fingerprints("\"idempotent\":true,", "\"idempotent\":true,\"whole\":true,", t2, m2);
+    CHECK(strcmp(m[1], m2[1]) != 0 && strcmp(m[0], m2[0]) == 0);
 }
 
 TEST(type_uses_have_their_text_and_layout)
@@ -287,7 +289,7 @@ static struct cell_schema *build(void)
     s->methods[0].params[0] = (struct schema_field){.name = "n", .type = {CELL_KIND_U8, 0, NULL, 0}, .offset = 99};
     s->methods[0].params[1] =
         (struct schema_field){.name = "item", .type = {CELL_KIND_STRUCT, 0, &s->types[0], 0}, .by_pointer = true};
-    s->methods[1] = (struct schema_method){.name = "shop_buy", .doc = "Buys.", .idempotent = true};
+    s->methods[1] = (struct schema_method){.name = "shop_buy", .doc = "Buys.", .idempotent = true, .whole = true};
     s->nconstants = 2;
     s->constants = cell_arena_array(&s->arena, 2, sizeof(*s->constants));
     s->constants[0] = (struct schema_constant){"SHOP_B", NULL, CELL_KIND_I64, "-9223372036854775808"};
@@ -308,6 +310,7 @@ TEST(a_sealed_schema_is_sorted_laid_out_and_reads_back_as_the_same)
     CHECK_STR(s->fingerprint, hex);
     struct cell_schema *again = parse_schema(text, &error);
     REQUIRE(again);
+    CHECK(again->methods[0].whole && !again->methods[1].whole);
     CHECK(!again->received);
     CHECK_STR(again->fingerprint, s->fingerprint);
     CHECK_STR(again->types[0].fingerprint, s->types[0].fingerprint);

@@ -475,6 +475,7 @@ TEST(parameters_go_in_or_out_as_their_type_allows)
         {"\"name\":\"key\",\"pointer\":true", "\"name\":\"key\",\"pointer\":1",
          "methods[0].params[2].pointer: true or false is expected, not an integer"},
         {"\"idempotent\":true", "\"idempotent\":1", "methods[1].idempotent: true or false is expected, not an integer"},
+        {"\"idempotent\":true", "\"whole\":1", "methods[1].whole: true or false is expected, not an integer"},
     };
     CHECK_REFUSED(edits);
     static const char *const good[] = {"str",           "bytes",  "list<i32>",    "opt<i32>",       "auth_sessions",

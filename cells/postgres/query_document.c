@@ -228,6 +228,10 @@ void query_build(struct query_answer *a)
                                binding_of(a, op, sql, in, out));
     if (method && !a->description.statement.repeatable)
         json_object_del(method, "idempotent");
+    /* What it writes does not depend on how many of its rows are read. */
+    if (method && !a->description.statement.repeatable && strcmp(op, "stream") == 0 &&
+        json_object_set_new(method, "whole", json_true()) < 0)
+        a->short_ = true;
     if (json_array_append_new(json_object_get(a->document, "methods"), method) < 0)
         a->short_ = true;
     json_decref(params);

@@ -182,8 +182,11 @@ static int run_one(struct pg_statement *s, cell_ctx *c, struct pg_link *link, co
     if (r >= 0)
         r = pg_pool_fetch(s->pool, link, s->prepared, &(struct pg_values){p.values, p.lengths, p.formats}, s->flags,
                           patience, &rows, f);
-    if (r >= 0)
+    if (r >= 0) {
         r = pg_take_rows(s, c, &rows, out, f);
+        if (r < 0 && r != CELL_NOT_FOUND && link && s->flags & PG_RUN_WRITE)
+            pg_spoil(link);
+    }
     pg_rows_clear(&rows);
     pg_parameters_free(&p);
     return r;
@@ -239,6 +242,8 @@ int pg_statement_run(struct pg_statement *s, cell_ctx *c, struct pg_link *link, 
     struct pg_link *own = NULL;
 
     *f = (struct pg_failure){0};
+    if (s->held && !link)
+        return pg_in_words_of(s, pg_run_held(s, c, in, out, &patience, f), f);
     if (pg_statement_is_single(s)) {
         bool from_start = false;
         int status = s->first ? pg_statement_from_start(s, in, &from_start, f) : CELL_OK;

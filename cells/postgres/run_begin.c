@@ -36,7 +36,7 @@ bool pg_statement_begin(struct pg_statement *s, cell_ctx *c, const void *in, voi
     struct pg_failure f;
     bool from_start = false;
 
-    if (!pg_statement_is_single(s) || (s->first && pg_statement_from_start(s, in, &from_start, &f) < 0))
+    if (!pg_statement_is_single(s) || s->held || (s->first && pg_statement_from_start(s, in, &from_start, &f) < 0))
         return false;
     struct begun *b = cell_ctx_alloc(c, sizeof(*b));
     s = from_start ? s->first : s;

@@ -21,6 +21,7 @@ struct stream {
     size_t bytes;
     struct pg_arena arena; /* of what else the records refer to */
     bool checked;
+    bool left; /* nobody takes what else comes */
 };
 
 static void forget_batch(struct stream *t)
@@ -32,11 +33,23 @@ static void forget_batch(struct stream *t)
     t->bytes = 0;
 }
 
+/* A program that was built when streams of writing statements could be left has what it began done all the same. Of
+ * others only those that have given up take no more. */
+static bool may_leave(const struct stream *t)
+{
+    return t->s->flags & PG_RUN_WRITE && !(t->s->method->flags & CELL_METHOD_WHOLE);
+}
+
 static int put_batch(struct stream *t, struct pg_failure *f)
 {
     int r = t->n > 0 ? cell_stream_put(t->to, t->records, t->n) : CELL_OK;
 
     forget_batch(t);
+    if (r == CELL_CANCELLED && may_leave(t)) {
+        t->left = true;
+        t->patience = (struct pg_patience){UINT64_MAX, NULL, NULL};
+        return CELL_OK;
+    }
     return r < 0 ? pg_fail(f, r, "the client takes no more rows") : CELL_OK;
 }
 
@@ -69,7 +82,7 @@ static int take_all(struct stream *t, struct pg_failure *f)
         int r = pg_link_result(t->link, &t->patience, &result, f);
         if (r < 0 || !result)
             return r < 0 ? r : put_batch(t, f);
-        if (PQresultStatus(result) == PGRES_SINGLE_TUPLE) {
+        if (PQresultStatus(result) == PGRES_SINGLE_TUPLE && !t->left) {
             r = add_row(t, result, f);
             if (r < 0)
                 return r;
@@ -82,14 +95,14 @@ static int take_all(struct stream *t, struct pg_failure *f)
     }
 }
 
-/* The statement's rest, which nobody wants. What it writes is not undone because its rows are not read. */
-static void drain(struct stream *t, bool write)
+/* The statement's rest, which nobody wants. */
+static void drain(struct stream *t)
 {
     struct pg_patience patience = {UINT64_MAX, NULL, NULL};
     struct pg_failure ignored;
     PGresult *result = NULL;
 
-    if (!write && PQtransactionStatus(pg_link_connection(t->link)) == PQTRANS_ACTIVE) {
+    if (PQtransactionStatus(pg_link_connection(t->link)) == PQTRANS_ACTIVE) {
         PGcancel *cancel = PQgetCancel(pg_link_connection(t->link));
         char error[256];
         if (cancel)
@@ -102,49 +115,55 @@ static void drain(struct stream *t, bool write)
 
 static int run(struct stream *t, const void *in, cell_ctx *c, struct pg_failure *f)
 {
-    struct pg_statement *s = t->s;
-    PGconn *connection = pg_link_connection(t->link);
-    struct pg_parameters p;
-    Oid *types = cell_ctx_alloc(c, ((size_t)s->nin + 1) * sizeof(*types));
-    int r = types ? pg_parameters_make(s, c, &p, f) : pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    int r = pg_send(t->s, c, t->link, in, f);
 
     if (r < 0)
         return r;
-    r = pg_parameters_fill(s, &p, in, NULL, f);
-    for (uint32_t i = 0; i < s->nin; i++)
-        types[i] = s->in[i].place.oid;
-    if (r >= 0 && !PQsendQueryParams(connection, s->sql, (int)s->nin, types, p.values, p.lengths, p.formats, 1))
-        r = pg_fail_connection(f, connection, "asking the database");
-    pg_parameters_free(&p);
-    if (r < 0)
-        return r;
-    PQsetSingleRowMode(connection);
+    PQsetSingleRowMode(pg_link_connection(t->link));
     r = take_all(t, f);
     forget_batch(t);
     if (r < 0)
-        drain(t, s->flags & PG_RUN_WRITE);
+        drain(t);
     return r;
+}
+
+/* One that reads, within a transaction: a client that has seen enough must not lose its transaction by that. */
+static int run_beside(struct stream *t, const void *in, cell_ctx *c, struct pg_failure *f)
+{
+    struct pg_patience patience = {UINT64_MAX, NULL, NULL};
+    struct pg_failure later;
+    int r = pg_link_exec(t->link, "SAVEPOINT cell_stream", &t->patience, NULL, f);
+
+    if (r < 0)
+        return r;
+    r = run(t, in, c, f);
+    pg_link_exec(t->link, r < 0 ? "ROLLBACK TO cell_stream; RELEASE cell_stream" : "RELEASE cell_stream", &patience,
+                 NULL, &later);
+    return r;
+}
+
+static int run_writing(struct stream *t, const void *in, cell_ctx *c, struct pg_failure *f)
+{
+    bool own;
+    int r = pg_hold(t->link, &own, &t->patience, f);
+
+    if (r < 0)
+        return r;
+    r = run(t, in, c, f);
+    return pg_let_go(t->link, own, r, &t->patience, f);
 }
 
 int pg_run_stream(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, struct pg_failure *f)
 {
     struct stream t = {.s = s, .link = link, .patience = pg_patience_of(c), .to = cell_ctx_stream(c)};
-    bool inside = PQtransactionStatus(pg_link_connection(link)) != PQTRANS_IDLE && !(s->flags & PG_RUN_WRITE);
-    struct pg_failure later;
+    bool idle = PQtransactionStatus(pg_link_connection(link)) == PQTRANS_IDLE;
 
     t.most = (uint32_t)(BATCH_BYTES / s->record->size);
     t.most = t.most < 1 ? 1 : t.most > BATCH ? BATCH : t.most;
     t.records = cell_ctx_alloc(c, (size_t)t.most * s->record->size);
     if (!t.records || !t.to)
         return pg_fail(f, CELL_NO_MEMORY, "out of memory");
-    /* A client that has seen enough must not lose its transaction by that. */
-    int r = inside ? pg_link_exec(link, "SAVEPOINT cell_stream", &t.patience, NULL, f) : CELL_OK;
-    if (r >= 0)
-        r = run(&t, in, c, f);
-    if (inside) {
-        struct pg_patience patience = {UINT64_MAX, NULL, NULL};
-        pg_link_exec(link, r < 0 ? "ROLLBACK TO cell_stream; RELEASE cell_stream" : "RELEASE cell_stream", &patience,
-                     NULL, &later);
-    }
-    return r;
+    if (s->flags & PG_RUN_WRITE)
+        return run_writing(&t, in, c, f);
+    return idle ? run(&t, in, c, f) : run_beside(&t, in, c, f);
 }

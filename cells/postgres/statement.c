@@ -122,9 +122,8 @@ static int check_described(struct pg_statement *s, struct pg_link *link, const P
     return r;
 }
 
-/* The one result of what was sent. */
-static int one_result(struct pg_link *link, ExecStatusType wanted, const struct pg_patience *patience,
-                      PGresult **result, struct pg_failure *f)
+int pg_one_result(struct pg_link *link, ExecStatusType wanted, const struct pg_patience *patience, PGresult **result,
+                  struct pg_failure *f)
 {
     PGresult *got = NULL, *rest = NULL;
     int r = pg_link_result(link, patience, &got, f);
@@ -150,7 +149,7 @@ static int parse(struct pg_link *link, const char *sql, uint32_t n, const Oid *t
 
     if (!PQsendPrepare(connection, "", sql, (int)n, types))
         return pg_fail_connection(f, connection, "asking the database");
-    int r = one_result(link, PGRES_COMMAND_OK, patience, &result, f);
+    int r = pg_one_result(link, PGRES_COMMAND_OK, patience, &result, f);
     if (r >= 0)
         PQclear(result);
     return r;
@@ -167,7 +166,7 @@ static int describe(struct pg_statement *s, struct pg_link *link, const Oid *typ
         return explain(s, f);
     if (!PQsendDescribePrepared(connection, ""))
         return pg_fail_connection(f, connection, "asking the database");
-    r = one_result(link, PGRES_COMMAND_OK, patience, &result, f);
+    r = pg_one_result(link, PGRES_COMMAND_OK, patience, &result, f);
     if (r < 0)
         return r;
     r = check_described(s, link, result, patience, f);
@@ -263,6 +262,7 @@ int pg_statement_bind(struct pg_pool *pool, const struct cell_method *method, co
     int r = pg_binding_read(s, binding, f);
     if (r >= 0)
         r = ask_database(s, patience, f);
+    s->held = r >= 0 && pg_statement_is_held(s);
     if (r < 0) {
         pg_statement_free(s);
         return r;

@@ -64,7 +64,8 @@ void pg_statement_free(struct pg_statement *s); /* must not be running; NULL is 
  * Memory of the reply comes from `c`, records go through cell_ctx_stream(c). On `link` when it is not NULL, the one of
  * the caller's transaction. Returns the method's result. CELL_NOT_FOUND without a row; CELL_DATA_LOSS for a NULL in a
  * field that is not optional, or a value that the field cannot hold; CELL_INVALID_ARGUMENT, CELL_OUT_OF_RANGE for a
- * value that the column cannot hold, naming the field. Thread-safe.
+ * value that the column cannot hold, naming the field. A query that fails has written nothing; one whose rows cannot be
+ * taken makes the transaction of `link` fail. Thread-safe.
  */
 int pg_statement_run(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, void *const *out,
                      struct pg_failure *f);

@@ -31,6 +31,7 @@ struct pg_statement {
     unsigned flags;                 /* enum pg_run_flags */
     bool must;
     bool each; /* several executions may be one statement */
+    bool held; /* outside of a transaction it is committed once its rows were taken */
     struct pg_part *in, *out;
     uint32_t nin, nout;
     const struct cell_type *record; /* of rows, stream, many and load */
@@ -89,6 +90,27 @@ const char *pg_statement_merged(struct pg_statement *s, Oid *arrays);
 /* statement_rows.c: the statement that is `s` for *rows rows at once, whose parameters follow each other. NULL: there
  * is none, or memory is short. */
 const char *pg_statement_of_rows(struct pg_statement *s, uint32_t *rows);
+
+/* statement.c: the one result of what was sent on a pinned link; CELL_OK when it is as wanted. */
+int pg_one_result(struct pg_link *link, ExecStatusType wanted, const struct pg_patience *patience, PGresult **result,
+                  struct pg_failure *f);
+
+/* run_held.c; `link` is a pinned one */
+/* Whether the statement may write and then have no answer that the program can take. Once types and codecs are known.
+ */
+bool pg_statement_is_held(const struct pg_statement *s);
+/* Sends it, with the parameters of `in`; its results are to be read. */
+int pg_send(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, struct pg_failure *f);
+/* Begins a transaction; *own = false: the link is in one. */
+int pg_hold(struct pg_link *link, bool *own, const struct pg_patience *patience, struct pg_failure *f);
+/* Commits what was done since, or, when `r` is a failure, undoes it: one that is not our own fails with it. Returns
+ * `r`, or how the commit failed. CELL_UNKNOWN_OUTCOME: it may have been done. */
+int pg_let_go(struct pg_link *link, bool own, int r, const struct pg_patience *patience, struct pg_failure *f);
+/* The transaction that the link is in fails: nothing more can be done in it, and it is not committed. */
+void pg_spoil(struct pg_link *link);
+/* Executes one that is held, on a connection and in a transaction of its own. */
+int pg_run_held(struct pg_statement *s, cell_ctx *c, const void *in, void *const *out,
+                const struct pg_patience *patience, struct pg_failure *f);
 
 /* run_stream.c, run_copy.c; `link` is a pinned one */
 int pg_run_stream(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, struct pg_failure *f);

@@ -174,6 +174,9 @@ TEST(what_may_be_repeated_is_known)
             printf("%s\n", cases[i].sql);
         CHECK(json_array_size(json_object_get(a.document, "methods")) == 1);
         CHECK(json_is_true(json_object_get(at(&a, "methods", 0), "idempotent")) == cases[i].repeatable);
+        /* What changes something, and has rows, is read to its end. */
+        bool rows = json_array_size(json_object_get(a.document, "types")) > 0;
+        CHECK(json_is_true(json_object_get(at(&a, "methods", 0), "whole")) == (rows && !cases[i].repeatable));
         json_decref(a.document);
     }
 }

@@ -23,6 +23,7 @@ int main(int argc, char **argv)
     struct pg_service_options o = {.state = ".cell/postgres",
                                    .environment = getenv("CELL_ENV"),
                                    .progress = progress,
+                                   .own_connections = 32,
                                    .feed = {.changes = 1000000, .age_ms = 7 * DAY_MS}};
     bool upgrade = false;
     const struct program_option options[] = {
@@ -49,6 +50,9 @@ int main(int argc, char **argv)
          &o.environment, 0, 0},
         {"shared-commit", "N", "1: inserts of single rows that come together share a commit", PROGRAM_NUMBER,
          &o.shared_commit, 0, 1},
+        {"own-connections", "N",
+         "connections that transactions, streams and slow statements\nhave of their own, at most at once",
+         PROGRAM_NUMBER, &o.own_connections, 4, 1024},
         {"scan-rows", "N", "a remark for queries that read a whole table of so many\nrows; 0: none", PROGRAM_NUMBER,
          &o.scan_rows, 0, INT64_MAX},
         {"feed-changes", "N", "changes that are kept of each table that is followed;\n0: no limit", PROGRAM_NUMBER,

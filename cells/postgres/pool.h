@@ -128,9 +128,9 @@ void pg_pool_flush(struct pg_pool *pool);
 int pg_pool_go_on(struct pg_run *run, const struct pg_patience *patience, struct pg_rows *rows, struct pg_failure *f);
 
 /*
- * A connection of one's own, in no transaction: one that is free, or a new one. Waits for one while all are in use, as
- * long as `patience` says. CELL_UNAVAILABLE, CELL_DEADLINE_EXCEEDED, CELL_CANCELLED, CELL_NO_MEMORY, CELL_RESOURCE_
- * EXHAUSTED when the database takes no more.
+ * A connection of one's own, in no transaction: one that is free, or a new one. Waits for one while all are in use, for
+ * most of the time that `patience` leaves. CELL_UNAVAILABLE, CELL_DEADLINE_EXCEEDED, CELL_CANCELLED, CELL_NO_MEMORY,
+ * CELL_RESOURCE_EXHAUSTED when all are in use for so long, or the database takes no more.
  */
 int pg_pool_pin(struct pg_pool *pool, const struct pg_patience *patience, struct pg_link **link, struct pg_failure *f);
 

@@ -11,14 +11,32 @@
 #define KEPT_IDLE 4                          /* of those that are given back */
 #define AFTER_CANCEL_NS UINT64_C(2000000000) /* how long a cancelled statement may take to end */
 
-/* With the pool's lock. */
-static int wait_for_place(struct pg_pool *pool, const struct pg_patience *patience, struct pg_failure *f)
+/* Who waits for the result as well waits no longer than that: told later it would not be told. */
+static struct pg_patience most_of(const struct pg_patience *patience)
 {
+    struct pg_patience most = *patience;
+    uint64_t now = pool_now_ns();
+
+    if (most.until_ns != UINT64_MAX && most.until_ns > now)
+        most.until_ns = now + (most.until_ns - now) / 8 * 7;
+    return most;
+}
+
+/* With the pool's lock. */
+static int wait_for_place(struct pg_pool *pool, const struct pg_patience *whole, struct pg_failure *f)
+{
+    const struct pg_patience most = most_of(whole), *patience = &most;
+
     while (pool->npinned >= pool->options.pinned) {
         pool_wait_cond(&pool->freed, &pool->lock, patience);
         if (pool->npinned < pool->options.pinned)
             break;
         int r = pool_check_patience(patience, f);
+        if (r == CELL_DEADLINE_EXCEEDED)
+            return pg_fail(f, CELL_RESOURCE_EXHAUSTED,
+                           "all %u connections that transactions, streams and slow statements have of their own are in "
+                           "use: end some of them sooner, or start the cell with a larger --own-connections",
+                           pool->options.pinned);
         if (r < 0)
             return r;
     }

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Executing bound statements: parameters, rows, results. */
+#include "pool_impl.h"
 #include "statement_impl.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Less than what a client waits for a record unless it says otherwise. */
+#define STREAM_PLACE_NS UINT64_C(3000000000)
 
 const void *pg_home_of(const struct pg_statement *s, const struct pg_part *part, const void *in, const void *record)
 {
@@ -235,6 +239,17 @@ int pg_in_words_of(const struct pg_statement *s, int r, struct pg_failure *f)
     return r;
 }
 
+/* How long a call waits for a connection of its own. Of a stream the client's time is not known here, and it would give
+ * up without knowing for what: it is told before. */
+static struct pg_patience patience_for_place(const struct pg_statement *s, const struct pg_patience *patience)
+{
+    struct pg_patience p = *patience;
+
+    if (s->method->stream && p.until_ns == UINT64_MAX)
+        p.until_ns = pool_wait_ns(STREAM_PLACE_NS).until_ns;
+    return p;
+}
+
 int pg_statement_run(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, void *const *out,
                      struct pg_failure *f)
 {
@@ -253,7 +268,8 @@ int pg_statement_run(struct pg_statement *s, cell_ctx *c, struct pg_link *link, 
     }
     if (link)
         return pg_in_words_of(s, run_pinned(s, c, link, in, f), f);
-    int r = pg_pool_pin(s->pool, &patience, &own, f);
+    const struct pg_patience for_place = patience_for_place(s, &patience);
+    int r = pg_pool_pin(s->pool, &for_place, &own, f);
     if (r < 0)
         return r;
     r = run_pinned(s, c, own, in, f);

@@ -251,6 +251,23 @@ TEST(a_read_behind_a_statement_that_hangs_moves_to_another_connection)
     pg_pool_close(pool);
 }
 
+TEST(who_gets_no_connection_of_its_own_is_told_of_the_limit)
+{
+    struct pg_pool *pool = NULL;
+    struct pg_link *holder = NULL, *other = NULL;
+    struct pg_failure f;
+
+    if (!url())
+        return;
+    REQUIRE(pg_pool_open(&(struct pg_pool_options){.conninfo = url(), .pinned = 1}, &pool, &f) == CELL_OK);
+    REQUIRE(pg_pool_pin(pool, &forever, &holder, &f) == CELL_OK);
+    const struct pg_patience short_one = for_ms(1);
+    CHECK(pg_pool_pin(pool, &short_one, &other, &f) == CELL_RESOURCE_EXHAUSTED && !other);
+    CHECK(strstr(f.text, "all 1 connections") && strstr(f.text, "--own-connections"));
+    pg_pool_unpin(pool, holder, true);
+    pg_pool_close(pool);
+}
+
 /* And waits until they are gone, which PostgreSQL 13 cannot: tests of it have nothing to do there. */
 static void kill_backends(struct pg_pool *pool)
 {

@@ -90,15 +90,18 @@ char *pg_array_text(const char *const *texts, size_t n)
     return out;
 }
 
-static char *wanted_array(const struct pg_wanted *wanted, uint32_t n, bool names)
+/* Schemas or names: of tables, or of everything that is to have its name only. */
+static char *wanted_array(const struct pg_wanted *wanted, uint32_t n, bool names, bool tables)
 {
     const char **texts = calloc(n ? n : 1, sizeof(*texts));
     char *array = NULL;
+    size_t found = 0;
 
     for (uint32_t i = 0; texts && i < n; i++)
-        texts[i] = names ? wanted[i].name : wanted[i].schema;
+        if (!tables || !wanted[i].only_name)
+            texts[found++] = names ? wanted[i].name : wanted[i].schema;
     if (texts)
-        array = pg_array_text(texts, n);
+        array = pg_array_text(texts, found);
     free(texts);
     return array;
 }
@@ -118,24 +121,48 @@ static char *column_array(const PGresult *result, int column)
     return array;
 }
 
-static int read_tables(PGconn *conn, const char *schemas, const char *names, int64_t deadline_ms, struct pg_readings *r,
+/* What is wanted, as arrays: schemas and names of tables, and of everything. */
+struct arrays {
+    char *schemas, *names, *all_schemas, *all_names;
+};
+
+static bool make_arrays(struct arrays *a, const struct pg_wanted *wanted, uint32_t n)
+{
+    *a = (struct arrays){wanted_array(wanted, n, false, true), wanted_array(wanted, n, true, true),
+                         wanted_array(wanted, n, false, false), wanted_array(wanted, n, true, false)};
+    return a->schemas && a->names && a->all_schemas && a->all_names;
+}
+
+static void free_arrays(struct arrays *a)
+{
+    free(a->schemas);
+    free(a->names);
+    free(a->all_schemas);
+    free(a->all_names);
+}
+
+static int read_tables(PGconn *conn, const struct arrays *a, int64_t deadline_ms, struct pg_readings *r,
                        struct pg_failure *f)
 {
     char left[24];
-    const struct question questions[] = {
-        {SQL_BEGIN, 0, {NULL}}, {SQL_LOCAL, 1, {left}}, {SQL_SERVER, 0, {NULL}}, {SQL_TABLES, 2, {schemas, names}}};
-    PGresult *results[4] = {NULL};
+    const struct question questions[] = {{SQL_BEGIN, 0, {NULL}},
+                                         {SQL_LOCAL, 1, {left}},
+                                         {SQL_SERVER, 0, {NULL}},
+                                         {SQL_TABLES, 2, {a->schemas, a->names}},
+                                         {SQL_RELATIONS, 2, {a->all_schemas, a->all_names}}};
+    PGresult *results[5] = {NULL};
     int64_t ms = deadline_ms - pg_now_ms();
 
     if (ms <= 0)
         return pg_fail(f, CELL_DEADLINE_EXCEEDED, "the time is over");
     snprintf(left, sizeof(left), "%d", ms < INT_MAX ? (int)ms : INT_MAX);
-    int status = ask(conn, questions, 4, results, f);
+    int status = ask(conn, questions, 5, results, f);
 
     PQclear(results[0]);
     PQclear(results[1]);
     r->server = results[2];
     r->tables = results[3];
+    r->relations = results[4];
     return status;
 }
 
@@ -175,6 +202,7 @@ static void clear(struct pg_readings *r)
 {
     PQclear(r->server);
     PQclear(r->tables);
+    PQclear(r->relations);
     PQclear(r->columns);
     PQclear(r->constraints);
     PQclear(r->indexes);
@@ -193,14 +221,14 @@ static bool has_moved(const struct pg_failure *f)
 int pg_catalog_read(PGconn *conn, const struct pg_wanted *wanted, uint32_t n, int64_t deadline_ms,
                     struct pg_model **model, struct pg_failure *f)
 {
-    char *schemas = wanted_array(wanted, n, false), *names = wanted_array(wanted, n, true);
+    struct arrays arrays;
     struct pg_readings readings = {0};
     struct pg_failure local;
-    int r = schemas && names ? CELL_OK : pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    int r = make_arrays(&arrays, wanted, n) ? CELL_OK : pg_fail(f, CELL_NO_MEMORY, "out of memory");
 
     f = f ? f : &local;
     for (int tries = 1; r >= 0; tries++) {
-        r = read_tables(conn, schemas, names, deadline_ms, &readings, f);
+        r = read_tables(conn, &arrays, deadline_ms, &readings, f);
         if (r >= 0)
             r = read_parts(conn, &readings, f);
         if (r >= 0)
@@ -212,7 +240,6 @@ int pg_catalog_read(PGconn *conn, const struct pg_wanted *wanted, uint32_t n, in
             break;
         r = CELL_OK;
     }
-    free(schemas);
-    free(names);
+    free_arrays(&arrays);
     return r;
 }

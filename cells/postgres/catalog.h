@@ -11,6 +11,7 @@
 struct pg_wanted {
     const char *schema; /* NULL = the default one: current_schema() */
     const char *name;   /* NULL = all tables and views of the schema */
+    bool only_name;     /* what has the name, and nothing of what a table is made of */
 };
 
 /*

@@ -215,6 +215,16 @@ static void build_tables(const struct pg_readings *from, struct pg_model *m)
     }
 }
 
+static void build_relations(const PGresult *result, struct pg_model *m)
+{
+    m->nrelations = (uint32_t)PQntuples(result);
+    m->relations = pg_array(&m->arena, m->nrelations + 1u, sizeof(*m->relations));
+    for (uint32_t i = 0; i < m->nrelations; i++) {
+        const struct row r = {result, (int)i, &m->arena};
+        m->relations[i] = (struct pg_relation){text(&r, 0), text(&r, 1), letter(&r, 2), text(&r, 3)};
+    }
+}
+
 static void build_enums(const PGresult *result, struct pg_model *m)
 {
     m->nenums = (uint32_t)PQntuples(result);
@@ -359,6 +369,7 @@ int pg_catalog_build(const struct pg_readings *from, int version, struct pg_mode
     m->vector = (enum pg_extension)number(&server, 2);
     m->schemas = names(&server, 3, &m->nschemas);
     build_tables(from, m);
+    build_relations(from->relations, m);
     build_enums(from->enums, m);
     build_domains(from->domains, m);
     build_records(from->objects, m);

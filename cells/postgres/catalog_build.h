@@ -9,7 +9,7 @@
 #include "model.h"
 
 struct pg_readings {
-    PGresult *server, *tables, *columns, *constraints, *indexes, *enums, *domains;
+    PGresult *server, *tables, *relations, *columns, *constraints, *indexes, *enums, *domains;
     PGresult *objects; /* NULL when Cell has made nothing yet */
 };
 

@@ -306,6 +306,29 @@ static void declare_all(struct declaring *s, const json_t *declaration)
         pg_declare_rule(s, json_array_get(rules, i), (int)i);
 }
 
+static void list_names(struct declaring *s, const char *name)
+{
+    for (uint32_t i = 0; i < PG_RELATION_NAMES; i++)
+        *pg_push(s->arena, &s->relations) = pg_relation_name(s->arena, &s->d->table, name, i);
+}
+
+/* What the catalog is asked for, as others may have these names. */
+static void list_relations(struct declaring *s)
+{
+    const struct pg_table *t = &s->d->table;
+
+    if (t->primary) {
+        list_names(s, t->primary->name);
+        list_names(s, pg_key_helper_name(s->arena, t->primary));
+    }
+    for (uint32_t i = 0; i < s->uniques.n; i++)
+        list_names(s, s->uniques.at[i].name);
+    for (uint32_t i = 0; i < s->indexes.n; i++)
+        list_names(s, s->indexes.at[i].name);
+    s->d->relations = s->relations.at;
+    s->d->nrelations = s->relations.n;
+}
+
 /* What was collected becomes the declaration's. */
 static void hand_over(struct declaring *s)
 {
@@ -360,6 +383,7 @@ static int declare(struct pg_declared *d, struct declaring *s, const json_t *req
     s->types.catalog = catalog;
     declare_name(s, name);
     declare_all(s, declaration);
+    list_relations(s);
     hand_over(s);
     return CELL_OK;
 }

@@ -88,6 +88,8 @@ struct pg_declared {
     uint32_t nsteps;
     struct pg_enum *enums; /* native enum types that its fields name, as they should be */
     uint32_t nenums;
+    const char **relations; /* names that its keys and indexes may get, in the schema of the table */
+    uint32_t nrelations;
     pg_diagnostics diagnostics; /* with an error among them the rest is as far as it was understood */
 };
 

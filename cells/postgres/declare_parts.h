@@ -4,9 +4,16 @@
 #define CELLS_POSTGRES_DECLARE_PARTS_H
 
 #include "declare.h"
+#include "sql.h"
 
 #define PG_COLUMNS_MAX 1600 /* of a table of PostgreSQL */
 #define PG_INDEX_PARTS_MAX 32
+
+/* While a key is made its index has a name of its own. */
+static inline const char *pg_key_helper_name(struct pg_arena *arena, const struct pg_key *primary)
+{
+    return pg_made_name(arena, primary->name, NULL, "new");
+}
 
 struct declaring {
     struct pg_declared *d;
@@ -22,6 +29,7 @@ struct declaring {
     PG_LIST(struct pg_consent) consents;
     PG_LIST(struct pg_hand_step) steps;
     PG_LIST(struct pg_enum) enums;
+    PG_LIST(const char *) relations;
 };
 
 /* Where a mistake is: `rule` is a position among the rules of the field, or without one of the declaration. */
@@ -57,7 +65,7 @@ void pg_declare_field_objects(struct declaring *s, const json_t *field, struct p
 /* A rule on the declaration. */
 void pg_declare_rule(struct declaring *s, const json_t *rule, int position);
 
-/* A name for a constraint or index that the table has not yet. */
+/* A name for a constraint or index that the declaration has not yet. */
 const char *pg_declare_name(struct declaring *s, const char *column, const char *end);
 void pg_declare_check(struct declaring *s, const char *sql, const char *column, const char *end);
 void pg_declare_foreign(struct declaring *s, const char **columns, uint32_t n, const char *table,

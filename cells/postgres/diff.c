@@ -127,6 +127,8 @@ static struct table_work *begin_work(struct diffing *s, const struct pg_declared
         w->now.name = pg_strdup(s->arena, d->table.name);
     }
     w->exists = there || former;
+    if (!there)
+        pg_check_table_name(s, d);
     if (there && former)
         pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_rule(d->renamed_rule),
                   "tables '%s' and '%s' both exist: it cannot be renamed", d->renamed_from, d->table.name);

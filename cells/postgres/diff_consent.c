@@ -164,14 +164,12 @@ static void drop_index(struct diffing *s, const char *name)
 {
     bool beside = s->w->now.kind != 'p';
     struct step_builder b = pg_step_begin(s, PG_STEP_DROP_INDEX, beside ? PG_OUTSIDE : PG_ALONE, name, NULL);
-    struct pg_text t = {.arena = s->arena};
+    const char *sql = pg_drop_index_sql(s, name);
 
-    pg_putf(&t, "DROP INDEX %sIF EXISTS ", beside ? "CONCURRENTLY " : "");
-    pg_sql_qualified(&t, s->w->now.schema, name);
     pg_step_record(s, &b, "dropping", name, NULL);
     pg_step_flush(s, &b);
-    pg_step_sql(s, &b, t.data);
-    b.step.text = t.data;
+    pg_step_sql(s, &b, sql);
+    b.step.text = sql;
     pg_step_forget(s, &b, "index", name);
     pg_step_consented(s, &b, PG_CONSENT_DROPPED, name);
     pg_step_flush(s, &b);

@@ -7,34 +7,6 @@
 
 static bool is_named(const char *a, const char *b) { return strcmp(a, b) == 0; }
 
-static bool name_taken(const struct pg_table *t, const char *name)
-{
-    if (t->primary && is_named(t->primary->name, name))
-        return true;
-    for (uint32_t i = 0; i < t->nuniques; i++)
-        if (is_named(t->uniques[i].name, name))
-            return true;
-    for (uint32_t i = 0; i < t->nindexes; i++)
-        if (is_named(t->indexes[i].name, name))
-            return true;
-    for (uint32_t i = 0; i < t->nforeign; i++)
-        if (is_named(t->foreign[i].name, name))
-            return true;
-    for (uint32_t i = 0; i < t->nchecks; i++)
-        if (is_named(t->checks[i].name, name))
-            return true;
-    return false;
-}
-
-const char *pg_free_name(struct diffing *s, const char *name)
-{
-    const char *found = name;
-
-    for (unsigned i = 2; name_taken(&s->w->now, found); i++)
-        found = pg_made_name(s->arena, name, NULL, pg_printf(s->arena, "%u", i));
-    return found;
-}
-
 /* A unique index on plain columns, without condition: as good as a constraint. */
 static bool is_plain_unique(const struct pg_index *x)
 {
@@ -85,14 +57,6 @@ static const char *index_query(struct diffing *s, const char *name, bool valid)
     return t.data;
 }
 
-static const char *qualified(struct diffing *s, const char *name)
-{
-    struct pg_text t = {.arena = s->arena};
-
-    pg_sql_qualified(&t, s->w->now.schema, name);
-    return t.data;
-}
-
 /* Rows with equal values, for the message when a unique index fails. */
 static const char *equal_rows(struct diffing *s, const struct pg_index *x)
 {
@@ -130,7 +94,7 @@ static void index_step(struct diffing *s, const struct pg_index *x, const char *
 
     if (beside) {
         const char **repair = pg_array(s->arena, 1, sizeof(*repair));
-        repair[0] = pg_printf(s->arena, "DROP INDEX CONCURRENTLY IF EXISTS %s", qualified(s, x->name));
+        repair[0] = pg_drop_index_sql(s, x->name);
         b.step.repair = repair;
         b.step.nrepair = 1;
         b.step.done = index_query(s, x->name, true);
@@ -157,7 +121,7 @@ static void add_index_to_now(struct diffing *s, const struct pg_index *x)
     now->indexes[now->nindexes - 1] = *x;
 }
 
-/* The name of an invalid or other index of Cell's own is used again; the step removes what has it. */
+/* The index goes, or becomes a key's: its name can be used again. */
 static void take_name(struct diffing *s, const char *name)
 {
     struct pg_table *now = &s->w->now;
@@ -175,15 +139,65 @@ static struct pg_index *find_index(struct pg_table *t, const char *name)
     return NULL;
 }
 
-/* `name`, if nothing has it or only what is to be replaced; else another one. A rule that comes before others may give
- * its name to another object. */
-static const char *index_name(struct diffing *s, const char *name)
+static void drop_replaced(struct diffing *s, const char *name)
 {
-    struct pg_index *there = find_index(&s->w->now, name);
+    bool beside = s->w->now.kind != 'p';
+    struct step_builder b = pg_step_begin(s, PG_STEP_DROP_INDEX, beside ? PG_OUTSIDE : PG_ALONE, name, NULL);
 
-    if (there && (!there->valid || (there->made && !pg_index_wanted(s, there))))
+    pg_step_sql(s, &b, pg_drop_index_sql(s, name));
+    pg_step_end(s, &b, PG_PHASE_INDEX);
+}
+
+/*
+ * The name that an index gets which is made: that of what a build of it that was interrupted has left, which the step
+ * removes; its own, if nothing has it or an index of Cell's that no struct has any more, which is dropped; else another
+ * one. A rule that comes before others may give its name to another object.
+ */
+static const char *index_name(struct diffing *s, const struct pg_index *want)
+{
+    struct pg_table *now = &s->w->now;
+
+    for (uint32_t i = 0; i < now->nindexes; i++) {
+        const struct pg_index *x = &now->indexes[i];
+        const char *name = x->name;
+        if (x->valid || !x->made || !pg_index_equal(x, want))
+            continue;
         take_name(s, name);
-    return pg_free_name(s, name);
+        return name;
+    }
+    const struct pg_index *there = find_index(now, want->name);
+    if (there && there->made && !pg_index_wanted(s, there)) {
+        if (there->valid)
+            drop_replaced(s, there->name);
+        take_name(s, want->name);
+    }
+    return pg_free_relation(s, want->name);
+}
+
+/* Whether an index that shall be called `made` may have got that name. */
+static bool is_name_for(struct diffing *s, const char *name, const char *made)
+{
+    for (uint32_t i = 0; i < PG_RELATION_NAMES; i++)
+        if (is_named(pg_relation_name(s->arena, &s->w->now, made, i), name))
+            return true;
+    return false;
+}
+
+/* An index of Cell's own that can be the key's, and is there for nothing else: an interrupted plan has left it, or the
+ * struct had it as an index before. NULL. */
+static const struct pg_index *own_index(struct diffing *s, const struct pg_key *k, const char *made)
+{
+    if (s->w->now.kind == 'p')
+        return NULL; /* there no index becomes a key */
+    for (uint32_t i = 0; i < s->w->now.nindexes; i++) {
+        const struct pg_index *x = &s->w->now.indexes[i];
+        bool plain = x->made && x->valid && !x->nincluded && pg_index_is_key(x, k);
+        for (uint32_t n = 0; plain && n < x->n; n++)
+            plain = !x->parts[n].opclass && !x->parts[n].descending && !x->parts[n].nulls_first;
+        if (plain && is_name_for(s, x->name, made) && !pg_index_wanted(s, x))
+            return x;
+    }
+    return NULL;
 }
 
 /* ---- keys ---- */
@@ -195,25 +209,29 @@ static void add_primary(struct diffing *s, const struct pg_key *want, const stru
     struct pg_key key = *want;
     bool beside = now->kind != 'p';
 
-    key.name = old && is_named(old->name, want->name) ? want->name : pg_free_name(s, want->name);
     const char *drop = old ? pg_printf(s->arena, "DROP CONSTRAINT %s, ", pg_quoted(s, old->name)) : "";
-    const char *helper = pg_made_name(s->arena, key.name, NULL, "new");
-    struct pg_index x = index_of_key(s, want, helper);
-    const struct pg_index *there = find_index(now, helper);
-    if (beside && !(there && there->valid && pg_index_is_key(there, want)))
+    const char *helper = pg_key_helper_name(s->arena, want);
+    const struct pg_index *own = own_index(s, want, helper);
+    struct pg_index x = index_of_key(s, want, own ? own->name : helper);
+    if (beside && own)
+        take_name(s, x.name);
+    else if (beside) {
+        x.name = index_name(s, &x);
         index_step(s, &x, NULL);
-    take_name(s, helper);
+    }
+    now->primary = NULL; /* what it is called can be used in the statement that drops it */
+    key.name = pg_free_relation(s, want->name);
     struct step_builder b = pg_step_begin(s, PG_STEP_ADD_PRIMARY_KEY, PG_ALONE, key.name, NULL);
     if (beside)
         pg_step_alter(s, &b, "%sADD CONSTRAINT %s PRIMARY KEY USING INDEX %s", drop, pg_quoted(s, key.name),
-                      pg_quoted(s, helper));
+                      pg_quoted(s, x.name));
     else {
         struct pg_text t = {.arena = s->arena};
         pg_sql_names(&t, key.columns, key.n);
         pg_step_alter(s, &b, "%sADD CONSTRAINT %s PRIMARY KEY (%s)", drop, pg_quoted(s, key.name), t.data);
     }
     if (beside)
-        pg_step_forget(s, &b, "index", helper);
+        pg_step_forget(s, &b, "index", x.name);
     if (old) {
         pg_step_forget(s, &b, "key", old->name);
         pg_step_consented(s, &b, PG_CONSENT_DROPPED, old->name);
@@ -256,7 +274,7 @@ static const char *field_of_columns(struct diffing *s, const char **columns, uin
     return f ? f->name : NULL;
 }
 
-static bool key_is_there(const struct pg_table *t, const struct pg_key *k, const char *apart_from)
+static bool key_is_there(const struct pg_table *t, const struct pg_key *k, const struct pg_index *apart_from)
 {
     if (t->primary && pg_key_equal(t->primary, k))
         return true;
@@ -264,48 +282,48 @@ static bool key_is_there(const struct pg_table *t, const struct pg_key *k, const
         if (pg_key_equal(&t->uniques[i], k))
             return true;
     for (uint32_t i = 0; i < t->nindexes; i++)
-        if (t->indexes[i].valid && pg_index_is_key(&t->indexes[i], k) && !is_named(t->indexes[i].name, apart_from))
+        if (t->indexes[i].valid && pg_index_is_key(&t->indexes[i], k) && &t->indexes[i] != apart_from)
             return true;
     return false;
 }
 
-static void unique_step(struct diffing *s, const struct pg_key *key, const char *field)
+static void unique_step(struct diffing *s, const struct pg_key *key, const char *index, const char *field)
 {
     struct step_builder b = pg_step_begin(s, PG_STEP_ADD_UNIQUE, PG_ALONE, key->name, field);
     const char *name = pg_quoted(s, key->name);
 
     if (s->w->now.kind != 'p')
-        pg_step_alter(s, &b, "ADD CONSTRAINT %s UNIQUE USING INDEX %s", name, name);
+        pg_step_alter(s, &b, "ADD CONSTRAINT %s UNIQUE USING INDEX %s", name, pg_quoted(s, index));
     else {
         struct pg_text t = {.arena = s->arena};
         pg_sql_names(&t, key->columns, key->n);
         pg_step_alter(s, &b, "ADD CONSTRAINT %s UNIQUE (%s)", name, t.data);
     }
-    pg_step_forget(s, &b, "index", key->name);
+    pg_step_forget(s, &b, "index", index);
     pg_step_record(s, &b, "key", key->name, NULL);
     pg_step_end(s, &b, PG_PHASE_INDEX);
 }
 
-/* The index of an interrupted plan, or one that Cell made before, becomes the constraint. */
-static void add_unique(struct diffing *s, const struct pg_key *want)
+/* `own`: an index that becomes the constraint; NULL = it is made. */
+static void add_unique(struct diffing *s, const struct pg_key *want, const struct pg_index *own)
 {
     struct pg_table *now = &s->w->now;
     const char *field = field_of_columns(s, want->columns, want->n);
-    struct pg_index *there = find_index(now, want->name);
+    struct pg_index x = index_of_key(s, want, own ? own->name : want->name);
     struct pg_key key = *want;
 
-    if (there && there->made && there->valid && pg_index_is_key(there, want))
-        take_name(s, want->name);
-    else {
-        key.name = index_name(s, want->name);
-        struct pg_index x = index_of_key(s, want, key.name);
+    if (own) {
+        take_name(s, x.name);
+        key.name = pg_free_relation(s, want->name);
+    } else {
+        key.name = x.name = index_name(s, &x);
         if (now->kind != 'p')
             index_step(s, &x, field);
         pg_plan_diagnose(s, PG_WARNING, unique_rule(s, &x), pg_at_field(field),
                          "'%s' becomes unique in table '%s': this fails when rows have equal values", want->columns[0],
                          now->name);
     }
-    unique_step(s, &key, field);
+    unique_step(s, &key, x.name, field);
     now->uniques = pg_one_more(s->arena, now->uniques, &now->nuniques, sizeof(*now->uniques));
     now->uniques[now->nuniques - 1] = key;
 }
@@ -315,9 +333,9 @@ void pg_diff_keys(struct diffing *s)
     diff_primary(s);
     for (uint32_t i = 0; i < s->d->table.nuniques; i++) {
         const struct pg_key *want = &s->d->table.uniques[i];
-        const struct pg_index *own = find_index(&s->w->now, want->name);
-        if (!key_is_there(&s->w->now, want, own && own->made ? want->name : ""))
-            add_unique(s, want);
+        const struct pg_index *own = own_index(s, want, want->name);
+        if (!key_is_there(&s->w->now, want, own))
+            add_unique(s, want, own);
     }
 }
 
@@ -334,21 +352,6 @@ static bool index_is_there(const struct pg_table *t, const struct pg_index *want
     return t->primary && !want->nincluded && pg_index_is_key(want, t->primary);
 }
 
-/* An index of Cell's own that has the name and is another one now. */
-static void drop_replaced(struct diffing *s, const struct pg_index *want)
-{
-    struct pg_index *there = find_index(&s->w->now, want->name);
-
-    if (!there || !there->made || !there->valid || pg_index_wanted(s, there))
-        return;
-    bool beside = s->w->now.kind != 'p';
-    struct step_builder b = pg_step_begin(s, PG_STEP_DROP_INDEX, beside ? PG_OUTSIDE : PG_ALONE, there->name, NULL);
-    pg_step_sql(
-        s, &b,
-        pg_printf(s->arena, "DROP INDEX %sIF EXISTS %s", beside ? "CONCURRENTLY " : "", qualified(s, there->name)));
-    pg_step_end(s, &b, PG_PHASE_INDEX);
-}
-
 void pg_diff_indexes(struct diffing *s)
 {
     for (uint32_t i = 0; i < s->d->table.nindexes; i++) {
@@ -356,8 +359,7 @@ void pg_diff_indexes(struct diffing *s)
         const struct pg_field *f = x.n == 1 && x.parts[0].column ? pg_field_of(s->d, x.parts[0].column) : NULL;
         if (index_is_there(&s->w->now, &x))
             continue;
-        drop_replaced(s, &x);
-        x.name = index_name(s, x.name);
+        x.name = index_name(s, &x);
         index_step(s, &x, f ? f->name : NULL);
         if (x.unique)
             pg_plan_diagnose(s, PG_WARNING, unique_rule(s, &x), pg_at_field(f ? f->name : NULL),

@@ -84,6 +84,8 @@ void pg_steps_finish(struct diffing *s);
 const char *pg_quoted(struct diffing *s, const char *name);
 /* "schema"."table" of the table at hand. */
 const char *pg_this_table(struct diffing *s);
+/* Drops an index of it, beside readers and writers where that is possible. */
+const char *pg_drop_index_sql(struct diffing *s, const char *name);
 
 /* ---- diagnostics of the declaration at hand ---- */
 struct pg_diagnostic *pg_plan_diagnose(struct diffing *s, enum pg_severity severity, int rule, struct pg_place place,
@@ -173,6 +175,10 @@ const struct pg_field *pg_field_of(const struct pg_declared *d, const char *colu
 const char *pg_helper_name(struct diffing *s, const char *column);
 /* A name like `name` that no constraint or index of the table at hand has. */
 const char *pg_free_name(struct diffing *s, const char *name);
+/* And one for a key or an index that nothing else in the schema has or will have. */
+const char *pg_free_relation(struct diffing *s, const char *name);
+/* A table that is to be made or renamed: it is an error when something that is no table has its name. */
+void pg_check_table_name(struct diffing *s, const struct pg_declared *d);
 /* Takes element number `i` of an array of *n out. */
 void pg_take_out(void *array, uint32_t *n, size_t size, uint32_t i);
 /* The array with one more, zeroed; `n` is raised. */

@@ -61,6 +61,15 @@ const char *pg_this_table(struct diffing *s)
     return t.data;
 }
 
+const char *pg_drop_index_sql(struct diffing *s, const char *name)
+{
+    struct pg_text t = {.arena = s->arena};
+
+    pg_putf(&t, "DROP INDEX %sIF EXISTS ", s->w->now.kind != 'p' ? "CONCURRENTLY " : "");
+    pg_sql_qualified(&t, s->w->now.schema, name);
+    return t.data;
+}
+
 void pg_step_alter(struct diffing *s, struct step_builder *b, const char *format, ...)
 {
     va_list args;

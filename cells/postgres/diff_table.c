@@ -39,6 +39,23 @@ static void record_all(struct diffing *s, struct step_builder *b, const struct p
         pg_step_record(s, b, "index", t->indexes[i].name, pg_index_source(s->arena, &t->indexes[i]));
 }
 
+/* Keys and indexes get the names that are free, one after the other. */
+static void name_new(struct diffing *s, struct pg_table *now)
+{
+    uint32_t nuniques = now->nuniques, nindexes = now->nindexes;
+    struct pg_key *primary = now->primary;
+
+    now->primary = NULL;
+    now->nuniques = now->nindexes = 0;
+    if (primary)
+        primary->name = pg_free_relation(s, primary->name);
+    now->primary = primary;
+    for (uint32_t i = 0; i < nuniques; i++, now->nuniques = i)
+        now->uniques[i].name = pg_free_relation(s, now->uniques[i].name);
+    for (uint32_t i = 0; i < nindexes; i++, now->nindexes = i)
+        now->indexes[i].name = pg_free_relation(s, now->indexes[i].name);
+}
+
 void pg_diff_create(struct diffing *s)
 {
     const struct pg_declared *d = s->d;
@@ -49,6 +66,7 @@ void pg_diff_create(struct diffing *s)
     struct pg_text t = {.arena = s->arena};
 
     pg_table_copy(s->arena, &d->table, now);
+    name_new(s, now);
     now->foreign = NULL; /* added when all tables are there */
     now->nforeign = 0;
     now->events = events;

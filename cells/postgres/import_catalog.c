@@ -66,7 +66,7 @@ static int write_header(const struct pg_model *model, const struct findings *fou
 int pg_import_schema(PGconn *conn, const char *schema, const char *const *tables, uint32_t ntables, bool rows,
                      int64_t deadline_ms, struct pg_import **import, struct pg_failure *f)
 {
-    const struct pg_wanted wanted = {schema, NULL};
+    const struct pg_wanted wanted = {schema, NULL, false};
     struct pg_import_options options = {
         .schema = schema, .tables = ntables ? tables : NULL, .ntables = ntables, .rows = rows};
     struct pg_model *model = NULL;

@@ -28,6 +28,14 @@ struct pg_table *pg_model_table(const struct pg_model *m, const char *schema, co
     return NULL;
 }
 
+const struct pg_relation *pg_model_relation(const struct pg_model *m, const char *schema, const char *name)
+{
+    for (uint32_t i = 0; i < m->nrelations; i++)
+        if (strcmp(m->relations[i].name, name) == 0 && strcmp(m->relations[i].schema, schema) == 0)
+            return &m->relations[i];
+    return NULL;
+}
+
 const struct pg_enum *pg_model_enum(const struct pg_model *m, const char *schema, const char *name)
 {
     const struct pg_enum *found = NULL;

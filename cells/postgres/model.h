@@ -181,6 +181,15 @@ struct pg_table {
     uint32_t nin_step;
 };
 
+/* What has a name that was asked for. Tables, views, indexes, sequences and types of rows share the names of a schema.
+ */
+struct pg_relation {
+    const char *schema, *name;
+    char kind; /* pg_class.relkind: as a table's; 'i', 'I' index, 'S' sequence, 'c' type. 'x': index of an exclusion
+                * constraint, which tables do not list */
+    const char *table; /* that an index is of, or a sequence; NULL = of none */
+};
+
 /* A native enum type. */
 struct pg_enum {
     const char *schema, *name;
@@ -208,6 +217,8 @@ struct pg_model {
     uint32_t nschemas;
     struct pg_table *tables; /* as read; those asked for that do not exist are missing */
     uint32_t ntables;
+    struct pg_relation *relations; /* of the names that were asked for, those that something has */
+    uint32_t nrelations;
     struct pg_enum *enums; /* all of the schemas of the tables and of the search path */
     uint32_t nenums;
     struct pg_domain *domains; /* all that the database has */
@@ -220,6 +231,7 @@ void pg_model_free(struct pg_model *m);
 
 /* NULL when there is none. `schema` NULL means the default one. */
 struct pg_table *pg_model_table(const struct pg_model *m, const char *schema, const char *name);
+const struct pg_relation *pg_model_relation(const struct pg_model *m, const char *schema, const char *name);
 const struct pg_enum *pg_model_enum(const struct pg_model *m, const char *schema, const char *name);
 /* `schema` NULL means that it is found without one. */
 const struct pg_domain *pg_model_domain(const struct pg_model *m, const char *schema, const char *name);

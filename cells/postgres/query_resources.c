@@ -22,7 +22,7 @@ static int read_tables(PGconn *conn, struct pg_arena *arena, const char *sql, in
         return pg_fail(f, CELL_NO_MEMORY, "out of memory");
     }
     for (uint32_t i = 0; i < n; i++)
-        wanted[i] = (struct pg_wanted){names[i][0], names[i][1]};
+        wanted[i] = (struct pg_wanted){names[i][0], names[i][1], false};
     int r = pg_catalog_read(conn, wanted, n, deadline_ms, model, f);
     free(wanted);
     return r;

@@ -32,6 +32,12 @@ bool pg_name_fits(const char *name);
 /* "users_email_key" of up to three parts (NULL = left out); longer than 63 bytes: shortened, with a hash. */
 const char *pg_made_name(struct pg_arena *arena, const char *table, const char *column, const char *end);
 
+/* An index or key of `table` that shall be called `name`, which other relations of its schema may be called too: number
+ * `i` of the names that it can have, 0 = `name`. The last one of PG_RELATION_NAMES and those behind it are like no
+ * other table's. */
+#define PG_RELATION_NAMES 4
+const char *pg_relation_name(struct pg_arena *arena, const struct pg_table *table, const char *name, uint32_t i);
+
 enum pg_token_kind {
     PG_TOKEN_END,
     PG_TOKEN_NAME,

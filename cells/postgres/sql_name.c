@@ -276,6 +276,19 @@ const char *pg_made_name(struct pg_arena *arena, const char *table, const char *
     return pg_printf(arena, "%.*s_%.8s%.*s", (int)head, whole, hex, (int)tail, whole + len - tail);
 }
 
+const char *pg_relation_name(struct pg_arena *arena, const struct pg_table *table, const char *name, uint32_t i)
+{
+    char hex[33];
+
+    if (i + 1 < PG_RELATION_NAMES)
+        return i ? pg_made_name(arena, name, NULL, pg_printf(arena, "%u", i + 1)) : name;
+    const char *whole = pg_printf(arena, "%s.%s.%s.%u", table->schema, table->name, name, i);
+    if (!whole)
+        return NULL;
+    pg_hash(whole, strlen(whole), hex);
+    return pg_made_name(arena, name, NULL, pg_printf(arena, "%.8s", hex));
+}
+
 const char *pg_token_name(struct pg_arena *arena, const char *sql, struct pg_token t)
 {
     struct pg_text name = {.arena = arena};

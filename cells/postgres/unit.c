@@ -53,30 +53,33 @@ static bool finds_nothing(const struct pg_model *catalog, const struct pg_declar
            !pg_model_table(catalog, d->table.schema, d->renamed_from);
 }
 
-/* The tables that declarations name: their own, its former name, and those that foreign keys refer to. With the catalog
- * read so far also all others of the schema where one finds nothing. */
+/* The tables that declarations name: their own, its former name, and those that foreign keys refer to; and what has the
+ * names that their keys and indexes may get. With the catalog read so far also all other tables of the schema where one
+ * finds nothing. */
 static int read_catalog(PGconn *conn, struct pg_unit *u, int64_t deadline_ms, struct pg_failure *f)
 {
     uint32_t room = 0, n = 0;
 
     for (uint32_t i = 0; i < u->n; i++)
-        room += 4 + u->declared[i]->table.nforeign;
+        room += 4 + u->declared[i]->table.nforeign + u->declared[i]->nrelations;
     struct pg_wanted *wanted = calloc(room + 1u, sizeof(*wanted));
     if (!wanted)
         return pg_fail(f, CELL_NO_MEMORY, "out of memory");
     for (uint32_t i = 0; i < u->n; i++) {
         const struct pg_declared *d = u->declared[i];
         if (d->table.name)
-            wanted[n++] = (struct pg_wanted){d->table.schema, d->table.name};
+            wanted[n++] = (struct pg_wanted){d->table.schema, d->table.name, false};
         if (d->renamed_from)
-            wanted[n++] = (struct pg_wanted){d->table.schema, d->renamed_from};
+            wanted[n++] = (struct pg_wanted){d->table.schema, d->renamed_from, false};
         if (u->catalog && finds_nothing(u->catalog, d)) {
-            wanted[n++] = (struct pg_wanted){d->table.schema, NULL};
-            wanted[n++] = (struct pg_wanted){NULL, d->renamed_from};
+            wanted[n++] = (struct pg_wanted){d->table.schema, NULL, false};
+            wanted[n++] = (struct pg_wanted){NULL, d->renamed_from, false};
         }
         for (uint32_t k = 0; k < d->table.nforeign; k++)
             if (d->table.foreign[k].to_table)
-                wanted[n++] = (struct pg_wanted){d->table.foreign[k].to_schema, d->table.foreign[k].to_table};
+                wanted[n++] = (struct pg_wanted){d->table.foreign[k].to_schema, d->table.foreign[k].to_table, false};
+        for (uint32_t k = 0; k < d->nrelations; k++)
+            wanted[n++] = (struct pg_wanted){d->table.schema, d->relations[k], true};
     }
     pg_model_free(u->catalog);
     u->catalog = NULL;
@@ -91,6 +94,29 @@ static bool any_finds_nothing(const struct pg_unit *u)
         if (finds_nothing(u->catalog, u->declared[i]))
             return true;
     return false;
+}
+
+static uint32_t count_names(const struct pg_unit *u)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < u->n; i++)
+        n += u->declared[i]->nrelations;
+    return n;
+}
+
+/* With the catalog fields may be understood that were not before, and with them their indexes: then it is asked for
+ * their names as well. */
+static int declare_again(PGconn *conn, json_t *const *requests, uint32_t n, int64_t deadline_ms, struct pg_unit *u,
+                         struct pg_failure *f)
+{
+    uint32_t asked = count_names(u);
+    int r = declare_all(u, requests, n, f);
+
+    if (r < 0 || count_names(u) == asked)
+        return r;
+    r = read_catalog(conn, u, deadline_ms, f);
+    return r < 0 ? r : declare_all(u, requests, n, f);
 }
 
 /* With the arena's escape set: nothing that changes is of this frame. */
@@ -128,7 +154,7 @@ int pg_unit_plan(PGconn *conn, json_t *const *requests, uint32_t n, const struct
     if (r >= 0 && any_finds_nothing(&u))
         r = read_catalog(conn, &u, deadline_ms, f);
     if (r >= 0)
-        r = declare_all(&u, requests, n, f);
+        r = declare_again(conn, requests, n, deadline_ms, &u, f);
     if (r >= 0)
         r = plan(&u, known, f);
     if (r < 0) {

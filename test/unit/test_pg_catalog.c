@@ -160,7 +160,7 @@ TEST(what_cell_made_is_marked_until_it_is_changed_by_hand)
     const struct pg_record records[] = {{"default", "a", "1+1"}, {"check", "b_ok", "b<5"}, {"dropped", "old", NULL}};
     run(conn, pg_sql_record(&arena, &table, records, 3));
     pg_arena_free(&arena);
-    struct pg_model *m = read_model(conn, &(struct pg_wanted){NULL, "made"}, 1);
+    struct pg_model *m = read_model(conn, &(struct pg_wanted){NULL, "made", false}, 1);
     REQUIRE(m && m->ntables == 1);
     struct pg_table *t = &m->tables[0];
     CHECK(t->columns[0].default_made && same(t->columns[0].standard.source, "1+1"));
@@ -168,7 +168,7 @@ TEST(what_cell_made_is_marked_until_it_is_changed_by_hand)
     CHECK(t->nevents == 1 && t->events[0].past == PG_PAST_DROPPED && same(t->events[0].name, "old"));
     pg_model_free(m);
     run(conn, "ALTER TABLE made ALTER a SET DEFAULT 7, DROP CONSTRAINT b_ok, ADD CONSTRAINT b_ok CHECK (b < 6)");
-    m = read_model(conn, &(struct pg_wanted){NULL, "made"}, 1);
+    m = read_model(conn, &(struct pg_wanted){NULL, "made", false}, 1);
     REQUIRE(m && m->ntables == 1);
     t = &m->tables[0];
     CHECK(t->columns[0].default_made && !t->columns[0].standard.source);
@@ -265,10 +265,10 @@ TEST(a_table_that_is_locked_costs_the_time_limit_and_no_more)
     const struct pg_target target = {pg_fixture_url, NULL};
     REQUIRE(pg_connect(&target, 0, &other, &f) == CELL_OK);
     run(other, "CREATE TABLE locked (a int DEFAULT 1); BEGIN; LOCK TABLE locked");
-    int r = pg_catalog_read(conn, &(struct pg_wanted){NULL, "locked"}, 1, pg_now_ms() + 200, &m, &f);
+    int r = pg_catalog_read(conn, &(struct pg_wanted){NULL, "locked", false}, 1, pg_now_ms() + 200, &m, &f);
     CHECK(r == CELL_OK || r == CELL_DEADLINE_EXCEEDED); /* not all versions lock a table to print its expressions */
     CHECK(PQtransactionStatus(conn) == PQTRANS_IDLE);
-    CHECK(pg_catalog_read(conn, &(struct pg_wanted){NULL, "locked"}, 1, pg_now_ms() - 1, &m, &f) ==
+    CHECK(pg_catalog_read(conn, &(struct pg_wanted){NULL, "locked", false}, 1, pg_now_ms() - 1, &m, &f) ==
           CELL_DEADLINE_EXCEEDED);
     pg_model_free(m);
     PQfinish(other);

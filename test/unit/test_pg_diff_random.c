@@ -53,8 +53,10 @@ static void leave_invalid(struct sim *s, const struct pg_step *step)
     }
     struct pg_table *t = pg_model_table(s->m, step->schema, step->table);
     for (uint32_t i = 0; t && i < t->nindexes; i++)
-        if (strcmp(t->indexes[i].name, step->object) == 0)
+        if (strcmp(t->indexes[i].name, step->object) == 0) {
             t->indexes[i].valid = false;
+            t->indexes[i].made = true; /* which is recorded before it is made */
+        }
 }
 
 /* Plans and applies until nothing is left; interrupted at random places when `kills`. */

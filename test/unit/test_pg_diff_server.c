@@ -63,7 +63,7 @@ static bool run_step(const struct pg_step *step)
 
 static struct pg_model *read_catalog(void)
 {
-    struct pg_wanted wanted[] = {{NULL, "users"}, {NULL, "teams"}};
+    struct pg_wanted wanted[] = {{NULL, "users", false}, {NULL, "teams", false}};
     struct pg_failure f = {0};
     struct pg_model *m = NULL;
     if (pg_catalog_read(conn, wanted, 2, pg_now_ms() + 60000, &m, &f) < 0)

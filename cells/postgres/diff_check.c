@@ -125,16 +125,20 @@ void pg_diff_checks(struct diffing *s)
 
 /* ---- foreign keys ---- */
 
+const struct pg_table *pg_find_referenced(struct diffing *s, const struct pg_foreign_key *f)
+{
+    const struct table_work *w = pg_find_work(s, f->to_schema, f->to_table);
+
+    return w && (w->exists || w->created) ? &w->now : pg_model_table(s->catalog, f->to_schema, f->to_table);
+}
+
 /* The table that is referred to, as it will be; NULL with a diagnostic. */
 static const struct pg_table *referenced(struct diffing *s, const struct pg_foreign_key *f, const char *field)
 {
-    struct table_work *w = pg_find_work(s, f->to_schema, f->to_table);
-    const struct pg_table *t = pg_model_table(s->catalog, f->to_schema, f->to_table);
+    const struct pg_table *t = pg_find_referenced(s, f);
     const char **names = pg_array(s->arena, s->catalog->ntables + s->works.n + 1, sizeof(*names));
     uint32_t n = 0;
 
-    if (w && (w->exists || w->created))
-        return &w->now;
     if (t)
         return t;
     for (uint32_t i = 0; i < s->catalog->ntables; i++)
@@ -150,18 +154,35 @@ static const struct pg_table *referenced(struct diffing *s, const struct pg_fore
     return NULL;
 }
 
+static bool refers_to(const struct pg_foreign_key *f, const char *column)
+{
+    for (uint32_t i = 0; i < f->n; i++)
+        if (strcmp(f->to_columns[i], column) == 0)
+            return true;
+    return false;
+}
+
+/* Each column of the key is referred to, in whatever order. */
+static bool refers_to_key(const struct pg_foreign_key *f, const struct pg_key *k)
+{
+    bool all = k->n == f->n;
+
+    for (uint32_t i = 0; i < k->n && all; i++)
+        all = refers_to(f, k->columns[i]);
+    return all;
+}
+
 static bool is_unique(const struct pg_table *t, const struct pg_foreign_key *f)
 {
-    struct pg_key key = {.columns = f->to_columns, .n = f->n};
-    bool unique = t->primary && pg_key_equal(t->primary, &key);
+    bool unique = t->primary && refers_to_key(f, t->primary);
 
     for (uint32_t i = 0; i < t->nuniques && !unique; i++)
-        unique = pg_key_equal(&t->uniques[i], &key);
+        unique = refers_to_key(f, &t->uniques[i]);
     for (uint32_t i = 0; i < t->nindexes && !unique; i++) {
         const struct pg_index *x = &t->indexes[i];
-        unique = x->unique && !x->predicate.sql && x->n == f->n;
-        for (uint32_t k = 0; k < f->n && unique; k++)
-            unique = x->parts[k].column && strcmp(x->parts[k].column, f->to_columns[k]) == 0;
+        unique = x->unique && x->valid && !x->predicate.sql && x->n == f->n;
+        for (uint32_t k = 0; k < x->n && unique; k++)
+            unique = x->parts[k].column && refers_to(f, x->parts[k].column);
     }
     return unique;
 }

@@ -243,17 +243,29 @@ bool pg_check_wanted(struct diffing *s, const struct pg_check *c)
     return false;
 }
 
+/* Without columns it refers to the primary key, or is understood as the one that is there. */
+static bool means(struct diffing *s, struct pg_foreign_key want, const struct pg_foreign_key *f)
+{
+    const struct pg_table *to = want.to_columns || want.n != f->n ? NULL : pg_find_referenced(s, f);
+
+    if (to && to->primary && to->primary->n == f->n) {
+        want.to_columns = to->primary->columns;
+        if (pg_foreign_key_equal(&want, f))
+            return true;
+        want.to_columns = NULL;
+    }
+    if (!want.to_columns)
+        want.to_columns = f->to_columns;
+    return want.n == f->n && pg_foreign_key_equal(&want, f);
+}
+
 bool pg_foreign_wanted(struct diffing *s, const struct pg_foreign_key *f)
 {
     for (uint32_t o = 0; o < s->w->nowners; o++) {
         const struct pg_table *t = &s->declared[s->w->owners[o]]->table;
-        for (uint32_t i = 0; i < t->nforeign; i++) {
-            struct pg_foreign_key want = t->foreign[i];
-            if (!want.to_columns)
-                want.to_columns = f->to_columns;
-            if (want.n == f->n && pg_foreign_key_equal(&want, f))
+        for (uint32_t i = 0; i < t->nforeign; i++)
+            if (means(s, t->foreign[i], f))
                 return true;
-        }
     }
     return false;
 }

@@ -169,6 +169,8 @@ bool pg_index_wanted(struct diffing *s, const struct pg_index *x);
 bool pg_check_wanted(struct diffing *s, const struct pg_check *c);
 bool pg_foreign_wanted(struct diffing *s, const struct pg_foreign_key *f);
 
+/* The table that a foreign key refers to, as it is after the steps planned so far; NULL. */
+const struct pg_table *pg_find_referenced(struct diffing *s, const struct pg_foreign_key *f);
 /* The field of the declaration at hand that is this column; NULL. */
 const struct pg_field *pg_field_of(const struct pg_declared *d, const char *column);
 /* Name of the check that helps a column to become NOT NULL. */

@@ -73,10 +73,26 @@ bool pg_index_equal(const struct pg_index *a, const struct pg_index *b)
     return true;
 }
 
+/* Each column refers to the same one in both, in whatever order they are written. */
+static bool same_pairs(const struct pg_foreign_key *a, const struct pg_foreign_key *b)
+{
+    if (a->n != b->n || !a->to_columns != !b->to_columns)
+        return false;
+    if (!a->to_columns)
+        return same_names(a->columns, a->n, b->columns, b->n);
+    for (uint32_t i = 0; i < a->n; i++) {
+        bool found = false;
+        for (uint32_t k = 0; k < b->n && !found; k++)
+            found = strcmp(a->columns[i], b->columns[k]) == 0 && strcmp(a->to_columns[i], b->to_columns[k]) == 0;
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
 bool pg_foreign_key_equal(const struct pg_foreign_key *a, const struct pg_foreign_key *b)
 {
-    return same_names(a->columns, a->n, b->columns, b->n) && same_text(a->to_schema, b->to_schema) &&
-           same_text(a->to_table, b->to_table) && same_names(a->to_columns, a->n, b->to_columns, b->n) &&
+    return same_pairs(a, b) && same_text(a->to_schema, b->to_schema) && same_text(a->to_table, b->to_table) &&
            a->on_delete == b->on_delete && a->on_update == b->on_update && a->deferrable == b->deferrable &&
            a->deferred == b->deferred;
 }

@@ -185,6 +185,36 @@ TEST(a_type_and_whether_it_may_be_null_change_by_one_expression)
     CHECK(is("SELECT attnotnull FROM pg_attribute WHERE attrelid = 'lengths'::regclass AND attname = 'n'", "t"));
 }
 
+TEST(a_foreign_key_names_the_columns_of_a_key_in_any_order)
+{
+    const char *fields = "id i64 | key\ntitle str\nnumber i64";
+    const char *rule = "foreign_key title, number;chapters(name, book)",
+               *other = "foreign_key number, title;chapters(book, name)";
+
+    if (!server())
+        return;
+    REQUIRE(becomes("chapters", "book i64\nname str\nlead opt<str>", "primary_key book, name"));
+    REQUIRE(becomes("pages", fields, ""));
+    migration_sql(conn, "INSERT INTO chapters VALUES (1, 'one', NULL); INSERT INTO pages VALUES (1, 'one', 1)");
+    REQUIRE(becomes("pages", fields, rule));
+    CHECK(is("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'pages'::regclass AND contype = 'f'",
+             "FOREIGN KEY (title, number) REFERENCES chapters(name, book)"));
+    CHECK(pg_run(conn, "INSERT INTO pages VALUES (2, 'two', 1)", NULL) < 0);
+    /* In whichever order the pairs are written, or meant: it is the same one. */
+    CHECK(becomes("pages", fields, other) && becomes("pages", fields, "foreign_key number, title;chapters") &&
+          becomes("pages", fields, rule));
+    CHECK(is("SELECT count(*) FROM pg_constraint WHERE conrelid = 'pages'::regclass AND contype = 'f'", "1"));
+    CHECK(!says("pages", fields, "foreign_key number, title;chapters", PG_REMARK, "also has"));
+    /* Unique columns and unique indexes are referred to in any order too; what is no key is not. */
+    REQUIRE(becomes("lines", "a i64\nb str\nid i64 | key", "unique_index a, b"));
+    REQUIRE(becomes("words", "id i64 | key\nx str\ny i64", "foreign_key x, y;lines(b, a)"));
+    CHECK(says("words", "id i64 | key\nx str\nz opt<str>\ny i64", "foreign_key x, z;chapters(name, name)", PG_ERROR,
+               "is not unique"));
+    CHECK(says("words", "id i64 | key\nx str\ny i64", "foreign_key x, y;lines(b, id)", PG_ERROR, "is not unique"));
+    CHECK(says("words", "id i64 | key\nx str\ny i64", "foreign_key x, y;chapters(book, name)", PG_ERROR,
+               "column 'x' is text and refers to 'chapters.book', which is bigint"));
+}
+
 TEST(a_former_name_in_another_schema_is_no_reason_for_an_empty_table)
 {
     const char *fields = "id i64 | key\nname str";

@@ -197,6 +197,25 @@ static void list_objects(struct diffing *s, struct pg_text *names)
             list_name(names, t->checks[i].name);
 }
 
+/* What interrupted builds of Cell's have left and no struct wants any more: no query can use such an index, and each
+ * write pays for it. Those that are wanted have been made anew by now. */
+static void drop_leftovers(struct diffing *s)
+{
+    struct pg_table *t = &s->w->now;
+
+    for (uint32_t i = t->nindexes; i-- > 0;) {
+        const char *name = t->indexes[i].name;
+        if (t->indexes[i].valid || !t->indexes[i].made)
+            continue;
+        struct step_builder b =
+            pg_step_begin(s, PG_STEP_DROP_LEFTOVER, t->kind != 'p' ? PG_OUTSIDE : PG_ALONE, name, NULL);
+        pg_step_sql(s, &b, pg_drop_index_sql(s, name));
+        pg_step_forget(s, &b, "index", name);
+        pg_step_end(s, &b, PG_PHASE_DROP);
+        pg_take_out(t->indexes, &t->nindexes, sizeof(*t->indexes), i);
+    }
+}
+
 void pg_diff_undeclared(struct diffing *s)
 {
     struct pg_table *t = &s->w->now;
@@ -224,6 +243,7 @@ void pg_diff_undeclared(struct diffing *s)
                       "Declare it, or drop it with CELL_DROPPED(\"%s\")",
                       c->name, t->name, c->name);
     }
+    drop_leftovers(s);
     list_objects(s, &names);
     s->w->undeclared = names.data;
     if (names.len)

@@ -59,6 +59,17 @@ static void leave_invalid(struct sim *s, const struct pg_step *step)
         }
 }
 
+static bool is_left(const struct sim *s)
+{
+    for (uint32_t i = 0; i < s->m->ntables; i++)
+        for (uint32_t k = 0; k < s->m->tables[i].nindexes; k++)
+            if (!s->m->tables[i].indexes[k].valid) {
+                printf("an invalid index is left: %s\n", s->m->tables[i].indexes[k].name);
+                return true;
+            }
+    return false;
+}
+
 /* Plans and applies until nothing is left; interrupted at random places when `kills`. */
 static bool converge(struct random_table *t, struct sim *s, struct pg_declared *const *d, bool kills)
 {
@@ -84,7 +95,7 @@ static bool converge(struct random_table *t, struct sim *s, struct pg_declared *
         }
         pg_plan_free(p);
         if (!ok || done)
-            return ok && !s->why;
+            return ok && !s->why && !is_left(s);
     }
     printf("no end\n");
     return false;

@@ -215,6 +215,40 @@ TEST(a_foreign_key_names_the_columns_of_a_key_in_any_order)
                "column 'x' is text and refers to 'chapters.book', which is bigint"));
 }
 
+TEST(what_interrupted_builds_have_left_goes_when_no_struct_wants_it)
+{
+    const char *fields = "id i64 | key\na i64\nb i64";
+    const struct table unique = {"left_over", "id i64 | key\na i64 | unique\nb i64 | index", ""};
+    struct migration m;
+
+    if (!server())
+        return;
+    REQUIRE(becomes("left_over", fields, ""));
+    migration_sql(conn, "INSERT INTO left_over VALUES (1, 1, 1), (2, 1, 1)");
+    CHECK(become(&unique, 1, &m) < 0); /* rows are equal: PostgreSQL leaves an invalid index */
+    CHECK(pg_run(conn, "CREATE UNIQUE INDEX CONCURRENTLY by_hand ON left_over (b)", NULL) < 0);
+#define INDEXES                                                                                                        \
+    "SELECT string_agg(indexrelid::regclass::text || ' ' || indisvalid, ', ' ORDER BY indexrelid::regclass::text) "
+    CHECK(is(INDEXES "FROM pg_index WHERE indrelid = 'left_over'::regclass",
+             "by_hand false, left_over_a_key false, left_over_pkey true"));
+    /* That is no loss for anybody, and so it is allowed where only additions are. */
+    m = (struct migration){.n = 1, .options = {.policy = PG_POLICY_ADDITIVE}};
+    m.requests[0] = pg_build_request("table", "left_over", fields, "");
+    CHECK(migrate(conn, &m) >= 0 && m.nsteps == 1 && migration_left(conn, &m) == 0);
+    json_decref(m.requests[0]);
+    CHECK(is(INDEXES "FROM pg_index WHERE indrelid = 'left_over'::regclass", "by_hand false, left_over_pkey true"));
+    CHECK(is("SELECT count(*) FROM cell.objects WHERE name = 'left_over_a_key'", "0"));
+    CHECK(says("left_over", fields, "", PG_REMARK, "also has 'by_hand'"));
+    /* One that is wanted, but is there otherwise as well. */
+    REQUIRE(becomes("left_over", "id i64 | key\na i64\nb i64 | index", ""));
+    migration_sql(conn, "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'left_over_b_idx'::regclass; "
+                        "CREATE INDEX another ON left_over (b)");
+    REQUIRE(becomes("left_over", "id i64 | key\na i64\nb i64 | index", ""));
+    CHECK(is(INDEXES "FROM pg_index WHERE indrelid = 'left_over'::regclass",
+             "another true, by_hand false, left_over_pkey true"));
+#undef INDEXES
+}
+
 TEST(a_former_name_in_another_schema_is_no_reason_for_an_empty_table)
 {
     const char *fields = "id i64 | key\nname str";

@@ -148,6 +148,27 @@ static void drop_replaced(struct diffing *s, const char *name)
     pg_step_end(s, &b, PG_PHASE_INDEX);
 }
 
+/* Whether an index that shall be called `made` may have got that name. */
+static bool is_name_for(struct diffing *s, const char *name, const char *made)
+{
+    for (uint32_t i = 0; i < PG_RELATION_NAMES; i++)
+        if (is_named(pg_relation_name(s->arena, &s->w->now, made, i), name))
+            return true;
+    return false;
+}
+
+/* An index of Cell's that no struct has any more, and that has a name which this one gets: it is replaced. NULL. */
+static const struct pg_index *find_replaced(struct diffing *s, const char *made)
+{
+    struct pg_table *now = &s->w->now;
+    const struct pg_index *there = find_index(now, made);
+
+    for (uint32_t i = 0; i < now->nindexes && !there; i++)
+        if (now->indexes[i].made && is_name_for(s, now->indexes[i].name, made) && !pg_index_wanted(s, &now->indexes[i]))
+            there = &now->indexes[i];
+    return there && there->made && !pg_index_wanted(s, there) ? there : NULL;
+}
+
 /*
  * The name that an index gets which is made: that of what a build of it that was interrupted has left, which the step
  * removes; its own, if nothing has it or an index of Cell's that no struct has any more, which is dropped; else another
@@ -165,22 +186,13 @@ static const char *index_name(struct diffing *s, const struct pg_index *want)
         take_name(s, name);
         return name;
     }
-    const struct pg_index *there = find_index(now, want->name);
-    if (there && there->made && !pg_index_wanted(s, there)) {
+    const struct pg_index *there = find_replaced(s, want->name);
+    if (there) {
         if (there->valid)
             drop_replaced(s, there->name);
-        take_name(s, want->name);
+        take_name(s, there->name);
     }
     return pg_free_relation(s, want->name);
-}
-
-/* Whether an index that shall be called `made` may have got that name. */
-static bool is_name_for(struct diffing *s, const char *name, const char *made)
-{
-    for (uint32_t i = 0; i < PG_RELATION_NAMES; i++)
-        if (is_named(pg_relation_name(s->arena, &s->w->now, made, i), name))
-            return true;
-    return false;
 }
 
 /* An index of Cell's own that can be the key's, and is there for nothing else: an interrupted plan has left it, or the

@@ -218,6 +218,16 @@ TEST(an_interrupted_build_under_another_name_is_made_anew_under_it)
     CHECK(is("SELECT contype FROM pg_constraint WHERE conname = 't_b_key_2'", "u"));
 }
 
+TEST(an_index_under_another_name_is_replaced_when_it_changes)
+{
+    if (!server())
+        return;
+    migration_sql(conn, "CREATE TABLE u (x int); CREATE INDEX t_a_idx ON u (x)");
+    CHECK(becomes("t", "id i64 | key\na i64", "index a;where a > 1"));
+    CHECK(becomes("t", "id i64 | key\na i64", "index a;where a > 2"));
+    CHECK(has("t", "t_a_idx_2(a) WHERE (a > 2) t_pkey(id)"));
+}
+
 TEST(an_index_that_became_another_one_makes_room_for_a_constraint)
 {
     if (!server())

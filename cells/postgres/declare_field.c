@@ -10,12 +10,13 @@
 #include "sql.h"
 #include "types_parts.h"
 
-/* X(rule of fields, macro, arguments at least, at most, also on CELL_ROWS) */
+/* X(rule of fields, macro, arguments at least, at most, also on CELL_ROWS). Keys and indexes there are what the struct
+ * expects of the table. */
 #define FIELD_RULE_MAP(X)                                                                                              \
-    X("key", "CELL_KEY", 0, 0, false)                                                                                  \
+    X("key", "CELL_KEY", 0, 0, true)                                                                                   \
     X("auto", "CELL_AUTO", 0, 0, false)                                                                                \
-    X("unique", "CELL_UNIQUE", 0, 0, false)                                                                            \
-    X("index", "CELL_INDEXED", 0, 1, false)                                                                            \
+    X("unique", "CELL_UNIQUE", 0, 0, true)                                                                             \
+    X("index", "CELL_INDEXED", 0, 1, true)                                                                             \
     X("references", "CELL_REFERENCES", 2, 3, false)                                                                    \
     X("default", "CELL_DEFAULT", 1, 1, false)                                                                          \
     X("range", "CELL_RANGE", 2, 2, false)                                                                              \

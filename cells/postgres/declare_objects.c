@@ -206,7 +206,15 @@ static void declare_keys(struct declaring *s, const json_t *field, struct pg_fie
             *pg_push(s->arena, &s->indexes) = x;
         }
     }
-    if ((rule = pg_find_rule(field, "references", &place)) != NULL && pg_rule_arg(s->arena, rule, 0)) {
+}
+
+static void declare_references(struct declaring *s, const json_t *field, struct pg_field *f)
+{
+    const char *column = s->columns.at[f->column].name;
+    struct pg_place place = {f->name, -1, -1};
+    const json_t *rule = pg_find_rule(field, "references", &place);
+
+    if (rule && pg_rule_arg(s->arena, rule, 0)) {
         const char *to = pg_rule_arg(s->arena, rule, 1);
         pg_declare_foreign(s, one_name(s, column), 1, pg_rule_arg(s->arena, rule, 0), to ? one_name(s, to) : NULL,
                            pg_rule_arg(s->arena, rule, 2), place);
@@ -215,11 +223,12 @@ static void declare_keys(struct declaring *s, const json_t *field, struct pg_fie
 
 void pg_declare_field_objects(struct declaring *s, const json_t *field, struct pg_field *f)
 {
+    declare_keys(s, field, f);
     if (!s->d->owned)
         return;
     declare_range(s, field, f);
     declare_length(s, field, f);
     declare_pattern(s, field, f);
     declare_checks(s, field, f);
-    declare_keys(s, field, f);
+    declare_references(s, field, f);
 }

@@ -286,7 +286,7 @@ static const char *field_of_columns(struct diffing *s, const char **columns, uin
     return f ? f->name : NULL;
 }
 
-static bool key_is_there(const struct pg_table *t, const struct pg_key *k, const struct pg_index *apart_from)
+bool pg_key_is_there(const struct pg_table *t, const struct pg_key *k, const struct pg_index *apart_from)
 {
     if (t->primary && pg_key_equal(t->primary, k))
         return true;
@@ -346,14 +346,14 @@ void pg_diff_keys(struct diffing *s)
     for (uint32_t i = 0; i < s->d->table.nuniques; i++) {
         const struct pg_key *want = &s->d->table.uniques[i];
         const struct pg_index *own = own_index(s, want, want->name);
-        if (!key_is_there(&s->w->now, want, own))
+        if (!pg_key_is_there(&s->w->now, want, own))
             add_unique(s, want, own);
     }
 }
 
 /* ---- indexes ---- */
 
-static bool index_is_there(const struct pg_table *t, const struct pg_index *want)
+bool pg_index_is_there(const struct pg_table *t, const struct pg_index *want)
 {
     for (uint32_t i = 0; i < t->nindexes; i++)
         if (t->indexes[i].valid && pg_index_equal(&t->indexes[i], want))
@@ -369,7 +369,7 @@ void pg_diff_indexes(struct diffing *s)
     for (uint32_t i = 0; i < s->d->table.nindexes; i++) {
         struct pg_index x = s->d->table.indexes[i];
         const struct pg_field *f = x.n == 1 && x.parts[0].column ? pg_field_of(s->d, x.parts[0].column) : NULL;
-        if (index_is_there(&s->w->now, &x))
+        if (pg_index_is_there(&s->w->now, &x))
             continue;
         x.name = index_name(s, &x);
         index_step(s, &x, f ? f->name : NULL);

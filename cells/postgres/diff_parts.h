@@ -164,6 +164,9 @@ void pg_advise_sequences(struct diffing *s); /* of a table that changes */
 /* True when a declaration of the table at hand has an equal one, under whatever name. */
 /* A unique index on the columns of the key, without condition: as good as a constraint. */
 bool pg_index_is_key(const struct pg_index *x, const struct pg_key *k);
+/* The table has a key, or what is as good as one; but for the index `apart_from`, NULL = none. */
+bool pg_key_is_there(const struct pg_table *t, const struct pg_key *k, const struct pg_index *apart_from);
+bool pg_index_is_there(const struct pg_table *t, const struct pg_index *want); /* or a key whose index serves as well */
 bool pg_key_wanted(struct diffing *s, const struct pg_key *k);
 bool pg_index_wanted(struct diffing *s, const struct pg_index *x);
 bool pg_check_wanted(struct diffing *s, const struct pg_check *c);

@@ -14,7 +14,7 @@
 static const char tables[] =
     "{\"name\": \"rows\", \"on\": [\"struct\"], " ARGS
     "\"doc\": \"Rows of a table or view that is somebody else's: it is checked and read, and never changed.\", "
-    "\"field_rules\": [\"column\", \"key\", \"sql_type\"], \"rules\": [\"schema\"]}, "
+    "\"field_rules\": [\"column\", \"index\", \"key\", \"sql_type\", \"unique\"], \"rules\": [\"schema\"]}, "
     "{\"name\": \"table\", \"on\": [\"struct\"], " ARGS
     "\"doc\": \"The struct is the table of that name: it is made or changed to be as the struct says.\", "
     "\"field_rules\": [\"auto\", \"backfill\", \"check\", \"column\", \"default\", \"generated\", \"index\", \"key\", "

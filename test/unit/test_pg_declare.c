@@ -123,7 +123,8 @@ TEST(mistakes_in_rules_of_the_struct_are_said_there)
 
 TEST(structs_that_read_take_no_rules_of_owners)
 {
-    static const struct mistake rows[] = {{"a i64 | unique", "", "a", "CELL_UNIQUE has no effect here"},
+    static const struct mistake rows[] = {{"a i64 | references b;id", "", "a", "CELL_REFERENCES has no effect here"},
+                                          {"a i64 | key | unique", "", "a", "a key is unique"},
                                           {"a i64 | default 1", "", "a", "CELL_ROWS only reads"},
                                           {"a i64", "index a", "", "CELL_INDEX has no effect here"},
                                           {"a i64", "dropped b", "", "CELL_DROPPED has no effect here"}};
@@ -131,6 +132,9 @@ TEST(structs_that_read_take_no_rules_of_owners)
     struct pg_declared *d = pg_build(NULL, "rows", "users", "a i32 | sql_type date | column b", "schema pg_catalog");
     CHECK(d->diagnostics.n == 0 && !d->owned);
     CHECK_STR(d->table.schema, "pg_catalog");
+    pg_declared_free(d);
+    d = pg_build(NULL, "rows", "users", "a i32 | key\nb i32 | unique\nc i32 | index hash", "");
+    CHECK(d->diagnostics.n == 0 && d->table.primary && d->table.nuniques == 1 && d->table.nindexes == 1);
     pg_declared_free(d);
 }
 

@@ -205,6 +205,42 @@ TEST(rows_are_checked_against_the_table)
     }
 }
 
+TEST(keys_and_indexes_of_rows_are_expected_of_the_table)
+{
+    static const struct {
+        const char *fields, *text;
+        bool refused;
+    } rows[] = {{"b i64 | key\na i64 | key\nmail str | unique\nname str | unique\nage i32 | index", NULL, false},
+                {"mail str | index", NULL, false}, /* a key has an index */
+                {"a i64 | key", "the primary key of table 'users' is (\"a\", \"b\")", true},
+                {"id i64 | column a | unique", "column 'a' is not unique in table 'users'", true},
+                {"age i32 | unique", "column 'age' is not unique", true},
+                {"age i32 | index hash", "table 'users' has no index by hash on column 'age' alone", false},
+                {"b i64 | index", "table 'users' has no index by btree on column 'b' alone", false}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct unit u = begin();
+        add(&u, "table", "users", "a i64 | key\nb i64 | key\nmail str | unique\nname str\nage i32 | index",
+            "unique_index name\nindex b, age");
+        REQUIRE(plan(&u) && apply(&u));
+        forget(&u);
+        add(&u, "rows", "users", rows[i].fields, "");
+        CHECK(plan(&u) == !rows[i].refused && u.p->nsteps == 0);
+        const struct pg_diagnostic *d = pg_find_diagnostic(&u.p->diagnostics, rows[i].refused ? PG_ERROR : PG_REMARK,
+                                                           rows[i].text ? rows[i].text : "");
+        CHECK(rows[i].text ? d && d->field && strncmp(d->field, rows[i].fields, strlen(d->field)) == 0 : !d);
+        end(&u);
+    }
+    struct unit u = begin();
+    add(&u, "table", "users", "a i64\nage i32 | unique", "");
+    add(&u, "rows", "users", "age i32 | unique", ""); /* of a table that the same plan makes */
+    CHECK(plan(&u));
+    forget(&u);
+    add(&u, "table", "users", "a i64", "");
+    add(&u, "rows", "users", "a i64 | key", "");
+    CHECK(!plan(&u) && error(&u, "table 'users' has no primary key, which CELL_KEY expects"));
+    end(&u);
+}
+
 TEST(what_is_no_table_cannot_be_owned)
 {
     struct unit u = begin();

@@ -23,21 +23,12 @@ static const char *failing_rows(struct diffing *s, const struct pg_check *c)
     return pg_printf(s->arena, "SELECT count(*) FROM %s WHERE NOT (%s)", pg_this_table(s), c->expr.sql);
 }
 
-/* The field whose rule it is, by the constraint's name. */
+/* The field whose rule it is; NULL = of the table. */
 static const char *field_of_check(struct diffing *s, const struct pg_check *c)
 {
-    size_t table = strlen(s->d->table.name);
+    const struct pg_field *f = c->column ? pg_field_of(s->d, c->column) : NULL;
 
-    if (strncmp(c->name, s->d->table.name, table) != 0 || c->name[table] != '_')
-        return NULL;
-    for (uint32_t i = 0; i < s->d->nfields; i++) {
-        const char *column = s->d->table.columns[s->d->fields[i].column].name;
-        size_t len = strlen(column);
-        const char *rest = c->name + table + 1;
-        if (strncmp(rest, column, len) == 0 && rest[len] == '_' && !strchr(rest + len + 1, '_'))
-            return s->d->fields[i].name;
-    }
-    return NULL;
+    return f ? f->name : NULL;
 }
 
 /* `old`: the constraint of this name that it replaces, in the same statement; NULL. */

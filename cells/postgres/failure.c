@@ -302,13 +302,14 @@ static void describe_foreign_key(struct pg_failure *f, const char *primary, cons
                "a row does not exist that is asked for by");
 }
 
-/* The column of a check that belongs to one: TABLE_COLUMN_check as PostgreSQL names it, and the kinds of ours. */
+/* The column of a check that belongs to one: TABLE_COLUMN_check as PostgreSQL names it, and the kinds of ours. A name
+ * that may have been shortened, at the end of a character, does not tell it. */
 static void check_column(struct pg_failure *f)
 {
     static const char *const ends[] = {"_check", "_range", "_length", "_pattern", "_values", "_size"};
     size_t t = strlen(f->table), n = strlen(f->constraint);
 
-    if (t == 0 || n <= t || strncmp(f->constraint, f->table, t) != 0 || f->constraint[t] != '_')
+    if (t == 0 || n <= t || n > PG_NAME_SIZE - 5 || strncmp(f->constraint, f->table, t) != 0 || f->constraint[t] != '_')
         return;
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
         size_t end = strlen(ends[i]);
@@ -318,6 +319,27 @@ static void check_column(struct pg_failure *f)
         f->column[n - t - 1 - end] = '\0';
         return;
     }
+}
+
+static void describe_check(struct pg_failure *f)
+{
+    char what[256];
+
+    memset(f->names, 0, sizeof(f->names));
+    add_name(f, f->column);
+    snprintf(what, sizeof(what), "%srefused by check '%s' of '%s'", f->column[0] ? ": " : "", f->constraint, f->table);
+    say_of_names(f, what);
+}
+
+bool pg_failure_of_check(const struct pg_failure *f)
+{
+    return strcmp(f->sqlstate, "23514") == 0 && f->table[0] && f->constraint[0] && !f->column[0];
+}
+
+void pg_failure_check_column(struct pg_failure *f, const char *column)
+{
+    copy_text(f->column, sizeof(f->column), column);
+    describe_check(f);
 }
 
 static void describe(struct pg_failure *f, const char *primary, const char *detail)
@@ -337,12 +359,8 @@ static void describe(struct pg_failure *f, const char *primary, const char *deta
         say_of_key(f, detail, " conflicts with that of another row", " conflict with those of another row",
                    "another row conflicts, by");
     } else if (strcmp(f->sqlstate, "23514") == 0) {
-        char what[256];
         check_column(f);
-        add_name(f, f->column);
-        snprintf(what, sizeof(what), "%srefused by check '%s' of '%s'", f->column[0] ? ": " : "", f->constraint,
-                 f->table);
-        say_of_names(f, what);
+        describe_check(f);
     } else if (strcmp(f->sqlstate, "25P02") == 0) {
         say(f, "an earlier call of this transaction has failed, so that nothing more can be done in it");
     } else if (strcmp(f->sqlstate, "53100") == 0) {

@@ -8,6 +8,7 @@
 
 #include <cell/ctx.h>
 #include <libpq-fe.h>
+#include <stdbool.h>
 
 #define PG_NAME_SIZE 64 /* an identifier of PostgreSQL (NAMEDATALEN) with its NUL */
 
@@ -39,6 +40,11 @@ int pg_status_of(const char *sqlstate);
  * of a unique constraint is the one of its key as the server's detail tells it, when it is only one. Returns f->status.
  */
 int pg_fail_result(struct pg_failure *f, const PGresult *result);
+
+/* True for a check whose name does not tell the column that it is of. */
+bool pg_failure_of_check(const struct pg_failure *f);
+/* That column, from who knows it. */
+void pg_failure_check_column(struct pg_failure *f, const char *column);
 
 /* Names fields of the program in place of columns: `field_of` gives the name of one, or the column's own. */
 void pg_failure_name_fields(struct pg_failure *f, const char *(*field_of)(void *user, const char *column), void *user);

@@ -141,6 +141,7 @@ struct pg_check {
     struct pg_expr expr; /* without CHECK and its parentheses */
     bool valid;
     bool made;
+    const char *column; /* declared: of the field whose rule it is; NULL = of none, or of the catalog */
 };
 
 /* A trigger of Cell's that keeps two columns in step, of which one replaces the other. */

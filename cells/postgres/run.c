@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sql.h"
+
 /* Less than what a client waits for a record unless it says otherwise. */
 #define STREAM_PLACE_NS UINT64_C(3000000000)
 
@@ -225,6 +227,22 @@ static bool is_gone(const struct pg_failure *f)
     return strcmp(f->sqlstate, "42703") == 0 || strcmp(f->sqlstate, "42P01") == 0;
 }
 
+/* The column of a check with a name that was shortened: the one that it is made of. */
+static void find_checked(const struct pg_statement *s, struct pg_failure *f)
+{
+    struct pg_arena arena = {0};
+    const char *end = strrchr(f->constraint, '_');
+
+    for (uint32_t i = 0; end && i < s->nin + s->nout && !f->column[0]; i++) {
+        const struct pg_slot *place = i < s->nin ? &s->in[i].place : &s->out[i - s->nin].place;
+        const char *column = place->column ? place->column : place->name;
+        const char *name = column ? pg_made_name(&arena, f->table, column, end + 1) : NULL;
+        if (name && strcmp(name, f->constraint) == 0)
+            pg_failure_check_column(f, column);
+    }
+    pg_arena_free(&arena);
+}
+
 int pg_in_words_of(const struct pg_statement *s, int r, struct pg_failure *f)
 {
     if (r >= 0)
@@ -235,6 +253,8 @@ int pg_in_words_of(const struct pg_statement *s, int r, struct pg_failure *f)
                 s->table, said.text);
         memcpy(f->sqlstate, said.sqlstate, sizeof(f->sqlstate));
     }
+    if (pg_failure_of_check(f))
+        find_checked(s, f);
     pg_failure_name_fields(f, field_of, (void *)(uintptr_t)s);
     return r;
 }

@@ -392,6 +392,22 @@ RULE(CONSENT_DONE, is_remarked_after_a_month)
     end(&c);
 }
 
+TEST(checks_with_shortened_names_are_told_at_their_fields)
+{
+    static const char name[] = "a_name_that_is_so_long_that_no_constraint_can_have_all_of_it";
+    char fields[200];
+    struct change c =
+        given("id i64 | key\na_name i32\na_name_that_is_so_long_that_no_constraint_can_have_all_of_it i32", "");
+    snprintf(fields, sizeof(fields), "id i64 | key\na_name i32\n%s i32 | range 0;9 | check id > 0", name);
+    declare(&c, fields, "check a_name > 0");
+    for (uint32_t i = 0, n = 0; i < c.p->diagnostics.n; i++) {
+        const struct pg_diagnostic *d = &c.p->diagnostics.at[i];
+        CHECK(n++ < 2 ? d->field && strcmp(d->field, name) == 0 : !d->field);
+    }
+    CHECK(c.p->diagnostics.n == 3);
+    end(&c);
+}
+
 RULE(CHANGED_BY_HAND, warns)
 {
     struct change c = given("id i64 | key\nage i32 | default 7 | check age > 0", "");

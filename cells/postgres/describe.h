@@ -46,6 +46,7 @@ struct pg_refusal {
     const char *suggestion;           /* a name that may have been meant; NULL = none */
     size_t at, length;                /* bytes in the statement */
     bool positioned;
+    bool no_relation; /* a table that the statement names is not there */
 };
 
 /*

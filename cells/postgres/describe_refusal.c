@@ -120,11 +120,15 @@ void pg_refusal_read(struct pg_arena *arena, PGconn *conn, const PGresult *resul
     *refusal = (struct pg_refusal){0};
     if (state)
         memcpy(refusal->sqlstate, state, strnlen(state, sizeof(refusal->sqlstate) - 1));
+    /* What is in the database and not in FROM has the same SQLSTATE, and the text is of any language. */
+    const char *where = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+    refusal->no_relation = strcmp(refusal->sqlstate, "42P01") == 0 && !(where && strcmp(where, "errorMissingRTE") == 0);
     refusal->text = field(arena, result, PG_DIAG_MESSAGE_PRIMARY);
     refusal->detail = field(arena, result, PG_DIAG_MESSAGE_DETAIL);
     refusal->hint = field(arena, result, PG_DIAG_MESSAGE_HINT);
     locate(result, sql, refusal, &last);
-    if (conn && refusal->positioned && refusal->length > 0)
+    bool in_from = strcmp(refusal->sqlstate, "42P01") == 0 && !refusal->no_relation;
+    if (conn && refusal->positioned && refusal->length > 0 && !in_from)
         refusal->suggestion = suggest(arena, conn, sql, last, refusal->sqlstate);
     if (refusal->suggestion && strncmp(refusal->sqlstate, "42883", 5) == 0) {
         char *word = pg_unquoted(arena, sql, last); /* the name is right, and its arguments are not */

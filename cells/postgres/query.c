@@ -88,7 +88,7 @@ static void say_refusal(struct query_answer *a, const struct pg_refusal *r)
 
     query_note(a, said, r->detail);
     query_note(a, said, r->hint);
-    if (strcmp(r->sqlstate, "42P01") == 0 && !r->suggestion)
+    if (r->no_relation && !r->suggestion)
         query_note(
             a, said,
             "a table is known here when its CELL_TABLE stands before the query, in this file or a header that it "

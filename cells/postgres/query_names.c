@@ -8,6 +8,8 @@
 
 #include "sqltext.h"
 
+#define MOST_SHOWN 40 /* bytes of a parameter's number in a message */
+
 static bool complain(struct query_complaint *why, const char *field, size_t at, size_t length)
 {
     why->field = field;
@@ -82,15 +84,18 @@ bool query_names_match(const struct query_names *names, const char *sql, struct 
         if (t.kind != SQL_PARAMETER)
             continue;
         if (t.number == 0 || t.number > names->n) {
+            /* as it is written: numbers beyond what a statement may have are all the same */
+            int length = t.length < MOST_SHOWN ? (int)t.length : MOST_SHOWN;
+            const char *more = t.length > MOST_SHOWN ? "…" : "";
             if (t.number == 0)
                 snprintf(why->text, sizeof(why->text), "parameters are counted from $1");
             else if (t.number == names->n + 1)
                 snprintf(why->text, sizeof(why->text),
-                         "$%u has no name: write one behind the statement, CELL_QUERY(…, \"…\"%s, its_name)", t.number,
-                         names->n ? ", …" : "");
+                         "%.*s has no name: write one behind the statement, CELL_QUERY(…, \"…\"%s, its_name)", length,
+                         sql + t.at, names->n ? ", …" : "");
             else
-                snprintf(why->text, sizeof(why->text), "$%u has no name, and %u name%s given", t.number, names->n,
-                         names->n == 1 ? " is" : "s are");
+                snprintf(why->text, sizeof(why->text), "%.*s%s has no name, and %u name%s given", length, sql + t.at,
+                         more, names->n, names->n == 1 ? " is" : "s are");
             return complain(why, "sql", t.at, t.length);
         }
         used[t.number - 1] = true;

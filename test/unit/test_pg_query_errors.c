@@ -44,6 +44,7 @@ TEST(postgresql_s_errors_are_at_the_word_that_they_are_about)
     MISTAKES({"SELECT idd FROM t", "", "sql", "idd", "did you mean 'id'?"},
              {"SELECT u.t_idd FROM u", "", "sql", "u.t_idd", "did you mean 't_id'?"},
              {"SELECT u.t_id.x FROM u", "", "sql", "u.t_id.x", "missing FROM-clause entry"},
+             {"SELECT t.id FROM t x", "", "sql", "t.id", "invalid reference to FROM-clause entry"},
              {"SELECT id FROM tt", "", "sql", "tt", "relation \"tt\" does not exist"},
              {"SELECT id FROM plan", "", "sql", "plan", "did you mean 'plain'?"},
              {"SELECT lenght(s) AS l FROM t", "", "sql", "lenght", "did you mean 'length'?"},
@@ -57,10 +58,35 @@ TEST(postgresql_s_errors_are_at_the_word_that_they_are_about)
              {"SELECT $1 AS x, id FROM t WHERE $1 IS NULL AND id = 'é' || $1", "a", "sql", "=", "operator does not exist"});
 }
 
+static bool notes(const char *sql, const char *part)
+{
+    struct answer a = ask(sql, "");
+    json_t *said = at(&a, "diagnostics", 0), *all = json_object_get(said, "notes"), *note;
+    bool found = false;
+    size_t i;
+
+    json_array_foreach(all, i, note) found = found || strstr(text(note, "text"), part);
+    json_decref(a.document);
+    return found;
+}
+
+TEST(what_is_not_in_from_is_no_table_that_is_missing)
+{
+    if (!null_connection())
+        return;
+    CHECK(notes("SELECT id FROM no_such_table_at_all", "a table is known here when its CELL_TABLE"));
+    CHECK(!notes("SELECT t.id FROM t x", "a table is known here"));
+    CHECK(notes("SELECT t.id FROM t x", "Perhaps you meant to reference the table alias \"x\""));
+    CHECK(!notes("SELECT no_such.id FROM t x", "a table is known here"));
+}
+
 TEST(parameters_and_names_belong_together)
 {
     MISTAKES({"SELECT id FROM t WHERE id = $2", "a", "sql", "$2", "$2 has no name: write one"},
              {"SELECT id FROM t WHERE id = $4 AND n = $1", "a", "sql", "$4", "$4 has no name, and 1 name is given"},
+             {"SELECT id FROM t WHERE id = $100000", "a", "sql", "$100000", "$100000 has no name, and 1 name is given"},
+             {"SELECT id FROM t WHERE id = $1000000000000000000000000000000000000000000", "a", "sql",
+              "$1000000000000000000000000000000000000000000", "$100000000000000000000000000000000000000… has no name"},
              {"SELECT id FROM t WHERE id = $1", "", "sql", "$1", "CELL_QUERY(…, \"…\", its_name)"},
              {"SELECT id FROM t WHERE id = $0", "a", "sql", "$0", "from $1"},
              {"SELECT id FROM t WHERE id = $1", "a, b", "parameters", "b", "no $2 for parameter 'b'"},

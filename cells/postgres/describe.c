@@ -8,6 +8,7 @@
 
 #include "connect.h"
 #include "nullcatalog.h"
+#include "sql.h"
 #include "sqltext.h"
 
 #define STATEMENT "cell_describe"
@@ -149,13 +150,18 @@ static int read_types(struct describing *x, const Oid *oids, uint32_t n, struct 
 {
     static const char sql[] =
         "WITH RECURSIVE wanted AS (SELECT o, i FROM unnest($1::oid[]) WITH ORDINALITY AS w (o, i)),"
-        " base (i, o) AS (SELECT i, o FROM wanted UNION SELECT b.i, t.typbasetype FROM base b JOIN pg_type t ON t.oid "
-        "= b.o"
-        "  WHERE t.typtype = 'd')"
-        " SELECT w.i, format_type(w.o, NULL), format_type(t.oid, NULL), coalesce(e.typtype, t.typtype),"
-        "  coalesce(e.typtype, t.typtype) = 'e' OR coalesce(e.typcategory, t.typcategory) = 'S'"
-        " FROM wanted w JOIN base b ON b.i = w.i JOIN pg_type t ON t.oid = b.o AND t.typtype <> 'd'"
-        " LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A' ORDER BY w.i";
+        " base (i, o, step) AS (SELECT i, o, 0 FROM wanted UNION ALL SELECT b.i, " PG_BASE_OF(
+            "t",
+            "e") ", step + 1"
+                 "  FROM base b JOIN pg_type t ON t.oid = b.o LEFT JOIN pg_type e ON e.oid = t.typelem"
+                 "  WHERE " PG_BASE_OF(
+                     "t",
+                     "e") " <> 0)"
+                          " SELECT DISTINCT ON (w.i) w.i, format_type(w.o, NULL), format_type(t.oid, NULL),"
+                          "  coalesce(e.typtype, t.typtype),"
+                          "  coalesce(e.typtype, t.typtype) = 'e' OR coalesce(e.typcategory, t.typcategory) = 'S'"
+                          " FROM wanted w JOIN base b ON b.i = w.i JOIN pg_type t ON t.oid = b.o"
+                          " LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A' ORDER BY w.i, b.step DESC";
     struct pg_text list = {.arena = x->arena};
     PGresult *result = NULL;
     char why[128];

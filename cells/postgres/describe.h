@@ -10,7 +10,7 @@
 
 struct pg_described_type {
     const char *name;       /* as format_type() prints it */
-    const char *base;       /* likewise, of what a domain is made of; else the same */
+    const char *base;       /* likewise, of what a domain, or an array's, is made of; else the same */
     struct pg_type_use use; /* of a domain: the type that it is made of */
     char kind;              /* pg_type.typtype of it, or of what an array has: 'b', 'e', 'c', 'p', … */
     bool textual;           /* its binary form is its text: enums, citext, name */

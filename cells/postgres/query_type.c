@@ -42,7 +42,8 @@ static enum pg_codec ctype_of(struct pg_arena *arena, const struct pg_described_
     if (described->textual && use.base == PG_BASE_OTHER)
         use.base = PG_BASE_TEXT;
     type->text = pg_ctype_for(arena, &use, nullable, c, &codec);
-    type->binding = described->name;
+    /* A column of a domain comes as what that is made of, an array of one as an array of the domain. */
+    type->binding = described->use.array ? described->base : described->name;
     measure(c, type);
     return codec;
 }

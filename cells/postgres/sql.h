@@ -130,4 +130,11 @@ void pg_sql_create_index(struct pg_text *t, const struct pg_table *table, const 
 void pg_sql_foreign_key(struct pg_text *t, const struct pg_foreign_key *f);
 void pg_sql_check_constraint(struct pg_text *t, const struct pg_check *c);
 
+/* SQL: what the row `type` of pg_type, which may be an array of `element`, is made of in one step when it is a domain or
+ * an array of one: a type, or the array of a type. 0 when it is none. */
+#define PG_BASE_OF(type, element)                                                                                      \
+    "CASE WHEN " type ".typtype = 'd' THEN " type ".typbasetype"                                                       \
+    " WHEN " type ".typcategory = 'A' AND " element ".typtype = 'd' THEN"                                              \
+    " (SELECT b.typarray FROM pg_catalog.pg_type b WHERE b.oid = " element ".typbasetype) ELSE 0 END"
+
 #endif

@@ -64,20 +64,24 @@ static int changed(const struct pg_statement *s, const char *what, struct pg_fai
                    table_of(s), what);
 }
 
-/* Asks the catalog what a type that is not built in is called; sets the place's OIDs when it is the one that is meant.
- */
+/* Asks the catalog what a type that is not built in is called, and an array of a domain of what that is made of; sets
+ * the place's OIDs when it is the one that is meant. */
 static int check_other_type(struct pg_statement *s, struct pg_link *link, Oid oid, struct pg_slot *p,
                             const struct pg_patience *patience, struct pg_failure *f)
 {
-    char sql[256];
+    static const char query[] = "WITH RECURSIVE base (o, step) AS (SELECT %u::oid, 0 UNION ALL SELECT " PG_BASE_OF(
+        "t",
+        "e") ", step + 1"
+             " FROM base JOIN pg_catalog.pg_type t ON t.oid = o LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem"
+             " WHERE t.typcategory = 'A' AND " PG_BASE_OF("t", "e") " <> 0)"
+                                                                    " SELECT pg_catalog.format_type(o, NULL), typelem, "
+                                                                    "typtype, typcategory FROM base, pg_catalog.pg_type"
+                                                                    " WHERE oid = %u ORDER BY step DESC LIMIT 1";
+    char sql[sizeof(query) + 32];
     PGresult *result = NULL;
     struct pg_type_use is;
 
-    snprintf(
-        sql, sizeof(sql),
-        "SELECT pg_catalog.format_type(oid, NULL), typelem, typtype, typcategory FROM pg_catalog.pg_type WHERE oid "
-        "= %u",
-        oid);
+    snprintf(sql, sizeof(sql), query, oid, oid);
     int r = pg_link_exec(link, sql, patience, &result, f);
     if (r < 0)
         return r;
@@ -86,12 +90,13 @@ static int check_other_type(struct pg_statement *s, struct pg_link *link, Oid oi
         return changed(s, p->name, f);
     }
     const char kind = PQgetvalue(result, 0, 2)[0], category = PQgetvalue(result, 0, 3)[0];
-    p->element = is.array ? (Oid)strtoul(PQgetvalue(result, 0, 1), NULL, 10) : 0;
+    const Oid element = is.array ? (Oid)strtoul(PQgetvalue(result, 0, 1), NULL, 10) : 0;
     PQclear(result);
-    p->oid = oid;
     is.modifier = is.scale = -1;
     if (!pg_type_equal(&is, &p->in_database))
         return changed(s, p->name, f);
+    p->element = element;
+    p->oid = oid;
     /* Only of these is the binary format the text. */
     if (p->in_database.base == PG_BASE_OTHER && !p->in_database.array && kind != 'e' && category != 'S')
         return pg_fail(f, CELL_INVALID_ARGUMENT, "%s: a value of type %s needs a cast to text", p->name, is.name);
@@ -101,8 +106,10 @@ static int check_other_type(struct pg_statement *s, struct pg_link *link, Oid oi
 static int check_type(struct pg_statement *s, struct pg_link *link, Oid oid, struct pg_slot *p,
                       const struct pg_patience *patience, struct pg_failure *f)
 {
-    if (p->oid != 0)
-        return pg_same_wire(oid, p->oid) ? CELL_OK : changed(s, p->name, f);
+    if (p->oid != 0 && pg_same_wire(oid, p->oid))
+        return CELL_OK;
+    if (p->oid != 0 && !p->in_database.array)
+        return changed(s, p->name, f);
     return check_other_type(s, link, oid, p, patience, f);
 }
 

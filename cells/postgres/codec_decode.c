@@ -177,6 +177,11 @@ static int decode_time(const struct pg_slot *p, const char *data, int length, vo
     return CELL_OK;
 }
 
+static int unknown_value(const struct pg_slot *p, struct pg_failure *f)
+{
+    return pg_fail(f, CELL_DATA_LOSS, "%s: the database has a value there that the program does not know", p->name);
+}
+
 static int decode_label(const struct pg_slot *p, const char *data, int length, void *at, struct pg_failure *f)
 {
     for (uint32_t i = 0; i < p->nlabels; i++) {
@@ -187,7 +192,7 @@ static int decode_label(const struct pg_slot *p, const char *data, int length, v
                    ? CELL_OK
                    : does_not_fit(p, f);
     }
-    return pg_fail(f, CELL_DATA_LOSS, "%s: the database has a value there that the program does not know", p->name);
+    return unknown_value(p, f);
 }
 
 static int decode_numeric(const struct pg_slot *p, const char *data, int length, void *at, const struct pg_sink *sink,
@@ -223,7 +228,8 @@ static int decode_json(const struct pg_slot *p, const char *data, int length, vo
         length--;
     }
     int r = pg_json_read(p, data, (size_t)length, at, sink);
-    return r == CELL_NO_MEMORY ? no_memory(f)
+    return r == CELL_NO_MEMORY      ? no_memory(f)
+           : r == CELL_OUT_OF_RANGE ? unknown_value(p, f)
            : r < 0 ? pg_fail(f, CELL_DATA_LOSS, "%s: the JSON in the database is not of the struct's form", p->name)
                    : CELL_OK;
 }

@@ -211,6 +211,8 @@ static int encode_json(const struct pg_slot *p, const void *at, struct pg_arena 
     int r = pg_json_write(p->type, values, n, &text);
     if (text.failed || r == CELL_NO_MEMORY)
         return no_memory(f);
+    if (r == CELL_OUT_OF_RANGE)
+        return pg_fail(f, CELL_INVALID_ARGUMENT, "%s: an enum in it is none of its values", p->name);
     if (r < 0)
         return pg_fail(f, r, "%s has a value that JSON cannot hold", p->name);
     if (text.len > LARGEST)

@@ -64,8 +64,27 @@ static int write_real(const struct cell_type *type, const char *at, struct pg_te
     }
     if (!isfinite(d))
         return CELL_INVALID_ARGUMENT;
-    pg_putf(out, "%.*g", type->kind == CELL_KIND_F64 ? 17 : 9, d);
+    if (d == 0 && signbit(d)) /* json keeps it, and "-0" would be read as a whole number */
+        pg_puts(out, "-0.0");
+    else
+        pg_putf(out, "%.*g", type->kind == CELL_KIND_F64 ? 17 : 9, d);
     return CELL_OK;
+}
+
+/* Of an enum: whether the value is one of its enumerators; the database does not look into JSON. */
+static bool is_known(const struct cell_type *type, const char *at)
+{
+    uint64_t absolute, value;
+    bool negative;
+
+    if (type->kind != CELL_KIND_ENUM || type->nfields == 0)
+        return true;
+    pg_load_integer(type, at, &negative, &absolute);
+    value = negative ? UINT64_C(0) - absolute : absolute;
+    for (uint32_t i = 0; i < type->nfields; i++)
+        if (((uint64_t)type->fields[i].count << 32 | type->fields[i].offset) == value)
+            return true;
+    return false;
 }
 
 static int write_integer(const struct cell_type *type, const char *at, struct pg_text *out)
@@ -73,6 +92,8 @@ static int write_integer(const struct cell_type *type, const char *at, struct pg
     uint64_t absolute;
     bool negative, large;
 
+    if (!is_known(type, at))
+        return CELL_OUT_OF_RANGE;
     pg_load_integer(type, at, &negative, &absolute);
     large = !negative && absolute > INT64_MAX;
     pg_putf(out, "%s%s%" PRIu64 "%s", large ? "\"" : "", negative ? "-" : "", absolute, large ? "\"" : "");
@@ -166,15 +187,19 @@ static int read_integer(const struct cell_type *type, const json_t *v, char *at)
 {
     json_int_t n = json_integer_value(v);
 
-    if (json_is_integer(v))
-        return pg_store_integer(type, at, n < 0, n < 0 ? UINT64_C(0) - (uint64_t)n : (uint64_t)n) ? CELL_OK
-                                                                                                  : CELL_DATA_LOSS;
-    const char *text = json_string_value(v);
-    char *end;
-    if (!text || text[0] < '0' || text[0] > '9' || strlen(text) > 20)
+    uint64_t absolute = n < 0 ? UINT64_C(0) - (uint64_t)n : (uint64_t)n;
+    if (!json_is_integer(v)) {
+        const char *text = json_string_value(v);
+        char *end;
+        if (!text || text[0] < '0' || text[0] > '9' || strlen(text) > 20)
+            return CELL_DATA_LOSS;
+        absolute = strtoull(text, &end, 10);
+        if (*end != '\0')
+            return CELL_DATA_LOSS;
+    }
+    if (!pg_store_integer(type, at, n < 0, absolute))
         return CELL_DATA_LOSS;
-    unsigned long long large = strtoull(text, &end, 10);
-    return *end == '\0' && pg_store_integer(type, at, false, large) ? CELL_OK : CELL_DATA_LOSS;
+    return is_known(type, at) ? CELL_OK : CELL_OUT_OF_RANGE;
 }
 
 static int read_bytes(const char *text, size_t length, char *at, const struct pg_sink *sink)

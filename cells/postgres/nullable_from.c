@@ -190,6 +190,15 @@ static bool gives_no_null(const char *name)
     return false;
 }
 
+/* Numbers of numbers, and moments of days and moments. */
+static char category_of_series(struct null_analysis *a, struct null_level *level, const char *name, const json_t *call)
+{
+    if (strcmp(name, "generate_series") != 0)
+        return 0;
+    char category = null_eval(a, level, json_array_get(json_object_get(call, "args"), 0)).category;
+    return category == 'N' || category == 'D' ? category : 0;
+}
+
 /* Of composite values unnest() makes columns, and of several arrays too. */
 static bool is_scalar(const char *name, const json_t *call, const struct null_callable *callable)
 {
@@ -223,7 +232,8 @@ static struct null_item *from_function(struct null_analysis *a, struct null_leve
     }
     item = null_item_new(a, level, alias_name ? alias_name : name, ordinality ? 2 : 1);
     item->fields[0].name = item->alias;
-    item->fields[0].value.not_null = callable.builtin && callable.sets && gives_no_null(name);
+    if (callable.builtin && callable.sets && gives_no_null(name))
+        item->fields[0].value = (struct null_value){true, category_of_series(a, level, name, call.body)};
     if (ordinality)
         item->fields[1] = (struct null_field){"ordinality", {true, 'N'}};
     return item;

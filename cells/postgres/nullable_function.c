@@ -155,9 +155,9 @@ static const char *const ranks[] = {"row_number", "rank", "dense_rank", "percent
 
 bool null_is_sound_operator(const char *name)
 {
-    static const char *const names[] = {"+",  "-",   "*",  "/",  "%",  "^",   "=",   "<>",   "!=", "<",
-                                        ">",  "<=",  ">=", "||", "~~", "!~~", "~~*", "!~~*", "~",  "!~",
-                                        "~*", "!~*", "@>", "<@", "&&", "&",   "|",   "<<",   ">>", "^@"};
+    static const char *const names[] = {"+",  "-",  "*",  "/",  "%",   "^",   "=",    "<>", "!=", "<",  ">",
+                                        "<=", ">=", "||", "~~", "!~~", "~~*", "!~~*", "~",  "!~", "~*", "!~*",
+                                        "@>", "<@", "&&", "&",  "|",   "<<",  ">>",   "^@", "?",  "?|", "?&"};
     for (size_t i = 0; i < LENGTH(names); i++)
         if (strcmp(names[i], name) == 0)
             return true;

@@ -139,7 +139,7 @@ static struct null_value sub_link(struct null_analysis *a, struct null_level *le
 /* + and - give numbers for numbers; what else has a result of a category that is known? */
 static char operator_category(const char *name, struct null_value left, struct null_value right)
 {
-    if (strchr("<>=~!@", name[0]) || strcmp(name, "&&") == 0)
+    if (strchr("<>=~!@?", name[0]) || strcmp(name, "&&") == 0)
         return 'B';
     if (left.category == right.category && left.category == 'N')
         return 'N';

@@ -152,6 +152,17 @@ TEST(values_of_expressions)
            {"SELECT ROW(id), (id, n) = (1, 1), at AT TIME ZONE 'UTC' FROM t", "!o!"});
 }
 
+TEST(operators_of_json)
+{
+    EXPECT({"SELECT js ? 'a', js ?| ARRAY['a'], js ?& ARRAY['a', 'b'], js @> '{}', '{}' <@ js, js @> js FROM t", "!!!!!!"},
+           {"SELECT js ? d, js ?| NULL, NULL::jsonb ? 'a', js @> NULL FROM t", "oooo"},
+           {"SELECT js @? '$.a', js @@ '$.a', js -> 'a', js ->> 'a', js #> '{a}' FROM t", "ooooo"},
+           {"SELECT js ? $1::text, js @> $2::jsonb FROM t", "!o", "!o"},
+           {"SELECT js ? 'a' AND js <@ '{}', NOT js ? 'b' FROM t WHERE js ? 'a'", "!!"},
+           {"SELECT id FROM t WHERE to_jsonb(n) ? 'a'", "!"},
+           {"SELECT n FROM t WHERE to_jsonb(n) @> '1'", "!"});
+}
+
 TEST(parameters_are_values_unless_they_are_optional)
 {
     EXPECT({"SELECT $1::int, $1::int + 1 FROM t WHERE id = $1", "!!", "!"},
@@ -226,6 +237,18 @@ TEST(views_and_functions_in_from)
            {"SELECT one, two FROM of_view", "!!"},
            {"SELECT p.v, i.more FROM plain p LEFT JOIN inner_view i ON i.id = p.id", "oo"},
            {"SELECT g FROM generate_series(1, 3) g", "!"},
+           {"SELECT * FROM generate_series(1, 3)", "!"},
+           {"SELECT generate_series FROM generate_series(1, 3)", "!"},
+           {"SELECT g.v, g.* FROM generate_series(1, 3) AS g (v)", "!!"},
+           {"SELECT g, g + 1 FROM generate_series(1, $1::int) g", "!!", "!"},
+           {"SELECT g FROM generate_series(1, $1::int) g", "!", "o"},
+           {"SELECT g FROM t, generate_series(1, n) g", "!"},
+           {"SELECT g, g::date FROM generate_series(date '2024-01-01', date '2024-01-03', interval '1 day') g", "!!"},
+           {"SELECT g FROM generate_series(now(), now(), '1 day') AS g", "!"},
+           {"SELECT g FROM ROWS FROM (generate_series(1, 3)) AS g", "!"},
+           {"SELECT g, h FROM ROWS FROM (generate_series(1, 3), generate_series(1, 2)) AS q (g, h)", "oo"},
+           {"SELECT q.d FROM (SELECT generate_series(1, 3) AS d) q", "o"},
+           {"SELECT e FROM unnest($1::int[]) e", "o", "o"},
            {"SELECT * FROM generate_series(1, 3) WITH ORDINALITY AS g (v, o)", "!!"},
            {"SELECT v, o FROM unnest(ARRAY[1, NULL]::int[]) WITH ORDINALITY AS q (v, o)", "o!"},
            {"SELECT * FROM unnest(ARRAY[1], ARRAY[1, 2])", "oo"},

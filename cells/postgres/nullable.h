@@ -45,6 +45,10 @@ struct null_catalog {
     bool (*relation)(void *user, const char *schema, const char *name, struct null_relation *out);
     bool (*function)(void *user, const char *schema, const char *name, int nargs, struct null_callable *out);
     bool (*operation)(void *user, const char *name, int nargs, struct null_callable *out);
+    /* Whether a cast to a type, or with name NULL one that nobody has to write, may change something. */
+    bool (*cast_effects)(void *user, const char *schema, const char *name);
+    /* Whether a function of one argument may, which is written `x.name` as a column is. */
+    bool (*notation_effects)(void *user, const char *name);
     void *user;
 };
 

@@ -25,16 +25,50 @@ static bool call_is_harmless(struct null_analysis *a, const json_t *body)
     return !callable.effects || (callable.builtin && is_harmless(name));
 }
 
-/* What is no operator (BETWEEN and the like) stands for some that are PostgreSQL's own. */
-static bool operation_is_harmless(struct null_analysis *a, const json_t *body)
+/* The one of the name that is found along the search_path; one that is written with its schema is found there alone. */
+static bool operator_is_harmless(struct null_analysis *a, const json_t *names, int nargs)
 {
-    const json_t *names = json_object_get(body, "name");
-    const char *name = null_string(json_array_get(names, json_array_size(names) - 1));
-    int nargs = json_object_get(body, "lexpr") ? 2 : 1;
+    size_t n = json_array_size(names);
+    const char *name = null_string(json_array_get(names, n - 1)), *schema = null_string(json_array_get(names, 0));
     struct null_callable callable;
 
     null_visit(a);
-    return !name || !a->catalog->operation(a->catalog->user, name, nargs, &callable) || !callable.effects;
+    return name && (n == 1 || (n == 2 && schema && strcmp(schema, "pg_catalog") == 0)) &&
+           a->catalog->operation(a->catalog->user, name, nargs, &callable) && !callable.effects;
+}
+
+/* BETWEEN is no operator, and stands for some that are PostgreSQL's own. */
+static bool operation_is_harmless(struct null_analysis *a, const json_t *body)
+{
+    const char *kind = null_text(body, "kind");
+    bool between = kind && (strncmp(kind, "AEXPR_BETWEEN", 13) == 0 || strncmp(kind, "AEXPR_NOT_BETWEEN", 17) == 0);
+
+    return between || operator_is_harmless(a, json_object_get(body, "name"), json_object_get(body, "lexpr") ? 2 : 1);
+}
+
+/* What a type stands for: a cast to it, which may be by somebody's function, and check somebody's domain. */
+static bool type_is_harmless(struct null_analysis *a, const json_t *body)
+{
+    const json_t *names = json_object_get(body, "names");
+    size_t n = json_array_size(names);
+    const char *schema = n == 2 ? null_string(json_array_get(names, 0)) : NULL;
+    const char *name = null_string(json_array_get(names, n - 1));
+
+    null_visit(a);
+    return name && n <= 2 && !a->catalog->cast_effects(a->catalog->user, schema, name);
+}
+
+/* Names behind a dot: columns, or functions of what stands before it. */
+static bool names_are_harmless(struct null_analysis *a, const json_t *names, size_t from)
+{
+    bool harmless = true;
+
+    for (size_t i = from; i < json_array_size(names) && harmless; i++) {
+        const char *name = null_string(json_array_get(names, i));
+        null_visit(a);
+        harmless = !name || !a->catalog->notation_effects(a->catalog->user, name);
+    }
+    return harmless;
 }
 
 /* A view that the analysis has met is among the trees; what a view is that it has not met is not known. */
@@ -58,6 +92,25 @@ static bool is_change(const char *type)
            strcmp(type, "MergeStmt") == 0 || strcmp(type, "lockingClause") == 0 || strcmp(type, "intoClause") == 0;
 }
 
+static bool node_is_harmless(struct null_analysis *a, const char *type, const json_t *body)
+{
+    if (strcmp(type, "FuncCall") == 0)
+        return call_is_harmless(a, body);
+    if (strcmp(type, "A_Expr") == 0)
+        return operation_is_harmless(a, body);
+    if (strcmp(type, "RangeVar") == 0)
+        return table_is_harmless(a, body);
+    if (strcmp(type, "typeName") == 0 || strcmp(type, "TypeName") == 0)
+        return type_is_harmless(a, body);
+    if (strcmp(type, "ColumnRef") == 0)
+        return names_are_harmless(a, json_object_get(body, "fields"), 1);
+    if (strcmp(type, "A_Indirection") == 0)
+        return names_are_harmless(a, json_object_get(body, "indirection"), 0);
+    if (strcmp(type, "operName") == 0 || strcmp(type, "useOp") == 0) /* = ANY (SELECT …), ORDER BY … USING > */
+        return operator_is_harmless(a, body, 2);
+    return !is_change(type);
+}
+
 static bool walk(struct null_analysis *a, const json_t *tree)
 {
     const char *key;
@@ -72,18 +125,14 @@ static bool walk(struct null_analysis *a, const json_t *tree)
         return harmless;
     json_object_foreach((json_t *)(uintptr_t)tree, key, member)
     {
-        if (is_change(key) || (strcmp(key, "FuncCall") == 0 && !call_is_harmless(a, member)) ||
-            (strcmp(key, "A_Expr") == 0 && !operation_is_harmless(a, member)) ||
-            (strcmp(key, "RangeVar") == 0 && !table_is_harmless(a, member)))
-            return false;
-        harmless = harmless && walk(a, member);
+        harmless = harmless && node_is_harmless(a, key, member) && walk(a, member);
     }
     return harmless;
 }
 
 bool null_has_no_effects(struct null_analysis *a)
 {
-    bool harmless = true;
+    bool harmless = !a->catalog->cast_effects(a->catalog->user, NULL, NULL); /* those that no tree shows */
 
     for (size_t i = 0; i < a->ntrees; i++)
         harmless = harmless && walk(a, a->trees[i]);

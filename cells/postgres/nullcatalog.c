@@ -8,7 +8,7 @@
 
 /* One answer that is remembered: a relation, or what functions or operators of a name have in common. */
 struct known {
-    char kind; /* 'r', 'f', 'o' */
+    char kind; /* 'r', 'f', 'o', 'c' for casts */
     int nargs;
     const char *schema, *name;
     bool found;
@@ -21,6 +21,8 @@ struct null_source {
     struct pg_arena *arena;
     PGconn *conn;
     struct known *known;
+    const char **notations; /* names of functions of one argument that may change something; NULL = not asked yet */
+    size_t nnotations;
     int status;
     struct pg_failure failure;
 };
@@ -61,6 +63,23 @@ static const char operator_sql[] =
     " true, false, count(*) > 0, bool_or(p.provolatile = 'v')"
     " FROM pg_operator o JOIN pg_proc p ON p.oid = o.oprcode JOIN pg_language l ON l.oid = p.prolang"
     " WHERE o.oprname = $2 AND " VISIBLE("o.oprnamespace") " AND o.oprkind = CASE $3::int WHEN 1 THEN 'l' ELSE 'b' END";
+
+/* A cast is that to what a domain is made of and to the elements of an array, and a domain's checks are made. $1, $2:
+ * schema and name. */
+static const char cast_sql[] =
+    "WITH RECURSIVE target (oid) AS (SELECT t.oid FROM pg_type t WHERE t.typname = $2 AND " VISIBLE(
+        "t.typnamespace") "  UNION SELECT n.oid FROM target JOIN pg_type t ON t.oid = target.oid"
+                          "   CROSS JOIN LATERAL (VALUES (t.typbasetype), (t.typelem)) AS n (oid) WHERE n.oid <> 0)"
+                          " SELECT EXISTS (SELECT FROM pg_cast c JOIN pg_proc p ON p.oid = c.castfunc WHERE "
+                          "p.provolatile = 'v'"
+                          "   AND (c.castcontext = 'i' OR c.casttarget IN (SELECT oid FROM target)))"
+                          "  OR EXISTS (SELECT FROM pg_constraint k JOIN target ON k.contypid = target.oid"
+                          "   CROSS JOIN regexp_matches(k.conbin::text, ':(?:op)?funcid ([0-9]+)', 'g') AS f (ids)"
+                          "   JOIN pg_proc p ON p.oid = f.ids[1]::oid WHERE p.provolatile = 'v')";
+
+static const char notation_sql[] = "SELECT DISTINCT p.proname FROM pg_proc p WHERE " VISIBLE(
+    "p.pronamespace") " AND p.provolatile = 'v'"
+                      " AND p.prokind <> 'p' AND p.pronargs >= 1 AND p.pronargs - p.pronargdefaults <= 1";
 
 struct null_source *null_source_new(struct pg_arena *arena, PGconn *conn)
 {
@@ -188,7 +207,51 @@ static bool operation(void *user, const char *name, int nargs, struct null_calla
     return callable(user, 'o', NULL, name, nargs, out);
 }
 
+static bool cast_effects(void *user, const char *schema, const char *name)
+{
+    struct null_source *s = user;
+    const char *params[] = {schema, name};
+    PGresult *result = NULL;
+    struct known *k;
+
+    if (!recall(s, 'c', schema, name, 0, &k)) {
+        int r = pg_query(s->conn, cast_sql, 2, params, &result, &s->failure);
+        if (r < 0)
+            s->status = r;
+        else
+            k->callable.effects = truth(result, 0, 0);
+        PQclear(result);
+    }
+    return !k || k->callable.effects;
+}
+
+static void read_notations(struct null_source *s)
+{
+    const char *params[] = {NULL};
+    PGresult *result = NULL;
+    int r = s->status < 0 ? s->status : pg_query(s->conn, notation_sql, 1, params, &result, &s->failure);
+    size_t n = r < 0 ? 0 : (size_t)PQntuples(result);
+
+    s->status = r < 0 ? r : s->status;
+    s->notations = pg_array(s->arena, n + 1, sizeof(*s->notations));
+    for (size_t i = 0; i < n && s->notations; i++)
+        s->notations[s->nnotations++] = pg_strdup(s->arena, PQgetvalue(result, (int)i, 0));
+    PQclear(result);
+}
+
+static bool notation_effects(void *user, const char *name)
+{
+    struct null_source *s = user;
+
+    if (!s->notations)
+        read_notations(s);
+    for (size_t i = 0; i < s->nnotations; i++)
+        if (same(s->notations[i], name))
+            return true;
+    return !s->notations;
+}
+
 struct null_catalog null_source_catalog(struct null_source *s)
 {
-    return (struct null_catalog){relation, function, operation, s};
+    return (struct null_catalog){relation, function, operation, cast_effects, notation_effects, s};
 }

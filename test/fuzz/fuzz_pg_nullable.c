@@ -46,9 +46,21 @@ static bool operation(void *user, const char *name, int nargs, struct null_calla
     return nargs > 0;
 }
 
+static bool cast_effects(void *user, const char *schema, const char *name)
+{
+    (void)user, (void)schema;
+    return name && name[0] == 'e';
+}
+
+static bool notation_effects(void *user, const char *name)
+{
+    (void)user;
+    return name[0] == 'e';
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct null_catalog catalog = {relation, function, operation, NULL};
+    const struct null_catalog catalog = {relation, function, operation, cast_effects, notation_effects, NULL};
     const bool optional[] = {false, true};
     struct null_statement statement;
     bool never[256];

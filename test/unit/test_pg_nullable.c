@@ -318,11 +318,19 @@ static bool any_operator(void *user, const char *name, int nargs, struct null_ca
     return any_function(user, NULL, name, nargs, out);
 }
 
+static bool no_cast(void *user, const char *schema, const char *name)
+{
+    (void)user, (void)schema, (void)name;
+    return false;
+}
+
+static bool no_notation(void *user, const char *name) { return no_cast(user, NULL, name); }
+
 /* `before`, then n times `open`, `middle`, n times `close`, `after`: nothing but an answer is expected. */
 static void analyse_nested(const char *before, const char *open, const char *middle, const char *close,
                            const char *after, size_t n)
 {
-    const struct null_catalog catalog = {no_relation, any_function, any_operator, NULL};
+    const struct null_catalog catalog = {no_relation, any_function, any_operator, no_cast, no_notation, NULL};
     struct null_statement statement;
     bool never[1] = {true};
     struct pg_arena arena = {0};
@@ -401,4 +409,81 @@ TEST(what_casts_and_others_operators_do_is_in_doubt)
         null_columns_of(conn, cases[i].sql, NULL, columns, &statement);
         CHECK(statement.understood && statement.repeatable == cases[i].repeatable);
     }
+}
+
+static void check_repeatable(PGconn *conn, const char *sql, bool repeatable)
+{
+    struct null_statement statement;
+    char columns[64];
+
+    null_columns_of(conn, sql, NULL, columns, &statement);
+    if (!statement.understood || statement.repeatable != repeatable)
+        printf("%s\n", sql);
+    CHECK(statement.understood && statement.repeatable == repeatable);
+}
+
+TEST(effects_of_casts_domains_and_functions_like_columns_are_seen)
+{
+    static const char *const harmless[] = {
+        "SELECT b.temp::text, b.id::bigint, 'sad'::mood, $1::int[], b.temp, (b).temp, b.*, public.bodies.temp FROM "
+        "bodies "
+        "b, "
+        "bodies WHERE b.id IN (SELECT id FROM t)",
+        "SELECT id::small_id, $1::small_id[] FROM bodies", "SELECT b.calm, (b).calm FROM bodies b",
+        "SELECT id FROM t ORDER BY id USING <", "SELECT id FROM t WHERE id OPERATOR(pg_catalog.=) 1"};
+    static const char *const effects[] = {"SELECT temp::celsius FROM bodies",
+                                          "SELECT CAST(temp AS app.celsius) FROM bodies",
+                                          "SELECT ARRAY[temp]::celsius[] FROM bodies",
+                                          "SELECT id FROM bodies WHERE (temp::celsius).degrees > 1",
+                                          "SELECT id::known_id FROM bodies",
+                                          "SELECT id::known_id_too FROM bodies",
+                                          "SELECT $1::known_id[]",
+                                          "SELECT b.noted FROM bodies b",
+                                          "SELECT (b).noted FROM bodies b",
+                                          "SELECT public.bodies.noted FROM bodies",
+                                          "SELECT id FROM bodies b ORDER BY b.noted",
+                                          "SELECT (b.id).noted_id FROM bodies b",
+                                          "SELECT g.noted_id FROM generate_series(1, 2) g",
+                                          "SELECT ('counter2'::regclass).nextval",
+                                          "SELECT id FROM t WHERE id @%@ ANY (SELECT id FROM u)",
+                                          "SELECT id FROM t WHERE id OPERATOR(app.@%%@) 1",
+                                          "SELECT v FROM through"};
+    PGconn *conn = null_connection();
+
+    if (!conn || !nullable_available())
+        return;
+    REQUIRE(
+        pg_run(
+            conn,
+            "CREATE SEQUENCE counter2; CREATE TYPE fahrenheit AS (degrees int); CREATE TYPE celsius AS (degrees int);"
+            "CREATE TYPE app.celsius AS (degrees int); CREATE TYPE kelvin AS (degrees int);"
+            "CREATE TABLE bodies (id int, temp fahrenheit, cold kelvin);"
+            "CREATE FUNCTION cooled(fahrenheit) RETURNS celsius LANGUAGE sql AS 'SELECT ROW(1)::celsius';"
+            "CREATE FUNCTION cooled_too(fahrenheit) RETURNS app.celsius LANGUAGE sql AS 'SELECT ROW(1)::app.celsius';"
+            "CREATE FUNCTION noted(bodies) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 1';"
+            "CREATE FUNCTION calm(bodies) RETURNS int LANGUAGE sql STABLE AS 'SELECT 1';"
+            "CREATE FUNCTION noted_id(int) RETURNS boolean LANGUAGE sql VOLATILE AS 'SELECT true';"
+            "CREATE DOMAIN small_id AS int CHECK (VALUE < 1000); CREATE DOMAIN known_id AS int CHECK (noted_id(VALUE));"
+            "CREATE DOMAIN known_id_too AS known_id; CREATE VIEW through AS SELECT b.noted AS v FROM bodies b;"
+            "CREATE FUNCTION compared(int, int) RETURNS boolean LANGUAGE sql VOLATILE AS 'SELECT true';"
+            "CREATE OPERATOR @%@ (LEFTARG = int, RIGHTARG = int, FUNCTION = compared);"
+            "CREATE OPERATOR app.@%%@ (LEFTARG = int, RIGHTARG = int, FUNCTION = compared)",
+            NULL) >= 0);
+    for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
+        check_repeatable(conn, harmless[i], true);
+    REQUIRE(pg_run(conn,
+                   "CREATE CAST (fahrenheit AS celsius) WITH FUNCTION cooled(fahrenheit);"
+                   "CREATE CAST (fahrenheit AS app.celsius) WITH FUNCTION cooled_too(fahrenheit)",
+                   NULL) >= 0);
+    for (size_t i = 0; i < sizeof(effects) / sizeof(effects[0]); i++)
+        check_repeatable(conn, effects[i], false);
+    for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
+        check_repeatable(conn, harmless[i], true);
+    /* One that nobody has to write may be in any statement. */
+    REQUIRE(pg_run(conn,
+                   "CREATE FUNCTION as_number(kelvin) RETURNS int LANGUAGE sql AS 'SELECT 1';"
+                   "CREATE CAST (kelvin AS int) WITH FUNCTION as_number(kelvin) AS IMPLICIT",
+                   NULL) >= 0);
+    check_repeatable(conn, "SELECT id + cold FROM bodies", false);
+    REQUIRE(pg_run(conn, "DROP CAST (kelvin AS int)", NULL) >= 0);
 }

@@ -270,11 +270,64 @@ bool pg_foreign_wanted(struct diffing *s, const struct pg_foreign_key *f)
     return false;
 }
 
+/* What of the table, besides a column, a consent to drop the name is about: "index", "constraint"; NULL = nothing. */
+static const char *index_named(struct diffing *s, const char *name)
+{
+    const struct pg_table *t = &s->w->now;
+
+    for (uint32_t i = 0; i < t->nindexes; i++)
+        if (strcmp(t->indexes[i].name, name) == 0 && !pg_index_wanted(s, &t->indexes[i]))
+            return "index";
+    return NULL;
+}
+
+static const char *constraint_named(struct diffing *s, const char *name)
+{
+    const struct pg_table *t = &s->w->now;
+    bool found = t->primary && strcmp(t->primary->name, name) == 0 && !pg_key_wanted(s, t->primary);
+
+    for (uint32_t i = 0; i < t->nuniques; i++)
+        found = found || (strcmp(t->uniques[i].name, name) == 0 && !pg_key_wanted(s, &t->uniques[i]));
+    for (uint32_t i = 0; i < t->nchecks; i++)
+        found = found || (strcmp(t->checks[i].name, name) == 0 && !pg_check_wanted(s, &t->checks[i]));
+    for (uint32_t i = 0; i < t->nforeign; i++)
+        found = found || (strcmp(t->foreign[i].name, name) == 0 && !pg_foreign_wanted(s, &t->foreign[i]));
+    return found ? "constraint" : NULL;
+}
+
+/* A column, an index and a check of one table may have one name: a consent to drop it does not say which of them goes.
+ */
+static void refuse_ambiguous(struct diffing *s)
+{
+    uint32_t current = s->current;
+
+    for (uint32_t i = 0; i < s->w->nowners; i++) {
+        const struct pg_declared *d = s->declared[s->w->owners[i]];
+        s->current = s->w->owners[i];
+        for (uint32_t k = 0; k < d->nconsents; k++) {
+            const struct pg_consent *c = &d->consents[k];
+            if (c->kind != PG_CONSENT_DROPPED || pg_has_event(&s->w->now, PG_PAST_DROPPED, key_of(s, d, c)))
+                continue;
+            bool column = pg_table_column(&s->w->now, c->name) && !pg_is_declared(s, c->name);
+            const char *index = index_named(s, c->name), *constraint = constraint_named(s, c->name);
+            const char *first = column ? "column" : index, *second = column && index ? index : constraint;
+            if (first && second)
+                pg_refuse(s, PG_NO_RULE, pg_at_rule(c->rule),
+                          "%s may mean %s '%s' and %s '%s' of table '%s': give the %s another name first",
+                          written(s, c->kind, c->name, c->again), first, c->name, second, c->name, s->w->now.name,
+                          second);
+        }
+    }
+    s->current = current;
+}
+
 /* Behind what is added, so that what was replaced under its name is not dropped. */
 void pg_diff_drops(struct diffing *s)
 {
     struct pg_table *t = &s->w->now;
 
+    if (s->current == s->w->owners[0])
+        refuse_ambiguous(s);
     for (uint32_t i = t->nuniques; i-- > 0;)
         if (may_drop(s, t->uniques[i].name, pg_key_wanted(s, &t->uniques[i]))) {
             drop_constraint(s, t->uniques[i].name, "key", PG_RULE_DROP_CONSTRAINT);

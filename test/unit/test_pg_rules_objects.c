@@ -392,6 +392,33 @@ RULE(CONSENT_DONE, is_remarked_after_a_month)
     end(&c);
 }
 
+TEST(a_consent_to_drop_what_two_things_are_called_says_not_which)
+{
+    struct change c = given("id i64 | key\nage i32 | index | check age > 0\nnote opt<str>", "index note");
+    const char *less = "id i64 | key\nage i32 | index | check age > 0";
+    struct pg_table *t = pg_model_table(c.m, NULL, "users");
+    REQUIRE(t->nindexes == 2);
+    uint32_t by_hand = t->indexes[0].parts[0].column[0] == 'n' ? 0 : 1;
+    t->indexes[by_hand].name = "note";
+    declare(&c, less, "dropped note");
+    const struct pg_diagnostic *d = pg_find_diagnostic(
+        &c.p->diagnostics, PG_ERROR,
+        "CELL_DROPPED(\"note\") may mean column 'note' and index 'note' of table 'users': give the index another name");
+    CHECK(d && d->rule == 0 && c.p->nsteps == 0);
+    t->indexes[by_hand].name = "else";
+    declare(&c, less, "dropped note");
+    CHECK(!errs(&c));
+    struct pg_check checks[] = {t->checks[0], {.name = "else", .expr = {"(age > 7)", NULL}, .valid = true}};
+    t->checks = checks;
+    t->nchecks = 2;
+    declare(&c, less, "dropped else");
+    CHECK(pg_find_diagnostic(&c.p->diagnostics, PG_ERROR, "may mean index 'else' and constraint 'else'"));
+    checks[1].name = "note";
+    declare(&c, less, "dropped note");
+    CHECK(pg_find_diagnostic(&c.p->diagnostics, PG_ERROR, "may mean column 'note' and constraint 'note'"));
+    end(&c);
+}
+
 TEST(checks_with_shortened_names_are_told_at_their_fields)
 {
     static const char name[] = "a_name_that_is_so_long_that_no_constraint_can_have_all_of_it";

@@ -6,6 +6,23 @@
 #include "sql.h"
 #include "sql_parts.h"
 
+bool pg_names_column(struct diffing *s, const char *sql, const char *column)
+{
+    /* Most do not: those are told without a copy. A quote in the name is doubled in the SQL. */
+    if (!strchr(column, '"') && !strcasestr(sql, column))
+        return false;
+    return strcmp(pg_sql_renamed(s->arena, sql, column, "\x01"), sql) != 0;
+}
+
+enum pg_phase pg_column_phase(const struct diffing *s) { return s->late ? PG_PHASE_FILL : PG_PHASE_COLUMN; }
+
+bool pg_type_changes(const struct pg_field *f, const struct pg_column *want, const struct pg_column *now)
+{
+    bool vector = now->type.base == PG_BASE_VECTOR || (now->type.base == PG_BASE_FLOAT4 && now->type.array);
+
+    return !pg_type_equal(&want->type, &now->type) && !(f->mapping.vector_or_real && vector);
+}
+
 bool pg_is_declared(const struct diffing *s, const char *column)
 {
     for (uint32_t i = 0; i < s->w->nowners; i++)
@@ -103,7 +120,7 @@ static bool consent_to_rewrite(struct diffing *s, const struct pg_field *f, cons
     return false;
 }
 
-static struct pg_column *add_to_now(struct diffing *s, const struct pg_column *c)
+struct pg_column *pg_add_to_now(struct diffing *s, const struct pg_column *c)
 {
     struct pg_table *now = &s->w->now;
 
@@ -146,8 +163,8 @@ static void add_column(struct diffing *s, const struct pg_field *f, const struct
         pg_step_hazard(&b, want->generated.sql ? PG_RULE_GENERATED_ADDED : PG_RULE_RETYPE_REWRITES);
         pg_step_consented(s, &b, PG_CONSENT_RETYPED, want->name);
     }
-    pg_step_end(s, &b, PG_PHASE_COLUMN);
-    struct pg_column *now = add_to_now(s, &c);
+    pg_step_end(s, &b, pg_column_phase(s));
+    struct pg_column *now = pg_add_to_now(s, &c);
     now->default_made = c.standard.sql != NULL;
 }
 
@@ -160,7 +177,7 @@ void pg_add_bare_column(struct diffing *s, const struct pg_field *f, const struc
     pg_sql_column(&t, &s->w->now, &c);
     pg_step_sql(s, &b, t.data);
     pg_step_end(s, &b, PG_PHASE_COLUMN);
-    add_to_now(s, &c);
+    pg_add_to_now(s, &c);
 }
 
 /* Columns that no struct has any more, of a new column's type and without consent: may be what is meant. */
@@ -315,24 +332,34 @@ static void diff_replacement(struct diffing *s, const struct pg_field *f, const 
     pg_diff_replaced_values(s, f, want, now);
 }
 
+/* What is computed from other columns, or stands for another one, comes when these are there. */
+static bool is_plain(const struct pg_field *f, const struct pg_column *want)
+{
+    return !f->replaces && !want->generated.sql;
+}
+
+static void new_column(struct diffing *s, const struct pg_field *f, const struct pg_column *want)
+{
+    if (may_be_renamed(s, f, want))
+        return;
+    add_column(s, f, want);
+    if (pg_table_column(&s->w->now, want->name))
+        pg_advise_column(s, f);
+}
+
 static void diff_column(struct diffing *s, const struct pg_field *f, const struct pg_column *want)
 {
     if (!pg_diff_replace(s, f, want))
         return;
+    if (!is_plain(f, want) && !pg_table_column(&s->w->now, want->name))
+        new_column(s, f, want);
     struct pg_column *now = pg_table_column(&s->w->now, want->name);
 
-    if (!now) {
-        if (may_be_renamed(s, f, want))
-            return;
-        add_column(s, f, want);
-        now = pg_table_column(&s->w->now, want->name);
-        if (!now)
-            return;
-        pg_advise_column(s, f);
-    }
-    bool vector = now->type.base == PG_BASE_VECTOR || (now->type.base == PG_BASE_FLOAT4 && now->type.array);
-    if (!pg_type_equal(&want->type, &now->type) && !(f->mapping.vector_or_real && vector)) {
+    if (!now)
+        return;
+    if (pg_type_changes(f, want, now)) {
         pg_diff_retype(s, f, want, now);
+        now = pg_table_column(&s->w->now, want->name);
         pg_advise_column(s, f);
     }
     if (pg_replaced_by(s, f)) {
@@ -347,6 +374,17 @@ static void diff_column(struct diffing *s, const struct pg_field *f, const struc
 
 void pg_diff_columns(struct diffing *s)
 {
-    for (uint32_t i = 0; i < s->d->nfields; i++)
-        diff_column(s, &s->d->fields[i], &s->d->table.columns[s->d->fields[i].column]);
+    const struct field_turn *turns = pg_fields_in_turn(s);
+
+    for (uint32_t i = 0; i < s->d->nfields; i++) {
+        const struct pg_field *f = &s->d->fields[i];
+        const struct pg_column *want = &s->d->table.columns[f->column];
+        if (is_plain(f, want) && !pg_table_column(&s->w->now, want->name))
+            new_column(s, f, want);
+    }
+    for (uint32_t i = 0; i < s->d->nfields; i++) {
+        s->late = turns[i].late;
+        diff_column(s, turns[i].field, &s->d->table.columns[turns[i].field->column]);
+    }
+    s->late = false;
 }

@@ -270,46 +270,59 @@ bool pg_retype_keeps(const struct pg_type_use *from, const struct pg_type_use *t
     return number_keeps(from, to) || time_keeps(from, to);
 }
 
+static void set_default_anew(struct diffing *s, struct step_builder *b, const struct pg_column *want,
+                             struct pg_column *now)
+{
+    const char *sql = want->standard.sql ? want->standard.sql : now->default_made ? NULL : now->standard.sql;
+
+    if (sql)
+        pg_step_alter(s, b, "ALTER COLUMN %s SET DEFAULT (%s)", pg_quoted(s, now->name), sql);
+    if (want->standard.sql)
+        pg_step_record(s, b, "default", now->name, sql);
+    else if (now->default_made)
+        pg_step_forget(s, b, "default", now->name);
+    now->standard = (struct pg_expr){pg_strdup(s->arena, sql), NULL};
+    now->default_made = want->standard.sql != NULL;
+}
+
+/* `generated` are computed from it, for which the table is written anew. */
 static void retype_step(struct diffing *s, const struct pg_field *f, const struct pg_column *want,
-                        struct pg_column *now, bool rewrites, bool keeps)
+                        struct pg_column *now, const pg_names *generated)
 {
     const char *name = pg_quoted(s, now->name), *type = pg_type_name(s->arena, &want->type);
+    bool converts, keeps = pg_retype_keeps(&now->type, &want->type, &converts), rewrites = converts || generated->n;
     struct step_builder b =
-        pg_step_begin(s, PG_STEP_RETYPE_COLUMN, rewrites ? PG_ALONE : PG_TOGETHER, now->name, f->name);
+        pg_step_begin(s, PG_STEP_RETYPE_COLUMN, rewrites ? PG_ALONE : PG_TOGETHER, want->name, f->name);
     /* CELL_BACKFILL may be from when the column was new: what can be kept is. */
-    const char *using = !rewrites ? ""
+    const char *using = !converts ? ""
                         : keeps   ? pg_printf(s->arena, " USING (%s::%s)", name, type)
                                   : pg_printf(s->arena, " USING (%s)", f->backfill);
+    struct pg_column copy;
 
+    pg_drop_generated(s, &b, generated);
     /* A default is converted by itself only where an assignment would be: it is set anew behind. */
-    bool with_default = rewrites && now->standard.sql && !now->identity;
+    bool with_default = converts && (now->standard.sql || (s->late && want->standard.sql)) && !now->identity;
     if (with_default)
         pg_step_alter(s, &b, "ALTER COLUMN %s DROP DEFAULT", name);
     pg_step_alter(s, &b, "ALTER COLUMN %s TYPE %s%s", name, type, using);
     /* The expression is for values of the old type, so that NULL is its matter too, and no second one's. */
-    if (rewrites && !keeps && !want->nullable && now->nullable) {
+    if (converts && !keeps && !want->nullable && now->nullable) {
         pg_step_alter(s, &b, "ALTER COLUMN %s SET NOT NULL", name);
         now->nullable = false;
     }
-    if (rewrites) {
-        pg_step_consented(s, &b, PG_CONSENT_RETYPED, now->name);
-        pg_step_hazard(&b, PG_RULE_RETYPE_REWRITES);
-    }
-    if (with_default) {
-        const char *sql = want->standard.sql ? want->standard.sql : now->default_made ? NULL : now->standard.sql;
-        if (sql)
-            pg_step_alter(s, &b, "ALTER COLUMN %s SET DEFAULT (%s)", name, sql);
-        if (want->standard.sql)
-            pg_step_record(s, &b, "default", now->name, sql);
-        else if (now->default_made)
-            pg_step_forget(s, &b, "default", now->name);
-        now->standard = (struct pg_expr){pg_strdup(s->arena, sql), NULL};
-        now->default_made = want->standard.sql != NULL;
-    }
-    pg_step_end(s, &b, PG_PHASE_COLUMN);
-    struct pg_column copy;
+    if (with_default)
+        set_default_anew(s, &b, want, now);
     pg_column_copy(s->arena, want, &copy);
     now->type = copy.type;
+    pg_make_generated(s, &b, generated); /* `now` may have moved */
+    if (generated->n)
+        b.step.text = pg_printf(s->arena, "ALTER TABLE %s ALTER COLUMN %s TYPE %s, and make again what is generated",
+                                pg_this_table(s), name, type);
+    if (rewrites) {
+        pg_step_consented(s, &b, PG_CONSENT_RETYPED, want->name);
+        pg_step_hazard(&b, PG_RULE_RETYPE_REWRITES);
+    }
+    pg_step_end(s, &b, pg_column_phase(s));
 }
 
 static bool is_wire_text(const struct pg_type_use *t) { return t->base == PG_BASE_TEXT || t->base == PG_BASE_VARCHAR; }
@@ -341,38 +354,72 @@ static bool breaks_programs(struct diffing *s, const struct pg_field *f, const s
     return true;
 }
 
-void pg_diff_retype(struct diffing *s, const struct pg_field *f, const struct pg_column *want, struct pg_column *now)
+static void refuse_loss(struct diffing *s, const struct pg_field *f, const struct pg_column *want,
+                        const struct pg_column *now)
 {
     const char *from = pg_type_name(s->arena, &now->type), *to = pg_type_name(s->arena, &want->type);
-    bool rewrites, keeps = pg_retype_keeps(&now->type, &want->type, &rewrites);
+    struct pg_diagnostic *d =
+        pg_refuse(s, PG_RULE_RETYPE_LOSES, pg_at_field(f->name),
+                  "column '%s' is %s, and not every value of that is one of %s: CELL_RETYPED(\"%s\") on the struct and "
+                  "CELL_BACKFILL(\"…\") on the field, with an expression of '%s', say what each becomes",
+                  now->name, from, to, now->name, now->name);
 
-    if (keeps && !rewrites) {
-        if (!breaks_programs(s, f, want, now, true))
-            retype_step(s, f, want, now, false, true);
+    pg_add_note(s->arena, d, f->name, "CELL_SQL_TYPE(\"%s\") keeps the type that the column has", from);
+}
+
+static void ask_for_consent(struct diffing *s, const struct pg_field *f, const struct pg_column *want,
+                            const struct pg_column *now)
+{
+    const char *from = pg_type_name(s->arena, &now->type), *to = pg_type_name(s->arena, &want->type);
+    struct pg_diagnostic *d =
+        pg_refuse(s, PG_RULE_RETYPE_REWRITES, pg_at_field(f->name),
+                  "column '%s' is %s and would become %s, which rewrites table '%s' under a lock and breaks programs "
+                  "that use it: CELL_RETYPED(\"%s\") consents",
+                  now->name, from, to, s->w->now.name, now->name);
+
+    d->fix_rule = "retyped";
+    d->fix_args[0] = pg_strdup(s->arena, now->name);
+    pg_add_note(s->arena, d, f->name, "CELL_SQL_TYPE(\"%s\") keeps the type that the column has", from);
+}
+
+/* `rewrites`: also for another reason than the type itself. */
+static bool may_retype(struct diffing *s, const struct pg_field *f, const struct pg_column *want,
+                       const struct pg_column *now, bool rewrites)
+{
+    bool converts, keeps = pg_retype_keeps(&now->type, &want->type, &converts);
+
+    if (converts || rewrites) {
+        bool consent = pg_consents(s, PG_CONSENT_RETYPED, now->name);
+        /* What is generated is not converted, but computed. */
+        bool lost = !keeps && !now->generated.sql && !(f->backfill && pg_names_column(s, f->backfill, now->name));
+        if (lost || (!keeps && !consent && !now->generated.sql)) {
+            refuse_loss(s, f, want, now);
+            return false;
+        }
+        if (!consent) {
+            ask_for_consent(s, f, want, now);
+            return false;
+        }
+    }
+    return !breaks_programs(s, f, want, now, keeps);
+}
+
+bool pg_may_retype(struct diffing *s, const struct pg_field *f, const struct pg_column *want,
+                   const struct pg_column *now)
+{
+    return may_retype(s, f, want, now, false);
+}
+
+void pg_diff_retype(struct diffing *s, const struct pg_field *f, const struct pg_column *want, struct pg_column *now)
+{
+    pg_names generated = {0};
+
+    if (now->generated.sql && want->generated.sql) {
+        /* Another expression is refused as such. */
+        if (pg_expr_equal(&want->generated, &now->generated) && may_retype(s, f, want, now, false))
+            pg_retype_generated(s, f, want, now);
         return;
     }
-    bool consent = pg_consents(s, PG_CONSENT_RETYPED, now->name);
-    bool converts = f->backfill && strcmp(pg_sql_renamed(s->arena, f->backfill, now->name, ""), f->backfill) != 0;
-    if (!keeps && !(consent && converts)) {
-        struct pg_diagnostic *d = pg_refuse(
-            s, PG_RULE_RETYPE_LOSES, pg_at_field(f->name),
-            "column '%s' is %s, and not every value of that is one of %s: CELL_RETYPED(\"%s\") on the struct and "
-            "CELL_BACKFILL(\"…\") on the field, with an expression of '%s', say what each becomes",
-            now->name, from, to, now->name, now->name);
-        pg_add_note(s->arena, d, f->name, "CELL_SQL_TYPE(\"%s\") keeps the type that the column has", from);
-        return;
-    }
-    if (!consent) {
-        struct pg_diagnostic *d = pg_refuse(
-            s, PG_RULE_RETYPE_REWRITES, pg_at_field(f->name),
-            "column '%s' is %s and would become %s, which rewrites table '%s' under a lock and breaks programs "
-            "that use it: CELL_RETYPED(\"%s\") consents",
-            now->name, from, to, s->w->now.name, now->name);
-        d->fix_rule = "retyped";
-        d->fix_args[0] = pg_strdup(s->arena, now->name);
-        pg_add_note(s->arena, d, f->name, "CELL_SQL_TYPE(\"%s\") keeps the type that the column has", from);
-        return;
-    }
-    if (!breaks_programs(s, f, want, now, keeps))
-        retype_step(s, f, want, now, true, keeps);
+    if (pg_generated_from(s, f, now->name, &generated) && may_retype(s, f, want, now, generated.n > 0))
+        retype_step(s, f, want, now, &generated);
 }

@@ -56,6 +56,7 @@ struct diffing {
     uint32_t current;
     const struct pg_declared *d;
     struct table_work *w;
+    bool late;           /* what is done to the column at hand has to wait until others are filled */
     bool **consent_used; /* by number of declaration and of consent */
 };
 
@@ -122,8 +123,34 @@ struct table_work *pg_find_work(struct diffing *s, const char *schema, const cha
 void pg_diff_create(struct diffing *s);
 void pg_diff_renames(struct diffing *s);
 void pg_diff_columns(struct diffing *s);
+/* The fields of the declaration at hand, each behind those whose columns it is computed from; a circle is refused.
+ * `late`: it is computed from one that is filled in PG_PHASE_FILL. */
+struct field_turn {
+    const struct pg_field *field;
+    bool late;
+};
+const struct field_turn *pg_fields_in_turn(struct diffing *s);
+/* The phase in which columns come and change, for the one at hand. */
+enum pg_phase pg_column_phase(const struct diffing *s);
+/* The type of a column that is there is not the one that the field wants. */
+bool pg_type_changes(const struct pg_field *f, const struct pg_column *want, const struct pg_column *now);
+/* Does the SQL name the column? */
+bool pg_names_column(struct diffing *s, const char *sql, const char *column);
 void pg_diff_undeclared(struct diffing *s);
+/* Columns may move in s->w->now. */
 void pg_diff_retype(struct diffing *s, const struct pg_field *f, const struct pg_column *want, struct pg_column *now);
+/* Whether a column may get the field's type in place; else it is said why not. */
+bool pg_may_retype(struct diffing *s, const struct pg_field *f, const struct pg_column *want,
+                   const struct pg_column *now);
+/* diff_generated.c. The generated columns that are computed from `column`, whose type changes; false: they are in the
+ * way, which is said. Then, in one step: they are dropped, and made again as they are declared. */
+typedef PG_LIST(const char *) pg_names;
+bool pg_generated_from(struct diffing *s, const struct pg_field *f, const char *column, pg_names *found);
+void pg_drop_generated(struct diffing *s, struct step_builder *b, const pg_names *names);
+void pg_make_generated(struct diffing *s, struct step_builder *b, const pg_names *names);
+/* A generated column itself gets another type. */
+void pg_retype_generated(struct diffing *s, const struct pg_field *f, const struct pg_column *want,
+                         struct pg_column *now);
 void pg_diff_fill(struct diffing *s, const struct pg_field *f, const struct pg_column *want, struct pg_column *now);
 /* diff_replace.c. False: the field is not understood, and said to be wrong. */
 bool pg_diff_replace(struct diffing *s, const struct pg_field *f, const struct pg_column *want);
@@ -148,6 +175,10 @@ void pg_drop_not_null(struct diffing *s, const char *field, struct pg_column *no
 bool pg_in_key(const struct pg_table *t, const char *column); /* the primary one */
 /* What goes with a column. */
 void pg_drop_from_now(struct diffing *s, const char *column);
+/* Says so: of a column that is dropped what is about others as well, of one that is made again what does not come back.
+ */
+void pg_say_what_goes(struct diffing *s, const char *column, bool comes_again);
+struct pg_column *pg_add_to_now(struct diffing *s, const struct pg_column *c);
 void pg_diff_keys(struct diffing *s);
 void pg_diff_indexes(struct diffing *s);
 void pg_diff_checks(struct diffing *s);

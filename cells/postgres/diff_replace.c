@@ -57,7 +57,7 @@ static const char *over_row(struct diffing *s, const char *expr)
     pg_putf(&t, "(SELECT (%s) FROM (SELECT ", expr);
     for (uint32_t i = 0; i < s->w->now.ncolumns; i++) {
         const char *name = s->w->now.columns[i].name;
-        if (strcmp(pg_sql_renamed(s->arena, expr, name, "\x01"), expr) == 0)
+        if (!pg_names_column(s, expr, name))
             continue;
         pg_putf(&t, "%sNEW.%s AS %s", between, pg_quoted(s, name), pg_quoted(s, name));
         between = ", ";

@@ -16,7 +16,7 @@ static bool uses(const char **names, uint32_t n, const char *column)
 /* Does an expression name the column? Then PostgreSQL drops what it belongs to as well. */
 static bool expr_uses(struct diffing *s, const struct pg_expr *e, const char *column)
 {
-    return e->sql && strcmp(pg_sql_renamed(s->arena, e->sql, column, "\x01"), e->sql) != 0;
+    return e->sql && pg_names_column(s, e->sql, column);
 }
 
 static bool index_uses(struct diffing *s, const struct pg_index *x, const char *column)
@@ -41,30 +41,37 @@ static bool check_uses_others(struct diffing *s, const struct pg_check *c, const
     return false;
 }
 
-/* What PostgreSQL drops with the column though it is about others as well. */
-static void say_what_goes(struct diffing *s, const char *column)
+/* What PostgreSQL drops with the column though it is about others as well; or, with a column that is made again, though
+ * no struct has it made again. */
+void pg_say_what_goes(struct diffing *s, const char *column, bool again)
 {
     const struct pg_table *t = &s->w->now;
     struct pg_text names = {.arena = s->arena};
 
-    if (t->primary && t->primary->n > 1 && uses(t->primary->columns, t->primary->n, column))
+    if (t->primary && uses(t->primary->columns, t->primary->n, column) &&
+        (again ? !pg_key_wanted(s, t->primary) : t->primary->n > 1))
         list_name(&names, t->primary->name);
     for (uint32_t i = 0; i < t->nuniques; i++)
-        if (t->uniques[i].n > 1 && uses(t->uniques[i].columns, t->uniques[i].n, column))
+        if (uses(t->uniques[i].columns, t->uniques[i].n, column) &&
+            (again ? !pg_key_wanted(s, &t->uniques[i]) : t->uniques[i].n > 1))
             list_name(&names, t->uniques[i].name);
     for (uint32_t i = 0; i < t->nindexes; i++)
-        if ((t->indexes[i].n > 1 || t->indexes[i].predicate.sql) && index_uses(s, &t->indexes[i], column))
+        if (index_uses(s, &t->indexes[i], column) &&
+            (again ? !pg_index_wanted(s, &t->indexes[i]) : t->indexes[i].n > 1 || t->indexes[i].predicate.sql))
             list_name(&names, t->indexes[i].name);
     for (uint32_t i = 0; i < t->nforeign; i++)
-        if (t->foreign[i].n > 1 && uses(t->foreign[i].columns, t->foreign[i].n, column))
+        if (uses(t->foreign[i].columns, t->foreign[i].n, column) &&
+            (again ? !pg_foreign_wanted(s, &t->foreign[i]) : t->foreign[i].n > 1))
             list_name(&names, t->foreign[i].name);
     for (uint32_t i = 0; i < t->nchecks; i++)
-        if (expr_uses(s, &t->checks[i].expr, column) && check_uses_others(s, &t->checks[i], column))
+        if (expr_uses(s, &t->checks[i].expr, column) &&
+            (again ? !pg_check_wanted(s, &t->checks[i]) : check_uses_others(s, &t->checks[i], column)))
             list_name(&names, t->checks[i].name);
     if (names.len)
         pg_plan_diagnose(s, PG_WARNING, PG_RULE_DROP_COLUMN, PG_AT_ANNOTATION,
-                         "with column '%s' goes what is about other columns of '%s' as well: %s", column, t->name,
-                         names.data);
+                         again ? "column '%s' of '%s' is made again, and with it goes what no struct declares: %s"
+                               : "with column '%s' goes what is about other columns of '%s' as well: %s",
+                         column, t->name, names.data);
 }
 
 void pg_drop_from_now(struct diffing *s, const char *column)
@@ -155,7 +162,7 @@ static void drop_column(struct diffing *s, struct pg_column *c)
     pg_step_forget(s, &b, c->generated.sql ? "generated" : "default", name);
     pg_step_hazard(&b, PG_RULE_DROP_COLUMN);
     pg_step_end(s, &b, PG_PHASE_DROP);
-    say_what_goes(s, name);
+    pg_say_what_goes(s, name, false);
     pg_drop_from_now(s, name);
 }
 

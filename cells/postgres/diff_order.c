@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * In which order the columns of a table get what they are to be: a column whose values are computed from others comes
+ * behind these, wherever the fields stand in the struct.
+ */
+#include <string.h>
+
+#include "diff_parts.h"
+#include "sql.h"
+#include "sql_parts.h"
+
+/* What this plan does to the column of a field. */
+struct use {
+    const char *sql; /* that its values are computed by; NULL = none that can name other columns */
+    bool comes;      /* it is not there yet */
+    bool retyped;
+    bool converted; /* … by `sql`, which is about values of the old type */
+    bool filled;    /* rows that are there get a value in a step of its own */
+    bool late;      /* it cannot be as it should be before others are filled */
+    enum { UNSEEN, BEGUN, DONE } state;
+};
+
+struct ordering {
+    struct diffing *s;
+    struct use *uses; /* by number of field */
+    uint32_t *path, npath;
+    struct field_turn *turns;
+    uint32_t nturns;
+};
+
+static struct use use_of(struct diffing *s, const struct pg_field *f)
+{
+    const struct pg_column *want = &s->d->table.columns[f->column], *now = pg_table_column(&s->w->now, want->name);
+    const char *backfill = f->backfill && !pg_sql_is_null(f->backfill) ? f->backfill : NULL;
+    struct use u = {.comes = !now, .retyped = now && pg_type_changes(f, want, now)};
+    bool rewrites;
+
+    if (pg_replaced_by(s, f)) {
+        u.filled = !pg_has_event(&s->w->now, PG_PAST_FILLED, want->name);
+        u.sql = u.filled ? f->replaces->forward : NULL;
+    } else if (want->generated.sql) {
+        u.sql = u.comes || u.retyped ? want->generated.sql : NULL;
+    } else {
+        bool value = backfill || (want->standard.sql && !(u.comes && pg_is_constant(want->standard.sql)));
+        u.filled = !s->w->created && value && (u.comes || (now->nullable && !want->nullable));
+        u.converted = u.retyped && backfill && !pg_retype_keeps(&now->type, &want->type, &rewrites);
+        u.sql = u.filled || u.converted ? backfill : NULL;
+    }
+    return u;
+}
+
+static const char *column_of(const struct diffing *s, uint32_t field)
+{
+    return s->d->table.columns[s->d->fields[field].column].name;
+}
+
+/* Field number `i` has to wait for number `k`. Of two whose types change each may mean the other's old type. */
+static bool waits_for(struct ordering *o, uint32_t i, uint32_t k)
+{
+    const struct use *u = &o->uses[i], *of = &o->uses[k];
+    bool matters = of->comes || of->filled || (of->retyped && !u->converted);
+
+    return i != k && u->sql && matters && pg_names_column(o->s, u->sql, column_of(o->s, k));
+}
+
+/* What stands in a subquery may be another table's column of that name. */
+static bool has_subquery(const char *sql)
+{
+    size_t len = strlen(sql);
+
+    for (struct pg_token t = pg_sql_token(sql, len, 0); t.kind != PG_TOKEN_END;
+         t = pg_sql_token(sql, len, t.at + t.len))
+        if (pg_token_is(sql, t, "select"))
+            return true;
+    return false;
+}
+
+/* The fields of the path from number `first` on each wait for the next one, and the last for the first. */
+static void refuse_circle(struct ordering *o, uint32_t first)
+{
+    struct diffing *s = o->s;
+    struct pg_text names = {.arena = s->arena};
+    uint32_t at = 0;
+
+    while (o->path[at] != first)
+        at++;
+    for (uint32_t i = at; i < o->npath; i++) {
+        if (has_subquery(o->uses[o->path[i]].sql))
+            return;
+        pg_putf(&names, i == at ? "'%s' is computed from " : "'%s', that from ", column_of(s, o->path[i]));
+    }
+    pg_refuse(s, PG_NO_RULE, pg_at_field(s->d->fields[first].name),
+              "columns of '%s' need each other's values, so that none of them can be filled first: %s'%s'. "
+              "CELL_BACKFILL of one of them has to do without the other, or to be added in a later build",
+              s->w->now.name, names.data, column_of(s, first));
+}
+
+static void visit(struct ordering *o, uint32_t i)
+{
+    struct use *u = &o->uses[i];
+
+    u->state = BEGUN;
+    o->path[o->npath++] = i;
+    for (uint32_t k = 0; k < o->s->d->nfields; k++) {
+        if (!waits_for(o, i, k))
+            continue;
+        if (o->uses[k].state == BEGUN)
+            refuse_circle(o, k);
+        else if (o->uses[k].state == UNSEEN)
+            visit(o, k);
+        u->late = u->late || o->uses[k].filled || o->uses[k].late;
+    }
+    o->npath--;
+    u->state = DONE;
+    o->turns[o->nturns++] = (struct field_turn){&o->s->d->fields[i], u->late};
+}
+
+const struct field_turn *pg_fields_in_turn(struct diffing *s)
+{
+    uint32_t n = s->d->nfields;
+    struct ordering o = {s, pg_array(s->arena, n, sizeof(*o.uses)),  pg_array(s->arena, n, sizeof(*o.path)),
+                         0, pg_array(s->arena, n, sizeof(*o.turns)), 0};
+
+    for (uint32_t i = 0; i < n; i++)
+        o.uses[i] = use_of(s, &s->d->fields[i]);
+    for (uint32_t i = 0; i < n; i++)
+        if (o.uses[i].state == UNSEEN)
+            visit(&o, i);
+    return o.turns;
+}

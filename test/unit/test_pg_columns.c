@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Columns that depend on each other, changed by one build: carried out by a server on tables that have rows. */
+// LIBS: cell_postgres_sanitized
+#include "pg_become.h"
+
+TEST(a_column_is_filled_behind_those_that_it_is_computed_from)
+{
+    if (!server())
+        return;
+    REQUIRE(becomes("filled", "id i64 | key\nkind str", ""));
+    migration_sql(conn, "INSERT INTO filled VALUES (1, 'a'), (2, 'bcd')");
+    /* Each is declared before what it is computed from; the last one is there, and what it has is of another type. */
+    REQUIRE(becomes("filled",
+                    "id i64 | key\ntotal i64 | backfill price * 2\nkind i64 | backfill length(kind) + price\n"
+                    "twice opt<i64> | generated price * 2\nprice i64 | backfill weight + 1\n"
+                    "weight i64 | backfill id * 100",
+                    "retyped kind\nretyped twice"));
+    CHECK(is("SELECT string_agg(concat_ws(' ', weight, price, total, twice, kind), '; ' ORDER BY id) FROM filled",
+             "100 101 202 202 102; 200 201 402 402 204"));
+    /* What was added without being filled is not forgotten. */
+    CHECK(
+        is("SELECT count(*) FROM pg_attribute WHERE attrelid = 'filled'::regclass AND attnotnull AND attnum > 0", "5"));
+}
+
+TEST(a_changed_type_may_be_computed_from_a_column_that_comes_with_a_default)
+{
+    if (!server())
+        return;
+    REQUIRE(becomes("scaled", "id i64 | key\nsize str", ""));
+    migration_sql(conn, "INSERT INTO scaled VALUES (1, 'abc')");
+    REQUIRE(becomes("scaled",
+                    "id i64 | key\nsize i64 | backfill length(size) * factor | default 7\nfactor i64 | default 5",
+                    "retyped size"));
+    CHECK(is("SELECT size FROM scaled", "15"));
+    migration_sql(conn, "INSERT INTO scaled VALUES (2)");
+    CHECK(is("SELECT size FROM scaled WHERE id = 2", "7"));
+}
+
+TEST(a_column_that_replaces_another_one_may_be_computed_from_a_new_one)
+{
+    if (!server())
+        return;
+    REQUIRE(becomes("stepped", "id i64 | key\nage i64", ""));
+    migration_sql(conn, "INSERT INTO stepped VALUES (1, 7)");
+    REQUIRE(becomes(
+        "stepped",
+        "id i64 | key\nold str | replaces age;concat(age, unit);left(old, 1)::bigint\nunit str | backfill 'y'", ""));
+    CHECK(is("SELECT old FROM stepped", "7y"));
+}
+
+TEST(columns_that_need_each_others_values_are_refused)
+{
+    if (!server())
+        return;
+    REQUIRE(becomes("round", "id i64 | key", ""));
+    CHECK(says("round", "id i64 | key\na i64 | backfill b + 1\nb i64 | backfill c + 1\nc i64 | backfill a + 1", "",
+               PG_ERROR, "'a' is computed from 'b', that from 'c', that from 'a'"));
+    CHECK(says("round", "id i64 | key\nc opt<i64> | generated a\na i64 | backfill c + 1", "retyped c", PG_ERROR,
+               "'c' is computed from 'a', that from 'c'"));
+    /* Of itself, and of another table's column of the name, which is no circle. */
+    REQUIRE(becomes("squares", "id i64 | key\na i64\nb i64", ""));
+    migration_sql(conn, "INSERT INTO squares VALUES (1, 4, 5); INSERT INTO round VALUES (1)");
+    REQUIRE(becomes("round",
+                    "id i64 | key\na i64 | backfill (SELECT b FROM squares s WHERE s.id = round.id)\n"
+                    "b i64 | backfill (SELECT a FROM squares s WHERE s.id = round.id)",
+                    ""));
+    CHECK(is("SELECT concat_ws(' ', a, b) FROM round", "5 4"));
+    /* They are filled now: that each could be computed from the other is no mistake any more. */
+    REQUIRE(becomes("round", "id i64 | key\na i64 | backfill b\nb i64 | backfill a", ""));
+}
+
+TEST(a_generated_column_gets_another_type)
+{
+    if (!server())
+        return;
+    REQUIRE(becomes("sized", "id i64 | key\nw i32\narea i32 | generated w * w | index", "retyped area"));
+    migration_sql(conn, "INSERT INTO sized VALUES (1, 3); CREATE INDEX by_hand ON sized (area, id); CREATE VIEW v AS "
+                        "SELECT w FROM sized");
+    CHECK(says("sized", "id i64 | key\nw i32\narea i64 | generated w * w | index", "", PG_ERROR,
+               "CELL_RETYPED(\"area\") consents"));
+    /* Nothing is lost: in place, with what hangs on it. */
+    REQUIRE(becomes("sized", "id i64 | key\nw i32\narea i64 | generated w * w | index", "retyped area"));
+    CHECK(is("SELECT concat_ws(' ', area, pg_typeof(area)) FROM sized", "9 bigint"));
+    CHECK(is("SELECT to_regclass('by_hand') IS NOT NULL", "t"));
+    /* Not every old value is a new one, but those that are computed are: made again. */
+    CHECK(says("sized", "id i64 | key\nw i32\narea i16 | generated w * w | index", "retyped area", PG_WARNING,
+               "is made again, and with it goes what no struct declares: 'by_hand'"));
+    REQUIRE(becomes("sized", "id i64 | key\nw i32\narea i16 | generated w * w | index", "retyped area"));
+    CHECK(is("SELECT concat_ws(' ', area, pg_typeof(area)) FROM sized", "9 smallint"));
+    CHECK(is("SELECT count(*) FROM pg_indexes WHERE tablename = 'sized' AND indexdef LIKE '%(area)'", "1"));
+    CHECK(is("SELECT source FROM cell.objects WHERE table_name = 'sized' AND kind = 'generated'", "w * w"));
+}
+
+TEST(a_column_that_others_are_generated_from_gets_another_type_and_name)
+{
+    if (!server())
+        return;
+    REQUIRE(becomes("billed", "id i64 | key\ncents i32\neuros opt<i32> | generated cents / 100 | index\nname str",
+                    "retyped euros"));
+    migration_sql(conn, "INSERT INTO billed VALUES (1, 500, DEFAULT, 'x')");
+    CHECK(says("billed", "id i64 | key\neuros opt<i64> | generated cents / 100 | index\ncents i64\nname str",
+               "retyped cents", PG_ERROR, "CELL_RETYPED(\"euros\") consents"));
+    REQUIRE(becomes("billed",
+                    "id i64 | key\neuros opt<i64> | generated amount / 100 | index\namount i64 | renamed_from cents\n"
+                    "name str",
+                    "retyped amount\nretyped euros"));
+    CHECK(is("SELECT concat_ws(' ', amount, pg_typeof(amount), euros, pg_typeof(euros)) FROM billed",
+             "500 bigint 5 bigint"));
+    CHECK(is("SELECT count(*) FROM pg_indexes WHERE tablename = 'billed' AND indexdef LIKE '%(euros)'", "1"));
+    /* Nor is one that costs nothing by itself free then. */
+    REQUIRE(becomes("named", "id i64 | key\nname str | sql_type varchar(20)\nlow str | generated lower(name)", ""));
+    CHECK(says("named", "id i64 | key\nname str\nlow str | generated lower(name)", "", PG_ERROR,
+               "CELL_RETYPED(\"name\") consents"));
+    REQUIRE(becomes("named", "id i64 | key\nname str\nlow str | generated lower(name)", "retyped name"));
+    migration_sql(conn, "ALTER TABLE named ADD up text GENERATED ALWAYS AS (upper(name)) STORED");
+    CHECK(says("named", "id i64 | key\nname str | sql_type varchar\nlow str | generated lower(name)", "retyped name",
+               PG_ERROR, "cannot get another type while 'up', which no field declares, is generated from it"));
+}

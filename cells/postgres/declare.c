@@ -282,6 +282,38 @@ static void declare_primary(struct declaring *s)
     *t->primary = key;
 }
 
+static const struct pg_field *field_on(const struct declaring *s, const char *column)
+{
+    for (uint32_t i = 0; i < s->fields.n; i++)
+        if (strcmp(s->columns.at[s->fields.at[i].column].name, column) == 0)
+            return &s->fields.at[i];
+    return NULL;
+}
+
+/* Columns that give each other their names are the same ones before and after: nothing would tell whether that was
+ * done. */
+static void check_former_names(struct declaring *s)
+{
+    for (uint32_t i = 0; i < s->fields.n; i++) {
+        const struct pg_field *first = &s->fields.at[i], *f = first;
+        const char *name = s->columns.at[first->column].name;
+        uint32_t n = 0;
+        for (; f && f->renamed_from && n < s->fields.n; n++) {
+            if (strcmp(f->renamed_from, name) == 0)
+                break;
+            f = field_on(s, f->renamed_from);
+        }
+        if (!f || !f->renamed_from || n == s->fields.n)
+            continue;
+        pg_mistake(s, ((struct pg_place){first->name, -1, -1}),
+                   "CELL_RENAMED_FROM(%s) and CELL_RENAMED_FROM(%s) on '%s' give columns each other's names, and "
+                   "afterwards nothing tells that it was done: give one of them a name that is free, and the one that "
+                   "is meant in a later build",
+                   first->renamed_from, f->renamed_from, f->name);
+        return;
+    }
+}
+
 static void declare_all(struct declaring *s, const json_t *declaration)
 {
     const json_t *fields = json_object_get(json_object_get(declaration, "type"), "fields");
@@ -295,6 +327,7 @@ static void declare_all(struct declaring *s, const json_t *declaration)
     }
     for (size_t i = 0; i < json_array_size(fields); i++)
         pg_declare_field(s, json_array_get(fields, i));
+    check_former_names(s);
     declare_primary(s);
     for (uint32_t i = 0; i < s->fields.n; i++)
         for (size_t k = 0; k < json_array_size(fields); k++) {

@@ -227,36 +227,82 @@ static void no_former_column(struct diffing *s, const struct pg_field *f)
               f->renamed_from, t->name, near);
 }
 
+/* The field whose column has the former name now, when that one has had another name too. */
+static const struct pg_field *before_in_chain(const struct diffing *s, const struct pg_field *f)
+{
+    const struct pg_field *before = pg_field_of(s->d, f->renamed_from);
+
+    return before && before->renamed_from ? before : NULL;
+}
+
+/* The column of the former name is there, and is this field's: what has the name afterwards is another one, which waits
+ * in the same way. Declarations have no circles. */
+static bool is_pending(const struct diffing *s, const struct pg_field *f)
+{
+    const struct pg_field *before = before_in_chain(s, f);
+
+    return pg_table_column(&s->w->now, f->renamed_from) &&
+           (before ? is_pending(s, before) : !pg_is_declared(s, f->renamed_from));
+}
+
+static void renamed(struct diffing *s, const struct pg_field *f, struct pg_column *former, const char *name)
+{
+    if (former)
+        rename_column(s, f, former, name);
+    else if (pg_done_long_ago(&s->w->now, PG_PAST_RENAMED, f->renamed_from))
+        pg_plan_diagnose(s, PG_REMARK, PG_RULE_CONSENT_DONE, pg_at_field(f->name),
+                         "CELL_RENAMED_FROM(%s) was done long ago and can be removed", f->renamed_from);
+}
+
+/* False: it cannot be, and is said to be wrong. */
+static bool diff_rename(struct diffing *s, const struct pg_field *f)
+{
+    const char *name = s->d->table.columns[f->column].name;
+    struct pg_column *now = pg_table_column(&s->w->now, name);
+    struct pg_column *former = pg_table_column(&s->w->now, f->renamed_from);
+    const struct pg_field *before = before_in_chain(s, f);
+
+    if (former && now && before)
+        return true; /* it is done; when not, the first of the chain is in the way, which is said there */
+    if (former && pg_is_declared(s, f->renamed_from) && !is_pending(s, f))
+        pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_field(f->name),
+                  "CELL_RENAMED_FROM(%s) contradicts the field that is this column", f->renamed_from);
+    else if (former && now)
+        pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_field(f->name),
+                  "columns '%s' and '%s' both exist: it cannot be renamed; CELL_DROPPED(\"%s\") drops the old one",
+                  f->renamed_from, name, f->renamed_from);
+    else if (former &&
+             (pg_find_in_step(&s->w->now, former->name, NULL) || pg_find_in_step(&s->w->now, NULL, former->name)))
+        pg_refuse(s, PG_NO_RULE, pg_at_field(f->name),
+                  "column '%s' is kept in step with another one, for programs that use that: it can be renamed when "
+                  "these are gone",
+                  f->renamed_from);
+    else if (!former && !now)
+        no_former_column(s, f);
+    else {
+        renamed(s, f, former, name);
+        return true;
+    }
+    return false;
+}
+
+static bool is_former_name(const struct diffing *s, const char *column)
+{
+    for (uint32_t i = 0; i < s->d->nfields; i++)
+        if (s->d->fields[i].renamed_from && strcmp(s->d->fields[i].renamed_from, column) == 0)
+            return true;
+    return false;
+}
+
+/* Of a chain, in which a column gets the name that another one has had, the last one comes first: its name is free. */
 void pg_diff_renames(struct diffing *s)
 {
     for (uint32_t i = 0; i < s->d->nfields; i++) {
         const struct pg_field *f = &s->d->fields[i];
-        const char *name = s->d->table.columns[f->column].name;
-        if (!f->renamed_from)
+        if (!f->renamed_from || is_former_name(s, s->d->table.columns[f->column].name))
             continue;
-        struct pg_column *now = pg_table_column(&s->w->now, name);
-        struct pg_column *former = pg_table_column(&s->w->now, f->renamed_from);
-        if (former && pg_is_declared(s, f->renamed_from))
-            pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_field(f->name),
-                      "CELL_RENAMED_FROM(%s) contradicts the field that is this column", f->renamed_from);
-        else if (former && now)
-            pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_field(f->name),
-                      "columns '%s' and '%s' both exist: it cannot be renamed; CELL_DROPPED(\"%s\") drops the old one",
-                      f->renamed_from, name, f->renamed_from);
-        else if (former &&
-                 (pg_find_in_step(&s->w->now, former->name, NULL) || pg_find_in_step(&s->w->now, NULL, former->name)))
-            pg_refuse(
-                s, PG_NO_RULE, pg_at_field(f->name),
-                "column '%s' is kept in step with another one, for programs that use that: it can be renamed when "
-                "these are gone",
-                f->renamed_from);
-        else if (former)
-            rename_column(s, f, former, name);
-        else if (!now)
-            no_former_column(s, f);
-        else if (pg_done_long_ago(&s->w->now, PG_PAST_RENAMED, f->renamed_from))
-            pg_plan_diagnose(s, PG_REMARK, PG_RULE_CONSENT_DONE, pg_at_field(f->name),
-                             "CELL_RENAMED_FROM(%s) was done long ago and can be removed", f->renamed_from);
+        while (f && diff_rename(s, f))
+            f = before_in_chain(s, f);
     }
 }
 

@@ -116,3 +116,23 @@ TEST(a_column_that_others_are_generated_from_gets_another_type_and_name)
     CHECK(says("named", "id i64 | key\nname str | sql_type varchar\nlow str | generated lower(name)", "retyped name",
                PG_ERROR, "cannot get another type while 'up', which no field declares, is generated from it"));
 }
+
+TEST(names_that_become_free_are_taken_in_one_build)
+{
+    static const char chain[] = "id i64 | key\nb i64 | renamed_from a | default 1\nc str | renamed_from b | unique\n"
+                                "d i64 | renamed_from c";
+    if (!server())
+        return;
+    REQUIRE(becomes("chained", "id i64 | key\na i64 | default 1\nb str | unique\nc i64", ""));
+    migration_sql(conn, "INSERT INTO chained VALUES (1, 2, 'x', 3)");
+    REQUIRE(becomes("chained", chain, ""));
+    CHECK(is("SELECT concat_ws(' ', b, c, d) FROM chained", "2 x 3"));
+    CHECK(is("SELECT count(*) FROM pg_attribute WHERE attrelid = 'chained'::regclass AND attnum > 0", "4"));
+    REQUIRE(becomes("chained", chain, "")); /* it is done */
+    REQUIRE(becomes("chained_anew", chain, ""));
+    REQUIRE(becomes("chained_anew", chain, ""));
+    migration_sql(conn, "ALTER TABLE chained ADD a int");
+    CHECK(says("chained", chain, "", PG_ERROR, "columns 'a' and 'b' both exist"));
+    CHECK(says("chained", "id i64 | key\nb i64 | default 1\nc str | unique\nd i64\ne i64 | renamed_from d", "",
+               PG_ERROR, "CELL_RENAMED_FROM(d) contradicts the field that is this column"));
+}

@@ -273,6 +273,12 @@ static int try_steps(const struct go *g, uint32_t first, uint32_t last, struct p
     }
 }
 
+/* What a hand-written step has done nobody knows: the steps behind those of the plan may do the same. */
+static bool must_plan_anew(const struct pg_plan *plan, uint32_t next)
+{
+    return plan->steps[next - 1].kind == PG_STEP_HAND_STEP && plan->steps[next].kind != PG_STEP_HAND_STEP;
+}
+
 int pg_apply(PGconn *conn, const struct pg_plan *plan, const struct pg_migration_options *options,
              struct pg_applied *applied, struct pg_failure *f)
 {
@@ -296,6 +302,8 @@ int pg_apply(PGconn *conn, const struct pg_plan *plan, const struct pg_migration
         if (r < 0)
             return explain(&g, r, f);
         applied->nsteps = last;
+        if (last < plan->nsteps && must_plan_anew(plan, last))
+            break;
     }
     applied->failed = NULL;
     return pg_baseline_after(conn, f);

@@ -44,12 +44,13 @@ int pg_migration_begin(PGconn *conn, const struct pg_migration_options *options,
 void pg_migration_end(PGconn *conn);
 
 struct pg_applied {
-    uint32_t nsteps;              /* that were carried out */
+    uint32_t nsteps; /* that were carried out; with CELL_OK less than all: what is left has to be planned anew */
     const struct pg_step *failed; /* NULL, or the step at which it ended */
 };
 
 /*
- * Carries out `plan` within a migration that has begun. After a failure or a kill the schema is at a boundary between
+ * Carries out `plan` within a migration that has begun. It ends behind hand-written steps, which come first: what they
+ * have made is not known before. After a failure or a kill the schema is at a boundary between
  * steps, and a plan that is made anew goes on from there. CELL_PERMISSION_DENIED for what the policy does not allow,
  * before anything is done; CELL_DEADLINE_EXCEEDED when a table stays locked (the text says by whom) or a step takes
  * longer; or as the database says, with up to three rows that are in the way.

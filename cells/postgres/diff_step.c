@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Rules and steps: their tables, how steps are made, put into order and written out. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -182,14 +183,29 @@ struct pg_diagnostic *pg_plan_diagnose(struct diffing *s, enum pg_severity sever
     return d;
 }
 
+/* As people are shown it. What a hand-written step makes is seen when it was carried out: then the rest is planned
+ * anew. */
+static char *shown_text(const struct pg_plan *p, uint32_t i)
+{
+    bool last = p->steps[i].kind == PG_STEP_HAND_STEP && i + 1 < p->nsteps && p->steps[i + 1].kind != PG_STEP_HAND_STEP;
+    char *text;
+
+    return asprintf(&text, "%s%s", p->steps[i].text,
+                    last ? " (what follows is planned anew when this was carried out)" : "") < 0
+               ? NULL
+               : text;
+}
+
 json_t *pg_plan_json(const struct pg_plan *p)
 {
     json_t *steps = p->nsteps ? json_array() : NULL;
 
     for (uint32_t i = 0; steps && i < p->nsteps; i++) {
         const struct pg_step *step = &p->steps[i];
+        char *text = shown_text(p, i);
         json_t *o =
-            json_pack("{s:s, s:s, s:s}", "text", step->text, "kind", pg_step_name(step->kind), "hazard", step->hazard);
+            json_pack("{s:s, s:s, s:s}", "text", text, "kind", pg_step_name(step->kind), "hazard", step->hazard);
+        free(text);
         if (json_array_append_new(steps, o) < 0) {
             json_decref(steps);
             steps = NULL;

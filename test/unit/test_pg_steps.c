@@ -188,6 +188,23 @@ TEST(what_interrupted_builds_have_left_goes_when_no_struct_wants_it)
 #undef INDEXES
 }
 
+TEST(what_a_step_of_ones_own_has_made_is_not_made_again)
+{
+    const struct table t = {"handed", "id i64 | key\nx opt<i32> | index\ny opt<i32>",
+                            "step one;ALTER TABLE handed ADD x int\nstep two;CREATE INDEX handed_x_idx ON handed (x)"};
+    struct migration m;
+
+    if (!server())
+        return;
+    REQUIRE(becomes("handed", "id i64 | key", ""));
+    REQUIRE(become(&t, 1, &m) >= 0);
+    CHECK(m.nsteps == 3); /* and column y */
+    CHECK(is("SELECT string_agg(kind, ' ' ORDER BY id) FROM (SELECT * FROM cell.history WHERE table_name = 'handed' "
+             "ORDER BY id OFFSET 1) h",
+             "step step add-column"));
+    CHECK(is("SELECT count(*) FROM cell.before", "0"));
+}
+
 TEST(a_former_name_in_another_schema_is_no_reason_for_an_empty_table)
 {
     const char *fields = "id i64 | key\nname str";

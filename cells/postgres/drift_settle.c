@@ -84,7 +84,7 @@ static int revert_column(struct pg_text *t, const struct pg_drift *d, bool loses
     return CELL_OK;
 }
 
-/* Removes what is there, then makes what was. */
+/* Removes what is there, then makes what was. What hung on a column that was reverted before has gone with it. */
 static int revert_object(struct pg_text *t, const struct pg_drift *d, bool loses, struct pg_failure *f)
 {
     bool column = strcmp(d->kind, "column") == 0, constraint = strcmp(d->kind, "constraint") == 0;
@@ -93,10 +93,10 @@ static int revert_object(struct pg_text *t, const struct pg_drift *d, bool loses
         return pg_fail(f, CELL_FAILED_PRECONDITION, "column '%s' and what is in it would be dropped", d->name);
     if (d->is && (column || constraint)) {
         put_alter(t, d);
-        pg_puts(t, column ? "DROP COLUMN " : "DROP CONSTRAINT ");
+        pg_puts(t, column ? "DROP COLUMN IF EXISTS " : "DROP CONSTRAINT IF EXISTS ");
         pg_sql_name(t, d->name);
     } else if (d->is) {
-        pg_puts(t, "DROP INDEX ");
+        pg_puts(t, "DROP INDEX IF EXISTS ");
         pg_sql_qualified(t, d->schema, d->name);
     }
     if (d->was && (column || constraint)) {

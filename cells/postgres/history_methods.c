@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "drift.h"
 #include "expand_parts.h"
 
@@ -132,27 +134,77 @@ static bool is_wanted(const struct pg_drift *d, cell_str table, cell_str name)
     return (says(table, d->table) || says(table, qualified)) && says(name, d->name);
 }
 
-/* How many were settled, within a migration. */
+/* What became of each object, for the details of a failure, which have room for 4 KiB together. */
+#define MOST_LISTED 1500
+struct outcome {
+    json_t *settled, *unsettled; /* texts, as long as there is room; NULL = memory was short */
+    uint32_t nsettled, nunsettled;
+    size_t room[2];
+};
+
+static void list(struct outcome *o, const struct pg_drift *d, const struct pg_failure *why)
+{
+    char text[4 * PG_NAME_SIZE + sizeof(why->text)];
+    int n = snprintf(text, sizeof(text), "%s.%s %s%s%s%s%s", d->schema, d->table, d->kind, d->name[0] ? " " : "",
+                     d->name, why ? ": " : "", why ? why->text : "");
+    size_t *room = &o->room[why != NULL];
+
+    if (why)
+        o->nunsettled++;
+    else
+        o->nsettled++;
+    if ((size_t)n + 4 > *room) {
+        *room = 0; /* those that are listed are the first ones */
+        return;
+    }
+    *room -= (size_t)n + 4;
+    json_array_append_new(why ? o->unsettled : o->settled, json_string(text));
+}
+
+/* All that is wanted, within a migration: what fails keeps nothing else from being settled, while there is a database
+ * and time. The failure is the first one. */
 static int settle_all(PGconn *conn, const struct pg_migration_options *o, cell_str table, cell_str name,
-                      enum pg_settlement how, bool loses, struct pg_failure *f)
+                      enum pg_settlement how, bool loses, struct outcome *outcome, struct pg_failure *f)
 {
     struct pg_arena arena = {0};
     pg_drifts found = {0};
-    int r = pg_drift_read(conn, &arena, &found, f), n = 0;
+    int first = CELL_OK, r = pg_drift_read(conn, &arena, &found, f);
 
     for (uint32_t i = 0; r >= 0 && i < found.n; i++) {
         const struct pg_drift *d = &found.at[i];
+        struct pg_failure why = {0};
         if (!is_wanted(d, table, name) || (d->ignored && how == PG_IGNORE))
             continue;
-        r = pg_drift_settle(conn, d, how, loses, o, f);
-        if (r < 0)
-            pg_fail_context(f, r, "%s %s %s", d->table, d->kind, d->name);
-        n++;
+        int one = PQstatus(conn) != CONNECTION_OK || pg_now_ms() >= o->deadline_ms
+                      ? pg_fail(&why, CELL_DEADLINE_EXCEEDED, "it was not tried any more")
+                      : pg_drift_settle(conn, d, how, loses, o, &why);
+        list(outcome, d, one < 0 ? &why : NULL);
+        if (one >= 0 || first < 0)
+            continue;
+        first = one;
+        *f = why;
+        pg_fail_context(f, one, "%s %s %s", d->table, d->kind, d->name);
     }
     pg_arena_free(&arena);
-    if (r >= 0 && n == 0)
+    if (r >= 0 && outcome->nsettled + outcome->nunsettled == 0)
         return pg_fail(f, CELL_NOT_FOUND, "nothing was changed by hand there");
-    return r < 0 ? r : n;
+    if (first < 0 && outcome->nsettled + outcome->nunsettled > 1)
+        pg_fail_context(f, first, "%u settled, %u not", outcome->nsettled, outcome->nunsettled);
+    return r < 0 ? r : first < 0 ? first : (int)outcome->nsettled;
+}
+
+static void add_list(cell_ctx *c, const char *type, const json_t *list, uint32_t n)
+{
+    uint32_t more = n - (uint32_t)json_array_size(list);
+    json_t *all = json_copy((json_t *)(uintptr_t)list);
+
+    if (more)
+        json_array_append_new(all, json_sprintf("and %u more", more));
+    char *text = json_dumps(all, JSON_COMPACT);
+    if (text)
+        cell_add_detail(c, type, (cell_bytes){(const uint8_t *)text, strlen(text)});
+    free(text);
+    json_decref(all);
 }
 
 int postgres_settle(cell_ctx *c, cell_str table, cell_str name, enum postgres_settlement how, bool loses)
@@ -166,6 +218,7 @@ int postgres_settle(cell_ctx *c, cell_str table, cell_str name, enum postgres_se
 
     if ((unsigned)how > POSTGRES_IGNORE)
         return cell_fail(c, CELL_INVALID_ARGUMENT, "how: adopt, revert or ignore");
+    struct outcome outcome = {json_array(), json_array(), 0, 0, {MOST_LISTED, MOST_LISTED}};
     int r = pg_lease_take(&s->migrations, o.deadline_ms, &conn, &f);
     if (r >= 0)
         r = pg_policy_of_database(conn, &o.policy, &f);
@@ -174,9 +227,17 @@ int postgres_settle(cell_ctx *c, cell_str table, cell_str name, enum postgres_se
     if (r >= 0)
         r = pg_migration_begin(conn, &o, &f);
     if (r >= 0) {
-        r = settle_all(conn, &o, table, name, (enum pg_settlement)how, loses, &f);
+        r = settle_all(conn, &o, table, name, (enum pg_settlement)how, loses, &outcome, &f);
         pg_migration_end(conn);
     }
     r = pg_lease_give(&s->migrations, conn, r, &f);
-    return r < 0 ? pg_answer_failure(c, &f) : r;
+    if (r < 0)
+        pg_answer_failure(c, &f);
+    if (r < 0 && outcome.nunsettled) {
+        add_list(c, "settled", outcome.settled, outcome.nsettled);
+        add_list(c, "unsettled", outcome.unsettled, outcome.nunsettled);
+    }
+    json_decref(outcome.settled);
+    json_decref(outcome.unsettled);
+    return r;
 }

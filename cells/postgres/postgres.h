@@ -162,7 +162,9 @@ enum postgres_settlement {
 
 /// Settles what was changed by hand, and returns how many objects that were. Fails with CELL_PERMISSION_DENIED when the
 /// policy does not allow it, CELL_NOT_FOUND when nothing was changed there, CELL_FAILED_PRECONDITION for a revert that
-/// needs `loses`, CELL_DEADLINE_EXCEEDED when a table is locked. What was settled before a failure stays so.
+/// needs `loses`, CELL_DEADLINE_EXCEEDED when a table is locked. The failure is that of the first object that could not
+/// be settled; others are settled all the same, and the details `settled` and `unsettled` are JSON lists of both, the
+/// latter with the reason of each. Doing it again goes on with those.
 /// \param table its name, or schema and name with a dot between; empty: all tables
 /// \param name of the column, constraint or index; empty: all
 /// \param loses a revert may lose data: what is in a column that was added, or what another type cannot hold

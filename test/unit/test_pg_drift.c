@@ -177,6 +177,20 @@ TEST(what_is_reverted_is_as_it_was)
                  "7") == 0);
 }
 
+TEST(what_went_with_a_column_is_reverted_with_it)
+{
+    if (!server())
+        return;
+    struct pg_failure f;
+    make("hung", FIELDS);
+    migration_sql(conn, "ALTER TABLE hung ADD nick text UNIQUE; CREATE INDEX hung_nick ON hung (lower(nick))");
+    pg_drifts d = drift_of("hung");
+    REQUIRE(d.n == 3);
+    for (uint32_t i = 0; i < d.n; i++)
+        CHECK(settle(&d.at[i], PG_REVERT, true, &f) == CELL_OK);
+    CHECK(drift_of("hung").n == 0);
+}
+
 TEST(a_table_that_is_gone_is_said_once_and_can_be_adopted)
 {
     if (!server())

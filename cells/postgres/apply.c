@@ -99,6 +99,14 @@ static int run(const struct go *g, const char *sql, struct pg_failure *f)
     return r;
 }
 
+static const struct pg_step_part *find_part(const struct pg_step *step, uint32_t statement)
+{
+    for (uint32_t i = 0; i < step->nparts; i++)
+        if (step->parts[i].statement == statement)
+            return &step->parts[i];
+    return NULL;
+}
+
 /* The steps first … last - 1 in one transaction. */
 static int run_together(const struct go *g, uint32_t first, uint32_t last, struct pg_failure *f)
 {
@@ -108,8 +116,10 @@ static int run_together(const struct go *g, uint32_t first, uint32_t last, struc
     for (uint32_t i = first; r >= 0 && i < last; i++) {
         const struct pg_step *step = &g->plan->steps[i];
         g->applied->failed = step;
-        for (uint32_t k = 0; r >= 0 && k < step->nsql; k++)
+        for (uint32_t k = 0; r >= 0 && k < step->nsql; k++) {
+            g->applied->part = find_part(step, k);
             r = run(g, step->sql[k], f);
+        }
         if (r >= 0)
             r = pg_history_begin(g->conn, g->plan, step, true, g->o, id, f);
     }
@@ -179,6 +189,7 @@ static int run_steps(const struct go *g, uint32_t first, uint32_t last, struct p
     int r = set_timeouts(g, step->mode == PG_OUTSIDE, f);
 
     g->applied->failed = step;
+    g->applied->part = NULL;
     if (r < 0)
         return r;
     if (step->mode == PG_OUTSIDE)
@@ -252,7 +263,10 @@ static int explain(const struct go *g, int r, struct pg_failure *f)
                     is_busy(&why) ? "a lock was not given in time" : why.text, holder);
         memcpy(f->sqlstate, why.sqlstate, sizeof(f->sqlstate));
     }
-    return pg_fail_context(f, r, "%.160s", step->text);
+    const struct pg_step_part *part = g->applied->part;
+    const char *written = part ? part->written : step->written;
+    return pg_fail_context(f, r, "%.80s%s%.160s", written ? written : "", written ? ": " : "",
+                           part ? step->sql[part->statement] : step->text);
 }
 
 /* Tries a group of steps until it is done, fails, or the time is over. */
@@ -285,7 +299,7 @@ int pg_apply(PGconn *conn, const struct pg_plan *plan, const struct pg_migration
     const struct go g = {conn, plan, options, applied};
     int r = CELL_OK;
 
-    *applied = (struct pg_applied){0, NULL};
+    *applied = (struct pg_applied){0, NULL, NULL};
     for (uint32_t i = 0; i < plan->nsteps; i++)
         if ((r = pg_policy_allows(options->policy, &plan->steps[i], f)) < 0) {
             applied->failed = &plan->steps[i];

@@ -45,7 +45,8 @@ void pg_migration_end(PGconn *conn);
 
 struct pg_applied {
     uint32_t nsteps; /* that were carried out; with CELL_OK less than all: what is left has to be planned anew */
-    const struct pg_step *failed; /* NULL, or the step at which it ended */
+    const struct pg_step *failed;    /* NULL, or the step at which it ended */
+    const struct pg_step_part *part; /* of that, when it ended at one; NULL */
 };
 
 /*

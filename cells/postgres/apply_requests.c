@@ -111,13 +111,16 @@ static void fail_with_diagnostic(struct work *w, const struct pg_unit *u, uint32
 }
 
 /* A failure that belongs to a step belongs to the request that wants it. */
-static void fail_with_step(struct work *w, const struct pg_unit *u, const struct pg_step *step,
+static void fail_with_step(struct work *w, const struct pg_unit *u, const struct pg_applied *applied,
                            const struct pg_failure *f)
 {
+    const struct pg_step *step = applied->failed;
+    const char *field = applied->part ? applied->part->field : step->field;
+
     json_decref(w->failed);
     w->failed = json_pack("{si, ss}", "request", (int)u->request[step->declared], "text", f->text);
-    if (step->field)
-        json_object_set_new(w->failed, "field", json_string(step->field));
+    if (field)
+        json_object_set_new(w->failed, "field", json_string(field));
 }
 
 static void count_steps(struct work *w, const struct pg_unit *u, uint32_t applied)
@@ -174,7 +177,7 @@ static int do_round(struct work *w, uint32_t *n, uint32_t *steps, struct pg_fail
         free_origins(origins, u.n);
         count_steps(w, &u, applied.nsteps);
         if (r < 0 && applied.failed) {
-            fail_with_step(w, &u, applied.failed, f);
+            fail_with_step(w, &u, &applied, f);
             *n = 0;
             r = CELL_OK;
         }

@@ -125,7 +125,11 @@ static void rule_index(const struct rule *r, bool unique)
 {
     struct declaring *s = r->s;
     struct pg_token parts[PG_INDEX_PARTS_MAX];
-    struct pg_index x = {.method = r->args[2] ? r->args[2] : "btree", .unique = unique, .valid = true, .made = true};
+    struct pg_index x = {.method = r->args[2] ? r->args[2] : "btree",
+                         .unique = unique,
+                         .valid = true,
+                         .made = true,
+                         .written = pg_printf(s->arena, "%s(\"%s\")", r->macro, r->args[0] ? r->args[0] : "")};
     char why[128];
     size_t at = 0;
 

@@ -140,6 +140,12 @@ enum pg_step_mode {
     PG_REPEATED  /* sql[0] in a transaction of its own, again and again until it changes no row */
 };
 
+/* One statement of a step that is another one's matter. */
+struct pg_step_part {
+    uint32_t statement;          /* from 0 */
+    const char *field, *written; /* as of a step */
+};
+
 struct pg_step {
     enum pg_step_kind kind;
     enum pg_step_mode mode;
@@ -157,10 +163,13 @@ struct pg_step {
     const char *broken;
     const char *hazard;  /* id of the rule that it touches; "" = none */
     const char *consent; /* macro that allowed it, as written: "CELL_DROPPED(\"email\")"; NULL = none was needed */
-    const char *schema, *table; /* that it changes */
-    const char *object;         /* column, index, constraint; NULL */
-    const char *field;          /* of the struct, to report a failure at; NULL = the annotation */
-    uint32_t declared;          /* which of the declared tables wants it */
+    const char *schema, *table;       /* that it changes */
+    const char *object;               /* column, index, constraint; NULL */
+    const char *field;                /* of the struct, to report a failure at; NULL = the annotation */
+    const char *written;              /* what wants it on the struct, to report a failure of; NULL */
+    const struct pg_step_part *parts; /* statements that make something of their own */
+    uint32_t nparts;
+    uint32_t declared; /* which of the declared tables wants it */
     /* When it fails for the data that is there: a query for up to 3 rows that show why ("age" and a count), NULL. */
     const char *culprits;
 };

@@ -103,6 +103,7 @@ static void index_step(struct diffing *s, const struct pg_index *x, const char *
         pg_step_flush(s, &b);
     }
     pg_sql_create_index(&t, &s->w->now, x, beside);
+    b.step.written = x->written;
     pg_step_sql(s, &b, t.data);
     pg_step_record(s, &b, "index", x->name, source);
     if (x->unique) {

@@ -65,10 +65,13 @@ struct step_builder {
     struct pg_step step;
     PG_LIST(const char *) sql;
     PG_LIST(struct pg_record) records; /* one statement at the end */
+    PG_LIST(struct pg_step_part) parts;
 };
 struct step_builder pg_step_begin(struct diffing *s, enum pg_step_kind kind, enum pg_step_mode mode, const char *object,
                                   const char *field);
 void pg_step_sql(struct diffing *s, struct step_builder *b, const char *sql);
+/* A statement that makes a declared index. */
+void pg_step_index(struct diffing *s, struct step_builder *b, const char *sql, const struct pg_index *x);
 /* "ALTER TABLE schema.table …" of the table at hand. */
 void pg_step_alter(struct diffing *s, struct step_builder *b, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -46,6 +46,14 @@ struct step_builder pg_step_begin(struct diffing *s, enum pg_step_kind kind, enu
 
 void pg_step_sql(struct diffing *s, struct step_builder *b, const char *sql) { *pg_push(s->arena, &b->sql) = sql; }
 
+void pg_step_index(struct diffing *s, struct step_builder *b, const char *sql, const struct pg_index *x)
+{
+    const struct pg_field *f = !x->written && x->parts[0].column ? pg_field_of(s->d, x->parts[0].column) : NULL;
+
+    *pg_push(s->arena, &b->parts) = (struct pg_step_part){b->sql.n, f ? f->name : NULL, x->written};
+    pg_step_sql(s, b, sql);
+}
+
 const char *pg_quoted(struct diffing *s, const char *name)
 {
     struct pg_text t = {.arena = s->arena};
@@ -131,6 +139,8 @@ void pg_step_end(struct diffing *s, struct step_builder *b, enum pg_phase phase)
     pg_step_flush(s, b);
     b->step.sql = b->sql.at;
     b->step.nsql = b->sql.n;
+    b->step.parts = b->parts.at;
+    b->step.nparts = b->parts.n;
     if (!b->step.text)
         b->step.text = step_text(s, b->step.kind == PG_STEP_RECORD ? "record what is there" : b->sql.at[0]);
     p->step = b->step;

@@ -80,7 +80,7 @@ void pg_diff_create(struct diffing *s)
     for (uint32_t i = 0; i < now->nindexes; i++) {
         t = (struct pg_text){.arena = s->arena};
         pg_sql_create_index(&t, now, &now->indexes[i], false);
-        pg_step_sql(s, &b, t.data);
+        pg_step_index(s, &b, t.data, &now->indexes[i]);
     }
     if (now->comment)
         pg_step_sql(s, &b, comment_sql(s, NULL, now->comment));

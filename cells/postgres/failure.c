@@ -140,7 +140,7 @@ int pg_fail_context(struct pg_failure *f, int status, const char *format, ...)
     memcpy(text, f->text, sizeof(text));
     f->status = status;
     f->names[0] = '\0';
-    return say(f, "%s: %.250s", context, text);
+    return say(f, "%s: %.*s", context, (int)(sizeof(text) - 3 - strlen(context)), text);
 }
 
 /* ---- the columns that a sentence begins with ---- */
@@ -342,6 +342,21 @@ void pg_failure_check_column(struct pg_failure *f, const char *column)
     describe_check(f);
 }
 
+/* The detail has a line for each object that is in the way, and names nothing but objects. */
+static void say_of_dependents(struct pg_failure *f, const char *what, const char *detail)
+{
+    char lines[sizeof(f->text)];
+    size_t n = 0;
+
+    for (const char *s = detail; *s && n + 2 < sizeof(lines); s++) {
+        if (*s == '\n')
+            lines[n++] = ';';
+        lines[n++] = *s == '\n' ? ' ' : *s;
+    }
+    lines[n] = '\0';
+    say(f, "%s: %s", what, lines);
+}
+
 static void describe(struct pg_failure *f, const char *primary, const char *detail)
 {
     bool raised = strncmp(f->sqlstate, "23", 2) == 0 && f->table[0] == '\0'; /* of a domain, or by a trigger */
@@ -361,6 +376,10 @@ static void describe(struct pg_failure *f, const char *primary, const char *deta
     } else if (strcmp(f->sqlstate, "23514") == 0) {
         check_column(f);
         describe_check(f);
+    } else if (strcmp(f->sqlstate, "2BP01") == 0 && detail && detail[0]) {
+        say_of_dependents(f, "others depend on it", detail);
+    } else if (strcmp(f->sqlstate, "0A000") == 0 && primary && detail && detail[0]) {
+        say_of_dependents(f, primary, detail);
     } else if (strcmp(f->sqlstate, "25P02") == 0) {
         say(f, "an earlier call of this transaction has failed, so that nothing more can be done in it");
     } else if (strcmp(f->sqlstate, "53100") == 0) {

@@ -147,6 +147,7 @@ static void copy_index(struct pg_arena *a, struct pg_index *x)
     }
     x->included = copy_names(a, x->included, x->nincluded);
     x->predicate = copy_expr(a, x->predicate);
+    x->written = pg_strdup(a, x->written);
 }
 
 static void copy_foreign(struct pg_arena *a, struct pg_foreign_key *f)

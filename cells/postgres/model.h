@@ -119,6 +119,7 @@ struct pg_index {
     bool unique;
     bool valid; /* pg_index.indisvalid: false is left behind by a concurrent build that was interrupted */
     bool made;
+    const char *written; /* declared: "CELL_INDEX(\"lower(name)\")" on the struct; NULL = on a field. Else NULL */
 };
 
 /* pg_constraint.confdeltype, confupdtype */

@@ -205,6 +205,24 @@ TEST(what_a_step_of_ones_own_has_made_is_not_made_again)
     CHECK(is("SELECT count(*) FROM cell.before", "0"));
 }
 
+TEST(a_failure_says_what_wanted_it_and_what_is_in_the_way)
+{
+    const struct table indexed = {"wanting", "id i64 | key\nname str", "index name\nindex nosuch(name)"},
+                       dropped = {"wanted", "id i64 | key", "dropped n"};
+    struct migration m;
+
+    if (!server())
+        return;
+    CHECK(become(&indexed, 1, &m) < 0);
+    CHECK(strstr(m.text, "CELL_INDEX(\"nosuch(name)\"): CREATE INDEX \"wanting_expr_idx\"") == m.text);
+    REQUIRE(becomes("wanted", "id i64 | key\nn opt<i32>", ""));
+    migration_sql(conn,
+                  "CREATE VIEW wants AS SELECT n FROM wanted; CREATE VIEW wants_more AS SELECT n + 1 FROM wanted");
+    CHECK(become(&dropped, 1, &m) < 0);
+    CHECK(strstr(m.text, "others depend on it: view wants depends on column n of table wanted; view wants_more "
+                         "depends on column n of table wanted") != NULL);
+}
+
 TEST(a_former_name_in_another_schema_is_no_reason_for_an_empty_table)
 {
     const char *fields = "id i64 | key\nname str";

@@ -112,6 +112,16 @@ static const char *body_of(struct diffing *s, const struct pg_column *want, cons
     return t.data;
 }
 
+/* Functions are the schema's: one that is made anew under its name must not be another table's. */
+static const char *trigger_name(struct diffing *s, const char *column, const char *body)
+{
+    const char *table = s->w->now.name, *all = pg_printf(s->arena, "%s\x1f%s\x1f%s", table, column, body);
+    char hex[33];
+
+    pg_hash(all, strlen(all), hex);
+    return pg_made_name(s->arena, table, column, pg_printf(s->arena, "in_step_%.8s", hex));
+}
+
 static const char *function_name(struct diffing *s, const char *name)
 {
     struct pg_text t = {.arena = s->arena};
@@ -244,9 +254,9 @@ bool pg_diff_replace(struct diffing *s, const struct pg_field *f, const struct p
         old = pg_replaced_by(s, f); /* the columns have moved */
     }
     struct pg_in_step *there = pg_find_in_step(now, want->name, old->name);
-    struct pg_in_step made = {there ? there->name
-                                    : pg_free_name(s, pg_made_name(s->arena, now->name, want->name, "in_step")),
-                              want->name, pg_strdup(s->arena, old->name), body_of(s, want, old, forward, back)};
+    const char *body = body_of(s, want, old, forward, back);
+    struct pg_in_step made = {there ? there->name : trigger_name(s, want->name, body), want->name,
+                              pg_strdup(s->arena, old->name), body};
     if (there && there->body && strcmp(there->body, made.body) == 0)
         return true;
     trigger_step(s, f, &made);

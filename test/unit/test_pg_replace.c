@@ -80,6 +80,20 @@ TEST(both_columns_are_in_step_whoever_writes)
              "dropped age"));
 }
 
+TEST(tables_whose_names_run_together_have_triggers_of_their_own)
+{
+    if (!server())
+        return;
+    REQUIRE(become("users", "id i64 | key | auto\nage i32", "", false));
+    REQUIRE(become("users_age", "id i64 | key | auto\nold i32", "", false));
+    REQUIRE(become("users", NEW_AGE, "", true));
+    CHECK(become("users_age",
+                 "id i64 | key | auto\nnew str | column text | replaces old;old::text;text::bigint::integer", "",
+                 false));
+    migration_sql(conn, "INSERT INTO users (age) VALUES (3); INSERT INTO users (age_text) VALUES ('04y')");
+    CHECK(is(ROWS, "3/3y 4/04y"));
+}
+
 TEST(values_that_are_filled_in_do_not_change_what_they_come_from)
 {
     if (!server())

@@ -159,6 +159,8 @@ static void add_column(struct diffing *s, const struct pg_field *f, const struct
     pg_step_sql(s, &b, t.data);
     if (at_once)
         record_value(s, &b, want);
+    else if (want->nullable && filled)
+        pg_step_record(s, &b, "filling", want->name, NULL);
     if (computed && !empty) {
         pg_step_hazard(&b, want->generated.sql ? PG_RULE_GENERATED_ADDED : PG_RULE_RETYPE_REWRITES);
         pg_step_consented(s, &b, PG_CONSENT_RETYPED, want->name);

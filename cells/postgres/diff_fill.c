@@ -39,6 +39,8 @@ void pg_fill_step(struct diffing *s, const struct pg_field *f, const struct pg_c
                       table, name, sql, table, name, sql, BATCH));
     if (once)
         pg_step_record(s, &b, "filled", want->name, NULL);
+    else if (want->nullable)
+        pg_step_forget(s, &b, "filling", want->name);
     pg_step_end(s, &b, PG_PHASE_FILL);
 }
 
@@ -106,8 +108,10 @@ void pg_diff_fill(struct diffing *s, const struct pg_field *f, const struct pg_c
     bool added = is_new(s, want->name);
 
     if (want->nullable || !now->nullable) {
-        /* A new optional column begins with what CELL_BACKFILL says, or a default that is not for new rows alone. */
-        if (want->nullable && added && value && !now->generated.sql && now->nullable &&
+        /* A new optional column begins with what CELL_BACKFILL says, or a default that is not for new rows alone; also
+         * one whose plan was interrupted before that. */
+        bool begins = added || pg_has_event(&s->w->now, PG_PAST_FILLING, want->name);
+        if (want->nullable && begins && value && !now->generated.sql && now->nullable &&
             (f->backfill || !pg_is_constant(value)))
             pg_fill_step(s, f, want, value, false);
         drop_helper(s, f, want->name);

@@ -153,8 +153,17 @@ struct pg_in_step {
 };
 
 /* Recorded in cell.objects: what a consent in the source has done to the table. FILLED: a column that replaces another
- * one has got its values. DROPPING: an index is being dropped, which is in no transaction. */
-enum pg_past { PG_PAST_DROPPED = 1, PG_PAST_RENAMED, PG_PAST_RETYPED, PG_PAST_STEP, PG_PAST_FILLED, PG_PAST_DROPPING };
+ * one has got its values. DROPPING: an index is being dropped, which is in no transaction. FILLING: a new optional
+ * column is to get its values, which is in many. */
+enum pg_past {
+    PG_PAST_DROPPED = 1,
+    PG_PAST_RENAMED,
+    PG_PAST_RETYPED,
+    PG_PAST_STEP,
+    PG_PAST_FILLED,
+    PG_PAST_DROPPING,
+    PG_PAST_FILLING
+};
 struct pg_event {
     enum pg_past past;
     const char *name; /* the key of a consent, the former name, or the name of a hand-written step */

@@ -85,7 +85,8 @@ const char *pg_sql_renamed(struct pg_arena *arena, const char *sql, const char *
  * `kind`: "default", "generated" (name = the column), "check", "key", "foreign", "index", "in_step" (a trigger; name =
  * its own), and the events "dropped", "retyped" (name = the column, former index or constraint, and behind \x1f the
  * type that it gets, and the text that a consent tells itself from earlier ones by), "renamed", "filled" (name = the
- * column), "dropping" (the index; until it is dropped), "step" (name = the step's). `source` is the text that it was
+ * column), "dropping" (the index; until it is dropped), "filling" (the column; until it is filled), "step" (name = the
+ * step's). `source` is the text that it was
  * made of: the expression of a default, a generated column or a check; of an index what pg_index_source gives, of a
  * trigger what pg_in_step_source does; NULL where there is none. `printed` is what the catalog printed then.
  *

@@ -157,6 +157,7 @@ static inline void sim_record_row(struct sim_text *x, bool forget)
                  : strcmp(kind, "retyped") == 0  ? PG_PAST_RETYPED
                  : strcmp(kind, "step") == 0     ? PG_PAST_STEP
                  : strcmp(kind, "dropping") == 0 ? PG_PAST_DROPPING
+                 : strcmp(kind, "filling") == 0  ? PG_PAST_FILLING
                                                  : 0;
     if (event.past) {
         for (uint32_t i = t->nevents; i-- > 0;)

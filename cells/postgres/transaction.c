@@ -116,14 +116,22 @@ static nfds_t collect(struct pg_transactions *t, struct pollfd *fds, uint32_t *w
     return n;
 }
 
+/* With the lock. What was waited for without it may be another file by now, or none. */
+static bool has_ended(const struct pg_transaction *x)
+{
+    struct pollfd now = {.fd = x->process, .events = POLLIN};
+
+    return x->link && x->process >= 0 && poll(&now, 1, 0) > 0 && now.revents & POLLIN;
+}
+
 /* One whose process has ended. Closing the connection makes the server roll back. */
-static void reap(struct pg_transactions *t, uint32_t i, int process)
+static void reap(struct pg_transactions *t, uint32_t i)
 {
     struct pg_transaction *x = &t->all[i];
     struct pg_link *link = NULL;
 
     pthread_mutex_lock(&t->lock);
-    if (x->link && x->process == process) {
+    if (has_ended(x)) {
         x->doomed = true;
         if (!x->used)
             link = clear(x);
@@ -155,7 +163,7 @@ static void *watch(void *argument)
             continue;
         for (nfds_t k = 1; k < n; k++)
             if (fds[k].revents)
-                reap(t, which[k], fds[k].fd);
+                reap(t, which[k]);
     }
     free(fds);
     free(which);

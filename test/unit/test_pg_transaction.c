@@ -109,6 +109,37 @@ TEST(a_transaction_ends_with_its_process)
         continue;
 }
 
+/* Whoever watches the one that has ended must not take the file of the next one for it. */
+TEST(transactions_one_after_the_other_are_not_taken_for_those_of_ended_processes)
+{
+    if (!the_pool())
+        return;
+    struct pg_transactions *t = pg_transactions_new(pool, 2, 2, 60000);
+    struct cell_caller me = caller_of(7, getpid());
+    char token[PG_TRANSACTION_TOKEN_SIZE];
+    struct pg_failure f;
+    int lost = 0;
+
+    for (int i = 0; i < 2000; i++) {
+        struct pg_transaction *x = NULL;
+        REQUIRE(pg_transaction_begin(t, &me, "BEGIN", &forever, token, &f) == CELL_OK);
+        for (int k = 0; k < 2; k++) {
+            if (pg_transaction_get(t, &me, text(token), &forever, &x, &f) < 0) {
+                lost++;
+                break;
+            }
+            if (k == 0) {
+                pg_transaction_put(t, x);
+                continue;
+            }
+            CHECK(execute(x, "COMMIT") == CELL_OK);
+            pg_transaction_end(t, x);
+        }
+    }
+    CHECK(lost == 0);
+    pg_transactions_free(t);
+}
+
 TEST(a_transaction_that_is_idle_for_too_long_is_ended_by_the_database)
 {
     if (!the_pool())

@@ -133,6 +133,9 @@ int pg_pool_go_on(struct pg_run *run, const struct pg_patience *patience, struct
  * CELL_RESOURCE_EXHAUSTED when all are in use for so long, or the database takes no more.
  */
 int pg_pool_pin(struct pg_pool *pool, const struct pg_patience *patience, struct pg_link **link, struct pg_failure *f);
+/* The same for what is over at once, which does not wait for those that may be in use for long: two are kept for it. */
+int pg_pool_pin_briefly(struct pg_pool *pool, const struct pg_patience *patience, struct pg_link **link,
+                        struct pg_failure *f);
 
 /* Gives it back. It is kept for the next one if it is as it was: idle, in no transaction, and `reusable`; else closed.
  */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#define SPARE 2                              /* beyond the limit, for what is over at once */
 #define KEPT_IDLE 4                          /* of those that are given back */
 #define AFTER_CANCEL_NS UINT64_C(2000000000) /* how long a cancelled statement may take to end */
 
@@ -23,13 +24,13 @@ static struct pg_patience most_of(const struct pg_patience *patience)
 }
 
 /* With the pool's lock. */
-static int wait_for_place(struct pg_pool *pool, const struct pg_patience *whole, struct pg_failure *f)
+static int wait_for_place(struct pg_pool *pool, uint32_t limit, const struct pg_patience *whole, struct pg_failure *f)
 {
     const struct pg_patience most = most_of(whole), *patience = &most;
 
-    while (pool->npinned >= pool->options.pinned) {
+    while (pool->npinned >= limit) {
         pool_wait_cond(&pool->freed, &pool->lock, patience);
-        if (pool->npinned < pool->options.pinned)
+        if (pool->npinned < limit)
             break;
         int r = pool_check_patience(patience, f);
         if (r == CELL_DEADLINE_EXCEEDED)
@@ -48,7 +49,7 @@ static void give_up_place(struct pg_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
     pool->npinned--;
-    pthread_cond_signal(&pool->freed);
+    pthread_cond_broadcast(&pool->freed);
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -58,11 +59,12 @@ static void destroy(struct pg_link *link)
     free(link);
 }
 
-int pg_pool_pin(struct pg_pool *pool, const struct pg_patience *patience, struct pg_link **link, struct pg_failure *f)
+static int pin(struct pg_pool *pool, uint32_t limit, const struct pg_patience *patience, struct pg_link **link,
+               struct pg_failure *f)
 {
     *f = (struct pg_failure){0};
     pthread_mutex_lock(&pool->lock);
-    int r = wait_for_place(pool, patience, f);
+    int r = wait_for_place(pool, limit, patience, f);
     struct pg_link *made = r >= 0 ? pool->idle : NULL;
     if (made) {
         pool->idle = made->next;
@@ -94,6 +96,17 @@ int pg_pool_pin(struct pg_pool *pool, const struct pg_patience *patience, struct
     return CELL_OK;
 }
 
+int pg_pool_pin(struct pg_pool *pool, const struct pg_patience *patience, struct pg_link **link, struct pg_failure *f)
+{
+    return pin(pool, pool->options.pinned, patience, link, f);
+}
+
+int pg_pool_pin_briefly(struct pg_pool *pool, const struct pg_patience *patience, struct pg_link **link,
+                        struct pg_failure *f)
+{
+    return pin(pool, pool->options.pinned + SPARE, patience, link, f);
+}
+
 void pg_pool_unpin(struct pg_pool *pool, struct pg_link *link, bool reusable)
 {
     PGconn *connection = link->connection;
@@ -108,7 +121,7 @@ void pg_pool_unpin(struct pg_pool *pool, struct pg_link *link, bool reusable)
         pool->nidle++;
     }
     pool->npinned--;
-    pthread_cond_signal(&pool->freed);
+    pthread_cond_broadcast(&pool->freed);
     pthread_mutex_unlock(&pool->lock);
     if (!keep)
         destroy(link);
@@ -184,8 +197,10 @@ int pg_link_result(struct pg_link *link, const struct pg_patience *patience, PGr
     *result = PQgetResult(link->connection);
     if (PQstatus(link->connection) != CONNECTION_OK)
         link->broken = true;
-    if (r < 0)
+    if (r < 0) {
         PQclear(*result);
+        *result = NULL;
+    }
     return r;
 }
 

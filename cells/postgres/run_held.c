@@ -43,20 +43,22 @@ static bool holds_all(const struct pg_slot *p)
     }
 }
 
-/* INSERT … VALUES (…) RETURNING …, whose one row the program has not called never NULL ("name!") in spite of what the
- * database says. */
+/* INSERT … VALUES (…) RETURNING … without functions among the values, which may give several rows, and whose one row
+ * the program has not called never NULL ("name!") in spite of what the database says. */
 static bool inserts_one_row(const char *sql)
 {
     struct sql_lexer l = {sql, strlen(sql), 0};
     struct sql_token t = sql_next(&l);
     uint32_t depth = 0, groups = 0;
-    bool values = false;
+    bool values = false, name = false; /* what stands before is one */
 
     if (!sql_is(&l, t, "insert"))
         return false;
     while ((t = sql_next(&l)).kind != SQL_END) {
         bool symbol = t.kind == SQL_SYMBOL;
         if (symbol && sql[t.at] == '(') {
+            if (values && depth > 0 && name)
+                return false;
             groups += values && depth == 0;
             depth++;
         } else if (symbol && sql[t.at] == ')')
@@ -65,6 +67,7 @@ static bool inserts_one_row(const char *sql)
             return false;
         else if (depth == 0 && (sql_is(&l, t, "values") || sql_is(&l, t, "on") || sql_is(&l, t, "returning")))
             values = sql_is(&l, t, "values");
+        name = t.kind == SQL_NAME || t.kind == SQL_WORD;
     }
     return groups == 1;
 }

@@ -234,7 +234,7 @@ static int ask_about(struct pg_statement *s, struct pg_link *link, const struct 
 static int ask_database(struct pg_statement *s, const struct pg_patience *patience, struct pg_failure *f)
 {
     struct pg_link *link = NULL;
-    int r = pg_pool_pin(s->pool, patience, &link, f);
+    int r = pg_pool_pin_briefly(s->pool, patience, &link, f);
 
     if (r < 0)
         return r;

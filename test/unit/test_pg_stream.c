@@ -157,7 +157,8 @@ TEST(only_what_may_have_no_answer_is_held)
         const char *sql;
         bool held;
     } cases[] = {
-        {"INSERT INTO kept (id, at) VALUES (1, (SELECT max(at) FROM kept)) RETURNING id", false},
+        {"INSERT INTO kept (id, at) VALUES (1, (SELECT at FROM kept LIMIT 1)) RETURNING id", false},
+        {"INSERT INTO kept (id) VALUES (generate_series(1, 2)) RETURNING id", true},
         {"INSERT INTO kept VALUES (1) ON CONFLICT (id) DO UPDATE SET at = now() RETURNING id", false},
         {"INSERT INTO kept VALUES (1), (2) RETURNING id", true},
         {"INSERT INTO kept VALUES (1) RETURNING id AS \\\"id!\\\"", true},

@@ -49,11 +49,17 @@ int cell_session_state(struct cell_session *s, struct session_cell *cell, char t
 
 /* ---- questions ---- */
 
+bool cell_session_same_subject(const struct asked *a, const struct asked *b)
+{
+    const char *first = a->subject ? strchr(a->subject, ' ') : NULL;
+    const char *second = first && b->subject ? strchr(b->subject, ' ') : NULL;
+    return second && strcmp(first, second) == 0;
+}
+
 /* Another declaration of what `a` is about, a second struct of a table for example, before it. */
 static bool is_beside(const struct asked *p, const struct asked *a)
 {
-    return p->good && p->subject && a->subject && strcmp(p->subject, a->subject) == 0 && strchr(a->subject, ' ') &&
-           strcmp(p->key, a->key) != 0;
+    return p->good && cell_session_same_subject(p, a) && strcmp(p->key, a->key) != 0;
 }
 
 void cell_session_hash_asked(const struct known_cell *c, struct asked *a)

@@ -7,15 +7,16 @@
 
 static size_t verb_length(const struct asked *a) { return a->subject ? strcspn(a->subject, " ") : 0; }
 
-/* What has a plan, and what has none and the same verb: plans may not contradict that, which the cell could not tell
- * when it was asked. */
+/* What has a plan, and what has none and the same verb or the same subject: plans may not contradict that, which the
+ * cell could not tell when it was asked. */
 static bool takes_part(const struct known_cell *c, const struct asked *a)
 {
     size_t len = verb_length(a);
     if (a->planned)
         return true;
     for (const struct asked *p = len ? c->asked : NULL; p; p = p->next)
-        if (p->planned && verb_length(p) == len && memcmp(p->subject, a->subject, len) == 0)
+        if (p->planned &&
+            ((verb_length(p) == len && memcmp(p->subject, a->subject, len) == 0) || cell_session_same_subject(p, a)))
             return true;
     return false;
 }

@@ -79,6 +79,15 @@ void cell_session_keep_failed(struct cell_session *s, const char *path, const ch
     cell_buffer_free(&b);
 }
 
+/* What that header needs cannot be had any more, which nobody else would say. */
+static int check_answer(const struct cell_expansion *x, struct cell_error *e)
+{
+    for (uint32_t i = 0; i < x->ndiagnostics; i++)
+        if (x->diagnostics[i].severity == EXPANSION_ERROR)
+            return cell_error_set(e, CELL_FAILED_PRECONDITION, "%s", x->diagnostics[i].text);
+    return CELL_OK;
+}
+
 static int ask_one(struct cell_session *s, struct session_cell *cell, const struct json_at *question, const char *path,
                    struct cell_error *e)
 {
@@ -92,6 +101,8 @@ static int ask_one(struct cell_session *s, struct session_cell *cell, const stru
         r = cell_request_declared(request.data, request.len, &declared, e);
     if (r >= 0)
         r = cell_session_expand(s, cell, request.data, request.len, declared, &x, e);
+    if (r >= 0)
+        r = check_answer(x, e);
     cell_expansion_free(x);
     cell_schema_free(declared);
     cell_buffer_free(&text);

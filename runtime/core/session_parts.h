@@ -145,6 +145,8 @@ int cell_session_add_asked(struct cell_session *s, struct known_cell *c, const c
 void cell_session_hash_asked(const struct known_cell *c, struct asked *a);
 /* Its answer has a plan: it is pending for those that come. */
 void cell_session_add_planned(struct known_cell *c, struct asked *a);
+/* Both have the same text as first argument. */
+bool cell_session_same_subject(const struct asked *a, const struct asked *b);
 /* Nothing is planned any more. */
 void cell_session_forget_planned(struct known_cell *c);
 /* The answer that is kept, to be freed by the caller; `any`: also one of another state or schema. NULL: there is none.

@@ -129,10 +129,11 @@ static struct table_work *begin_work(struct diffing *s, const struct pg_declared
     w->exists = there || former;
     if (!there)
         pg_check_table_name(s, d);
-    if (there && former)
+    bool done = there && d->renamed_from && pg_has_event(there, PG_PAST_RENAMED, d->renamed_from);
+    if (there && former && !done) /* what has the former name since is another one */
         pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_rule(d->renamed_rule),
                   "tables '%s' and '%s' both exist: it cannot be renamed", d->renamed_from, d->table.name);
-    else if (former) {
+    else if (!there && former) {
         rename_step(s, former->name, d);
         w->former = former->name;
     } else if (!there && d->renamed_from && !taken)
@@ -199,8 +200,13 @@ static void make_surroundings(struct diffing *s)
     }
 }
 
+/* They come before all else, so that a table that gets another name has its former one in them, and in what is recorded
+ * of them. */
 static void diff_hand_steps(struct diffing *s)
 {
+    const char *name = s->w->now.name;
+
+    s->w->now.name = s->w->former ? s->w->former : name;
     for (uint32_t i = 0; i < s->d->nsteps; i++) {
         const struct pg_hand_step *h = &s->d->steps[i];
         if (pg_has_event(&s->w->now, PG_PAST_STEP, h->name))
@@ -220,6 +226,7 @@ static void diff_hand_steps(struct diffing *s)
         s->w->now.events = pg_one_more(s->arena, s->w->now.events, &s->w->now.nevents, sizeof(struct pg_event));
         s->w->now.events[s->w->now.nevents - 1] = (struct pg_event){PG_PAST_STEP, h->name, 0};
     }
+    s->w->now.name = name;
 }
 
 static void diff_owned(struct diffing *s)

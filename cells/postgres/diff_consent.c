@@ -408,7 +408,7 @@ static bool refuse_consent(struct diffing *s, const struct pg_consent *c)
     return true;
 }
 
-static void add_event(struct diffing *s, enum pg_past past, const char *name)
+void pg_add_event(struct diffing *s, enum pg_past past, const char *name)
 {
     struct pg_table *t = &s->w->now;
 
@@ -442,8 +442,8 @@ static bool unused_consent(struct diffing *s, const struct pg_consent *c, struct
     if (dropping)
         pg_step_forget(s, b, "dropping", c->name);
     pg_step_consented(s, b, c->kind, c->name);
-    add_event(s, past, c->name);
-    add_event(s, past, key_of(s, d, c));
+    pg_add_event(s, past, c->name);
+    pg_add_event(s, past, key_of(s, d, c));
     return true;
 }
 

@@ -65,6 +65,22 @@ bool pg_generated_from(struct diffing *s, const struct pg_field *f, const char *
     return true;
 }
 
+bool pg_refuse_computed(struct diffing *s, struct pg_place place, const char *column)
+{
+    for (uint32_t o = 0; o < s->w->nowners; o++) {
+        const struct pg_table *t = &s->declared[s->w->owners[o]]->table;
+        for (uint32_t i = 0; i < t->ncolumns; i++) {
+            const struct pg_column *c = &t->columns[i];
+            if (!c->generated.sql || !pg_names_column(s, c->generated.sql, column))
+                continue;
+            pg_refuse(s, PG_NO_RULE, place, "column '%s' cannot go: '%s', which a field declares, is computed from it",
+                      column, c->name);
+            return true;
+        }
+    }
+    return false;
+}
+
 void pg_drop_generated(struct diffing *s, struct step_builder *b, const pg_names *names)
 {
     for (uint32_t i = 0; i < names->n; i++)

@@ -117,6 +117,7 @@ const char *pg_users_of(struct diffing *s, const char *column);
 const char *pg_waits_for(struct diffing *s, const char *column, bool *unknown);
 const char *pg_needs_type(struct diffing *s, const char *column, const struct pg_type_use *other, bool *unknown);
 void pg_diff_consents(struct diffing *s);
+void pg_add_event(struct diffing *s, enum pg_past past, const char *name); /* to what is known of the table at hand */
 bool pg_has_event(const struct pg_table *t, enum pg_past past, const char *name);
 /* Recorded under the name or key, more than 30 days ago. */
 bool pg_done_long_ago(const struct pg_table *t, enum pg_past past, const char *name);
@@ -138,6 +139,8 @@ enum pg_phase pg_column_phase(const struct diffing *s);
 /* The type of a column that is there is not the one that the field wants. */
 bool pg_type_changes(const struct pg_field *f, const struct pg_column *want, const struct pg_column *now);
 /* Does the SQL name the column? */
+/* An error when a generated column that a struct declares is computed from the column, which therefore cannot go. */
+bool pg_refuse_computed(struct diffing *s, struct pg_place place, const char *column);
 bool pg_names_column(struct diffing *s, const char *sql, const char *column);
 void pg_diff_undeclared(struct diffing *s);
 /* Columns may move in s->w->now. */

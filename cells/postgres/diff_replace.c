@@ -180,6 +180,8 @@ static bool can_be_replaced(struct diffing *s, const struct pg_field *f, const s
                       : old->generated.sql                             ? "it is generated"
                       : s->w->now.kind != 'r' && s->w->now.kind != 'p' ? "this is no table"
                                                                        : NULL;
+    if (!why && pg_refuse_computed(s, pg_at_field(f->name), old->name))
+        return false;
     if (why)
         pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_field(f->name), "column '%s' cannot be replaced by another one: %s",
                   old->name, why);

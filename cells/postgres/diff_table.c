@@ -182,6 +182,11 @@ static void rename_column(struct diffing *s, const struct pg_field *f, struct pg
         pg_step_forget(s, &b, "generated", from);
         pg_step_record(s, &b, "generated", to, now->generated.source);
     }
+    if (pg_has_event(&s->w->now, PG_PAST_FILLING, from)) {
+        pg_step_forget(s, &b, "filling", from);
+        pg_step_record(s, &b, "filling", to, NULL);
+        pg_add_event(s, PG_PAST_FILLING, now->name);
+    }
     rename_in_table(s, &b, from, now->name);
     rename_references(s, from, now->name);
     pg_step_record(s, &b, "renamed", from, NULL);
@@ -262,7 +267,7 @@ static bool diff_rename(struct diffing *s, const struct pg_field *f)
     struct pg_column *former = pg_table_column(&s->w->now, f->renamed_from);
     const struct pg_field *before = before_in_chain(s, f);
 
-    if (former && now && before)
+    if (former && now && (before || pg_has_event(&s->w->now, PG_PAST_RENAMED, f->renamed_from)))
         return true; /* it is done; when not, the first of the chain is in the way, which is said there */
     if (former && pg_is_declared(s, f->renamed_from) && !is_pending(s, f))
         pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_field(f->name),

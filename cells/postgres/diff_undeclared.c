@@ -152,7 +152,7 @@ static void drop_column(struct diffing *s, struct pg_column *c)
 {
     const char *name = pg_strdup(s->arena, c->name);
 
-    if (wait_for_users(s, c))
+    if (pg_refuse_computed(s, PG_AT_ANNOTATION, name) || wait_for_users(s, c))
         return;
     struct step_builder b = pg_step_begin(s, PG_STEP_DROP_COLUMN, PG_TOGETHER, name, NULL);
     b.step.text = pg_printf(s->arena, "ALTER TABLE %s DROP COLUMN %s", pg_this_table(s), pg_quoted(s, name));

@@ -347,6 +347,9 @@ static const char *refused_statement(const char *sql, struct pg_token first)
         if (pg_token_is(sql, first, words[i]))
             return "a step runs in a transaction of its own: transaction control, COPY, VACUUM, REINDEX, session "
                    "commands cannot be in it";
+    struct pg_token next = pg_sql_token(sql, strlen(sql), first.at + first.len);
+    if (pg_token_is(sql, first, "set") && !pg_token_is(sql, next, "local") && !pg_token_is(sql, next, "constraints"))
+        return "what SET sets would hold for what comes after the step as well: SET LOCAL sets it for the step";
     return NULL;
 }
 

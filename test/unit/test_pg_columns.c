@@ -132,7 +132,40 @@ TEST(names_that_become_free_are_taken_in_one_build)
     REQUIRE(becomes("chained_anew", chain, ""));
     REQUIRE(becomes("chained_anew", chain, ""));
     migration_sql(conn, "ALTER TABLE chained ADD a int");
+    CHECK(says("chained", chain, "", PG_REMARK, "also has 'a'")); /* another one, made since */
+    migration_sql(conn, "DELETE FROM cell.objects WHERE kind = 'renamed'");
     CHECK(says("chained", chain, "", PG_ERROR, "columns 'a' and 'b' both exist"));
     CHECK(says("chained", "id i64 | key\nb i64 | default 1\nc str | unique\nd i64\ne i64 | renamed_from d", "",
                PG_ERROR, "CELL_RENAMED_FROM(d) contradicts the field that is this column"));
+}
+
+TEST(a_column_that_another_one_is_computed_from_does_not_go)
+{
+    if (!server())
+        return;
+    REQUIRE(becomes("bases", "id i64 | key\nn i64\nm opt<i64>", ""));
+    CHECK(says("bases", "id i64 | key\nn i64\ng opt<i64> | generated m + 1", "retyped g\ndropped m", PG_ERROR,
+               "column 'm' cannot go: 'g', which a field declares, is computed from it"));
+    CHECK(says("bases", "id i64 | key\nm opt<i64>\nl str | replaces n;n::text;l::bigint\ng opt<i64> | generated n + 1",
+               "retyped g", PG_ERROR, "column 'n' cannot go: 'g'"));
+}
+
+TEST(a_name_that_is_free_again_is_not_renamed_again)
+{
+    const char *fields = "id i64 | key\nm i64 | renamed_from n\nn opt<i64> | backfill NULL";
+    const struct table both[] = {{"others", "id i64 | key", "table_renamed_from firsts"},
+                                 {"firsts", "id i64 | key", ""}};
+    struct migration m;
+
+    if (!server())
+        return;
+    REQUIRE(becomes("again", "id i64 | key\nn i64", ""));
+    migration_sql(conn, "INSERT INTO again VALUES (1, 7)");
+    REQUIRE(becomes("again", "id i64 | key\nm i64 | renamed_from n", ""));
+    CHECK(becomes("again", fields, "") && becomes("again", fields, "") && is("SELECT m FROM again", "7"));
+    REQUIRE(becomes("firsts", "id i64 | key", ""));
+    REQUIRE(become(&both[0], 1, &m) >= 0 && m.nsteps == 1);
+    CHECK(become(&both[1], 1, &m) >= 0 && m.nsteps == 1);
+    CHECK(become(&both[0], 1, &m) >= 0 && m.nsteps == 0);
+    CHECK(become(both, 2, &m) >= 0 && m.nsteps == 0);
 }

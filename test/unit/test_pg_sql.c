@@ -153,6 +153,8 @@ TEST(steps_are_taken_apart_and_may_not_end_transactions)
                                       "SELECT (1",
                                       "SELECT $1",
                                       "START TRANSACTION",
+                                      "SET search_path TO a",
+                                      "set session role b",
                                       "SELECT 'a",
                                       "SELECT 1)",
                                       "SELECT (1;)"};
@@ -161,6 +163,7 @@ TEST(steps_are_taken_apart_and_may_not_end_transactions)
             printf("taken: %s\n", bad[i]);
         CHECK(pg_sql_split(&arena, bad[i], &s, &n, why, &at) == CELL_INVALID_ARGUMENT);
     }
+    CHECK(pg_sql_split(&arena, "SET LOCAL search_path TO a; SET CONSTRAINTS ALL DEFERRED", &s, &n, why, &at) == 0);
     pg_sql_split(&arena, "SELECT 1; rollback", &s, &n, why, &at);
     CHECK(at == 10);
     pg_arena_free(&arena);

@@ -26,6 +26,8 @@ TEST(a_renamed_table_keeps_its_rows_and_what_refers_to_it)
     CHECK(says("persons", after[0].fields, after[0].rules, PG_REMARK,
                "CELL_TABLE_RENAMED_FROM(\"people\") was done long ago"));
     migration_sql(conn, "CREATE TABLE people (id bigint)");
+    CHECK(!says("persons", after[0].fields, after[0].rules, PG_ERROR, "both exist")); /* another one, made since */
+    migration_sql(conn, "DELETE FROM cell.objects WHERE kind = 'renamed'");
     CHECK(says("persons", after[0].fields, after[0].rules, PG_ERROR, "'people' and 'persons' both exist"));
 }
 
@@ -186,6 +188,21 @@ TEST(what_interrupted_builds_have_left_goes_when_no_struct_wants_it)
     CHECK(is(INDEXES "FROM pg_index WHERE indrelid = 'left_over'::regclass",
              "another true, by_hand false, left_over_pkey true"));
 #undef INDEXES
+}
+
+TEST(a_step_is_done_once_before_its_table_gets_another_name)
+{
+    const struct table t = {"stuff", "id i64 | key\nn i64",
+                            "table_renamed_from things\nstep one;UPDATE things SET n = n + 1"};
+    struct migration m;
+
+    if (!server())
+        return;
+    REQUIRE(becomes("things", "id i64 | key\nn i64", ""));
+    migration_sql(conn, "INSERT INTO things VALUES (1, 7)");
+    REQUIRE(become(&t, 1, &m) >= 0);
+    CHECK(m.nsteps == 2 && is("SELECT n FROM stuff", "8"));
+    CHECK(become(&t, 1, &m) >= 0 && m.nsteps == 0);
 }
 
 TEST(what_a_step_of_ones_own_has_made_is_not_made_again)

@@ -11,6 +11,8 @@
     "{\"constants\":[{\"name\":\"N\",\"type\":\"i64\",\"value\":\"" n                                                  \
     "\"}],\"expansion\":\"cell.expansion/1\",\"plan\":"                                                                \
     "{\"id\":\"ab\",\"steps\":[{\"text\":\"t\",\"kind\":\"k\"}]}}"
+#define ERRONEOUS                                                                                                      \
+    "{\"diagnostics\":[{\"severity\":\"error\",\"text\":\"it is so\"}],\"expansion\":\"cell.expansion/1\"}"
 #define DONE "{\"applied\":[{\"id\":\"ab\",\"steps\":1}],\"state\":\"after\"}"
 
 /* A request as a compiler makes it; "query" is another verb than all others. */
@@ -312,8 +314,7 @@ TEST(a_second_struct_of_something_is_asked_about_beside_the_first)
 
 TEST(what_has_failed_is_not_beside_what_follows)
 {
-    project_with("one",
-                 "{\"expansion\":\"cell.expansion/1\",\"diagnostics\":[{\"severity\":\"error\",\"text\":\"t\"}]}");
+    project_with("one", ERRONEOUS);
     begin_asking(SESSION_LIVE);
     expand_request(request_of("user", "live"));
     fake.expansion = ANSWER("1");
@@ -463,6 +464,14 @@ TEST(what_a_precompiled_header_asked_is_asked_again_by_who_includes_it)
     CHECK(cell_session_commit(session, &error) == CELL_OK);
     end_unit();
     CHECK(count_files(".cell/requests") == 3); /* the object needs them all */
+
+    /* What it needs cannot be had any more. */
+    fake.state = "another";
+    fake.expansion = ERRONEOUS;
+    begin_asking(SESSION_LIVE);
+    CHECK(cell_session_ask_included(session, "/x/pre.pch", &error) == CELL_FAILED_PRECONDITION);
+    CHECK_STR(error.text, "it is so");
+    end_unit();
 
     /* Without the cell it cannot be known; damaged, there is none. */
     fake.open_status = CELL_UNAVAILABLE;

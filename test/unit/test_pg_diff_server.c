@@ -46,8 +46,12 @@ static bool repeat(const char *sql)
 static bool run_step(const struct pg_step *step)
 {
     bool outside = step->mode == PG_OUTSIDE, ok = true;
-    if (step->mode == PG_REPEATED)
-        return repeat(step->sql[0]);
+    if (step->mode == PG_REPEATED) { /* the first one, the others behind it */
+        ok = repeat(step->sql[0]);
+        for (uint32_t k = 1; ok && k < step->nsql; k++)
+            ok = run(step->sql[k]);
+        return ok;
+    }
     if (step->done && answers_true(step->done))
         return true;
     for (uint32_t k = 0; step->broken && answers_true(step->broken) && k < step->nrepair; k++)

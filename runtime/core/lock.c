@@ -183,14 +183,21 @@ static const char *key_name(const char *name) { return cell_is_identifier(name) 
 static int say_asked(const struct question *q, struct lock_asked *asked)
 {
     const char *about = NULL;
-    struct lock_asked made = {.location = strdup(q->location ? q->location : "")};
     bool named = cell_json_item_string(&q->args, 0, &about, NULL) >= 0;
-    if (!made.location || asprintf(&made.subject, "%s%s%s", q->verb, named ? " " : "", named ? about : "") < 0) {
-        free(made.location);
+    struct lock_asked made = {strdup(q->location ? q->location : ""), strdup(q->verb), named ? strdup(about) : NULL};
+    if (!made.location || !made.verb || (named && !made.subject)) {
+        cell_lock_asked_free(&made);
         return CELL_NO_MEMORY;
     }
     *asked = made;
     return CELL_OK;
+}
+
+void cell_lock_asked_free(struct lock_asked *asked)
+{
+    free(asked->location);
+    free(asked->verb);
+    free(asked->subject);
 }
 
 int cell_lock_question(const char *request, size_t len, struct cell_buffer *question, char **key,

@@ -98,14 +98,15 @@ void cell_records_found(const char *dir, const struct record_use *use);
 /* What else a request says. */
 struct lock_asked {
     char *location; /* "" when it does not say */
-    /* "VERB ARGUMENT": what it is about, by its first argument; "VERB" when that is no text. */
-    char *subject;
+    char *verb;
+    char *subject; /* what it is about: its first argument; NULL when that is no text */
 };
 /* What of an expansion request an answer depends on, canonical: all but its location and mode. Appends it to
- * `question`, and sets *key and, unless `asked` is NULL, its members, to be freed by the caller. CELL_INVALID_ARGUMENT
- * for what is no request. */
+ * `question`, and sets *key, to be freed by the caller, and, unless it is NULL, *asked, to be freed with
+ * cell_lock_asked_free. CELL_INVALID_ARGUMENT for what is no request. */
 int cell_lock_question(const char *request, size_t len, struct cell_buffer *question, char **key,
                        struct lock_asked *asked, struct cell_error *e);
+void cell_lock_asked_free(struct lock_asked *asked); /* its members; nothing of one that is zeroed */
 /* The other way: a request to be sent, in live mode or in plan mode. `location` is where the cell believes the
  * annotation to be. */
 int cell_lock_request(const char *question, size_t len, const char *location, bool live, struct cell_buffer *request,

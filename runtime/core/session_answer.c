@@ -51,9 +51,7 @@ int cell_session_state(struct cell_session *s, struct session_cell *cell, char t
 
 bool cell_session_same_subject(const struct asked *a, const struct asked *b)
 {
-    const char *first = a->subject ? strchr(a->subject, ' ') : NULL;
-    const char *second = first && b->subject ? strchr(b->subject, ' ') : NULL;
-    return second && strcmp(first, second) == 0;
+    return a->subject && b->subject && strcmp(a->subject, b->subject) == 0;
 }
 
 /* Another declaration of what `a` is about, a second struct of a table for example, before it. */
@@ -111,22 +109,22 @@ int cell_session_add_asked(struct cell_session *s, struct known_cell *c, const c
                            struct asked **asked, struct cell_error *e)
 {
     CELL_CLEANUP(cell_cleanup_free) char *key = NULL;
-    struct lock_asked asked_of = {0};
+    CELL_CLEANUP(cell_lock_asked_free) struct lock_asked says = {0};
     struct cell_buffer question = {0};
     struct asked *a = cell_arena_alloc(&s->arena, sizeof(*a));
-    int r = a ? cell_lock_question(json, len, &question, &key, &asked_of, NULL) : CELL_NO_MEMORY;
+    int r = a ? cell_lock_question(json, len, &question, &key, &says, NULL) : CELL_NO_MEMORY;
     if (r >= 0) {
         a->question = cell_arena_copy(&s->arena, question.data, question.len);
         a->key = cell_arena_copy(&s->arena, key, strlen(key));
-        a->location = cell_arena_copy(&s->arena, asked_of.location, strlen(asked_of.location));
-        a->subject = cell_arena_copy(&s->arena, asked_of.subject, strlen(asked_of.subject));
+        a->location = cell_arena_copy(&s->arena, says.location, strlen(says.location));
+        a->verb = cell_arena_copy(&s->arena, says.verb, strlen(says.verb));
+        a->subject = says.subject ? cell_arena_copy(&s->arena, says.subject, strlen(says.subject)) : NULL;
     }
-    free(asked_of.location);
-    free(asked_of.subject);
     cell_buffer_free(&question);
     if (a)
         a->request = cell_arena_copy(&s->arena, json, len);
-    if (r == CELL_NO_MEMORY || !a->request || (r >= 0 && (!a->question || !a->key || !a->location || !a->subject)))
+    bool whole = r < 0 || (a->question && a->key && a->location && a->verb && !a->subject == !says.subject);
+    if (r == CELL_NO_MEMORY || !a->request || !whole)
         return session_no_memory(e);
     a->len = len;
     cell_session_hash_asked(c, a);

@@ -5,20 +5,14 @@
 #include "core/consumer.h"
 #include "core/session_parts.h"
 
-static size_t verb_length(const struct asked *a) { return a->subject ? strcspn(a->subject, " ") : 0; }
-
 /* What has a plan, and what has none and the same verb or the same subject: plans may not contradict that, which the
  * cell could not tell when it was asked. */
 static bool takes_part(const struct known_cell *c, const struct asked *a)
 {
-    size_t len = verb_length(a);
-    if (a->planned)
-        return true;
-    for (const struct asked *p = len ? c->asked : NULL; p; p = p->next)
-        if (p->planned &&
-            ((verb_length(p) == len && memcmp(p->subject, a->subject, len) == 0) || cell_session_same_subject(p, a)))
-            return true;
-    return false;
+    bool found = a->planned;
+    for (const struct asked *p = a->verb ? c->asked : NULL; p && !found; p = p->next)
+        found = p->planned && p->verb && (strcmp(p->verb, a->verb) == 0 || cell_session_same_subject(p, a));
+    return found;
 }
 
 /* Returns how many; in questions[], which. */

@@ -50,7 +50,8 @@ struct asked {
     /* What of it an answer depends on, canonical, and its key in a lock; NULL = it is no request. */
     const char *question, *key;
     const char *location; /* of the annotation, "" = not known; NULL = it is no request */
-    const char *subject;  /* "VERB ARGUMENT", or "VERB": what it is about; NULL = it is no request */
+    const char *verb;     /* NULL = it is no request */
+    const char *subject;  /* its first argument; NULL when that is no text */
     bool planned;         /* its answer has a plan */
     bool good;            /* answered without an error: nothing has failed with it */
     char hash[33];        /* of that, of the cell's address, and of what is pending; "" = none */

@@ -104,10 +104,12 @@ TEST(a_question_is_the_same_wherever_it_is_asked)
     CHECK(cell_lock_question(request.data, request.len, &question, &back, &asked, &error) == CELL_OK);
     CHECK_STR(back, one);
     CHECK_STR(asked.location, "cells.lock:1:1");
-    CHECK_STR(asked.subject, "table users");
+    CHECK_STR(asked.verb, "table");
+    CHECK_STR(asked.subject, "users");
     cell_buffer_free(&question);
     cell_buffer_free(&request);
-    free(one), free(two_), free(other), free(odd), free(back), free(asked.location), free(asked.subject);
+    free(one), free(two_), free(other), free(odd), free(back);
+    cell_lock_asked_free(&asked);
 }
 
 TEST(a_question_has_the_functions_that_its_conditions_call)

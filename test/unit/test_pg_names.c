@@ -2,50 +2,22 @@
 /* Names that tables, keys and indexes share in a schema: what is made gets another one, what the author chose is said
  * to be taken; and whatever something is called, it is known again. */
 // LIBS: cell_postgres_sanitized
-#include "pg_migrate.h"
+#include "pg_become.h"
 
-static PGconn *conn;
-
-static bool server(void)
+/* Nothing that other tests have made has a name. */
+static bool anew(void)
 {
-    if (!pg_fixture_url[0] && !pg_fixture(""))
+    if (!server())
         return false;
-    conn = conn ? conn : migration_connect();
-    if (conn)
-        migration_sql(conn, "DROP SCHEMA IF EXISTS cell CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public");
-    return conn != NULL;
+    migration_sql(conn, "DROP SCHEMA IF EXISTS cell CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+    return true;
 }
 
-struct table {
-    const char *name, *fields, *rules;
-};
-
-static bool become(const struct table *tables, uint32_t n)
+static bool both_become(const struct table tables[2])
 {
-    struct migration m = {.n = n};
+    struct migration m;
 
-    for (uint32_t i = 0; i < n; i++)
-        m.requests[i] = pg_build_request("table", tables[i].name, tables[i].fields, tables[i].rules);
-    bool done = migrate(conn, &m) >= 0 && migration_left(conn, &m) == 0;
-    if (!done)
-        printf("%s\n", m.text);
-    for (uint32_t i = 0; i < n; i++)
-        json_decref(m.requests[i]);
-    return done;
-}
-
-static bool becomes(const char *name, const char *fields, const char *rules)
-{
-    return become(&(struct table){name, fields, rules}, 1);
-}
-
-static bool is(const char *sql, const char *expected)
-{
-    const char *value = migration_value(conn, sql);
-
-    if (strcmp(value, expected) != 0)
-        printf("%s: %s, not %s\n", sql, value, expected);
-    return strcmp(value, expected) == 0;
+    return become(tables, 2, &m) >= 0;
 }
 
 /* The indexes of a table with their columns, those of keys too: "a_pkey(id) …". */
@@ -91,20 +63,20 @@ TEST(two_tables_of_one_file_that_want_one_name_get_two)
 {
     const struct table tables[] = {{"a", A, ""}, {"a_b", A_B, ""}};
 
-    if (!server())
+    if (!anew())
         return;
-    CHECK(become(tables, 2));
+    CHECK(both_become(tables));
     CHECK(has("a", "a_b_c_idx(b_c) a_pkey(id)") && has("a_b", "a_b_c_idx_2(c) a_b_pkey(id)"));
     migration_sql(conn, "DROP TABLE a, a_b; DELETE FROM cell.objects");
     CHECK(becomes("a", "id i64 | key", "") && becomes("a_b", "id i64 | key\nc i64", ""));
     migration_sql(conn, "ALTER TABLE a ADD b_c bigint NOT NULL DEFAULT 0");
-    CHECK(become(tables, 2)); /* now they are made one by one, in no transaction */
+    CHECK(both_become(tables)); /* now they are made one by one, in no transaction */
     CHECK(has("a", "a_b_c_idx(b_c) a_pkey(id)") && has("a_b", "a_b_c_idx_2(c) a_b_pkey(id)"));
 }
 
 TEST(files_that_want_one_name_get_two_whichever_is_built_first)
 {
-    if (!server())
+    if (!anew())
         return;
     CHECK(becomes("a_b", A_B, "") && becomes("a", A, ""));
     CHECK(has("a", "a_b_c_idx_2(b_c) a_pkey(id)") && has("a_b", "a_b_c_idx(c) a_b_pkey(id)"));
@@ -119,7 +91,7 @@ TEST(files_that_want_one_name_get_two_whichever_is_built_first)
 
 TEST(a_key_that_kept_its_name_when_its_table_was_renamed_is_in_nobodys_way)
 {
-    if (!server())
+    if (!anew())
         return;
     CHECK(becomes("users", "id i64 | key\nmail str | unique", ""));
     CHECK(becomes("people", "id i64 | key\nmail str | unique", "table_renamed_from users"));
@@ -135,7 +107,7 @@ TEST(a_key_that_kept_its_name_when_its_table_was_renamed_is_in_nobodys_way)
 
 TEST(when_all_numbered_names_are_taken_a_hash_is_in_the_name)
 {
-    if (!server())
+    if (!anew())
         return;
     migration_sql(conn,
                   "CREATE TABLE t_pkey (a int); CREATE VIEW t_pkey_2 AS SELECT 1; CREATE TYPE t_pkey_3 AS (a int)");
@@ -149,9 +121,9 @@ TEST(names_that_are_cut_are_kept_apart_too)
     const struct table tables[] = {{LONG, "id i64 | key\nb_c i64 | index", ""},
                                    {LONG "_b", "id i64 | key\nc i64 | index", ""}};
 
-    if (!server())
+    if (!anew())
         return;
-    CHECK(become(tables, 2));
+    CHECK(both_become(tables));
     CHECK(is("SELECT count(*) FROM pg_index WHERE indrelid::regclass::text LIKE 'abcdef%'", "4"));
     CHECK(becomes(LONG, tables[0].fields, "") && becomes(LONG "_b", tables[1].fields, ""));
 }
@@ -160,7 +132,7 @@ TEST(a_name_that_the_author_chose_is_said_to_be_taken)
 {
     const char *fields = "id i64 | key";
 
-    if (!server())
+    if (!anew())
         return;
     CHECK(becomes("a", A, ""));
     CHECK(refuses("a_b_c_idx", fields, "",
@@ -174,13 +146,13 @@ TEST(a_name_that_the_author_chose_is_said_to_be_taken)
     CHECK(becomes("numbers", fields, "schema other")); /* where nothing has it */
     /* What is made goes out of the way of what is chosen, in whichever order they stand. */
     const struct table tables[] = {{"c", "id i64 | key", ""}, {"c_pkey", fields, ""}};
-    CHECK(become(tables, 2));
+    CHECK(both_become(tables));
     CHECK(has("c", "c_pkey_2(id)") && has("c_pkey", "c_pkey_pkey(id)"));
 }
 
 TEST(what_an_exchange_of_keys_has_left_is_used_or_goes)
 {
-    if (!server())
+    if (!anew())
         return;
     CHECK(becomes("t", "id i64 | key\na i64\nb i64", ""));
     /* As if it had been interrupted behind its index; then the source changes its mind. */
@@ -204,7 +176,7 @@ TEST(what_an_exchange_of_keys_has_left_is_used_or_goes)
 
 TEST(an_interrupted_build_under_another_name_is_made_anew_under_it)
 {
-    if (!server())
+    if (!anew())
         return;
     migration_sql(conn, "CREATE TABLE u (x int); CREATE INDEX t_a_idx ON u (x); CREATE INDEX t_b_key ON u (x)");
     CHECK(becomes("t", "id i64 | key\na i64 | index\nb i64", ""));
@@ -220,7 +192,7 @@ TEST(an_interrupted_build_under_another_name_is_made_anew_under_it)
 
 TEST(an_index_under_another_name_is_replaced_when_it_changes)
 {
-    if (!server())
+    if (!anew())
         return;
     migration_sql(conn, "CREATE TABLE u (x int); CREATE INDEX t_a_idx ON u (x)");
     CHECK(becomes("t", "id i64 | key\na i64", "index a;where a > 1"));
@@ -230,7 +202,7 @@ TEST(an_index_under_another_name_is_replaced_when_it_changes)
 
 TEST(an_index_that_became_another_one_makes_room_for_a_constraint)
 {
-    if (!server())
+    if (!anew())
         return;
     CHECK(becomes("t", "id i64 | key\na i64", "unique_index a;where a > 5"));
     CHECK(becomes("t", "id i64 | key\na i64 | unique", ""));
@@ -240,7 +212,7 @@ TEST(an_index_that_became_another_one_makes_room_for_a_constraint)
 
 TEST(a_field_that_only_the_catalog_explains_has_an_index_that_goes_out_of_the_way)
 {
-    if (!server())
+    if (!anew())
         return;
     migration_sql(
         conn,
@@ -251,7 +223,7 @@ TEST(a_field_that_only_the_catalog_explains_has_an_index_that_goes_out_of_the_wa
 
 TEST(the_index_of_an_exclusion_keeps_its_name)
 {
-    if (!server())
+    if (!anew())
         return;
     CHECK(becomes("t", "id i64 | key\na i64", ""));
     migration_sql(conn, "ALTER TABLE t ADD CONSTRAINT t_a_idx EXCLUDE USING btree (a WITH =)");

@@ -190,6 +190,18 @@ TEST(what_interrupted_builds_have_left_goes_when_no_struct_wants_it)
 #undef INDEXES
 }
 
+TEST(a_column_that_was_to_be_filled_is_filled_under_another_name_too)
+{
+    if (!server())
+        return;
+    REQUIRE(becomes("stopped", "id i64 | key\nrank opt<i64>", ""));
+    migration_sql(conn, "INSERT INTO stopped VALUES (1, NULL), (2, NULL); INSERT INTO cell.objects (schema_name, "
+                        "table_name, kind, name) VALUES ('public', 'stopped', 'filling', 'rank')");
+    REQUIRE(becomes("stopped", "id i64 | key\nplace opt<i64> | renamed_from rank | backfill id * 3", ""));
+    CHECK(is("SELECT string_agg(place::text, ' ' ORDER BY id) FROM stopped", "3 6"));
+    CHECK(is("SELECT count(*) FROM cell.objects WHERE kind = 'filling'", "0"));
+}
+
 TEST(a_step_is_done_once_before_its_table_gets_another_name)
 {
     const struct table t = {"stuff", "id i64 | key\nn i64",

@@ -5,7 +5,9 @@
 #include "postgres/transaction.h"
 #include "test.h"
 
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -109,35 +111,48 @@ TEST(a_transaction_ends_with_its_process)
         continue;
 }
 
-/* Whoever watches the one that has ended must not take the file of the next one for it. */
-TEST(transactions_one_after_the_other_are_not_taken_for_those_of_ended_processes)
+static struct pg_transactions *crowd;
+static atomic_int lost;
+
+/* One after the other, beside others that do the same. */
+static void *begin_and_end(void *ignored)
 {
-    if (!the_pool())
-        return;
-    struct pg_transactions *t = pg_transactions_new(pool, 2, 2, 60000);
     struct cell_caller me = caller_of(7, getpid());
     char token[PG_TRANSACTION_TOKEN_SIZE];
     struct pg_failure f;
-    int lost = 0;
 
-    for (int i = 0; i < 2000; i++) {
+    for (int i = 0; i < 1000; i++) {
         struct pg_transaction *x = NULL;
-        REQUIRE(pg_transaction_begin(t, &me, "BEGIN", &forever, token, &f) == CELL_OK);
-        for (int k = 0; k < 2; k++) {
-            if (pg_transaction_get(t, &me, text(token), &forever, &x, &f) < 0) {
-                lost++;
-                break;
-            }
-            if (k == 0) {
-                pg_transaction_put(t, x);
-                continue;
-            }
-            CHECK(execute(x, "COMMIT") == CELL_OK);
-            pg_transaction_end(t, x);
+        if (pg_transaction_begin(crowd, &me, "BEGIN", &forever, token, &f) < 0 ||
+            pg_transaction_get(crowd, &me, text(token), &forever, &x, &f) < 0) {
+            lost++;
+            continue;
         }
+        pg_transaction_put(crowd, x);
+        if (pg_transaction_get(crowd, &me, text(token), &forever, &x, &f) < 0) {
+            lost++;
+            continue;
+        }
+        lost += execute(x, "COMMIT") < 0;
+        pg_transaction_end(crowd, x);
     }
+    return ignored;
+}
+
+/* Whoever watches the process of one that has ended must not take the file of the next one for it. */
+TEST(no_transaction_is_taken_for_one_of_a_process_that_has_ended)
+{
+    pthread_t threads[4];
+
+    if (!the_pool())
+        return;
+    crowd = pg_transactions_new(pool, 8, 8, 60000);
+    for (int i = 0; i < 4; i++)
+        REQUIRE(pthread_create(&threads[i], NULL, begin_and_end, NULL) == 0);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
     CHECK(lost == 0);
-    pg_transactions_free(t);
+    pg_transactions_free(crowd);
 }
 
 TEST(a_transaction_that_is_idle_for_too_long_is_ended_by_the_database)

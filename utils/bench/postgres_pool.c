@@ -16,17 +16,24 @@ static struct pg_pool *pool;
 static struct pg_prepared *get, *insert;
 static unsigned insert_flags = PG_RUN_WRITE;
 
+/* As the cell sends it (generate_read.c), with the merged form that it gives to such a statement (statement_merge.c).
+ */
+#define GET "SELECT id, email, name, age FROM bench_users WHERE id = "
+#define GET_MERGED                                                                                                     \
+    "SELECT cell_each.n, cell_row.* FROM ROWS FROM (pg_catalog.unnest((SELECT $1))) WITH ORDINALITY AS "               \
+    "cell_each(k1, n), LATERAL (" GET "cell_each.k1 OFFSET 0) AS cell_row"
+
 static void run(struct pg_prepared *s, const struct pg_values *values, unsigned flags, int rows)
 {
     const struct pg_patience forever = {UINT64_MAX, NULL, NULL};
     struct pg_failure f;
-    PGresult *result = NULL;
+    struct pg_rows got = {0};
 
-    if (pg_pool_run(pool, NULL, s, values, flags, &forever, &result, &f) < 0)
+    if (pg_pool_fetch(pool, NULL, s, values, flags, &forever, &got, &f) < 0)
         die("pool", f.text);
-    if (PQntuples(result) != rows)
+    if (got.n != rows)
         die("pool", "another number of rows");
-    PQclear(result);
+    pg_rows_clear(&got);
 }
 
 static void get_once(void *own, int64_t number)
@@ -68,10 +75,10 @@ int main(int argc, char **argv)
         insert_flags |= PG_RUN_SHARED;
     if (pg_pool_open(&options, &pool, &f) < 0)
         die("pool", f.text);
-    get = pg_prepared_new(pool, "SELECT id, email, name, age FROM bench_users WHERE id = $1", (const Oid[]){20}, 1);
+    get = pg_prepared_new(pool, GET "$1", (const Oid[]){20}, 1);
     insert = pg_prepared_new(pool, "INSERT INTO bench_points (id, stamp, value, label) VALUES ($1, $2, $3, $4)",
                              (const Oid[]){20, 20, 701, 25}, 4);
-    if (!get || !insert)
+    if (!get || !insert || pg_prepared_merge(get, GET_MERGED, (const Oid[]){1016}) < 0)
         die("pool", "out of memory");
     for (int i = 0; i < atoi(argv[2]); i++) {
         double of[3] = {0};

@@ -277,21 +277,41 @@ TEST(a_check_that_takes_longer_than_its_call_is_gone_on_with_by_the_next)
     bound_teardown(&d, true);
 }
 
+struct impatient {
+    pthread_t thread;
+    cell_ctx *c;
+    int result;
+};
+
+static void *insert_in_vain(void *arg)
+{
+    struct impatient *k = arg;
+    struct row row = {0};
+    k->result = call_insert(k->c, &row);
+    return NULL;
+}
+
 TEST(a_call_that_waits_for_anothers_binding_can_be_cancelled)
 {
     struct demo_server d = {0};
     struct caller first = {0};
+    struct impatient second = {0};
     struct cell_client *client = NULL;
-    struct row row = {0};
     bound_setup(&d, true);
     atomic_store(&seen.hold_bind, 1);
     pthread_create(&first.thread, NULL, insert_one, &first);
     wait_sem(&seen.binding);
-    cell_ctx *c = open_client(&d, OVER_SHM, &client);
-    cell_ctx_set_timeout_ms(c, 30);
-    CHECK(call_insert(c, &row) == CELL_DEADLINE_EXCEEDED);
-    CHECK(atomic_load(&seen.binds) == 0);
+    second.c = open_client(&d, OVER_SHM, &client);
+    cell_ctx_set_timeout_ms(second.c, 60000);
+    pthread_create(&second.thread, NULL, insert_in_vain, &second);
     struct method_counters *n = &d.server->bound_counters->counters; /* of row_insert, which alone was called */
+    for (int i = 0; i < 20000 && counted_calls(d.server, n, false) < 2; i++)
+        usleep(1000);
+    CHECK(counted_calls(d.server, n, false) == 2 && counted_calls(d.server, n, true) == 0);
+    cell_ctx_cancel(second.c);
+    pthread_join(second.thread, NULL);
+    CHECK(second.result == CELL_CANCELLED);
+    CHECK(atomic_load(&seen.binds) == 0);
     for (int i = 0; i < 20000 && counted_calls(d.server, n, true) == 0; i++)
         usleep(1000);
     CHECK(counted_calls(d.server, n, false) == 2 &&
@@ -299,7 +319,7 @@ TEST(a_call_that_waits_for_anothers_binding_can_be_cancelled)
     atomic_store(&seen.hold_bind, 0);
     pthread_join(first.thread, NULL);
     CHECK(first.result == 3 && atomic_load(&seen.binds) == 1);
-    cell_ctx_close(c);
+    cell_ctx_close(second.c);
     cell_client_close(client);
     bound_teardown(&d, true);
 }

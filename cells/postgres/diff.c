@@ -101,16 +101,29 @@ static void check_former(struct diffing *s, const struct pg_declared *d)
                   d->renamed_from, near, d->table.name);
 }
 
-/* The work of a declared table; a former name is followed, when the table has it still. */
-static struct table_work *begin_work(struct diffing *s, const struct pg_declared *d)
+/* Makes the struct of the same table the one at hand that says a former name of it, if one does. */
+static void select_renamer(struct diffing *s)
 {
-    struct table_work *w = pg_find_work(s, d->table.schema, d->table.name);
+    for (uint32_t i = s->current; i < s->n && !s->d->renamed_from; i++) {
+        const struct pg_declared *d = s->declared[i];
+        if (d->owned && d->renamed_from && strcmp(d->table.name, s->d->table.name) == 0 &&
+            strcmp(d->table.schema, s->d->table.schema) == 0) {
+            s->current = i;
+            s->d = d;
+        }
+    }
+}
+
+/* The work of the declared table at hand, which is new; a former name is followed, when the table has it still. */
+static struct table_work *begin_work(struct diffing *s)
+{
+    select_renamer(s);
+    const struct pg_declared *d = s->d;
     const struct pg_table *there = pg_model_table(s->catalog, d->table.schema, d->table.name);
     const struct pg_table *former =
         d->renamed_from ? pg_model_table(s->catalog, d->table.schema, d->renamed_from) : NULL;
+    struct table_work *w;
 
-    if (w)
-        return w;
     bool taken = !there && former && is_declared_here(s, former);
     if (taken) {
         pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_rule(d->renamed_rule),
@@ -144,6 +157,52 @@ static struct table_work *begin_work(struct diffing *s, const struct pg_declared
     return w;
 }
 
+static const struct pg_check *rule_check(const struct pg_table *t, const char *column, const char *rule)
+{
+    for (uint32_t i = 0; i < t->nchecks; i++)
+        if (t->checks[i].rule && t->checks[i].column && strcmp(t->checks[i].column, column) == 0 &&
+            strcmp(t->checks[i].rule, rule) == 0)
+            return &t->checks[i];
+    return NULL;
+}
+
+/* A rule of a field that stands once, in two structs with different arguments: "what is checked of it (…, and …)". */
+static const char *different_rule(struct diffing *s, const struct pg_declared *other, const char *column)
+{
+    for (uint32_t i = 0; i < s->d->table.nchecks; i++) {
+        const struct pg_check *own = &s->d->table.checks[i];
+        const struct pg_check *theirs = own->rule && own->column && strcmp(own->column, column) == 0
+                                            ? rule_check(&other->table, column, own->rule)
+                                            : NULL;
+        if (theirs && !pg_check_equal(own, theirs))
+            return pg_printf(s->arena, "its %s, which is CHECK (%s) and CHECK (%s)", own->rule, theirs->expr.sql,
+                             own->expr.sql);
+    }
+    return NULL;
+}
+
+static bool same_statements(const struct pg_hand_step *a, const struct pg_hand_step *b)
+{
+    bool same = a->n == b->n;
+
+    for (uint32_t i = 0; i < a->n && same; i++)
+        same = strcmp(a->statements[i], b->statements[i]) == 0;
+    return same;
+}
+
+static void check_steps_agree(struct diffing *s, const struct pg_declared *other)
+{
+    for (uint32_t i = 0; i < s->d->nsteps; i++)
+        for (uint32_t k = 0; k < other->nsteps; k++) {
+            const struct pg_hand_step *own = &s->d->steps[i];
+            if (strcmp(own->name, other->steps[k].name) == 0 && !same_statements(own, &other->steps[k]))
+                pg_refuse(s, PG_NO_RULE, pg_at_rule(own->rule),
+                          "structs '%s' and '%s' are both table '%s' and have different SQL in their steps of the name "
+                          "'%s', of which one would be carried out: give this one another name",
+                          other->tag, s->d->tag, s->d->table.name, own->name);
+        }
+}
+
 /* Two structs of one table must say the same of what both have. */
 static void check_agreement(struct diffing *s, const struct pg_declared *other)
 {
@@ -157,12 +216,19 @@ static void check_agreement(struct diffing *s, const struct pg_declared *other)
                            : !pg_expr_equal(&c->standard, &o->standard)   ? "its default"
                            : !pg_expr_equal(&c->generated, &o->generated) ? "how it is generated"
                            : c->identity != o->identity                   ? "whether it is numbered"
-                                                                          : NULL;
+                                                                          : different_rule(s, other, c->name);
         if (what)
             pg_refuse(s, PG_NO_RULE, pg_at_field(s->d->fields[i].name),
                       "structs '%s' and '%s' are both table '%s' and disagree on column '%s': %s", other->tag,
                       s->d->tag, s->d->table.name, c->name, what);
     }
+    check_steps_agree(s, other);
+}
+
+static void check_agreements(struct diffing *s)
+{
+    for (uint32_t i = 0; i < s->w->nowners && s->w->owners[i] < s->current; i++)
+        check_agreement(s, s->declared[s->w->owners[i]]);
 }
 
 static bool wants_vector(const struct pg_declared *d)
@@ -229,47 +295,103 @@ static void diff_hand_steps(struct diffing *s)
     s->w->now.name = name;
 }
 
-static void diff_owned(struct diffing *s)
+static void refuse_kind(struct diffing *s)
 {
-    struct pg_table *now = &s->w->now;
+    const struct pg_table *now = &s->w->now;
 
-    if (s->w->exists && now->kind != 'r' && now->kind != 'p') {
-        pg_refuse(s, PG_NO_RULE, PG_AT_ANNOTATION, "'%s' is a %s, which no struct can own: CELL_ROWS reads it",
-                  now->name,
-                  now->kind == 'v'   ? "view"
-                  : now->kind == 'f' ? "foreign table"
-                                     : "materialized view");
+    pg_refuse(s, PG_NO_RULE, PG_AT_ANNOTATION, "'%s' is a %s, which no struct can own: CELL_ROWS reads it", now->name,
+              now->kind == 'v'   ? "view"
+              : now->kind == 'f' ? "foreign table"
+                                 : "materialized view");
+}
+
+bool pg_select(struct diffing *s, uint32_t declared)
+{
+    s->current = declared;
+    s->d = s->declared[declared];
+    s->w = pg_find_work(s, s->d->table.schema, s->d->table.name);
+    return !pg_has_errors(&s->d->diagnostics, UINT32_MAX);
+}
+
+void pg_each_owner(struct diffing *s, void (*phase)(struct diffing *))
+{
+    const struct table_work *w = s->w;
+
+    for (uint32_t i = 0; i < w->nowners; i++)
+        if (pg_select(s, w->owners[i]))
+            phase(s);
+}
+
+/* The first struct of the table at hand that takes part, or the last; false when none does. */
+static bool select_owner(struct diffing *s, bool first)
+{
+    const struct table_work *w = s->w;
+    bool found = false;
+
+    for (uint32_t i = 0; i < w->nowners && !found; i++)
+        found = pg_select(s, w->owners[first ? i : w->nowners - 1 - i]);
+    return found;
+}
+
+/* What a table has besides columns and their names. */
+static void diff_objects(struct diffing *s)
+{
+    pg_each_owner(s, pg_diff_checks);
+    pg_each_owner(s, pg_diff_keys);
+    pg_each_owner(s, pg_diff_indexes);
+    select_owner(s, true);
+    pg_diff_drops(s);
+    pg_each_owner(s, pg_diff_comments);
+}
+
+/* Phase by phase over all structs of it, because what one says may be about what another one has. */
+static void diff_table(struct diffing *s)
+{
+    struct table_work *w = s->w;
+
+    pg_each_owner(s, check_agreements);
+    if (w->exists && w->now.kind != 'r' && w->now.kind != 'p') {
+        pg_each_owner(s, refuse_kind);
         return;
     }
-    make_surroundings(s);
-    pg_diff_enums(s);
-    diff_hand_steps(s);
-    if (!s->w->exists && !s->w->created)
-        pg_diff_create(s);
-    else {
-        uint32_t steps = s->steps.n;
+    if (!select_owner(s, true))
+        return;
+    pg_each_owner(s, make_surroundings);
+    pg_each_owner(s, pg_diff_enums);
+    pg_each_owner(s, diff_hand_steps);
+    uint32_t steps = s->steps.n;
+    if (w->exists) {
         pg_diff_renames(s);
         pg_diff_columns(s);
-        pg_diff_checks(s);
-        pg_diff_keys(s);
-        pg_diff_indexes(s);
-        pg_diff_drops(s);
-        pg_diff_comments(s);
+        diff_objects(s);
         if (s->steps.n > steps)
-            pg_advise_sequences(s);
+            pg_each_owner(s, pg_advise_sequences);
+        return;
     }
+    select_owner(s, true);
+    pg_diff_create(s);
+    if (w->nowners > 1) { /* the first one has all of its own with the table */
+        pg_diff_renames(s);
+        diff_objects(s);
+    }
+    select_owner(s, false); /* which knows the table as a whole */
+    pg_advise_table(s);
 }
 
 /* In the order of the source: works first, so that foreign keys find tables that come later. */
 static void begin_all(struct diffing *s)
 {
-    for (s->current = 0; s->current < s->n; s->current++) {
-        s->d = s->declared[s->current];
-        if (!s->d->owned)
+    for (uint32_t i = 0; i < s->n; i++) {
+        const struct pg_declared *d = s->declared[i];
+        if (!d->owned)
             continue;
-        struct table_work *w = begin_work(s, s->d);
+        s->current = i;
+        s->d = d;
+        struct table_work *w = pg_find_work(s, d->table.schema, d->table.name);
+        if (!w)
+            w = begin_work(s);
         uint32_t *owners = pg_one_more(s->arena, w->owners, &w->nowners, sizeof(*owners));
-        owners[w->nowners - 1] = s->current;
+        owners[w->nowners - 1] = i;
         w->owners = owners;
     }
     for (uint32_t i = 0; i < s->works.n; i++)
@@ -277,11 +399,9 @@ static void begin_all(struct diffing *s)
             refer_to_renamed(s, s->works.at[i]);
 }
 
-static bool select_owned(struct diffing *s)
+static bool select_owned(struct diffing *s, uint32_t declared)
 {
-    s->d = s->declared[s->current];
-    s->w = pg_find_work(s, s->d->table.schema, s->d->table.name);
-    return s->d->owned && !pg_has_errors(&s->d->diagnostics, UINT32_MAX);
+    return s->declared[declared]->owned && pg_select(s, declared);
 }
 
 static void diff_all(struct diffing *s)
@@ -290,30 +410,24 @@ static void diff_all(struct diffing *s)
     for (uint32_t i = 0; i < s->n; i++)
         s->consent_used[i] = pg_array(s->arena, s->declared[i]->nconsents, sizeof(bool));
     begin_all(s);
-    for (s->current = 0; s->current < s->n; s->current++) {
-        if (!select_owned(s))
-            continue;
-        for (uint32_t i = 0; i < s->w->nowners && s->w->owners[i] < s->current; i++)
-            check_agreement(s, s->declared[s->w->owners[i]]);
-        diff_owned(s);
+    for (uint32_t i = 0; i < s->works.n; i++) {
+        s->w = s->works.at[i];
+        diff_table(s);
     }
     /* When all tables are known: foreign keys, and what is left over of the consents. */
-    for (s->current = 0; s->current < s->n; s->current++) {
-        if (!select_owned(s))
+    for (uint32_t i = 0; i < s->n; i++) {
+        if (!select_owned(s, i))
             continue;
         pg_diff_foreign(s);
         pg_diff_contract(s);
-        if (s->w->owners[s->w->nowners - 1] != s->current)
+        if (s->w->owners[s->w->nowners - 1] != i)
             continue;
         pg_diff_undeclared(s);
         pg_diff_consents(s);
     }
-    for (s->current = 0; s->current < s->n; s->current++) {
-        s->d = s->declared[s->current];
-        s->w = pg_find_work(s, s->d->table.schema, s->d->table.name);
-        if (!s->d->owned && !pg_has_errors(&s->d->diagnostics, UINT32_MAX))
+    for (uint32_t i = 0; i < s->n; i++)
+        if (!s->declared[i]->owned && pg_select(s, i))
             pg_diff_rows(s);
-    }
 }
 
 static void keep_tables(struct diffing *s)

@@ -204,8 +204,9 @@ struct pg_plan {
 
 /*
  * `declared` are those of one unit in its order, all for the same `catalog`, which knows the tables that exist of those
- * that they name (also as former names and in foreign keys). Two structs may own parts of one table when they agree.
- * `options` NULL = none. Everything given is borrowed during the call only. CELL_NO_MEMORY.
+ * that they name (also as former names and in foreign keys). Several structs may own parts of one table when they
+ * agree; it is compared phase by phase over all of them, and a step or diagnostic belongs to the declaration whose
+ * field or rule wants it. `options` NULL = none. Everything given is borrowed during the call only. CELL_NO_MEMORY.
  */
 int pg_diff(const struct pg_model *catalog, const struct pg_declared *const *declared, uint32_t n,
             const struct pg_diff_options *options, struct pg_plan **plan);

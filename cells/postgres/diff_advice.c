@@ -98,8 +98,14 @@ void pg_advise_column(struct diffing *s, const struct pg_field *f)
 
 void pg_advise_table(struct diffing *s)
 {
-    for (uint32_t i = 0; i < s->d->nfields; i++)
-        pg_advise_column(s, &s->d->fields[i]);
+    const struct field_turn at_hand = {s->current, NULL, false};
+    const field_turns fields = pg_fields_of_table(s);
+
+    for (uint32_t i = 0; i < fields.n; i++) {
+        pg_take_turn(s, &fields.at[i]);
+        pg_advise_column(s, fields.at[i].field);
+    }
+    pg_take_turn(s, &at_hand);
     remark_padding(s, &s->w->now);
 }
 

@@ -142,14 +142,13 @@ static void add_column(struct diffing *s, const struct pg_field *f, const struct
     bool computed = want->identity || want->generated.sql;
     bool constant = want->standard.sql && pg_is_constant(want->standard.sql);
     bool filled = want->standard.sql || (f->backfill && !pg_sql_is_null(f->backfill));
-    bool empty = s->w->created; /* by another struct of this plan: there are no rows */
 
-    if (computed && !empty && !consent_to_rewrite(s, f, want))
+    if (computed && !consent_to_rewrite(s, f, want))
         return;
-    if (!computed && !want->nullable && !filled && !empty)
+    if (!computed && !want->nullable && !filled)
         need_value(s, f, want);
     /* A constant default costs nothing; everything else comes in small steps. */
-    bool at_once = computed || empty || (constant && !f->backfill);
+    bool at_once = computed || (constant && !f->backfill);
     struct pg_column c = at_once ? *want : bare(want);
     c.comment = NULL;
     struct step_builder b =
@@ -161,7 +160,7 @@ static void add_column(struct diffing *s, const struct pg_field *f, const struct
         record_value(s, &b, want);
     else if (want->nullable && filled)
         pg_step_record(s, &b, "filling", want->name, NULL);
-    if (computed && !empty) {
+    if (computed) {
         pg_step_hazard(&b, want->generated.sql ? PG_RULE_GENERATED_ADDED : PG_RULE_RETYPE_REWRITES);
         pg_step_consented(s, &b, PG_CONSENT_RETYPED, want->name);
     }
@@ -185,18 +184,13 @@ void pg_add_bare_column(struct diffing *s, const struct pg_field *f, const struc
 /* Columns that no struct has any more, of a new column's type and without consent: may be what is meant. */
 static bool may_be_renamed(struct diffing *s, const struct pg_field *f, const struct pg_column *want)
 {
-    if (f->renamed_from || f->backfill || want->standard.sql || want->identity || want->generated.sql || s->w->created)
+    if (f->renamed_from || f->backfill || want->standard.sql || want->identity || want->generated.sql)
         return false;
     for (uint32_t i = 0; i < s->w->now.ncolumns; i++) {
         const struct pg_column *old = &s->w->now.columns[i];
         if (pg_is_declared(s, old->name) || !pg_type_equal(&old->type, &want->type) || pg_replacer_of(s, old->name) ||
-            pg_find_in_step(&s->w->now, old->name, NULL) || pg_find_in_step(&s->w->now, NULL, old->name) ||
-            pg_consents(s, PG_CONSENT_DROPPED, old->name))
-            continue;
-        bool taken = false;
-        for (uint32_t k = 0; k < s->d->nfields; k++)
-            taken = taken || (s->d->fields[k].renamed_from && strcmp(s->d->fields[k].renamed_from, old->name) == 0);
-        if (taken)
+            pg_is_former_name(s, old->name) || pg_find_in_step(&s->w->now, old->name, NULL) ||
+            pg_find_in_step(&s->w->now, NULL, old->name) || pg_consents(s, PG_CONSENT_DROPPED, old->name))
             continue;
         struct pg_diagnostic *d =
             pg_refuse(s, PG_RULE_RENAME_UNDECLARED, pg_at_field(f->name),
@@ -376,17 +370,18 @@ static void diff_column(struct diffing *s, const struct pg_field *f, const struc
 
 void pg_diff_columns(struct diffing *s)
 {
-    const struct field_turn *turns = pg_fields_in_turn(s);
+    const field_turns fields = pg_fields_of_table(s), turns = pg_fields_in_turn(s);
 
-    for (uint32_t i = 0; i < s->d->nfields; i++) {
-        const struct pg_field *f = &s->d->fields[i];
+    for (uint32_t i = 0; i < fields.n; i++) {
+        const struct pg_field *f = fields.at[i].field;
+        pg_take_turn(s, &fields.at[i]);
         const struct pg_column *want = &s->d->table.columns[f->column];
         if (is_plain(f, want) && !pg_table_column(&s->w->now, want->name))
             new_column(s, f, want);
     }
-    for (uint32_t i = 0; i < s->d->nfields; i++) {
-        s->late = turns[i].late;
-        diff_column(s, turns[i].field, &s->d->table.columns[turns[i].field->column]);
+    for (uint32_t i = 0; i < turns.n; i++) {
+        pg_take_turn(s, &turns.at[i]);
+        diff_column(s, turns.at[i].field, &s->d->table.columns[turns.at[i].field->column]);
     }
     s->late = false;
 }

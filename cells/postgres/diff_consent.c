@@ -78,9 +78,10 @@ bool pg_consents(struct diffing *s, enum pg_consent_kind kind, const char *name)
     return found;
 }
 
-void pg_step_consented(struct diffing *s, struct step_builder *b, enum pg_consent_kind kind, const char *name)
+uint32_t pg_step_consented(struct diffing *s, struct step_builder *b, enum pg_consent_kind kind, const char *name)
 {
     const char *record = kind == PG_CONSENT_DROPPED ? "dropped" : "retyped";
+    uint32_t found = s->current;
 
     pg_step_record(s, b, record, name, NULL);
     for (uint32_t i = 0; i < s->w->nowners; i++) {
@@ -91,8 +92,10 @@ void pg_step_consented(struct diffing *s, struct step_builder *b, enum pg_consen
                 continue;
             pg_step_record(s, b, record, key_of(s, d, c), NULL);
             b->step.consent = written(s, kind, name, c->again);
+            found = s->w->owners[i];
         }
     }
+    return found;
 }
 
 /* Each program once, where it uses the column; but not those that know it as `other`. */
@@ -153,7 +156,7 @@ static void drop_constraint(struct diffing *s, const char *name, const char *kin
 
     pg_step_alter(s, &b, "DROP CONSTRAINT %s", pg_quoted(s, name));
     pg_step_forget(s, &b, kind, name);
-    pg_step_consented(s, &b, PG_CONSENT_DROPPED, name);
+    b.step.declared = pg_step_consented(s, &b, PG_CONSENT_DROPPED, name);
     pg_step_hazard(&b, rule);
     pg_step_end(s, &b, PG_PHASE_LOOSEN);
 }
@@ -171,7 +174,7 @@ static void drop_index(struct diffing *s, const char *name)
     pg_step_sql(s, &b, sql);
     b.step.text = sql;
     pg_step_forget(s, &b, "index", name);
-    pg_step_consented(s, &b, PG_CONSENT_DROPPED, name);
+    b.step.declared = pg_step_consented(s, &b, PG_CONSENT_DROPPED, name);
     pg_step_flush(s, &b);
     pg_step_forget(s, &b, "dropping", name);
     pg_step_hazard(&b, PG_RULE_DROP_INDEX);
@@ -321,13 +324,20 @@ static void refuse_ambiguous(struct diffing *s)
     s->current = current;
 }
 
+static bool any_declares_primary(const struct diffing *s)
+{
+    for (uint32_t i = 0; i < s->w->nowners; i++)
+        if (s->declared[s->w->owners[i]]->table.primary)
+            return true;
+    return false;
+}
+
 /* Behind what is added, so that what was replaced under its name is not dropped. */
 void pg_diff_drops(struct diffing *s)
 {
     struct pg_table *t = &s->w->now;
 
-    if (s->current == s->w->owners[0])
-        refuse_ambiguous(s);
+    refuse_ambiguous(s);
     for (uint32_t i = t->nuniques; i-- > 0;)
         if (may_drop(s, t->uniques[i].name, pg_key_wanted(s, &t->uniques[i]))) {
             drop_constraint(s, t->uniques[i].name, "key", PG_RULE_DROP_CONSTRAINT);
@@ -348,7 +358,7 @@ void pg_diff_drops(struct diffing *s)
             drop_index(s, t->indexes[i].name);
             pg_take_out(t->indexes, &t->nindexes, sizeof(*t->indexes), i);
         }
-    if (t->primary && !s->d->table.primary && may_drop(s, t->primary->name, pg_key_wanted(s, t->primary))) {
+    if (t->primary && !any_declares_primary(s) && may_drop(s, t->primary->name, pg_key_wanted(s, t->primary))) {
         drop_constraint(s, t->primary->name, "key", PG_RULE_DROP_CONSTRAINT);
         t->primary = NULL;
     }

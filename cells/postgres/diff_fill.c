@@ -94,12 +94,15 @@ static void drop_helper(struct diffing *s, const struct pg_field *f, const char 
 
 static bool is_new(struct diffing *s, const char *column)
 {
-    const struct pg_table *t = pg_model_table(s->catalog, s->w->now.schema, s->w->now.name);
+    const char *name = s->w->former ? s->w->former : s->w->now.name;
+    const struct pg_table *t = pg_model_table(s->catalog, s->w->now.schema, name);
+    bool added = !t || !pg_table_column(t, column);
 
-    if (!t && s->d->renamed_from)
-        t = pg_model_table(s->catalog, s->w->now.schema, s->d->renamed_from);
-    const struct pg_field *f = pg_field_of(s->d, column);
-    return !t || (!pg_table_column(t, column) && !(f && f->renamed_from && pg_table_column(t, f->renamed_from)));
+    for (uint32_t o = 0; t && o < s->w->nowners; o++) {
+        const struct pg_field *f = pg_field_of(s->declared[s->w->owners[o]], column);
+        added = added && !(f && f->renamed_from && pg_table_column(t, f->renamed_from));
+    }
+    return added;
 }
 
 void pg_diff_fill(struct diffing *s, const struct pg_field *f, const struct pg_column *want, struct pg_column *now)

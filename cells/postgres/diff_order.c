@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * In which order the columns of a table get what they are to be: a column whose values are computed from others comes
- * behind these, wherever the fields stand in the struct.
+ * behind these, wherever the fields stand, and in whichever struct of the table.
  */
 #include <string.h>
 
@@ -20,14 +20,62 @@ struct use {
     enum { UNSEEN, BEGUN, DONE } state;
 };
 
+void pg_take_turn(struct diffing *s, const struct field_turn *turn)
+{
+    s->current = turn->declared;
+    s->d = s->declared[turn->declared];
+    s->late = turn->late;
+}
+
+static const char *column_of(const struct diffing *s, const struct field_turn *turn)
+{
+    return s->declared[turn->declared]->table.columns[turn->field->column].name;
+}
+
+/* Structs agree on what a column is, but one of them alone may say what its rows get. */
+static unsigned says(const struct pg_field *f)
+{
+    if (f->replaces)
+        return 4;
+    if (f->backfill)
+        return pg_sql_is_null(f->backfill) ? 2 : 3;
+    return f->renamed_from ? 1 : 0;
+}
+
+static void add_fields(struct diffing *s, field_turns *turns)
+{
+    for (uint32_t i = 0; i < s->d->nfields; i++) {
+        const struct field_turn own = {s->current, &s->d->fields[i], false};
+        struct field_turn *other = NULL;
+        for (uint32_t k = 0; k < turns->n && s->w->nowners > 1 && !other; k++)
+            if (strcmp(column_of(s, &turns->at[k]), column_of(s, &own)) == 0)
+                other = &turns->at[k];
+        if (!other)
+            *pg_push(s->arena, turns) = own;
+        else if (says(own.field) > says(other->field))
+            *other = own;
+    }
+}
+
+field_turns pg_fields_of_table(struct diffing *s)
+{
+    field_turns turns = {0};
+
+    for (uint32_t i = 0; i < s->w->nowners; i++)
+        if (pg_select(s, s->w->owners[i]))
+            add_fields(s, &turns);
+    return turns;
+}
+
 struct ordering {
     struct diffing *s;
+    field_turns fields;
     struct use *uses; /* by number of field */
     uint32_t *path, npath;
-    struct field_turn *turns;
-    uint32_t nturns;
+    field_turns turns;
 };
 
+/* Of the field whose turn it is. */
 static struct use use_of(struct diffing *s, const struct pg_field *f)
 {
     const struct pg_column *want = &s->d->table.columns[f->column], *now = pg_table_column(&s->w->now, want->name);
@@ -42,16 +90,11 @@ static struct use use_of(struct diffing *s, const struct pg_field *f)
         u.sql = u.comes || u.retyped ? want->generated.sql : NULL;
     } else {
         bool value = backfill || (want->standard.sql && !(u.comes && pg_is_constant(want->standard.sql)));
-        u.filled = !s->w->created && value && (u.comes || (now->nullable && !want->nullable));
+        u.filled = value && (u.comes || (now->nullable && !want->nullable));
         u.converted = u.retyped && backfill && !pg_retype_keeps(&now->type, &want->type, &rewrites);
         u.sql = u.filled || u.converted ? backfill : NULL;
     }
     return u;
-}
-
-static const char *column_of(const struct diffing *s, uint32_t field)
-{
-    return s->d->table.columns[s->d->fields[field].column].name;
 }
 
 /* Field number `i` has to wait for number `k`. Of two whose types change each may mean the other's old type. */
@@ -60,7 +103,7 @@ static bool waits_for(struct ordering *o, uint32_t i, uint32_t k)
     const struct use *u = &o->uses[i], *of = &o->uses[k];
     bool matters = of->comes || of->filled || (of->retyped && !u->converted);
 
-    return i != k && u->sql && matters && pg_names_column(o->s, u->sql, column_of(o->s, k));
+    return i != k && u->sql && matters && pg_names_column(o->s, u->sql, column_of(o->s, &o->fields.at[k]));
 }
 
 /* What stands in a subquery may be another table's column of that name. */
@@ -87,12 +130,14 @@ static void refuse_circle(struct ordering *o, uint32_t first)
     for (uint32_t i = at; i < o->npath; i++) {
         if (has_subquery(o->uses[o->path[i]].sql))
             return;
-        pg_putf(&names, i == at ? "'%s' is computed from " : "'%s', that from ", column_of(s, o->path[i]));
+        pg_putf(&names, i == at ? "'%s' is computed from " : "'%s', that from ",
+                column_of(s, &o->fields.at[o->path[i]]));
     }
-    pg_refuse(s, PG_NO_RULE, pg_at_field(s->d->fields[first].name),
+    pg_take_turn(s, &o->fields.at[first]);
+    pg_refuse(s, PG_NO_RULE, pg_at_field(o->fields.at[first].field->name),
               "columns of '%s' need each other's values, so that none of them can be filled first: %s'%s'. "
               "CELL_BACKFILL of one of them has to do without the other, or to be added in a later build",
-              s->w->now.name, names.data, column_of(s, first));
+              s->w->now.name, names.data, column_of(s, &o->fields.at[first]));
 }
 
 static void visit(struct ordering *o, uint32_t i)
@@ -101,7 +146,7 @@ static void visit(struct ordering *o, uint32_t i)
 
     u->state = BEGUN;
     o->path[o->npath++] = i;
-    for (uint32_t k = 0; k < o->s->d->nfields; k++) {
+    for (uint32_t k = 0; k < o->fields.n; k++) {
         if (!waits_for(o, i, k))
             continue;
         if (o->uses[k].state == BEGUN)
@@ -112,17 +157,20 @@ static void visit(struct ordering *o, uint32_t i)
     }
     o->npath--;
     u->state = DONE;
-    o->turns[o->nturns++] = (struct field_turn){&o->s->d->fields[i], u->late};
+    *pg_push(o->s->arena, &o->turns) = (struct field_turn){o->fields.at[i].declared, o->fields.at[i].field, u->late};
 }
 
-const struct field_turn *pg_fields_in_turn(struct diffing *s)
+field_turns pg_fields_in_turn(struct diffing *s)
 {
-    uint32_t n = s->d->nfields;
-    struct ordering o = {s, pg_array(s->arena, n, sizeof(*o.uses)),  pg_array(s->arena, n, sizeof(*o.path)),
-                         0, pg_array(s->arena, n, sizeof(*o.turns)), 0};
+    struct ordering o = {.s = s, .fields = pg_fields_of_table(s)};
+    uint32_t n = o.fields.n;
 
-    for (uint32_t i = 0; i < n; i++)
-        o.uses[i] = use_of(s, &s->d->fields[i]);
+    o.uses = pg_array(s->arena, n, sizeof(*o.uses));
+    o.path = pg_array(s->arena, n, sizeof(*o.path));
+    for (uint32_t i = 0; i < n; i++) {
+        pg_take_turn(s, &o.fields.at[i]);
+        o.uses[i] = use_of(s, o.fields.at[i].field);
+    }
     for (uint32_t i = 0; i < n; i++)
         if (o.uses[i].state == UNSEEN)
             visit(&o, i);

@@ -36,6 +36,14 @@ struct table_work {
     uint32_t nowners;
 };
 
+/* A field, and the declaration that it is of. */
+struct field_turn {
+    uint32_t declared;
+    const struct pg_field *field;
+    bool late; /* it is computed from one that is filled in PG_PHASE_FILL */
+};
+typedef PG_LIST(struct field_turn) field_turns;
+
 struct planned_step {
     struct pg_step step;
     enum pg_phase phase;
@@ -59,6 +67,12 @@ struct diffing {
     bool late;           /* what is done to the column at hand has to wait until others are filled */
     bool **consent_used; /* by number of declaration and of consent */
 };
+
+/* ---- the declaration at hand ---- */
+/* Makes it the one at hand, with its table; false when it takes no part, because it has errors of its own. */
+bool pg_select(struct diffing *s, uint32_t declared);
+/* Does something for each struct of the table at hand that takes part, in the order of the source. */
+void pg_each_owner(struct diffing *s, void (*phase)(struct diffing *s));
 
 /* ---- steps: begin, add statements, end ---- */
 struct step_builder {
@@ -106,8 +120,9 @@ bool pg_consents(struct diffing *s, enum pg_consent_kind kind, const char *name)
 /* What a struct of the table declares cannot be dropped as well: an error at the consent, unless it was carried out
  * before, for then it has been made anew since. It counts as used. */
 void pg_refuse_drop(struct diffing *s, const char *name);
-/* The step does what these consents let it: they are recorded, and spent when it is done. */
-void pg_step_consented(struct diffing *s, struct step_builder *b, enum pg_consent_kind kind, const char *name);
+/* The step does what these consents let it: they are recorded, and spent when it is done. Returns which declaration has
+ * the consent; the one at hand when none has. */
+uint32_t pg_step_consented(struct diffing *s, struct step_builder *b, enum pg_consent_kind kind, const char *name);
 /* Any declaration of the table has a field on this column. */
 bool pg_is_declared(const struct diffing *s, const char *column);
 /* Programs that use a column, "a (a.c:3), b"; NULL = none is recorded. */
@@ -116,7 +131,6 @@ const char *pg_users_of(struct diffing *s, const char *column);
  * known which (*unknown); NULL = nothing is in the way. */
 const char *pg_waits_for(struct diffing *s, const char *column, bool *unknown);
 const char *pg_needs_type(struct diffing *s, const char *column, const struct pg_type_use *other, bool *unknown);
-void pg_diff_consents(struct diffing *s);
 void pg_add_event(struct diffing *s, enum pg_past past, const char *name); /* to what is known of the table at hand */
 bool pg_has_event(const struct pg_table *t, enum pg_past past, const char *name);
 /* Recorded under the name or key, more than 30 days ago. */
@@ -124,16 +138,22 @@ bool pg_done_long_ago(const struct pg_table *t, enum pg_past past, const char *n
 
 /* ---- the parts of a table ---- */
 struct table_work *pg_find_work(struct diffing *s, const char *schema, const char *name);
+/* Of all structs of the table at hand at once: */
 void pg_diff_create(struct diffing *s);
 void pg_diff_renames(struct diffing *s);
+/* A field of any struct of the table has it as CELL_RENAMED_FROM. */
+bool pg_is_former_name(struct diffing *s, const char *column);
 void pg_diff_columns(struct diffing *s);
-/* The fields of the declaration at hand, each behind those whose columns it is computed from; a circle is refused.
- * `late`: it is computed from one that is filled in PG_PHASE_FILL. */
-struct field_turn {
-    const struct pg_field *field;
-    bool late;
-};
-const struct field_turn *pg_fields_in_turn(struct diffing *s);
+void pg_diff_drops(struct diffing *s);
+void pg_diff_undeclared(struct diffing *s);
+void pg_diff_consents(struct diffing *s);
+/* The fields of all structs of the table at hand, one for each column, in the order of the source. Where several
+ * structs have the column it is the one that says most of where its values come from. */
+field_turns pg_fields_of_table(struct diffing *s);
+/* Those, each behind those whose columns it is computed from; a circle is refused. */
+field_turns pg_fields_in_turn(struct diffing *s);
+/* What is said and done from then on is about that field's declaration. */
+void pg_take_turn(struct diffing *s, const struct field_turn *turn);
 /* The phase in which columns come and change, for the one at hand. */
 enum pg_phase pg_column_phase(const struct diffing *s);
 /* The type of a column that is there is not the one that the field wants. */
@@ -142,7 +162,6 @@ bool pg_type_changes(const struct pg_field *f, const struct pg_column *want, con
 /* An error when a generated column that a struct declares is computed from the column, which therefore cannot go. */
 bool pg_refuse_computed(struct diffing *s, struct pg_place place, const char *column);
 bool pg_names_column(struct diffing *s, const char *sql, const char *column);
-void pg_diff_undeclared(struct diffing *s);
 /* Columns may move in s->w->now. */
 void pg_diff_retype(struct diffing *s, const struct pg_field *f, const struct pg_column *want, struct pg_column *now);
 /* Whether a column may get the field's type in place; else it is said why not. */
@@ -189,7 +208,6 @@ void pg_diff_keys(struct diffing *s);
 void pg_diff_indexes(struct diffing *s);
 void pg_diff_checks(struct diffing *s);
 void pg_diff_foreign(struct diffing *s);
-void pg_diff_drops(struct diffing *s);
 void pg_diff_comments(struct diffing *s);
 void pg_diff_enums(struct diffing *s);
 void pg_diff_rows(struct diffing *s);

@@ -241,9 +241,9 @@ bool pg_diff_replace(struct diffing *s, const struct pg_field *f, const struct p
     struct pg_column *old = pg_replaced_by(s, f);
 
     if (!old) {
-        if (f->replaces && !s->w->created)
+        if (f->replaces)
             nothing_to_replace(s, f, pg_table_column(now, want->name));
-        return !f->replaces || s->w->created || pg_table_column(now, want->name);
+        return !f->replaces || pg_table_column(now, want->name);
     }
     if (!can_be_replaced(s, f, old))
         return false;

@@ -56,9 +56,19 @@ static void name_new(struct diffing *s, struct pg_table *now)
         now->indexes[i].name = pg_free_relation(s, now->indexes[i].name);
 }
 
+/* The columns that the struct at hand adds to those before it. */
+static void add_columns(struct diffing *s)
+{
+    for (uint32_t i = 0; i < s->d->table.ncolumns; i++)
+        if (!pg_table_column(&s->w->now, s->d->table.columns[i].name))
+            pg_add_to_now(s, &s->d->table.columns[i]);
+}
+
+/* For the first struct, with the columns of all: one may be computed from another one's. */
 void pg_diff_create(struct diffing *s)
 {
     const struct pg_declared *d = s->d;
+    uint32_t current = s->current;
     struct step_builder b = pg_step_begin(s, PG_STEP_CREATE_TABLE, PG_TOGETHER, NULL, NULL);
     struct pg_table *now = &s->w->now;
     struct pg_event *events = now->events;
@@ -71,6 +81,9 @@ void pg_diff_create(struct diffing *s)
     now->nforeign = 0;
     now->events = events;
     now->nevents = nevents;
+    pg_each_owner(s, add_columns);
+    s->current = current;
+    s->d = d;
     for (uint32_t i = 0; i < now->ncolumns; i++)
         for (uint32_t k = 0; now->primary && k < now->primary->n; k++)
             if (strcmp(now->primary->columns[k], now->columns[i].name) == 0)
@@ -92,7 +105,6 @@ void pg_diff_create(struct diffing *s)
     s->w->created = true;
     for (uint32_t i = 0; i < now->ncolumns; i++)
         now->columns[i].default_made = now->columns[i].standard.sql != NULL;
-    pg_advise_table(s);
 }
 
 /* ---- renames ---- */
@@ -232,22 +244,27 @@ static void no_former_column(struct diffing *s, const struct pg_field *f)
               f->renamed_from, t->name, near);
 }
 
-/* The field whose column has the former name now, when that one has had another name too. */
-static const struct pg_field *before_in_chain(const struct diffing *s, const struct pg_field *f)
+/* The field of any struct of the table whose column has the former name now, when that one has had another name too. */
+static bool before_in_chain(struct diffing *s, const struct pg_field *f, struct field_turn *before)
 {
-    const struct pg_field *before = pg_field_of(s->d, f->renamed_from);
-
-    return before && before->renamed_from ? before : NULL;
+    for (uint32_t o = 0; o < s->w->nowners; o++) {
+        const struct pg_field *other = pg_field_of(s->declared[s->w->owners[o]], f->renamed_from);
+        if (other && other->renamed_from) {
+            *before = (struct field_turn){s->w->owners[o], other, false};
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The column of the former name is there, and is this field's: what has the name afterwards is another one, which waits
- * in the same way. Declarations have no circles. */
-static bool is_pending(const struct diffing *s, const struct pg_field *f)
+ * in the same way. */
+static bool is_pending(struct diffing *s, const struct pg_field *f)
 {
-    const struct pg_field *before = before_in_chain(s, f);
+    struct field_turn before;
 
     return pg_table_column(&s->w->now, f->renamed_from) &&
-           (before ? is_pending(s, before) : !pg_is_declared(s, f->renamed_from));
+           (before_in_chain(s, f, &before) ? is_pending(s, before.field) : !pg_is_declared(s, f->renamed_from));
 }
 
 static void renamed(struct diffing *s, const struct pg_field *f, struct pg_column *former, const char *name)
@@ -265,9 +282,9 @@ static bool diff_rename(struct diffing *s, const struct pg_field *f)
     const char *name = s->d->table.columns[f->column].name;
     struct pg_column *now = pg_table_column(&s->w->now, name);
     struct pg_column *former = pg_table_column(&s->w->now, f->renamed_from);
-    const struct pg_field *before = before_in_chain(s, f);
+    struct field_turn before;
 
-    if (former && now && (before || pg_has_event(&s->w->now, PG_PAST_RENAMED, f->renamed_from)))
+    if (former && now && (before_in_chain(s, f, &before) || pg_has_event(&s->w->now, PG_PAST_RENAMED, f->renamed_from)))
         return true; /* it is done; when not, the first of the chain is in the way, which is said there */
     if (former && pg_is_declared(s, f->renamed_from) && !is_pending(s, f))
         pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_field(f->name),
@@ -291,33 +308,93 @@ static bool diff_rename(struct diffing *s, const struct pg_field *f)
     return false;
 }
 
-static bool is_former_name(const struct diffing *s, const char *column)
+bool pg_is_former_name(struct diffing *s, const char *column)
 {
-    for (uint32_t i = 0; i < s->d->nfields; i++)
-        if (s->d->fields[i].renamed_from && strcmp(s->d->fields[i].renamed_from, column) == 0)
+    for (uint32_t o = 0; o < s->w->nowners; o++) {
+        const struct pg_declared *d = s->declared[s->w->owners[o]];
+        for (uint32_t i = 0; i < d->nfields; i++)
+            if (d->fields[i].renamed_from && strcmp(d->fields[i].renamed_from, column) == 0)
+                return true;
+    }
+    return false;
+}
+
+/* Columns of several structs that give each other their names: of one struct its declaration has said so. */
+static bool is_in_circle(struct diffing *s, const struct pg_field *f, const char *name)
+{
+    struct field_turn at = {0, f, false};
+    uint32_t left = 0;
+
+    for (uint32_t o = 0; o < s->w->nowners; o++)
+        left += s->declared[s->w->owners[o]]->nfields;
+    do {
+        if (strcmp(at.field->renamed_from, name) == 0)
             return true;
+    } while (left-- > 0 && before_in_chain(s, at.field, &at));
+    return false;
+}
+
+static bool has_circle(struct diffing *s)
+{
+    for (uint32_t o = 0; o < s->w->nowners; o++) {
+        if (!pg_select(s, s->w->owners[o]))
+            continue;
+        for (uint32_t i = 0; i < s->d->nfields; i++) {
+            const struct pg_field *f = &s->d->fields[i];
+            const char *name = s->d->table.columns[f->column].name;
+            if (!f->renamed_from || !is_in_circle(s, f, name))
+                continue;
+            pg_refuse(s, PG_NO_RULE, pg_at_field(f->name),
+                      "structs of table '%s' give columns each other's names, '%s' that of '%s' by "
+                      "CELL_RENAMED_FROM(%s), and afterwards nothing tells that it was done: give one of them a name "
+                      "that is free, and the one that is meant in a later build",
+                      s->w->now.name, name, f->renamed_from, f->renamed_from);
+            return true;
+        }
+    }
     return false;
 }
 
 /* Of a chain, in which a column gets the name that another one has had, the last one comes first: its name is free. */
-void pg_diff_renames(struct diffing *s)
+static void rename_fields(struct diffing *s)
 {
-    for (uint32_t i = 0; i < s->d->nfields; i++) {
-        const struct pg_field *f = &s->d->fields[i];
-        if (!f->renamed_from || is_former_name(s, s->d->table.columns[f->column].name))
+    const struct field_turn own = {s->current, NULL, false};
+
+    for (uint32_t i = 0; i < s->declared[own.declared]->nfields; i++) {
+        struct field_turn turn = {own.declared, &s->declared[own.declared]->fields[i], false};
+        pg_take_turn(s, &turn);
+        if (!turn.field->renamed_from || pg_is_former_name(s, s->d->table.columns[turn.field->column].name))
             continue;
-        while (f && diff_rename(s, f))
-            f = before_in_chain(s, f);
+        while (diff_rename(s, turn.field) && before_in_chain(s, turn.field, &turn))
+            pg_take_turn(s, &turn);
     }
 }
 
+void pg_diff_renames(struct diffing *s)
+{
+    if (!has_circle(s))
+        pg_each_owner(s, rename_fields);
+}
+
 /* ---- comments ---- */
+
+/* Of several structs the first that says something of a column, or of the table (NULL), is right. */
+static bool is_said_before(const struct diffing *s, const char *column)
+{
+    for (uint32_t o = 0; o < s->w->nowners && s->w->owners[o] < s->current; o++) {
+        const struct pg_table *t = &s->declared[s->w->owners[o]]->table;
+        const struct pg_column *c = column ? pg_table_column(t, column) : NULL;
+        if (column ? c && c->comment : t->comment != NULL)
+            return true;
+    }
+    return false;
+}
 
 void pg_diff_comments(struct diffing *s)
 {
     const struct pg_table *want = &s->d->table;
 
-    if (want->comment && !same_text(want->comment, s->w->now.comment)) {
+    if (want->comment && !same_text(want->comment, s->w->now.comment) && !is_said_before(s, NULL)) {
         struct step_builder b = pg_step_begin(s, PG_STEP_COMMENT, PG_TOGETHER, NULL, NULL);
         pg_step_sql(s, &b, comment_sql(s, NULL, want->comment));
         pg_step_end(s, &b, PG_PHASE_COMMENT);
@@ -326,7 +403,7 @@ void pg_diff_comments(struct diffing *s)
     for (uint32_t i = 0; i < want->ncolumns; i++) {
         const struct pg_column *c = &want->columns[i];
         struct pg_column *now = pg_table_column(&s->w->now, c->name);
-        if (!now || !c->comment || same_text(c->comment, now->comment))
+        if (!now || !c->comment || same_text(c->comment, now->comment) || is_said_before(s, c->name))
             continue;
         struct step_builder b = pg_step_begin(s, PG_STEP_COMMENT, PG_TOGETHER, c->name, NULL);
         pg_step_sql(s, &b, comment_sql(s, c->name, c->comment));

@@ -158,7 +158,7 @@ static void drop_column(struct diffing *s, struct pg_column *c)
     b.step.text = pg_printf(s->arena, "ALTER TABLE %s DROP COLUMN %s", pg_this_table(s), pg_quoted(s, name));
     pg_leave_step(s, &b, name);
     pg_step_alter(s, &b, "DROP COLUMN %s", pg_quoted(s, name));
-    pg_step_consented(s, &b, PG_CONSENT_DROPPED, name);
+    b.step.declared = pg_step_consented(s, &b, PG_CONSENT_DROPPED, name);
     pg_step_forget(s, &b, c->generated.sql ? "generated" : "default", name);
     if (pg_has_event(&s->w->now, PG_PAST_FILLING, name))
         pg_step_forget(s, &b, "filling", name);
@@ -170,21 +170,27 @@ static void drop_column(struct diffing *s, struct pg_column *c)
 
 /* ---- what no struct mentions ---- */
 
-/* Whether the index stands for a unique constraint that the declaration at hand has. */
-static bool serves(struct diffing *s, const struct pg_index *x)
+/* Whether the index stands for a unique constraint that a struct has. */
+static bool serves(const struct diffing *s, const struct pg_index *x)
 {
-    for (uint32_t i = 0; i < s->d->table.nuniques; i++)
-        if (pg_index_is_key(x, &s->d->table.uniques[i]))
-            return true;
+    for (uint32_t o = 0; o < s->w->nowners; o++) {
+        const struct pg_table *t = &s->declared[s->w->owners[o]]->table;
+        for (uint32_t i = 0; i < t->nuniques; i++)
+            if (pg_index_is_key(x, &t->uniques[i]))
+                return true;
+    }
     return false;
 }
 
-/* Whether a unique index that the declaration at hand has is there as this constraint. */
-static bool is_served(struct diffing *s, const struct pg_key *k)
+/* Whether a unique index that a struct has is there as this constraint. */
+static bool is_served(const struct diffing *s, const struct pg_key *k)
 {
-    for (uint32_t i = 0; i < s->d->table.nindexes; i++)
-        if (pg_index_is_key(&s->d->table.indexes[i], k))
-            return true;
+    for (uint32_t o = 0; o < s->w->nowners; o++) {
+        const struct pg_table *t = &s->declared[s->w->owners[o]]->table;
+        for (uint32_t i = 0; i < t->nindexes; i++)
+            if (pg_index_is_key(&t->indexes[i], k))
+                return true;
+    }
     return false;
 }
 

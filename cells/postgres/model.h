@@ -143,6 +143,8 @@ struct pg_check {
     bool valid;
     bool made;
     const char *column; /* declared: of the field whose rule it is; NULL = of none, or of the catalog */
+    /* declared: what of the field makes it, "CELL_LENGTH" or "type in C", which stands there once; else NULL */
+    const char *rule;
 };
 
 /* A trigger of Cell's that keeps two columns in step, of which one replaces the other. */

@@ -187,13 +187,34 @@ static bool make_id(const struct pg_plan *p, char id[33])
     return text != NULL;
 }
 
+/* Does number `i` have a column that number `other` has not? */
+static bool has_more(const struct pg_unit *u, uint32_t i, uint32_t other)
+{
+    const struct pg_table *t = &u->declared[i]->table;
+
+    for (uint32_t k = 0; k < t->ncolumns; k++)
+        if (!pg_table_column(&u->declared[other]->table, t->columns[k].name))
+            return true;
+    return false;
+}
+
+/* A table is made for its first struct, with the columns that others add. */
+static bool wants(const struct pg_unit *u, uint32_t i, const struct pg_step *step)
+{
+    const struct pg_table *t = &u->declared[i]->table;
+
+    return step->declared == i ||
+           (step->kind == PG_STEP_CREATE_TABLE && u->declared[i]->owned && strcmp(t->name, step->table) == 0 &&
+            strcmp(t->schema, step->schema) == 0 && has_more(u, i, step->declared));
+}
+
 json_t *pg_unit_plan_json(const struct pg_unit *u, uint32_t i, char id[33], uint32_t *nsteps)
 {
     struct pg_plan own = {.steps = calloc(u->plan->nsteps + 1u, sizeof(*own.steps))};
     json_t *plan = NULL;
 
     for (uint32_t k = 0; own.steps && k < u->plan->nsteps; k++)
-        if (u->plan->steps[k].declared == i)
+        if (wants(u, i, &u->plan->steps[k]))
             own.steps[own.nsteps++] = u->plan->steps[k];
     id[0] = '\0';
     *nsteps = own.nsteps;

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Several structs of one table: what one of them says is about what another one has as well. On a real server. */
+// LIBS: cell_postgres_sanitized
+#include "pg_become.h"
+
+struct of {
+    const char *fields, *rules;
+};
+
+static bool pair(const char *name, struct of first, struct of second)
+{
+    const struct table tables[] = {{name, first.fields, first.rules}, {name, second.fields, second.rules}};
+    struct migration m;
+
+    return become(tables, 2, &m) >= 0;
+}
+
+/* Either order of the two. */
+static bool pair_or(bool other, const char *name, struct of a, struct of b)
+{
+    return other ? pair(name, b, a) : pair(name, a, b);
+}
+
+static bool plan_pair(const char *name, struct of first, struct of second, struct pg_unit *u)
+{
+    json_t *requests[] = {pg_build_request("table", name, first.fields, first.rules),
+                          pg_build_request("table", name, second.fields, second.rules)};
+    int r = pg_unit_plan(conn, requests, 2, NULL, pg_now_ms() + 10000, u, NULL);
+
+    json_decref(requests[0]);
+    json_decref(requests[1]);
+    return r >= 0;
+}
+
+/* One error, which says so, of that declaration at that field (NULL = another place). */
+static bool refuses(const char *name, struct of first, struct of second, uint32_t declared, const char *field,
+                    const char *text)
+{
+    struct pg_unit u = {0};
+    uint32_t errors = 0;
+    bool found = plan_pair(name, first, second, &u);
+    const struct pg_diagnostic *d = found ? pg_find_diagnostic(&u.plan->diagnostics, PG_ERROR, text) : NULL;
+
+    for (uint32_t i = 0; found && i < u.plan->diagnostics.n; i++)
+        errors += u.plan->diagnostics.at[i].severity == PG_ERROR;
+    found = d && errors == 1 && d->declared == declared &&
+            (field ? d->field && strcmp(d->field, field) == 0 : d->field == NULL);
+    if (!found && u.plan)
+        pg_print_diagnostics(&u.plan->diagnostics);
+    pg_unit_free(&u);
+    return found;
+}
+
+TEST(a_column_is_filled_behind_those_of_another_struct)
+{
+    if (!server())
+        return;
+    for (int other = 0; other < 2; other++) {
+        const char *name = other ? "filled_b" : "filled_a";
+        REQUIRE(becomes(name, "id i64 | key\nkind str\nage i64", ""));
+        migration_sql(conn, other ? "INSERT INTO filled_b VALUES (1, 'abc', 7)"
+                                  : "INSERT INTO filled_a VALUES (1, 'abc', 7)");
+        /* A value, an optional one, a change of type, and a replacement: all from what the other struct adds. */
+        REQUIRE(
+            pair_or(other, name,
+                    (struct of){"id i64 | key\ntotal i64 | backfill price * 2\nmaybe opt<i64> | backfill price + 1\n"
+                                "kind i64 | backfill length(kind) + price\nold str | replaces "
+                                "age;concat(age, unit);left(old, 1)::bigint",
+                                "retyped kind"},
+                    (struct of){"id i64 | key\nprice i64 | backfill weight + 1\nweight i64 | backfill id * 100\n"
+                                "unit str | backfill 'y'",
+                                ""}));
+        CHECK(is(other ? "SELECT concat_ws(' ', weight, price, total, maybe, kind, old) FROM filled_b"
+                       : "SELECT concat_ws(' ', weight, price, total, maybe, kind, old) FROM filled_a",
+                 "100 101 202 102 104 7y"));
+    }
+}
+
+TEST(a_generated_column_is_computed_from_one_of_another_struct)
+{
+    if (!server())
+        return;
+    for (int other = 0; other < 2; other++) {
+        const char *name = other ? "computed_b" : "computed_a";
+        const struct of generated = {"id i64 | key\ntwice opt<i64> | generated price * 2", "retyped twice"};
+        REQUIRE(becomes(name, "id i64 | key", ""));
+        migration_sql(conn, other ? "INSERT INTO computed_b VALUES (5)" : "INSERT INTO computed_a VALUES (5)");
+        REQUIRE(pair_or(other, name, generated, (struct of){"id i64 | key\nprice i64 | backfill id + 1", ""}));
+        CHECK(is(other ? "SELECT twice FROM computed_b" : "SELECT twice FROM computed_a", "12"));
+    }
+}
+
+TEST(what_is_computed_again_gets_its_type_in_the_same_step)
+{
+    const struct of cents = {"id i64 | key\ncents i64", "retyped cents"};
+    const struct of euros = {"id i64 | key\neuros opt<i64> | generated cents / 100", "retyped euros"};
+    struct pg_unit u = {0};
+    if (!server())
+        return;
+    REQUIRE(pair("billed", (struct of){"id i64 | key\ncents i32", ""},
+                 (struct of){"id i64 | key\neuros opt<i32> | generated cents / 100", ""}));
+    migration_sql(conn, "INSERT INTO billed VALUES (1, 500)");
+    REQUIRE(plan_pair("billed", cents, euros, &u));
+    CHECK(u.plan->nsteps == 1);
+    pg_unit_free(&u);
+    REQUIRE(pair("billed", cents, euros));
+    CHECK(is("SELECT concat_ws(' ', euros, pg_typeof(cents), pg_typeof(euros)) FROM billed", "5 bigint bigint"));
+}
+
+TEST(a_circle_of_two_structs_is_one_error)
+{
+    if (!server())
+        return;
+    REQUIRE(becomes("round", "id i64 | key", ""));
+    CHECK(refuses("round", (struct of){"id i64 | key\na i64 | backfill b + 1\nc i64 | backfill a + 1", ""},
+                  (struct of){"id i64 | key\nb i64 | backfill c + 1", ""}, 0, "a",
+                  "'a' is computed from 'b', that from 'c', that from 'a'"));
+    CHECK(refuses("round", (struct of){"id i64 | key\na opt<i64> | renamed_from b", ""},
+                  (struct of){"id i64 | key\nb opt<i64> | renamed_from a", ""}, 0, "a",
+                  "give columns each other's names"));
+}
+
+TEST(a_new_table_has_the_columns_of_all_its_structs)
+{
+    const struct of first = {"twice opt<i64> | generated price * 2 | index\nname str | unique", ""};
+    const struct of second = {"id i64 | key | auto\nprice i64 | default 3\nname str | length 1;10",
+                              "step one;SELECT 1"};
+    struct pg_unit u = {0};
+    if (!server())
+        return;
+    for (int other = 0; other < 2; other++) {
+        REQUIRE(plan_pair("made", other ? second : first, other ? first : second, &u));
+        const struct pg_step *create = pg_find_step(u.plan, PG_STEP_CREATE_TABLE, NULL);
+        CHECK(create && create->declared == 0 && !pg_find_step(u.plan, PG_STEP_ADD_COLUMN, NULL));
+        CHECK(!pg_has_errors(&u.plan->diagnostics, UINT32_MAX));
+        /* Each shows what is made of its own, and it is carried out once. */
+        for (uint32_t i = 0; i < 2; i++) {
+            char id[33];
+            uint32_t n = 0;
+            json_t *plan = pg_unit_plan_json(&u, i, id, &n);
+            CHECK(n > 0 && plan &&
+                  strstr(json_string_value(json_object_get(json_array_get(json_object_get(plan, "steps"), 0), "text")),
+                         "CREATE TABLE"));
+            json_decref(plan);
+        }
+        pg_unit_free(&u);
+        REQUIRE(pair("made", other ? second : first, other ? first : second));
+        migration_sql(conn, "INSERT INTO made (name) VALUES ('a')");
+        CHECK(is("SELECT concat_ws(' ', id, price, twice) FROM made", "1 3 6"));
+        CHECK(is("SELECT count(*) FROM pg_constraint WHERE conrelid = 'made'::regclass AND contype IN ('p', 'u', 'c')",
+                 "3"));
+        migration_sql(conn, "DROP TABLE made; DELETE FROM cell.objects WHERE table_name = 'made'");
+    }
+}
+
+TEST(a_rename_holds_for_what_other_structs_have)
+{
+    if (!server())
+        return;
+    for (int other = 0; other < 2; other++) {
+        const struct of plain = {"id i64 | key\nmail str\nzip str", ""};
+        const struct of renamed = {"id i64 | key\nmail str | renamed_from email\nlast str | renamed_from mail", ""};
+        REQUIRE(becomes("posted", "id i64 | key\nemail str\nmail str\nzip str", ""));
+        migration_sql(conn, "INSERT INTO posted VALUES (1, 'e', 'm', 'z')");
+        REQUIRE(pair_or(other, "posted", plain, renamed));
+        CHECK(is("SELECT concat_ws(' ', mail, last, zip) FROM posted", "e m z"));
+        REQUIRE(pair_or(other, "posted", plain, renamed)); /* it is done */
+        migration_sql(conn, "DROP TABLE posted; DELETE FROM cell.objects WHERE table_name = 'posted'");
+    }
+    /* A chain whose names are in two structs. */
+    for (int other = 0; other < 2; other++) {
+        REQUIRE(becomes("chained", "id i64 | key\na i64\nb str", ""));
+        migration_sql(conn, "INSERT INTO chained VALUES (1, 2, 'x')");
+        REQUIRE(pair_or(other, "chained", (struct of){"id i64 | key\nb i64 | renamed_from a", ""},
+                        (struct of){"id i64 | key\nc str | renamed_from b", ""}));
+        CHECK(is("SELECT concat_ws(' ', b, c) FROM chained", "2 x"));
+        migration_sql(conn, "DROP TABLE chained; DELETE FROM cell.objects WHERE table_name = 'chained'");
+    }
+}
+
+TEST(a_former_name_of_the_table_is_one_whichever_struct_says_it)
+{
+    if (!server())
+        return;
+    for (int other = 0; other < 2; other++) {
+        REQUIRE(becomes("persons", "id i64 | key\nage opt<i64>", ""));
+        migration_sql(conn, "INSERT INTO persons VALUES (1, 7)");
+        REQUIRE(pair_or(other, "people", (struct of){"id i64 | key\nage i64 | backfill 0", ""},
+                        (struct of){"id i64 | key", "table_renamed_from persons"}));
+        CHECK(is("SELECT age FROM people", "7"));
+        CHECK(is("SELECT to_regclass('persons') IS NULL", "t"));
+        migration_sql(conn, "DROP TABLE people; DELETE FROM cell.objects");
+    }
+}
+
+TEST(consents_of_one_struct_are_for_the_table)
+{
+    if (!server())
+        return;
+    for (int other = 0; other < 2; other++) {
+        const struct of mail = {"id i64 | key\nmail opt<str>", ""};
+        const struct of dropped = {"id i64 | key", "dropped email\ndropped letters_id_idx"};
+        struct pg_unit u = {0};
+        REQUIRE(becomes("letters", "id i64 | key\nemail opt<str>", ""));
+        migration_sql(conn, "CREATE INDEX letters_id_idx ON letters (id) WHERE id > 1");
+        REQUIRE(plan_pair("letters", other ? dropped : mail, other ? mail : dropped, &u));
+        /* What a struct lets go is its own plan: the other one's had none of it when it was alone. */
+        const struct pg_step *column = pg_find_step(u.plan, PG_STEP_DROP_COLUMN, "email");
+        const struct pg_step *index = pg_find_step(u.plan, PG_STEP_DROP_INDEX, "letters_id_idx");
+        CHECK(column && index && column->declared == !other && index->declared == !other);
+        pg_unit_free(&u);
+        REQUIRE(pair_or(other, "letters", mail, dropped));
+        CHECK(is("SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = "
+                 "'letters'::regclass AND attnum > 0 AND NOT attisdropped",
+                 "id mail"));
+        migration_sql(conn, "DROP TABLE letters; DELETE FROM cell.objects");
+    }
+}
+
+TEST(one_struct_says_what_rows_get_in_a_column_of_both)
+{
+    if (!server())
+        return;
+    for (int other = 0; other < 2; other++) {
+        REQUIRE(becomes("shared", "id i64 | key", ""));
+        migration_sql(conn, "INSERT INTO shared VALUES (4)");
+        REQUIRE(pair_or(other, "shared", (struct of){"id i64 | key\nn i64\no opt<i64>", ""},
+                        (struct of){"n i64 | backfill id\no opt<i64> | backfill n + 1", ""}));
+        CHECK(is("SELECT concat_ws(' ', n, o) FROM shared", "4 5"));
+        migration_sql(conn, "DROP TABLE shared; DELETE FROM cell.objects");
+    }
+}
+
+TEST(structs_that_contradict_each_other_are_refused)
+{
+    const struct of own = {"id i64 | key\nname str | length 1;20\nage i32 | range 0;150\nu u8\nm mood", ""};
+    if (!server())
+        return;
+    CHECK(refuses("patterned", (struct of){"id i64 | key\nname str | pattern ^a", ""},
+                  (struct of){"name str | pattern ^b", ""}, 1, "name", "disagree on column 'name': its CELL_PATTERN"));
+    for (int made = 0; made < 2; made++) {
+        CHECK(refuses(
+            "agreed", own, (struct of){"id i64 | key\nname str | length 1;30", ""}, 1, "name",
+            "disagree on column 'name': its CELL_LENGTH, which is CHECK (char_length(\"name\") BETWEEN 1 AND 20) "
+            "and CHECK (char_length(\"name\") BETWEEN 1 AND 30)"));
+        CHECK(refuses("agreed", own, (struct of){"id i64 | key\nage i32 | range 0;99", ""}, 1, "age",
+                      "disagree on column 'age': its CELL_RANGE"));
+        CHECK(refuses("agreed", own, (struct of){"id i64 | key\nu i8", ""}, 1, "u",
+                      "disagree on column 'u': its type in C, which is CHECK (\"u\" BETWEEN 0 AND 255) and CHECK"));
+        CHECK(refuses("agreed", (struct of){own.fields, "step one;SELECT 1"},
+                      (struct of){"id i64 | key", "step one;SELECT 2"}, 1, NULL,
+                      "have different SQL in their steps of the name 'one'"));
+        /* The same twice, a rule that only one of them has, and checks, of which a column may have several. */
+        REQUIRE(pair(
+            "agreed", (struct of){own.fields, "step one;SELECT 1"},
+            (struct of){
+                "id i64 | key\nname str | length 1;20 | check name <> 'x'\nage i32\nu u8 | range 0;99 | check u > 1"
+                "\nm mood | check m <> 0",
+                "step one;SELECT 1"}));
+    }
+    CHECK(is("SELECT count(*) FROM cell.objects WHERE table_name = 'agreed' AND kind = 'step'", "1"));
+    CHECK(is("SELECT count(*) FROM pg_constraint WHERE conrelid = 'agreed'::regclass AND contype = 'c'", "8"));
+}
+
+TEST(comments_of_two_structs_do_not_take_turns)
+{
+    if (!server())
+        return;
+    REQUIRE(pair("noted", (struct of){"id i64 | key | doc one", ""},
+                 (struct of){"id i64 | key | doc two\nn i64 | doc n", ""}));
+    CHECK(is("SELECT col_description('noted'::regclass, 1) || col_description('noted'::regclass, 2)", "onen"));
+    REQUIRE(pair("noted", (struct of){"id i64 | key", ""}, (struct of){"id i64 | key | doc two\nn i64 | doc n", ""}));
+    CHECK(is("SELECT col_description('noted'::regclass, 1)", "two"));
+}
+
+TEST(what_another_struct_has_is_not_called_undeclared)
+{
+    struct pg_unit u = {0};
+    if (!server())
+        return;
+    REQUIRE(becomes("served", "id i64 | key\nn i64", ""));
+    migration_sql(conn, "CREATE UNIQUE INDEX served_by_hand ON served (n)");
+    REQUIRE(plan_pair("served", (struct of){"id i64 | key\nn i64 | unique", ""}, (struct of){"id i64 | key", ""}, &u));
+    CHECK(u.plan->nsteps == 0 && u.plan->diagnostics.n == 0);
+    pg_unit_free(&u);
+}

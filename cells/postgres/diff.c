@@ -145,7 +145,9 @@ static struct table_work *begin_work(struct diffing *s)
     bool done = there && d->renamed_from && pg_has_event(there, PG_PAST_RENAMED, d->renamed_from);
     if (there && former && !done) /* what has the former name since is another one */
         pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_rule(d->renamed_rule),
-                  "tables '%s' and '%s' both exist: it cannot be renamed", d->renamed_from, d->table.name);
+                  "tables '%s' and '%s' both exist: it cannot be renamed. When '%s' is another struct's table, remove "
+                  "CELL_TABLE_RENAMED_FROM(\"%s\")",
+                  d->renamed_from, d->table.name, d->renamed_from, d->renamed_from);
     else if (!there && former) {
         rename_step(s, former->name, d);
         w->former = former->name;

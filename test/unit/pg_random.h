@@ -92,13 +92,29 @@ static inline void quoted_name(const char *name, char out[64])
     out[n] = '\0';
 }
 
-static inline struct pg_declared *declare_random(struct random_table *t, const struct pg_model *catalog)
+enum part { WHOLE = -1, FIRST, SECOND };
+
+/* Of two structs of the table the first has the key and what is declared of the table, and the second the consents to
+ * drop; a third of the fields is in both. */
+static inline bool is_in_part(const struct random_field *f, enum part part)
+{
+    return part == WHOLE || f->id % 3 == (int)part || f->id % 3 == 2;
+}
+
+static inline struct pg_declared *declare_part(struct random_table *t, const struct pg_model *catalog, enum part part)
 {
     char fields[8192] = "", rules[4096] = "", name[64];
-    put(fields, sizeof(fields), "id i64 | key | auto%s\n", t->comment ? " | doc The key's 'doc'." : "");
-    put(fields, sizeof(fields), "team opt<i64>%s\n", t->reference ? " | references teams;id;on delete set null" : "");
+    if (part == SECOND)
+        put(fields, sizeof(fields), "team opt<i64>\n");
+    else
+        put(fields, sizeof(fields), "id i64 | key | auto%s\n", t->comment ? " | doc The key's 'doc'." : "");
+    if (part != SECOND)
+        put(fields, sizeof(fields), "team opt<i64>%s\n",
+            t->reference ? " | references teams;id;on delete set null" : "");
     for (int i = 0; i < t->n; i++) {
         struct random_field *f = &t->fields[i];
+        if (!is_in_part(f, part))
+            continue;
         quoted_name(f->name, name);
         put(fields, sizeof(fields), "f%d %s | column %s", f->id,
             f->optional ? types[f->type].optional : types[f->type].plain, f->name);
@@ -122,19 +138,24 @@ static inline struct pg_declared *declare_random(struct random_table *t, const s
         if (f->retyped)
             put(rules, sizeof(rules), "retyped %s\n", f->name);
     }
-    if (t->n && t->expression_index) {
+    if (part != SECOND && t->n && t->expression_index) {
         quoted_name(t->fields[0].name, name);
         put(rules, sizeof(rules), "index lower(%s::text) desc, id\n", name);
     }
-    if (t->n && t->partial_index) {
+    if (part != SECOND && t->n && t->partial_index) {
         quoted_name(t->fields[t->n - 1].name, name);
         put(rules, sizeof(rules), "unique_index id;where %s is not null\n", name);
     }
-    if (t->table_check)
+    if (part != SECOND && t->table_check)
         put(rules, sizeof(rules), "check id > 0\n");
-    for (int i = 0; i < t->ndropped; i++)
+    for (int i = 0; part != FIRST && i < t->ndropped; i++)
         put(rules, sizeof(rules), "dropped %s;edit %d\n", t->dropped[i], t->edits);
     return pg_build(catalog, "table", "users", fields, rules);
+}
+
+static inline struct pg_declared *declare_random(struct random_table *t, const struct pg_model *catalog)
+{
+    return declare_part(t, catalog, WHOLE);
 }
 
 static inline void consent(struct random_table *t, const char *name)

@@ -29,6 +29,7 @@ TEST(a_renamed_table_keeps_its_rows_and_what_refers_to_it)
     CHECK(!says("persons", after[0].fields, after[0].rules, PG_ERROR, "both exist")); /* another one, made since */
     migration_sql(conn, "DELETE FROM cell.objects WHERE kind = 'renamed'");
     CHECK(says("persons", after[0].fields, after[0].rules, PG_ERROR, "'people' and 'persons' both exist"));
+    CHECK(says("persons", after[0].fields, after[0].rules, PG_ERROR, "remove CELL_TABLE_RENAMED_FROM(\"people\")"));
 }
 
 TEST(a_former_name_that_is_misspelt_is_no_reason_for_an_empty_table)

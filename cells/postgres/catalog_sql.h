@@ -24,15 +24,19 @@
     "WHERE n.nspname = coalesce(w.s, current_schema()) AND (w.t IS NULL OR c.relname = w.t)) "                         \
     "ORDER BY n.nspname, c.relname"
 
-/* $1, $2: schemas and names, as before. What has such a name, and of which table it is. */
+/* $1, $2: schemas and names, as before. What has such a name, and of which table it is. A type of arrays is no
+ * hindrance: PostgreSQL gives it another name. */
 #define SQL_RELATIONS                                                                                                  \
-    "SELECT n.nspname, c.relname, CASE WHEN EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid "             \
+    "SELECT n.nspname, coalesce(c.relname, t.typname), CASE WHEN c.oid IS NULL THEN 'T' "                              \
+    "WHEN EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid "                                               \
     "AND k.contype = 'x') THEN 'x' ELSE c.relkind END, o.relname FROM unnest($1::text[], $2::text[]) AS w(s, t) "      \
     "JOIN pg_namespace n ON n.nspname = coalesce(w.s, current_schema()) "                                              \
-    "JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.t::name "                                             \
+    "LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.t::name "                                        \
+    "LEFT JOIN pg_type t ON c.oid IS NULL AND t.typnamespace = n.oid AND t.typname = w.t::name "                       \
+    "AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid) "                                                 \
     "LEFT JOIN pg_index x ON x.indexrelid = c.oid LEFT JOIN pg_depend d ON c.relkind = 'S' AND d.objid = c.oid "       \
     "AND d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') "        \
-    "LEFT JOIN pg_class o ON o.oid = coalesce(x.indrelid, d.refobjid)"
+    "LEFT JOIN pg_class o ON o.oid = coalesce(x.indrelid, d.refobjid) WHERE c.oid IS NOT NULL OR t.oid IS NOT NULL"
 
 /* $1 of the following: OIDs of tables. The first column is the position in it, by which rows are ordered. */
 #define SQL_OF_TABLES "FROM unnest($1::oid[]) WITH ORDINALITY AS w(oid, i) "

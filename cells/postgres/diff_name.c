@@ -54,7 +54,7 @@ static bool relation_taken(struct diffing *s, const char *name)
     const struct pg_table *now = &s->w->now;
     const struct pg_relation *r = pg_model_relation(s->catalog, now->schema, name);
 
-    if (name_taken(now, name) || (r && !is_own_index(s->w, r)))
+    if (name_taken(now, name) || (r && r->kind != 'T' && !is_own_index(s->w, r)))
         return true;
     for (uint32_t i = 0; i < s->works.n; i++) {
         const struct pg_table *t = &s->works.at[i]->now;
@@ -73,15 +73,54 @@ const char *pg_free_relation(struct diffing *s, const char *name)
     return found;
 }
 
+/* A table has a type of its rows, so that enum types are in its way; those that this plan makes come first. */
+static bool is_enum_here(const struct diffing *s, const struct pg_table *t)
+{
+    for (uint32_t i = 0; i < s->n; i++)
+        for (uint32_t k = 0; k < s->declared[i]->nenums; k++)
+            if (is_named(s->declared[i]->enums[k].name, t->name) &&
+                is_named(s->declared[i]->enums[k].schema, t->schema))
+                return true;
+    return false;
+}
+
+/* The table of this plan that is made before, with a numbered column whose sequence PostgreSQL gives the name; NULL. */
+static const char *numbered_before(struct diffing *s, const struct pg_table *t)
+{
+    for (uint32_t i = 0; i < s->current; i++) {
+        const struct pg_table *d = &s->declared[i]->table;
+        if (!s->declared[i]->owned || !is_named(d->schema, t->schema) || is_named(d->name, t->name) ||
+            pg_model_table(s->catalog, d->schema, d->name))
+            continue;
+        for (uint32_t k = 0; k < d->ncolumns; k++)
+            if (d->columns[k].identity && is_named(pg_made_name(s->arena, d->name, d->columns[k].name, "seq"), t->name))
+                return d->name;
+    }
+    return NULL;
+}
+
+static void refuse_table_name(struct diffing *s, const struct pg_table *t, const char *what, const char *of,
+                              const char *advice)
+{
+    pg_refuse(s, PG_NO_RULE, PG_AT_ANNOTATION,
+              "no table can be called '%s': that is the name of %s%s%s%s in schema '%s'. %s", t->name, what,
+              of ? " of table '" : "", of ? of : "", of ? "'" : "", t->schema, advice);
+}
+
 void pg_check_table_name(struct diffing *s, const struct pg_declared *d)
 {
-    const struct pg_relation *r = pg_model_relation(s->catalog, d->table.schema, d->table.name);
+    const struct pg_table *t = &d->table;
+    const struct pg_relation *r = pg_model_relation(s->catalog, t->schema, t->name);
+    const char *numbered = numbered_before(s, t);
 
-    if (!r)
-        return;
-    const char *what = r->kind == 'S' ? "a sequence" : r->kind == 'c' ? "a type" : "an index";
-    pg_refuse(s, PG_NO_RULE, PG_AT_ANNOTATION,
-              "no table can be called '%s': that is the name of %s%s%s%s in schema '%s'. Give the table another name, "
-              "or rename the other by hand",
-              r->name, what, r->table ? " of table '" : "", r->table ? r->table : "", r->table ? "'" : "", r->schema);
+    if (is_enum_here(s, t))
+        refuse_table_name(s, t, "an enum type that a field names", NULL, "Give one of them another name");
+    else if (r)
+        refuse_table_name(s, t,
+                          r->kind == 'S'                     ? "a sequence"
+                          : r->kind == 'c' || r->kind == 'T' ? "a type"
+                                                             : "an index",
+                          r->table, "Give the table another name, or rename the other by hand");
+    else if (numbered && !d->renamed_from)
+        refuse_table_name(s, t, "the sequence", numbered, "Give one of them another name");
 }

@@ -199,7 +199,8 @@ struct pg_table {
 struct pg_relation {
     const char *schema, *name;
     char kind; /* pg_class.relkind: as a table's; 'i', 'I' index, 'S' sequence, 'c' type. 'x': index of an exclusion
-                * constraint, which tables do not list */
+                * constraint, which tables do not list. 'T': a type that is in no table's way but by its name: an enum,
+                * a domain, a range */
     const char *table; /* that an index is of, or a sequence; NULL = of none */
 };
 

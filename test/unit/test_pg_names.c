@@ -33,18 +33,33 @@ static bool has(const char *table, const char *expected)
     return is(sql, expected);
 }
 
-static bool refuses(const char *name, const char *fields, const char *rules, const char *text)
+/* No step is planned, and `text` is said of table number `wrong`. */
+static bool all_refused(const struct table *tables, uint32_t n, uint32_t wrong, const char *text)
 {
-    json_t *request = pg_build_request("table", name, fields, rules);
+    json_t *requests[2];
     struct pg_unit u = {0};
-    bool found = pg_unit_plan(conn, &request, 1, NULL, pg_now_ms() + 10000, &u, NULL) >= 0 && u.plan->nsteps == 0 &&
-                 pg_find_diagnostic(&u.plan->diagnostics, PG_ERROR, text);
 
+    for (uint32_t i = 0; i < n; i++)
+        requests[i] = pg_build_request("table", tables[i].name, tables[i].fields, tables[i].rules);
+    bool planned = pg_unit_plan(conn, requests, n, NULL, pg_now_ms() + 10000, &u, NULL) >= 0;
+    const struct pg_diagnostic *d = planned ? pg_find_diagnostic(&u.plan->diagnostics, PG_ERROR, text) : NULL;
+    bool found = d && d->declared == wrong && u.plan->nsteps == 0;
     if (!found && u.plan)
         pg_print_plan(u.plan);
     pg_unit_free(&u);
-    json_decref(request);
+    for (uint32_t i = 0; i < n; i++)
+        json_decref(requests[i]);
     return found;
+}
+
+static bool refuses(const char *name, const char *fields, const char *rules, const char *text)
+{
+    return all_refused(&(struct table){name, fields, rules}, 1, 0, text);
+}
+
+static bool both_refused(const struct table tables[2], uint32_t wrong, const char *text)
+{
+    return all_refused(tables, 2, wrong, text);
 }
 
 /* An index as an interrupted build leaves it. */
@@ -143,11 +158,33 @@ TEST(a_name_that_the_author_chose_is_said_to_be_taken)
     CHECK(refuses("s_n_seq", fields, "", "'s_n_seq': that is the name of a sequence of table 's' in schema 'public'"));
     CHECK(refuses("pair", fields, "", "'pair': that is the name of a type in schema 'public'"));
     CHECK(refuses("numbers", A, "table_renamed_from a", "'numbers': that is the name of a sequence"));
+    migration_sql(conn, "CREATE TYPE shade AS ENUM ('red'); CREATE DOMAIN year AS int; CREATE TYPE hours AS RANGE "
+                        "(SUBTYPE = int)");
+    CHECK(refuses("shade", fields, "", "'shade': that is the name of a type in schema 'public'"));
+    CHECK(refuses("year", fields, "", "'year': that is the name of a type in schema 'public'"));
+    CHECK(refuses("hours", fields, "", "'hours': that is the name of a type in schema 'public'"));
+    CHECK(becomes("_shade", fields, ""));              /* the type of its arrays goes out of the way */
     CHECK(becomes("numbers", fields, "schema other")); /* where nothing has it */
     /* What is made goes out of the way of what is chosen, in whichever order they stand. */
     const struct table tables[] = {{"c", "id i64 | key", ""}, {"c_pkey", fields, ""}};
     CHECK(both_become(tables));
     CHECK(has("c", "c_pkey_2(id)") && has("c_pkey", "c_pkey_pkey(id)"));
+}
+
+TEST(a_name_that_the_same_plan_gives_something_else_is_said_to_be_taken)
+{
+    const struct table mood[] = {{"moods", "id i64 | key\nmood mood | sql_type feeling", ""},
+                                 {"feeling", "id i64 | key", ""}};
+    const struct table numbered[] = {{"c", "id i64 | key | auto", ""}, {"c_id_seq", "id i64 | key", ""}};
+    const struct table before[] = {numbered[1], numbered[0]};
+
+    if (!anew())
+        return;
+    CHECK(refuses("feeling", mood[0].fields, "", "'feeling': that is the name of an enum type that a field names"));
+    CHECK(both_refused(mood, 1, "'feeling': that is the name of an enum type that a field names"));
+    CHECK(both_refused(numbered, 1, "'c_id_seq': that is the name of the sequence of table 'c'"));
+    CHECK(is("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace", "0"));
+    CHECK(both_become(before)); /* PostgreSQL takes another name for what it names itself */
 }
 
 TEST(what_an_exchange_of_keys_has_left_is_used_or_goes)

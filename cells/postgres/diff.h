@@ -169,6 +169,11 @@ struct pg_step {
     const char *written;              /* what wants it on the struct, to report a failure of; NULL */
     const struct pg_step_part *parts; /* statements that make something of their own */
     uint32_t nparts;
+    /* When the values that it makes are computed from columns that have another type by then, by an earlier step of the
+     * plan: a query that types where the expression does, the type that its value becomes, and "'age' is integer".
+     * NULL.
+     */
+    const char *typed, *into, *changed;
     uint32_t declared; /* which of the declared tables wants it */
     /* When it fails for the data that is there: a query for up to 3 rows that show why ("age" and a count), NULL. */
     const char *culprits;

@@ -37,6 +37,8 @@ void pg_fill_step(struct diffing *s, const struct pg_field *f, const struct pg_c
                       "UPDATE %s SET %s = (%s) WHERE ctid = ANY (ARRAY(SELECT ctid FROM %s WHERE %s IS NULL AND "
                       "(%s) IS NOT NULL LIMIT %d))",
                       table, name, sql, table, name, sql, BATCH));
+    b.expression = sql;
+    b.into = &want->type;
     if (once)
         pg_step_record(s, &b, "filled", want->name, NULL);
     else if (want->nullable)
@@ -292,6 +294,22 @@ static void set_default_anew(struct diffing *s, struct step_builder *b, const st
     now->default_made = want->standard.sql != NULL;
 }
 
+/* An expression of what the column has may be meant for this change, or be left from another one, whose values it would
+ * spoil when it were applied to them again: what can be kept is, and that is said. */
+static void say_unused(struct diffing *s, const struct pg_field *f, const struct pg_column *want,
+                       const struct pg_column *now)
+{
+    bool fills = now->nullable && !want->nullable;
+
+    if (!f->backfill || fills || now->generated.sql || !pg_names_column(s, f->backfill, now->name))
+        return;
+    pg_plan_diagnose(
+        s, PG_WARNING, PG_NO_RULE, pg_at_field(f->name),
+        "CELL_BACKFILL is not used: every value of column '%s' is one of %s as well as of %s, and stays as "
+        "it is. To change values too, CELL_REPLACES(%s, …) gives them a new column, or a CELL_STEP does it",
+        now->name, pg_type_name(s->arena, &want->type), pg_type_name(s->arena, &now->type), now->name);
+}
+
 /* `generated` are computed from it, for which the table is written anew. */
 static void retype_step(struct diffing *s, const struct pg_field *f, const struct pg_column *want,
                         struct pg_column *now, const pg_names *generated)
@@ -300,12 +318,22 @@ static void retype_step(struct diffing *s, const struct pg_field *f, const struc
     bool converts, keeps = pg_retype_keeps(&now->type, &want->type, &converts), rewrites = converts || generated->n;
     struct step_builder b =
         pg_step_begin(s, PG_STEP_RETYPE_COLUMN, rewrites ? PG_ALONE : PG_TOGETHER, want->name, f->name);
-    /* CELL_BACKFILL may be from when the column was new: what can be kept is. */
     const char *using = !converts ? ""
                         : keeps   ? pg_printf(s->arena, " USING (%s::%s)", name, type)
                                   : pg_printf(s->arena, " USING (%s)", f->backfill);
+    /* For people: all that is done to it, not the first statement alone. */
+    struct pg_text shown = {.arena = s->arena};
     struct pg_column copy;
 
+    pg_putf(&shown, "ALTER TABLE %s ALTER COLUMN %s TYPE %s%s", pg_this_table(s), name, type, using);
+    pg_column_copy(s->arena, now, &copy);
+    b.was = (const struct pg_type_use *)pg_copy(s->arena, &copy.type, sizeof(copy.type));
+    if (converts && !keeps) {
+        b.expression = f->backfill;
+        b.into = &want->type;
+    }
+    if (keeps)
+        say_unused(s, f, want, now);
     pg_drop_generated(s, &b, generated);
     /* A default is converted by itself only where an assignment would be: it is set anew behind. */
     bool with_default = converts && (now->standard.sql || (s->late && want->standard.sql)) && !now->identity;
@@ -315,16 +343,19 @@ static void retype_step(struct diffing *s, const struct pg_field *f, const struc
     /* The expression is for values of the old type, so that NULL is its matter too, and no second one's. */
     if (converts && !keeps && !want->nullable && now->nullable) {
         pg_step_alter(s, &b, "ALTER COLUMN %s SET NOT NULL", name);
+        pg_puts(&shown, ", SET NOT NULL");
         now->nullable = false;
     }
-    if (with_default)
+    if (with_default) {
         set_default_anew(s, &b, want, now);
+        pg_putf(&shown, now->standard.sql ? ", SET DEFAULT (%s)" : ", DROP DEFAULT", now->standard.sql);
+    }
     pg_column_copy(s->arena, want, &copy);
     now->type = copy.type;
     pg_make_generated(s, &b, generated); /* `now` may have moved */
     if (generated->n)
-        b.step.text = pg_printf(s->arena, "ALTER TABLE %s ALTER COLUMN %s TYPE %s, and make again what is generated",
-                                pg_this_table(s), name, type);
+        pg_puts(&shown, ", and make again what is generated");
+    b.step.text = pg_step_text(s, shown.data);
     if (rewrites) {
         pg_step_consented(s, &b, PG_CONSENT_RETYPED, want->name);
         pg_step_hazard(&b, PG_RULE_RETYPE_REWRITES);
@@ -399,6 +430,8 @@ static bool may_retype(struct diffing *s, const struct pg_field *f, const struct
         bool consent = pg_consents(s, PG_CONSENT_RETYPED, now->name);
         /* What is generated is not converted, but computed. */
         bool lost = !keeps && !now->generated.sql && !(f->backfill && pg_names_column(s, f->backfill, now->name));
+        if (lost && f->backfill && pg_former_name_in(s, f->backfill).field)
+            return false;
         if (lost || (!keeps && !consent && !now->generated.sql)) {
             refuse_loss(s, f, want, now);
             return false;

@@ -118,6 +118,35 @@ static bool has_subquery(const char *sql)
     return false;
 }
 
+struct field_turn pg_former_name_in(struct diffing *s, const char *sql)
+{
+    for (uint32_t o = 0; o < s->w->nowners; o++) {
+        const struct pg_declared *d = s->declared[s->w->owners[o]];
+        for (uint32_t i = 0; i < d->nfields; i++) {
+            const char *former = d->fields[i].renamed_from;
+            if (former && !pg_table_column(&s->w->now, former) && !pg_is_declared(s, former) &&
+                pg_names_column(s, sql, former) && !has_subquery(sql))
+                return (struct field_turn){s->w->owners[o], &d->fields[i], false};
+        }
+    }
+    return (struct field_turn){0};
+}
+
+/* Renames come first, so that an expression which is carried out knows columns by their new names alone. */
+static void refuse_former_name(struct ordering *o, uint32_t i)
+{
+    struct diffing *s = o->s;
+    const struct field_turn *own = &o->fields.at[i];
+    const struct field_turn of = o->uses[i].sql ? pg_former_name_in(s, o->uses[i].sql) : (struct field_turn){0};
+
+    if (!of.field)
+        return;
+    pg_take_turn(s, own);
+    pg_refuse(s, PG_NO_RULE, pg_at_field(own->field->name),
+              "column '%s' is computed from '%s', which is called '%s' then: the rename comes first. Write '%s'",
+              column_of(s, own), of.field->renamed_from, column_of(s, &of), column_of(s, &of));
+}
+
 /* The fields of the path from number `first` on each wait for the next one, and the last for the first. */
 static void refuse_circle(struct ordering *o, uint32_t first)
 {
@@ -171,6 +200,8 @@ field_turns pg_fields_in_turn(struct diffing *s)
         pg_take_turn(s, &o.fields.at[i]);
         o.uses[i] = use_of(s, o.fields.at[i].field);
     }
+    for (uint32_t i = 0; i < n; i++)
+        refuse_former_name(&o, i);
     for (uint32_t i = 0; i < n; i++)
         if (o.uses[i].state == UNSEEN)
             visit(&o, i);

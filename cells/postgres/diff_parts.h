@@ -46,6 +46,8 @@ typedef PG_LIST(struct field_turn) field_turns;
 
 struct planned_step {
     struct pg_step step;
+    const char *expression;               /* that makes values of a column of the type `into`; NULL */
+    const struct pg_type_use *into, *was; /* `was`: of a column that gets another type; NULL */
     enum pg_phase phase;
     uint32_t sequence;
 };
@@ -80,6 +82,8 @@ struct step_builder {
     PG_LIST(const char *) sql;
     PG_LIST(struct pg_record) records; /* one statement at the end */
     PG_LIST(struct pg_step_part) parts;
+    const char *expression; /* as of a planned step */
+    const struct pg_type_use *into, *was;
 };
 struct step_builder pg_step_begin(struct diffing *s, enum pg_step_kind kind, enum pg_step_mode mode, const char *object,
                                   const char *field);
@@ -97,7 +101,11 @@ void pg_step_hazard(struct step_builder *b, enum pg_rule rule);
 void pg_step_end(struct diffing *s, struct step_builder *b, enum pg_phase phase);
 /* In order, with an id. */
 void pg_steps_finish(struct diffing *s);
+/* diff_typed.c: of the steps, in order, `typed` and what belongs to it. */
+void pg_steps_type(struct diffing *s);
 
+/* SQL on one line, not all of a long one: for the text of a step, which is its first statement unless it says more. */
+const char *pg_step_text(struct diffing *s, const char *sql);
 /* A quoted name, in the arena. */
 const char *pg_quoted(struct diffing *s, const char *name);
 /* "schema"."table" of the table at hand. */
@@ -152,6 +160,9 @@ void pg_diff_consents(struct diffing *s);
 field_turns pg_fields_of_table(struct diffing *s);
 /* Those, each behind those whose columns it is computed from; a circle is refused. */
 field_turns pg_fields_in_turn(struct diffing *s);
+/* The field of any of them whose column the SQL names by the name that it had before; NULL. Said by pg_fields_in_turn of
+ * what is carried out. */
+struct field_turn pg_former_name_in(struct diffing *s, const char *sql);
 /* What is said and done from then on is about that field's declaration. */
 void pg_take_turn(struct diffing *s, const struct field_turn *turn);
 /* The phase in which columns come and change, for the one at hand. */

@@ -304,6 +304,9 @@ static void drop_replaced(struct diffing *s, const struct pg_field *f, const str
     pg_step_hazard(&b, PG_RULE_DROP_COLUMN);
     b.step.consent = pg_printf(s->arena, "CELL_REPLACES(%s, …)", name);
     b.step.text = pg_printf(s->arena, "ALTER TABLE %s DROP COLUMN %s", pg_this_table(s), pg_quoted(s, name));
+    if (now && want->standard.sql)
+        b.step.text = pg_step_text(s, pg_printf(s->arena, "%s, ALTER COLUMN %s SET DEFAULT (%s)", b.step.text,
+                                                pg_quoted(s, want->name), want->standard.sql));
     pg_step_end(s, &b, PG_PHASE_DROP);
     pg_drop_from_now(s, name);
 }

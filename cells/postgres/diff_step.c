@@ -117,8 +117,7 @@ void pg_step_hazard(struct step_builder *b, enum pg_rule rule) { b->step.hazard 
 
 #define TEXT_MAX 600
 
-/* The first statement on one line; not all of a long one. */
-static const char *step_text(struct diffing *s, const char *sql)
+const char *pg_step_text(struct diffing *s, const char *sql)
 {
     size_t len = strlen(sql), end = len < TEXT_MAX ? len : TEXT_MAX;
 
@@ -142,10 +141,13 @@ void pg_step_end(struct diffing *s, struct step_builder *b, enum pg_phase phase)
     b->step.parts = b->parts.at;
     b->step.nparts = b->parts.n;
     if (!b->step.text)
-        b->step.text = step_text(s, b->step.kind == PG_STEP_RECORD ? "record what is there" : b->sql.at[0]);
+        b->step.text = pg_step_text(s, b->step.kind == PG_STEP_RECORD ? "record what is there" : b->sql.at[0]);
     p->step = b->step;
     p->phase = phase;
     p->sequence = s->steps.n;
+    p->expression = b->expression;
+    p->into = b->into;
+    p->was = b->was;
 }
 
 static int by_phase(const void *a, const void *b)
@@ -165,6 +167,7 @@ void pg_steps_finish(struct diffing *s)
     if (pg_has_errors(&plan->diagnostics, UINT32_MAX) || s->steps.n == 0)
         return;
     qsort(s->steps.at, s->steps.n, sizeof(*s->steps.at), by_phase);
+    pg_steps_type(s);
     plan->steps = pg_array(s->arena, s->steps.n, sizeof(*plan->steps));
     plan->nsteps = s->steps.n;
     for (uint32_t i = 0; i < s->steps.n; i++) {

@@ -31,6 +31,10 @@ int pg_unit_plan(PGconn *conn, json_t *const *requests, uint32_t n, const struct
                  struct pg_unit *unit, struct pg_failure *f);
 void pg_unit_free(struct pg_unit *unit);
 
+/* unit_typed.c: the errors of expressions that are not for the types that they meet; then the plan has no steps.
+ * CELL_NO_MEMORY. */
+int pg_unit_check_types(PGconn *conn, struct pg_plan *plan);
+
 /* True when declaration number `i`, or the plan because of it, has an error. */
 bool pg_unit_has_errors(const struct pg_unit *unit, uint32_t i);
 

@@ -3,6 +3,22 @@
 // LIBS: cell_postgres_sanitized
 #include "pg_become.h"
 
+/* No step is planned, and that is said at the field. */
+static bool refuses(const char *name, const char *fields, const char *rules, const char *field, const char *text)
+{
+    json_t *request = pg_build_request("table", name, fields, rules);
+    struct pg_unit u = {0};
+    bool planned = pg_unit_plan(conn, &request, 1, NULL, pg_now_ms() + 10000, &u, NULL) >= 0;
+    const struct pg_diagnostic *d = planned ? pg_find_diagnostic(&u.plan->diagnostics, PG_ERROR, text) : NULL;
+    bool found = d && d->field && strcmp(d->field, field) == 0 && u.plan->nsteps == 0;
+
+    if (!found && u.plan)
+        pg_print_plan(u.plan);
+    pg_unit_free(&u);
+    json_decref(request);
+    return found;
+}
+
 TEST(a_column_is_filled_behind_those_that_it_is_computed_from)
 {
     if (!server())
@@ -46,6 +62,31 @@ TEST(a_column_that_replaces_another_one_may_be_computed_from_a_new_one)
         "stepped",
         "id i64 | key\nold str | replaces age;concat(age, unit);left(old, 1)::bigint\nunit str | backfill 'y'", ""));
     CHECK(is("SELECT old FROM stepped", "7y"));
+}
+
+TEST(an_expression_for_a_type_that_goes_before_is_refused_before_any_step)
+{
+    const char *both = "id i64 | key\na i64 | backfill length(a)\nb i64 | backfill length(a) + length(b)";
+
+    if (!server())
+        return;
+    REQUIRE(becomes("olds", "id i64 | key\na str\nb str", ""));
+    migration_sql(conn, "INSERT INTO olds VALUES (1, 'abc', 'de')");
+    /* `c` is filled behind the change of `a`. */
+    CHECK(refuses("olds", "id i64 | key\na i64 | backfill length(a)\nb str\nc i64 | backfill length(a)", "retyped a",
+                  "c", "'c' are computed when 'a' is bigint already"));
+    CHECK(refuses("olds",
+                  "id i64 | key\na bool | backfill a <> ''\nb str\nc str | backfill concat(a, 'x')\n"
+                  "d i64 | backfill a",
+                  "retyped a", "d", "it gives boolean, which is not assigned to bigint"));
+    CHECK(refuses("olds", both, "retyped a\nretyped b", "b", "function length(bigint) does not exist"));
+    CHECK(is("SELECT concat(a, b) FROM olds", "abcde"));
+    /* What is for the new type, or stands before the change, is done. */
+    REQUIRE(becomes("olds",
+                    "id i64 | key\nb i64 | backfill length(a) + length(b)\na i64 | backfill length(a)\n"
+                    "c i64 | backfill a * 2\nd str | backfill concat(a, 'x')",
+                    "retyped a\nretyped b"));
+    CHECK(is("SELECT concat_ws(' ', a, b, c, d) FROM olds", "3 5 6 3x"));
 }
 
 TEST(columns_that_need_each_others_values_are_refused)

@@ -119,6 +119,11 @@ RULE(RETYPE_REWRITES, needs_consent)
     HAS(step->sql[0], "DROP DEFAULT");
     HAS(step->sql[1], "TYPE bigint USING (\"age\"::bigint)");
     HAS(step->sql[2], "SET DEFAULT (7)");
+    CHECK_STR(step->text, "ALTER TABLE \"public\".\"users\" ALTER COLUMN \"age\" TYPE bigint USING (\"age\"::bigint), "
+                          "SET DEFAULT (7)");
+    declare(&c, "id i64 | key\nage i64", "retyped age");
+    HAS(pg_find_step(c.p, PG_STEP_RETYPE_COLUMN, "age")->text, "USING (\"age\"::bigint), DROP DEFAULT");
+    declare(&c, "id i64 | key\nage i64 | default 7", "retyped age");
     CHECK(sim_apply(&c.s, c.p, UINT32_MAX));
     end(&c);
     c = given("id i64 | key\nname str | sql_type varchar(20)", ""); /* nothing to rewrite */
@@ -153,6 +158,28 @@ RULE(RETYPE_LOSES, is_refused_without_an_expression_of_the_old_value)
     declare(&c, "id i64 | key\nage i32 | backfill least(age, 2147483647)", "retyped age");
     CHECK(!errs(&c));
     HAS(sql_of(&c, PG_STEP_RETYPE_COLUMN), "USING (least(age, 2147483647))");
+    declare(&c, "id i64 | key\nyears i32 | renamed_from age | backfill least(age, 2147483647)", "retyped years");
+    CHECK(pg_find_diagnostic(&c.p->diagnostics, PG_ERROR,
+                             "'years' is computed from 'age', which is called 'years' then"));
+    CHECK(c.p->diagnostics.n == 2 && c.p->nsteps == 0); /* that and the warning of the rename */
+    declare(&c, "id i64 | key\nyears i32 | renamed_from age | backfill least(years, 2147483647)", "retyped years");
+    CHECK(!errs(&c));
+    end(&c);
+}
+
+/* What can be kept is, whatever CELL_BACKFILL says, which may be from another change. */
+RULE(RETYPE_LOSES, is_no_reason_to_use_an_expression)
+{
+    static const char unused[] = "CELL_BACKFILL is not used: every value of column 'age' is one of text as well as of ";
+    struct change c = given("id i64 | key\nage i64\nn opt<i64>", "");
+    declare(&c, "id i64 | key\nage str | backfill to_hex(age)\nn opt<i64>", "retyped age");
+    const struct pg_diagnostic *d = pg_find_diagnostic(&c.p->diagnostics, PG_WARNING, unused);
+    CHECK(!errs(&c) && d && strcmp(d->field, "age") == 0);
+    HAS(sql_of(&c, PG_STEP_RETYPE_COLUMN), "USING (\"age\"::text)");
+    declare(&c, "id i64 | key\nage str | backfill 'none'\nn opt<i64>", "retyped age"); /* of when it was new */
+    CHECK(!errs(&c) && !pg_find_diagnostic(&c.p->diagnostics, PG_WARNING, unused));
+    declare(&c, "id i64 | key\nage i64\nn str | backfill coalesce(n, '')", "retyped n"); /* for NULL */
+    CHECK(!errs(&c) && !pg_find_diagnostic(&c.p->diagnostics, PG_WARNING, "not used"));
     end(&c);
 }
 

@@ -7,6 +7,7 @@
 
 #include "apply_parts.h"
 #include "drift.h"
+#include "sqltext.h"
 
 #define LOCK_TIMEOUT_MS 200
 #define RETRY_PAUSE_MS 100
@@ -16,12 +17,14 @@
 int pg_policy_allows(enum pg_policy policy, const struct pg_step *step, struct pg_failure *f)
 {
     bool hazard = step->hazard && step->hazard[0];
+    char text[2 * PG_SHORT_SIZE];
 
     if (policy == PG_POLICY_APPLY || (policy == PG_POLICY_ADDITIVE && !hazard && pg_step_is_additive(step->kind)))
         return CELL_OK;
-    return pg_fail(f, CELL_PERMISSION_DENIED, "the policy is '%s', which does not allow%s%s%s: %.300s",
+    return pg_fail(f, CELL_PERMISSION_DENIED, "the policy is '%s', which does not allow%s%s%s: %s",
                    pg_policy_name(policy), policy == PG_POLICY_ADDITIVE ? " a step that is not additive" : " any step",
-                   hazard ? " with the hazard " : "", hazard ? step->hazard : "", step->text);
+                   hazard ? " with the hazard " : "", hazard ? step->hazard : "",
+                   pg_shorten(text, sizeof(text), step->text, SIZE_MAX));
 }
 
 int pg_history_begin(PGconn *conn, const struct pg_plan *plan, const struct pg_step *step, bool done,
@@ -99,11 +102,18 @@ static int run(const struct go *g, const char *sql, struct pg_failure *f)
     return r;
 }
 
-static const struct pg_step_part *find_part(const struct pg_step *step, uint32_t statement)
+/* Which part of the step's statement failed, by where the server says that it did. */
+static const struct pg_step_part *find_part(const struct pg_step *step, uint32_t statement, const struct pg_failure *f)
 {
-    for (uint32_t i = 0; i < step->nparts; i++)
-        if (step->parts[i].statement == statement)
-            return &step->parts[i];
+    const char *sql = step->sql[statement];
+    size_t at = f->position > 0 ? sql_byte_of_character(sql, strlen(sql), f->position) : 0;
+
+    for (uint32_t i = 0; i < step->nparts; i++) {
+        const struct pg_step_part *p = &step->parts[i];
+        bool all = p->span.to == 0;
+        if (p->statement == statement && (all || (f->position > 0 && at >= p->span.from && at < p->span.to)))
+            return p;
+    }
     return NULL;
 }
 
@@ -117,8 +127,8 @@ static int run_together(const struct go *g, uint32_t first, uint32_t last, struc
         const struct pg_step *step = &g->plan->steps[i];
         g->applied->failed = step;
         for (uint32_t k = 0; r >= 0 && k < step->nsql; k++) {
-            g->applied->part = find_part(step, k);
             r = run(g, step->sql[k], f);
+            g->applied->part = r < 0 ? find_part(step, k, f) : NULL;
         }
         if (r >= 0)
             r = pg_history_begin(g->conn, g->plan, step, true, g->o, id, f);
@@ -259,14 +269,18 @@ static int explain(const struct go *g, int r, struct pg_failure *f)
     }
     if (r == CELL_DEADLINE_EXCEEDED) {
         struct pg_failure why = *f;
-        r = pg_fail(f, r, "%.120s%s; 'cell migrate' waits longer",
-                    is_busy(&why) ? "a lock was not given in time" : why.text, holder);
+        char text[PG_SHORT_SIZE];
+        r = pg_fail(f, r, "%s%s; 'cell migrate' waits longer",
+                    is_busy(&why) ? "a lock was not given in time" : pg_shorten(text, sizeof(text), why.text, SIZE_MAX),
+                    holder);
         memcpy(f->sqlstate, why.sqlstate, sizeof(f->sqlstate));
     }
     const struct pg_step_part *part = g->applied->part;
-    const char *written = part ? part->written : step->written;
-    return pg_fail_context(f, r, "%.80s%s%.160s", written ? written : "", written ? ": " : "",
-                           part ? step->sql[part->statement] : step->text);
+    const char *written = part ? part->written : step->written, *text = part ? step->sql[part->statement] : step->text;
+    size_t from = part ? part->span.from : 0, length = part && part->span.to ? part->span.to - from : strlen(text);
+    char what[PG_SHORT_SIZE], by[PG_SHORT_SIZE / 2];
+    return pg_fail_context(f, r, "%s%s%s", pg_shorten(by, sizeof(by), written ? written : "", SIZE_MAX),
+                           written ? ": " : "", pg_shorten(what, sizeof(what), text + from, length));
 }
 
 /* Tries a group of steps until it is done, fails, or the time is over. */

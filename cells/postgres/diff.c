@@ -159,11 +159,11 @@ static struct table_work *begin_work(struct diffing *s)
     return w;
 }
 
-static const struct pg_check *rule_check(const struct pg_table *t, const char *column, const char *rule)
+static const struct pg_check *rule_check(const struct pg_table *t, const char *column, const char *origin)
 {
     for (uint32_t i = 0; i < t->nchecks; i++)
-        if (t->checks[i].rule && t->checks[i].column && strcmp(t->checks[i].column, column) == 0 &&
-            strcmp(t->checks[i].rule, rule) == 0)
+        if (t->checks[i].origin && t->checks[i].column && strcmp(t->checks[i].column, column) == 0 &&
+            strcmp(t->checks[i].origin, origin) == 0)
             return &t->checks[i];
     return NULL;
 }
@@ -173,11 +173,11 @@ static const char *different_rule(struct diffing *s, const struct pg_declared *o
 {
     for (uint32_t i = 0; i < s->d->table.nchecks; i++) {
         const struct pg_check *own = &s->d->table.checks[i];
-        const struct pg_check *theirs = own->rule && own->column && strcmp(own->column, column) == 0
-                                            ? rule_check(&other->table, column, own->rule)
+        const struct pg_check *theirs = own->origin && own->column && strcmp(own->column, column) == 0
+                                            ? rule_check(&other->table, column, own->origin)
                                             : NULL;
         if (theirs && !pg_check_equal(own, theirs))
-            return pg_printf(s->arena, "its %s, which is CHECK (%s) and CHECK (%s)", own->rule, theirs->expr.sql,
+            return pg_printf(s->arena, "its %s, which is CHECK (%s) and CHECK (%s)", own->origin, theirs->expr.sql,
                              own->expr.sql);
     }
     return NULL;

@@ -140,10 +140,13 @@ enum pg_step_mode {
     PG_REPEATED  /* sql[0] in a transaction of its own, again and again until it changes no row */
 };
 
-/* One statement of a step that is another one's matter. */
+/* A statement of a step, or a part of one, that is another one's matter. */
 struct pg_step_part {
     uint32_t statement;          /* from 0 */
     const char *field, *written; /* as of a step */
+    uint32_t rule;               /* 1 + position of the struct's rule that wants it; 0 = none */
+    struct pg_span span;         /* bytes of the statement; empty = all of it */
+    uint32_t declared;           /* as of a step */
 };
 
 struct pg_step {

@@ -51,7 +51,7 @@ static void add_check(struct diffing *s, const struct pg_check *want, struct pg_
     pg_puts(&t, "ADD ");
     pg_sql_check_constraint(&t, &c);
     pg_puts(&t, " NOT VALID");
-    pg_step_alter(s, &b, "%s", t.data);
+    pg_step_check(s, &b, pg_printf(s->arena, "ALTER TABLE %s %s", pg_this_table(s), t.data), &c);
     pg_step_record(s, &b, "check", c.name, c.expr.sql);
     if (old && !old->made)
         pg_step_consented(s, &b, PG_CONSENT_DROPPED, c.name);

@@ -8,19 +8,9 @@
 #include "diff_parts.h"
 #include "sql.h"
 
-/* The field that is the column, of the declaration at hand or else of another one of the table; `field` NULL: none. */
-static struct field_turn declared_field(const struct diffing *s, const char *name)
-{
-    struct field_turn found = {s->current, pg_field_of(s->d, name), s->late};
-
-    for (uint32_t i = 0; i < s->w->nowners && !found.field; i++)
-        found = (struct field_turn){s->w->owners[i], pg_field_of(s->declared[s->w->owners[i]], name), s->late};
-    return found;
-}
-
 static const struct pg_column *declared_column(const struct diffing *s, const char *name)
 {
-    const struct field_turn found = declared_field(s, name);
+    const struct field_turn found = pg_declared_field(s, name);
 
     return found.field ? &s->declared[found.declared]->table.columns[found.field->column] : NULL;
 }
@@ -99,7 +89,7 @@ void pg_make_generated(struct diffing *s, struct step_builder *b, const pg_names
 {
     for (uint32_t i = 0; i < names->n; i++) {
         const struct pg_column *want = declared_column(s, names->at[i]), *now;
-        const struct field_turn at_hand = {s->current, NULL, s->late}, turn = declared_field(s, names->at[i]);
+        const struct field_turn at_hand = {s->current, NULL, s->late}, turn = pg_declared_field(s, names->at[i]);
         now = pg_table_column(&s->w->now, names->at[i]);
         bool changes = pg_type_changes(turn.field, want, now);
         pg_take_turn(s, &turn);

@@ -27,6 +27,15 @@ void pg_take_turn(struct diffing *s, const struct field_turn *turn)
     s->late = turn->late;
 }
 
+struct field_turn pg_declared_field(const struct diffing *s, const char *column)
+{
+    struct field_turn found = {s->current, pg_field_of(s->d, column), s->late};
+
+    for (uint32_t i = 0; i < s->w->nowners && !found.field; i++)
+        found = (struct field_turn){s->w->owners[i], pg_field_of(s->declared[s->w->owners[i]], column), s->late};
+    return found;
+}
+
 static const char *column_of(const struct diffing *s, const struct field_turn *turn)
 {
     return s->declared[turn->declared]->table.columns[turn->field->column].name;

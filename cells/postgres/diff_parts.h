@@ -88,6 +88,10 @@ struct step_builder {
 struct step_builder pg_step_begin(struct diffing *s, enum pg_step_kind kind, enum pg_step_mode mode, const char *object,
                                   const char *field);
 void pg_step_sql(struct diffing *s, struct step_builder *b, const char *sql);
+/* One that makes the table, with the parts that it has. */
+void pg_step_table(struct diffing *s, struct step_builder *b, const struct pg_table *t);
+/* A statement that makes a declared check, which was made for a field or for a rule of the struct. */
+void pg_step_check(struct diffing *s, struct step_builder *b, const char *sql, const struct pg_check *c);
 /* A statement that makes a declared index. */
 void pg_step_index(struct diffing *s, struct step_builder *b, const char *sql, const struct pg_index *x);
 /* "ALTER TABLE schema.table …" of the table at hand. */
@@ -155,6 +159,8 @@ void pg_diff_columns(struct diffing *s);
 void pg_diff_drops(struct diffing *s);
 void pg_diff_undeclared(struct diffing *s);
 void pg_diff_consents(struct diffing *s);
+/* The field that is the column, of the declaration at hand or else of another one of the table; `field` NULL: none. */
+struct field_turn pg_declared_field(const struct diffing *s, const char *column);
 /* The fields of all structs of the table at hand, one for each column, in the order of the source. Where several
  * structs have the column it is the one that says most of where its values come from. */
 field_turns pg_fields_of_table(struct diffing *s);

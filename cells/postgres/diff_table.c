@@ -88,8 +88,7 @@ void pg_diff_create(struct diffing *s)
         for (uint32_t k = 0; now->primary && k < now->primary->n; k++)
             if (strcmp(now->primary->columns[k], now->columns[i].name) == 0)
                 now->columns[i].nullable = false;
-    pg_sql_create_table(&t, now);
-    pg_step_sql(s, &b, t.data);
+    pg_step_table(s, &b, now);
     for (uint32_t i = 0; i < now->nindexes; i++) {
         t = (struct pg_text){.arena = s->arena};
         pg_sql_create_index(&t, now, &now->indexes[i], false);

@@ -98,6 +98,27 @@ static void copy_text(char *to, size_t size, const char *from)
     to[n] = '\0';
 }
 
+const char *pg_shorten(char *to, size_t size, const char *text, size_t length)
+{
+    static const char more[] = " …";
+    size_t n = strnlen(text, length), end;
+
+    if (n < size) {
+        memcpy(to, text, n);
+        to[n] = '\0';
+        return to;
+    }
+    n = size - sizeof(more);
+    for (end = n; end > n / 2 && text[end] != ' ' && text[end] != '\n';)
+        end--;
+    if (end <= n / 2) /* one long word */
+        for (end = n; end > 0 && ((unsigned char)text[end] & 0xc0) == 0x80;)
+            end--;
+    memcpy(to, text, end);
+    memcpy(to + end, more, sizeof(more));
+    return to;
+}
+
 /* The text alone; what PostgreSQL has said stays. */
 static int say(struct pg_failure *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static int say(struct pg_failure *f, const char *format, ...)

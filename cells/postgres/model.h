@@ -92,6 +92,11 @@ struct pg_column {
     bool default_made;        /* catalog: recorded as made by Cell; so an undeclared default may be dropped */
 };
 
+/* A part of a text. */
+struct pg_span {
+    size_t from, to; /* bytes; `to` is behind it */
+};
+
 /* A primary key or a unique constraint. */
 struct pg_key {
     const char *name;
@@ -144,7 +149,8 @@ struct pg_check {
     bool made;
     const char *column; /* declared: of the field whose rule it is; NULL = of none, or of the catalog */
     /* declared: what of the field makes it, "CELL_LENGTH" or "type in C", which stands there once; else NULL */
-    const char *rule;
+    const char *origin;
+    uint32_t rule;      /* declared: 1 + position of the struct's rule that it is; 0 = of a field, or of the catalog */
 };
 
 /* A trigger of Cell's that keeps two columns in step, of which one replaces the other. */

@@ -50,7 +50,7 @@ void pg_sql_check_constraint(struct pg_text *t, const struct pg_check *c)
     pg_putf(t, " CHECK (%s)", c->expr.sql);
 }
 
-void pg_sql_create_table(struct pg_text *t, const struct pg_table *table)
+void pg_sql_create_table(struct pg_text *t, const struct pg_table *table, struct pg_span *spans)
 {
     const char *between = "";
 
@@ -59,7 +59,9 @@ void pg_sql_create_table(struct pg_text *t, const struct pg_table *table)
     pg_puts(t, " (");
     for (uint32_t i = 0; i < table->ncolumns; i++, between = ", ") {
         pg_puts(t, between);
+        spans[i].from = t->len;
         put_column(t, &table->columns[i], true);
+        spans[i].to = t->len;
     }
     if (table->primary) {
         pg_puts(t, between);
@@ -71,8 +73,11 @@ void pg_sql_create_table(struct pg_text *t, const struct pg_table *table)
         put_key(t, &table->uniques[i], "UNIQUE");
     }
     for (uint32_t i = 0; i < table->nchecks; i++, between = ", ") {
+        struct pg_span *span = &spans[table->ncolumns + i];
         pg_puts(t, between);
+        span->from = t->len;
         pg_sql_check_constraint(t, &table->checks[i]);
+        span->to = t->len;
     }
     pg_puts(t, ")");
 }

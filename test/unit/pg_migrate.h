@@ -15,6 +15,8 @@ struct migration {
     struct pg_migration_options options; /* policy and deadline are set when they are 0 */
     uint32_t nsteps;                     /* that were carried out */
     char text[512];                      /* of the failure */
+    char field[64];                      /* that it is at; "" = none */
+    uint32_t rule;                       /* as of a part of a step */
 };
 
 static inline PGconn *migration_connect(void)
@@ -99,6 +101,9 @@ static inline int migrate(PGconn *conn, struct migration *m)
         if (steps > 0)
             r = pg_apply(conn, u.plan, &m->options, &applied, &f);
         m->nsteps += applied.nsteps;
+        const char *field = applied.part ? applied.part->field : applied.failed ? applied.failed->field : NULL;
+        snprintf(m->field, sizeof(m->field), "%s", field ? field : "");
+        m->rule = applied.part ? applied.part->rule : 0;
         pg_unit_free(&u);
     }
     if (PQstatus(conn) == CONNECTION_OK)

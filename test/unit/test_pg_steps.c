@@ -239,18 +239,47 @@ TEST(a_failure_says_what_wanted_it_and_what_is_in_the_way)
 {
     const struct table indexed = {"wanting", "id i64 | key\nname str", "index name\nindex nosuch(name)"},
                        dropped = {"wanted", "id i64 | key", "dropped n"};
+    static const struct {
+        const char *fields, *rules, *field;
+        uint32_t rule;
+        const char *text;
+    } bad[] = {
+        {"id i64 | key | check id <> 1\nn str | check n <> 'ä' | check nn <> 'ä'\nx str | check x > 'a'", "", "n", 0,
+         "CONSTRAINT \"bad_n_check2\" CHECK (nn <> 'ä'): column \"nn\" does not exist"},
+        {"id i64 | key\nn i64 | default nosuch()", "", "n", 0, "\"n\" bigint DEFAULT (nosuch()) NOT NULL: "},
+        {"id i64 | key\nä str\nn i64 | generated length(id)", "", "n", 0,
+         "\"n\" bigint GENERATED ALWAYS AS (length(id))"},
+        {"id i64 | key\nn i64", "check n > 0\ncheck m > 0", "", 2, "CONSTRAINT \"bad_check2\" CHECK (m > 0): "},
+    };
     struct migration m;
 
     if (!server())
         return;
     CHECK(become(&indexed, 1, &m) < 0);
     CHECK(strstr(m.text, "CELL_INDEX(\"nosuch(name)\"): CREATE INDEX \"wanting_expr_idx\"") == m.text);
+    /* Of a table that is made by one statement, what the server points at. */
+    for (uint32_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        const struct table t = {"bad", bad[i].fields, bad[i].rules};
+        CHECK(become(&t, 1, &m) < 0);
+        CHECK_STR(m.field, bad[i].field);
+        CHECK(m.rule == bad[i].rule && strstr(m.text, bad[i].text) == m.text);
+    }
     REQUIRE(becomes("wanted", "id i64 | key\nn opt<i32>", ""));
     migration_sql(conn,
                   "CREATE VIEW wants AS SELECT n FROM wanted; CREATE VIEW wants_more AS SELECT n + 1 FROM wanted");
     CHECK(become(&dropped, 1, &m) < 0);
     CHECK(strstr(m.text, "others depend on it: view wants depends on column n of table wanted; view wants_more "
                          "depends on column n of table wanted") != NULL);
+}
+
+TEST(a_long_text_ends_with_a_word)
+{
+    char text[20], small[10];
+
+    CHECK_STR(pg_shorten(text, sizeof(text), "one two three four", SIZE_MAX), "one two three four");
+    CHECK_STR(pg_shorten(text, sizeof(text), "one two three four five", SIZE_MAX), "one two three …");
+    CHECK_STR(pg_shorten(text, sizeof(text), "one two three four five", 7), "one two");
+    CHECK_STR(pg_shorten(small, sizeof(small), "ääääääää", SIZE_MAX), "ää …");
 }
 
 TEST(a_former_name_in_another_schema_is_no_reason_for_an_empty_table)

@@ -345,7 +345,7 @@ static void build_records(const PGresult *result, struct pg_model *m)
         }
         if (!t->events)
             t->events = pg_array(&m->arena, (size_t)(n - i), sizeof(*t->events));
-        t->events[t->nevents++] = (struct pg_event){past, record.name, number(&r, 6)};
+        t->events[t->nevents++] = (struct pg_event){past, record.name, number(&r, 6), text(&r, 4), text(&r, 7)};
     }
 }
 

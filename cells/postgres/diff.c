@@ -277,13 +277,13 @@ static void diff_hand_steps(struct diffing *s)
     s->w->now.name = s->w->former ? s->w->former : name;
     for (uint32_t i = 0; i < s->d->nsteps; i++) {
         const struct pg_hand_step *h = &s->d->steps[i];
-        if (pg_has_event(&s->w->now, PG_PAST_STEP, h->name))
+        if (pg_hand_step_done(s, h))
             continue;
         /* A table that begins as the struct says has nothing behind it that the step would have to change. */
         struct step_builder b = pg_step_begin(s, PG_STEP_HAND_STEP, PG_ALONE, h->name, NULL);
         for (uint32_t k = 0; s->w->exists && k < h->n; k++)
             pg_step_sql(s, &b, pg_strdup(s->arena, h->statements[k]));
-        pg_step_record(s, &b, "step", h->name, NULL);
+        pg_step_record(s, &b, "step", h->name, pg_hand_step_text(s, h));
         if (!s->w->exists) {
             b.step.kind = PG_STEP_RECORD;
             b.step.mode = PG_TOGETHER;
@@ -292,7 +292,8 @@ static void diff_hand_steps(struct diffing *s)
         b.step.consent = pg_printf(s->arena, "CELL_STEP(\"%s\", …)", h->name);
         pg_step_end(s, &b, s->w->exists ? PG_PHASE_HAND : PG_PHASE_COMMENT);
         s->w->now.events = pg_one_more(s->arena, s->w->now.events, &s->w->now.nevents, sizeof(struct pg_event));
-        s->w->now.events[s->w->now.nevents - 1] = (struct pg_event){PG_PAST_STEP, h->name, 0};
+        s->w->now.events[s->w->now.nevents - 1] =
+            (struct pg_event){PG_PAST_STEP, h->name, 0, pg_hand_step_text(s, h), NULL};
     }
     s->w->now.name = name;
 }

@@ -64,6 +64,7 @@
     X(NO_EFFECT, "no-effect", REFUSED, "A directive that finds nothing to act on is a mistake.")                       \
     X(CONSENT_DONE, "consent-done", REMARK, "A consent whose change was made long ago can be removed.")                \
     X(CONSENT_SPENT, "consent-spent", WARN, "A consent holds once: what came back afterwards stays.")                  \
+    X(STEP_CHANGED, "step-changed", WARN, "A step is done once: SQL that is changed afterwards does not run.")         \
     X(CHANGED_BY_HAND, "changed-by-hand", WARN, "What was changed by hand becomes what is declared again.")            \
     X(CHAR_TYPE, "ban-char-field", REMARK, "char(n) pads with spaces and is seldom meant.")                            \
     X(TIMESTAMP_TYPE, "prefer-timestamp-tz", REMARK, "timestamp has no time zone; timestamptz is seldom wrong.")       \

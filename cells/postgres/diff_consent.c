@@ -425,7 +425,7 @@ void pg_add_event(struct diffing *s, enum pg_past past, const char *name)
     if (pg_has_event(t, past, name))
         return;
     t->events = pg_one_more(s->arena, t->events, &t->nevents, sizeof(*t->events));
-    t->events[t->nevents - 1] = (struct pg_event){past, name, 0};
+    t->events[t->nevents - 1] = (struct pg_event){.past = past, .name = name};
 }
 
 /* A consent that nothing had a use for; what is not an error is noted as done, in `b`: true. */

@@ -144,6 +144,7 @@ const char *pg_users_of(struct diffing *s, const char *column);
 const char *pg_waits_for(struct diffing *s, const char *column, bool *unknown);
 const char *pg_needs_type(struct diffing *s, const char *column, const struct pg_type_use *other, bool *unknown);
 void pg_add_event(struct diffing *s, enum pg_past past, const char *name); /* to what is known of the table at hand */
+const struct pg_event *pg_find_event(const struct pg_table *t, enum pg_past past, const char *name); /* NULL = none */
 bool pg_has_event(const struct pg_table *t, enum pg_past past, const char *name);
 /* Recorded under the name or key, more than 30 days ago. */
 bool pg_done_long_ago(const struct pg_table *t, enum pg_past past, const char *name);
@@ -226,6 +227,10 @@ void pg_diff_indexes(struct diffing *s);
 void pg_diff_checks(struct diffing *s);
 void pg_diff_foreign(struct diffing *s);
 void pg_diff_comments(struct diffing *s);
+/* diff_hand.c: a step of the author's own was done in this database; that it was another one of the name is said. */
+bool pg_hand_step_done(struct diffing *s, const struct pg_hand_step *h);
+/* What stands for its SQL in cell.objects, whatever white space is in it. */
+const char *pg_hand_step_text(struct diffing *s, const struct pg_hand_step *h);
 void pg_diff_enums(struct diffing *s);
 void pg_diff_rows(struct diffing *s);
 /* What is better done otherwise: of a new column, or one of a new type; of a new table. */

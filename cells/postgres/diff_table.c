@@ -209,22 +209,26 @@ static void rename_column(struct diffing *s, const struct pg_field *f, struct pg
                      users ? "; recorded are " : "", users ? users : "");
 }
 
-bool pg_has_event(const struct pg_table *t, enum pg_past past, const char *name)
+const struct pg_event *pg_find_event(const struct pg_table *t, enum pg_past past, const char *name)
 {
     for (uint32_t i = 0; i < t->nevents; i++)
         if (t->events[i].past == past && strcmp(t->events[i].name, name) == 0)
-            return true;
-    return false;
+            return &t->events[i];
+    return NULL;
+}
+
+bool pg_has_event(const struct pg_table *t, enum pg_past past, const char *name)
+{
+    return pg_find_event(t, past, name) != NULL;
 }
 
 #define LONG_AGO_S (INT64_C(30) * 24 * 3600)
 
 bool pg_done_long_ago(const struct pg_table *t, enum pg_past past, const char *name)
 {
-    for (uint32_t i = 0; i < t->nevents; i++)
-        if (t->events[i].past == past && strcmp(t->events[i].name, name) == 0)
-            return t->events[i].age_s >= LONG_AGO_S;
-    return false;
+    const struct pg_event *e = pg_find_event(t, past, name);
+
+    return e && e->age_s >= LONG_AGO_S;
 }
 
 static void no_former_column(struct diffing *s, const struct pg_field *f)

@@ -194,6 +194,9 @@ void pg_table_copy(struct pg_arena *a, const struct pg_table *from, struct pg_ta
                                              pg_strdup(a, t->body)};
     }
     to->events = copy_array(a, from->events, from->nevents, sizeof(*to->events));
-    for (uint32_t i = 0; to->events && i < to->nevents; i++)
+    for (uint32_t i = 0; to->events && i < to->nevents; i++) {
         to->events[i].name = pg_strdup(a, from->events[i].name);
+        to->events[i].text = pg_strdup(a, from->events[i].text);
+        to->events[i].day = pg_strdup(a, from->events[i].day);
+    }
 }

@@ -176,6 +176,8 @@ struct pg_event {
     enum pg_past past;
     const char *name; /* the key of a consent, the former name, or the name of a hand-written step */
     int64_t age_s;    /* seconds since */
+    const char *text; /* STEP: stands for its SQL, as recorded; NULL = not known */
+    const char *day;  /* "2026-11-28"; NULL = by this plan */
 };
 
 struct pg_table {

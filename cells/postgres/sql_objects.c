@@ -34,7 +34,8 @@ const char *const pg_sql_objects_tables[] = {
 
 const char *const pg_sql_objects_query = "SELECT o.schema_name, o.table_name, o.kind, o.name, o.source, "
                                          "COALESCE(" PRINTED " = o.printed, false) AS unchanged, "
-                                         "floor(extract(epoch FROM now() - o.at))::bigint AS age_s "
+                                         "floor(extract(epoch FROM now() - o.at))::bigint AS age_s, "
+                                         "to_char(o.at, 'YYYY-MM-DD') "
                                          "FROM cell.objects o " TABLE_OF " WHERE o.schema_name = ANY ($1::text[]) "
                                          "ORDER BY o.schema_name, o.table_name, o.kind, o.name";
 

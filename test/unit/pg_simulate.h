@@ -151,7 +151,7 @@ static inline void sim_record_row(struct sim_text *x, bool forget)
     uint32_t at;
     if (!t || x->s->why)
         return;
-    struct pg_event event = {0, name, 0};
+    struct pg_event event = {.name = name, .text = source, .day = "2026-11-28"};
     event.past = strcmp(kind, "dropped") == 0    ? PG_PAST_DROPPED
                  : strcmp(kind, "renamed") == 0  ? PG_PAST_RENAMED
                  : strcmp(kind, "retyped") == 0  ? PG_PAST_RETYPED

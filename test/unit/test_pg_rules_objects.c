@@ -290,6 +290,23 @@ RULE(NO_EFFECT, an_index_that_an_interrupted_step_has_dropped_was_there)
     end(&c);
 }
 
+RULE(STEP_CHANGED, is_said_of_a_step_that_was_done)
+{
+    const char *fields = "id i64 | key\nage i64";
+    struct change c = given(fields, "step grow;UPDATE users SET age = age + 1\nstep other;SELECT 'a  b'");
+    declare(&c, fields, "step grow;UPDATE  users SET age=age + 1 \nstep other;SELECT 'a  b'");
+    CHECK(c.p->nsteps == 0 && c.p->diagnostics.n == 0);
+    declare(&c, fields, "step other;SELECT 'a b'\nstep grow;UPDATE users SET age = age + 2");
+    REQUIRE(c.p->nsteps == 0 && c.p->diagnostics.n == 2 && says(&c, PG_WARNING, PG_RULE_STEP_CHANGED));
+    CHECK(c.p->diagnostics.at[0].rule == 0 && c.p->diagnostics.at[1].rule == 1);
+    HAS(c.p->diagnostics.at[1].text, "step 'grow' was carried out on 2026-11-28 with other SQL");
+    for (uint32_t i = 0; i < c.m->tables[0].nevents; i++)
+        c.m->tables[0].events[i].text = NULL; /* as one that was recorded by its name alone */
+    declare(&c, fields, "step grow;UPDATE users SET age = age + 2");
+    CHECK(c.p->nsteps == 0 && c.p->diagnostics.n == 0);
+    end(&c);
+}
+
 RULE(CONSENT_SPENT, what_is_there_again_after_a_drop_stays)
 {
     const char *with = "id i64 | key\nemail opt<str>", *without = "id i64 | key";
@@ -362,7 +379,7 @@ RULE(CONSENT_SPENT, a_column_that_was_replaced_and_is_there_again_stays)
     /* The simulation knows no triggers: what they leave. */
     struct pg_table *t = pg_model_table(c.m, NULL, "users");
     t->events = pg_array(&c.m->arena, 1, sizeof(*t->events));
-    t->events[t->nevents++] = (struct pg_event){PG_PAST_DROPPED, "age", 0};
+    t->events[t->nevents++] = (struct pg_event){.past = PG_PAST_DROPPED, .name = "age"};
     t->columns[1].name = "age_text";
     t->columns[1].type.base = PG_BASE_TEXT;
     t->columns[1].nullable = true;

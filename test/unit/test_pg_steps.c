@@ -216,6 +216,9 @@ TEST(a_step_is_done_once_before_its_table_gets_another_name)
     REQUIRE(become(&t, 1, &m) >= 0);
     CHECK(m.nsteps == 2 && is("SELECT n FROM stuff", "8"));
     CHECK(become(&t, 1, &m) >= 0 && m.nsteps == 0);
+    CHECK(says("stuff", t.fields, "step one;UPDATE things  SET n = n + 2", PG_WARNING,
+               "step 'one' was carried out on 2"));
+    CHECK(!says("stuff", t.fields, "step one;UPDATE things  SET n = n + 1", PG_WARNING, "other SQL"));
 }
 
 TEST(what_a_step_of_ones_own_has_made_is_not_made_again)

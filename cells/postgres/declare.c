@@ -49,8 +49,8 @@ const char *pg_declare_name(struct declaring *s, const char *column, const char 
     return name;
 }
 
-void pg_declare_check(struct declaring *s, const char *sql, const char *column, const char *end,
-                      const char *origin, uint32_t rule)
+void pg_declare_check(struct declaring *s, const char *sql, const char *column, const char *end, const char *origin,
+                      uint32_t rule)
 {
     const char *name = pg_declare_name(s, column, end);
 

@@ -28,137 +28,6 @@ const struct pg_field *pg_field_of(const struct pg_declared *d, const char *colu
     return NULL;
 }
 
-static void rename_step(struct diffing *s, const char *from, const struct pg_declared *d)
-{
-    struct pg_place place = pg_at_rule(d->renamed_rule);
-    struct step_builder b = pg_step_begin(s, PG_STEP_RENAME_TABLE, PG_TOGETHER, NULL, NULL);
-
-    pg_step_alter(s, &b, "RENAME TO %s", pg_quoted(s, d->table.name));
-    pg_step_sql(s, &b, pg_sql_record_table_renamed(s->arena, &s->w->now, d->table.name));
-    s->w->now.name = pg_strdup(s->arena, d->table.name);
-    pg_step_record(s, &b, "renamed", from, NULL);
-    pg_step_hazard(&b, PG_RULE_RENAME_TABLE);
-    b.step.consent = pg_printf(s->arena, "CELL_TABLE_RENAMED_FROM(\"%s\")", from);
-    pg_step_end(s, &b, PG_PHASE_RENAME);
-    pg_plan_diagnose(s, PG_WARNING, PG_RULE_RENAME_TABLE, place,
-                     "table '%s' becomes '%s': programs that use the old name stop working", from, d->table.name);
-}
-
-/* References of other tables to one that has another name now. */
-static void refer_to_renamed(struct diffing *s, const struct table_work *renamed)
-{
-    for (uint32_t i = 0; i < s->works.n; i++)
-        for (uint32_t k = 0; k < s->works.at[i]->now.nforeign; k++) {
-            struct pg_foreign_key *f = &s->works.at[i]->now.foreign[k];
-            if (strcmp(f->to_table, renamed->former) == 0 && strcmp(f->to_schema, renamed->now.schema) == 0)
-                f->to_table = renamed->now.name;
-        }
-}
-
-static bool is_declared_here(const struct diffing *s, const struct pg_table *t)
-{
-    for (uint32_t i = 0; i < s->n; i++) {
-        const struct pg_table *d = &s->declared[i]->table;
-        if (s->declared[i]->owned && strcmp(d->name, t->name) == 0 && strcmp(d->schema, t->schema) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool looks_like(const struct pg_table *t, const struct pg_declared *d)
-{
-    uint32_t same = 0;
-
-    for (uint32_t i = 0; i < d->table.ncolumns; i++)
-        same += pg_table_column(t, d->table.columns[i].name) != NULL;
-    return same * 2 > d->table.ncolumns;
-}
-
-/* A former name that no table has: on a new database that is as it should be. It is misspelt when a table of a similar
- * name, which nobody declares here, has most of the columns. */
-static void check_former(struct diffing *s, const struct pg_declared *d)
-{
-    const char **names = pg_array(s->arena, s->catalog->ntables + 1, sizeof(*names));
-    uint32_t n = 0;
-
-    for (uint32_t i = 0; i < s->catalog->ntables; i++) {
-        const struct pg_table *t = &s->catalog->tables[i];
-        if (strcmp(t->schema, d->table.schema) == 0 && !is_declared_here(s, t) && looks_like(t, d))
-            names[n++] = t->name;
-    }
-    const char *near = pg_suggest(d->renamed_from, names, n);
-    const struct pg_table *elsewhere = pg_model_table(s->catalog, NULL, d->renamed_from);
-    if (elsewhere && looks_like(elsewhere, d))
-        pg_refuse(
-            s, PG_RULE_NO_EFFECT, pg_at_rule(d->renamed_rule),
-            "table '%s' is in the schema '%s', and a former name is one in the same schema: move it first, by ALTER "
-            "TABLE … SET SCHEMA",
-            d->renamed_from, elsewhere->schema);
-    else if (near)
-        pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_rule(d->renamed_rule),
-                  "CELL_TABLE_RENAMED_FROM(\"%s\") finds nothing: there is no such table; did you mean '%s'? Otherwise "
-                  "remove it, and '%s' begins empty",
-                  d->renamed_from, near, d->table.name);
-}
-
-/* Makes the struct of the same table the one at hand that says a former name of it, if one does. */
-static void select_renamer(struct diffing *s)
-{
-    for (uint32_t i = s->current; i < s->n && !s->d->renamed_from; i++) {
-        const struct pg_declared *d = s->declared[i];
-        if (d->owned && d->renamed_from && strcmp(d->table.name, s->d->table.name) == 0 &&
-            strcmp(d->table.schema, s->d->table.schema) == 0) {
-            s->current = i;
-            s->d = d;
-        }
-    }
-}
-
-/* The work of the declared table at hand, which is new; a former name is followed, when the table has it still. */
-static struct table_work *begin_work(struct diffing *s)
-{
-    select_renamer(s);
-    const struct pg_declared *d = s->d;
-    const struct pg_table *there = pg_model_table(s->catalog, d->table.schema, d->table.name);
-    const struct pg_table *former =
-        d->renamed_from ? pg_model_table(s->catalog, d->table.schema, d->renamed_from) : NULL;
-    struct table_work *w;
-
-    bool taken = !there && former && is_declared_here(s, former);
-    if (taken) {
-        pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_rule(d->renamed_rule),
-                  "CELL_TABLE_RENAMED_FROM(\"%s\") contradicts the struct that is this table", d->renamed_from);
-        former = NULL;
-    }
-    w = pg_alloc(s->arena, sizeof(*w));
-    *pg_push(s->arena, &s->works) = w;
-    s->w = w;
-    if (there || former)
-        pg_table_copy(s->arena, there ? there : former, &w->now);
-    else {
-        w->now.schema = pg_strdup(s->arena, d->table.schema);
-        w->now.name = pg_strdup(s->arena, d->table.name);
-    }
-    w->exists = there || former;
-    if (!there)
-        pg_check_table_name(s, d);
-    bool done = there && d->renamed_from && pg_has_event(there, PG_PAST_RENAMED, d->renamed_from);
-    if (there && former && !done) /* what has the former name since is another one */
-        pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_rule(d->renamed_rule),
-                  "tables '%s' and '%s' both exist: it cannot be renamed. When '%s' is another struct's table, remove "
-                  "CELL_TABLE_RENAMED_FROM(\"%s\")",
-                  d->renamed_from, d->table.name, d->renamed_from, d->renamed_from);
-    else if (!there && former) {
-        rename_step(s, former->name, d);
-        w->former = former->name;
-    } else if (!there && d->renamed_from && !taken)
-        check_former(s, d);
-    else if (there && d->renamed_from && pg_done_long_ago(there, PG_PAST_RENAMED, d->renamed_from))
-        pg_plan_diagnose(s, PG_REMARK, PG_RULE_CONSENT_DONE, pg_at_rule(d->renamed_rule),
-                         "CELL_TABLE_RENAMED_FROM(\"%s\") was done long ago and can be removed", d->renamed_from);
-    return w;
-}
-
 static const struct pg_check *rule_check(const struct pg_table *t, const char *column, const char *origin)
 {
     for (uint32_t i = 0; i < t->nchecks; i++)
@@ -381,27 +250,6 @@ static void diff_table(struct diffing *s)
     pg_advise_table(s);
 }
 
-/* In the order of the source: works first, so that foreign keys find tables that come later. */
-static void begin_all(struct diffing *s)
-{
-    for (uint32_t i = 0; i < s->n; i++) {
-        const struct pg_declared *d = s->declared[i];
-        if (!d->owned)
-            continue;
-        s->current = i;
-        s->d = d;
-        struct table_work *w = pg_find_work(s, d->table.schema, d->table.name);
-        if (!w)
-            w = begin_work(s);
-        uint32_t *owners = pg_one_more(s->arena, w->owners, &w->nowners, sizeof(*owners));
-        owners[w->nowners - 1] = i;
-        w->owners = owners;
-    }
-    for (uint32_t i = 0; i < s->works.n; i++)
-        if (s->works.at[i]->former)
-            refer_to_renamed(s, s->works.at[i]);
-}
-
 static bool select_owned(struct diffing *s, uint32_t declared)
 {
     return s->declared[declared]->owned && pg_select(s, declared);
@@ -412,7 +260,7 @@ static void diff_all(struct diffing *s)
     s->consent_used = pg_array(s->arena, s->n, sizeof(*s->consent_used));
     for (uint32_t i = 0; i < s->n; i++)
         s->consent_used[i] = pg_array(s->arena, s->declared[i]->nconsents, sizeof(bool));
-    begin_all(s);
+    pg_begin_works(s);
     for (uint32_t i = 0; i < s->works.n; i++) {
         s->w = s->works.at[i];
         diff_table(s);

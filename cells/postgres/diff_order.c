@@ -32,7 +32,8 @@ struct field_turn pg_declared_field(const struct diffing *s, const char *column)
     struct field_turn found = {s->current, pg_field_of(s->d, column), s->late};
 
     for (uint32_t i = 0; i < s->w->nowners && !found.field; i++)
-        found = (struct field_turn){s->w->owners[i], pg_field_of(s->declared[s->w->owners[i]], column), s->late};
+        found.field = pg_field_of(s->declared[found.declared = s->w->owners[i]], column);
+    found.declared = found.field ? found.declared : s->current;
     return found;
 }
 

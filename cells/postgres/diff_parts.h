@@ -151,6 +151,8 @@ bool pg_done_long_ago(const struct pg_table *t, enum pg_past past, const char *n
 
 /* ---- the parts of a table ---- */
 struct table_work *pg_find_work(struct diffing *s, const char *schema, const char *name);
+/* The works of all tables, in the order of the source, so that foreign keys find tables that come later. */
+void pg_begin_works(struct diffing *s);
 /* Of all structs of the table at hand at once: */
 void pg_diff_create(struct diffing *s);
 void pg_diff_renames(struct diffing *s);
@@ -167,8 +169,8 @@ struct field_turn pg_declared_field(const struct diffing *s, const char *column)
 field_turns pg_fields_of_table(struct diffing *s);
 /* Those, each behind those whose columns it is computed from; a circle is refused. */
 field_turns pg_fields_in_turn(struct diffing *s);
-/* The field of any of them whose column the SQL names by the name that it had before; NULL. Said by pg_fields_in_turn of
- * what is carried out. */
+/* The field of any of them whose column the SQL names by the name that it had before; NULL. Said by pg_fields_in_turn
+ * of what is carried out. */
 struct field_turn pg_former_name_in(struct diffing *s, const char *sql);
 /* What is said and done from then on is about that field's declaration. */
 void pg_take_turn(struct diffing *s, const struct field_turn *turn);

@@ -50,7 +50,8 @@ void pg_step_index(struct diffing *s, struct step_builder *b, const char *sql, c
 {
     const struct pg_field *f = !x->written && x->parts[0].column ? pg_field_of(s->d, x->parts[0].column) : NULL;
 
-    *pg_push(s->arena, &b->parts) = (struct pg_step_part){b->sql.n, f ? f->name : NULL, x->written, 0, {0, 0}, s->current};
+    *pg_push(s->arena, &b->parts) =
+        (struct pg_step_part){b->sql.n, f ? f->name : NULL, x->written, 0, {0, 0}, s->current};
     pg_step_sql(s, b, sql);
 }
 

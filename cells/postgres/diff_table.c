@@ -19,7 +19,8 @@ static const char *comment_sql(struct diffing *s, const char *column, const char
     return t.data;
 }
 
-/* What a new table has beside its columns is recorded in the same step. */
+/* What a new table has beside its columns is recorded in the same step. It begins with the names that it has: what gets
+ * a former one afterwards is another table or column. */
 static void record_all(struct diffing *s, struct step_builder *b, const struct pg_table *t)
 {
     for (uint32_t i = 0; i < t->ncolumns; i++) {
@@ -29,6 +30,11 @@ static void record_all(struct diffing *s, struct step_builder *b, const struct p
         else if (c->standard.sql)
             pg_step_record(s, b, "default", c->name, c->standard.sql);
     }
+    for (uint32_t i = 0; i < s->d->nfields; i++)
+        if (s->d->fields[i].renamed_from)
+            pg_step_record(s, b, "renamed", s->d->fields[i].renamed_from, NULL);
+    if (s->d->renamed_from)
+        pg_step_record(s, b, "renamed", s->d->renamed_from, NULL);
     if (t->primary)
         pg_step_record(s, b, "key", t->primary->name, NULL);
     for (uint32_t i = 0; i < t->nuniques; i++)

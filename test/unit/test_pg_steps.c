@@ -32,6 +32,51 @@ TEST(a_renamed_table_keeps_its_rows_and_what_refers_to_it)
     CHECK(says("persons", after[0].fields, after[0].rules, PG_ERROR, "remove CELL_TABLE_RENAMED_FROM(\"people\")"));
 }
 
+TEST(tables_take_names_that_become_free_in_one_build)
+{
+    const struct table before[] = {{"va", "id i64 | key\nn i64", ""},
+                                   {"vb", "id i64 | key\ns str\nof i64 | references va;id", ""}};
+    const struct table after[] = {{"vb", "id i64 | key\nn i64\nm i64 | backfill n + 1", "table_renamed_from va"},
+                                  {"vc", "id i64 | key\ns str\nof i64 | references vb;id", "table_renamed_from vb"}};
+    struct migration m;
+
+    if (!server())
+        return;
+    REQUIRE(become(before, 2, &m) >= 0);
+    migration_sql(conn, "INSERT INTO va VALUES (1, 7); INSERT INTO vb VALUES (2, 'x', 1)");
+    REQUIRE(become(after, 2, &m) >= 0);
+    CHECK(is("SELECT concat_ws(' ', b.n, b.m, c.s) FROM vb b, vc c WHERE c.of = b.id", "7 8 x"));
+    CHECK(is("SELECT to_regclass('va') IS NULL", "t"));
+    CHECK(become(after, 2, &m) >= 0 && m.nsteps == 0);
+    migration_sql(conn, "CREATE TABLE va (id bigint)"); /* another one, made since */
+    CHECK(become(after, 2, &m) >= 0 && m.nsteps == 0);
+    /* Two that give each other their names are none that wait. */
+    const struct table swapped[] = {{"vb", after[0].fields, "table_renamed_from vc"},
+                                    {"vc", after[1].fields, "table_renamed_from vb"}};
+    CHECK(says("vc", after[1].fields, "table_renamed_from va", PG_ERROR,
+               "'va' and 'vc' both exist: it cannot be renamed. When 'va' is another table"));
+    CHECK(become(swapped, 2, &m) < 0 || m.nsteps == 0);
+}
+
+TEST(what_a_new_database_has_under_a_former_name_is_another_table_or_column)
+{
+    const struct table both[] = {{"nb", "id i64 | key\nm i64 | renamed_from n", "table_renamed_from na"},
+                                 {"na", "id i64 | key", ""}},
+                       chain[] = {{"zebra", "id i64 | key", "table_renamed_from yellow"},
+                                  {"yellow", "id i64 | key", "table_renamed_from quartz"}};
+    struct migration m;
+
+    if (!server())
+        return;
+    CHECK(become(both, 2, &m) >= 0 && become(both, 2, &m) >= 0 && m.nsteps == 0);
+    CHECK(becomes("nb", "id i64 | key\nm i64 | renamed_from n\nn opt<i64> | backfill NULL", both[0].rules));
+    CHECK(becomes("nb", "id i64 | key\nm i64 | renamed_from n\nn opt<i64> | backfill NULL", both[0].rules));
+    CHECK(become(chain, 2, &m) >= 0 && become(chain, 2, &m) >= 0 && m.nsteps == 0);
+    /* One that was not there for a rename in between. */
+    CHECK(says("third", "id i64 | key\nm i64", "table_renamed_from second", PG_REMARK,
+               "no table 'second', so 'third' begins empty. Table 'nb' has all of its columns"));
+}
+
 TEST(a_former_name_that_is_misspelt_is_no_reason_for_an_empty_table)
 {
     const char *fields = "id i64 | key | auto\nname str\nage opt<i32>";

@@ -17,7 +17,8 @@ const char *const pg_drift_tables[] = {
     NULL};
 
 /* Columns schema_name, table_name, kind, name, definition of all objects of the tables in `t` (oid, s, t). What a
- * primary key or identity says about its columns is said there. */
+ * primary key or identity says about its columns is said there. The place of a column is no matter of its own: by it a
+ * column is known whose name was changed. */
 #define OBJECTS                                                                                                        \
     "o(schema_name, table_name, kind, name, definition) AS ("                                                          \
     "SELECT s, t, 'table', '', 'TABLE' FROM t UNION ALL "                                                              \
@@ -30,6 +31,8 @@ const char *const pg_drift_tables[] = {
     "FROM t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid "                                                     \
     "LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum "                              \
     "WHERE a.attnum > 0 AND NOT a.attisdropped UNION ALL "                                                             \
+    "SELECT s, t, 'place', a.attname, t.oid::text || '.' || a.attnum::text "                                           \
+    "FROM t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid WHERE a.attnum > 0 AND NOT a.attisdropped UNION ALL " \
     "SELECT s, t, 'constraint', k.conname, pg_catalog.pg_get_constraintdef(k.oid) "                                    \
     "FROM t JOIN pg_catalog.pg_constraint k ON k.conrelid = t.oid WHERE k.contype <> 'n' UNION ALL "                   \
     "SELECT s, t, 'index', c.relname, pg_catalog.pg_get_indexdef(c.oid) "                                              \
@@ -107,23 +110,37 @@ int pg_baseline_after(PGconn *conn, struct pg_failure *f)
     return r;
 }
 
+#define COLUMN_IN(rows, table, column)                                                                                 \
+    "EXISTS (SELECT FROM " rows " c WHERE " SAME_TABLE("c", table) " AND c.kind = 'column' AND c.name = " column ")"
+/* Of a column that is gone: the name that it has now; "" when none has its place, NULL when that was not noted. */
+#define NAME_NOW                                                                                                       \
+    "(SELECT coalesce(min(x.name), '') FROM known p LEFT JOIN o x ON " SAME_TABLE(                                     \
+        "x", "p") " AND x.kind = 'place' "                                                                             \
+                  "AND x.definition = p.definition AND NOT " COLUMN_IN("known", "x", "x.name") " WHERE " SAME_TABLE(   \
+                      "p", "d") " AND p.kind = 'place' AND p.name = d.name HAVING count(*) > 0)"
+/* Of one that has come: the name of the column that had its place and is gone. */
+#define NAME_BEFORE                                                                                                    \
+    "(SELECT min(p.name) FROM o x JOIN known p ON " SAME_TABLE(                                                        \
+        "x", "p") " AND p.kind = 'place' "                                                                             \
+                  "AND x.definition = p.definition AND " COLUMN_IN("known", "p", "p.name") " AND NOT " COLUMN_IN(      \
+                      "o", "p", "p.name") " WHERE " SAME_TABLE("x", "d") " AND x.kind = 'place' AND x.name = d.name)"
+
+/* clang-format off */
 /* Tables that a migration is about to change are left out: it has not said yet how they are to be. */
-static const char compare[] = "WITH " TABLES(
-    "(SELECT DISTINCT schema_name, table_name FROM cell.baseline b WHERE NOT EXISTS "
-    "(SELECT FROM cell.before x WHERE " SAME_TABLE(
-        "x", "b") "))") ", " OBJECTS ", "
-                        "known AS (SELECT * FROM cell.baseline b WHERE NOT EXISTS (SELECT FROM cell.before x "
-                        "WHERE " SAME_TABLE(
-                            "x", "b") ")) "
-                                      "SELECT schema_name, table_name, kind, name, b.definition, o.definition, "
-                                      "b.ignored IS NOT NULL AND b.ignored = coalesce(o.definition, '') "
-                                      "FROM known b FULL JOIN o USING (schema_name, table_name, kind, name) "
-                                      "WHERE b.definition IS DISTINCT FROM o.definition "
-                                      /* Of a table that is gone, only that. */
-                                      "AND (kind = 'table' OR o.definition IS NOT NULL OR EXISTS (SELECT FROM t WHERE "
-                                      "t.s = schema_name AND t.t = "
-                                      "table_name)) ORDER BY 1, 2, CASE kind WHEN 'table' THEN 0 WHEN 'column' THEN 1 "
-                                      "WHEN 'constraint' THEN 2 ELSE 3 END, 4";
+static const char compare[] =
+    "WITH " TABLES("(SELECT DISTINCT schema_name, table_name FROM cell.baseline b WHERE NOT EXISTS "
+                   "(SELECT FROM cell.before x WHERE " SAME_TABLE("x", "b") "))") ", " OBJECTS ", "
+    "known AS (SELECT * FROM cell.baseline b WHERE NOT EXISTS (SELECT FROM cell.before x WHERE " SAME_TABLE("x", "b") ")), "
+    "d AS (SELECT schema_name, table_name, kind, name, b.definition AS was, o.definition AS is_now, "
+    "b.ignored IS NOT NULL AND b.ignored = coalesce(o.definition, '') AS ignored "
+    "FROM known b FULL JOIN o USING (schema_name, table_name, kind, name) "
+    "WHERE kind <> 'place' AND b.definition IS DISTINCT FROM o.definition "
+    /* Of a table that is gone, only that. */
+    "AND (kind = 'table' OR o.definition IS NOT NULL OR EXISTS (SELECT FROM t WHERE t.s = schema_name AND t.t = table_name))) "
+    "SELECT d.*, CASE WHEN kind = 'column' AND is_now IS NULL THEN " NAME_NOW
+    " WHEN kind = 'column' AND was IS NULL THEN " NAME_BEFORE " END FROM d "
+    "ORDER BY 1, 2, CASE kind WHEN 'table' THEN 0 WHEN 'column' THEN 1 WHEN 'constraint' THEN 2 ELSE 3 END, 4";
+/* clang-format on */
 
 static const char *value(struct pg_arena *arena, const PGresult *result, int row, int column)
 {
@@ -154,7 +171,8 @@ int pg_drift_read(PGconn *conn, struct pg_arena *arena, pg_drifts *drifts, struc
                                                                : PG_CHANGE_CHANGED,
                                    value(arena, result, i, 4),
                                    value(arena, result, i, 5),
-                                   PQgetvalue(result, i, 6)[0] == 't'};
+                                   PQgetvalue(result, i, 6)[0] == 't',
+                                   value(arena, result, i, 7)};
     }
     PQclear(result);
     return r;

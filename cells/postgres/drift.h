@@ -31,6 +31,9 @@ struct pg_drift {
     enum pg_change change;
     const char *was, *is; /* definitions; NULL when there is none */
     bool ignored;         /* somebody has said that it is right so */
+    /* Of a column that was renamed by hand: of one that is gone, its name now; of one that has come, its name before.
+     * "" = it was not, and is gone; NULL = that is not known. */
+    const char *other;
 };
 typedef PG_LIST(struct pg_drift) pg_drifts;
 
@@ -42,6 +45,7 @@ enum pg_settlement { PG_ADOPT, PG_REVERT, PG_IGNORE };
 /*
  * Settles one difference within a migration: adopts it into the baseline, changes the database back, or lets it be from
  * now on. Reverting what may lose data (a column that was added, a type) needs `loses`; else CELL_FAILED_PRECONDITION.
+ * A column that was renamed gets its name again; what is as it was by then is left alone.
  * A table that is gone cannot be brought back.
  */
 int pg_drift_settle(PGconn *conn, const struct pg_drift *drift, enum pg_settlement how, bool loses,

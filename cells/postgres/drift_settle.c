@@ -110,6 +110,57 @@ static int revert_object(struct pg_text *t, const struct pg_drift *d, bool loses
     return CELL_OK;
 }
 
+/* The column gets its name again, and keeps what is in it. */
+static void rename_back(struct pg_text *t, const struct pg_drift *d)
+{
+    put_alter(t, d);
+    pg_puts(t, "RENAME COLUMN ");
+    pg_sql_name(t, d->is ? d->name : d->other);
+    pg_puts(t, " TO ");
+    pg_sql_name(t, d->is ? d->other : d->name);
+}
+
+/* One that is gone may be another one that has come, where it was not noted which is which. */
+static int refuse_empty(const struct pg_drift *d, const pg_drifts *all, struct pg_failure *f)
+{
+    for (uint32_t i = 0; i < all->n; i++) {
+        const struct pg_drift *o = &all->at[i];
+        if (o->change == PG_CHANGE_ADDED && strcmp(o->kind, "column") == 0 && strcmp(o->table, d->table) == 0 &&
+            strcmp(o->schema, d->schema) == 0 && strcmp(o->is, d->was) == 0)
+            return pg_fail(
+                f, CELL_FAILED_PRECONDITION,
+                "column '%s' is gone, and '%s', which is like it, has come: if it was renamed, ALTER TABLE … "
+                "RENAME COLUMN brings it back with its values; an empty one beside it needs --lossy",
+                d->name, o->name);
+    }
+    return CELL_OK;
+}
+
+/* 1: it has to be reverted still; 0: what was reverted before has done that. */
+static int look_again(PGconn *conn, const struct pg_drift *d, bool loses, struct pg_arena *arena, struct pg_failure *f)
+{
+    bool gone = d->change == PG_CHANGE_REMOVED && strcmp(d->kind, "column") == 0 && !d->other && !loses;
+    pg_drifts all = {0};
+    int r = pg_drift_read(conn, arena, &all, f), found = 0;
+
+    for (uint32_t i = 0; r >= 0 && i < all.n; i++)
+        found = found || (strcmp(all.at[i].kind, d->kind) == 0 && strcmp(all.at[i].name, d->name) == 0 &&
+                          strcmp(all.at[i].table, d->table) == 0 && strcmp(all.at[i].schema, d->schema) == 0);
+    if (r >= 0 && found && gone)
+        r = refuse_empty(d, &all, f);
+    return r < 0 ? r : found;
+}
+
+static int make_revert(struct pg_text *t, const struct pg_drift *d, bool loses, struct pg_failure *f)
+{
+    if (strcmp(d->kind, "column") == 0 && d->other && d->other[0]) {
+        rename_back(t, d);
+        return CELL_OK;
+    }
+    return d->change == PG_CHANGE_CHANGED && strcmp(d->kind, "column") == 0 ? revert_column(t, d, loses, f)
+                                                                            : revert_object(t, d, loses, f);
+}
+
 static int revert(PGconn *conn, const struct pg_drift *d, bool loses, const struct pg_migration_options *o,
                   struct pg_failure *f)
 {
@@ -120,8 +171,12 @@ static int revert(PGconn *conn, const struct pg_drift *d, bool loses, const stru
     if (strcmp(d->kind, "table") == 0)
         return pg_fail(f, CELL_FAILED_PRECONDITION, "table '%s' is gone; restore it from a dump, or adopt that",
                        d->table);
-    int r = d->change == PG_CHANGE_CHANGED && strcmp(d->kind, "column") == 0 ? revert_column(&t, d, loses, f)
-                                                                             : revert_object(&t, d, loses, f);
+    int r = look_again(conn, d, loses, &arena, f);
+    if (r <= 0) {
+        pg_arena_free(&arena);
+        return r;
+    }
+    r = make_revert(&t, d, loses, f);
     if (r >= 0 && t.failed)
         r = pg_fail(f, CELL_NO_MEMORY, "out of memory");
     const struct pg_step step = {.kind = PG_STEP_HAND_STEP,
@@ -166,8 +221,8 @@ int pg_drift_settle(PGconn *conn, const struct pg_drift *d, enum pg_settlement h
     else if (starts(d->kind, "table"))
         sql = "DELETE FROM cell.baseline WHERE (schema_name, table_name) = ($1, $2) AND $3 <> $4 AND $5::text IS NULL";
     else
-        sql = "DELETE FROM cell.baseline WHERE (schema_name, table_name, kind, name) = ($1, $2, $3, $4) AND "
-              "$5::text IS NULL";
+        sql = "DELETE FROM cell.baseline WHERE (schema_name, table_name, name) = ($1, $2, $4) AND "
+              "(kind = $3 OR ($3 = 'column' AND kind = 'place')) AND $5::text IS NULL";
     int r = pg_query(conn, sql, 5, params, &result, f);
     PQclear(result);
     return r;

@@ -191,6 +191,42 @@ TEST(what_went_with_a_column_is_reverted_with_it)
     CHECK(drift_of("hung").n == 0);
 }
 
+TEST(a_column_that_was_renamed_gets_its_name_again)
+{
+    if (!server())
+        return;
+    struct pg_failure f;
+    make("called", FIELDS);
+    migration_sql(conn, "INSERT INTO called (email, name, age) VALUES ('a', 'b', 3); "
+                        "ALTER TABLE called RENAME age TO years; ALTER TABLE called RENAME name TO title");
+    pg_drifts d = drift_of("called");
+    REQUIRE(d.n == 6); /* with a check and an index, which name them */
+    CHECK(is(&d.at[0], "column", "age", PG_CHANGE_REMOVED) && strcmp(d.at[0].other, "years") == 0);
+    CHECK(is(&d.at[3], "column", "years", PG_CHANGE_ADDED) && strcmp(d.at[3].other, "age") == 0);
+    const char *made = migration_value(conn, "SELECT oid FROM pg_constraint WHERE conname = 'called_age_range'");
+    char oid[32];
+    snprintf(oid, sizeof(oid), "%s", made);
+    /* Also when all is reverted, and may be lost: not one is dropped that holds what another one shall. */
+    for (uint32_t i = 0; i < d.n; i++)
+        CHECK(settle(&d.at[i], PG_REVERT, true, &f) == CELL_OK);
+    CHECK(drift_of("called").n == 0);
+    CHECK(strcmp(migration_value(conn, "SELECT concat_ws(' ', email, name, age) FROM called"), "a b 3") == 0);
+    CHECK(strcmp(migration_value(conn, "SELECT oid FROM pg_constraint WHERE conname = 'called_age_range'"), oid) == 0);
+    /* One that was dropped is made again, beside another one that has come. */
+    migration_sql(conn, "ALTER TABLE called DROP age, ADD other int");
+    d = drift_of("called");
+    REQUIRE(d.n == 3 && is(&d.at[0], "column", "age", PG_CHANGE_REMOVED) && strcmp(d.at[0].other, "") == 0);
+    CHECK(!d.at[1].other && settle(&d.at[0], PG_REVERT, false, &f) == CELL_OK);
+    /* What an earlier version has not noted. */
+    migration_sql(conn, "DELETE FROM cell.baseline WHERE kind = 'place'; ALTER TABLE called RENAME email TO mail");
+    d = drift_of("called");
+    for (uint32_t i = 0; i < d.n; i++)
+        if (is(&d.at[i], "column", "email", PG_CHANGE_REMOVED)) {
+            CHECK(!d.at[i].other && settle(&d.at[i], PG_REVERT, false, &f) == CELL_FAILED_PRECONDITION);
+            CHECK(strstr(f.text, "column 'email' is gone, and 'mail', which is like it, has come") == f.text);
+        }
+}
+
 TEST(a_table_that_is_gone_is_said_once_and_can_be_adopted)
 {
     if (!server())

@@ -161,7 +161,15 @@ void cell_ctx_cleanup(cell_ctx **c);
 #pragma GCC visibility pop
 #ifdef __cplusplus
 }
-#define CELL_CTX_VALUE(...) (::cell_ctx_options{__VA_ARGS__})
+/* Designated initializers are an extension before C++20, and Clang warns of those members that are left out. */
+#ifdef __clang__
+#define CELL_CTX_QUIET(...)                                                                                            \
+    _Pragma("clang diagnostic push") _Pragma("clang diagnostic ignored \"-Wmissing-field-initializers\"")              \
+        __VA_ARGS__ _Pragma("clang diagnostic pop")
+#else
+#define CELL_CTX_QUIET(...) __VA_ARGS__
+#endif
+#define CELL_CTX_VALUE(...) (CELL_CTX_QUIET(__extension__ ::cell_ctx_options{__VA_ARGS__}))
 #else
 #define CELL_CTX_VALUE(...) ((struct cell_ctx_options){.reserved = 0, __VA_ARGS__})
 #endif

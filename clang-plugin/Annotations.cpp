@@ -335,6 +335,7 @@ static void finishUnit(PluginState &state)
 void cellUnitEnds(PluginState &state)
 {
     cellAbsentEnd(state);
+    cellSayHeld(state);
     cellCheckTaken(state);
     finishUnit(state);
     cellKeepIncluded(state);

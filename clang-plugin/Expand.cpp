@@ -231,12 +231,10 @@ void Expander::reportRule(const schema_verb *verb, const AnnotateAttr *rule, Str
 /* False when the cell refuses. */
 bool Expander::showDiagnostics(const cell_expansion *x)
 {
-    bool good = true;
-    for (uint32_t i = 0; i < x->ndiagnostics; i++) {
-        good &= x->diagnostics[i].severity != expansion_diagnostic::EXPANSION_ERROR;
-        cellSay(state, places, x->diagnostics[i]);
-    }
-    return good;
+    for (uint32_t i = 0; i < x->ndiagnostics; i++)
+        if (!x->diagnostics[i].whole) /* else that of the last answer is said at the end of the unit */
+            cellSay(state, places, x->diagnostics[i]);
+    return !cell_expansion_refusal(x);
 }
 
 /* Who edits a file goes on with what was answered before; in completion nobody reads this. */

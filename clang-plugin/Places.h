@@ -20,7 +20,7 @@ struct CellFile {
     unsigned skipped = 0; /* bytes before its text: a byte order mark */
 };
 
-/* An annotated declaration: valid as long as the unit. Without one (`d` NULL) it is in a precompiled header. */
+/* An annotated declaration: valid as long as the unit. Without one (`d` NULL) it is not known where that is. */
 struct CellPlaces {
     const clang::NamedDecl *d = nullptr;
     const clang::AnnotateAttr *a = nullptr;

@@ -1,16 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "Plans.h"
 #include "Diagnostics.h"
+#include "Included.h"
 
 using namespace clang;
 
 struct CellPlans {
     struct OfCell {
-        std::vector<CellPlaces>
-            places;           /* of questions, by their numbers in the session; none of a precompiled header */
-        SourceLocation first; /* of the first that has a plan */
+        std::vector<CellPlaces> places; /* of questions, by their numbers in the session */
+        uint32_t included = 0;          /* how many of these are of a precompiled header, the first ones */
+        bool located = false;           /* their places were sought */
+        std::optional<uint32_t> first;  /* question that has a plan */
+    };
+    /* An answer of which there is something to say, when the places in the header can be found. */
+    struct Included {
+        session_cell *cell;
+        uint32_t question;
+        std::unique_ptr<cell_expansion, CellExpansionDelete> x;
     };
     std::map<const session_cell *, OfCell> cells;
+    std::vector<Included> included;
 };
 
 namespace
@@ -21,6 +30,12 @@ constexpr uint32_t mostSteps = 20; /* that are listed */
 struct AppliedDelete {
     void operator()(cell_applied *a) const { cell_applied_free(a); }
 };
+
+/* Whether this compilation says what a build would do. clangd takes a remark for a note to whatever it has shown. */
+bool tells(PluginState &state)
+{
+    return cell_session_mode(state.sessionIfAny()) != SESSION_LIVE && state.mode != SESSION_MIRROR && !state.editorMs;
+}
 
 void tell(PluginState &state, const session_cell *cell, SourceLocation loc, const expansion_plan &plan)
 {
@@ -37,9 +52,24 @@ void tell(PluginState &state, const session_cell *cell, SourceLocation loc, cons
         cellReport(state.diags(), loc, CellDiag::PlanMoreNote) << plan.nsteps - mostSteps;
 }
 
-const CellPlaces &placesOf(const CellPlans::OfCell &of, uint32_t question)
+CellPlans &plansOf(PluginState &state)
+{
+    if (!state.plans)
+        state.plans = std::make_shared<CellPlans>();
+    return *state.plans;
+}
+
+/* At the end of the unit. */
+const CellPlaces &placesOf(PluginState &state, session_cell *cell, uint32_t question)
 {
     static const CellPlaces none;
+    CellPlans::OfCell &of = plansOf(state).cells[cell];
+    if (question < of.included && !of.located) {
+        std::vector<CellPlaces> found = cellIncludedPlaces(state, cell, of.included);
+        of.places.resize(std::max<size_t>(of.places.size(), found.size()));
+        std::move(found.begin(), found.end(), of.places.begin());
+        of.located = true;
+    }
     return question < of.places.size() ? of.places[question] : none;
 }
 
@@ -50,53 +80,76 @@ void reportFailure(PluginState &state, const session_cell *cell, SourceLocation 
         cellReport(state.diags(), loc, CellDiag::ApplyWaitNote) << cell->name;
 }
 
-void applyOf(PluginState &state, cell_session *session, session_cell *cell, const CellPlans::OfCell &of)
+void applyOf(PluginState &state, cell_session *session, session_cell *cell)
 {
+    std::optional<uint32_t> first = plansOf(state).cells[cell].first;
     cell_applied *answer = nullptr;
     cell_error e = {};
     int r = cell_session_apply(session, cell, &answer, &e);
     std::unique_ptr<cell_applied, AppliedDelete> applied(answer);
     if (r < 0)
-        reportFailure(state, cell, of.first, r, e);
+        reportFailure(state, cell, first ? placesOf(state, cell, *first).loc() : SourceLocation(), r, e);
     if (!applied)
         return;
     for (uint32_t i = 0; i < applied->ndone; i++)
         if (applied->done[i].steps)
-            cellReport(state.diags(), placesOf(of, applied->questions[i]).loc(), CellDiag::PlanApplied)
+            cellReport(state.diags(), placesOf(state, cell, applied->questions[i]).loc(), CellDiag::PlanApplied)
                 << cell->name << static_cast<unsigned>(applied->done[i].steps);
     if (applied->failed)
-        cellSay(state, placesOf(of, applied->questions[applied->failed_at]), applied->failure);
+        cellSay(state, placesOf(state, cell, applied->questions[applied->failed_at]), applied->failure);
 }
 
-CellPlans::OfCell &plansOf(PluginState &state, const session_cell *cell)
+/* Keeps what will have to be said of an answer to a question of the precompiled header. */
+void takeIncluded(void *user, session_cell *cell, cell_expansion *x)
 {
-    if (!state.plans)
-        state.plans = std::make_shared<CellPlans>();
-    return state.plans->cells[cell];
+    CellPlans &plans = plansOf(*static_cast<PluginState *>(user));
+    CellPlans::OfCell &of = plans.cells[cell];
+    CellPlans::Included taken = {cell, of.included++, std::unique_ptr<cell_expansion, CellExpansionDelete>(x)};
+    if (x->plan.id && !of.first)
+        of.first = taken.question;
+    if (x->plan.id || cell_expansion_refusal(x))
+        plans.included.push_back(std::move(taken));
+}
+
+/* Who edits a file is told with the header, and a build says what it has done. */
+void sayIncluded(PluginState &state, const CellPlans::Included &one)
+{
+    const CellPlaces &places = placesOf(state, one.cell, one.question);
+    for (uint32_t i = 0; i < one.x->ndiagnostics; i++) {
+        const expansion_diagnostic &said = one.x->diagnostics[i];
+        if (said.severity == expansion_diagnostic::EXPANSION_ERROR && !said.whole)
+            cellSay(state, places, said); /* the rest was said when the header was made */
+    }
+    if (one.x->plan.id && tells(state))
+        tell(state, one.cell, places.loc(), one.x->plan);
+}
+
+void sayWhole(PluginState &state, session_cell *cell)
+{
+    session_whole w;
+    for (uint32_t i = 0; cell_session_whole(cell, i, &w); i++) {
+        bool before = w.question < plansOf(state).cells[cell].included && !state.editorMs; /* with the header */
+        if (!before || w.said->severity == expansion_diagnostic::EXPANSION_ERROR)
+            cellSay(state, placesOf(state, cell, w.question), *w.said);
+    }
 }
 
 } // namespace
 
 void cellAsked(PluginState &state, const session_cell *cell, const CellPlaces &places)
 {
-    if (cell_session_mode(state.sessionIfAny()) != SESSION_LIVE)
-        return;
-    CellPlans::OfCell &of = plansOf(state, cell);
+    CellPlans::OfCell &of = plansOf(state).cells[cell];
     of.places.resize(cell_session_questions(cell));
     of.places.back() = places;
 }
 
 void cellPlanned(PluginState &state, const session_cell *cell, const CellPlaces &places, const expansion_plan &plan)
 {
-    if (cell_session_mode(state.sessionIfAny()) != SESSION_LIVE) {
-        /* clangd takes a remark for a note to whatever it has shown before. */
-        if (state.mode != SESSION_MIRROR && !state.editorMs)
-            tell(state, cell, places.loc(), plan);
-        return;
-    }
-    CellPlans::OfCell &of = plansOf(state, cell);
-    if (of.first.isInvalid())
-        of.first = places.loc();
+    if (tells(state))
+        tell(state, cell, places.loc(), plan);
+    CellPlans::OfCell &of = plansOf(state).cells[cell];
+    if (!of.first)
+        of.first = cell_session_questions(cell) - 1;
 }
 
 void cellIncludePlans(PluginState &state)
@@ -105,7 +158,7 @@ void cellIncludePlans(PluginState &state)
     cell_error e = {};
     if (!session || state.includes.empty())
         return;
-    int r = cell_session_ask_included(session, state.includes.c_str(), &e);
+    int r = cell_session_ask_included(session, state.includes.c_str(), takeIncluded, &state, &e);
     if (r < 0 && cell_session_mode(session) == SESSION_LIVE)
         cellReport(state.diags(), SourceLocation(), CellDiag::PlanIncluded) << state.includes << cellPrintable(e.text);
 }
@@ -118,13 +171,27 @@ void cellKeepIncluded(PluginState &state)
         cell_session_keep_included(session, state.becomes.c_str());
 }
 
+void cellSayHeld(PluginState &state)
+{
+    cell_session *session = state.sessionIfAny();
+    if (!state.plans || !state.parser())
+        return;
+    /* An editor says what is in its preamble with the file: what that declares belongs to the same unit. */
+    bool preamble = state.editorMs && !state.becomes.empty();
+    for (const CellPlans::Included &one : state.plans->included)
+        if (!state.editorMs)
+            sayIncluded(state, one);
+    for (session_cell *cell = nullptr; !preamble && session && cell_session_next(session, &cell);)
+        sayWhole(state, cell);
+}
+
 void cellApplyPlans(PluginState &state)
 {
     cell_session *session = state.sessionIfAny();
     for (session_cell *cell = nullptr; session && cell_session_next(session, &cell);) {
         if (!cell_session_planned(cell) || cell_session_mode(session) != SESSION_LIVE)
             continue;
-        applyOf(state, session, cell, plansOf(state, cell));
+        applyOf(state, session, cell);
         if (state.diags().hasErrorOccurred())
             return;
     }

@@ -15,6 +15,10 @@ void cellIncludePlans(PluginState &state);
 /* At the end of the unit that makes one. */
 void cellKeepIncluded(PluginState &state);
 
+/* At the end of the unit: what could not be said before. Of a precompiled header what was refused since it was made,
+ * and what is planned; and what cells say of a subject as a whole. */
+void cellSayHeld(PluginState &state);
+
 /* At the end of a unit without errors, before code is made from it: has each cell carry out its plans. What fails is an
  * error at the annotation that it belongs to. */
 void cellApplyPlans(PluginState &state);

@@ -36,6 +36,9 @@ struct CellDiffDelete {
 struct CellSchemaDelete {
     void operator()(cell_schema *s) const { cell_schema_free(s); }
 };
+struct CellExpansionDelete {
+    void operator()(cell_expansion *x) const { cell_expansion_free(x); }
+};
 
 /* How one cell's schema differs from the one that this object was last compiled against (Drift.h). */
 struct CellDrift {

@@ -23,11 +23,11 @@ using namespace clang;
 namespace
 {
 
-struct Buffer : cell_buffer {
-    Buffer() : cell_buffer() {}
-    ~Buffer() { cell_buffer_free(this); }
-    Buffer(const Buffer &) = delete;
-    Buffer &operator=(const Buffer &) = delete;
+struct RecordText : cell_buffer {
+    RecordText() : cell_buffer() {}
+    ~RecordText() { cell_buffer_free(this); }
+    RecordText(const RecordText &) = delete;
+    RecordText &operator=(const RecordText &) = delete;
 };
 
 /* Structs that were declared for cells in a precompiled header, when that was made: found again. */
@@ -231,7 +231,7 @@ class RecordWriter
 
     void write(const UsesOfUnit &unit)
     {
-        Buffer record;
+        RecordText record;
         if (cell_uses_record(&unit.uses(), &record) < 0)
             llvm::report_bad_alloc_error("cell: out of memory");
         emit("cellgen_uses", CELL_USES_SECTION, {record.data, record.len}, false);
@@ -242,7 +242,7 @@ class RecordWriter
   private:
     void recordSchema(const std::string &cell, const std::string &fingerprint)
     {
-        Buffer record;
+        RecordText record;
         cell_error e = {};
         cell_session *session = state.session(SourceLocation());
         int r = session ? cell_session_used_schema(session, cell.c_str(), fingerprint.c_str(), &record, &e)

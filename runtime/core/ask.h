@@ -207,6 +207,20 @@ const char *cell_session_asked_location(const struct session_cell *cell, uint32_
 /* Resource number `k` of the answer to it; NULL behind the last. */
 const char *cell_session_asked_resource(const struct session_cell *cell, uint32_t i, uint32_t k);
 
+/* What an answer has said of its subject as a whole. */
+struct session_whole {
+    uint32_t question; /* to which it was said: for cell_session_asked */
+    const struct expansion_diagnostic *said;
+};
+/*
+ * For the end of a unit, before anything is carried out: number `i` of what the cell has said as a whole
+ * (expansion_diagnostic.whole) and still holds; false behind the last. Of several declarations of one verb with the
+ * same first argument that is what the answer to the last says, and nothing when that one failed before it was
+ * answered. What an earlier answer has said in the same words stands where that has it. `w` is good for as long as the
+ * session.
+ */
+bool cell_session_whole(const struct session_cell *cell, uint32_t i, struct session_whole *w);
+
 /* How many questions to the cell had an answer with a plan so far. */
 uint32_t cell_session_planned(const struct session_cell *cell);
 
@@ -224,8 +238,11 @@ int cell_session_apply(struct cell_session *s, struct session_cell *cell, struct
  * What is in a precompiled header was asked when that was made, where nothing is carried out. `keep` is for the end of
  * that unit, and remembers its questions under `path`; `ask` is for the beginning of a unit that includes it, and asks
  * them again, so that their plans are pending and are carried out with those of the unit. Without such a record nothing
- * happens. Errors of `ask`: those of cell_session_cell and cell_session_expand.
+ * happens. `each` gets the answers in their order, each when its question is the session's last one to that cell; `x`
+ * is its own. What is refused now is told the cell as failed. Errors of `ask`: those of cell_session_cell and
+ * cell_session_expand.
  */
+typedef void cell_included_answer(void *user, struct session_cell *cell, struct cell_expansion *x);
 void cell_session_keep_included(struct cell_session *s, const char *path);
 /*
  * The same of what failed there: an editor has preambles with errors in them, and what follows from those errors is not
@@ -235,7 +252,8 @@ void cell_session_keep_included(struct cell_session *s, const char *path);
 void cell_session_keep_failed(struct cell_session *s, const char *path, const char *const *names, size_t n);
 void cell_session_take_failed(struct cell_session *s, const char *path, void (*each)(void *user, const char *name),
                               void *user);
-int cell_session_ask_included(struct cell_session *s, const char *path, struct cell_error *e);
+int cell_session_ask_included(struct cell_session *s, const char *path, cell_included_answer *each, void *user,
+                              struct cell_error *e);
 
 /* The cells that were asked so far, with *cell = NULL to begin with; false at the end. */
 bool cell_session_next(struct cell_session *s, struct session_cell **cell);

@@ -5,6 +5,7 @@
 #include "core/schema_impl.h"
 
 #define MAX_PLACE 0x7fffffffu
+#define MAX_WHOLE 1000u /* of an answer; more are taken as what they are without that: each is compared with others */
 
 static int no_memory(struct cell_error *e) { return cell_error_set(e, CELL_NO_MEMORY, "expansion: out of memory"); }
 
@@ -118,7 +119,17 @@ int cell_diagnostic_read(const struct json_at *at, bool severity, struct cell_ar
         r = read_text(at, arena, &d->text, &d->place, e);
     if (r == CELL_OK)
         r = read_fix(at, arena, &d->fix, e);
-    return r == CELL_OK ? read_notes(at, arena, d, e) : r;
+    if (r == CELL_OK && severity)
+        r = cell_json_bool(at, "whole", JSON_OPTIONAL, &d->whole, e);
+    return r >= 0 ? read_notes(at, arena, d, e) : r;
+}
+
+const struct expansion_diagnostic *cell_expansion_refusal(const struct cell_expansion *x)
+{
+    for (uint32_t i = 0; i < x->ndiagnostics; i++)
+        if (x->diagnostics[i].severity == EXPANSION_ERROR && !x->diagnostics[i].whole)
+            return &x->diagnostics[i];
+    return NULL;
 }
 
 int cell_diagnostics_read(const struct json_at *root, struct cell_expansion *x, struct cell_error *e)
@@ -129,6 +140,7 @@ int cell_diagnostics_read(const struct json_at *root, struct cell_expansion *x, 
     if (r <= 0)
         return r;
     size_t n = cell_json_count(&list);
+    uint32_t whole = 0;
     x->diagnostics = cell_arena_array(arena, n, sizeof(*x->diagnostics));
     if (!x->diagnostics)
         return no_memory(e);
@@ -137,6 +149,7 @@ int cell_diagnostics_read(const struct json_at *root, struct cell_expansion *x, 
             return r;
         if ((r = cell_diagnostic_read(&at, true, arena, &x->diagnostics[i], e)) < 0)
             return r;
+        x->diagnostics[i].whole = x->diagnostics[i].whole && whole++ < MAX_WHOLE;
     }
     x->ndiagnostics = (uint32_t)n;
     return CELL_OK;

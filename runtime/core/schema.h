@@ -327,6 +327,9 @@ struct expansion_diagnostic {
     struct schema_rule fix; /* a rule that would put it right; name NULL = none is known */
     struct expansion_note *notes;
     uint32_t nnotes;
+    /* It is about all declarations of the unit with this verb and this first argument, as far as the cell knew them: to
+     * be said at the end of the unit, unless a later one of them was asked about (cell_session_whole). */
+    bool whole;
 };
 /* What the cell would do for the declaration, beside its answer. */
 struct expansion_step {
@@ -359,6 +362,8 @@ struct cell_expansion {
 int cell_expansion_parse(const char *json, size_t len, const struct cell_schema *declared, struct cell_expansion **x,
                          struct cell_error *e);
 void cell_expansion_free(struct cell_expansion *x);
+/* The first error of an answer that refuses this declaration, whatever follows; NULL when there is none. */
+const struct expansion_diagnostic *cell_expansion_refusal(const struct cell_expansion *x);
 
 /* The documents of the compile channel that go with plans; errors as cell_schema_parse. */
 #define CELL_STATE_MAX 64u

@@ -54,6 +54,11 @@ bool cell_session_same_subject(const struct asked *a, const struct asked *b)
     return a->subject && b->subject && strcmp(a->subject, b->subject) == 0;
 }
 
+bool cell_session_same_whole(const struct asked *a, const struct asked *b)
+{
+    return cell_session_same_subject(a, b) && strcmp(a->verb, b->verb) == 0;
+}
+
 /* Another declaration of what `a` is about, a second struct of a table for example, before it. */
 static bool is_beside(const struct asked *p, const struct asked *a)
 {
@@ -133,6 +138,7 @@ int cell_session_add_asked(struct cell_session *s, struct known_cell *c, const c
     *c->asked_end = a;
     c->asked_end = &a->next;
     c->nasked++;
+    cell_session_replace_whole(c, a);
     *asked = a;
     return CELL_OK;
 }
@@ -200,7 +206,7 @@ int cell_session_note(struct cell_session *s, struct asked *a, const struct cell
     if (silent && declares)
         memcpy(notes.content, x->content->fingerprint, sizeof(notes.content));
     a->notes = notes;
-    return CELL_OK;
+    return cell_session_note_whole(s, a, x);
 }
 
 char *cell_session_kept(struct cell_session *s, const struct known_cell *c, const struct asked *a, bool any,

@@ -36,18 +36,10 @@ static bool lock_agrees(struct cell_session *s, struct known_cell *c, const stru
     return !cell_session_lock(s, c);
 }
 
-static bool has_error(const struct cell_expansion *x)
-{
-    for (uint32_t i = 0; i < x->ndiagnostics; i++)
-        if (x->diagnostics[i].severity == EXPANSION_ERROR)
-            return true;
-    return false;
-}
-
 /* Takes an answer for this compilation. */
 static void take(struct known_cell *c, struct asked *a, const struct cell_expansion *x)
 {
-    a->good = !has_error(x) && !x->depends;
+    a->good = !cell_expansion_refusal(x) && !x->depends;
     if (x->plan.id)
         cell_session_add_planned(c, a);
 }
@@ -209,6 +201,7 @@ int cell_session_parse_answer(struct cell_session *s, struct session_cell *cell,
 int cell_session_failed(struct session_cell *cell, const char *json, size_t len)
 {
     struct cell_buffer *failed = &session_known(cell)->failed;
+    cell_session_fail_whole(session_known(cell), json, len);
     if (failed->len > MAX_FAILED)
         return CELL_OK; /* who has so many knows what to do first */
     if (failed->len)

@@ -22,6 +22,8 @@ static const char *include_path(struct cell_session *s, const char *folder, cons
 static bool put_cell(const struct known_cell *c, bool first, struct cell_buffer *out)
 {
     bool any = false, acts = c->has_state == STATE_KNOWN || c->nplanned;
+    for (const struct asked *a = c->asked; a && !acts; a = a->next)
+        acts = a->nwhole > 0;
     for (const struct asked *a = acts ? c->asked : NULL; a; a = a->next) {
         if (!a->question)
             continue;
@@ -79,55 +81,60 @@ void cell_session_keep_failed(struct cell_session *s, const char *path, const ch
     cell_buffer_free(&b);
 }
 
-/* What that header needs cannot be had any more, which nobody else would say. */
-static int check_answer(const struct cell_expansion *x, struct cell_error *e)
-{
-    for (uint32_t i = 0; i < x->ndiagnostics; i++)
-        if (x->diagnostics[i].severity == EXPANSION_ERROR)
-            return cell_error_set(e, CELL_FAILED_PRECONDITION, "%s", x->diagnostics[i].text);
-    return CELL_OK;
-}
+/* Who includes a header, and gets the answers to what that asked. */
+struct including {
+    struct cell_session *s;
+    const char *path;
+    cell_included_answer *each;
+    void *user;
+};
 
-static int ask_one(struct cell_session *s, struct session_cell *cell, const struct json_at *question, const char *path,
+static int ask_one(const struct including *by, struct session_cell *cell, const struct json_at *question,
                    struct cell_error *e)
 {
+    struct cell_session *s = by->s;
     struct cell_buffer text = {0}, request = {0};
     struct cell_schema *declared = NULL;
     struct cell_expansion *x = NULL;
     cell_json_put(&text, question);
-    int r = cell_buffer_ok(&text) ? cell_lock_request(text.data, text.len, path, s->mode == SESSION_LIVE, &request, e)
-                                  : session_no_memory(e);
+    int r = cell_buffer_ok(&text)
+                ? cell_lock_request(text.data, text.len, by->path, s->mode == SESSION_LIVE, &request, e)
+                : session_no_memory(e);
     if (r >= 0)
         r = cell_request_declared(request.data, request.len, &declared, e);
     if (r >= 0)
         r = cell_session_expand(s, cell, request.data, request.len, declared, &x, e);
+    if (r >= 0 && cell_expansion_refusal(x)) /* it can be had no more: what follows from that is not said again */
+        r = cell_session_failed(cell, request.data, request.len);
     if (r >= 0)
-        r = check_answer(x, e);
-    cell_expansion_free(x);
+        by->each(by->user, cell, x);
+    else
+        cell_expansion_free(x);
     cell_schema_free(declared);
     cell_buffer_free(&text);
     cell_buffer_free(&request);
     return r;
 }
 
-static int ask_cell(struct cell_session *s, const char *name, const struct json_at *questions, const char *path,
-                    struct cell_error *e)
+static int ask_cell(const struct including *by, const char *name, const struct json_at *questions, struct cell_error *e)
 {
     struct session_cell *cell = NULL;
     struct json_at question;
-    int r = cell_session_cell(s, name, &cell);
+    int r = cell_session_cell(by->s, name, &cell);
     if (r < 0)
         return cell ? session_fail_again(cell, e) : session_no_memory(e);
     for (size_t i = 0; r >= 0 && i < cell_json_count(questions); i++) {
         r = cell_json_item_object(questions, i, &question, e);
         if (r >= 0)
-            r = ask_one(s, cell, &question, path, e);
+            r = ask_one(by, cell, &question, e);
     }
     return r;
 }
 
-int cell_session_ask_included(struct cell_session *s, const char *path, struct cell_error *e)
+int cell_session_ask_included(struct cell_session *s, const char *path, cell_included_answer *each, void *user,
+                              struct cell_error *e)
 {
+    const struct including by = {s, path, each, user};
     CELL_CLEANUP(cell_json_free) struct cell_json doc = {0};
     CELL_CLEANUP(cell_cleanup_free) char *text = NULL;
     const char *file = include_path(s, "included", path), *name;
@@ -142,7 +149,7 @@ int cell_session_ask_included(struct cell_session *s, const char *path, struct c
     while (r >= 0 && (name = cell_json_next(&doc.root, &iterator))) {
         struct json_at questions;
         if (cell_json_array(&doc.root, name, JSON_REQUIRED, &questions, NULL) >= 0)
-            r = ask_cell(s, name, &questions, path, e);
+            r = ask_cell(&by, name, &questions, e);
     }
     return r;
 }

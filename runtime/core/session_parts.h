@@ -58,7 +58,10 @@ struct asked {
     /* The answer, when the cell has given it in this compilation; NULL else. */
     const char *document;
     size_t document_len;
-    struct answer_notes notes; /* of the answer that this compilation uses */
+    struct answer_notes notes;          /* of the answer that this compilation uses */
+    struct expansion_diagnostic *whole; /* of that answer: what it says of its subject as a whole */
+    uint32_t nwhole;
+    bool replaced; /* another declaration of the same verb and subject came later */
     struct asked *next;
 };
 
@@ -148,6 +151,8 @@ void cell_session_hash_asked(const struct known_cell *c, struct asked *a);
 void cell_session_add_planned(struct known_cell *c, struct asked *a);
 /* Both have the same text as first argument. */
 bool cell_session_same_subject(const struct asked *a, const struct asked *b);
+/* Also of the same verb: what the answer to the one says of it as a whole, that to the other does as well. */
+bool cell_session_same_whole(const struct asked *a, const struct asked *b);
 /* Nothing is planned any more. */
 void cell_session_forget_planned(struct known_cell *c);
 /* The answer that is kept, to be freed by the caller; `any`: also one of another state or schema. NULL: there is none.
@@ -156,6 +161,13 @@ char *cell_session_kept(struct cell_session *s, const struct known_cell *c, cons
                         struct answer_notes *notes, size_t *len);
 /* Notes what can be known of the answer without parsing it again. CELL_NO_MEMORY. */
 int cell_session_note(struct cell_session *s, struct asked *a, const struct cell_expansion *x);
+/* session_whole.c */
+/* Notes what the answer says of its subject as a whole. CELL_NO_MEMORY. */
+int cell_session_note_whole(struct cell_session *s, struct asked *a, const struct cell_expansion *x);
+/* A question has come, `a` being the last: what answers before it have said as a whole does not hold any more. */
+void cell_session_replace_whole(struct known_cell *c, const struct asked *a);
+/* The same for one that has failed, and may not even have been asked. */
+void cell_session_fail_whole(struct known_cell *c, const char *json, size_t len);
 /* After some were added: what was not used for long goes. */
 void cell_session_prune_answers(struct cell_session *s);
 /* Asks for the expansion, with what is pending now; keeps the document with the question. */

@@ -6,7 +6,8 @@
  *     plan_cell FOLDER [die-at-step N | hang-in-apply | fail-apply]
  *
  * Verbs: table(name) on structs, query(name, sql, parameters) and query_file(name, file, parameters) on enumerations; a
- * query is "SELECT a, b FROM t".
+ * query is "SELECT a, b FROM t". Of a table with a struct that has the rule keyed(field), some struct must have a field
+ * with the rule key.
  */
 #include <fcntl.h>
 #include <jansson.h>
@@ -31,7 +32,8 @@ static const char verbs[] =
     "{\"name\": \"query_file\", \"on\": [\"enum\"], \"args\": [{\"name\": \"name\", \"type\": \"string\", "
     "\"required\": true},"
     " {\"name\": \"sql\", \"type\": \"file\", \"required\": true}, {\"name\": \"parameters\", \"type\": \"string\"}]},"
-    "{\"name\": \"table\", \"on\": [\"struct\"], \"field_rules\": [\"key\"], \"rules\": [\"dropped\", \"index\"],"
+    "{\"name\": \"table\", \"on\": [\"struct\"], \"field_rules\": [\"key\"], \"rules\": [\"dropped\", \"index\", "
+    "\"keyed\"],"
     " \"args\": [{\"name\": \"name\", \"type\": \"string\", \"required\": true}]}]";
 
 static const char *folder, *trouble = "";
@@ -86,6 +88,11 @@ static const char *arg(json_t *request, size_t i)
     return text ? text : "";
 }
 
+static bool is_table(json_t *request)
+{
+    return strcmp(text_of(json_object_get(request, "annotation"), "verb"), "table") == 0;
+}
+
 static void say(json_t *said, json_t *one) { json_array_append_new(said, one); }
 
 static bool is_dropped(json_t *declaration, const char *column)
@@ -118,6 +125,8 @@ static void plan(json_t *request, json_t *tables, json_t *said, void (*step)(voi
     char text[512];
     size_t i;
     void *next;
+    if (!is_table(request))
+        return; /* a query that is called like a table */
     table = json_object_get(tables, name);
     if (!table) {
         json_object_set_new(tables, name, table = json_object());
@@ -210,6 +219,55 @@ static void expand_query(json_t *request, json_t *tables, json_t *said, json_t *
                                                "type", "i64", "value", json_sprintf("%d", (int)n)));
 }
 
+static bool has_key(json_t *declaration)
+{
+    json_t *field, *rule;
+    size_t i, k;
+    json_array_foreach(json_object_get(json_object_get(declaration, "type"), "fields"), i, field) json_array_foreach(
+        json_object_get(field, "rules"), k, rule) if (strcmp(text_of(rule, "rule"), "key") == 0) return true;
+    return false;
+}
+
+/* The field of the rule "keyed"; NULL. */
+static json_t *keyed_field(json_t *declaration)
+{
+    json_t *rule;
+    size_t i;
+    json_array_foreach(json_object_get(declaration, "rules"), i,
+                       rule) if (strcmp(text_of(rule, "rule"), "keyed") ==
+                                 0) return json_array_get(json_object_get(rule, "args"), 0);
+    return NULL;
+}
+
+/* What all structs of the table together are. */
+static void judge(json_t *request, json_t *said)
+{
+    json_t *all = json_array(), *one, *own = keyed_field(json_object_get(request, "declaration")), *field = own;
+    bool key = false;
+    int n = 0;
+    size_t i;
+    json_array_extend(all, json_object_get(request, "pending"));
+    json_array_append(all, request);
+    json_array_foreach(all, i, one)
+    {
+        json_t *declaration = json_object_get(one, "declaration");
+        if (!is_table(one) || strcmp(arg(one, 0), arg(request, 0)) != 0)
+            continue;
+        n++;
+        key |= has_key(declaration);
+        field = field ? field : keyed_field(declaration);
+    }
+    if (field && !key)
+        say(said,
+            json_pack("{s:s, s:o, s:b, s:O*, s:[{s:s, s:O*}], s:{s:s, s:[s]}}", "severity", "error", "text",
+                      json_sprintf("no struct of table '%s' has a key", arg(request, 0)), "whole", 1, "field", own,
+                      "notes", "text", "this one could be it", "field", own, "fix", "rule", "key", "args", "yes"));
+    if (field)
+        say(said, json_pack("{s:s, s:o, s:b}", "severity", "remark", "text",
+                            json_sprintf("table '%s' has structs: %d", arg(request, 0), n), "whole", 1));
+    json_decref(all);
+}
+
 static int reply(cell_ctx *c, json_t *document, cell_str *out)
 {
     char *text = json_dumps(document, JSON_COMPACT);
@@ -231,7 +289,7 @@ static int expand(cell_ctx *c, cell_str text, cell_str *document)
     pthread_mutex_unlock(&lock);
     json_array_foreach(json_object_get(request, "pending"), i, one) plan(one, tables, none, no_step, NULL);
     if (strcmp(verb, "table") == 0)
-        plan(request, tables, said, add_step, steps);
+        plan(request, tables, said, add_step, steps), judge(request, said);
     else
         expand_query(request, tables, said, constants);
     json_t *made = json_pack("{s:s, s:o, s:o, s:{s:s, s:o}}", "expansion", "cell.expansion/1", "constants", constants,

@@ -117,10 +117,9 @@ static int check_answer(const char *sent, size_t sent_len, const char *reply, si
     if (r >= 0)
         r = cell_expansion_parse(reply, len, declared, x, why);
     cell_schema_free(declared);
-    for (uint32_t i = 0; r >= 0 && i < (*x)->ndiagnostics; i++)
-        if ((*x)->diagnostics[i].severity == EXPANSION_ERROR)
-            r = cell_error_set(why, CELL_FAILED_PRECONDITION, "%s", (*x)->diagnostics[i].text);
-    return r;
+    /* What it says of all declarations of a unit as a whole is for who compiles that unit. */
+    const struct expansion_diagnostic *wrong = r >= 0 ? cell_expansion_refusal(*x) : NULL;
+    return wrong ? cell_error_set(why, CELL_FAILED_PRECONDITION, "%s", wrong->text) : r;
 }
 
 static int take_plan(struct asking *q, struct wanted *w, const struct cell_buffer *request, struct cell_expansion *x)

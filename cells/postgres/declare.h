@@ -32,6 +32,7 @@ struct pg_diagnostic {
     struct pg_note *notes;
     uint32_t nnotes;
     uint32_t declared;       /* which of the tables of a request list it is about */
+    bool whole;              /* about the table, as the structs make it that are known so far */
     const char *other_table; /* what is wrong is that this one is not as it should be; NULL = what is declared itself */
 };
 typedef PG_LIST(struct pg_diagnostic) pg_diagnostics;
@@ -104,6 +105,8 @@ void pg_declared_free(struct pg_declared *d);
 
 /* True when an error is among them; of table number `declared` only, or of all (UINT32_MAX). */
 bool pg_has_errors(const pg_diagnostics *diagnostics, uint32_t declared);
+/* The same, of errors that no later struct can lift. */
+bool pg_has_refusals(const pg_diagnostics *diagnostics, uint32_t declared);
 /* The "diagnostics" of an expansion document: those of table number `declared`, or all. NULL when memory is short. */
 json_t *pg_diagnostics_json(const pg_diagnostics *diagnostics, uint32_t declared);
 

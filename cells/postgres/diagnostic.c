@@ -66,6 +66,15 @@ bool pg_has_errors(const pg_diagnostics *diagnostics, uint32_t declared)
     return false;
 }
 
+bool pg_has_refusals(const pg_diagnostics *diagnostics, uint32_t declared)
+{
+    for (uint32_t i = 0; i < diagnostics->n; i++)
+        if (diagnostics->at[i].severity == PG_ERROR && !diagnostics->at[i].whole &&
+            (declared == UINT32_MAX || diagnostics->at[i].declared == declared))
+            return true;
+    return false;
+}
+
 static json_t *notes_json(const struct pg_diagnostic *d)
 {
     json_t *notes = json_array();
@@ -100,6 +109,8 @@ static json_t *diagnostic_json(const struct pg_diagnostic *d)
         json_object_set_new(o, "at", json_integer(d->at));
     if (within && d->length >= 0)
         json_object_set_new(o, "length", json_integer(d->length));
+    if (d->whole)
+        json_object_set_new(o, "whole", json_true());
     if (d->fix_rule)
         json_object_set_new(o, "fix", fix_json(d));
     if (d->nnotes)

@@ -338,8 +338,12 @@ static bool is_plain(const struct pg_field *f, const struct pg_column *want)
 
 static void new_column(struct diffing *s, const struct pg_field *f, const struct pg_column *want)
 {
-    if (may_be_renamed(s, f, want))
+    if (may_be_renamed(s, f, want)) {
+        /* A later struct may say that it was not: what follows finds the column as it is declared. */
+        pg_add_bare_column(s, f, want);
+        *pg_table_column(&s->w->now, want->name) = *want;
         return;
+    }
     add_column(s, f, want);
     if (pg_table_column(&s->w->now, want->name))
         pg_advise_column(s, f);

@@ -193,7 +193,7 @@ void pg_steps_finish(struct diffing *s)
     struct pg_plan *plan = s->plan;
     struct pg_text all = {.arena = s->arena};
 
-    if (pg_has_errors(&plan->diagnostics, UINT32_MAX) || s->steps.n == 0)
+    if (pg_has_refusals(&plan->diagnostics, UINT32_MAX) || s->steps.n == 0)
         return;
     qsort(s->steps.at, s->steps.n, sizeof(*s->steps.at), by_phase);
     pg_steps_type(s);
@@ -222,6 +222,7 @@ struct pg_diagnostic *pg_plan_diagnose(struct diffing *s, enum pg_severity sever
             : pg_diagnose(s->arena, &s->plan->diagnostics, severity, place, "%s [%s]", text, pg_rule(rule)->id);
     d->rule_id = rule == PG_NO_RULE ? NULL : pg_rule(rule)->id;
     d->declared = s->current;
+    d->whole = rule == PG_RULE_UNDECLARED || rule == PG_RULE_UNDECLARED_REQUIRED || rule == PG_RULE_RENAME_UNDECLARED;
     return d;
 }
 

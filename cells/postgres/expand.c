@@ -72,15 +72,24 @@ static bool follows(const struct pg_diagnostic *d, const json_t *failed)
            pg_failed_table(failed, d->other_table, strlen(d->other_table), true);
 }
 
-/* What the plan has to say of declaration number `last`; true when that is less than there is. */
-static bool append_plan_diagnostics(json_t *document, const struct pg_plan *plan, uint32_t last, const json_t *failed)
+static bool same_table(const struct pg_unit *u, uint32_t i, uint32_t k)
+{
+    const struct pg_declared *a = u->declared[i], *b = u->declared[k];
+
+    return a->owned && b->owned && a->table.name && b->table.name && strcmp(a->table.name, b->table.name) == 0 &&
+           strcmp(a->table.schema, b->table.schema) == 0;
+}
+
+/* What the plan has to say of declaration number `last`, and of its table as a whole; true when that is less than there
+ * is. */
+static bool append_plan_diagnostics(json_t *document, const struct pg_unit *u, uint32_t last, const json_t *failed)
 {
     bool left_out = false;
 
-    for (uint32_t i = 0; i < plan->diagnostics.n; i++) {
-        struct pg_diagnostic *d = &plan->diagnostics.at[i];
+    for (uint32_t i = 0; i < u->plan->diagnostics.n; i++) {
+        struct pg_diagnostic *d = &u->plan->diagnostics.at[i];
         const pg_diagnostics one = {.at = d, .n = 1};
-        if (d->declared != last)
+        if (d->declared != last && !(d->whole && same_table(u, d->declared, last)))
             continue;
         if (follows(d, failed))
             left_out = true;
@@ -96,7 +105,7 @@ static bool append_conflict(const struct pg_unit *u, uint32_t last, json_t *docu
 {
     for (uint32_t i = 0; i < u->plan->diagnostics.n; i++) {
         const struct pg_diagnostic *d = &u->plan->diagnostics.at[i];
-        if (d->severity != PG_ERROR || d->declared >= last)
+        if (d->severity != PG_ERROR || d->whole || d->declared >= last)
             continue;
         json_t *said =
             json_pack("{ss, so}", "severity", "error", "text",
@@ -118,13 +127,13 @@ static json_t *table_document(const struct pg_unit *u, json_t *request)
     if (!document)
         return NULL;
     append_diagnostics(document, &d->diagnostics, UINT32_MAX);
-    bool depends = append_plan_diagnostics(document, u->plan, last, json_object_get(request, "failed"));
+    bool depends = append_plan_diagnostics(document, u, last, json_object_get(request, "failed"));
     if (depends && json_object_set_new(document, "depends", json_true()) < 0) {
         json_decref(document);
         return NULL;
     }
     size_t said = json_array_size(json_object_get(document, "diagnostics"));
-    bool wrong = pg_unit_has_errors(u, last);
+    bool wrong = pg_has_refusals(&d->diagnostics, UINT32_MAX) || pg_has_refusals(&u->plan->diagnostics, last);
     if (!wrong && !append_conflict(u, last, document)) {
         json_decref(document);
         return NULL;

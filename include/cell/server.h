@@ -218,6 +218,14 @@ void *cell_ctx_user(const cell_ctx *c);
 struct cell_server *cell_ctx_server(const cell_ctx *c);
 
 /*
+ * For a handler that is going to wait for what other calls of the cell bring about: those find its place among
+ * max_threads free, for the rest of this call (of one with a stream, until it has put or taken a record), so that what
+ * is waited for cannot wait for it. It counts as a call with a stream meanwhile (max_streams). False: there are too
+ * many of these; then it had better not wait. By the thread that runs the handler; again is nothing.
+ */
+bool cell_ctx_stand_aside(cell_ctx *c);
+
+/*
  * Who uses what of the cell: what programs reported when they were built (docs/drift.md, "Consumers"), at most 1,000 of
  * them. A program that nobody reported is not among them, and one that is gone is until somebody forgets it.
  */

@@ -43,6 +43,8 @@ struct ctx_origin {
     struct cell_caller caller;
     /* Looks, without waiting, whether the caller has cancelled or gone. NULL: nobody to ask. */
     bool (*gone)(struct ctx_origin *origin);
+    /* Gives up the handler's place at the gate for the rest of its call. NULL: it has none. */
+    bool (*stand_aside)(struct ctx_origin *origin);
     int fd;                 /* to be polled for `events`, then `gone` is to be asked; -1 = none */
     short events;           /* POLLIN, POLLRDHUP */
     struct cell_conn *conn; /* that the reply is sent on; NULL: there is none */

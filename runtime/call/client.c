@@ -6,6 +6,7 @@
 #include "base/ticks.h"
 #include "https.h"
 #include "pool.h"
+#include "stream.h"
 #include "transport/http.h"
 #include "wire/rules.h"
 
@@ -138,6 +139,13 @@ static int check_method(cell_ctx *c, const struct cell_service *s, uint32_t meth
     const struct cell_method *m = &s->methods[method];
     if (!m->stream == streams)
         return cell_fail(c, CELL_INVALID_ARGUMENT, "%s: a method with%s a stream", m->name, m->stream ? "" : "out");
+    /* Calls of a transaction run one after the other: this one would wait for its own program. */
+    const char *stream = c->transaction ? cell_streams_find_open(c, s->name) : NULL;
+    if (stream)
+        return cell_fail(c, CELL_FAILED_PRECONDITION,
+                         "%s: a stream of the same transaction, %s, is still open: end it before (%s_end), or read it "
+                         "to its end",
+                         m->name, stream, stream);
     return CELL_OK;
 }
 

@@ -71,6 +71,12 @@ int cell_ctx_caller(const cell_ctx *c, struct cell_caller *caller)
 
 struct cell_server *cell_ctx_server(const cell_ctx *c) { return c && c->origin ? c->origin->server : NULL; }
 
+bool cell_ctx_stand_aside(cell_ctx *c)
+{
+    struct ctx_origin *origin = c ? c->origin : NULL;
+    return origin && (!origin->stand_aside || origin->stand_aside(origin));
+}
+
 void *cell_ctx_user(const cell_ctx *c) { return c && c->origin ? c->origin->user : NULL; }
 
 /* ---- blocks ---- */

@@ -19,6 +19,12 @@ static bool parent_gone(struct ctx_origin *origin)
     return cell_ctx_cancelled(((struct local_origin *)origin)->parent);
 }
 
+static bool parent_aside(struct ctx_origin *origin)
+{
+    cell_ctx *parent = ((struct local_origin *)origin)->parent;
+    return !parent->origin || cell_ctx_stand_aside(parent);
+}
+
 static void set_child(cell_ctx *c, cell_ctx *child)
 {
     pthread_mutex_lock(&c->lock);
@@ -140,6 +146,7 @@ int cell_call_local(cell_ctx *c, struct client_call *k)
                               k->client->server,
                               {getuid(), getgid(), getpid(), cell_strz(program)},
                               parent_gone,
+                              parent_aside,
                               c->origin ? c->origin->fd : -1,
                               c->origin ? c->origin->events : 0,
                               NULL},

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "base/ticks.h"
 #include "server_parts.h"
 #include "server_stream.h"
 
@@ -61,6 +62,37 @@ static bool caller_gone(struct ctx_origin *origin)
         origin->events = POLLRDHUP;
     }
     return conn->has_pending && has_ended(conn) && hang_up(conn);
+}
+
+/* ---- standing aside ---- */
+
+static bool stand_aside(struct ctx_origin *origin)
+{
+    struct server_conn *conn = (struct server_conn *)origin;
+    struct cell_server *s = conn->server;
+    if (conn->aside)
+        return true;
+    if (conn->stream) {
+        cell_server_stream_aside(conn->stream);
+        return true;
+    }
+    if (!(conn->placed_ns || conn->placed_ticks) || cell_server_count_stream(s, conn->caller->uid, NULL) < 0)
+        return false;
+    conn->aside = true;
+    uint64_t entered_ns = conn->placed_ns ? conn->placed_ns : cell_ticks_ns(conn->placed_ticks);
+    cell_server_resume(s, cell_gate_leave(&s->gate, &conn->caller->gate, entered_ns, 0));
+    return true;
+}
+
+/* What answers the call has no more to do at the gate. */
+static void leave_gate(struct cell_server *s, struct server_conn *conn)
+{
+    if (conn->aside)
+        cell_server_stream_over(s, conn->caller->uid);
+    else
+        cell_server_resume(s, cell_gate_leave(&s->gate, &conn->caller->gate, conn->placed_ns, 0));
+    conn->aside = false;
+    conn->placed_ns = 0;
 }
 
 /* ---- replies ---- */
@@ -269,6 +301,8 @@ static enum server_next serve_call(struct cell_server *s, struct server_conn *co
     if (placed) /* the gate bounds these threads; who has a place must not wait for a turn as well */
         cell_server_waits(s, conn->thread);
     begin_call(conn, c, f, now_ns);
+    if (placed)
+        conn->placed_ns = waited ? conn->waiter.since_ns : now_ns;
     int code = answer(s, conn, c, received, waited, &meta);
     if (code < 0 && cell_server_records_follow(s, conn, f)) /* its client may have sent some before it knows */
         conn->over_id = f->id;
@@ -277,8 +311,7 @@ static enum server_next serve_call(struct cell_server *s, struct server_conn *co
         cell_conn_release(conn->conn, false);
     if (placed) {
         conn->admitted = false;
-        uint64_t entered_ns = waited ? conn->waiter.since_ns : now_ns;
-        cell_server_resume(s, cell_gate_leave(&s->gate, &conn->caller->gate, entered_ns, 0));
+        leave_gate(s, conn);
     }
     bool sent = cell_server_send_reply(conn, c, f->id, code, meta, waited ? cell_now_ns() : now_ns);
     cell_ctx_end_handler(c);
@@ -494,6 +527,7 @@ void cell_server_conn_init(struct cell_server *s, struct server_conn *conn)
     conn->origin.server = s;
     conn->origin.caller = (struct cell_caller){peer.uid, peer.gid, peer.pid, CELL_STR("")};
     conn->origin.gone = caller_gone;
+    conn->origin.stand_aside = stand_aside;
     conn->origin.fd = -1;
     conn->origin.conn = conn->conn;
     conn->conn->max_now = CELL_MAX_HELLO;

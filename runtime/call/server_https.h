@@ -76,6 +76,7 @@ struct https_call {
     cell_ctx *c;
     sem_t turn;
     uint64_t entered_ns;
+    bool aside; /* it has given up its place, for the rest of the call */
     char name[HTTPS_MAX_NAME];
     struct cell_buffer out; /* the document that is answered */
     int code;               /* what it stands for: negative = an error */

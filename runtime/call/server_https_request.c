@@ -210,6 +210,7 @@ void cell_https_enter(struct https_call *x)
 {
     struct cell_server *s = x->conn.server;
     struct gate_waiter *admitted;
+    x->aside = false;
     x->entered_ns = cell_now_ns();
     if (cell_gate_try(&x->caller->gate, x->entered_ns))
         return;
@@ -226,7 +227,16 @@ void cell_https_enter(struct https_call *x)
 void cell_https_leave(struct https_call *x)
 {
     struct cell_server *s = x->conn.server;
-    cell_server_resume(s, cell_gate_leave(&s->gate, &x->caller->gate, x->entered_ns, 0));
+    if (!x->aside)
+        cell_server_resume(s, cell_gate_leave(&s->gate, &x->caller->gate, x->entered_ns, 0));
+}
+
+/* Its thread is the listener's, of which there is one for each connection. */
+static bool stand_aside(struct ctx_origin *origin)
+{
+    struct https_call *x = (struct https_call *)origin;
+    cell_https_leave(x);
+    return x->aside = true;
 }
 
 static uint64_t deadline_of(const struct https_request *r)
@@ -253,8 +263,9 @@ static int begin(struct https_call *x, struct server_https *h, const struct http
     x->conn.turn = &x->turn;
     sem_init(&x->turn, 0, 0);
     /* No user of this host: what cells know by the uid of a caller holds for nobody from outside. */
-    x->conn.origin = (struct ctx_origin){
-        s->options.user, s, {UINT32_MAX, UINT32_MAX, 0, cell_strz(x->name)}, caller_gone, r->fd, POLLRDHUP, NULL};
+    x->conn.origin = (struct ctx_origin){s->options.user, s,           {UINT32_MAX, UINT32_MAX, 0, cell_strz(x->name)},
+                                         caller_gone,     stand_aside, r->fd,
+                                         POLLRDHUP,       NULL};
     cell_ctx_begin_handler(x->c, &x->conn.origin, deadline_of(r));
     return CELL_OK;
 }

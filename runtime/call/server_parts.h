@@ -264,6 +264,9 @@ struct server_conn {
     struct server_stream *stream; /* of the call whose handler runs; NULL. Changed under `lock` */
     struct cell_later *later;     /* of the call that is answered later, and is for a thread now; NULL */
     bool may_begin;               /* its last call was one that could have been begun on a shared thread */
+    uint64_t placed_ns;           /* when the call whose handler runs got a place that it can give up; 0 = none */
+    uint64_t placed_ticks;        /* the same of a short call */
+    bool aside;                   /* it has given it up */
     sem_t *turn;                  /* the thread of a call over HTTPS waits here for its place; NULL = there is none */
     bool crowded;                 /* it has a slot in the crowd, perhaps while its call runs */
     uint32_t slot;

@@ -12,6 +12,7 @@
 
 #include "base/ticks.h"
 #include "server_parts.h"
+#include "server_stream.h"
 #include "wire/rules.h"
 
 /* Ticks, between half a millisecond and some, after which it is noted again that the process is active. */
@@ -75,7 +76,14 @@ static int run_handler(struct short_serving *v, const struct cell_frame *f)
         if (cell_rules_check(in->fields, in->n, conn->small + 1, &e) < 0)
             return cell_fail(v->c, e.status, "%s: %s", v->s->methods[v->method]->name, e.text);
     }
-    return v->s->methods[v->method]->invoke(v->c, conn->small + 1, v->outs);
+    conn->placed_ticks = v->ticks;
+    int code = v->s->methods[v->method]->invoke(v->c, conn->small + 1, v->outs);
+    conn->placed_ticks = 0;
+    if (conn->aside) {
+        conn->aside = v->placed = false;
+        cell_server_stream_over(v->s, conn->caller->uid);
+    }
+    return code;
 }
 
 static void count_done(struct tally *y, uint64_t bytes_out)

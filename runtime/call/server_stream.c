@@ -52,6 +52,8 @@ static void enter_gate(struct server_stream *t)
     t->entered_ns = conn->waiter.since_ns;
 }
 
+void cell_server_stream_aside(struct server_stream *t) { leave_gate(t); }
+
 /* ---- what ends a step ---- */
 
 static int fail_cancelled(struct cell_error *e)
@@ -259,9 +261,8 @@ bool cell_server_records_follow(const struct cell_server *s, const struct server
     return m && m->stream && m->flags & CELL_METHOD_WRITES;
 }
 
-static int count_in(struct cell_server *s, struct server_conn *conn, struct server_stream *t, struct cell_error *e)
+int cell_server_count_stream(struct cell_server *s, struct caller_uid *u, struct cell_error *e)
 {
-    struct caller_uid *u = conn->caller->uid;
     uint32_t most = s->options.max_streams, of_user = most;
     if (u->uid != 0 && u->uid != geteuid())
         of_user = most > 3 ? most / 4 * 3 : most;
@@ -270,12 +271,30 @@ static int count_in(struct cell_server *s, struct server_conn *conn, struct serv
     if (!all && !users) {
         s->nstreams++;
         u->nstreams++;
-        conn->stream = t;
     }
     pthread_mutex_unlock(&s->lock);
     if (all || users)
         return cell_error_set(e, CELL_RESOURCE_EXHAUSTED, "%s: %u streams %srun already", s->cell,
                               users ? of_user : most, users && !all ? "of this user " : "");
+    return CELL_OK;
+}
+
+void cell_server_stream_over(struct cell_server *s, struct caller_uid *u)
+{
+    pthread_mutex_lock(&s->lock);
+    s->nstreams--;
+    u->nstreams--;
+    pthread_mutex_unlock(&s->lock);
+}
+
+static int count_in(struct cell_server *s, struct server_conn *conn, struct server_stream *t, struct cell_error *e)
+{
+    int r = cell_server_count_stream(s, conn->caller->uid, e);
+    if (r < 0)
+        return r;
+    pthread_mutex_lock(&s->lock);
+    conn->stream = t;
+    pthread_mutex_unlock(&s->lock);
     return CELL_OK;
 }
 
@@ -352,13 +371,12 @@ bool cell_server_stream_finish(struct server_stream *t, uint32_t length)
 
 void cell_server_stream_end(struct cell_server *s, struct server_conn *conn, struct server_stream *t)
 {
+    bool counted = conn->stream == t;
     pthread_mutex_lock(&s->lock);
-    if (conn->stream == t) {
-        s->nstreams--;
-        conn->caller->uid->nstreams--;
-        conn->stream = NULL;
-    }
+    conn->stream = NULL;
     pthread_mutex_unlock(&s->lock);
+    if (counted)
+        cell_server_stream_over(s, conn->caller->uid);
     cell_stream_release(&t->base);
     sem_destroy(&t->turn);
 }

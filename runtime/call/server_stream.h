@@ -27,6 +27,12 @@ bool cell_server_streams(const struct cell_server *s, const struct server_conn *
  */
 bool cell_server_records_follow(const struct cell_server *s, const struct server_conn *conn,
                                 const struct cell_frame *f);
+/* One more call that has a thread for long, and one less. CELL_RESOURCE_EXHAUSTED: there are as many as there may be.
+ */
+int cell_server_count_stream(struct cell_server *s, struct caller_uid *u, struct cell_error *e);
+void cell_server_stream_over(struct cell_server *s, struct caller_uid *u);
+/* The handler leaves its place until it has put or taken something. */
+void cell_server_stream_aside(struct server_stream *t);
 /* Before the handler, which has its place. CELL_RESOURCE_EXHAUSTED: too many. In any case to be finished and ended. */
 int cell_server_stream_begin(struct cell_server *s, struct server_conn *conn, cell_ctx *c, const struct cell_frame *f,
                              uint64_t entered_ns, struct server_stream *t, struct cell_error *e);

@@ -57,6 +57,7 @@ struct client_stream {
     struct client_stream *next; /* of the context; changed under its lock */
     cell_ctx *c;
     struct client_call call;
+    const struct ctx_transaction *within; /* the transaction that it was opened in; NULL = none */
     uint32_t forks;
     int result;    /* of one that an interceptor answered */
     bool answered; /* what `reply` or `local` says is the result */
@@ -73,6 +74,10 @@ struct client_stream {
     struct stream_https *https;
     const char *address; /* NULL: its cell is on this host */
 };
+
+/* The method of a stream that was opened in the transaction which calls to `cell` belong to now, and has neither ended
+ * nor come to its end; NULL = there is none. */
+const char *cell_streams_find_open(const cell_ctx *c, const char *cell);
 
 extern const struct stream_ops cell_stream_remote_ops, cell_stream_local_ops, cell_stream_https_ops;
 

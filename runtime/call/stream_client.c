@@ -29,6 +29,20 @@ static void unlink_stream(cell_ctx *c, struct client_stream *s)
     pthread_mutex_unlock(&c->lock);
 }
 
+static const struct ctx_transaction *transaction_with(const cell_ctx *c, const char *cell)
+{
+    return c->transaction && strcmp(c->transaction->cell, cell) == 0 ? c->transaction : NULL;
+}
+
+const char *cell_streams_find_open(const cell_ctx *c, const char *cell)
+{
+    const struct ctx_transaction *t = transaction_with(c, cell);
+    for (const struct client_stream *s = t ? c->streams : NULL; s; s = s->next)
+        if (s->within == t && !s->answered && !s->base.over && s->base.error.status >= 0)
+            return s->base.method;
+    return NULL;
+}
+
 static void drop(cell_ctx *c, struct client_stream *s)
 {
     cell_stream_drop_remote(c, s);
@@ -152,6 +166,7 @@ struct cell_stream *cell_stream_open(cell_ctx *c, const struct cell_service *ser
         cell_stream_fail(&s->base, r, "%s", c->error.text);
         return &s->base;
     }
+    s->within = transaction_with(c, service->name);
     const struct cell_method *m = s->call.method;
     bool here = s->call.client->fake || s->call.client->server;
     s->address = here ? NULL : cell_https_address(c, &s->call);

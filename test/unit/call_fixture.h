@@ -93,7 +93,7 @@ static UNUSED int handle_add(cell_ctx *c, const void *in, void *const *out)
     return i->a == 1000 ? 7 : 0;
 }
 
-enum { BLOCK_RELEASE, BLOCK_CANCEL, BLOCK_DEAF };
+enum { BLOCK_RELEASE, BLOCK_CANCEL, BLOCK_DEAF, BLOCK_ASIDE };
 
 /* Says that it was entered and waits for `release`, or for its caller to give up. */
 static UNUSED int handle_block(cell_ctx *c, const void *in, void *const *out)
@@ -101,6 +101,8 @@ static UNUSED int handle_block(cell_ctx *c, const void *in, void *const *out)
     int how = *(const int32_t *)in, r = 0;
     (void)out;
     enter_handler();
+    if (how == BLOCK_ASIDE && !(cell_ctx_stand_aside(c) && cell_ctx_stand_aside(c)))
+        r = CELL_INTERNAL;
     sem_post(&shared->entered);
     while (!atomic_load(&shared->release)) {
         if (how != BLOCK_DEAF && cell_ctx_cancelled(c)) {

@@ -274,6 +274,48 @@ TEST(idle_connections_make_room_for_new_clients)
     demo_teardown();
 }
 
+/* With one place for all: what the handlers wait for is another call. The second time as a short call. */
+TEST(a_handler_that_stands_aside_leaves_its_place_to_what_it_waits_for)
+{
+    struct demo_server d = {.options.max_threads = 1};
+    struct cell_client *client = NULL;
+    pthread_t threads[3];
+    void *result;
+    int32_t sum;
+    demo_setup();
+    demo_start(&d);
+    cell_ctx *c = demo_ctx(&client);
+    for (int round = 0; round < 2; round++) {
+        atomic_store(&shared->release, 0);
+        for (int i = 0; i < 3; i++)
+            pthread_create(&threads[i], NULL, block_in_thread, (void *)(intptr_t)BLOCK_ASIDE);
+        for (int i = 0; i < 3; i++)
+            wait_sem(&shared->entered);
+        CHECK(call_add(c, 1, 1, &sum) == 0);
+        atomic_store(&shared->release, 1);
+        for (int i = 0; i < 3; i++) {
+            pthread_join(threads[i], &result);
+            CHECK((intptr_t)result == 0);
+        }
+        for (int i = 0; i < 3; i++) /* on one connection: the later ones are short */
+            CHECK(call_block(c, BLOCK_ASIDE) == 0);
+    }
+    /* The place is there again, and is one. */
+    atomic_store(&shared->release, 0);
+    for (int i = 0; i < 6; i++)
+        wait_sem(&shared->entered);
+    pthread_create(&threads[0], NULL, block_in_thread, (void *)(intptr_t)BLOCK_RELEASE);
+    wait_sem(&shared->entered);
+    cell_ctx_set_timeout_ms(c, 20);
+    CHECK(call_add(c, 1, 1, &sum) == CELL_DEADLINE_EXCEEDED);
+    atomic_store(&shared->release, 1);
+    pthread_join(threads[0], &result);
+    cell_ctx_close(c);
+    cell_client_close(client);
+    demo_stop(&d);
+    demo_teardown();
+}
+
 TEST(no_more_handlers_run_at_once_than_allowed_and_the_rest_wait_their_turn)
 {
     struct demo_server d = {.options.max_threads = 2};

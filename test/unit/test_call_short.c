@@ -92,6 +92,37 @@ TEST(plain_values_take_the_short_way)
     end(&p);
 }
 
+static void *block_aside(void *user)
+{
+    struct pair *p = user;
+    return (void *)(intptr_t)call_block(p->c, BLOCK_ASIDE);
+}
+
+TEST(a_short_call_that_stands_aside_leaves_its_place_to_others)
+{
+    struct pair p;
+    struct cell_client *client = NULL;
+    pthread_t thread;
+    void *result;
+    int32_t sum = 0;
+    begin_with(&p, 1);
+    atomic_store(&shared->release, 1);
+    CHECK(call_block(p.c, BLOCK_ASIDE) == 0); /* the first one prepares the method */
+    wait_sem(&shared->entered);
+    atomic_store(&shared->release, 0);
+    pthread_create(&thread, NULL, block_aside, &p);
+    wait_sem(&shared->entered);
+    cell_ctx *c = demo_ctx(&client);
+    CHECK(call_add(c, 42, 0, &sum) == 0 && sum == 42);
+    atomic_store(&shared->release, 1);
+    pthread_join(thread, &result);
+    CHECK((intptr_t)result == 0);
+    CHECK(call_add(p.c, 42, 0, &sum) == 0);
+    cell_ctx_close(c);
+    cell_client_close(client);
+    end(&p);
+}
+
 TEST(what_a_handler_says_besides_arrives)
 {
     struct pair p;

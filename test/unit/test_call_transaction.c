@@ -30,6 +30,37 @@ TEST(what_a_transaction_does_is_done_together)
     }
 }
 
+/* Calls while a stream of the transaction is open, and when it is not any more. */
+static int beside_a_stream(cell_ctx *c, void *user)
+{
+    int *statuses = user;
+    int64_t n = 1;
+    struct cell_stream *s = cell_stream_open(c, &service, bank_load, NULL);
+    CHECK(cell_stream_put(s, &n, 1) == CELL_OK);
+    statuses[0] = call_add_n(c, 2);
+    CHECK(strstr(cell_ctx_message(c), "a stream of the same transaction, bank_load, is still open") != NULL);
+    statuses[1] = cell_call_async(c, &service, bank_add, &n, NULL);
+    struct cell_stream *second = cell_stream_open(c, &service, bank_load, NULL);
+    statuses[2] = cell_stream_end(second, NULL);
+    CHECK(cell_stream_end(s, NULL) == 0);
+    statuses[3] = call_add_n(c, 4);
+    return statuses[3];
+}
+
+TEST(a_call_beside_an_open_stream_of_its_transaction_fails_at_once)
+{
+    for (int run = 0; run < 2; run++) {
+        struct opened o;
+        int statuses[4];
+        bank_open(&o, run);
+        CHECK(cell_transaction(o.c, "bank", beside_a_stream, statuses) == 0);
+        CHECK(statuses[0] == CELL_FAILED_PRECONDITION && statuses[2] == CELL_FAILED_PRECONDITION && statuses[3] == 0);
+        CHECK(statuses[1] == CELL_FAILED_PRECONDITION);
+        CHECK(bank.value == 5 && bank.outside == 0);
+        bank_close(&o);
+    }
+}
+
 static int other_cell(cell_ctx *c, void *user)
 {
     const cell_str key = CELL_STR("transaction");

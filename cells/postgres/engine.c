@@ -100,7 +100,13 @@ static int get_transaction(struct pg_engine *engine, cell_ctx *c, cell_str token
     struct cell_caller caller = {0};
 
     cell_ctx_caller(c, &caller);
-    return pg_transaction_get(engine->transactions, &caller, token, &patience, x, f);
+    int r = pg_transaction_get(engine->transactions, &caller, token, &patience, x, f);
+    if (r < 0 || pg_link_is_alive(pg_transaction_link(*x)))
+        return r;
+    pg_transaction_end(engine->transactions, *x, false);
+    return pg_fail(f, CELL_ABORTED,
+                   "the transaction was ended by the database: it was idle for too long, or the server stopped. "
+                   "Nothing of it was stored");
 }
 
 /* In the caller's transaction. When its connection is gone, so is it. */
@@ -112,17 +118,12 @@ static int invoke_within(struct pg_engine *engine, cell_ctx *c, cell_str token, 
 
     if (r < 0)
         return r;
-    if (!pg_link_is_alive(pg_transaction_link(x))) {
-        pg_transaction_end(engine->transactions, x);
-        return pg_fail(f, CELL_FAILED_PRECONDITION,
-                       "the transaction was ended by the database: it was idle for too long, or the server stopped");
-    }
     r = pg_transaction_result(x, pg_statement_run(s, c, pg_transaction_link(x), in, out, f), f);
     if (pg_link_is_alive(pg_transaction_link(x))) {
         pg_transaction_put(engine->transactions, x);
         return r;
     }
-    pg_transaction_end(engine->transactions, x);
+    pg_transaction_end(engine->transactions, x, false);
     return r < 0 ? pg_fail(f, CELL_ABORTED, "the connection to the database was lost, and the transaction with it") : r;
 }
 
@@ -188,7 +189,7 @@ int pg_engine_unlink(struct pg_engine *engine, struct pg_engine_link *link, bool
     if (pg_link_is_alive(link->link))
         pg_transaction_put(engine->transactions, link->transaction);
     else
-        pg_transaction_end(engine->transactions, link->transaction);
+        pg_transaction_end(engine->transactions, link->transaction, false);
     return r;
 }
 
@@ -245,7 +246,7 @@ static int end(struct pg_engine *engine, cell_ctx *c, cell_str token, bool commi
 
     if (r >= 0) {
         r = pg_transaction_result(x, finish(pg_transaction_link(x), commit, &patience, &f), &f);
-        pg_transaction_end(engine->transactions, x);
+        pg_transaction_end(engine->transactions, x, true);
     }
     return r < 0 ? pg_answer_failure(c, &f) : CELL_OK;
 }

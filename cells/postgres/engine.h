@@ -62,10 +62,10 @@ enum pg_isolation {
 /*
  * Transactions of the calling process. begin gives a token of 32 hex digits, which stands for the transaction in the
  * metadata `transaction` of calls by the same user and process; they run one after the other. It is rolled back when
- * that process ends, and when it was idle for too long. begin: CELL_INVALID_ARGUMENT, CELL_RESOURCE_EXHAUSTED, as
- * pg_pool_pin. commit: CELL_ABORTED when it could not be serialised, CELL_FAILED_PRECONDITION when an earlier call in
- * it has failed (nothing was stored), CELL_UNKNOWN_OUTCOME when the connection was lost meanwhile. commit and rollback:
- * CELL_NOT_FOUND for a token of no transaction of this caller. The token is used up in any case.
+ * that process ends, and when it was idle for too long. begin: CELL_INVALID_ARGUMENT, as
+ * pg_transaction_begin. commit: CELL_ABORTED when it could not be serialised, or was ended before without this caller,
+ * CELL_FAILED_PRECONDITION when an earlier call in it has failed (nothing was stored), CELL_UNKNOWN_OUTCOME when the
+ * connection was lost meanwhile; as pg_transaction_get. The token is used up in any case.
  */
 int pg_engine_begin(struct pg_engine *engine, cell_ctx *c, uint32_t isolation, cell_str *token);
 int pg_engine_commit(struct pg_engine *engine, cell_ctx *c, cell_str token);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "pool_impl.h"
 
+#include <cell/server.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -66,6 +67,21 @@ int pool_check_patience(const struct pg_patience *patience, struct pg_failure *f
 }
 
 static bool ctx_cancelled(void *c) { return cell_ctx_cancelled(c); }
+
+bool pool_stand_aside(const struct pg_patience *patience)
+{
+    return patience->cancelled != ctx_cancelled || cell_ctx_stand_aside(patience->user);
+}
+
+struct pg_patience pool_most_of(const struct pg_patience *patience)
+{
+    struct pg_patience most = *patience;
+    uint64_t now = pool_now_ns();
+
+    if (most.until_ns != UINT64_MAX && most.until_ns > now)
+        most.until_ns = now + (most.until_ns - now) / 8 * 7;
+    return most;
+}
 
 struct pg_patience pg_patience_of(cell_ctx *c)
 {

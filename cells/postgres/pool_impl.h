@@ -181,6 +181,12 @@ uint64_t pool_now_ns(void);
 struct pg_patience pool_wait_ns(uint64_t ns);
 /* Milliseconds for poll: what `patience` leaves, at most POOL_SLICE_MS. */
 int pool_slice_ms(const struct pg_patience *patience);
+/* For waiting until others have given something back: who waits for the result as well waits no longer than `patience`,
+ * and told later would not be told. */
+struct pg_patience pool_most_of(const struct pg_patience *patience);
+/* Before that: those may be calls that wait for the place of this one. Takes locks of the server's. False: too many
+ * calls wait so (cell_ctx_stand_aside). */
+bool pool_stand_aside(const struct pg_patience *patience);
 /* A condition of CLOCK_MONOTONIC, and waiting on it as long as poll would. */
 void pool_init_cond(pthread_cond_t *cond);
 void pool_wait_cond(pthread_cond_t *cond, pthread_mutex_t *lock, const struct pg_patience *patience);

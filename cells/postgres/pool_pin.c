@@ -12,22 +12,16 @@
 #define KEPT_IDLE 4                          /* of those that are given back */
 #define AFTER_CANCEL_NS UINT64_C(2000000000) /* how long a cancelled statement may take to end */
 
-/* Who waits for the result as well waits no longer than that: told later it would not be told. */
-static struct pg_patience most_of(const struct pg_patience *patience)
-{
-    struct pg_patience most = *patience;
-    uint64_t now = pool_now_ns();
-
-    if (most.until_ns != UINT64_MAX && most.until_ns > now)
-        most.until_ns = now + (most.until_ns - now) / 8 * 7;
-    return most;
-}
-
 /* With the pool's lock. */
 static int wait_for_place(struct pg_pool *pool, uint32_t limit, const struct pg_patience *whole, struct pg_failure *f)
 {
-    const struct pg_patience most = most_of(whole), *patience = &most;
+    const struct pg_patience most = pool_most_of(whole), *patience = &most;
 
+    if (pool->npinned >= limit) {
+        pthread_mutex_unlock(&pool->lock);
+        pool_stand_aside(patience); /* if not, it waits all the same: who has a connection gives it back some time */
+        pthread_mutex_lock(&pool->lock);
+    }
     while (pool->npinned >= limit) {
         pool_wait_cond(&pool->freed, &pool->lock, patience);
         if (pool->npinned < limit)

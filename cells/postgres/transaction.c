@@ -20,17 +20,25 @@ struct pg_transaction {
     char token[PG_TRANSACTION_TOKEN_SIZE];
     uint32_t uid;
     int32_t pid;
-    int process;  /* a pidfd; −1 when there is none */
-    bool used;    /* a call runs in it, or it is being made */
-    bool doomed;  /* its process has ended: whoever uses it ends it */
-    bool aborted; /* by a conflict; who uses it looks and says */
+    int process;                            /* a pidfd; −1 when there is none */
+    bool used;                              /* a call runs in it, or it is being made */
+    bool doomed;                            /* its process has ended: whoever uses it ends it */
+    bool aborted;                           /* by a conflict; who uses it looks and says */
+    char before[PG_TRANSACTION_TOKEN_SIZE]; /* of the one that its caller has ended here last */
+};
+
+/* Somebody who waits for a place. */
+struct waiting {
+    uint32_t uid;
+    struct waiting *next;
 };
 
 struct pg_transactions {
     struct pg_pool *pool;
     uint32_t most, most_per_uid, idle_ms;
     pthread_mutex_t lock; /* for what follows */
-    pthread_cond_t put;   /* one is not used any more */
+    pthread_cond_t put;   /* one is not used any more, or has ended */
+    struct waiting *first, **last;
     struct pg_transaction *all;
     pthread_t watcher;
     bool watching; /* the thread is there, and looks at everything again when it is woken */
@@ -47,6 +55,7 @@ struct pg_transactions *pg_transactions_new(struct pg_pool *pool, uint32_t most,
     if (!t)
         return NULL;
     *t = (struct pg_transactions){.pool = pool, .most = most, .most_per_uid = most_per_uid, .idle_ms = idle_ms};
+    t->last = &t->first;
     t->all = calloc(most, sizeof(*t->all));
     t->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&t->lock, NULL);
@@ -58,6 +67,14 @@ struct pg_transactions *pg_transactions_new(struct pg_pool *pool, uint32_t most,
     return t;
 }
 
+static void make_free(struct pg_transaction *x)
+{
+    struct pg_transaction none = {.process = -1};
+
+    memcpy(none.before, x->before, sizeof(none.before));
+    *x = none;
+}
+
 /* With the lock. Its link is the caller's now, to be given back. */
 static struct pg_link *clear(struct pg_transaction *x)
 {
@@ -65,7 +82,7 @@ static struct pg_link *clear(struct pg_transaction *x)
 
     if (x->process >= 0)
         close(x->process);
-    *x = (struct pg_transaction){.process = -1};
+    make_free(x);
     return link;
 }
 
@@ -135,6 +152,8 @@ static void reap(struct pg_transactions *t, uint32_t i)
         x->doomed = true;
         if (!x->used)
             link = clear(x);
+        if (link)
+            pthread_cond_broadcast(&t->put);
     }
     pthread_mutex_unlock(&t->lock);
     if (link)
@@ -183,26 +202,74 @@ static void see_to_watcher(struct pg_transactions *t)
     t->started = t->watching = pthread_create(&t->watcher, NULL, watch, t) == 0;
 }
 
-/* With the lock: a free place, which is taken. */
-static struct pg_transaction *take_place(struct pg_transactions *t, uint32_t uid, struct pg_failure *f)
-{
-    struct pg_transaction *free_one = NULL;
-    uint32_t own = 0;
+/* ---- places; the lock is held ---- */
 
-    for (uint32_t i = 0; i < t->most; i++) {
+static uint32_t count_of(const struct pg_transactions *t, uint32_t uid)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < t->most; i++)
+        n += (t->all[i].link || t->all[i].used) && t->all[i].uid == uid;
+    return n;
+}
+
+static struct pg_transaction *find_free(const struct pg_transactions *t)
+{
+    for (uint32_t i = 0; i < t->most; i++)
         if (!t->all[i].link && !t->all[i].used)
-            free_one = &t->all[i];
-        else if (t->all[i].uid == uid)
-            own++;
+            return &t->all[i];
+    return NULL;
+}
+
+/* Whose turn it is: of the users who may have one more, the one who has the fewest, then who came first. */
+static const struct waiting *find_next(const struct pg_transactions *t)
+{
+    const struct waiting *next = NULL;
+    uint32_t fewest = t->most_per_uid;
+
+    for (const struct waiting *w = t->first; w; w = w->next) {
+        uint32_t n = count_of(t, w->uid);
+        if (n < fewest) {
+            fewest = n;
+            next = w;
+        }
     }
-    if (!free_one || own >= t->most_per_uid) {
-        pg_fail(f, CELL_RESOURCE_EXHAUSTED, "%s",
-                free_one ? "this user has as many transactions as one may have"
-                         : "there are as many transactions as there may be");
+    return next;
+}
+
+static struct pg_transaction *take_in_turn(struct pg_transactions *t, const struct waiting *self)
+{
+    struct pg_transaction *x = find_free(t);
+
+    if (!x || find_next(t) != self)
         return NULL;
-    }
-    *free_one = (struct pg_transaction){.uid = uid, .used = true, .process = -1};
-    return free_one;
+    make_free(x);
+    x->uid = self->uid;
+    x->used = true;
+    return x;
+}
+
+static void leave_line(struct pg_transactions *t, const struct waiting *self)
+{
+    struct waiting **at = &t->first;
+
+    while (*at != self)
+        at = &(*at)->next;
+    *at = self->next;
+    if (t->last == &self->next)
+        t->last = at;
+}
+
+static int fail_all_used(const struct pg_transactions *t, uint32_t uid, bool waited, struct pg_failure *f)
+{
+    bool own = count_of(t, uid) >= t->most_per_uid;
+
+    return pg_fail(
+        f, CELL_RESOURCE_EXHAUSTED,
+        "all %u transactions that %s may have open at once are in use%s: end some of them sooner, or start the "
+        "cell with a larger --own-connections",
+        own ? t->most_per_uid : t->most, own ? "one user" : "all users together",
+        waited ? "" : ", and as many calls wait as may");
 }
 
 static void make_token(char token[PG_TRANSACTION_TOKEN_SIZE])
@@ -222,12 +289,64 @@ static void sweep(struct pg_transactions *t)
         struct pg_transaction *x = &t->all[i];
         struct pg_link *link = NULL;
         pthread_mutex_lock(&t->lock);
-        if (x->link && !x->used && !pg_link_is_alive(x->link))
+        if (x->link && !x->used && !pg_link_is_alive(x->link)) {
             link = clear(x);
+            pthread_cond_broadcast(&t->put);
+        }
         pthread_mutex_unlock(&t->lock);
         if (link)
             pg_pool_unpin(t->pool, link, false);
     }
+}
+
+/* ---- beginning ---- */
+
+/* Waits for a place, without the lock. What the database ends by itself nobody tells. */
+static int wait_in_line(struct pg_transactions *t, struct waiting *self, const struct pg_patience *whole,
+                        struct pg_transaction **taken, struct pg_failure *f)
+{
+    const struct pg_patience patience = pool_most_of(whole);
+    bool waits = pool_stand_aside(&patience);
+    int r = CELL_OK;
+
+    while (r >= 0 && !*taken) {
+        sweep(t);
+        pthread_mutex_lock(&t->lock);
+        *taken = take_in_turn(t, self);
+        if (!*taken && waits) {
+            pool_wait_cond(&t->put, &t->lock, &patience);
+            *taken = take_in_turn(t, self);
+        }
+        if (!*taken)
+            r = waits ? pool_check_patience(&patience, f) : CELL_DEADLINE_EXCEEDED;
+        if (r == CELL_DEADLINE_EXCEEDED)
+            r = fail_all_used(t, self->uid, waits, f);
+        pthread_mutex_unlock(&t->lock);
+    }
+    return r;
+}
+
+/* A free place, which is taken. */
+static int take_place(struct pg_transactions *t, uint32_t uid, const struct pg_patience *patience,
+                      struct pg_transaction **taken, struct pg_failure *f)
+{
+    struct waiting self = {.uid = uid};
+    int r = CELL_OK;
+
+    pthread_mutex_lock(&t->lock);
+    *t->last = &self;
+    t->last = &self.next;
+    *taken = take_in_turn(t, &self);
+    pthread_mutex_unlock(&t->lock);
+    if (!*taken)
+        r = wait_in_line(t, &self, patience, taken, f);
+    pthread_mutex_lock(&t->lock);
+    leave_line(t, &self);
+    /* There may be another place, and it was this one's turn. */
+    if (t->first)
+        pthread_cond_broadcast(&t->put);
+    pthread_mutex_unlock(&t->lock);
+    return r;
 }
 
 static int begin_on(struct pg_transactions *t, struct pg_link *link, const char *begin,
@@ -245,21 +364,21 @@ int pg_transaction_begin(struct pg_transactions *t, const struct cell_caller *ca
 {
     struct pg_link *link = NULL;
 
+    struct pg_transaction *x = NULL;
+
     *f = (struct pg_failure){0};
-    sweep(t);
-    pthread_mutex_lock(&t->lock);
-    struct pg_transaction *x = take_place(t, caller->uid, f);
-    pthread_mutex_unlock(&t->lock);
-    if (!x)
-        return f->status;
-    int r = pg_pool_pin(t->pool, patience, &link, f);
+    int r = take_place(t, caller->uid, patience, &x, f);
+    if (r < 0)
+        return r;
+    r = pg_pool_pin(t->pool, patience, &link, f);
     if (r >= 0)
         r = begin_on(t, link, begin, patience, f);
     /* Where it is another process that has this number, or none can be seen, there is the idle timeout. */
     int process = r < 0 || caller->pid <= 0 ? -1 : (int)syscall(SYS_pidfd_open, caller->pid, 0);
     pthread_mutex_lock(&t->lock);
     if (r < 0) {
-        *x = (struct pg_transaction){.process = -1};
+        make_free(x);
+        pthread_cond_broadcast(&t->put);
     } else {
         x->link = link;
         x->pid = caller->pid;
@@ -297,6 +416,24 @@ static struct pg_transaction *find(struct pg_transactions *t, const struct cell_
     return NULL;
 }
 
+static bool has_ended_lately(const struct pg_transactions *t, cell_str token)
+{
+    for (uint32_t i = 0; i < t->most; i++)
+        if (same_token(t->all[i].before, token))
+            return true;
+    return false;
+}
+
+static int fail_gone(const struct pg_transactions *t, cell_str token, struct pg_failure *f)
+{
+    if (has_ended_lately(t, token))
+        return pg_fail(f, CELL_FAILED_PRECONDITION, "this transaction was committed or rolled back already");
+    return pg_fail(f, CELL_ABORTED,
+                   "there is no such transaction of this program any more: it was idle for longer than %" PRIu32
+                   " s, its connection was lost, or the cell was started anew. Nothing of it was stored",
+                   t->idle_ms / 1000);
+}
+
 int pg_transaction_get(struct pg_transactions *t, const struct cell_caller *caller, cell_str token,
                        const struct pg_patience *patience, struct pg_transaction **transaction, struct pg_failure *f)
 {
@@ -312,10 +449,9 @@ int pg_transaction_get(struct pg_transactions *t, const struct cell_caller *call
         x->used = true;
         *transaction = x;
     }
-    pthread_mutex_unlock(&t->lock);
     if (!x)
-        return pg_fail(f, CELL_NOT_FOUND,
-                       "there is no such transaction of this program; it may have been idle for too long");
+        r = fail_gone(t, token, f);
+    pthread_mutex_unlock(&t->lock);
     return r;
 }
 
@@ -343,9 +479,11 @@ void pg_transaction_put(struct pg_transactions *t, struct pg_transaction *transa
         pg_pool_unpin(t->pool, link, false);
 }
 
-void pg_transaction_end(struct pg_transactions *t, struct pg_transaction *transaction)
+void pg_transaction_end(struct pg_transactions *t, struct pg_transaction *transaction, bool by_caller)
 {
     pthread_mutex_lock(&t->lock);
+    if (by_caller)
+        memcpy(transaction->before, transaction->token, sizeof(transaction->before));
     struct pg_link *link = clear(transaction);
     /* The thread has nothing to wait for when this was the last one. */
     if (t->watching)

@@ -2,10 +2,12 @@
 // LIBS: cell_postgres_sanitized
 /* Transactions of clients: whose they are, and what ends them. */
 #include "pg_pool.h"
+#include "postgres/pool_impl.h"
 #include "postgres/transaction.h"
 #include "test.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
@@ -54,10 +56,10 @@ TEST(a_transaction_belongs_to_who_began_it)
 
     REQUIRE(pg_transaction_begin(t, &me, "BEGIN", &forever, token, &f) == CELL_OK);
     CHECK(strlen(token) == 32 && strspn(token, "0123456789abcdef") == 32 && count_open() == 1);
-    CHECK(pg_transaction_get(t, &other, text(token), &forever, &x, &f) == CELL_NOT_FOUND);
-    CHECK(pg_transaction_get(t, &sibling, text(token), &forever, &x, &f) == CELL_NOT_FOUND);
-    CHECK(pg_transaction_get(t, &me, text(""), &forever, &x, &f) == CELL_NOT_FOUND);
-    CHECK(pg_transaction_get(t, &me, text("00000000000000000000000000000000"), &forever, &x, &f) == CELL_NOT_FOUND);
+    CHECK(pg_transaction_get(t, &other, text(token), &forever, &x, &f) == CELL_ABORTED);
+    CHECK(pg_transaction_get(t, &sibling, text(token), &forever, &x, &f) == CELL_ABORTED);
+    CHECK(pg_transaction_get(t, &me, text(""), &forever, &x, &f) == CELL_ABORTED);
+    CHECK(pg_transaction_get(t, &me, text("00000000000000000000000000000000"), &forever, &x, &f) == CELL_ABORTED);
     REQUIRE(pg_transaction_get(t, &me, text(token), &forever, &x, &f) == CELL_OK);
     CHECK(execute(x, "CREATE TABLE t(a int)") == CELL_OK);
     /* Another call of it waits, as long as it may. */
@@ -67,12 +69,15 @@ TEST(a_transaction_belongs_to_who_began_it)
     pg_transaction_put(t, x);
     /* Two are as many as one user may have; another one still can. */
     REQUIRE(pg_transaction_begin(t, &me, "BEGIN", &forever, second, &f) == CELL_OK);
-    CHECK(pg_transaction_begin(t, &me, "BEGIN", &forever, third, &f) == CELL_RESOURCE_EXHAUSTED);
+    CHECK(pg_transaction_begin(t, &me, "BEGIN", &none, third, &f) == CELL_RESOURCE_EXHAUSTED);
+    CHECK(strstr(f.text, "all 2 transactions that one user may have open at once") &&
+          strstr(f.text, "--own-connections"));
     CHECK(pg_transaction_begin(t, &other, "BEGIN", &forever, third, &f) == CELL_OK);
     REQUIRE(pg_transaction_get(t, &me, text(token), &forever, &x, &f) == CELL_OK);
     CHECK(execute(x, "COMMIT") == CELL_OK);
-    pg_transaction_end(t, x);
-    CHECK(pg_transaction_get(t, &me, text(token), &forever, &x, &f) == CELL_NOT_FOUND);
+    pg_transaction_end(t, x, true);
+    /* It was committed: nobody may take it for one that can be made again. */
+    CHECK(pg_transaction_get(t, &me, text(token), &forever, &x, &f) == CELL_FAILED_PRECONDITION);
     /* What is open is rolled back. */
     pg_transactions_free(t);
     while (count_open() > 0)
@@ -134,7 +139,7 @@ static void *begin_and_end(void *ignored)
             continue;
         }
         lost += execute(x, "COMMIT") < 0;
-        pg_transaction_end(crowd, x);
+        pg_transaction_end(crowd, x, true);
     }
     return ignored;
 }
@@ -155,6 +160,145 @@ TEST(no_transaction_is_taken_for_one_of_a_process_that_has_ended)
     pg_transactions_free(crowd);
 }
 
+/* ---- waiting for one ---- */
+
+static atomic_uint running, most_running, wanted;
+
+static void *begin_in_turn(void *user)
+{
+    struct cell_caller caller = caller_of((uint32_t)(uintptr_t)user, getpid());
+    char token[PG_TRANSACTION_TOKEN_SIZE];
+    struct pg_failure f;
+
+    for (int i = 0; i < 20; i++) {
+        struct pg_transaction *x = NULL;
+        if (pg_transaction_begin(crowd, &caller, "BEGIN", &forever, token, &f) < 0) {
+            lost++;
+            continue;
+        }
+        unsigned now = atomic_fetch_add(&running, 1) + 1, most = atomic_load(&most_running);
+        while (now > most && !atomic_compare_exchange_weak(&most_running, &most, now))
+            continue;
+        /* What runs in it needs no other place. */
+        for (int k = 0; k < 2; k++) {
+            if (pg_transaction_get(crowd, &caller, text(token), &forever, &x, &f) < 0 || execute(x, "SELECT 1") < 0)
+                lost++;
+            else
+                pg_transaction_put(crowd, x);
+        }
+        lost += pg_transaction_get(crowd, &caller, text(token), &forever, &x, &f) < 0 || execute(x, "COMMIT") < 0;
+        atomic_fetch_sub(&running, 1);
+        if (x)
+            pg_transaction_end(crowd, x, true);
+    }
+    return NULL;
+}
+
+TEST(who_begins_one_waits_until_another_has_ended)
+{
+    pthread_t threads[16];
+
+    if (!the_pool())
+        return;
+    crowd = pg_transactions_new(pool, 4, 3, 60000);
+    lost = 0;
+    for (uintptr_t i = 0; i < 16; i++)
+        REQUIRE(pthread_create(&threads[i], NULL, begin_in_turn, (void *)(7 + i % 2)) == 0);
+    for (int i = 0; i < 16; i++)
+        pthread_join(threads[i], NULL);
+    CHECK(lost == 0 && most_running > 1 && most_running <= 4);
+    pg_transactions_free(crowd);
+}
+
+TEST(who_finds_none_free_in_time_is_told_which_limit_it_was)
+{
+    if (!the_pool())
+        return;
+    struct pg_transactions *t = pg_transactions_new(pool, 3, 2, 60000);
+    struct cell_caller me = caller_of(7, getpid()), other = caller_of(8, getpid());
+    char token[PG_TRANSACTION_TOKEN_SIZE];
+    struct pg_patience soon = pool_wait_ns(20000000);
+    struct pg_failure f;
+
+    REQUIRE(pg_transaction_begin(t, &me, "BEGIN", &forever, token, &f) == CELL_OK);
+    REQUIRE(pg_transaction_begin(t, &me, "BEGIN", &forever, token, &f) == CELL_OK);
+    CHECK(pg_transaction_begin(t, &me, "BEGIN", &soon, token, &f) == CELL_RESOURCE_EXHAUSTED);
+    CHECK(strstr(f.text, "all 2 transactions that one user may have open at once are in use"));
+    CHECK(pool_now_ns() < soon.until_ns + UINT64_C(10000000000));
+    REQUIRE(pg_transaction_begin(t, &other, "BEGIN", &forever, token, &f) == CELL_OK);
+    soon = pool_wait_ns(20000000);
+    CHECK(pg_transaction_begin(t, &other, "BEGIN", &soon, token, &f) == CELL_RESOURCE_EXHAUSTED);
+    CHECK(strstr(f.text, "all 3 transactions that all users together may have open at once are in use"));
+    pg_transactions_free(t);
+    while (count_open() > 0)
+        continue;
+}
+
+static bool count_look(void *ignored)
+{
+    (void)ignored;
+    atomic_fetch_add(&wanted, 1);
+    return false;
+}
+
+struct turn {
+    struct pg_transactions *t;
+    uint32_t uid;
+    char token[PG_TRANSACTION_TOKEN_SIZE];
+    atomic_bool has;
+};
+
+static void *wait_for_turn(void *user)
+{
+    struct turn *w = user;
+    struct cell_caller caller = caller_of(w->uid, getpid());
+    /* Who waits looks now and then whether it still should, and so is known to wait. */
+    const struct pg_patience patience = {UINT64_MAX, count_look, NULL};
+    struct pg_failure f;
+
+    lost += pg_transaction_begin(w->t, &caller, "BEGIN", &patience, w->token, &f) < 0;
+    atomic_store(&w->has, true);
+    return NULL;
+}
+
+/* Others who came later, and have less, come first. */
+TEST(the_user_who_has_the_fewest_is_next)
+{
+    if (!the_pool())
+        return;
+    struct pg_transactions *t = pg_transactions_new(pool, 3, 3, 60000);
+    struct cell_caller first = caller_of(7, getpid());
+    char tokens[3][PG_TRANSACTION_TOKEN_SIZE];
+    struct turn turns[] = {{.t = t, .uid = 7}, {.t = t, .uid = 7}, {.t = t, .uid = 8}};
+    pthread_t threads[3];
+    struct pg_transaction *x = NULL;
+    struct pg_failure f;
+
+    lost = 0;
+    for (int i = 0; i < 3; i++)
+        REQUIRE(pg_transaction_begin(t, &first, "BEGIN", &forever, tokens[i], &f) == CELL_OK);
+    for (int i = 0; i < 3; i++) {
+        unsigned before = atomic_load(&wanted);
+        REQUIRE(pthread_create(&threads[i], NULL, wait_for_turn, &turns[i]) == 0);
+        while (atomic_load(&wanted) < before + 2 * (unsigned)(i + 1))
+            sched_yield();
+    }
+    REQUIRE(pg_transaction_get(t, &first, text(tokens[0]), &forever, &x, &f) == CELL_OK);
+    pg_transaction_end(t, x, true);
+    pthread_join(threads[2], NULL);
+    CHECK(!turns[0].has && !turns[1].has);
+    for (int i = 1; i < 3; i++) {
+        REQUIRE(pg_transaction_get(t, &first, text(tokens[i]), &forever, &x, &f) == CELL_OK);
+        pg_transaction_end(t, x, true);
+    }
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    CHECK(lost == 0 && turns[0].has && turns[1].has);
+    pg_transactions_free(t);
+    while (count_open() > 0)
+        continue;
+}
+
 TEST(a_transaction_that_is_idle_for_too_long_is_ended_by_the_database)
 {
     if (!the_pool())
@@ -164,7 +308,9 @@ TEST(a_transaction_that_is_idle_for_too_long_is_ended_by_the_database)
     char token[PG_TRANSACTION_TOKEN_SIZE];
     struct pg_failure f;
 
-    REQUIRE(pg_transaction_begin(t, &me, "BEGIN", &forever, token, &f) == CELL_OK);
+    char gone[PG_TRANSACTION_TOKEN_SIZE];
+    struct pg_transaction *x = NULL;
+    REQUIRE(pg_transaction_begin(t, &me, "BEGIN", &forever, gone, &f) == CELL_OK);
     while (count_open() > 0)
         continue;
     /* Its place is found to be free as soon as its connection has ended. */
@@ -172,6 +318,9 @@ TEST(a_transaction_that_is_idle_for_too_long_is_ended_by_the_database)
     while ((r = pg_transaction_begin(t, &me, "BEGIN", &forever, token, &f)) == CELL_RESOURCE_EXHAUSTED)
         continue;
     CHECK(r == CELL_OK);
+    /* Nothing of it was stored, and that is no "no such row". */
+    CHECK(pg_transaction_get(t, &me, text(gone), &forever, &x, &f) == CELL_ABORTED);
+    CHECK(strstr(f.text, "there is no such transaction of this program any more"));
     pg_transactions_free(t);
 }
 

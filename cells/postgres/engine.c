@@ -222,21 +222,6 @@ int pg_engine_begin(struct pg_engine *engine, cell_ctx *c, uint32_t isolation, c
     return cell_fail(c, CELL_NO_MEMORY, "out of memory");
 }
 
-/* COMMIT of a transaction that has failed is answered by ROLLBACK. */
-static int finish(struct pg_link *link, bool commit, const struct pg_patience *patience, struct pg_failure *f)
-{
-    PGresult *result = NULL;
-    int r = pg_link_exec(link, commit ? "COMMIT" : "ROLLBACK", patience, &result, f);
-
-    if (r >= 0 && commit && strcmp(PQcmdStatus(result), "COMMIT") != 0)
-        r = pg_fail(f, CELL_FAILED_PRECONDITION,
-                    "an earlier call of this transaction has failed: everything in it was rolled back");
-    PQclear(result);
-    if (r == CELL_UNAVAILABLE && commit)
-        r = pg_fail(f, CELL_UNKNOWN_OUTCOME, "the connection to the database was lost before it answered");
-    return r;
-}
-
 static int end(struct pg_engine *engine, cell_ctx *c, cell_str token, bool commit)
 {
     struct pg_patience patience = pg_patience_of(c);
@@ -245,7 +230,9 @@ static int end(struct pg_engine *engine, cell_ctx *c, cell_str token, bool commi
     int r = get_transaction(engine, c, token, &x, &f);
 
     if (r >= 0) {
-        r = pg_transaction_result(x, finish(pg_transaction_link(x), commit, &patience, &f), &f);
+        struct pg_link *link = pg_transaction_link(x);
+        r = commit ? pg_link_commit(link, &patience, &f) : pg_link_exec(link, "ROLLBACK", &patience, NULL, &f);
+        r = pg_transaction_result(x, r, &f);
         pg_transaction_end(engine->transactions, x, true);
     }
     return r < 0 ? pg_answer_failure(c, &f) : CELL_OK;

@@ -22,6 +22,8 @@
 struct pg_pool;
 struct pg_link;
 
+#define PG_REPLY_MIB 16 /* what a reply, and one record of a stream, can hold */
+
 struct pg_pool_options {
     const char *conninfo; /* libpq's connection string or URL; NULL or "" = its environment. Copied */
     uint32_t connections; /* shared ones at most; 0 = 8 */
@@ -157,6 +159,14 @@ PGconn *pg_link_connection(struct pg_link *link);
  */
 int pg_link_exec(struct pg_link *link, const char *sql, const struct pg_patience *patience, PGresult **result,
                  struct pg_failure *f);
+
+/*
+ * Commits the transaction that is open on the link. Where `patience` has ended before, it is rolled back instead:
+ * CELL_DEADLINE_EXCEEDED, CELL_CANCELLED. Once the database was asked its answer counts, also when it comes late.
+ * CELL_FAILED_PRECONDITION when the transaction had failed, and was rolled back; CELL_UNKNOWN_OUTCOME when there was no
+ * answer; as the database says.
+ */
+int pg_link_commit(struct pg_link *link, const struct pg_patience *patience, struct pg_failure *f);
 
 /* Waits until the link's connection can be read (or written, when `write`). The link's statement is cancelled when
  * patience ends: CELL_DEADLINE_EXCEEDED, CELL_CANCELLED; its end must then still be read. CELL_OK. */

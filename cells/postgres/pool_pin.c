@@ -257,6 +257,48 @@ int pg_link_exec(struct pg_link *link, const char *sql, const struct pg_patience
     return CELL_OK;
 }
 
+/* COMMIT of a transaction that has failed is answered by ROLLBACK. */
+static int commit_result(struct pg_link *link, PGresult *result, struct pg_failure *f)
+{
+    *f = (struct pg_failure){0};
+    if (!result || link->broken)
+        return pg_fail(f, CELL_UNKNOWN_OUTCOME, "the connection to the database was lost before it answered");
+    if (PQresultStatus(result) == PGRES_FATAL_ERROR)
+        return pg_fail_result(f, result);
+    if (strcmp(PQcmdStatus(result), "COMMIT") != 0)
+        return pg_fail(f, CELL_FAILED_PRECONDITION,
+                       "an earlier call of this transaction has failed: everything in it was rolled back");
+    return CELL_OK;
+}
+
+int pg_link_commit(struct pg_link *link, const struct pg_patience *patience, struct pg_failure *f)
+{
+    const struct pg_patience as_long_as_it_takes = {UINT64_MAX, NULL, NULL};
+    struct pg_failure ignored;
+    PGresult *result = NULL, *next;
+
+    *f = (struct pg_failure){0};
+    int r = pool_check_patience(patience, f);
+    if (r < 0) {
+        pg_link_exec(link, "ROLLBACK", &as_long_as_it_takes, NULL, &ignored);
+        return r;
+    }
+    if (!PQsendQuery(link->connection, "COMMIT"))
+        return lost(link, f);
+    r = wait_result(link, patience, f);
+    if (r < 0 && link->broken)
+        return pg_fail(f, CELL_UNKNOWN_OUTCOME, "the database did not say whether it was committed");
+    /* It has answered after all, and what it says is so. */
+    result = PQgetResult(link->connection);
+    if (PQstatus(link->connection) != CONNECTION_OK)
+        link->broken = true;
+    r = commit_result(link, result, f);
+    PQclear(result);
+    while (!link->broken && (next = PQgetResult(link->connection)))
+        PQclear(next);
+    return r;
+}
+
 static const char *state_of(const PGresult *result)
 {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);

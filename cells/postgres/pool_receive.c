@@ -310,7 +310,11 @@ static void refuse_large(struct pg_link *link, struct flight *flight, struct don
         finish_merged(link, done, flight, REQUEST_AGAIN);
     } else {
         flight->request = NULL;
-        pg_fail(&r->failure, CELL_TOO_LARGE, "the result is larger than a reply can be");
+        pg_fail(
+            &r->failure, CELL_TOO_LARGE,
+            "the result is larger than %u MiB, which is what a reply can hold: select fewer columns or parts of them, "
+            "use LIMIT, or take the rows as a stream (CELL_QUERY)",
+            PG_REPLY_MIB);
         finish(link, done, r, REQUEST_FAILED);
     }
     atomic_fetch_add_explicit(&link->load, 1, memory_order_relaxed);

@@ -121,7 +121,8 @@ static int take_list(struct pg_statement *s, cell_ctx *c, const struct pg_rows *
     char *records = r < 0 ? NULL : cell_ctx_alloc(c, (n + (n == 0)) * s->record->size);
 
     if (r >= 0 && !records)
-        return pg_fail(f, CELL_RESOURCE_EXHAUSTED, "%zu rows are more than a reply can hold", n);
+        return pg_fail(f, CELL_RESOURCE_EXHAUSTED,
+                       "%zu rows are more than a reply can hold: use LIMIT, or take them as a stream", n);
     for (size_t i = 0; r >= 0 && i < n; i++)
         r = pg_decode_row(s, rows->result, rows->first + (int)i, rows->column, NULL, records + i * s->record->size,
                           &sink, f);

@@ -114,13 +114,10 @@ int pg_let_go(struct pg_link *link, bool own, int r, const struct pg_patience *p
         pg_link_exec(link, "ROLLBACK", &as_long_as_it_takes, NULL, &later);
         return r;
     }
-    int ended = pg_link_exec(link, "COMMIT", patience, NULL, &later);
-    if (ended >= 0)
-        return r;
-    *f = later;
-    return ended == CELL_UNAVAILABLE
-               ? pg_fail(f, CELL_UNKNOWN_OUTCOME, "the connection to the database was lost before it answered")
-               : ended;
+    int ended = pg_link_commit(link, patience, &later);
+    if (ended < 0)
+        *f = later;
+    return ended < 0 ? ended : r;
 }
 
 /* ---- executing ---- */

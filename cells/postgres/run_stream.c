@@ -50,6 +50,12 @@ static int put_batch(struct stream *t, struct pg_failure *f)
         t->patience = (struct pg_patience){UINT64_MAX, NULL, NULL};
         return CELL_OK;
     }
+    if (r == CELL_TOO_LARGE)
+        return pg_fail(
+            f, r,
+            "a row is larger than %u MiB, which is what a record of a stream can hold: select fewer columns, or "
+            "parts of them",
+            PG_REPLY_MIB);
     return r < 0 ? pg_fail(f, r, "the client takes no more rows") : CELL_OK;
 }
 

@@ -401,10 +401,36 @@ TEST(a_result_that_no_reply_could_carry_is_refused_before_it_is_there)
     PGresult *result = NULL;
 
     CHECK(run_int(pool, NULL, s, 10000000, PG_RUN_RETRY, &forever, &result, &f) == CELL_TOO_LARGE);
+    CHECK(strstr(f.text, "larger than 16 MiB") && strstr(f.text, "LIMIT"));
     REQUIRE(run_int(pool, NULL, fast, 2, PG_RUN_WRITE, &forever, &result, &f) == CELL_OK);
     PQclear(result);
     pg_prepared_free(s);
     pg_prepared_free(fast);
+    pg_pool_close(pool);
+}
+
+/* Its caller is told that there was no time: then nothing may be stored. */
+TEST(a_commit_whose_time_is_over_is_none)
+{
+    if (!url())
+        return;
+    struct pg_pool *pool = open_pool(1);
+    const struct pg_patience over = {0, NULL, NULL};
+    struct pg_link *link = NULL;
+    struct pg_failure f;
+    PGresult *result = NULL;
+
+    execute(pool, "DROP TABLE IF EXISTS kept; CREATE TABLE kept (id int)");
+    REQUIRE(pg_pool_pin(pool, &forever, &link, &f) == CELL_OK);
+    for (int i = 0; i < 2; i++) {
+        CHECK(pg_link_exec(link, "BEGIN; INSERT INTO kept VALUES (1)", &forever, NULL, &f) == CELL_OK);
+        CHECK(pg_link_commit(link, i ? &forever : &over, &f) == (i ? CELL_OK : CELL_DEADLINE_EXCEEDED));
+        CHECK(pg_link_exec(link, "SELECT FROM kept", &forever, &result, &f) == CELL_OK && PQntuples(result) == i);
+        PQclear(result);
+    }
+    CHECK(pg_link_exec(link, "BEGIN; SELECT 1 / 0", &forever, NULL, &f) == CELL_INVALID_ARGUMENT);
+    CHECK(pg_link_commit(link, &forever, &f) == CELL_FAILED_PRECONDITION);
+    pg_pool_unpin(pool, link, true);
     pg_pool_close(pool);
 }
 

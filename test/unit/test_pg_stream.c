@@ -17,12 +17,17 @@ static const struct cell_method whole_method = {.name = "whole", .stream = &row_
 static uint32_t takes;            /* batches before no more are taken */
 static int then = CELL_CANCELLED; /* what the rest is answered with */
 
+static bool gives_up;     /* the client, when it has got the first batch */
+static cell_ctx *cancels; /* when a batch was taken; NULL = none */
+
 static int send(struct cell_stream *s, const struct iovec *parts, int n, uint32_t length, struct cell_error *e)
 {
     (void)s;
     (void)parts;
     (void)n;
     (void)length;
+    if (cancels)
+        atomic_store(&cancels->cancelled, true);
     return takes > 0 ? (takes--, CELL_OK) : cell_error_set(e, then, "no more");
 }
 
@@ -46,6 +51,7 @@ static int stream(const struct cell_method *m, const char *sql, const char *type
         return r;
     }
     takes = batches;
+    cancels = gives_up ? c : NULL;
     cell_stream_init(&to, &ops, m, true, CELL_MAX_MESSAGE, CELL_MAX_DECODED);
     c->stream = &to;
     r = pg_statement_run(s, c, link, NULL, NULL, f);
@@ -95,7 +101,24 @@ TEST(records_that_cannot_be_sent_leave_nothing_written)
     execute("DROP TABLE IF EXISTS kept; CREATE TABLE kept (id int PRIMARY KEY)");
     then = CELL_RESOURCE_EXHAUSTED;
     CHECK(stream(&left_method, FILL, "integer", 2, NULL, &f) == CELL_RESOURCE_EXHAUSTED);
+    then = CELL_TOO_LARGE;
+    CHECK(stream(&left_method, FILL, "integer", 2, NULL, &f) == CELL_TOO_LARGE);
+    CHECK(strstr(f.text, "a row is larger than 16 MiB"));
     then = CELL_CANCELLED;
+    CHECK_STR(ask("SELECT count(*) FROM kept"), "0");
+}
+
+/* It has all rows, and nobody wants the commit. */
+TEST(a_client_that_gave_up_before_the_commit_leaves_nothing_written)
+{
+    if (!the_pool())
+        return;
+    struct pg_failure f;
+    execute("DROP TABLE IF EXISTS kept; CREATE TABLE kept (id int PRIMARY KEY)");
+    gives_up = true;
+    CHECK(stream(&whole_method, "INSERT INTO kept VALUES (1) RETURNING id", "integer", UINT32_MAX, NULL, &f) ==
+          CELL_CANCELLED);
+    gives_up = false;
     CHECK_STR(ask("SELECT count(*) FROM kept"), "0");
 }
 

@@ -89,9 +89,17 @@ int pg_numeric_from_text(const char *text, size_t length, struct pg_arena *arena
 int pg_numeric_from_integer(bool negative, uint64_t absolute, struct pg_arena *arena, struct pg_encoded *value);
 int pg_numeric_to_text(const char *data, int length, const struct pg_sink *sink, cell_str *text);
 int pg_numeric_to_integer(const char *data, int length, bool *negative, uint64_t *absolute);
+/* With CELL_OUT_OF_RANGE of these: an enum that is none of its values. */
+struct pg_json_wrong {
+    char where[160]; /* in the value: ".inner.kinds[2]"; "" = it is that itself */
+    char value[24];
+    const char *type; /* of the enum */
+};
 /* `n` values of `type` that lie one after the other, as a JSON array; n = UINT64_MAX: one, as itself. */
-int pg_json_write(const struct cell_type *type, const void *values, uint64_t n, struct pg_text *out);
-int pg_json_read(const struct pg_slot *p, const char *text, size_t length, void *at, const struct pg_sink *sink);
+int pg_json_write(const struct cell_type *type, const void *values, uint64_t n, struct pg_text *out,
+                  struct pg_json_wrong *wrong);
+int pg_json_read(const struct pg_slot *p, const char *text, size_t length, void *at, const struct pg_sink *sink,
+                 struct pg_json_wrong *wrong);
 
 /* Reads and writes integers of C; `type` is an integer, bool or enum type. store: false when it does not fit. */
 void pg_load_integer(const struct cell_type *type, const void *at, bool *negative, uint64_t *absolute);

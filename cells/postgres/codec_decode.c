@@ -227,9 +227,12 @@ static int decode_json(const struct pg_slot *p, const char *data, int length, vo
         data++;
         length--;
     }
-    int r = pg_json_read(p, data, (size_t)length, at, sink);
-    return r == CELL_NO_MEMORY      ? no_memory(f)
-           : r == CELL_OUT_OF_RANGE ? unknown_value(p, f)
+    struct pg_json_wrong wrong;
+    int r = pg_json_read(p, data, (size_t)length, at, sink, &wrong);
+    if (r == CELL_OUT_OF_RANGE)
+        return pg_fail(f, CELL_DATA_LOSS, "%s%s: %s in the database is none of the values of enum %s", p->name,
+                       wrong.where, wrong.value, wrong.type);
+    return r == CELL_NO_MEMORY ? no_memory(f)
            : r < 0 ? pg_fail(f, CELL_DATA_LOSS, "%s: the JSON in the database is not of the struct's form", p->name)
                    : CELL_OK;
 }

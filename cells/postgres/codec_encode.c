@@ -208,11 +208,13 @@ static int encode_json(const struct pg_slot *p, const void *at, struct pg_arena 
     }
     if (p->in_database.base == PG_BASE_JSONB)
         pg_append(&text, "\1", 1);
-    int r = pg_json_write(p->type, values, n, &text);
+    struct pg_json_wrong wrong;
+    int r = pg_json_write(p->type, values, n, &text, &wrong);
     if (text.failed || r == CELL_NO_MEMORY)
         return no_memory(f);
     if (r == CELL_OUT_OF_RANGE)
-        return pg_fail(f, CELL_INVALID_ARGUMENT, "%s: an enum in it is none of its values", p->name);
+        return pg_fail(f, CELL_INVALID_ARGUMENT, "%s%s: %s is none of the values of enum %s", p->name, wrong.where,
+                       wrong.value, wrong.type);
     if (r < 0)
         return pg_fail(f, r, "%s has a value that JSON cannot hold", p->name);
     if (text.len > LARGEST)

@@ -15,7 +15,7 @@
 #define DEPTH 32
 
 static int write_value(const struct cell_type *type, uint32_t count, const char *at, unsigned depth,
-                       struct pg_text *out);
+                       struct pg_text *out, struct pg_json_wrong *wrong);
 
 static void write_text(cell_str s, struct pg_text *out)
 {
@@ -72,7 +72,7 @@ static int write_real(const struct cell_type *type, const char *at, struct pg_te
 }
 
 /* Of an enum: whether the value is one of its enumerators; the database does not look into JSON. */
-static bool is_known(const struct cell_type *type, const char *at)
+static bool is_known(const struct cell_type *type, const char *at, struct pg_json_wrong *wrong)
 {
     uint64_t absolute, value;
     bool negative;
@@ -84,15 +84,49 @@ static bool is_known(const struct cell_type *type, const char *at)
     for (uint32_t i = 0; i < type->nfields; i++)
         if (((uint64_t)type->fields[i].count << 32 | type->fields[i].offset) == value)
             return true;
+    wrong->type = type->name ? type->name : "";
+    wrong->where[0] = '\0';
+    snprintf(wrong->value, sizeof(wrong->value), "%s%" PRIu64, negative ? "-" : "", absolute);
     return false;
 }
 
-static int write_integer(const struct cell_type *type, const char *at, struct pg_text *out)
+/* Where that is, from within to without; what has no room of it is left out within. */
+static void put_before(struct pg_json_wrong *wrong, const char *step)
+{
+    char inner[sizeof(wrong->where)];
+
+    memcpy(inner, wrong->where, sizeof(inner));
+    snprintf(wrong->where, sizeof(wrong->where), "%s%.*s", step, (int)(sizeof(inner) - 1), inner);
+}
+
+static int in_field(const struct cell_field *field, int r, struct pg_json_wrong *wrong)
+{
+    char step[PG_NAME_SIZE + 2];
+
+    if (r == CELL_OUT_OF_RANGE) {
+        snprintf(step, sizeof(step), ".%s", field->name);
+        put_before(wrong, step);
+    }
+    return r;
+}
+
+static int in_element(uint64_t i, int r, struct pg_json_wrong *wrong)
+{
+    char step[24];
+
+    if (r == CELL_OUT_OF_RANGE) {
+        snprintf(step, sizeof(step), "[%" PRIu64 "]", i);
+        put_before(wrong, step);
+    }
+    return r;
+}
+
+static int write_integer(const struct cell_type *type, const char *at, struct pg_text *out, struct pg_json_wrong *wrong)
 {
     uint64_t absolute;
     bool negative, large;
 
-    if (!is_known(type, at))
+    if (!is_known(type, at, wrong))
         return CELL_OUT_OF_RANGE;
     pg_load_integer(type, at, &negative, &absolute);
     large = !negative && absolute > INT64_MAX;
@@ -100,7 +134,8 @@ static int write_integer(const struct cell_type *type, const char *at, struct pg
     return CELL_OK;
 }
 
-static int write_struct(const struct cell_type *type, const char *at, unsigned depth, struct pg_text *out)
+static int write_struct(const struct cell_type *type, const char *at, unsigned depth, struct pg_text *out,
+                        struct pg_json_wrong *wrong)
 {
     bool first = true;
 
@@ -111,30 +146,31 @@ static int write_struct(const struct cell_type *type, const char *at, unsigned d
             continue;
         pg_putf(out, "%s\"%s\":", first ? "" : ",", field->name);
         first = false;
-        int r = write_value(field->type, field->count, at + field->offset, depth, out);
+        int r = write_value(field->type, field->count, at + field->offset, depth, out, wrong);
         if (r < 0)
-            return r;
+            return in_field(field, r, wrong);
     }
     pg_append(out, "}", 1);
     return CELL_OK;
 }
 
-static int write_array(const struct cell_type *type, const char *at, uint64_t n, unsigned depth, struct pg_text *out)
+static int write_array(const struct cell_type *type, const char *at, uint64_t n, unsigned depth, struct pg_text *out,
+                       struct pg_json_wrong *wrong)
 {
     pg_append(out, "[", 1);
     for (uint64_t i = 0; i < n; i++) {
         if (i > 0)
             pg_append(out, ",", 1);
-        int r = write_value(type, 0, at + i * type->size, depth, out);
+        int r = write_value(type, 0, at + i * type->size, depth, out, wrong);
         if (r < 0)
-            return r;
+            return in_element(i, r, wrong);
     }
     pg_append(out, "]", 1);
     return CELL_OK;
 }
 
 static int write_value(const struct cell_type *type, uint32_t count, const char *at, unsigned depth,
-                       struct pg_text *out)
+                       struct pg_text *out, struct pg_json_wrong *wrong)
 {
     cell_bytes list;
 
@@ -143,7 +179,7 @@ static int write_value(const struct cell_type *type, uint32_t count, const char 
     if (out->failed)
         return CELL_NO_MEMORY;
     if (count > 0)
-        return write_array(type, at, count, depth, out);
+        return write_array(type, at, count, depth, out, wrong);
     switch (type->kind) {
     case CELL_KIND_BOOL:
         pg_puts(out, *at ? "true" : "false");
@@ -161,29 +197,30 @@ static int write_value(const struct cell_type *type, uint32_t count, const char 
         return type->kind == CELL_KIND_STR && list.len > 0 && memchr(list.ptr, 0, list.len) ? CELL_INVALID_ARGUMENT
                                                                                             : CELL_OK;
     case CELL_KIND_STRUCT:
-        return write_struct(type, at, depth, out);
+        return write_struct(type, at, depth, out, wrong);
     case CELL_KIND_LIST:
         memcpy(&list, at, sizeof(list));
-        return write_array(type->elem, (const char *)list.ptr, list.len, depth, out);
+        return write_array(type->elem, (const char *)list.ptr, list.len, depth, out, wrong);
     case CELL_KIND_OPT:
         if (*at)
-            return write_value(type->elem, 0, at + type->elem->align, depth, out);
+            return write_value(type->elem, 0, at + type->elem->align, depth, out, wrong);
         pg_puts(out, "null");
         return CELL_OK;
     default:
-        return write_integer(type, at, out);
+        return write_integer(type, at, out, wrong);
     }
 }
 
-int pg_json_write(const struct cell_type *type, const void *values, uint64_t n, struct pg_text *out)
+int pg_json_write(const struct cell_type *type, const void *values, uint64_t n, struct pg_text *out,
+                  struct pg_json_wrong *wrong)
 {
-    return n == UINT64_MAX ? write_value(type, 0, values, 0, out) : write_array(type, values, n, 1, out);
+    return n == UINT64_MAX ? write_value(type, 0, values, 0, out, wrong) : write_array(type, values, n, 1, out, wrong);
 }
 
 static int read_value(const struct cell_type *type, uint32_t count, const json_t *v, char *at, unsigned depth,
-                      const struct pg_sink *sink);
+                      const struct pg_sink *sink, struct pg_json_wrong *wrong);
 
-static int read_integer(const struct cell_type *type, const json_t *v, char *at)
+static int read_integer(const struct cell_type *type, const json_t *v, char *at, struct pg_json_wrong *wrong)
 {
     json_int_t n = json_integer_value(v);
 
@@ -199,7 +236,7 @@ static int read_integer(const struct cell_type *type, const json_t *v, char *at)
     }
     if (!pg_store_integer(type, at, n < 0, absolute))
         return CELL_DATA_LOSS;
-    return is_known(type, at) ? CELL_OK : CELL_OUT_OF_RANGE;
+    return is_known(type, at, wrong) ? CELL_OK : CELL_OUT_OF_RANGE;
 }
 
 static int read_bytes(const char *text, size_t length, char *at, const struct pg_sink *sink)
@@ -247,18 +284,18 @@ static int read_string(const struct cell_type *type, const json_t *v, char *at, 
 }
 
 static int read_array(const struct cell_type *type, const json_t *v, char *at, size_t n, unsigned depth,
-                      const struct pg_sink *sink)
+                      const struct pg_sink *sink, struct pg_json_wrong *wrong)
 {
     for (size_t i = 0; i < n; i++) {
-        int r = read_value(type, 0, json_array_get(v, i), at + i * type->size, depth, sink);
+        int r = read_value(type, 0, json_array_get(v, i), at + i * type->size, depth, sink, wrong);
         if (r < 0)
-            return r;
+            return in_element(i, r, wrong);
     }
     return CELL_OK;
 }
 
 static int read_list(const struct cell_type *type, const json_t *v, char *at, unsigned depth,
-                     const struct pg_sink *sink)
+                     const struct pg_sink *sink, struct pg_json_wrong *wrong)
 {
     size_t n = json_array_size(v);
 
@@ -268,20 +305,21 @@ static int read_list(const struct cell_type *type, const json_t *v, char *at, un
     if (!elements)
         return CELL_NO_MEMORY;
     memcpy(at, &(cell_bytes){(const uint8_t *)elements, n}, sizeof(cell_bytes));
-    return read_array(type, v, elements, n, depth, sink);
+    return read_array(type, v, elements, n, depth, sink, wrong);
 }
 
 static int read_struct(const struct cell_type *type, const json_t *v, char *at, unsigned depth,
-                       const struct pg_sink *sink)
+                       const struct pg_sink *sink, struct pg_json_wrong *wrong)
 {
     if (!json_is_object(v))
         return CELL_DATA_LOSS;
     for (uint32_t i = 0; i < type->nfields; i++) {
         const struct cell_field *field = &type->fields[i];
         const json_t *member = json_object_get(v, field->name);
-        int r = member ? read_value(field->type, field->count, member, at + field->offset, depth, sink) : CELL_OK;
+        int r =
+            member ? read_value(field->type, field->count, member, at + field->offset, depth, sink, wrong) : CELL_OK;
         if (r < 0)
-            return r;
+            return in_field(field, r, wrong);
     }
     return CELL_OK;
 }
@@ -301,12 +339,12 @@ static int read_real(const struct cell_type *type, const json_t *v, char *at)
 }
 
 static int read_value(const struct cell_type *type, uint32_t count, const json_t *v, char *at, unsigned depth,
-                      const struct pg_sink *sink)
+                      const struct pg_sink *sink, struct pg_json_wrong *wrong)
 {
     if (depth++ > DEPTH)
         return CELL_DATA_LOSS;
     if (count > 0)
-        return json_array_size(v) == count ? read_array(type, v, at, count, depth, sink) : CELL_DATA_LOSS;
+        return json_array_size(v) == count ? read_array(type, v, at, count, depth, sink, wrong) : CELL_DATA_LOSS;
     switch (type->kind) {
     case CELL_KIND_BOOL:
         *at = json_is_true(v);
@@ -318,16 +356,16 @@ static int read_value(const struct cell_type *type, uint32_t count, const json_t
     case CELL_KIND_BYTES:
         return read_string(type, v, at, sink);
     case CELL_KIND_STRUCT:
-        return read_struct(type, v, at, depth, sink);
+        return read_struct(type, v, at, depth, sink, wrong);
     case CELL_KIND_LIST:
-        return read_list(type->elem, v, at, depth, sink);
+        return read_list(type->elem, v, at, depth, sink, wrong);
     case CELL_KIND_OPT:
         if (json_is_null(v))
             return CELL_OK;
         *at = 1;
-        return read_value(type->elem, 0, v, at + type->elem->align, depth, sink);
+        return read_value(type->elem, 0, v, at + type->elem->align, depth, sink, wrong);
     default:
-        return read_integer(type, v, at);
+        return read_integer(type, v, at, wrong);
     }
 }
 
@@ -393,13 +431,14 @@ static int load(const char *text, size_t length, json_t **v)
     return r;
 }
 
-int pg_json_read(const struct pg_slot *p, const char *text, size_t length, void *at, const struct pg_sink *sink)
+int pg_json_read(const struct pg_slot *p, const char *text, size_t length, void *at, const struct pg_sink *sink,
+                 struct pg_json_wrong *wrong)
 {
     json_t *v = NULL;
     int r = load(text, length, &v);
 
     if (r >= 0)
-        r = p->list ? read_list(p->type, v, at, 0, sink) : read_value(p->type, p->count, v, at, 0, sink);
+        r = p->list ? read_list(p->type, v, at, 0, sink, wrong) : read_value(p->type, p->count, v, at, 0, sink, wrong);
     json_decref(v);
     return r;
 }

@@ -17,6 +17,12 @@
     "SET intervalstyle = 'iso_8601'; SET bytea_output = 'hex'; SET extra_float_digits = 1; "                           \
     "SET standard_conforming_strings = on"
 
+/* In one message: what a session has become by SQL of others is taken back. Several statements; not within a
+ * transaction. */
+#define PG_RESET                                                                                                       \
+    "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; SELECT pg_catalog.pg_advisory_unlock_all(); "                  \
+    "DISCARD SEQUENCES; DISCARD TEMP; " PG_SETTINGS
+
 struct pg_target {
     /* A URL or keyword=value pairs, as libpq reads them; what they do not say comes from libpq's environment variables,
      * ~/.pgpass and service files. Never holds a password (pg_target_check). "" = the environment alone. */

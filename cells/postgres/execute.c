@@ -6,6 +6,7 @@
 
 #include "memory.h"
 #include "sqltext.h"
+#include "statement_impl.h"
 
 /* One execution on its way. */
 struct executing {
@@ -201,13 +202,61 @@ static bool leaves_nothing(cell_str sql)
     return !sql_is(&l, t, "do") && !sql_is(&l, t, "call");
 }
 
+/* Those that may give many rows, all of which can be part of a transaction. */
+static bool is_query(cell_str sql)
+{
+    static const char *const words[] = {"select", "insert", "update", "delete", "merge", "with", "values", "table"};
+    struct sql_lexer l = {sql.ptr, sql.len, 0};
+    struct sql_token t = sql_next(&l);
+
+    while (t.kind == SQL_SYMBOL && l.text[t.at] == '(')
+        t = sql_next(&l);
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (sql_is(&l, t, words[i]))
+            return true;
+    return false;
+}
+
+/* A failure leaves nothing of a query: it is committed when its rows are here. */
+static int execute_on(struct executing *x, cell_str sql, const struct pg_execute_value *parameters, size_t nparameters)
+{
+    bool own = false;
+    Oid *types = NULL;
+    int r = is_query(sql) ? pg_hold(x->link, &own, &x->patience, x->f) : CELL_OK;
+
+    if (r < 0)
+        return r;
+    r = send(x, sql, parameters, nparameters);
+    if (r >= 0)
+        r = receive(x, &types);
+    if (r >= 0 && x->out->ncolumns > 0)
+        r = name_types(x, types);
+    return pg_let_go(x->link, own, r, &x->patience, x->f);
+}
+
+int pg_notify(struct pg_engine *engine, cell_ctx *c, cell_str channel, cell_str payload, struct pg_failure *f)
+{
+    const struct pg_execute_value values[] = {{false, channel}, {false, payload}};
+    struct pg_execute_result out = {0};
+    struct pg_engine_link link;
+    int r = pg_engine_link(engine, c, &link, f);
+
+    if (r < 0)
+        return r;
+    struct executing x = {c, link.link, pg_patience_of(c), &out, 0, f};
+    Oid *types = NULL;
+    r = send(&x, CELL_STR("SELECT pg_catalog.pg_notify($1, $2)"), values, 2);
+    if (r >= 0)
+        r = receive(&x, &types);
+    return pg_engine_unlink(engine, &link, true, r, f);
+}
+
 int pg_execute(struct pg_engine *engine, cell_ctx *c, cell_str sql, const struct pg_execute_value *parameters,
                size_t nparameters, struct pg_execute_result *result, struct pg_failure *f)
 {
     struct pg_execute_result out = {0};
     struct pg_engine_link link;
     struct sql_refusal why;
-    Oid *types = NULL;
 
     if (sql.len > 0 && memchr(sql.ptr, '\0', sql.len))
         return pg_fail(f, CELL_INVALID_ARGUMENT, "the statement holds a NUL");
@@ -220,11 +269,8 @@ int pg_execute(struct pg_engine *engine, cell_ctx *c, cell_str sql, const struct
     if (r < 0)
         return r;
     struct executing x = {c, link.link, pg_patience_of(c), &out, 0, f};
-    r = send(&x, sql, parameters, nparameters);
-    if (r >= 0)
-        r = receive(&x, &types);
-    if (r >= 0 && out.ncolumns > 0)
-        r = name_types(&x, types);
+    pg_link_runs_foreign(link.link);
+    r = execute_on(&x, sql, parameters, nparameters);
     r = pg_engine_unlink(engine, &link, leaves_nothing(sql), r, f);
     if (r >= 0)
         *result = out;

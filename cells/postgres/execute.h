@@ -31,9 +31,12 @@ struct pg_execute_result {
  * Executes `sql`, one statement, in the transaction of the call that runs on `c` or in one of its own. Nothing of the
  * parameters becomes text of the statement. CELL_INVALID_ARGUMENT for several statements and for those that belong to a
  * connection (transactions, SET, LISTEN, COPY, cursors); CELL_TOO_LARGE for a result over PG_EXECUTE_MAX_BYTES;
- * otherwise as pg_pool_run.
+ * then, as after every failure of a query, nothing was written; otherwise as pg_pool_run.
  */
 int pg_execute(struct pg_engine *engine, cell_ctx *c, cell_str sql, const struct pg_execute_value *parameters,
                size_t nparameters, struct pg_execute_result *result, struct pg_failure *f);
+
+/* Notifies, within the transaction of the call if it has one. Fails as the database says. */
+int pg_notify(struct pg_engine *engine, cell_ctx *c, cell_str channel, cell_str payload, struct pg_failure *f);
 
 #endif

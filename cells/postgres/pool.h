@@ -143,6 +143,10 @@ int pg_pool_pin_briefly(struct pg_pool *pool, const struct pg_patience *patience
  */
 void pg_pool_unpin(struct pg_pool *pool, struct pg_link *link, bool reusable);
 
+/* The pinned link runs SQL that a program or a person has composed, which may leave settings behind in its session
+ * (set_config, functions that SET): these are taken back before another one gets it. */
+void pg_link_runs_foreign(struct pg_link *link);
+
 /* Whether nothing is known of its end: neither was it lost, nor does its socket say so. Of an idle pinned link. */
 bool pg_link_is_alive(struct pg_link *link);
 

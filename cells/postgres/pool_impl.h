@@ -114,6 +114,7 @@ struct pg_link {
     } arrays; /* scratch of merging */
     bool pinned;
     bool broken;          /* pinned: must be closed */
+    bool foreign;         /* pinned: its session may not be as it was */
     struct pg_link *next; /* pinned, in the list of those that are free */
 
     /* shared ones */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Connections that one user has for a while. They are not in pipeline mode. */
 #include "pool_impl.h"
+#include "connect.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -10,6 +11,7 @@
 
 #define SPARE 2                              /* beyond the limit, for what is over at once */
 #define KEPT_IDLE 4                          /* of those that are given back */
+#define RESET_NS UINT64_C(2000000000)        /* how long it may take to make one as it was */
 #define AFTER_CANCEL_NS UINT64_C(2000000000) /* how long a cancelled statement may take to end */
 
 /* With the pool's lock. */
@@ -107,6 +109,12 @@ void pg_pool_unpin(struct pg_pool *pool, struct pg_link *link, bool reusable)
     bool keep = reusable && !link->broken && PQstatus(connection) == CONNECTION_OK &&
                 PQtransactionStatus(connection) == PQTRANS_IDLE;
 
+    if (keep && link->foreign) {
+        const struct pg_patience patience = pool_wait_ns(RESET_NS);
+        struct pg_failure ignored;
+        link->foreign = false;
+        keep = pg_link_exec(link, PG_RESET, &patience, NULL, &ignored) >= 0;
+    }
     pthread_mutex_lock(&pool->lock);
     keep = keep && pool->nidle < KEPT_IDLE;
     if (keep) {
@@ -125,6 +133,8 @@ bool pg_link_is_alive(struct pg_link *link)
 {
     return !link->broken && PQstatus(link->connection) == CONNECTION_OK && link_seems_alive(link);
 }
+
+void pg_link_runs_foreign(struct pg_link *link) { link->foreign = true; }
 
 PGconn *pg_link_connection(struct pg_link *link) { return link->connection; }
 

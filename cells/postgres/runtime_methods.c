@@ -51,11 +51,9 @@ int postgres_execute(cell_ctx *c, cell_str sql, postgres_values parameters, stru
 
 int postgres_notify(cell_ctx *c, cell_str channel, cell_str payload)
 {
-    const struct pg_execute_value values[] = {{false, channel}, {false, payload}};
-    struct pg_execute_result result;
     struct pg_failure f;
 
-    if (pg_execute(service_of(c)->engine, c, CELL_STR("SELECT pg_notify($1, $2)"), values, 2, &result, &f) < 0)
+    if (pg_notify(service_of(c)->engine, c, channel, payload, &f) < 0)
         return pg_answer_failure(c, &f);
     return CELL_OK;
 }

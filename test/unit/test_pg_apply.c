@@ -245,6 +245,34 @@ TEST(one_migrates_at_a_time_and_who_waits_says_for_whom)
     PQfinish(conn);
 }
 
+/* Steps are the author's own SQL. */
+TEST(what_a_migration_leaves_in_its_session_is_taken_back)
+{
+    if (!server())
+        return;
+    PGconn *conn = migration_connect();
+    const struct pg_migration_options options = {.policy = PG_POLICY_APPLY, .deadline_ms = pg_now_ms() + 10000};
+    PGresult *result = NULL;
+    struct pg_failure f;
+
+    REQUIRE(pg_migration_begin(conn, &options, &f) == CELL_OK);
+    CHECK(pg_run(conn,
+                 "SELECT set_config('search_path', 'pg_catalog', false), set_config('my.own', 'x', false), "
+                 "set_config('work_mem', '77kB', false)",
+                 &f) == CELL_OK);
+    pg_migration_end(conn);
+    REQUIRE(pg_query(conn,
+                     "SELECT current_setting('search_path'), coalesce(current_setting('my.own', true), ''), "
+                     "current_setting('work_mem') <> '77kB', current_setting('intervalstyle')",
+                     0, NULL, &result, &f) == CELL_OK);
+    CHECK_STR(PQgetvalue(result, 0, 0), "public");
+    CHECK_STR(PQgetvalue(result, 0, 1), "");
+    CHECK_STR(PQgetvalue(result, 0, 2), "t");
+    CHECK_STR(PQgetvalue(result, 0, 3), "iso_8601");
+    PQclear(result);
+    PQfinish(conn);
+}
+
 TEST(a_database_that_only_reads_is_refused)
 {
     if (!server())

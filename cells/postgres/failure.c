@@ -62,6 +62,8 @@ int pg_status_of(const char *sqlstate)
     return status;
 }
 
+#define LONGEST 1024 /* of a text before it is shortened */
+
 /* Bytes of the UTF-8 character at `s`, 0 when it is none; it ends with a NUL. */
 static size_t character(const unsigned char *s)
 {
@@ -98,24 +100,28 @@ static void copy_text(char *to, size_t size, const char *from)
     to[n] = '\0';
 }
 
+#define CUT "…"
+
 const char *pg_shorten(char *to, size_t size, const char *text, size_t length)
 {
-    static const char more[] = " …";
-    size_t n = strnlen(text, length), end;
+    size_t n = strnlen(text, length), most = size - sizeof(CUT), end = 0, word = 0;
 
     if (n < size) {
         memcpy(to, text, n);
         to[n] = '\0';
         return to;
     }
-    n = size - sizeof(more);
-    for (end = n; end > n / 2 && text[end] != ' ' && text[end] != '\n';)
-        end--;
-    if (end <= n / 2) /* one long word */
-        for (end = n; end > 0 && ((unsigned char)text[end] & 0xc0) == 0x80;)
-            end--;
+    for (size_t k; end < most; end += k) {
+        k = character((const unsigned char *)text + end);
+        k = k ? k : 1;
+        if (end + k > most)
+            break;
+        word = text[end] == ' ' ? end : word;
+    }
+    /* A word that is half of it is cut all the same. */
+    end = text[end] == ' ' || word < end / 2 ? end : word;
     memcpy(to, text, end);
-    memcpy(to + end, more, sizeof(more));
+    memcpy(to + end, CUT, sizeof(CUT));
     return to;
 }
 
@@ -123,19 +129,20 @@ const char *pg_shorten(char *to, size_t size, const char *text, size_t length)
 static int say(struct pg_failure *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static int say(struct pg_failure *f, const char *format, ...)
 {
-    char text[sizeof(f->text)];
+    char text[LONGEST], shown[LONGEST];
     va_list args;
 
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    copy_text(f->text, sizeof(f->text), text);
+    copy_text(shown, sizeof(shown), text);
+    pg_shorten(f->text, sizeof(f->text), shown, SIZE_MAX);
     return f->status;
 }
 
 int pg_fail(struct pg_failure *f, int status, const char *format, ...)
 {
-    char text[sizeof(f->text)];
+    char text[LONGEST];
     va_list args;
 
     if (!f)
@@ -150,18 +157,19 @@ int pg_fail(struct pg_failure *f, int status, const char *format, ...)
 
 int pg_fail_context(struct pg_failure *f, int status, const char *format, ...)
 {
-    char context[256], text[sizeof(f->text)];
+    char whole[LONGEST], context[256], text[sizeof(f->text)];
     va_list args;
 
     if (!f)
         return status;
     va_start(args, format);
-    vsnprintf(context, sizeof(context), format, args);
+    vsnprintf(whole, sizeof(whole), format, args);
     va_end(args);
+    pg_shorten(context, sizeof(context), whole, SIZE_MAX);
     memcpy(text, f->text, sizeof(text));
     f->status = status;
     f->names[0] = '\0';
-    return say(f, "%s: %.*s", context, (int)(sizeof(text) - 3 - strlen(context)), text);
+    return say(f, "%s: %s", context, text);
 }
 
 /* ---- the columns that a sentence begins with ---- */
@@ -273,9 +281,9 @@ void pg_failure_name_fields(struct pg_failure *f, const char *(*field_of)(void *
         return;
     if (f->column[0])
         snprintf(f->field, sizeof(f->field), "%.63s", field_of(user, f->column));
-    snprintf(rest, sizeof(rest), "%s", f->text + f->named);
+    pg_shorten(rest, sizeof(rest) / 2, f->text + f->named, SIZE_MAX);
     f->named = join(f, field_of, user, names, sizeof(names) / 2);
-    say(f, "%s%.255s", names, rest);
+    say(f, "%s%s", names, rest);
 }
 
 /* Of one column or of several, as the detail names them; else of the constraint. */

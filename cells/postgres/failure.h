@@ -33,8 +33,8 @@ int pg_fail(struct pg_failure *f, int status, const char *format, ...) __attribu
 int pg_fail_context(struct pg_failure *f, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #define PG_SHORT_SIZE 164
-/* The first `length` bytes of a UTF-8 text, or what it has (SIZE_MAX), in `to`: when they do not fit, those up to the
- * end of a word, and "…". Returns `to`. */
+/* The first `length` bytes of a UTF-8 text, or what it has (SIZE_MAX), in `to`, of at least 8 bytes: when they do not
+ * fit, those up to the end of a word, and "…". They do not overlap. Returns `to`. */
 const char *pg_shorten(char *to, size_t size, const char *text, size_t length);
 
 /* The status that a SQLSTATE stands for; CELL_INTERNAL when it is none that has a better one. */

@@ -250,8 +250,9 @@ int pg_in_words_of(const struct pg_statement *s, int r, struct pg_failure *f)
         return r;
     if (s->table && is_gone(f)) {
         const struct pg_failure said = *f;
-        pg_fail(f, said.status, "table '%s' was changed (%.200s): build the program again, or run 'cell migrate'",
-                s->table, said.text);
+        char text[200];
+        pg_fail(f, said.status, "table '%s' was changed (%s): build the program again, or run 'cell migrate'", s->table,
+                pg_shorten(text, sizeof(text), said.text, SIZE_MAX));
         memcpy(f->sqlstate, said.sqlstate, sizeof(f->sqlstate));
     }
     if (pg_failure_of_check(f))

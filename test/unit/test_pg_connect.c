@@ -4,6 +4,35 @@
 #include "postgres/connect.h"
 #include "test.h"
 
+/* What is too long for a message ends behind a word, and never within a character. */
+TEST(a_long_text_is_cut_behind_a_word)
+{
+    char text[24], sql[700];
+    struct pg_failure f = {0};
+
+    pg_shorten(text, sizeof(text), "SELECT a FROM b WHERE c", SIZE_MAX);
+    CHECK_STR(text, "SELECT a FROM b WHERE c");
+    pg_shorten(text, sizeof(text), "SELECT a FROM b WHERE cd", SIZE_MAX);
+    CHECK_STR(text, "SELECT a FROM b…");
+    pg_shorten(text, sizeof(text), "SELECT a FROM \"bbbbb\" WHERE cd", SIZE_MAX);
+    CHECK_STR(text, "SELECT a FROM…");
+    pg_shorten(text, sizeof(text), "äöüäöüäöüäöüäöü", SIZE_MAX);
+    CHECK_STR(text, "äöüäöüäöüä…");
+    pg_shorten(text, sizeof(text), "aäöüäöüäöüäöüäöü", SIZE_MAX);
+    CHECK_STR(text, "aäöüäöüäöü…");
+    pg_shorten(text, sizeof(text), "SELECT a FROM b WHERE cd", 15);
+    CHECK_STR(text, "SELECT a FROM b");
+    memset(sql, 'x', sizeof(sql) - 1);
+    sql[sizeof(sql) - 1] = '\0';
+    for (size_t i = 5; i < sizeof(sql) - 3; i += 6)
+        memcpy(sql + i, " ä", 3);
+    pg_fail(&f, CELL_INTERNAL, "it is wrong");
+    CHECK(pg_fail_context(&f, CELL_INTERNAL, "%s", sql) == CELL_INTERNAL);
+    CHECK(strlen(f.text) < 280 && strstr(f.text, "…: it is wrong") && !strchr(f.text, '?'));
+    pg_fail(&f, CELL_INTERNAL, "%s", sql);
+    CHECK(strlen(f.text) < sizeof(f.text) && strcmp(f.text + strlen(f.text) - 3, "…") == 0 && !strchr(f.text, '?'));
+}
+
 TEST(a_connection_has_the_settings_that_the_cell_counts_on)
 {
     struct pg_failure f = {0};

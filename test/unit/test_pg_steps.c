@@ -320,16 +320,6 @@ TEST(a_failure_says_what_wanted_it_and_what_is_in_the_way)
                          "depends on column n of table wanted") != NULL);
 }
 
-TEST(a_long_text_ends_with_a_word)
-{
-    char text[20], small[10];
-
-    CHECK_STR(pg_shorten(text, sizeof(text), "one two three four", SIZE_MAX), "one two three four");
-    CHECK_STR(pg_shorten(text, sizeof(text), "one two three four five", SIZE_MAX), "one two three …");
-    CHECK_STR(pg_shorten(text, sizeof(text), "one two three four five", 7), "one two");
-    CHECK_STR(pg_shorten(small, sizeof(small), "ääääääää", SIZE_MAX), "ää …");
-}
-
 TEST(a_former_name_in_another_schema_is_no_reason_for_an_empty_table)
 {
     const char *fields = "id i64 | key\nname str";

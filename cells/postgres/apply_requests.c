@@ -122,8 +122,6 @@ static void fail_with_step(struct work *w, const struct pg_unit *u, const struct
     w->failed = json_pack("{si, ss}", "request", (int)u->request[declared], "text", f->text);
     if (field)
         json_object_set_new(w->failed, "field", json_string(field));
-    if (applied->part && applied->part->rule)
-        json_object_set_new(w->failed, "rule", json_integer(applied->part->rule - 1));
 }
 
 static void count_steps(struct work *w, const struct pg_unit *u, uint32_t applied)

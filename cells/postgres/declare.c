@@ -50,11 +50,11 @@ const char *pg_declare_name(struct declaring *s, const char *column, const char 
 }
 
 void pg_declare_check(struct declaring *s, const char *sql, const char *column, const char *end, const char *origin,
-                      uint32_t rule)
+                      const char *written)
 {
     const char *name = pg_declare_name(s, column, end);
 
-    *pg_push(s->arena, &s->checks) = (struct pg_check){name, {sql, NULL}, true, true, column, origin, rule};
+    *pg_push(s->arena, &s->checks) = (struct pg_check){name, {sql, NULL}, true, true, column, origin, written};
 }
 
 bool pg_declare_sql(struct declaring *s, const char *sql, const char *macro, struct pg_place place)

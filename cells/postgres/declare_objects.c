@@ -70,7 +70,7 @@ static void declare_range(struct declaring *s, const json_t *field, struct pg_fi
 
     if (!rule) {
         if (f->mapping.check)
-            pg_declare_check(s, f->mapping.check, column, f->mapping.check_kind, "type in C", 0);
+            pg_declare_check(s, f->mapping.check, column, f->mapping.check_kind, "type in C", NULL);
         return;
     }
     const char *low = pg_rule_arg(s->arena, rule, 0), *high = pg_rule_arg(s->arena, rule, 1);
@@ -85,7 +85,7 @@ static void declare_range(struct declaring *s, const json_t *field, struct pg_fi
         pg_mistake(s, place, "CELL_RANGE(%s, %s) allows nothing: the first is the larger one", low, high);
     else if (check_within_type(s, f, low, high, place))
         pg_declare_check(s, pg_printf(s->arena, "%s BETWEEN %s AND %s", quoted(s, column), low, high), column, "range",
-                         "CELL_RANGE", 0);
+                         "CELL_RANGE", NULL);
 }
 
 static const char *length_of(struct declaring *s, const struct pg_field *f, const char *column)
@@ -126,7 +126,7 @@ static void declare_length(struct declaring *s, const json_t *field, struct pg_f
         pg_mistake(s, place, "CELL_LENGTH(%s, %s) allows nothing: the first is the larger one", low, high);
     else
         pg_declare_check(s, pg_printf(s->arena, "%s BETWEEN %s AND %s", length, low, high), column, "length",
-                         "CELL_LENGTH", 0);
+                         "CELL_LENGTH", NULL);
 }
 
 /* The database compares bytes, whatever its collation: a rule does not depend on a locale. */
@@ -157,7 +157,7 @@ static void declare_pattern(struct declaring *s, const json_t *field, struct pg_
     struct pg_text sql = {.arena = s->arena};
     pg_putf(&sql, "%s COLLATE \"C\" ~ ", quoted(s, column));
     pg_sql_literal(&sql, expression);
-    pg_declare_check(s, sql.data, column, "pattern", "CELL_PATTERN", 0);
+    pg_declare_check(s, sql.data, column, "pattern", "CELL_PATTERN", NULL);
 }
 
 static void declare_checks(struct declaring *s, const json_t *field, struct pg_field *f)
@@ -168,7 +168,7 @@ static void declare_checks(struct declaring *s, const json_t *field, struct pg_f
         struct pg_place place = {f->name, (int)i, 0};
         const char *sql = pg_rule_arg(s->arena, json_array_get(rules, i), 0);
         if (strcmp(pg_rule_name(json_array_get(rules, i)), "check") == 0 && pg_declare_sql(s, sql, "CELL_CHECK", place))
-            pg_declare_check(s, sql, s->columns.at[f->column].name, "check", NULL, 0);
+            pg_declare_check(s, sql, s->columns.at[f->column].name, "check", NULL, NULL);
     }
 }
 

@@ -331,7 +331,8 @@ static void rule_schema(const struct rule *r)
 static void rule_check(const struct rule *r)
 {
     if (pg_declare_sql(r->s, r->args[0], r->macro, at_arg(r, 0)))
-        pg_declare_check(r->s, r->args[0], NULL, "check", NULL, (uint32_t)r->place.rule + 1);
+        pg_declare_check(r->s, r->args[0], NULL, "check", NULL,
+                         pg_printf(r->s->arena, "%s(\"%s\")", r->macro, r->args[0]));
 }
 
 static void run_rule(const struct rule *r, const char *name)

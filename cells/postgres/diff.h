@@ -145,7 +145,6 @@ enum pg_step_mode {
 struct pg_step_part {
     uint32_t statement;          /* from 0 */
     const char *field, *written; /* as of a step */
-    uint32_t rule;               /* 1 + position of the struct's rule that wants it; 0 = none */
     struct pg_span span;         /* bytes of the statement; empty = all of it */
     uint32_t declared;           /* as of a step */
 };

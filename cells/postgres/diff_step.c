@@ -50,18 +50,18 @@ void pg_step_index(struct diffing *s, struct step_builder *b, const char *sql, c
 {
     const struct pg_field *f = !x->written && x->parts[0].column ? pg_field_of(s->d, x->parts[0].column) : NULL;
 
-    *pg_push(s->arena, &b->parts) =
-        (struct pg_step_part){b->sql.n, f ? f->name : NULL, x->written, 0, {0, 0}, s->current};
+    *pg_push(s->arena, &b->parts) = (struct pg_step_part){b->sql.n, f ? f->name : NULL, x->written, {0, 0}, s->current};
     pg_step_sql(s, b, sql);
 }
 
-/* What the next statement has there is the field's on `column`, or the rule's. */
-static void add_part(struct diffing *s, struct step_builder *b, const char *column, uint32_t rule, struct pg_span span)
+/* What the next statement has there is the field's on `column`, or of what is written on the struct. */
+static void add_part(struct diffing *s, struct step_builder *b, const char *column, const char *written,
+                     struct pg_span span)
 {
     const struct field_turn of = column ? pg_declared_field(s, column) : (struct field_turn){.declared = s->current};
 
     *pg_push(s->arena, &b->parts) =
-        (struct pg_step_part){b->sql.n, of.field ? of.field->name : NULL, NULL, rule, span, of.declared};
+        (struct pg_step_part){b->sql.n, of.field ? of.field->name : NULL, written, span, of.declared};
 }
 
 void pg_step_table(struct diffing *s, struct step_builder *b, const struct pg_table *t)
@@ -71,15 +71,15 @@ void pg_step_table(struct diffing *s, struct step_builder *b, const struct pg_ta
 
     pg_sql_create_table(&sql, t, spans);
     for (uint32_t i = 0; i < t->ncolumns; i++)
-        add_part(s, b, t->columns[i].name, 0, spans[i]);
+        add_part(s, b, t->columns[i].name, NULL, spans[i]);
     for (uint32_t i = 0; i < t->nchecks; i++)
-        add_part(s, b, t->checks[i].column, t->checks[i].rule, spans[t->ncolumns + i]);
+        add_part(s, b, t->checks[i].column, t->checks[i].written, spans[t->ncolumns + i]);
     pg_step_sql(s, b, sql.data);
 }
 
 void pg_step_check(struct diffing *s, struct step_builder *b, const char *sql, const struct pg_check *c)
 {
-    add_part(s, b, c->column, c->rule, (struct pg_span){0, 0});
+    add_part(s, b, c->column, c->written, (struct pg_span){0, 0});
     pg_step_sql(s, b, sql);
 }
 

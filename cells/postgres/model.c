@@ -186,6 +186,7 @@ void pg_table_copy(struct pg_arena *a, const struct pg_table *from, struct pg_ta
         to->checks[i].expr = copy_expr(a, from->checks[i].expr);
         to->checks[i].column = pg_strdup(a, from->checks[i].column);
         to->checks[i].origin = pg_strdup(a, from->checks[i].origin);
+        to->checks[i].written = pg_strdup(a, from->checks[i].written);
     }
     to->in_step = copy_array(a, from->in_step, from->nin_step, sizeof(*to->in_step));
     for (uint32_t i = 0; to->in_step && i < to->nin_step; i++) {

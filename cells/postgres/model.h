@@ -150,7 +150,7 @@ struct pg_check {
     const char *column; /* declared: of the field whose rule it is; NULL = of none, or of the catalog */
     /* declared: what of the field makes it, "CELL_LENGTH" or "type in C", which stands there once; else NULL */
     const char *origin;
-    uint32_t rule; /* declared: 1 + position of the struct's rule that it is; 0 = of a field, or of the catalog */
+    const char *written; /* declared: "CELL_TABLE_CHECK(\"age > 0\")" on the struct; NULL = on a field. Else NULL */
 };
 
 /* A trigger of Cell's that keeps two columns in step, of which one replaces the other. */

@@ -16,7 +16,6 @@ struct migration {
     uint32_t nsteps;                     /* that were carried out */
     char text[512];                      /* of the failure */
     char field[64];                      /* that it is at; "" = none */
-    uint32_t rule;                       /* as of a part of a step */
 };
 
 static inline PGconn *migration_connect(void)
@@ -103,7 +102,6 @@ static inline int migrate(PGconn *conn, struct migration *m)
         m->nsteps += applied.nsteps;
         const char *field = applied.part ? applied.part->field : applied.failed ? applied.failed->field : NULL;
         snprintf(m->field, sizeof(m->field), "%s", field ? field : "");
-        m->rule = applied.part ? applied.part->rule : 0;
         pg_unit_free(&u);
     }
     if (PQstatus(conn) == CONNECTION_OK)

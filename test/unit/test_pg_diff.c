@@ -320,7 +320,7 @@ TEST(constraints_of_other_names_count)
     t->uniques[0] = (struct pg_key){"by_hand", t->uniques[0].columns, 1, false};
     t->indexes[0].name = "by_hand2";
     t->indexes[0].made = false;
-    t->checks[0] = (struct pg_check){"by_hand3", {"(name <> ''::text)", NULL}, true, false, NULL, NULL, 0};
+    t->checks[0] = (struct pg_check){"by_hand3", {"(name <> ''::text)", NULL}, true, false, NULL, NULL, NULL};
     REQUIRE(plan(&u) && u.p->nsteps == 0 && u.p->diagnostics.n == 0);
     end(&u);
 }

@@ -175,9 +175,9 @@ TEST(fields)
     c->nullable = true;
     c->identity = 'd';
     t->comment = "The table.";
-    t->checks[t->nchecks++] = (struct pg_check){"c1", {"(n > 0)", NULL}, true, false, NULL, NULL, 0};
-    t->checks[t->nchecks++] = (struct pg_check){"c2", {"(n > id)", NULL}, true, false, NULL, NULL, 0};
-    t->checks[t->nchecks++] = (struct pg_check){"c3", {"(id > 0)", NULL}, false, false, NULL, NULL, 0};
+    t->checks[t->nchecks++] = (struct pg_check){"c1", {"(n > 0)", NULL}, true, false, NULL, NULL, NULL};
+    t->checks[t->nchecks++] = (struct pg_check){"c2", {"(n > id)", NULL}, true, false, NULL, NULL, NULL};
+    t->checks[t->nchecks++] = (struct pg_check){"c3", {"(id > 0)", NULL}, false, false, NULL, NULL, NULL};
     struct pg_import *i = import(m, NULL);
     CHECK(has(i, "/// The table.\nstruct CELL_TABLE(\"t\")\n    CELL_TABLE_CHECK(\"(n > id)\")\n    t {\n"));
     CHECK(has(i, "    int32_t id CELL_KEY;\n"));

@@ -7,6 +7,8 @@
 #include "common/plan.h"
 #include "declare.h"
 
+/* For what a file needs, and for what only says whether an earlier answer holds. */
+#define MOST_CHECK_MS 30000
 #define MOST_ASK_MS 1500
 
 const char an_verbs[] =
@@ -162,7 +164,7 @@ int an_expand(cell_ctx *c, cell_str request, cell_str *document)
     if (r >= 0) {
         struct an_definition *known = an_service_declared(s, d.name);
         if (!d.failed)
-            check_source(&d, known, plan_patience_ms(c, MOST_ASK_MS));
+            check_source(&d, known, plan_patience_ms(c, MOST_CHECK_MS));
         answer = make_document(&d, known);
         an_definition_unref(known);
     }
@@ -290,7 +292,7 @@ int an_apply(cell_ctx *c, cell_str request, cell_str *reply)
     json_array_foreach(requests, i, one)
     {
         if (r >= 0 && !failed)
-            r = carry_out(s, one, (int)i, plan_patience_ms(c, MOST_ASK_MS), applied, &failed, &f);
+            r = carry_out(s, one, (int)i, plan_patience_ms(c, MOST_CHECK_MS), applied, &failed, &f);
     }
     pthread_mutex_unlock(&s->apply);
     json_t *answer = json_pack("{so}", "applied", applied);

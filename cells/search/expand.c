@@ -9,6 +9,8 @@
 
 #include "declare.h"
 
+/* For what a file needs, and for what only says whether an earlier answer holds. */
+#define MOST_CHECK_MS 30000
 #define MOST_ASK_MS 1500
 
 const char sc_verbs[] =
@@ -204,7 +206,7 @@ int sc_expand(cell_ctx *c, cell_str request, cell_str *document)
     if (r >= 0) {
         struct sc_definition *known = sc_service_declared(s, d.name);
         if (!d.failed)
-            check_source(&d, known, plan_patience_ms(c, MOST_ASK_MS));
+            check_source(&d, known, plan_patience_ms(c, MOST_CHECK_MS));
         answer = make_document(s, &d, known);
         sc_definition_unref(known);
     }
@@ -315,7 +317,7 @@ int sc_apply(cell_ctx *c, cell_str request, cell_str *reply)
     uint64_t generation = sc_service_generation(s);
     pthread_mutex_lock(&s->apply);
     json_array_foreach(requests, i, one) if (r >= 0 && !failed) r =
-        carry_out(s, one, (int)i, plan_patience_ms(c, MOST_ASK_MS), applied, &failed, &f);
+        carry_out(s, one, (int)i, plan_patience_ms(c, MOST_CHECK_MS), applied, &failed, &f);
     pthread_mutex_unlock(&s->apply);
     if (sc_service_generation(s) != generation)
         cell_server_unbind(cell_ctx_server(c));

@@ -82,7 +82,7 @@ int pg_unit_check_types(PGconn *conn, struct pg_plan *p)
     }
     check(p, conn);
     p->arena.escape = NULL;
-    if (pg_has_errors(&p->diagnostics, UINT32_MAX))
+    if (pg_has_refusals(&p->diagnostics, UINT32_MAX))
         p->nsteps = 0;
     return CELL_OK;
 }

@@ -170,8 +170,8 @@ static void judge_former(struct diffing *s, const struct pg_table *there, const 
         pg_refuse(s, PG_RULE_NO_EFFECT, place,
                   "tables '%s' and '%s' both exist: it cannot be renamed. When '%s' is another table, "
                   "CELL_TABLE_RENAMED_FROM can be removed; when the rows belong to '%s', move them by hand, and rename "
-                  "or drop the other table",
-                  d->renamed_from, d->table.name, d->renamed_from, d->table.name);
+                  "or drop the other table. A struct that takes the name '%s' has to stand before this one",
+                  d->renamed_from, d->table.name, d->renamed_from, d->table.name, d->table.name);
     else if (pg_done_long_ago(there, PG_PAST_RENAMED, d->renamed_from))
         pg_plan_diagnose(s, PG_REMARK, PG_RULE_CONSENT_DONE, place,
                          "CELL_TABLE_RENAMED_FROM(\"%s\") was done long ago and can be removed", d->renamed_from);

@@ -231,6 +231,9 @@ static int execute_on(struct executing *x, cell_str sql, const struct pg_execute
         r = receive(x, &types);
     if (r >= 0 && x->out->ncolumns > 0)
         r = name_types(x, types);
+    /* Another number of parameters than the statement has; a pooler that says so of itself ends the connection. */
+    if (r < 0 && strcmp(x->f->sqlstate, "08P01") == 0 && pg_link_is_alive(x->link))
+        r = x->f->status = CELL_INVALID_ARGUMENT;
     return pg_let_go(x->link, own, r, &x->patience, x->f);
 }
 

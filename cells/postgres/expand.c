@@ -72,12 +72,12 @@ static bool follows(const struct pg_diagnostic *d, const json_t *failed)
            pg_failed_table(failed, d->other_table, strlen(d->other_table), true);
 }
 
-static bool same_table(const struct pg_unit *u, uint32_t i, uint32_t k)
+/* Of one subject, as a compilation sees it: the name alone, which tables of several schemas may have. */
+static bool same_subject(const struct pg_unit *u, uint32_t i, uint32_t k)
 {
     const struct pg_declared *a = u->declared[i], *b = u->declared[k];
 
-    return a->owned && b->owned && a->table.name && b->table.name && strcmp(a->table.name, b->table.name) == 0 &&
-           strcmp(a->table.schema, b->table.schema) == 0;
+    return a->owned && b->owned && a->table.name && b->table.name && strcmp(a->table.name, b->table.name) == 0;
 }
 
 /* What the plan has to say of declaration number `last`, and of its table as a whole; true when that is less than there
@@ -89,7 +89,7 @@ static bool append_plan_diagnostics(json_t *document, const struct pg_unit *u, u
     for (uint32_t i = 0; i < u->plan->diagnostics.n; i++) {
         struct pg_diagnostic *d = &u->plan->diagnostics.at[i];
         const pg_diagnostics one = {.at = d, .n = 1};
-        if (d->declared != last && !(d->whole && same_table(u, d->declared, last)))
+        if (d->declared != last && !(d->whole && same_subject(u, d->declared, last)))
             continue;
         if (follows(d, failed))
             left_out = true;

@@ -24,12 +24,14 @@ static const struct {
     {"23505", CELL_ALREADY_EXISTS},
     {"23514", CELL_INVALID_ARGUMENT}, /* check */
     {"23P01", CELL_ALREADY_EXISTS},   /* exclusion */
+    {"2D", CELL_FAILED_PRECONDITION}, /* the end of a transaction where none can be */
     {"25", CELL_FAILED_PRECONDITION}, /* read-only, or the transaction has failed before */
     {"28", CELL_PERMISSION_DENIED},
     {"3D", CELL_NOT_FOUND},
     {"40", CELL_ABORTED},
     {"40003", CELL_UNKNOWN_OUTCOME},
     {"42", CELL_INTERNAL},
+    {"42P18", CELL_INVALID_ARGUMENT}, /* a parameter whose type nothing tells */
     {"42501", CELL_PERMISSION_DENIED},
     {"42703", CELL_FAILED_PRECONDITION}, /* no such column */
     {"42P01", CELL_FAILED_PRECONDITION}, /* no such table */

@@ -363,18 +363,25 @@ int pg_transaction_begin(struct pg_transactions *t, const struct cell_caller *ca
                          struct pg_failure *f)
 {
     struct pg_link *link = NULL;
-
     struct pg_transaction *x = NULL;
+    /* Before anything is begun, so that an end in between is seen. Where it is another process that has this number,
+     * or none can be seen, there is the idle timeout. */
+    int process = caller->pid > 0 ? (int)syscall(SYS_pidfd_open, caller->pid, 0) : -1;
 
     *f = (struct pg_failure){0};
+    if (process < 0 && caller->pid > 0 && errno == ESRCH)
+        return pg_fail(f, CELL_CANCELLED, "the program has ended");
     int r = take_place(t, caller->uid, patience, &x, f);
-    if (r < 0)
+    if (r < 0) {
+        if (process >= 0)
+            close(process);
         return r;
+    }
     r = pg_pool_pin(t->pool, patience, &link, f);
     if (r >= 0)
         r = begin_on(t, link, begin, patience, f);
-    /* Where it is another process that has this number, or none can be seen, there is the idle timeout. */
-    int process = r < 0 || caller->pid <= 0 ? -1 : (int)syscall(SYS_pidfd_open, caller->pid, 0);
+    if (r >= 0 && patience->cancelled && patience->cancelled(patience->user)) /* nobody would end it */
+        r = pg_fail(f, CELL_CANCELLED, "the call was cancelled");
     pthread_mutex_lock(&t->lock);
     if (r < 0) {
         make_free(x);
@@ -390,6 +397,8 @@ int pg_transaction_begin(struct pg_transactions *t, const struct cell_caller *ca
             see_to_watcher(t);
     }
     pthread_mutex_unlock(&t->lock);
+    if (r < 0 && process >= 0)
+        close(process);
     if (r < 0 && link)
         pg_pool_unpin(t->pool, link, false);
     return r;

@@ -99,13 +99,13 @@ cell_str cell_ctx_printf(cell_ctx *c, const char *format, ...) __attribute__((fo
  * metadata "transaction" with the token, and so belong to the transaction; calls to others do not.
  *
  * When the body or the commit fails with CELL_ABORTED, which says that the same may succeed when it is tried again (a
- * deadlock, a serialisation failure), everything is done again from the beginning, after a short random pause: up to 10
- * times in all, and no longer than the context's timeout from the first time on, or the deadline of the handler whose
- * context `c` is. So `body` must not rely on what it did before outside of the transaction. What it began with `c` (an
- * asynchronous call, a stream) it must have ended when it returns 0 or more, else the transaction is rolled back with
- * CELL_FAILED_PRECONDITION. Nor can it call anything of the transaction while a stream that it has opened in it has
- * neither ended nor been read to its end: such a call fails at once with CELL_FAILED_PRECONDITION, and nothing was
- * sent.
+ * deadlock, a serialisation failure, a connection that was lost before the commit), everything is done again from the
+ * beginning, after a short random pause: up to 10 times in all, and no longer than the context's timeout from the first
+ * time on, or the deadline of the handler whose context `c` is. So `body` must not rely on what it did before outside
+ * of the transaction. What it began with `c` (an asynchronous call, a stream) it must have ended when it returns 0 or
+ * more, else the transaction is rolled back with CELL_FAILED_PRECONDITION; a stream of it that is still open then is
+ * given up in any case. Nor can it call anything of the transaction while a stream that it has opened in it has neither
+ * ended nor been read to its end: such a call fails at once with CELL_FAILED_PRECONDITION, and nothing was sent.
  *
  * Returns the body's result, or a negative enum cell_status with the trail in `c`: CELL_FAILED_PRECONDITION within
  * another transaction of `c` (and nothing was done); the body's own error after the rollback; that of the beginning or

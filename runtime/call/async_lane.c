@@ -153,6 +153,9 @@ void cell_lane_lost(cell_ctx *c, struct ctx_lane *l, int status, struct cell_err
     bool lost = status == CELL_UNAVAILABLE || status == CELL_IO_ERROR;
     if (lost && l->leaving) {
         cell_error_wrap(e, "%s: the cell is shutting down and did not begin the call", l->service->name);
+    } else if (lost && cell_transaction_with(c, l->service->name)) {
+        cell_error_wrap(e, "%s: the connection was lost, and the transaction with it", l->service->name);
+        status = CELL_ABORTED;
     } else if (lost) {
         cell_error_wrap(e, "%s: the connection was lost; what was not answered may have been executed",
                         l->service->name);

@@ -155,6 +155,12 @@ uint64_t cell_ctx_call_deadline(const cell_ctx *c, uint32_t *timeout_ms, uint64_
 /* The deadline of the running call. */
 uint64_t cell_ctx_deadline(const cell_ctx *c);
 
+/* The transaction that calls to `cell` belong to now; NULL = none. */
+static inline const struct ctx_transaction *cell_transaction_with(const cell_ctx *c, const char *cell)
+{
+    return c->transaction && strcmp(c->transaction->cell, cell) == 0 ? c->transaction : NULL;
+}
+
 /* Around a call on the leased connection: only in between does cell_ctx_cancel interrupt it. A cancellation that is
  * just too late may still do so, so that after one was seen (`cancelled`) the connection is to be dropped. */
 void cell_ctx_enter(cell_ctx *c);

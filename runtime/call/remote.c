@@ -249,5 +249,10 @@ int cell_call_remote(cell_ctx *c, struct client_call *k)
     if (r == CELL_DEADLINE_EXCEEDED)
         return cell_fail(c, r, "%s: %s", k->method->name, cell_status_text(r));
     r = explain(k, &a, unsure, r, &e);
+    /* Whatever it has done is rolled back: what was lost cannot commit. */
+    if (r == CELL_UNKNOWN_OUTCOME && cell_transaction_with(c, k->service->name))
+        return cell_fail(c, CELL_ABORTED,
+                         "%s: the connection was lost before %s was answered, and the transaction with it",
+                         k->service->name, k->method->name);
     return cell_fail(c, r, "%s", e.text);
 }

@@ -100,6 +100,8 @@ void cell_stream_interrupt_local(struct client_stream *s);
 
 /* Ends all streams of a context; their handles are not valid any more. */
 void cell_streams_drop(cell_ctx *c);
+/* The transaction ends: streams that were opened in it and are still open are given up. */
+void cell_streams_leave(cell_ctx *c, const struct ctx_transaction *t);
 /* Ends waiting; the context's lock is held. Any thread. */
 void cell_streams_interrupt(cell_ctx *c);
 

@@ -29,14 +29,9 @@ static void unlink_stream(cell_ctx *c, struct client_stream *s)
     pthread_mutex_unlock(&c->lock);
 }
 
-static const struct ctx_transaction *transaction_with(const cell_ctx *c, const char *cell)
-{
-    return c->transaction && strcmp(c->transaction->cell, cell) == 0 ? c->transaction : NULL;
-}
-
 const char *cell_streams_find_open(const cell_ctx *c, const char *cell)
 {
-    const struct ctx_transaction *t = transaction_with(c, cell);
+    const struct ctx_transaction *t = cell_transaction_with(c, cell);
     for (const struct client_stream *s = t ? c->streams : NULL; s; s = s->next)
         if (s->within == t && !s->answered && !s->base.over && s->base.error.status >= 0)
             return s->base.method;
@@ -48,6 +43,20 @@ static void drop(cell_ctx *c, struct client_stream *s)
     cell_stream_drop_remote(c, s);
     cell_stream_drop_local(c, s);
     cell_stream_drop_https(s);
+}
+
+/* They stay the program's, whose later steps fail. */
+void cell_streams_leave(cell_ctx *c, const struct ctx_transaction *t)
+{
+    for (struct client_stream *s = c->streams; s; s = s->next) {
+        if (s->within != t)
+            continue;
+        s->within = NULL;
+        if (!s->answered && s->base.error.status >= 0) {
+            drop(c, s);
+            cell_stream_fail(&s->base, CELL_CANCELLED, "%s: its transaction has ended", s->base.method);
+        }
+    }
 }
 
 static void free_stream(cell_ctx *c, struct client_stream *s)
@@ -166,7 +175,7 @@ struct cell_stream *cell_stream_open(cell_ctx *c, const struct cell_service *ser
         cell_stream_fail(&s->base, r, "%s", c->error.text);
         return &s->base;
     }
-    s->within = transaction_with(c, service->name);
+    s->within = cell_transaction_with(c, service->name);
     const struct cell_method *m = s->call.method;
     bool here = s->call.client->fake || s->call.client->server;
     s->address = here ? NULL : cell_https_address(c, &s->call);
@@ -212,6 +221,8 @@ static int skip_rest(cell_ctx *c, struct client_stream *s, struct cell_error *e)
         return CELL_OK;
     }
     const struct cell_error why = *e;
+    if (r == CELL_UNAVAILABLE && s->within)
+        return cell_error_set(e, CELL_ABORTED, "%.400s; the transaction is lost with it", why.text);
     return cell_error_set(e, r == CELL_UNAVAILABLE ? CELL_UNKNOWN_OUTCOME : r,
                           "%.400s; whether it was carried out is not known", why.text);
 }

@@ -100,6 +100,8 @@ static int begin(cell_ctx *c, const struct work *w, struct ctx_transaction *t)
     int r = cell_call(c, s, BEGIN, &w->isolation, out);
     if (r >= 0 && (token.len == 0 || token.len > CELL_MAX_TOKEN || strlen(token.ptr) != token.len))
         r = cell_fail(c, CELL_PROTOCOL_ERROR, "%s: the token is empty, too long or no text", s->methods[BEGIN].name);
+    if (r == CELL_UNKNOWN_OUTCOME) /* nothing was done in it, and nobody can commit it */
+        r = cell_fail(c, CELL_ABORTED, "the connection was lost before it had begun");
     if (r < 0)
         return cell_trail(c, r, "beginning a transaction with '%s'", s->name);
     t->cell = s->name;
@@ -151,14 +153,17 @@ static int attempt(cell_ctx *c, const struct work *w, bool *again)
     uint32_t before = count_unfinished(c), after;
     *again = false;
     int r = begin(c, w, &t);
-    if (r < 0)
+    if (r < 0) {
+        *again = r == CELL_ABORTED;
         return r;
+    }
     c->error.status = CELL_OK; /* so that it tells of this attempt */
     c->error.text[0] = '\0';
     c->transaction = &t;
     r = w->body(c, w->user);
     c->transaction = NULL;
     after = count_unfinished(c);
+    cell_streams_leave(c, &t); /* what follows would wait for them */
     if (r >= 0 && after > before)
         r = cell_fail(c, CELL_FAILED_PRECONDITION,
                       "the function of a transaction with '%s' has left %u calls or streams unfinished", s->name,

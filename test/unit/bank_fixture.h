@@ -20,6 +20,7 @@ static struct {
     uint64_t begun;
     int begins, commits, rollbacks, adds, outside; /* calls */
     int abort_adds, abort_commits;                 /* how many of the next are aborted */
+    int lose_begins, lose_adds;                    /* and how many lose their connection */
     int fail_commit, fail_begin;                   /* a status */
     uint32_t isolation;
     const char *token; /* in place of a good one */
@@ -27,6 +28,9 @@ static struct {
     atomic_int held;
     char tenant[16]; /* metadata of the last rollback */
 } bank = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* Nobody hears how the call went. */
+static void lose(cell_ctx *c) { cell_conn_interrupt(((struct server_conn *)c->origin)->conn); }
 
 static int find_open(const char *token, uint64_t len)
 {
@@ -53,7 +57,12 @@ static int handle_begin(cell_ctx *c, const void *in, void *const *out)
         bank.open[free_one].added = 0;
         *(cell_str *)out[0] = cell_ctx_printf(c, "%s", bank.open[free_one].token);
     }
+    bool loses = bank.lose_begins > 0 && bank.lose_begins-- > 0;
+    if (loses) /* a cell ends what it hears no more of */
+        bank.open[free_one].token[0] = '\0';
     pthread_mutex_unlock(&bank.lock);
+    if (loses)
+        lose(c);
     return r < 0 ? cell_fail(c, r, "no transaction now") : 0;
 }
 
@@ -117,7 +126,10 @@ static int add(cell_ctx *c, int64_t n)
         bank.open[i].added += n;
     else
         bank.value += n;
+    bool loses = bank.lose_adds > 0 && bank.lose_adds-- > 0;
     pthread_mutex_unlock(&bank.lock);
+    if (loses)
+        lose(c);
     return r < 0 ? cell_fail(c, r, "nothing was added") : 0;
 }
 

@@ -269,6 +269,50 @@ TEST(what_a_body_leaves_unfinished_is_not_committed)
     bank_close(&o);
 }
 
+static int leave_a_stream(cell_ctx *c, void *user)
+{
+    struct cell_stream **s = user;
+    *s = cell_stream_open(c, &service, bank_load, NULL);
+    CHECK(cell_stream_put(*s, &(int64_t){1}, 1) == CELL_OK);
+    return CELL_OUT_OF_RANGE;
+}
+
+/* Else what rolls it back would wait for the stream. */
+TEST(a_stream_that_a_body_leaves_open_is_given_up)
+{
+    for (int run = 0; run < 2; run++) {
+        struct opened o;
+        struct cell_stream *left = NULL;
+        struct asked a = {.n = 5};
+        bank_open(&o, run);
+        CHECK(cell_transaction(o.c, "bank", leave_a_stream, &left) == CELL_OUT_OF_RANGE && bank.rollbacks == 1);
+        CHECK(cell_transaction(o.c, "bank", work, &a) == 0 && bank.value == 10); /* which knows nothing of it */
+        CHECK(cell_stream_end(left, NULL) == CELL_CANCELLED);
+        CHECK(strstr(cell_ctx_message(o.c), "bank_load: its transaction has ended") != NULL);
+        bank_close(&o);
+    }
+}
+
+/* What was lost before the commit cannot have been committed. */
+TEST(what_is_lost_with_its_connection_is_done_again)
+{
+    struct opened o;
+    struct asked a = {.n = 5, .result = 7};
+    bank_open(&o, true);
+    bank.lose_begins = 1;
+    CHECK(cell_transaction(o.c, "bank", work, &a) == 7 && bank.begins == 2 && a.runs == 1 && bank.value == 10);
+    bank.lose_adds = 1;
+    a = (struct asked){.n = 5, .result = 7};
+    CHECK(cell_transaction(o.c, "bank", work, &a) == 7 && a.runs == 2 && bank.value == 20);
+    bank.lose_adds = 1;
+    a = (struct asked){.n = 5, .how = ASYNC};
+    CHECK(cell_transaction(o.c, "bank", work, &a) == 0 && a.runs == 2);
+    CHECK(call_add_n(o.c, 1) == 0);
+    bank.lose_adds = 1;
+    CHECK(call_add_n(o.c, 1) == CELL_UNKNOWN_OUTCOME); /* outside of one */
+    bank_close(&o);
+}
+
 TEST(errors_of_the_beginning_and_the_commit_say_what_they_are)
 {
     struct opened o;

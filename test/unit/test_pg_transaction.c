@@ -299,6 +299,36 @@ TEST(the_user_who_has_the_fewest_is_next)
         continue;
 }
 
+static bool is_cancelled(void *user)
+{
+    (void)user;
+    return true;
+}
+
+/* Of whom nobody would hear any more none is left open. */
+TEST(a_transaction_of_who_has_gone_meanwhile_does_not_begin)
+{
+    struct pg_transactions *t;
+    char token[PG_TRANSACTION_TOKEN_SIZE];
+    struct pg_failure f;
+    if (!the_pool() || !(t = pg_transactions_new(pool, 2, 2, 60000)))
+        return;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    waitpid(child, NULL, 0);
+    struct cell_caller gone = caller_of(1, child), here = caller_of(1, getpid());
+    const struct pg_patience patience = pool_wait_ns(UINT64_C(10000000000)),
+                             cancelled = {patience.until_ns, is_cancelled, NULL};
+    CHECK(pg_transaction_begin(t, &gone, "BEGIN", &patience, token, &f) == CELL_CANCELLED);
+    CHECK(pg_transaction_begin(t, &here, "BEGIN", &cancelled, token, &f) == CELL_CANCELLED);
+    while (count_open() > 0)
+        continue;
+    for (int i = 0; i < 2; i++) /* and no place is taken */
+        CHECK(pg_transaction_begin(t, &here, "BEGIN", &patience, token, &f) == CELL_OK);
+    pg_transactions_free(t);
+}
+
 TEST(a_transaction_that_is_idle_for_too_long_is_ended_by_the_database)
 {
     if (!the_pool())

@@ -183,7 +183,7 @@ void pg_migration_end(PGconn *conn)
 {
     if (PQtransactionStatus(conn) != PQTRANS_IDLE)
         pg_run(conn, "ROLLBACK", NULL);
+    pg_run(conn, "SELECT pg_catalog.pg_advisory_unlock(" LOCK ")", NULL);
     /* Steps are the author's own, and may have changed what others rely on. */
     pg_run(conn, PG_RESET, NULL);
-    pg_run(conn, "SELECT pg_catalog.pg_advisory_unlock(" LOCK ")", NULL);
 }

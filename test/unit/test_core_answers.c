@@ -1,81 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Answers that are kept, what is pending, and what is carried out at the end of a compilation. */
-#include "session_fixture.h"
+#include "answers_fixture.h"
 
 #include "core/consumer.h"
 #include "core/store.h"
-
-#define ANSWER(n)                                                                                                      \
-    "{\"constants\":[{\"name\":\"N\",\"type\":\"i64\",\"value\":\"" n "\"}],\"expansion\":\"cell.expansion/1\"}"
-#define PLANNED(n)                                                                                                     \
-    "{\"constants\":[{\"name\":\"N\",\"type\":\"i64\",\"value\":\"" n                                                  \
-    "\"}],\"expansion\":\"cell.expansion/1\",\"plan\":"                                                                \
-    "{\"id\":\"ab\",\"steps\":[{\"text\":\"t\",\"kind\":\"k\"}]}}"
-#define ERRONEOUS                                                                                                      \
-    "{\"diagnostics\":[{\"severity\":\"error\",\"text\":\"it is so\"}],\"expansion\":\"cell.expansion/1\"}"
-#define DONE "{\"applied\":[{\"id\":\"ab\",\"steps\":1}],\"state\":\"after\"}"
-
-/* A request as a compiler makes it; "query" is another verb than all others. */
-static const char *request_of(const char *name, const char *mode)
-{
-    static char json[512];
-    snprintf(
-        json, sizeof(json),
-        "{\"annotation\":{\"verb\":\"%s\",\"args\":[\"%ss\"],\"location\":\"a.c:%zu:1\"},\"declaration\":{\"kind\":"
-        "\"struct\",\"name\":\"%s\",\"type\":{\"name\":\"%s\",\"kind\":\"struct\",\"size\":4,\"align\":4,\"fields\":[{"
-        "\"name\":\"x\",\"type\":\"i32\",\"offset\":0}]},\"types\":[]},\"language\":\"c\",\"abi\":\"lp64-le\",\"mode\":"
-        "\"%s\"}",
-        strcmp(name, "query") == 0 ? name : "table", name, (size_t)rand() % 1000, name, name, mode);
-    return json;
-}
-
-/* The answer's constant, "" when there was none. */
-static const char *expand_as(const char *name, const char *mode, int expected)
-{
-    static char value[32];
-    struct cell_expansion *x = NULL;
-    const char *json = request_of(name, mode);
-    struct session_cell *cell = ask_unchecked("auth", CELL_OK);
-    error = (struct cell_error){0};
-    int r = cell_session_expand(session, cell, json, strlen(json), NULL, &x, &error);
-    if (r != expected)
-        printf("expand %s: %d %s\n", name, r, error.text);
-    CHECK(r == expected);
-    snprintf(value, sizeof(value), "%s", x ? x->content->constants[0].text : "");
-    cell_expansion_free(x);
-    return value;
-}
-
-static const char *expand(const char *name) { return expand_as(name, "live", CELL_OK); }
-
-static void begin_asking(enum session_mode mode)
-{
-    session_begin(mode);
-    fake.states = fake.expands = fake.applies = 0;
-}
-
-static void end_unit(void)
-{
-    cell_session_settle(session);
-    session_done();
-}
-
-static void project_with(const char *state, const char *expansion)
-{
-    project_make();
-    fake.state = state;
-    fake.expansion = expansion;
-}
-
-/* One whole compilation of one question in plan mode, as in an editor or with -fsyntax-only. */
-static void learn(const char *state, const char *expansion)
-{
-    fake.state = state;
-    fake.expansion = expansion;
-    begin_asking(SESSION_PLAN);
-    expand("user");
-    end_unit();
-}
 
 TEST(an_answer_is_kept_while_the_state_is_the_same)
 {
@@ -278,15 +206,6 @@ static const char *second_of(const char *name)
     return json;
 }
 
-static void expand_request(const char *json)
-{
-    struct cell_expansion *x = NULL;
-    error = (struct cell_error){0};
-    CHECK(cell_session_expand(session, ask_unchecked("auth", CELL_OK), json, strlen(json), NULL, &x, &error) ==
-          CELL_OK);
-    cell_expansion_free(x);
-}
-
 TEST(a_second_struct_of_something_is_asked_about_beside_the_first)
 {
     project_with("one", ANSWER("1"));
@@ -322,17 +241,6 @@ TEST(what_has_failed_is_not_beside_what_follows)
     CHECK(!strstr(fake_last, "pending"));
     end_unit();
     project_remove();
-}
-
-static struct cell_applied *apply(int expected)
-{
-    struct cell_applied *applied = NULL;
-    error = (struct cell_error){0};
-    int r = cell_session_apply(session, ask_unchecked("auth", CELL_OK), &applied, &error);
-    if (r != expected)
-        printf("apply: %d %s\n", r, error.text);
-    CHECK(r == expected && (r >= 0 || error.text[0]));
-    return applied;
 }
 
 TEST(plans_are_carried_out_once_and_what_follows_is_learnt)
@@ -429,97 +337,6 @@ TEST(an_apply_that_fails_leaves_nothing_kept)
         CHECK(fake.expands == 1);
         project_remove();
     }
-}
-
-/* ---- precompiled headers ---- */
-
-/* The answers, and the first error among them. */
-struct included {
-    int n;
-    char error[32];
-};
-
-static void take_included(void *user, struct session_cell *cell, struct cell_expansion *x)
-{
-    struct included *all = user;
-    const struct expansion_diagnostic *refusal = cell_expansion_refusal(x);
-    CHECK(cell_session_questions(cell) > 0);
-    all->n++;
-    if (refusal && !all->error[0])
-        snprintf(all->error, sizeof(all->error), "%s", refusal->text);
-    cell_expansion_free(x);
-}
-
-static int ask_included(const char *path, struct included *all)
-{
-    *all = (struct included){0};
-    return cell_session_ask_included(session, path, take_included, all, &error);
-}
-
-TEST(what_a_precompiled_header_asked_is_asked_again_by_who_includes_it)
-{
-    struct included all;
-    project_with("one", PLANNED("1"));
-    begin_asking(SESSION_PLAN);
-    expand("user");
-    fake.expansion = ANSWER("2");
-    expand("plain");
-    cell_session_keep_included(session, "/x/pre.pch");
-    end_unit();
-    CHECK(count_files(".cell/included") == 1);
-
-    fake.expansion = PLANNED("3");
-    begin_asking(SESSION_LIVE);
-    CHECK(ask_included("/x/other.pch", &all) == CELL_OK && all.n == 0);
-    CHECK(fake.states == 0 && fake.expands == 0);
-    CHECK(ask_included("/x/pre.pch", &all) == CELL_OK && all.n == 2 && !all.error[0]);
-    CHECK(fake.states == 1 && fake.expands == 0); /* both are kept */
-    struct session_cell *cell = NULL;
-    REQUIRE(cell_session_next(session, &cell));
-    CHECK_STR(cell->name, "auth");
-    CHECK(cell_session_planned(cell) == 1 && !cell_session_next(session, &cell));
-    fake.expansion = ANSWER("4");
-    expand("query");
-    CHECK(strstr(fake_last, "{\"pending\":[{\"abi\"") && strstr(fake_last, "\"location\":\"/x/pre.pch\""));
-    fake.applied = "{\"applied\":[{\"id\":\"ab\",\"steps\":1},{\"id\":\"\",\"steps\":0}],\"state\":\"after\"}";
-    struct cell_applied *applied = apply(CELL_OK);
-    CHECK(applied && fake.applies == 1);
-    cell_applied_free(applied);
-    CHECK(cell_session_commit(session, &error) == CELL_OK);
-    end_unit();
-    CHECK(count_files(".cell/requests") == 3); /* the object needs them all */
-
-    /* What it needs cannot be had any more. */
-    fake.state = "another";
-    fake.expansion = ERRONEOUS;
-    begin_asking(SESSION_LIVE);
-    CHECK(ask_included("/x/pre.pch", &all) == CELL_OK && all.n == 2);
-    CHECK_STR(all.error, "it is so");
-    expand_request(request_of("query", "live"));
-    CHECK(strstr(fake_last, "\"failed\":[{\"abi\"") != NULL);
-    end_unit();
-
-    /* Without the cell it cannot be known; damaged, there is none. */
-    fake.open_status = CELL_UNAVAILABLE;
-    session_begin(SESSION_LIVE);
-    CHECK(ask_included("/x/pre.pch", &all) == CELL_UNAVAILABLE && error.text[0]);
-    static const char *const bad[] = {"", "{", "[1]", "{\"auth\":1}", "{\"auth\":[]}"};
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        char path[256];
-        snprintf(path, sizeof(path), "%s", only_file(".cell/included"));
-        temp_write(path, bad[i]);
-        session_begin(SESSION_LIVE);
-        int r = ask_included("/x/pre.pch", &all);
-        CHECK(r == (i == 4 ? CELL_UNAVAILABLE : CELL_OK));
-    }
-    fake.open_status = 0;
-
-    /* One that asks nothing any more leaves none. */
-    begin_asking(SESSION_PLAN);
-    ask("auth", CELL_OK);
-    cell_session_keep_included(session, "/x/pre.pch");
-    CHECK(count_files(".cell/included") == 0);
-    project_remove();
 }
 
 /* ---- the folder ---- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "Provide.h"
+#include "Buffer.h"
 
 #include "ClangCompat.h"
 #include "DeclReader.h"
@@ -49,14 +50,6 @@ namespace
 
 enum Role { Provide = 0, Method = 1, Export = 2, Capability = 3, Hot = 4 }; /* as the messages select them */
 
-struct Buffer : cell_buffer {
-    Buffer() : cell_buffer() {}
-    ~Buffer() { cell_buffer_free(this); }
-    Buffer(const Buffer &) = delete;
-    Buffer &operator=(const Buffer &) = delete;
-    llvm::StringRef text() const { return {data ? data : "", len}; }
-};
-
 class Provider
 {
   public:
@@ -96,7 +89,7 @@ class Provider
     PluginState &state;
     ProvideState &mine;
     Sema &sema;
-    Buffer text;
+    CellBuffer text;
 };
 
 /* The annotation of `d` itself that begins with `prefix`; what it inherited was handled where it was written. */
@@ -410,7 +403,7 @@ void Provider::endOfUnit()
             refuse(method.second->getLocation(), CellDiag::MethodWeak, method.second);
     if (sema.getDiagnostics().hasErrorOccurred() || !(mine.hot.empty() ? seal() : serveHot()))
         return;
-    Buffer json;
+    CellBuffer json;
     if (cell_schema_format(mine.schema.get(), &json) < 0 || !cell_buffer_ok(&json))
         llvm::report_bad_alloc_error("cell: out of memory");
     cell_schema_header header = {};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "UseRecord.h"
+#include "Buffer.h"
 #include "Capability.h"
 #include "ClangCompat.h"
 #include "Diagnostics.h"
@@ -22,13 +23,6 @@ using namespace clang;
 
 namespace
 {
-
-struct RecordText : cell_buffer {
-    RecordText() : cell_buffer() {}
-    ~RecordText() { cell_buffer_free(this); }
-    RecordText(const RecordText &) = delete;
-    RecordText &operator=(const RecordText &) = delete;
-};
 
 /* Structs that were declared for cells in a precompiled header, when that was made: found again. */
 class IncludedDeclarations
@@ -231,7 +225,7 @@ class RecordWriter
 
     void write(const UsesOfUnit &unit)
     {
-        RecordText record;
+        CellBuffer record;
         if (cell_uses_record(&unit.uses(), &record) < 0)
             llvm::report_bad_alloc_error("cell: out of memory");
         emit("cellgen_uses", CELL_USES_SECTION, {record.data, record.len}, false);
@@ -242,7 +236,7 @@ class RecordWriter
   private:
     void recordSchema(const std::string &cell, const std::string &fingerprint)
     {
-        RecordText record;
+        CellBuffer record;
         cell_error e = {};
         cell_session *session = state.session(SourceLocation());
         int r = session ? cell_session_used_schema(session, cell.c_str(), fingerprint.c_str(), &record, &e)

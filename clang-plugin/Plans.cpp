@@ -124,13 +124,27 @@ void sayIncluded(PluginState &state, const CellPlans::Included &one)
         tell(state, one.cell, places.loc(), one.x->plan);
 }
 
+/* An editor shows errors of a header with that header only. Here the file may be what is wrong: it has no more of it.
+ */
+void sayOfPreamble(PluginState &state, const CellPlaces &places, const expansion_diagnostic &said)
+{
+    SourceManager &sm = state.sources();
+    cellReport(state.diags(), sm.getLocForStartOfFile(sm.getMainFileID()), CellDiag::WholeIncluded)
+        << cellPrintable(said.text);
+    cellReport(state.diags(), places.loc(), CellDiag::WholeIncludedNote);
+}
+
 void sayWhole(PluginState &state, session_cell *cell)
 {
     session_whole w;
     for (uint32_t i = 0; cell_session_whole(cell, i, &w); i++) {
-        bool before = w.question < plansOf(state).cells[cell].included && !state.editorMs; /* with the header */
-        if (!before || w.said->severity == expansion_diagnostic::EXPANSION_ERROR)
-            cellSay(state, placesOf(state, cell, w.question), *w.said);
+        const CellPlaces &places = placesOf(state, cell, w.question);
+        bool error = w.said->severity == expansion_diagnostic::EXPANSION_ERROR;
+        bool included = w.question < plansOf(state).cells[cell].included;
+        if (included && state.editorMs && error)
+            sayOfPreamble(state, places, *w.said);
+        else if (!included || state.editorMs || error) /* the rest was said when the header was made */
+            cellSay(state, places, *w.said);
     }
 }
 

@@ -392,7 +392,7 @@ bool Expander::answered(StringRef verbName, InjectAt at)
     if (answer.x) {
         good = showDiagnostics(answer.x);
         if (cell_session_planned(cell) > planned)
-            cellPlanned(state, cell, places, answer.x->plan);
+            cellPlanned(state, cell, answer.x->plan);
         if (!good || answer.x->depends)
             return false;
     }

@@ -12,14 +12,24 @@ struct CellPlans {
         bool located = false;           /* their places were sought */
         std::optional<uint32_t> first;  /* question that has a plan */
     };
+    struct Step {
+        std::string text, hazard;
+    };
     /* An answer of which there is something to say, when the places in the header can be found. */
     struct Included {
         session_cell *cell;
         uint32_t question;
         std::unique_ptr<cell_expansion, CellExpansionDelete> x;
     };
+    /* A plan that is told at the end, when all that it is carried out beside is known. */
+    struct Told {
+        session_cell *cell;
+        uint32_t question, nsteps;
+        std::vector<Step> first; /* of the steps, those that are listed */
+    };
     std::map<const session_cell *, OfCell> cells;
     std::vector<Included> included;
+    std::vector<Told> told;
 };
 
 namespace
@@ -37,19 +47,27 @@ bool tells(PluginState &state)
     return cell_session_mode(state.sessionIfAny()) != SESSION_LIVE && state.mode != SESSION_MIRROR && !state.editorMs;
 }
 
-void tell(PluginState &state, const session_cell *cell, SourceLocation loc, const expansion_plan &plan)
+void keepToTell(CellPlans &plans, session_cell *cell, uint32_t question, const expansion_plan &plan)
 {
-    cellReport(state.diags(), loc, CellDiag::PlanRemark) << cell->name << plan.nsteps;
-    for (uint32_t i = 0; i < plan.nsteps && i < mostSteps; i++) {
-        const expansion_step &step = plan.steps[i];
-        auto report =
-            cellReport(state.diags(), loc, step.hazard ? CellDiag::PlanStepHazardNote : CellDiag::PlanStepNote);
+    CellPlans::Told told = {cell, question, plan.nsteps, {}};
+    for (uint32_t i = 0; i < plan.nsteps && i < mostSteps; i++)
+        told.first.push_back({plan.steps[i].text, plan.steps[i].hazard ? plan.steps[i].hazard : ""});
+    plans.told.push_back(std::move(told));
+}
+
+void tell(PluginState &state, SourceLocation loc, const CellPlans::Told &plan)
+{
+    cellReport(state.diags(), loc, CellDiag::PlanRemark) << plan.cell->name << plan.nsteps;
+    for (const CellPlans::Step &step : plan.first) {
+        bool hazard = !step.hazard.empty();
+        auto report = cellReport(state.diags(), loc, hazard ? CellDiag::PlanStepHazardNote : CellDiag::PlanStepNote);
         report << cellPrintable(step.text);
-        if (step.hazard)
+        if (hazard)
             report << cellPrintable(step.hazard);
     }
-    if (plan.nsteps > mostSteps)
-        cellReport(state.diags(), loc, CellDiag::PlanMoreNote) << plan.nsteps - mostSteps;
+    if (plan.nsteps > plan.first.size())
+        cellReport(state.diags(), loc, CellDiag::PlanMoreNote)
+            << plan.nsteps - static_cast<unsigned>(plan.first.size());
 }
 
 CellPlans &plansOf(PluginState &state)
@@ -121,7 +139,7 @@ void sayIncluded(PluginState &state, const CellPlans::Included &one)
             cellSay(state, places, said); /* the rest was said when the header was made */
     }
     if (one.x->plan.id && tells(state))
-        tell(state, one.cell, places.loc(), one.x->plan);
+        keepToTell(plansOf(state), one.cell, one.question, one.x->plan);
 }
 
 /* An editor shows errors of a header with that header only. Here the file may be what is wrong: it has no more of it.
@@ -134,9 +152,25 @@ void sayOfPreamble(PluginState &state, const CellPlaces &places, const expansion
     cellReport(state.diags(), places.loc(), CellDiag::WholeIncludedNote);
 }
 
-void sayWhole(PluginState &state, session_cell *cell)
+/* As a build would carry them out, which does so beside all others. */
+void tellPlans(PluginState &state, cell_session *session)
+{
+    for (const CellPlans::Told &one : std::exchange(plansOf(state).told, {})) {
+        std::unique_ptr<cell_expansion, CellExpansionDelete> x(cell_session_beside(session, one.cell, one.question));
+        CellPlans now;
+        if (x)
+            keepToTell(now, one.cell, one.question,
+                       x->plan); /* none when it is refused beside others, which was said */
+        const CellPlans::Told &plan = x ? now.told.front() : one;
+        if (plan.nsteps)
+            tell(state, placesOf(state, one.cell, one.question).loc(), plan);
+    }
+}
+
+void sayWhole(PluginState &state, cell_session *session, session_cell *cell)
 {
     session_whole w;
+    cell_session_judge_whole(session, cell);
     for (uint32_t i = 0; cell_session_whole(cell, i, &w); i++) {
         const CellPlaces &places = placesOf(state, cell, w.question);
         bool error = w.said->severity == expansion_diagnostic::EXPANSION_ERROR;
@@ -157,13 +191,14 @@ void cellAsked(PluginState &state, const session_cell *cell, const CellPlaces &p
     of.places.back() = places;
 }
 
-void cellPlanned(PluginState &state, const session_cell *cell, const CellPlaces &places, const expansion_plan &plan)
+void cellPlanned(PluginState &state, session_cell *cell, const expansion_plan &plan)
 {
+    uint32_t question = cell_session_questions(cell) - 1;
     if (tells(state))
-        tell(state, cell, places.loc(), plan);
+        keepToTell(plansOf(state), cell, question, plan);
     CellPlans::OfCell &of = plansOf(state).cells[cell];
     if (!of.first)
-        of.first = cell_session_questions(cell) - 1;
+        of.first = question;
 }
 
 void cellIncludePlans(PluginState &state)
@@ -195,8 +230,10 @@ void cellSayHeld(PluginState &state)
     for (const CellPlans::Included &one : state.plans->included)
         if (!state.editorMs)
             sayIncluded(state, one);
+    if (session)
+        tellPlans(state, session);
     for (session_cell *cell = nullptr; !preamble && session && cell_session_next(session, &cell);)
-        sayWhole(state, cell);
+        sayWhole(state, session, cell);
 }
 
 void cellApplyPlans(PluginState &state)

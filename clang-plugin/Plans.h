@@ -7,8 +7,9 @@
 
 /* The cell was asked about `places`, by the last question of the session; it has answered. */
 void cellAsked(PluginState &state, const session_cell *cell, const CellPlaces &places);
-/* The answer for `places` had this plan. Says what a build would do, unless this is one, or an editor. */
-void cellPlanned(PluginState &state, const session_cell *cell, const CellPlaces &places, const expansion_plan &plan);
+/* The answer to that question had this plan. At the end it is said what a build would do, unless this is one, or an
+ * editor. */
+void cellPlanned(PluginState &state, session_cell *cell, const expansion_plan &plan);
 
 /* At the beginning of a unit with a precompiled header, or a preamble: what was planned in there. */
 void cellIncludePlans(PluginState &state);

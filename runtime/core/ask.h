@@ -212,6 +212,10 @@ struct session_whole {
     uint32_t question; /* to which it was said: for cell_session_asked */
     const struct expansion_diagnostic *said;
 };
+/* For the end of a unit, before cell_session_whole: has the cell say again, beside all that the unit has, what it has
+ * said as a whole before it knew of plans that came later, or that something failed. When it cannot be asked that
+ * holds. */
+void cell_session_judge_whole(struct cell_session *s, struct session_cell *cell);
 /*
  * For the end of a unit, before anything is carried out: number `i` of what the cell has said as a whole
  * (expansion_diagnostic.whole) and still holds; false behind the last. Of several declarations of one verb with the
@@ -220,6 +224,11 @@ struct session_whole {
  * session.
  */
 bool cell_session_whole(const struct session_cell *cell, uint32_t i, struct session_whole *w);
+
+/* For the end of a unit that carries nothing out: the answer to question number `i` beside all that the unit has, whose
+ * plan is what a build would carry out for it; the caller's. NULL: the answer that it had holds, or the cell cannot be
+ * asked. */
+struct cell_expansion *cell_session_beside(struct cell_session *s, struct session_cell *cell, uint32_t i);
 
 /* How many questions to the cell had an answer with a plan so far. */
 uint32_t cell_session_planned(const struct session_cell *cell);

@@ -143,19 +143,28 @@ int cell_session_add_asked(struct cell_session *s, struct known_cell *c, const c
     return CELL_OK;
 }
 
-/* The request with what is pending, what has failed, and whose project it is, as its first members. */
-static void put_request(const struct cell_session *s, const struct known_cell *c, const struct asked *a,
+/* What comes behind `a` and has a plan. Of the declarations of one subject the later ones are told of the earlier. */
+static bool comes_behind(const struct asked *p, const struct asked *a)
+{
+    return p->planned && !cell_session_same_subject(p, a);
+}
+
+/* The request with what is pending, what has failed, and whose project it is, as its first members; `all`: at the end
+ * of the unit, beside all that it has. */
+static void put_request(const struct cell_session *s, const struct known_cell *c, const struct asked *a, bool all,
                         struct cell_buffer *out)
 {
     const char *before = "\"pending\":[";
     char project[CELL_FINGERPRINT_LEN + 1];
+    bool behind = false;
     if (a->len < 2 || a->request[0] != '{') {
         cell_buffer_append(out, a->request, a->len);
         return;
     }
     cell_buffer_puts(out, "{");
-    for (const struct asked *p = c->asked; p && p != a; p = p->next) {
-        if (!p->planned && !is_beside(p, a))
+    for (const struct asked *p = c->asked; p && (all || p != a); p = p->next) {
+        behind = behind || p == a;
+        if (p == a || !(behind ? comes_behind(p, a) : p->planned || is_beside(p, a)))
             continue;
         cell_buffer_puts(out, before);
         cell_buffer_append(out, p->request, p->len);
@@ -172,21 +181,49 @@ static void put_request(const struct cell_session *s, const struct known_cell *c
     cell_buffer_append(out, a->request + 1, a->len - 1);
 }
 
-int cell_session_ask_expand(struct cell_session *s, struct known_cell *c, struct asked *a, struct cell_error *e)
+static int request_expand(struct cell_session *s, struct known_cell *c, const struct asked *a, bool all,
+                          const char **reply, size_t *len, struct cell_error *e)
 {
     struct cell_buffer sent = {0};
+    put_request(s, c, a, all, &sent);
+    int r = cell_buffer_ok(&sent) ? cell_session_request(s, c, CELL_COMPILE_EXPAND, sent.data, sent.len, reply, len, e)
+                                  : session_no_memory(e);
+    cell_buffer_free(&sent);
+    return r;
+}
+
+int cell_session_ask_expand(struct cell_session *s, struct known_cell *c, struct asked *a, struct cell_error *e)
+{
     const char *reply;
     size_t len;
-    put_request(s, c, a, &sent);
-    int r = cell_buffer_ok(&sent)
-                ? cell_session_request(s, c, CELL_COMPILE_EXPAND, sent.data, sent.len, &reply, &len, e)
-                : session_no_memory(e);
-    cell_buffer_free(&sent);
+    int r = request_expand(s, c, a, false, &reply, &len, e);
     if (r < 0)
         return r;
     a->document = cell_arena_copy(&s->arena, reply, len);
     a->document_len = len;
     return a->document ? CELL_OK : session_no_memory(e);
+}
+
+bool cell_session_has_behind(const struct asked *a)
+{
+    const struct asked *p = a->next;
+    while (p && !comes_behind(p, a))
+        p = p->next;
+    return p;
+}
+
+struct cell_expansion *cell_session_beside_all(struct cell_session *s, struct known_cell *c, const struct asked *a)
+{
+    struct cell_schema *declared = NULL;
+    struct cell_expansion *x = NULL;
+    const char *reply;
+    size_t len;
+    bool asks = c->pub.status >= 0 && !c->pub.lock_path && !c->pub.stale && s->mode != SESSION_MIRROR;
+    if (asks && request_expand(s, c, a, true, &reply, &len, NULL) >= 0 &&
+        cell_request_declared(a->request, a->len, &declared, NULL) >= 0)
+        cell_expansion_parse(reply, len, declared, &x, NULL);
+    cell_schema_free(declared);
+    return x;
 }
 
 /* ---- what is kept ---- */

@@ -246,6 +246,12 @@ const char *cell_session_asked_location(const struct session_cell *cell, uint32_
     return a && a->location ? a->location : "";
 }
 
+struct cell_expansion *cell_session_beside(struct cell_session *s, struct session_cell *cell, uint32_t i)
+{
+    const struct asked *a = asked_at(cell, i);
+    return a && cell_session_has_behind(a) ? cell_session_beside_all(s, session_known(cell), a) : NULL;
+}
+
 bool cell_session_next(struct cell_session *s, struct session_cell **cell)
 {
     struct known_cell *next = *cell ? session_known(*cell)->next : s->cells;

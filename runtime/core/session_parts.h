@@ -172,6 +172,11 @@ void cell_session_fail_whole(struct known_cell *c, const char *json, size_t len)
 void cell_session_prune_answers(struct cell_session *s);
 /* Asks for the expansion, with what is pending now; keeps the document with the question. */
 int cell_session_ask_expand(struct cell_session *s, struct known_cell *c, struct asked *a, struct cell_error *e);
+/* Behind it come plans of other subjects, of which the cell did not know. */
+bool cell_session_has_behind(const struct asked *a);
+/* At the end of a unit: what the cell answers beside all that the unit has, for the caller to free. NULL: it cannot be
+ * asked. */
+struct cell_expansion *cell_session_beside_all(struct cell_session *s, struct known_cell *c, const struct asked *a);
 
 /* session_lock.c */
 /* The lock, read once; NULL when there is none of use, and c->lock_error says why. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * What answers say of their subject as a whole. The cell is asked about the first struct of a table when nobody knows
- * whether there is a second: what it says of the table then holds only if there is none.
+ * whether there is a second: what it says of the table then holds only if there is none. It may be about other subjects
+ * as well, of which some come later: it holds when the cell says it beside all of them.
  */
 #include "core/session_parts.h"
 
@@ -100,4 +101,27 @@ bool cell_session_whole(const struct session_cell *cell, uint32_t i, struct sess
         i -= a->nwhole;
     }
     return false;
+}
+
+static bool has_whole_error(const struct asked *a)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < a->nwhole; i++)
+        found = found || a->whole[i].severity == EXPANSION_ERROR;
+    return found;
+}
+
+void cell_session_judge_whole(struct cell_session *s, struct session_cell *cell)
+{
+    struct known_cell *c = session_known(cell);
+    for (struct asked *a = c->asked; a; a = a->next) {
+        bool open = cell_session_has_behind(a) ? a->nwhole > 0 : c->failed.len && has_whole_error(a);
+        if (!open || a->replaced)
+            continue;
+        const struct asked before = *a;
+        struct cell_expansion *x = cell_session_beside_all(s, c, a);
+        if (x && cell_session_note_whole(s, a, x) < 0)
+            *a = before;
+        cell_expansion_free(x);
+    }
 }

@@ -12,11 +12,13 @@
 
 static const char *request_of(const char *verb, const char *subject, const char *name)
 {
-    static char json[512];
+    static char json[1024];
     snprintf(json, sizeof(json),
              "{\"annotation\":{\"verb\":\"%s\",\"args\":[%s],\"location\":\"a.c:%s:1\"},\"declaration\":{\"kind\":"
-             "\"struct\",\"name\":\"%s\",\"types\":[]},\"language\":\"c\",\"abi\":\"lp64-le\",\"mode\":\"live\"}",
-             verb, subject, name, name);
+             "\"struct\",\"name\":\"s%s\",\"type\":{\"name\":\"s%s\",\"kind\":\"struct\",\"size\":4,\"align\":4,"
+             "\"fields\":[{\"name\":\"x\",\"type\":\"i32\",\"offset\":0}]},\"types\":[]},\"language\":\"c\",\"abi\":"
+             "\"lp64-le\",\"mode\":\"live\"}",
+             verb, subject, name, name, name);
     return json;
 }
 
@@ -120,6 +122,88 @@ TEST(one_that_failed_lifts_it_and_one_that_was_refused_does_not)
     CHECK_STR(standing(), "1:whole");
     CHECK(cell_session_failed(asked(), "{}", 2) == CELL_OK);
     CHECK_STR(standing(), "1:whole");
+    project_remove();
+}
+
+#define PLANNED(said) "{\"diagnostics\":[" said "],\"expansion\":\"cell.expansion/1\",\"plan\":" PLAN "}"
+#define PLAN "{\"id\":\"1\",\"steps\":[{\"text\":\"step\",\"kind\":\"step\"}]}"
+
+static void judge(const char *answer)
+{
+    fake.expansion = answer;
+    fake.expands = 0;
+    fake_last[0] = '\0';
+    cell_session_judge_whole(session, asked());
+}
+
+TEST(an_error_is_judged_again_beside_what_came_later)
+{
+    begin();
+    expand("table", "\"t\"", "1", PLANNED(SAID("error", "u is there", "")));
+    expand("table", "\"u\"", "2", PLANNED(""));
+    CHECK_STR(standing(), "0:u is there");
+    judge(PLAIN);
+    CHECK(fake.expands == 1);
+    /* The first is asked about, the second is pending. */
+    const char *pending = strstr(fake_last, "\"pending\":["), *other = strstr(fake_last, "a.c:2:1");
+    CHECK(pending && other && strstr(other, "a.c:1:1") && strstr(fake_last, "a.c:1:1") > other);
+    CHECK_STR(standing(), "");
+    judge(PLAIN); /* there is none any more */
+    CHECK(fake.expands == 0);
+    project_remove();
+}
+
+TEST(an_error_that_is_said_again_holds)
+{
+    begin();
+    expand("table", "\"t\"", "1", PLANNED(SAID("error", "u is there", "") "," SAID("remark", "and v", "")));
+    expand("table", "\"u\"", "2", PLANNED(""));
+    judge(PLANNED(SAID("error", "u is there", "")));
+    CHECK_STR(standing(), "0:u is there");
+    fake.request_status = CELL_UNAVAILABLE;
+    judge(PLAIN);
+    CHECK_STR(standing(), "0:u is there");
+    project_remove();
+}
+
+TEST(nothing_is_asked_again_without_a_reason)
+{
+    begin();
+    expand("table", "\"t\"", "1", PLANNED(SAID("error", "u is there", "")));
+    judge(PLAIN); /* nothing came later */
+    expand("table", "\"u\"", "2", PLAIN);
+    judge(PLAIN); /* … that changes anything */
+    CHECK(fake.expands == 0);
+    CHECK_STR(standing(), "0:u is there");
+    fail("table", "\"v\"", "3"); /* which might have lifted it */
+    judge(PLAIN);
+    CHECK(fake.expands == 1 && strstr(fake_last, "\"failed\":[") != NULL);
+    CHECK_STR(standing(), "");
+    expand("table", "\"w\"", "4", PLANNED(SAID("error", "first", "")));
+    expand("table", "\"w\"", "5", PLANNED(SAID("error", "second", "")));
+    expand("table", "\"x\"", "6", PLANNED(SAID("remark", "a remark", "")));
+    judge(PLAIN); /* the last of a subject alone, and of it not what is no error */
+    CHECK(fake.expands == 1 && strstr(strrchr(fake_last, '{'), "a.c:5:1") == NULL);
+    CHECK_STR(standing(), "4:a remark");
+    project_remove();
+}
+
+TEST(a_plan_is_asked_for_again_beside_what_came_later)
+{
+    struct cell_expansion *x = NULL;
+    begin();
+    expand("table", "\"t\"", "1", PLANNED(""));
+    CHECK(!cell_session_beside(session, asked(), 0));
+    expand("table", "\"t\"", "2", PLANNED("")); /* which is told of the first, and not the first of it */
+    CHECK(!cell_session_beside(session, asked(), 0));
+    expand("table", "\"u\"", "3", PLANNED(""));
+    REQUIRE(x = cell_session_beside(session, asked(), 0));
+    CHECK(x->plan.nsteps == 1 && !strstr(fake_last, "a.c:2:1") && strstr(fake_last, "a.c:3:1"));
+    cell_expansion_free(x);
+    REQUIRE(x = cell_session_beside(session, asked(), 1));
+    CHECK(strstr(fake_last, "a.c:1:1") && strstr(fake_last, "a.c:3:1"));
+    cell_expansion_free(x);
+    CHECK(!cell_session_beside(session, asked(), 2) && !cell_session_beside(session, asked(), 3));
     project_remove();
 }
 

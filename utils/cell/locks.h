@@ -32,6 +32,7 @@ struct lock_live {
     /* What it would do for that, in an order in which it can be done; in the lock's arena. */
     struct lock_plan {
         const char *key, *question, *request; /* the request is in plan mode, with nothing pending */
+        const char *subject;                  /* of the declaration, its first argument; NULL when that is no text */
         struct cell_expansion *x;             /* has the plan */
     } *plans;
     uint32_t nplans;

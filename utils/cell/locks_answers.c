@@ -98,14 +98,26 @@ static int list_wanted(struct asking *q, const char *name)
 
 /* ---- asking ---- */
 
-static void put_pending(const struct lock_live *live, struct cell_buffer *out)
+static bool same_subject(const struct lock_plan *a, const struct lock_plan *b)
 {
-    for (uint32_t i = 0; i < live->nplans; i++) {
-        cell_buffer_puts(out, i ? "," : "{\"pending\":[");
-        cell_buffer_puts(out, live->plans[i].request);
+    return a->subject && b->subject && strcmp(a->subject, b->subject) == 0;
+}
+
+/* The request with `n` plans that are pending; but for number `self`, and for those behind it of the same subject,
+ * which are told of it. */
+static void put_request(const struct lock_plan *plans, uint32_t n, uint32_t self, const struct cell_buffer *request,
+                        struct cell_buffer *out)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < n; i++) {
+        if (i == self || (i > self && same_subject(&plans[i], &plans[self])))
+            continue;
+        cell_buffer_puts(out, any ? "," : "{\"pending\":[");
+        cell_buffer_puts(out, plans[i].request);
+        any = true;
     }
-    if (live->nplans)
-        cell_buffer_puts(out, "],");
+    cell_buffer_puts(out, any ? "]," : "");
+    cell_buffer_append(out, request->data + any, request->len - any); /* the brace stands before that */
 }
 
 /* *x is the answer; *why is set when the cell refuses the declaration, or the answer is not valid. */
@@ -122,6 +134,22 @@ static int check_answer(const char *sent, size_t sent_len, const char *reply, si
     return wrong ? cell_error_set(why, CELL_FAILED_PRECONDITION, "%s", wrong->text) : r;
 }
 
+/* The subject of a declaration is its first argument; NULL when that is no text. */
+static int copy_subject(struct cell_arena *arena, const struct cell_buffer *request, const char **subject,
+                        struct cell_error *e)
+{
+    struct cell_buffer question = {0};
+    struct lock_asked says = {0};
+    char *key = NULL;
+    int r = cell_lock_question(request->data, request->len, &question, &key, &says, e);
+    if (r >= 0 && says.subject && !(*subject = cell_arena_copy(arena, says.subject, strlen(says.subject))))
+        r = no_memory(e);
+    cell_lock_asked_free(&says);
+    cell_buffer_free(&question);
+    free(key);
+    return r;
+}
+
 static int take_plan(struct asking *q, struct wanted *w, const struct cell_buffer *request, struct cell_expansion *x)
 {
     struct lock_live *live = q->a->live;
@@ -132,33 +160,34 @@ static int take_plan(struct asking *q, struct wanted *w, const struct cell_buffe
                                .request = cell_arena_copy(arena, request->data, request->len)};
     if (!plan->key || !plan->question || !plan->request)
         return no_memory(q->e);
+    int r = copy_subject(arena, request, &plan->subject, q->e);
+    if (r < 0)
+        return r;
     plan->x = x;
     live->nplans++;
     w->planned = true;
     return CELL_OK;
 }
 
-/* One question, as it is refused or answered now. Negative: the cell cannot be asked any more. */
-static int ask_one(struct asking *q, struct wanted *w, struct cell_buffer *request, struct cell_buffer *sent,
-                   struct cell_buffer *document)
+/* One question, as it is refused or answered with `self`, a plan of its own (UINT32_MAX = none), among `n` plans.
+ * Negative: the cell cannot be asked any more. *x: the answer, the caller's; NULL: it is refused. */
+static int ask_among(struct asking *q, struct wanted *w, const struct lock_plan *plans, uint32_t n, uint32_t self,
+                     struct cell_buffer *request, struct cell_expansion **x)
 {
     struct cell_error why = {0};
-    struct cell_expansion *x = NULL;
+    struct cell_buffer sent = {0}, document = {0};
     const char *reply;
     size_t len;
     int r = cell_lock_request(w->question, strlen(w->question), CELL_LOCK_FOLDER "/", false, request, &why);
-    put_pending(q->a->live, sent);
     if (r >= 0) {
-        size_t skip = q->a->live->nplans ? 1 : 0; /* the brace, which put_pending has opened */
-        cell_buffer_append(sent, request->data + skip, request->len - skip);
-        r = cell_buffer_ok(sent) ? locks_request(q->a, CELL_COMPILE_EXPAND, sent->data, sent->len, &reply, &len, &why)
-                                 : no_memory(&why);
+        put_request(plans, n, self, request, &sent);
+        r = cell_buffer_ok(&sent) ? locks_request(q->a, CELL_COMPILE_EXPAND, sent.data, sent.len, &reply, &len, &why)
+                                  : no_memory(&why);
     }
     if (r >= 0)
-        r = check_answer(request->data, request->len, reply, len, &x, &why);
+        r = check_answer(request->data, request->len, reply, len, x, &why);
     if (r >= 0)
-        r = cell_lock_document(reply, len, document, &why);
-    w->pending = q->a->live->nplans;
+        r = cell_lock_document(reply, len, &document, &why);
     free(w->document), free(w->refusal);
     w->document = w->refusal = NULL;
     bool lost = r == CELL_UNAVAILABLE || r == CELL_DEADLINE_EXCEEDED || r == CELL_NO_MEMORY;
@@ -166,27 +195,34 @@ static int ask_one(struct asking *q, struct wanted *w, struct cell_buffer *reque
         r = cell_error_set(q->e, r, "%s", why.text);
     else if (r < 0)
         r = (w->refusal = strdup(why.text)) ? CELL_OK : no_memory(q->e);
-    else if (!(w->document = strdup(document->data)))
+    else if (!(w->document = strdup(document.data)))
         r = no_memory(q->e);
-    if (r >= 0 && w->document && x->plan.id) {
-        r = take_plan(q, w, request, x);
-        x = r >= 0 ? NULL : x;
+    if (r < 0 || !w->document) {
+        cell_expansion_free(*x);
+        *x = NULL;
     }
-    cell_expansion_free(x);
-    return r;
-}
-
-static int ask(struct asking *q, struct wanted *w)
-{
-    struct cell_buffer request = {0}, sent = {0}, document = {0};
-    int r = ask_one(q, w, &request, &sent, &document);
-    cell_buffer_free(&request);
     cell_buffer_free(&sent);
     cell_buffer_free(&document);
     return r;
 }
 
-/* Until no other plan turns up. What has one keeps the answer that it had. */
+static int ask(struct asking *q, struct wanted *w)
+{
+    const struct lock_live *live = q->a->live;
+    struct cell_buffer request = {0};
+    struct cell_expansion *x = NULL;
+    w->pending = live->nplans;
+    int r = ask_among(q, w, live->plans, live->nplans, UINT32_MAX, &request, &x);
+    if (r >= 0 && x && x->plan.id) {
+        r = take_plan(q, w, &request, x);
+        x = r >= 0 ? NULL : x;
+    }
+    cell_expansion_free(x);
+    cell_buffer_free(&request);
+    return r;
+}
+
+/* Until no other plan turns up. */
 static int ask_all(struct asking *q)
 {
     struct lock_live *live = q->a->live;
@@ -199,6 +235,78 @@ static int ask_all(struct asking *q)
                 r = ask(q, w);
         }
     }
+    return r;
+}
+
+static struct wanted *find_wanted(const struct asking *q, const char *key)
+{
+    size_t i = 0;
+    while (strcmp(q->list[i].key, key) != 0)
+        i++;
+    return &q->list[i];
+}
+
+/* An error of its subject as a whole keeps a plan from being carried out; NULL = there is none. */
+static const struct expansion_diagnostic *whole_error(const struct cell_expansion *x)
+{
+    for (uint32_t i = 0; i < x->ndiagnostics; i++)
+        if (x->diagnostics[i].severity == EXPANSION_ERROR && x->diagnostics[i].whole)
+            return &x->diagnostics[i];
+    return NULL;
+}
+
+static int refuse(struct asking *q, struct wanted *w, const char *why)
+{
+    free(w->document);
+    w->document = NULL;
+    w->refusal = strdup(why);
+    return w->refusal ? CELL_OK : no_memory(q->e);
+}
+
+/* What is to be done for number `i` of `n` plans beside all others, as it will be carried out; goes to those that stay
+ * unless there is nothing left to do, or it is refused. */
+static int judge(struct asking *q, struct lock_plan *plans, uint32_t n, uint32_t i)
+{
+    struct lock_live *live = q->a->live;
+    struct wanted *w = find_wanted(q, plans[i].key);
+    struct cell_buffer request = {0};
+    struct cell_expansion *x = NULL;
+    int r = CELL_OK;
+    if (n > 1) {
+        r = ask_among(q, w, plans, n, i, &request, &x);
+        cell_buffer_free(&request);
+    } else {
+        x = plans[i].x;
+        plans[i].x = NULL;
+    }
+    const struct expansion_diagnostic *wrong = r >= 0 && x ? whole_error(x) : NULL;
+    if (wrong)
+        r = refuse(q, w, wrong->text);
+    if (r >= 0 && x && x->plan.id && !wrong) {
+        live->plans[live->nplans] = plans[i];
+        live->plans[live->nplans++].x = x;
+        x = NULL;
+    }
+    cell_expansion_free(x);
+    return r;
+}
+
+/* Of some plans the cell did not know when it was asked about others. */
+static int judge_all(struct asking *q)
+{
+    struct lock_live *live = q->a->live;
+    uint32_t n = live->nplans;
+    struct lock_plan *plans = cell_arena_array(&live->lock.arena, n + 1, sizeof(*plans));
+    int r = plans ? CELL_OK : no_memory(q->e);
+    if (r < 0)
+        return r;
+    live->nplans = 0;
+    for (uint32_t i = 0; i < n; i++)
+        plans[i] = live->plans[i];
+    for (uint32_t i = 0; r >= 0 && i < n; i++)
+        r = judge(q, plans, n, i);
+    for (uint32_t i = 0; i < n; i++)
+        cell_expansion_free(plans[i].x);
     return r;
 }
 
@@ -246,6 +354,8 @@ int locks_ask_answers(struct lock_asker *a, const char *name, struct cell_error 
         r = no_memory(e);
     if (r >= 0)
         r = ask_all(&q);
+    if (r >= 0)
+        r = judge_all(&q);
     if (r >= 0)
         r = keep(&q);
     for (size_t i = 0; i < q.n; i++) {

@@ -102,9 +102,11 @@ static uint32_t first_error(const struct pg_unit *u)
     return i;
 }
 
+/* What is wrong without those behind it is wrong because of what was found first. */
 static void fail_with_diagnostic(struct work *w, const struct pg_unit *u, uint32_t i)
 {
-    json_decref(w->failed);
+    if (w->failed)
+        return;
     w->failed = failed_diagnostic(&u->declared[i]->diagnostics, UINT32_MAX, u->request[i]);
     if (!w->failed)
         w->failed = failed_diagnostic(&u->plan->diagnostics, i, u->request[i]);

@@ -33,6 +33,8 @@ struct pg_diagnostic {
     uint32_t nnotes;
     uint32_t declared;       /* which of the tables of a request list it is about */
     bool whole;              /* about the table, as the structs make it that are known so far */
+    bool awaits;             /* another table's declaration would put it right, one that comes or has failed */
+    uint32_t against;        /* declaration that it is about as well; UINT32_MAX = none */
     const char *other_table; /* what is wrong is that this one is not as it should be; NULL = what is declared itself */
 };
 typedef PG_LIST(struct pg_diagnostic) pg_diagnostics;

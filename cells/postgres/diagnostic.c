@@ -37,6 +37,7 @@ struct pg_diagnostic *pg_diagnose(struct pg_arena *arena, pg_diagnostics *list, 
                                 .field = place.field,
                                 .rule = place.rule,
                                 .argument = place.argument,
+                                .against = UINT32_MAX,
                                 .at = -1,
                                 .length = -1};
     return d;

@@ -61,10 +61,16 @@ static uint32_t taker_of(const struct diffing *s, const char *schema, const char
     return i;
 }
 
+/* What has the name since the rename was carried out is another table. */
+static bool was_renamed(const struct pg_table *there, const struct pg_declared *d)
+{
+    return pg_has_event(there, PG_PAST_RENAMED, d->renamed_from);
+}
+
 /*
  * Of a chain, in which a table gets the name that another one has had: the number of the struct of the table which has
- * the name of `d` now, and which is renamed before; s->n = there is none, or the chain does not end with a name that is
- * free.
+ * the name of `d` now, and which is renamed before; s->n = there is none, or the chain comes back to where it begins.
+ * When the last name of it is not free either, that is an error of the last struct.
  */
 static uint32_t goes_on_as(const struct diffing *s, const struct pg_declared *d)
 {
@@ -73,13 +79,15 @@ static uint32_t goes_on_as(const struct diffing *s, const struct pg_declared *d)
 
     for (uint32_t i = 0; i < s->n && next < s->n; i++) {
         const struct pg_table *there = pg_model_table(s->catalog, schema, d->table.name);
-        if (!there || !d->renamed_from || !pg_model_table(s->catalog, schema, d->renamed_from) ||
-            pg_has_event(there, PG_PAST_RENAMED, d->renamed_from))
+        if (!there || !d->renamed_from || !pg_model_table(s->catalog, schema, d->renamed_from) || was_renamed(there, d))
             return s->n;
         d = s->declared[next];
-        if (!pg_model_table(s->catalog, schema, d->table.name))
+        there = pg_model_table(s->catalog, schema, d->table.name);
+        if (!there)
             return first;
         next = taker_of(s, schema, d->table.name);
+        if (next == s->n)
+            return was_renamed(there, d) ? s->n : first;
     }
     return s->n;
 }
@@ -159,36 +167,56 @@ static bool makes_way(struct diffing *s)
     return true;
 }
 
-/* The table with which the one at hand begins, when it is there under its own name; what the directive is worth is
- * said. */
-static void judge_former(struct diffing *s, const struct pg_table *there, const struct pg_table *former)
+/* The name of the table at hand is another table's, and it has not had its former name yet: whether a struct that comes
+ * later takes the name is known at the end of the unit. Until then it is planned as if one did. */
+static bool is_in_the_way(struct diffing *s, const struct pg_table *there, const struct pg_table *former)
 {
     const struct pg_declared *d = s->d;
-    struct pg_place place = pg_at_rule(d->renamed_rule);
 
-    if (former && !pg_has_event(there, PG_PAST_RENAMED, d->renamed_from)) /* else what has the name since is another */
-        pg_refuse(s, PG_RULE_NO_EFFECT, place,
+    if (!there || !former || was_renamed(there, d))
+        return false;
+    struct pg_diagnostic *said =
+        pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_rule(d->renamed_rule),
                   "tables '%s' and '%s' both exist: it cannot be renamed. When '%s' is another table, "
                   "CELL_TABLE_RENAMED_FROM can be removed; when the rows belong to '%s', move them by hand, and rename "
-                  "or drop the other table. A struct that takes the name '%s' has to stand before this one",
+                  "or drop the other table. A struct that takes the name '%s' has to be in the same file, or built "
+                  "before",
                   d->renamed_from, d->table.name, d->renamed_from, d->table.name, d->table.name);
-    else if (pg_done_long_ago(there, PG_PAST_RENAMED, d->renamed_from))
-        pg_plan_diagnose(s, PG_REMARK, PG_RULE_CONSENT_DONE, place,
-                         "CELL_TABLE_RENAMED_FROM(\"%s\") was done long ago and can be removed", d->renamed_from);
+    said->whole = said->awaits = true;
+    return true;
 }
 
-/* The table that becomes the one at hand; NULL: it begins empty, or another struct is that one, which is said. */
-static const struct pg_table *find_former(struct diffing *s, const struct pg_table *former)
+/*
+ * The number of the struct to whose table the one that the struct of `d` is now is renamed, without another struct
+ * having said that `d` takes a new name: then it begins empty. s->n = none.
+ */
+static uint32_t taken_from(const struct diffing *s, const struct pg_declared *d)
+{
+    uint32_t next = d->renamed_from ? s->n : taker_of(s, d->table.schema, d->table.name);
+
+    if (next < s->n && pg_model_table(s->catalog, d->table.schema, s->declared[next]->table.name) &&
+        goes_on_as(s, s->declared[next]) == s->n)
+        next = s->n;
+    return next;
+}
+
+/* The table that becomes the one at hand is another struct's, which would begin empty: not without a word. That struct
+ * may come later, so that it is told of this; else it is planned as it would be, so that nothing else is said of it. */
+static void refuse_taken(struct diffing *s, const struct pg_table *former)
 {
     const struct pg_declared *d = s->d;
     uint32_t of = former ? struct_of(s, former->schema, former->name) : s->n;
 
-    if (of < s->n && goes_on_as(s, s->declared[of]) == s->n) {
-        pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_rule(d->renamed_rule),
-                  "CELL_TABLE_RENAMED_FROM(\"%s\") contradicts the struct that is this table", d->renamed_from);
-        return NULL;
-    }
-    return former;
+    if (of == s->n || goes_on_as(s, s->declared[of]) < s->n)
+        return;
+    struct pg_diagnostic *said = pg_refuse(
+        s, PG_RULE_NO_EFFECT, pg_at_rule(d->renamed_rule),
+        "CELL_TABLE_RENAMED_FROM(\"%s\") contradicts the struct that is this table, '%s': '%s' would begin "
+        "empty, its rows would be those of '%s'. Remove that struct; if '%s' is to be a new table, add it in a "
+        "later build, when the name is free",
+        d->renamed_from, s->declared[of]->tag, d->renamed_from, d->table.name, d->renamed_from);
+    said->whole = true;
+    said->against = of;
 }
 
 /* The work of the table of the struct at hand, which has none; a former name is followed, when the table has it still.
@@ -198,9 +226,14 @@ static void begin_work(struct diffing *s)
     const struct pg_declared *d = s->d;
     const struct pg_table *former =
         d->renamed_from ? pg_model_table(s->catalog, d->table.schema, d->renamed_from) : NULL;
-    bool free_now = makes_way(s);
+    bool free_now = makes_way(s) || taken_from(s, d) < s->n;
     const struct pg_table *there = free_now ? NULL : pg_model_table(s->catalog, d->table.schema, d->table.name);
-    const struct pg_table *begins = there ? there : find_former(s, former);
+    if (is_in_the_way(s, there, former)) {
+        free_now = true;
+        there = NULL;
+    } else if (!there)
+        refuse_taken(s, former);
+    const struct pg_table *begins = there ? there : former;
     struct table_work *w = pg_alloc(s->arena, sizeof(*w));
 
     *pg_push(s->arena, &s->works) = w;
@@ -214,12 +247,13 @@ static void begin_work(struct diffing *s)
     }
     if (!there && !free_now)
         pg_check_table_name(s, d);
-    if (there && d->renamed_from)
-        judge_former(s, there, former);
+    if (there && d->renamed_from && pg_done_long_ago(there, PG_PAST_RENAMED, d->renamed_from))
+        pg_plan_diagnose(s, PG_REMARK, PG_RULE_CONSENT_DONE, pg_at_rule(d->renamed_rule),
+                         "CELL_TABLE_RENAMED_FROM(\"%s\") was done long ago and can be removed", d->renamed_from);
     else if (!there && begins) {
         rename_step(s, begins->name, d);
         w->former = begins->name;
-    } else if (d->renamed_from && !former)
+    } else if (!there && d->renamed_from && !former)
         check_former(s, d);
 }
 

@@ -222,7 +222,8 @@ struct pg_diagnostic *pg_plan_diagnose(struct diffing *s, enum pg_severity sever
             : pg_diagnose(s->arena, &s->plan->diagnostics, severity, place, "%s [%s]", text, pg_rule(rule)->id);
     d->rule_id = rule == PG_NO_RULE ? NULL : pg_rule(rule)->id;
     d->declared = s->current;
-    d->whole = rule == PG_RULE_UNDECLARED || rule == PG_RULE_UNDECLARED_REQUIRED || rule == PG_RULE_RENAME_UNDECLARED;
+    d->whole = rule == PG_RULE_UNDECLARED || rule == PG_RULE_UNDECLARED_REQUIRED || rule == PG_RULE_RENAME_UNDECLARED ||
+               rule == PG_RULE_NOT_NULL_ADDED;
     return d;
 }
 

@@ -65,11 +65,13 @@ static void append_diagnostics(json_t *document, const pg_diagnostics *from, uin
     json_decref(list);
 }
 
-/* True for an error about another table, whose own declaration has failed. */
+/* True for an error about another table, whose own declaration has failed, or may have. */
 static bool follows(const struct pg_diagnostic *d, const json_t *failed)
 {
-    return d->severity == PG_ERROR && d->other_table &&
-           pg_failed_table(failed, d->other_table, strlen(d->other_table), true);
+    if (d->severity != PG_ERROR)
+        return false;
+    return d->awaits ? pg_failed_any_table(failed)
+                     : d->other_table && pg_failed_table(failed, d->other_table, strlen(d->other_table), true);
 }
 
 /* Of one subject, as a compilation sees it: the name alone, which tables of several schemas may have. */
@@ -105,7 +107,7 @@ static bool append_conflict(const struct pg_unit *u, uint32_t last, json_t *docu
 {
     for (uint32_t i = 0; i < u->plan->diagnostics.n; i++) {
         const struct pg_diagnostic *d = &u->plan->diagnostics.at[i];
-        if (d->severity != PG_ERROR || d->whole || d->declared >= last)
+        if (d->severity != PG_ERROR || (d->whole && d->against != last) || d->declared >= last)
             continue;
         json_t *said =
             json_pack("{ss, so}", "severity", "error", "text",
@@ -113,6 +115,28 @@ static bool append_conflict(const struct pg_unit *u, uint32_t last, json_t *docu
         return json_array_append_new(json_object_get(document, "diagnostics"), said) == 0;
     }
     return true;
+}
+
+/* The struct of the table that the last one takes was refused before anybody knew of that: it has to be said here.
+ * False when memory is short. */
+static bool append_taken(const struct pg_unit *u, uint32_t last, const json_t *failed, json_t *document)
+{
+    const struct pg_declared *d = u->declared[last];
+    bool renames = false;
+
+    for (uint32_t i = 0; i < u->plan->nsteps; i++)
+        renames = renames || (u->plan->steps[i].declared == last && u->plan->steps[i].kind == PG_STEP_RENAME_TABLE);
+    if (!renames || strcmp(d->table.schema, u->catalog->default_schema) != 0 ||
+        !pg_failed_table(failed, d->renamed_from, strlen(d->renamed_from), true))
+        return true;
+    json_t *said =
+        json_pack("{ss, so, si}", "severity", "error", "text",
+                  json_sprintf("CELL_TABLE_RENAMED_FROM(\"%s\") contradicts the struct that is this table, "
+                               "which was refused as the table that is there. Remove that struct; if '%s' is "
+                               "to be a new table, add it in a later build, when the name is free",
+                               d->renamed_from, d->renamed_from),
+                  "rule", d->renamed_rule);
+    return json_array_append_new(json_object_get(document, "diagnostics"), said) == 0;
 }
 
 /* What the last of the unit's declarations is answered. NULL when memory is short. */
@@ -134,11 +158,12 @@ static json_t *table_document(const struct pg_unit *u, json_t *request)
     }
     size_t said = json_array_size(json_object_get(document, "diagnostics"));
     bool wrong = pg_has_refusals(&d->diagnostics, UINT32_MAX) || pg_has_refusals(&u->plan->diagnostics, last);
-    if (!wrong && !append_conflict(u, last, document)) {
+    if (!wrong &&
+        !(append_conflict(u, last, document) && append_taken(u, last, json_object_get(request, "failed"), document))) {
         json_decref(document);
         return NULL;
     }
-    if (wrong || json_array_size(json_object_get(document, "diagnostics")) > said)
+    if (wrong || depends || json_array_size(json_object_get(document, "diagnostics")) > said)
         return document;
     json_t *plan = pg_unit_plan_json(u, last, id, &nsteps);
     if (plan)

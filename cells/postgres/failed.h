@@ -13,5 +13,7 @@
  * next compilation, to say what is not so is not.
  */
 bool pg_failed_table(const json_t *failed, const char *name, size_t length, bool exact);
+/* Of any table. */
+bool pg_failed_any_table(const json_t *failed);
 
 #endif

@@ -92,7 +92,7 @@ int pg_numeric_to_integer(const char *data, int length, bool *negative, uint64_t
 /* With CELL_OUT_OF_RANGE of these: an enum that is none of its values. */
 struct pg_json_wrong {
     char where[160]; /* in the value: ".inner.kinds[2]"; "" = it is that itself */
-    char value[24];
+    char value[64];
     const char *type; /* of the enum */
 };
 /* `n` values of `type` that lie one after the other, as a JSON array; n = UINT64_MAX: one, as itself. */

@@ -220,6 +220,21 @@ int pg_json_write(const struct cell_type *type, const void *values, uint64_t n, 
 static int read_value(const struct cell_type *type, uint32_t count, const json_t *v, char *at, unsigned depth,
                       const struct pg_sink *sink, struct pg_json_wrong *wrong);
 
+/* What is no integer of the type: of an enum it is none of its values, and named as such. */
+static int no_integer(const struct cell_type *type, const json_t *v, struct pg_json_wrong *wrong)
+{
+    if (type->kind != CELL_KIND_ENUM || type->nfields == 0 || json_is_object(v) || json_is_array(v))
+        return CELL_DATA_LOSS;
+    char *text = json_dumps(v, JSON_ENCODE_ANY);
+    if (!text)
+        return CELL_NO_MEMORY;
+    pg_shorten(wrong->value, sizeof(wrong->value), text, SIZE_MAX);
+    free(text);
+    wrong->type = type->name ? type->name : "";
+    wrong->where[0] = '\0';
+    return CELL_OUT_OF_RANGE;
+}
+
 static int read_integer(const struct cell_type *type, const json_t *v, char *at, struct pg_json_wrong *wrong)
 {
     json_int_t n = json_integer_value(v);
@@ -229,13 +244,13 @@ static int read_integer(const struct cell_type *type, const json_t *v, char *at,
         const char *text = json_string_value(v);
         char *end;
         if (!text || text[0] < '0' || text[0] > '9' || strlen(text) > 20)
-            return CELL_DATA_LOSS;
+            return no_integer(type, v, wrong);
         absolute = strtoull(text, &end, 10);
         if (*end != '\0')
-            return CELL_DATA_LOSS;
+            return no_integer(type, v, wrong);
     }
     if (!pg_store_integer(type, at, n < 0, absolute))
-        return CELL_DATA_LOSS;
+        return no_integer(type, v, wrong);
     return is_known(type, at, wrong) ? CELL_OK : CELL_OUT_OF_RANGE;
 }
 

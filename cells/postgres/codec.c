@@ -124,6 +124,44 @@ void *pg_sink_alloc(const struct pg_sink *sink, size_t size)
     return sink->arena ? pg_alloc(sink->arena, size) : cell_ctx_alloc(sink->c, size);
 }
 
+static uint64_t referred_by_all(const struct cell_type *type, const char *values, uint64_t n)
+{
+    uint64_t bytes = 0;
+
+    for (uint64_t i = 0; i < n; i++)
+        bytes += pg_referred_bytes(type, 0, values + i * type->size);
+    return bytes;
+}
+
+static uint64_t round_up8(uint64_t bytes) { return (bytes + 7) & ~UINT64_C(7); }
+
+uint64_t pg_referred_bytes(const struct cell_type *type, uint32_t count, const void *value)
+{
+    const char *at = value;
+    struct cell_ref list;
+    uint64_t bytes = 0;
+
+    if (count > 0)
+        return referred_by_all(type, at, count);
+    switch (type->kind) {
+    case CELL_KIND_STR:
+    case CELL_KIND_BYTES:
+        memcpy(&list, at, sizeof(list)); /* all that refers has the layout of cell_ref */
+        return round_up8(list.len);
+    case CELL_KIND_LIST:
+        memcpy(&list, at, sizeof(list));
+        return round_up8(list.len * type->elem->size) + referred_by_all(type->elem, list.ptr, list.len);
+    case CELL_KIND_STRUCT:
+        for (uint32_t i = 0; i < type->nfields; i++)
+            bytes += pg_referred_bytes(type->fields[i].type, type->fields[i].count, at + type->fields[i].offset);
+        return bytes;
+    case CELL_KIND_OPT:
+        return *at ? pg_referred_bytes(type->elem, 0, at + type->elem->align) : 0;
+    default:
+        return 0;
+    }
+}
+
 bool pg_is_text(const char *text, size_t length)
 {
     const unsigned char *s = (const unsigned char *)text, *end = s + length;

@@ -105,6 +105,9 @@ int pg_json_read(const struct pg_slot *p, const char *text, size_t length, void 
 void pg_load_integer(const struct cell_type *type, const void *at, bool *negative, uint64_t *absolute);
 bool pg_store_integer(const struct cell_type *type, void *at, bool negative, uint64_t absolute);
 
+/* How many bytes of a message a value refers to, beside its own; `count`: of an array, 0 = it is none. */
+uint64_t pg_referred_bytes(const struct cell_type *type, uint32_t count, const void *value);
+
 /* Whether these are valid UTF-8 (RFC 3629) without NUL. */
 bool pg_is_text(const char *text, size_t length);
 

@@ -23,6 +23,8 @@ struct pg_pool;
 struct pg_link;
 
 #define PG_REPLY_MIB 16 /* what a reply, and one record of a stream, can hold */
+/* CELL_TOO_LARGE: a result is larger than that, and what to do. */
+int pg_fail_large(struct pg_failure *f);
 
 struct pg_pool_options {
     const char *conninfo; /* libpq's connection string or URL; NULL or "" = its environment. Copied */

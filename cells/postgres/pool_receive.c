@@ -298,6 +298,14 @@ static bool consume(struct pg_link *link)
     return true;
 }
 
+int pg_fail_large(struct pg_failure *f)
+{
+    return pg_fail(f, CELL_TOO_LARGE,
+                   "the result is larger than %u MiB, which is what a reply can hold: select fewer columns or parts of "
+                   "them, use LIMIT, or take the rows as a stream (CELL_QUERY)",
+                   PG_REPLY_MIB);
+}
+
 /* The statement whose result it is ends; it leaves an empty place to be counted. */
 static void refuse_large(struct pg_link *link, struct flight *flight, struct done_list *done)
 {
@@ -310,11 +318,7 @@ static void refuse_large(struct pg_link *link, struct flight *flight, struct don
         finish_merged(link, done, flight, REQUEST_AGAIN);
     } else {
         flight->request = NULL;
-        pg_fail(
-            &r->failure, CELL_TOO_LARGE,
-            "the result is larger than %u MiB, which is what a reply can hold: select fewer columns or parts of them, "
-            "use LIMIT, or take the rows as a stream (CELL_QUERY)",
-            PG_REPLY_MIB);
+        pg_fail_large(&r->failure);
         finish(link, done, r, REQUEST_FAILED);
     }
     atomic_fetch_add_explicit(&link->load, 1, memory_order_relaxed);

@@ -141,8 +141,8 @@ static int take_count(struct pg_statement *s, cell_ctx *c, const struct pg_rows 
     return pg_affected(rows->result);
 }
 
-int pg_take_rows(struct pg_statement *s, cell_ctx *c, const struct pg_rows *rows, void *const *out,
-                 struct pg_failure *f)
+static int take_rows(struct pg_statement *s, cell_ctx *c, const struct pg_rows *rows, void *const *out,
+                     struct pg_failure *f)
 {
     switch (s->op) {
     case PG_OP_ROW:
@@ -154,6 +154,29 @@ int pg_take_rows(struct pg_statement *s, cell_ctx *c, const struct pg_rows *rows
     default:
         return s->must && pg_affected(rows->result) == 0 ? not_found(s, f) : pg_affected(rows->result);
     }
+}
+
+/* A result that is within the limit of what is received may be more than a message can hold. It is counted when it is
+ * large enough for that: what is written in a few bytes there has at most eight here. */
+static bool fits_reply(const struct pg_statement *s, const struct pg_rows *rows, void *const *out)
+{
+    const struct cell_method *m = s->method;
+    uint64_t most = (uint64_t)PG_REPLY_MIB << 20, bytes = 0;
+    uint64_t records = s->record ? (uint64_t)rows->n * s->record->size : 0;
+
+    if (records + 8 * (uint64_t)PQresultMemorySize(rows->result) < most)
+        return true;
+    for (uint32_t i = 0; i < m->nout; i++)
+        bytes += m->out[i].type->size + pg_referred_bytes(m->out[i].type, m->out[i].count, out[i]);
+    return bytes <= most;
+}
+
+int pg_take_rows(struct pg_statement *s, cell_ctx *c, const struct pg_rows *rows, void *const *out,
+                 struct pg_failure *f)
+{
+    int r = take_rows(s, c, rows, out, f);
+
+    return r >= 0 && !fits_reply(s, rows, out) ? pg_fail_large(f) : r;
 }
 
 int pg_statement_from_start(const struct pg_statement *s, const void *in, bool *absent, struct pg_failure *f)

@@ -167,6 +167,59 @@ TEST(what_a_field_cannot_hold_is_data_loss_by_name)
     pg_statement_free(get);
 }
 
+TEST(a_result_that_no_reply_can_hold_is_refused_with_what_to_do)
+{
+    if (!the_pool())
+        return;
+    CELL_CTX(c);
+    struct pg_statement *insert, *get, *list;
+    struct pg_failure f;
+    struct all row = sample(), got = {0};
+    const struct cell_ref in = {&row, 1};
+    struct {
+        const struct all *ptr;
+        uint64_t len;
+    } rows;
+    void *const one[] = {&got}, *const all[] = {&rows};
+    /* Each is less than what is received at most. */
+    static const struct {
+        const char *set;
+        bool fits;
+    } cases[] = {
+        {"text = repeat('x', 15 << 20)", true},
+        {"text = repeat('x', 16 << 20)", false},
+        {"text = repeat('x', 20 << 20)", false},
+        {"text = repeat('x', 8 << 20), nick = repeat('x', 8 << 20)", false},
+        {"ints = array_fill(1, ARRAY[2600000])", true},
+        {"words = array_fill('x'::text, ARRAY[800000])", false},
+    };
+
+    create_all();
+    REQUIRE(bind(&insert_method, insert_binding("exec", REST(COLUMNS(IN_ROW)), ""), &insert, &f) == CELL_OK);
+    REQUIRE(bind(&get_method,
+                 select_binding("row", "WHERE id=$1", "{\"from\":\"id\",\"type\":\"bigint\"}", REST(COLUMNS(OUT_ROW))),
+                 &get, &f) == CELL_OK);
+    REQUIRE(bind(&list_method, select_binding("rows", "WHERE id = 1", "", REST(COLUMNS(OUT_LIST))), &list, &f) ==
+            CELL_OK);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char sql[256];
+        execute("TRUNCATE alls");
+        CHECK(pg_statement_run(insert, c, NULL, &in, NULL, &f) == 1);
+        execute(format(sql, sizeof(sql), "UPDATE alls SET %s%s%s", cases[i].set, "", ""));
+        for (int k = 0; k < 2; k++) {
+            int r = k ? pg_statement_run(list, c, NULL, NULL, all, &f)
+                      : pg_statement_run(get, c, NULL, &(int64_t){1}, one, &f);
+            CHECK(r == (cases[i].fits ? CELL_OK : CELL_TOO_LARGE));
+            CHECK(r >= 0 || (strstr(f.text, "larger than 16 MiB") && strstr(f.text, "use LIMIT") &&
+                             strstr(f.text, "as a stream")));
+        }
+        cell_ctx_reset(c);
+    }
+    pg_statement_free(insert);
+    pg_statement_free(get);
+    pg_statement_free(list);
+}
+
 TEST(numbers_of_any_length_come_back_as_they_were_written)
 {
     if (!the_pool())

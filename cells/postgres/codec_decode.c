@@ -118,7 +118,8 @@ static int decode_bytes(const struct pg_slot *p, const char *data, int length, v
     if (pg_slot_refers_to_bytes(p))
         return store_bytes(data, (size_t)length, at, sink, f);
     if ((uint32_t)length != p->count)
-        return pg_fail(f, CELL_DATA_LOSS, "%s: %d bytes are in the database, and not %u", p->name, length, p->count);
+        return pg_fail(f, CELL_DATA_LOSS, "%s: %d byte%s in the database, and not %u", p->name, length,
+                       length == 1 ? " is" : "s are", p->count);
     memcpy(at, data, p->count);
     return CELL_OK;
 }
@@ -280,7 +281,8 @@ static int make_elements(const struct pg_slot *p, uint32_t n, void *at, const st
 {
     if (!p->list) {
         if (n != p->count)
-            return pg_fail(f, CELL_DATA_LOSS, "%s: %u elements are in the database, and not %u", p->name, n, p->count);
+            return pg_fail(f, CELL_DATA_LOSS, "%s: %u element%s in the database, and not %u", p->name, n,
+                           n == 1 ? " is" : "s are", p->count);
         *elements = at;
         return CELL_OK;
     }

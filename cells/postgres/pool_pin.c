@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -13,6 +14,17 @@
 #define KEPT_IDLE 4                          /* of those that are given back */
 #define RESET_NS UINT64_C(2000000000)        /* how long it may take to make one as it was */
 #define AFTER_CANCEL_NS UINT64_C(2000000000) /* how long a cancelled statement may take to end */
+
+static int fail_all_used(uint32_t n, struct pg_failure *f)
+{
+    char all[32];
+
+    snprintf(all, sizeof(all), n == 1 ? "the one connection" : "all %u connections", n);
+    return pg_fail(f, CELL_RESOURCE_EXHAUSTED,
+                   "%s that transactions, streams and slow statements have of their own %s in use: end %s sooner, or "
+                   "start the cell with a larger --own-connections",
+                   all, n == 1 ? "is" : "are", n == 1 ? "it" : "some of them");
+}
 
 /* With the pool's lock. */
 static int wait_for_place(struct pg_pool *pool, uint32_t limit, const struct pg_patience *whole, struct pg_failure *f)
@@ -30,10 +42,7 @@ static int wait_for_place(struct pg_pool *pool, uint32_t limit, const struct pg_
             break;
         int r = pool_check_patience(patience, f);
         if (r == CELL_DEADLINE_EXCEEDED)
-            return pg_fail(f, CELL_RESOURCE_EXHAUSTED,
-                           "all %u connections that transactions, streams and slow statements have of their own are in "
-                           "use: end some of them sooner, or start the cell with a larger --own-connections",
-                           pool->options.pinned);
+            return fail_all_used(pool->options.pinned, f);
         if (r < 0)
             return r;
     }

@@ -125,8 +125,8 @@ static bool check_described(struct query_answer *a)
 
     if (d->nparameters != a->names.n) {
         query_say(a, "error", "sql", SIZE_MAX, 0,
-                  "PostgreSQL counts %u parameters in this statement, and %u names are given", d->nparameters,
-                  a->names.n);
+                  "PostgreSQL counts %u parameter%s in this statement, and %u name%s given", d->nparameters,
+                  d->nparameters == 1 ? "" : "s", a->names.n, a->names.n == 1 ? " is" : "s are");
         return false;
     }
     if (d->statement.into || (d->ncolumns == 0 && reads)) {

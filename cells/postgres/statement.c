@@ -120,8 +120,8 @@ static int check_described(struct pg_statement *s, struct pg_link *link, const P
 
     if (PQnparams(d) != (int)s->nin || PQnfields(d) != (int)s->nout)
         return pg_fail(f, CELL_INVALID_ARGUMENT,
-                       "the statement has %d parameters and %d columns, and the binding %u and %u", PQnparams(d),
-                       PQnfields(d), s->nin, s->nout);
+                       "the statement has %d parameter%s and %d column%s, and the binding %u and %u", PQnparams(d),
+                       PQnparams(d) == 1 ? "" : "s", PQnfields(d), PQnfields(d) == 1 ? "" : "s", s->nin, s->nout);
     for (uint32_t i = 0; r >= 0 && i < s->nin; i++)
         r = check_type(s, link, PQparamtype(d, (int)i), &s->in[i].place, patience, f);
     for (uint32_t i = 0; r >= 0 && i < s->nout; i++)

@@ -263,13 +263,15 @@ static void leave_line(struct pg_transactions *t, const struct waiting *self)
 static int fail_all_used(const struct pg_transactions *t, uint32_t uid, bool waited, struct pg_failure *f)
 {
     bool own = count_of(t, uid) >= t->most_per_uid;
+    uint32_t n = own ? t->most_per_uid : t->most;
+    char all[32];
 
-    return pg_fail(
-        f, CELL_RESOURCE_EXHAUSTED,
-        "all %u transactions that %s may have open at once are in use%s: end some of them sooner, or start the "
-        "cell with a larger --own-connections",
-        own ? t->most_per_uid : t->most, own ? "one user" : "all users together",
-        waited ? "" : ", and as many calls wait as may");
+    snprintf(all, sizeof(all), n == 1 ? "the one transaction" : "all %u transactions", n);
+    return pg_fail(f, CELL_RESOURCE_EXHAUSTED,
+                   "%s that %s may have open at once %s in use%s: end %s sooner, or start the cell with a larger "
+                   "--own-connections",
+                   all, own ? "one user" : "all users together", n == 1 ? "is" : "are",
+                   waited ? "" : ", and as many calls wait as may", n == 1 ? "it" : "some of them");
 }
 
 static void make_token(char token[PG_TRANSACTION_TOKEN_SIZE])

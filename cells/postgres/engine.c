@@ -109,7 +109,19 @@ static int get_transaction(struct pg_engine *engine, cell_ctx *c, cell_str token
                    "Nothing of it was stored");
 }
 
-/* In the caller's transaction. When its connection is gone, so is it. */
+/* A call in it has come to `r`. When its connection is gone, so is it. */
+static int put_transaction(struct pg_engine *engine, struct pg_transaction *x, int r, struct pg_failure *f)
+{
+    r = pg_transaction_result(x, r, f);
+    if (pg_link_is_alive(pg_transaction_link(x))) {
+        pg_transaction_put(engine->transactions, x);
+        return r;
+    }
+    pg_transaction_end(engine->transactions, x, false);
+    return r < 0 ? pg_fail(f, CELL_ABORTED, "the connection to the database was lost, and the transaction with it") : r;
+}
+
+/* In the caller's transaction. */
 static int invoke_within(struct pg_engine *engine, cell_ctx *c, cell_str token, struct pg_statement *s, const void *in,
                          void *const *out, struct pg_failure *f)
 {
@@ -118,13 +130,7 @@ static int invoke_within(struct pg_engine *engine, cell_ctx *c, cell_str token, 
 
     if (r < 0)
         return r;
-    r = pg_transaction_result(x, pg_statement_run(s, c, pg_transaction_link(x), in, out, f), f);
-    if (pg_link_is_alive(pg_transaction_link(x))) {
-        pg_transaction_put(engine->transactions, x);
-        return r;
-    }
-    pg_transaction_end(engine->transactions, x, false);
-    return r < 0 ? pg_fail(f, CELL_ABORTED, "the connection to the database was lost, and the transaction with it") : r;
+    return put_transaction(engine, x, pg_statement_run(s, c, pg_transaction_link(x), in, out, f), f);
 }
 
 int pg_engine_invoke(struct pg_engine *engine, cell_ctx *c, void *bound, const void *in, void *const *out)
@@ -181,15 +187,9 @@ int pg_engine_link(struct pg_engine *engine, cell_ctx *c, struct pg_engine_link 
 
 int pg_engine_unlink(struct pg_engine *engine, struct pg_engine_link *link, bool reusable, int r, struct pg_failure *f)
 {
-    if (!link->transaction) {
-        pg_pool_unpin(engine->pool, link->link, reusable);
-        return r;
-    }
-    r = pg_transaction_result(link->transaction, r, f);
-    if (pg_link_is_alive(link->link))
-        pg_transaction_put(engine->transactions, link->transaction);
-    else
-        pg_transaction_end(engine->transactions, link->transaction, false);
+    if (link->transaction)
+        return put_transaction(engine, link->transaction, r, f);
+    pg_pool_unpin(engine->pool, link->link, reusable);
     return r;
 }
 
@@ -232,6 +232,8 @@ static int end(struct pg_engine *engine, cell_ctx *c, cell_str token, bool commi
     if (r >= 0) {
         struct pg_link *link = pg_transaction_link(x);
         r = commit ? pg_link_commit(link, &patience, &f) : pg_link_exec(link, "ROLLBACK", &patience, NULL, &f);
+        if (r < 0 && !commit && !pg_link_is_alive(link))
+            r = pg_fail(&f, CELL_ABORTED, "the connection to the database was lost, and the transaction with it");
         r = pg_transaction_result(x, r, &f);
         pg_transaction_end(engine->transactions, x, true);
     }

@@ -11,8 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MOST_ATTEMPTS 12 /* of a statement that others' failures hit: more than there are connections by default */
-#define FAST 20          /* what takes so much less than what is slow may wait behind others like it */
+#define FAST 20 /* what takes so much less than what is slow may wait behind others like it */
 
 uint64_t pool_now_ns(void)
 {
@@ -257,7 +256,7 @@ static int judge(struct pg_pool *pool, const struct pg_link *link, struct pg_req
 {
     bool untouched =
         r->end == REQUEST_MOVED || r->end == REQUEST_AGAIN || r->end == REQUEST_NOT_BEGUN || r->end == REQUEST_LOCKED;
-    bool again = attempts < (untouched ? MOST_ATTEMPTS : 2);
+    bool again = attempts < (untouched ? POOL_ATTEMPTS : 2);
 
     if (r->end == REQUEST_FAILED || r->failure.status < 0) {
         *f = r->failure;

@@ -141,6 +141,13 @@ int pg_pool_pin(struct pg_pool *pool, const struct pg_patience *patience, struct
 int pg_pool_pin_briefly(struct pg_pool *pool, const struct pg_patience *patience, struct pg_link **link,
                         struct pg_failure *f);
 
+/*
+ * The same, in a transaction that is begun by `begin`, which is SQL that may be executed again: a connection that is
+ * lost by then has done nothing, and another one is taken. Fails as pg_link_exec as well.
+ */
+int pg_pool_pin_begun(struct pg_pool *pool, const char *begin, const struct pg_patience *patience,
+                      struct pg_link **link, struct pg_failure *f);
+
 /* Gives it back. It is kept for the next one if it is as it was: idle, in no transaction, and `reusable`; else closed.
  */
 void pg_pool_unpin(struct pg_pool *pool, struct pg_link *link, bool reusable);
@@ -169,8 +176,8 @@ int pg_link_exec(struct pg_link *link, const char *sql, const struct pg_patience
 /*
  * Commits the transaction that is open on the link. Where `patience` has ended before, it is rolled back instead:
  * CELL_DEADLINE_EXCEEDED, CELL_CANCELLED. Once the database was asked its answer counts, also when it comes late.
- * CELL_FAILED_PRECONDITION when the transaction had failed, and was rolled back; CELL_UNKNOWN_OUTCOME when there was no
- * answer; as the database says.
+ * CELL_FAILED_PRECONDITION when the transaction had failed, and was rolled back; CELL_ABORTED when the connection was
+ * lost before, and nothing was stored; CELL_UNKNOWN_OUTCOME when there was no answer; as the database says.
  */
 int pg_link_commit(struct pg_link *link, const struct pg_patience *patience, struct pg_failure *f);
 

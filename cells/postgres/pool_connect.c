@@ -11,6 +11,7 @@
 #include <time.h>
 
 #define STARTING_MS 50 /* between two attempts while the database says that it is starting */
+#define FULL_MS 1      /* while as many connect as its socket keeps waiting, and after a connection that was ended */
 
 static int wait_socket(PGconn *connection, short events, const struct pg_patience *patience, struct pg_failure *f)
 {
@@ -105,10 +106,20 @@ static int settle(struct pg_link *link, PGconn *connection, const struct pg_pati
     return CELL_OK;
 }
 
-static void quiet(void *arg, const PGresult *result)
+bool link_said_last(const PGresult *error)
 {
-    (void)arg;
-    (void)result;
+    const char *severity = PQresultErrorField(error, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+    return !severity || strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0;
+}
+
+/* Nothing is printed. The end of a connection that the server tells behind an answer is a notice to libpq. */
+static void take_notice(void *arg, const PGresult *result)
+{
+    struct pg_link *link = arg;
+
+    if (link->pinned && PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED) && link_said_last(result))
+        link->broken = true;
 }
 
 static int connect_once(struct pg_link *link, const struct pg_patience *patience, PGconn **connection,
@@ -121,7 +132,7 @@ static int connect_once(struct pg_link *link, const struct pg_patience *patience
 
     if (!made)
         return pg_fail(f, CELL_NO_MEMORY, "out of memory");
-    PQsetNoticeReceiver(made, quiet, NULL); /* libpq would print them */
+    PQsetNoticeReceiver(made, take_notice, link);
     int r = PQstatus(made) == CONNECTION_BAD ? pg_fail_connection(f, made, "connecting to the database")
                                              : finish_connecting(made, patience, f);
     if (r >= 0)
@@ -138,24 +149,37 @@ static int connect_once(struct pg_link *link, const struct pg_patience *patience
     return CELL_OK;
 }
 
-/* A database that is starting, or starting again, is there soon. Of what fails before a connection stands libpq tells
- * the words only. */
-static bool is_starting(const struct pg_failure *f)
+/* Milliseconds before it may be otherwise, of what is over soon; 0 = it is not. Of what fails before a connection
+ * stands libpq tells the words only. */
+static int pause_after(const struct pg_failure *f)
 {
-    return strstr(f->text, "starting up") || strstr(f->text, "not yet accepting connections") ||
-           strstr(f->text, "in recovery mode");
+    static const struct {
+        const char *words;
+        int ms;
+    } passing[] = {
+        {"starting up", STARTING_MS},
+        {"not yet accepting connections", STARTING_MS},
+        {"in recovery mode", STARTING_MS},
+        {"due to administrator command", FULL_MS},
+        {"Resource temporarily unavailable", FULL_MS}, /* EAGAIN of a Unix socket */
+    };
+
+    for (size_t i = 0; f->status == CELL_UNAVAILABLE && i < sizeof(passing) / sizeof(passing[0]); i++)
+        if (strstr(f->text, passing[i].words))
+            return passing[i].ms;
+    return 0;
 }
 
 int link_connect(struct pg_link *link, const struct pg_patience *patience, PGconn **connection, struct pg_failure *f)
 {
     struct pg_pool *pool = link->pool;
-    const struct timespec pause = {.tv_nsec = STARTING_MS * 1000000};
     uint64_t begin = pool_now_ns();
     PGconn *made = NULL;
-    int r = connect_once(link, patience, &made, f);
+    int r = connect_once(link, patience, &made, f), ms;
 
-    while (r == CELL_UNAVAILABLE && is_starting(f) && pool_now_ns() - begin < UINT64_C(3000000000)) {
-        nanosleep(&pause, NULL);
+    while (r < 0 && (ms = pause_after(f)) > 0 && pool_now_ns() - begin < UINT64_C(3000000000)) {
+        int left = pool_slice_ms(patience);
+        nanosleep(&(struct timespec){.tv_nsec = (ms < left ? ms : left) * 1000000L}, NULL);
         r = pool_check_patience(patience, f);
         if (r >= 0)
             r = connect_once(link, patience, &made, f);

@@ -17,6 +17,7 @@
 #define POOL_IDLE_MS 100  /* a connection that was idle for longer is looked at before it is used */
 #define POOL_SLICE_MS 100 /* how often who waits looks whether its caller still does */
 #define POOL_NAME_SIZE 48 /* of a prepared statement's name */
+#define POOL_ATTEMPTS 12  /* of what others' failures hit: more than there are connections by default */
 #define POOL_RESULT_MAX                                                                                                \
     (UINT64_C(24) << 20) /* bytes of one result: more than the largest message that could carry it */
 
@@ -199,7 +200,8 @@ int pool_check_patience(const struct pg_patience *patience, struct pg_failure *f
 int link_connect(struct pg_link *link, const struct pg_patience *patience, PGconn **connection, struct pg_failure *f);
 void link_adopt(struct pg_link *link, PGconn *connection);
 void link_disconnect(struct pg_link *link);
-bool link_seems_alive(struct pg_link *link);              /* of an idle one */
+bool link_seems_alive(struct pg_link *link); /* of an idle one */
+bool link_said_last(const PGresult *error);  /* the server, or libpq, says nothing more on that connection */
 void link_cancel(struct pg_pool *pool, PGcancel *cancel); /* may block until it is connected; frees it */
 int link_init(struct pg_link *link, struct pg_pool *pool, bool pinned);
 void link_destroy(struct pg_link *link);

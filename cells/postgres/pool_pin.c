@@ -201,15 +201,24 @@ static int wait_result(struct pg_link *link, const struct pg_patience *patience,
     return status;
 }
 
+/* What there is. The server may say that it ends the connection before it does. */
+static PGresult *next_result(struct pg_link *link)
+{
+    PGresult *result = PQgetResult(link->connection);
+
+    if (PQstatus(link->connection) != CONNECTION_OK ||
+        (PQresultStatus(result) == PGRES_FATAL_ERROR && result && link_said_last(result)))
+        link->broken = true;
+    return result;
+}
+
 int pg_link_result(struct pg_link *link, const struct pg_patience *patience, PGresult **result, struct pg_failure *f)
 {
     int r = wait_result(link, patience, f);
 
     if (r < 0 && link->broken)
         return r;
-    *result = PQgetResult(link->connection);
-    if (PQstatus(link->connection) != CONNECTION_OK)
-        link->broken = true;
+    *result = next_result(link);
     if (r < 0) {
         PQclear(*result);
         *result = NULL;
@@ -240,6 +249,8 @@ static int read_all(struct pg_link *link, const struct pg_patience *patience, PG
         }
         PQclear(last);
         last = next;
+        if (link->broken)
+            break;
         if (PQresultStatus(last) >= PGRES_COPY_OUT && PQresultStatus(last) <= PGRES_COPY_IN) {
             link->broken = true; /* nobody expects a COPY */
             break;
@@ -276,14 +287,60 @@ int pg_link_exec(struct pg_link *link, const char *sql, const struct pg_patience
     return CELL_OK;
 }
 
+int pg_pool_pin_begun(struct pg_pool *pool, const char *begin, const struct pg_patience *patience,
+                      struct pg_link **link, struct pg_failure *f)
+{
+    for (uint32_t attempts = 1;; attempts++) {
+        int r = pg_pool_pin(pool, patience, link, f);
+        if (r < 0)
+            return r;
+        r = pg_link_exec(*link, begin, patience, NULL, f);
+        if (r >= 0)
+            return r;
+        bool again = r == CELL_UNAVAILABLE && (*link)->broken && attempts < POOL_ATTEMPTS;
+        pg_pool_unpin(pool, *link, true);
+        *link = NULL;
+        if (again)
+            r = pool_check_patience(patience, f);
+        if (r < 0)
+            return r;
+    }
+}
+
+static const char *state_of(const PGresult *result)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+    return state ? state : "";
+}
+
+/*
+ * An error of the server in place of COMMIT: that was not carried out, for what comes to a server while it stores the
+ * transaction waits until it has said so. But after a crash of another backend (57P02) it is not known how far this one
+ * was, and class 08 is said by who stands between, of a server that he has lost.
+ */
+static bool is_uncommitted(const PGresult *result)
+{
+    const char *state = state_of(result);
+
+    return state[0] && strcmp(state, "57P02") != 0 && strncmp(state, "08", 2) != 0;
+}
+
+static int fail_ended(struct pg_failure *f)
+{
+    return pg_fail(f, CELL_ABORTED,
+                   "the connection to the database was lost before the transaction was committed. Nothing of it was "
+                   "stored");
+}
+
 /* COMMIT of a transaction that has failed is answered by ROLLBACK. */
-static int commit_result(struct pg_link *link, PGresult *result, struct pg_failure *f)
+static int commit_result(PGresult *result, struct pg_failure *f)
 {
     *f = (struct pg_failure){0};
-    if (!result || link->broken)
+    if (!result || (PQresultStatus(result) == PGRES_FATAL_ERROR && !is_uncommitted(result)))
         return pg_fail(f, CELL_UNKNOWN_OUTCOME, "the connection to the database was lost before it answered");
     if (PQresultStatus(result) == PGRES_FATAL_ERROR)
-        return pg_fail_result(f, result);
+        return link_said_last(result) ? fail_ended(f) : pg_fail_result(f, result);
     if (strcmp(PQcmdStatus(result), "COMMIT") != 0)
         return pg_fail(f, CELL_FAILED_PRECONDITION,
                        "an earlier call of this transaction has failed: everything in it was rolled back");
@@ -302,27 +359,20 @@ int pg_link_commit(struct pg_link *link, const struct pg_patience *patience, str
         pg_link_exec(link, "ROLLBACK", &as_long_as_it_takes, NULL, &ignored);
         return r;
     }
-    if (!PQsendQuery(link->connection, "COMMIT"))
-        return lost(link, f);
+    if (link->broken || !PQsendQuery(link->connection, "COMMIT")) {
+        lost(link, f);
+        return fail_ended(f);
+    }
     r = wait_result(link, patience, f);
     if (r < 0 && link->broken)
         return pg_fail(f, CELL_UNKNOWN_OUTCOME, "the database did not say whether it was committed");
     /* It has answered after all, and what it says is so. */
-    result = PQgetResult(link->connection);
-    if (PQstatus(link->connection) != CONNECTION_OK)
-        link->broken = true;
-    r = commit_result(link, result, f);
+    result = next_result(link);
+    r = commit_result(result, f);
     PQclear(result);
     while (!link->broken && (next = PQgetResult(link->connection)))
         PQclear(next);
     return r;
-}
-
-static const char *state_of(const PGresult *result)
-{
-    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-
-    return state ? state : "";
 }
 
 static int prepare(struct pg_link *link, struct pg_request *r, const struct pg_patience *patience, struct pg_failure *f)

@@ -237,14 +237,13 @@ static void finish_segment(struct pg_link *link, struct done_list *done)
 /* False: the server, or libpq, says that this was the last one. */
 static bool take(struct pg_link *link, struct flight *flight, PGresult *result)
 {
-    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
     bool last = is_error(result) && PQresultStatus(result) != PGRES_PIPELINE_ABORTED &&
-                PQresultStatus(result) != PGRES_PIPELINE_SYNC &&
-                (!severity || strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+                PQresultStatus(result) != PGRES_PIPELINE_SYNC && link_said_last(result);
 
     /* After a crash of another backend (57P02) it is not known how far this one was. */
     if (last)
-        link->fatal = severity && flight->kind != FLIGHT_SYNC && !has_state(result, "57P02");
+        link->fatal = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED) && flight->kind != FLIGHT_SYNC &&
+                      !has_state(result, "57P02");
     if (!flight->result)
         flight->result = result;
     else

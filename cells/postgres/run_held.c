@@ -159,20 +159,13 @@ static int run_on(struct pg_statement *s, cell_ctx *c, struct pg_link *link, con
 int pg_run_held(struct pg_statement *s, cell_ctx *c, const void *in, void *const *out,
                 const struct pg_patience *patience, struct pg_failure *f)
 {
-    for (bool again = false;; again = true) {
-        struct pg_link *link = NULL;
-        bool own;
-        int r = pg_pool_pin(s->pool, patience, &link, f);
-        if (r < 0)
-            return r;
-        int begun = r = pg_hold(link, &own, patience, f);
-        if (begun >= 0) {
-            r = run_on(s, c, link, in, out, patience, f);
-            r = pg_let_go(link, own, r, patience, f);
-        }
-        pg_pool_unpin(s->pool, link, true);
-        /* A connection that was kept may have been lost meanwhile. */
-        if (begun >= 0 || r != CELL_UNAVAILABLE || again)
-            return r;
-    }
+    struct pg_link *link = NULL;
+    int r = pg_pool_pin_begun(s->pool, "BEGIN", patience, &link, f);
+
+    if (r < 0)
+        return r;
+    r = run_on(s, c, link, in, out, patience, f);
+    r = pg_let_go(link, true, r, patience, f);
+    pg_pool_unpin(s->pool, link, true);
+    return r;
 }

@@ -351,13 +351,13 @@ static int take_place(struct pg_transactions *t, uint32_t uid, const struct pg_p
     return r;
 }
 
-static int begin_on(struct pg_transactions *t, struct pg_link *link, const char *begin,
-                    const struct pg_patience *patience, struct pg_failure *f)
+static int begin_on_one(struct pg_transactions *t, const char *begin, const struct pg_patience *patience,
+                        struct pg_link **link, struct pg_failure *f)
 {
     char sql[256];
 
     snprintf(sql, sizeof(sql), "%s; SET LOCAL idle_in_transaction_session_timeout = %" PRIu32, begin, t->idle_ms);
-    return pg_link_exec(link, sql, patience, NULL, f);
+    return pg_pool_pin_begun(t->pool, sql, patience, link, f);
 }
 
 int pg_transaction_begin(struct pg_transactions *t, const struct cell_caller *caller, const char *begin,
@@ -379,9 +379,7 @@ int pg_transaction_begin(struct pg_transactions *t, const struct cell_caller *ca
             close(process);
         return r;
     }
-    r = pg_pool_pin(t->pool, patience, &link, f);
-    if (r >= 0)
-        r = begin_on(t, link, begin, patience, f);
+    r = begin_on_one(t, begin, patience, &link, f);
     if (r >= 0 && patience->cancelled && patience->cancelled(patience->user)) /* nobody would end it */
         r = pg_fail(f, CELL_CANCELLED, "the call was cancelled");
     pthread_mutex_lock(&t->lock);

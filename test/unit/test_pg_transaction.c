@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -352,6 +353,148 @@ TEST(a_transaction_that_is_idle_for_too_long_is_ended_by_the_database)
     CHECK(pg_transaction_get(t, &me, text(gone), &forever, &x, &f) == CELL_ABORTED);
     CHECK(strstr(f.text, "there is no such transaction of this program any more"));
     pg_transactions_free(t);
+}
+
+/* ---- connections that an administrator ends ---- */
+
+#define END_OWN "pg_terminate_backend(pg_backend_pid())"
+
+static int prepare_ending(struct pg_link *link)
+{
+    struct pg_failure f;
+
+    return pg_link_exec(link,
+                        "DROP TABLE IF EXISTS ending; CREATE TABLE ending (a int); CREATE OR REPLACE FUNCTION "
+                        "end_own() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM " END_OWN "; RETURN NULL; END "
+                        "$$; CREATE OR REPLACE FUNCTION wait_long() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                        "PERFORM pg_sleep(600); RETURN NULL; END $$; DROP SEQUENCE IF EXISTS begins; "
+                        "CREATE SEQUENCE begins",
+                        &forever, NULL, &f);
+}
+
+/* The row of `ending` that is stored after all. */
+static int count_rows(struct pg_link *link)
+{
+    struct pg_failure f;
+    PGresult *result = NULL;
+
+    if (pg_link_exec(link, "SELECT FROM ending", &forever, &result, &f) < 0)
+        return -1;
+    int n = PQntuples(result);
+    PQclear(result);
+    return n;
+}
+
+TEST(a_connection_that_is_lost_before_anything_was_begun_is_replaced)
+{
+    struct pg_link *other = NULL;
+    struct pg_failure f;
+    if (!the_pool())
+        return;
+    struct pg_transactions *t = pg_transactions_new(pool, 1, 1, 60000);
+    struct cell_caller me = caller_of(7, getpid());
+    char token[PG_TRANSACTION_TOKEN_SIZE];
+    struct pg_transaction *x = NULL;
+    REQUIRE(pg_pool_pin(pool, &forever, &other, &f) == CELL_OK && prepare_ending(other) == CELL_OK);
+    /* The first connections are ended where they begin. */
+    CHECK(pg_transaction_begin(t, &me, "SELECT CASE WHEN nextval('begins') < 4 THEN " END_OWN " END; BEGIN", &forever,
+                               token, &f) == CELL_OK);
+    REQUIRE(pg_transaction_get(t, &me, text(token), &forever, &x, &f) == CELL_OK);
+    CHECK(execute(x, "INSERT INTO ending VALUES (1)") == CELL_OK);
+    CHECK(pg_link_commit(pg_transaction_link(x), &forever, &f) == CELL_OK && count_rows(other) == 1);
+    pg_transaction_end(t, x, true);
+    /* But not for ever. */
+    CHECK(pg_transaction_begin(t, &me, "SELECT " END_OWN "; BEGIN", &forever, token, &f) == CELL_UNAVAILABLE);
+    pg_transactions_free(t);
+    pg_pool_unpin(pool, other, true);
+}
+
+/* A transaction with one row to be stored. */
+static struct pg_link *begin_row(struct pg_link *other, const char *trigger)
+{
+    struct pg_link *link = NULL;
+    struct pg_failure f;
+    char sql[512];
+
+    snprintf(sql, sizeof(sql),
+             "CREATE CONSTRAINT TRIGGER at_end AFTER INSERT ON ending DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "
+             "EXECUTE FUNCTION %s()",
+             trigger);
+    if (prepare_ending(other) < 0 || (trigger[0] && pg_link_exec(other, sql, &forever, NULL, &f) < 0) ||
+        pg_pool_pin_begun(pool, "BEGIN", &forever, &link, &f) < 0 ||
+        pg_link_exec(link, "INSERT INTO ending VALUES (1)", &forever, NULL, &f) < 0)
+        exit(1);
+    return link;
+}
+
+/* Ends another's, and waits until it has ended. */
+static void end_other(struct pg_link *other, struct pg_link *link)
+{
+    struct pg_failure f;
+    char sql[128];
+
+    snprintf(sql, sizeof(sql), "SELECT pg_terminate_backend(%d, 600000)", PQbackendPID(pg_link_connection(link)));
+    if (pg_link_exec(other, sql, &forever, NULL, &f) < 0)
+        exit(1);
+}
+
+TEST(a_transaction_whose_connection_is_lost_before_its_commit_is_aborted)
+{
+    struct pg_link *other = NULL, *link;
+    struct pg_failure f;
+    if (!the_pool())
+        return;
+    REQUIRE(pg_pool_pin(pool, &forever, &other, &f) == CELL_OK);
+    /* While it was idle. */
+    link = begin_row(other, "");
+    end_other(other, link);
+    CHECK(pg_link_commit(link, &forever, &f) == CELL_ABORTED && strstr(f.text, "Nothing of it was stored"));
+    CHECK(!pg_link_is_alive(link) && count_rows(other) == 0);
+    pg_pool_unpin(pool, link, true);
+    /* While it was about to be stored. */
+    link = begin_row(other, "end_own");
+    CHECK(pg_link_commit(link, &forever, &f) == CELL_ABORTED && !pg_link_is_alive(link) && count_rows(other) == 0);
+    pg_pool_unpin(pool, link, true);
+    pg_pool_unpin(pool, other, true);
+}
+
+struct commit {
+    struct pg_link *link;
+    struct pg_failure f;
+    int status;
+};
+
+static void *commit(void *user)
+{
+    struct commit *k = user;
+
+    k->status = pg_link_commit(k->link, &forever, &k->f);
+    return NULL;
+}
+
+TEST(a_commit_whose_answer_is_lost_is_of_unknown_outcome)
+{
+    struct pg_link *other = NULL;
+    struct pg_failure f;
+    pthread_t thread;
+    if (!the_pool())
+        return;
+    REQUIRE(pg_pool_pin(pool, &forever, &other, &f) == CELL_OK);
+    struct commit k = {.link = begin_row(other, "wait_long")};
+    REQUIRE(pthread_create(&thread, NULL, commit, &k) == 0);
+    for (int n = 0; n == 0;) {
+        PGresult *result = NULL;
+        REQUIRE(pg_link_exec(other, "SELECT FROM pg_stat_activity WHERE query = 'COMMIT' AND wait_event = 'PgSleep'",
+                             &forever, &result, &f) == CELL_OK);
+        n = PQntuples(result);
+        PQclear(result);
+    }
+    shutdown(PQsocket(pg_link_connection(k.link)), SHUT_RDWR);
+    pthread_join(thread, NULL);
+    CHECK(k.status == CELL_UNKNOWN_OUTCOME);
+    end_other(other, k.link);
+    pg_pool_unpin(pool, k.link, true);
+    pg_pool_unpin(pool, other, true);
 }
 
 TEST(the_end) { pg_pool_close(pool); }

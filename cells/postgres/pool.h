@@ -148,8 +148,8 @@ int pg_pool_pin_briefly(struct pg_pool *pool, const struct pg_patience *patience
 int pg_pool_pin_begun(struct pg_pool *pool, const char *begin, const struct pg_patience *patience,
                       struct pg_link **link, struct pg_failure *f);
 
-/* Gives it back. It is kept for the next one if it is as it was: idle, in no transaction, and `reusable`; else closed.
- */
+/* Gives it back. It is kept for the next one if it is idle and `reusable`, and a transaction that is open on it can be
+ * rolled back within a moment; else closed. */
 void pg_pool_unpin(struct pg_pool *pool, struct pg_link *link, bool reusable);
 
 /* The pinned link runs SQL that a program or a person has composed, which may leave settings behind in its session

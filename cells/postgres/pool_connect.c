@@ -13,29 +13,44 @@
 #define STARTING_MS 50 /* between two attempts while the database says that it is starting */
 #define FULL_MS 1      /* while as many connect as its socket keeps waiting, and after a connection that was ended */
 
-static int wait_socket(PGconn *connection, short events, const struct pg_patience *patience, struct pg_failure *f)
+/*
+ * Who waits for a connection, and what he is told when his time is over. It is made all the same, if it does not take
+ * long: otherwise many whose time is short would make connections, all at once, of which none is ever used.
+ */
+struct wait {
+    struct pg_patience patience;
+    struct pg_failure over; /* its status is negative then */
+};
+
+static int wait_socket(PGconn *connection, short events, struct wait *wait, struct pg_failure *f)
 {
     for (;;) {
         struct pollfd p = {PQsocket(connection), events, 0};
-        int n = poll(&p, 1, pool_slice_ms(patience));
+        int n = poll(&p, 1, pool_slice_ms(&wait->patience));
         if (n > 0)
             return CELL_OK;
         if (n < 0 && errno != EINTR)
             return pg_fail(f, CELL_UNAVAILABLE, "connecting to the database: %s", strerror(errno));
-        int r = pool_check_patience(patience, f);
-        if (r < 0)
-            return r;
+        int r = pool_check_patience(&wait->patience, f);
+        if (r < 0 && wait->over.status < 0) {
+            *f = wait->over;
+            return f->status;
+        }
+        if (r < 0) {
+            wait->over = *f;
+            wait->patience = pool_wait_ns(POOL_GRACE_NS);
+        }
     }
 }
 
-static int finish_connecting(PGconn *connection, const struct pg_patience *patience, struct pg_failure *f)
+static int finish_connecting(PGconn *connection, struct wait *wait, struct pg_failure *f)
 {
     PostgresPollingStatusType state = PGRES_POLLING_WRITING;
 
     while (state != PGRES_POLLING_OK) {
         if (state == PGRES_POLLING_FAILED)
             return pg_fail_connection(f, connection, "connecting to the database");
-        int r = wait_socket(connection, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, patience, f);
+        int r = wait_socket(connection, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, wait, f);
         if (r < 0)
             return r;
         state = PQconnectPoll(connection);
@@ -44,8 +59,7 @@ static int finish_connecting(PGconn *connection, const struct pg_patience *patie
 }
 
 /* The result of the last statement in `sql`. */
-static int ask(PGconn *connection, const char *sql, const struct pg_patience *patience, PGresult **result,
-               struct pg_failure *f)
+static int ask(PGconn *connection, const char *sql, struct wait *wait, PGresult **result, struct pg_failure *f)
 {
     PGresult *last = NULL;
 
@@ -54,7 +68,7 @@ static int ask(PGconn *connection, const char *sql, const struct pg_patience *pa
     for (;;) {
         int r = CELL_OK;
         while (r >= 0 && PQisBusy(connection)) {
-            r = wait_socket(connection, POLLIN, patience, f);
+            r = wait_socket(connection, POLLIN, wait, f);
             if (r >= 0 && !PQconsumeInput(connection))
                 r = pg_fail_connection(f, connection, "connecting to the database");
         }
@@ -88,7 +102,7 @@ static int ask(PGconn *connection, const char *sql, const struct pg_patience *pa
  * A pooler hands out numbers of its own instead of the backend's. In transaction mode, which cannot be told from here,
  * the next statement may run on another connection, where nothing is prepared.
  */
-static int settle(struct pg_link *link, PGconn *connection, const struct pg_patience *patience, struct pg_failure *f)
+static int settle(struct pg_link *link, PGconn *connection, struct wait *wait, struct pg_failure *f)
 {
     struct pg_pool *pool = link->pool;
     char sql[sizeof(SETTLE) + 64];
@@ -97,7 +111,7 @@ static int settle(struct pg_link *link, PGconn *connection, const struct pg_pati
     /* No backend has the number 0. */
     snprintf(sql, sizeof(sql), SETTLE, link->pinned ? 0 : PQbackendPID(connection), pool->options.slow_ms,
              pool->options.slow_ms);
-    int r = ask(connection, sql, patience, &result, f);
+    int r = ask(connection, sql, wait, &result, f);
     if (r < 0)
         return r;
     if (PQntuples(result) == 1 && atoi(PQgetvalue(result, 0, 0)) != PQbackendPID(connection))
@@ -122,8 +136,7 @@ static void take_notice(void *arg, const PGresult *result)
         link->broken = true;
 }
 
-static int connect_once(struct pg_link *link, const struct pg_patience *patience, PGconn **connection,
-                        struct pg_failure *f)
+static int connect_once(struct pg_link *link, struct wait *wait, PGconn **connection, struct pg_failure *f)
 {
     struct pg_pool *pool = link->pool;
     const char *keys[] = {"dbname", "client_encoding", "fallback_application_name", NULL};
@@ -134,9 +147,9 @@ static int connect_once(struct pg_link *link, const struct pg_patience *patience
         return pg_fail(f, CELL_NO_MEMORY, "out of memory");
     PQsetNoticeReceiver(made, take_notice, link);
     int r = PQstatus(made) == CONNECTION_BAD ? pg_fail_connection(f, made, "connecting to the database")
-                                             : finish_connecting(made, patience, f);
+                                             : finish_connecting(made, wait, f);
     if (r >= 0)
-        r = settle(link, made, patience, f);
+        r = settle(link, made, wait, f);
     if (r >= 0 && PQserverVersion(made) < PG_SERVER_OLDEST)
         r = pg_fail(f, CELL_FAILED_PRECONDITION, "the database is older than PostgreSQL %d", PG_SERVER_OLDEST / 10000);
     if (r >= 0 && (PQsetnonblocking(made, 1) != 0 || (!link->pinned && !PQenterPipelineMode(made))))
@@ -174,15 +187,18 @@ int link_connect(struct pg_link *link, const struct pg_patience *patience, PGcon
 {
     struct pg_pool *pool = link->pool;
     uint64_t begin = pool_now_ns();
+    struct wait wait = {.patience = *patience};
     PGconn *made = NULL;
-    int r = connect_once(link, patience, &made, f), ms;
+    int r = pool_check_patience(patience, f), ms;
 
+    if (r >= 0)
+        r = connect_once(link, &wait, &made, f);
     while (r < 0 && (ms = pause_after(f)) > 0 && pool_now_ns() - begin < UINT64_C(3000000000)) {
         int left = pool_slice_ms(patience);
         nanosleep(&(struct timespec){.tv_nsec = (ms < left ? ms : left) * 1000000L}, NULL);
         r = pool_check_patience(patience, f);
         if (r >= 0)
-            r = connect_once(link, patience, &made, f);
+            r = connect_once(link, &wait, &made, f);
     }
     if (r < 0)
         return r;
@@ -190,7 +206,9 @@ int link_connect(struct pg_link *link, const struct pg_patience *patience, PGcon
     atomic_store(&pool->local, !host || host[0] == '/' || host[0] == '@' || host[0] == '\0');
     atomic_fetch_add(&pool->counters.connects, 1);
     *connection = made;
-    return CELL_OK;
+    if (wait.over.status < 0)
+        *f = wait.over;
+    return wait.over.status;
 }
 
 void link_adopt(struct pg_link *link, PGconn *connection)

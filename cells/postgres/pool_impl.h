@@ -18,6 +18,8 @@
 #define POOL_SLICE_MS 100 /* how often who waits looks whether its caller still does */
 #define POOL_NAME_SIZE 48 /* of a prepared statement's name */
 #define POOL_ATTEMPTS 12  /* of what others' failures hit: more than there are connections by default */
+/* How long the end of what was cancelled, or is over, is waited for, so that the connection stays good. */
+#define POOL_GRACE_NS UINT64_C(250000000)
 #define POOL_RESULT_MAX                                                                                                \
     (UINT64_C(24) << 20) /* bytes of one result: more than the largest message that could carry it */
 
@@ -196,7 +198,10 @@ void pool_wait_cond(pthread_cond_t *cond, pthread_mutex_t *lock, const struct pg
 int pool_check_patience(const struct pg_patience *patience, struct pg_failure *f);
 
 /* pool_connect.c */
-/* A new connection for the link; and the link gets it, with its lock. */
+/* A new connection for the link; and the link gets it, with its lock. One that takes a little longer than `patience` is
+ * made for others: CELL_DEADLINE_EXCEEDED or CELL_CANCELLED, and *connection is set; otherwise it is not when this
+ * fails.
+ */
 int link_connect(struct pg_link *link, const struct pg_patience *patience, PGconn **connection, struct pg_failure *f);
 void link_adopt(struct pg_link *link, PGconn *connection);
 void link_disconnect(struct pg_link *link);

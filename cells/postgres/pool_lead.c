@@ -8,9 +8,6 @@
 #include <errno.h>
 #include <poll.h>
 
-#define GRACE_NS                                                                                                       \
-    UINT64_C(250000000) /* how long a cancelled statement's end is waited for, so that the link stays good */
-
 static int state_of(struct pg_request *r) { return atomic_load_explicit(&r->state, memory_order_acquire); }
 
 /* The next request of what was sent in that place. */
@@ -126,7 +123,7 @@ static bool gives_up(struct pg_link *link, struct pg_request *r, const struct pg
     if (!r->gave_up && r->sent && link->connection && in_head_segment(link, r)) {
         PGcancel *cancel = PQgetCancel(link->connection);
         r->gave_up = true;
-        *grace = pool_wait_ns(GRACE_NS);
+        *grace = pool_wait_ns(POOL_GRACE_NS);
         *patience = grace;
         link->cancelled_ns = pool_now_ns();
         pthread_mutex_unlock(&link->lock);
@@ -153,15 +150,16 @@ static bool be_connected(struct pg_link *link, struct pg_request *r, const struc
     PGconn *made = NULL;
     int status = link_connect(link, patience, &made, f);
     pthread_mutex_lock(&link->lock);
-    if (status >= 0) {
+    if (made)
         link_adopt(link, made);
+    if (status >= 0)
         return true;
-    }
     /* The others have a patience of their own, and try by themselves; a database that is down is so for all. */
     for (struct pg_request *p = link->first; p && status == CELL_UNAVAILABLE; p = p->next)
         p->failure = *f;
     take_back(link, r);
-    link_lose(link, done);
+    if (!made)
+        link_lose(link, done);
     return false;
 }
 

@@ -10,10 +10,9 @@
 #include <string.h>
 #include <time.h>
 
-#define SPARE 2                              /* beyond the limit, for what is over at once */
-#define KEPT_IDLE 4                          /* of those that are given back */
-#define RESET_NS UINT64_C(2000000000)        /* how long it may take to make one as it was */
-#define AFTER_CANCEL_NS UINT64_C(2000000000) /* how long a cancelled statement may take to end */
+#define SPARE 2                       /* beyond the limit, for what is over at once */
+#define KEPT_IDLE 4                   /* of those that are given back */
+#define RESET_NS UINT64_C(2000000000) /* how long it may take to make one as it was */
 
 static int fail_all_used(uint32_t n, struct pg_failure *f)
 {
@@ -64,6 +63,18 @@ static void destroy(struct pg_link *link)
     free(link);
 }
 
+/* Whether it is in no transaction now: one that is open is rolled back, if the database answers soon. */
+static bool roll_back(struct pg_link *link)
+{
+    const struct pg_patience patience = pool_wait_ns(POOL_GRACE_NS);
+    PGTransactionStatusType status = PQtransactionStatus(link->connection);
+    struct pg_failure ignored;
+
+    if (link->broken || (status != PQTRANS_INTRANS && status != PQTRANS_INERROR))
+        return !link->broken && status == PQTRANS_IDLE;
+    return pg_link_exec(link, "ROLLBACK", &patience, NULL, &ignored) >= 0;
+}
+
 static int pin(struct pg_pool *pool, uint32_t limit, const struct pg_patience *patience, struct pg_link **link,
                struct pg_failure *f)
 {
@@ -88,8 +99,12 @@ static int pin(struct pg_pool *pool, uint32_t limit, const struct pg_patience *p
         made = malloc(sizeof(*made));
         r = made && link_init(made, pool, true) >= 0 ? link_connect(made, patience, &connection, f)
                                                      : pg_fail(f, CELL_NO_MEMORY, "out of memory");
-        if (r >= 0)
+        if (connection)
             link_adopt(made, connection);
+        if (r < 0 && connection) { /* it is the next one's */
+            pg_pool_unpin(pool, made, true);
+            return r;
+        }
     }
     if (r < 0) {
         if (made)
@@ -114,9 +129,7 @@ int pg_pool_pin_briefly(struct pg_pool *pool, const struct pg_patience *patience
 
 void pg_pool_unpin(struct pg_pool *pool, struct pg_link *link, bool reusable)
 {
-    PGconn *connection = link->connection;
-    bool keep = reusable && !link->broken && PQstatus(connection) == CONNECTION_OK &&
-                PQtransactionStatus(connection) == PQTRANS_IDLE;
+    bool keep = reusable && roll_back(link) && PQstatus(link->connection) == CONNECTION_OK;
 
     if (keep && link->foreign) {
         const struct pg_patience patience = pool_wait_ns(RESET_NS);
@@ -192,7 +205,7 @@ static int wait_result(struct pg_link *link, const struct pg_patience *patience,
             if (link->broken)
                 return r;
             status = r;
-            rest = pool_wait_ns(AFTER_CANCEL_NS);
+            rest = pool_wait_ns(POOL_GRACE_NS);
             continue;
         }
         if (!PQconsumeInput(link->connection))
@@ -349,14 +362,12 @@ static int commit_result(PGresult *result, struct pg_failure *f)
 
 int pg_link_commit(struct pg_link *link, const struct pg_patience *patience, struct pg_failure *f)
 {
-    const struct pg_patience as_long_as_it_takes = {UINT64_MAX, NULL, NULL};
-    struct pg_failure ignored;
     PGresult *result = NULL, *next;
 
     *f = (struct pg_failure){0};
     int r = pool_check_patience(patience, f);
     if (r < 0) {
-        pg_link_exec(link, "ROLLBACK", &as_long_as_it_takes, NULL, &ignored);
+        link->broken = !roll_back(link);
         return r;
     }
     if (link->broken || !PQsendQuery(link->connection, "COMMIT")) {

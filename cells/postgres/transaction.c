@@ -380,8 +380,8 @@ int pg_transaction_begin(struct pg_transactions *t, const struct cell_caller *ca
         return r;
     }
     r = begin_on_one(t, begin, patience, &link, f);
-    if (r >= 0 && patience->cancelled && patience->cancelled(patience->user)) /* nobody would end it */
-        r = pg_fail(f, CELL_CANCELLED, "the call was cancelled");
+    if (r >= 0)
+        r = pool_check_patience(patience, f); /* nobody would end it */
     pthread_mutex_lock(&t->lock);
     if (r < 0) {
         make_free(x);
@@ -400,7 +400,7 @@ int pg_transaction_begin(struct pg_transactions *t, const struct cell_caller *ca
     if (r < 0 && process >= 0)
         close(process);
     if (r < 0 && link)
-        pg_pool_unpin(t->pool, link, false);
+        pg_pool_unpin(t->pool, link, true);
     return r;
 }
 

@@ -117,6 +117,25 @@ static const struct pg_step_part *find_part(const struct pg_step *step, uint32_t
     return NULL;
 }
 
+/* Of a step that has failed, and of which nothing is left, the part that fails in the same way when it is made alone.
+ */
+static const struct pg_step_part *probe_parts(const struct go *g, const struct pg_step *step,
+                                              const struct pg_failure *f)
+{
+    const struct pg_step_part *found = NULL;
+
+    for (uint32_t i = 0; i < step->nparts && !found; i++) {
+        struct pg_failure why = {0};
+        const char *sql = step->parts[i].probe;
+        if (!sql || pg_run(g->conn, "BEGIN", NULL) < 0)
+            continue;
+        if (pg_run(g->conn, sql, &why) < 0 && strcmp(why.sqlstate, f->sqlstate) == 0)
+            found = &step->parts[i];
+        pg_run(g->conn, "ROLLBACK", NULL);
+    }
+    return found;
+}
+
 /* The steps first … last - 1 in one transaction. */
 static int run_together(const struct go *g, uint32_t first, uint32_t last, struct pg_failure *f)
 {
@@ -137,6 +156,8 @@ static int run_together(const struct go *g, uint32_t first, uint32_t last, struc
         r = run(g, "COMMIT", f);
     if (r < 0 && PQstatus(g->conn) == CONNECTION_OK && PQtransactionStatus(g->conn) != PQTRANS_IDLE)
         pg_run(g->conn, "ROLLBACK", NULL);
+    if (r < 0 && !g->applied->part && f->position == 0 && strncmp(f->sqlstate, "42", 2) == 0)
+        g->applied->part = probe_parts(g, g->applied->failed, f);
     return r;
 }
 

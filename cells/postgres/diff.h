@@ -147,6 +147,15 @@ struct pg_step_part {
     const char *field, *written; /* as of a step */
     struct pg_span span;         /* bytes of the statement; empty = all of it */
     uint32_t declared;           /* as of a step */
+    /* A statement that makes it alone, of a temporary table: a failure that the server gives no place of is this part's
+     * when that fails in the same way. NULL = none. */
+    const char *probe;
+};
+
+/* What a step makes for another declaration than its own. */
+struct pg_step_share {
+    uint32_t declared;
+    const char *text; /* one line for people */
 };
 
 struct pg_step {
@@ -172,6 +181,8 @@ struct pg_step {
     const char *written;              /* what wants it on the struct, to report a failure of; NULL */
     const struct pg_step_part *parts; /* statements that make something of their own */
     uint32_t nparts;
+    const struct pg_step_share *shares; /* one for each declaration that has any */
+    uint32_t nshares;
     /* When the values that it makes are computed from columns that have another type by then, by an earlier step of the
      * plan: a query that types where the expression does, the type that its value becomes, and "'age' is integer".
      * NULL.

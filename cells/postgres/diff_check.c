@@ -67,7 +67,7 @@ static void add_check(struct diffing *s, const struct pg_check *want, struct pg_
     *old = c;
 }
 
-static struct pg_check *equal_check(struct pg_table *t, const struct pg_check *want)
+struct pg_check *pg_find_check(const struct pg_table *t, const struct pg_check *want)
 {
     struct pg_check *found = NULL;
 
@@ -101,7 +101,7 @@ void pg_diff_checks(struct diffing *s)
 {
     for (uint32_t i = 0; i < s->d->table.nchecks; i++) {
         const struct pg_check *want = &s->d->table.checks[i];
-        struct pg_check *there = equal_check(&s->w->now, want), *named = named_check(&s->w->now, want->name);
+        struct pg_check *there = pg_find_check(&s->w->now, want), *named = named_check(&s->w->now, want->name);
         if (named && pg_check_wanted(s, named))
             named = NULL; /* a rule that comes before another one has taken its name */
         if (there && !there->valid) {

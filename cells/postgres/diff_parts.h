@@ -82,13 +82,14 @@ struct step_builder {
     PG_LIST(const char *) sql;
     PG_LIST(struct pg_record) records; /* one statement at the end */
     PG_LIST(struct pg_step_part) parts;
+    PG_LIST(struct pg_step_share) shares;
     const char *expression; /* as of a planned step */
     const struct pg_type_use *into, *was;
 };
 struct step_builder pg_step_begin(struct diffing *s, enum pg_step_kind kind, enum pg_step_mode mode, const char *object,
                                   const char *field);
 void pg_step_sql(struct diffing *s, struct step_builder *b, const char *sql);
-/* One that makes the table, with the parts that it has. */
+/* One that makes the table, with the parts that it has, each of the first struct that declares it. */
 void pg_step_table(struct diffing *s, struct step_builder *b, const struct pg_table *t);
 /* A statement that makes a declared check, which was made for a field or for a rule of the struct. */
 void pg_step_check(struct diffing *s, struct step_builder *b, const char *sql, const struct pg_check *c);
@@ -154,7 +155,7 @@ struct table_work *pg_find_work(struct diffing *s, const char *schema, const cha
 /* The works of all tables, in the order of the source, so that foreign keys find tables that come later. */
 void pg_begin_works(struct diffing *s);
 /* Of all structs of the table at hand at once: */
-void pg_diff_create(struct diffing *s);
+void pg_diff_create(struct diffing *s); /* diff_create.c; the one at hand is the first, which gets the step */
 void pg_diff_renames(struct diffing *s);
 /* A field of any struct of the table has it as CELL_RENAMED_FROM. */
 bool pg_is_former_name(struct diffing *s, const char *column);
@@ -235,6 +236,8 @@ bool pg_hand_step_done(struct diffing *s, const struct pg_hand_step *h);
 const char *pg_hand_step_text(struct diffing *s, const struct pg_hand_step *h);
 void pg_diff_enums(struct diffing *s);
 void pg_diff_rows(struct diffing *s);
+/* The statement that says it of a column; NULL = of the table. */
+const char *pg_comment_sql(struct diffing *s, const char *column, const char *comment);
 /* What is better done otherwise: of a new column, or one of a new type; of a new table. */
 void pg_advise_column(struct diffing *s, const struct pg_field *f);
 void pg_advise_table(struct diffing *s);
@@ -257,6 +260,8 @@ const struct pg_table *pg_find_referenced(struct diffing *s, const struct pg_for
 const struct pg_field *pg_field_of(const struct pg_declared *d, const char *column);
 /* Name of the check that helps a column to become NOT NULL. */
 const char *pg_helper_name(struct diffing *s, const char *column);
+/* The check of the table that is equal to it, whatever it is called; NULL. */
+struct pg_check *pg_find_check(const struct pg_table *t, const struct pg_check *want);
 /* A name like `name` that no constraint or index of the table at hand has. */
 const char *pg_free_name(struct diffing *s, const char *name);
 /* And one for a key or an index that nothing else in the schema has or will have. */

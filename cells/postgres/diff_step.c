@@ -50,30 +50,97 @@ void pg_step_index(struct diffing *s, struct step_builder *b, const char *sql, c
 {
     const struct pg_field *f = !x->written && x->parts[0].column ? pg_field_of(s->d, x->parts[0].column) : NULL;
 
-    *pg_push(s->arena, &b->parts) = (struct pg_step_part){b->sql.n, f ? f->name : NULL, x->written, {0, 0}, s->current};
+    *pg_push(s->arena, &b->parts) =
+        (struct pg_step_part){b->sql.n, f ? f->name : NULL, x->written, {0, 0}, s->current, NULL};
     pg_step_sql(s, b, sql);
 }
 
 /* What the next statement has there is the field's on `column`, or of what is written on the struct. */
-static void add_part(struct diffing *s, struct step_builder *b, const char *column, const char *written,
-                     struct pg_span span)
+static struct pg_step_part *add_part(struct diffing *s, struct step_builder *b, const char *column, const char *written,
+                                     struct pg_span span)
 {
     const struct field_turn of = column ? pg_declared_field(s, column) : (struct field_turn){.declared = s->current};
+    struct pg_step_part *made = pg_push(s->arena, &b->parts);
 
-    *pg_push(s->arena, &b->parts) =
-        (struct pg_step_part){b->sql.n, of.field ? of.field->name : NULL, written, span, of.declared};
+    *made = (struct pg_step_part){b->sql.n, of.field ? of.field->name : NULL, written, span, of.declared, NULL};
+    return made;
+}
+
+static bool declares_check(const struct pg_table *t, const void *check)
+{
+    for (uint32_t i = 0; i < t->nchecks; i++)
+        if (pg_check_equal(&t->checks[i], check))
+            return true;
+    return false;
+}
+
+static bool declares_key(const struct pg_table *t, const void *key)
+{
+    bool found = t->primary && pg_key_equal(t->primary, key);
+
+    for (uint32_t i = 0; i < t->nuniques && !found; i++)
+        found = pg_key_equal(&t->uniques[i], key);
+    return found;
+}
+
+/* Makes the first struct of the table that declares it the one at hand. */
+static void select_declaring(struct diffing *s, bool (*declares)(const struct pg_table *t, const void *what),
+                             const void *what)
+{
+    for (uint32_t i = 0; i < s->w->nowners; i++)
+        if (pg_select(s, s->w->owners[i]) && declares(&s->d->table, what))
+            return;
+}
+
+/* A table of the columns without what else is said of them, but for one that is generated, or a key; NULL. */
+static const char *probe(struct diffing *s, const struct pg_table *t, const struct pg_column *generated,
+                         const struct pg_key *key)
+{
+    struct pg_table alone = {.schema = "pg_temp", .name = t->name, .ncolumns = t->ncolumns, .nuniques = key != NULL};
+    struct pg_span *spans = pg_array(s->arena, t->ncolumns + 1u, sizeof(*spans));
+    struct pg_text sql = {.arena = s->arena};
+
+    alone.columns = pg_array(s->arena, t->ncolumns + 1u, sizeof(*alone.columns));
+    alone.uniques = key ? (struct pg_key *)pg_copy(s->arena, key, sizeof(*key)) : NULL;
+    for (uint32_t i = 0; i < t->ncolumns; i++) {
+        const struct pg_column *c = &t->columns[i];
+        alone.columns[i] = (struct pg_column){.name = c->name, .type = c->type, .nullable = true};
+        if (c == generated)
+            alone.columns[i].generated = c->generated;
+    }
+    pg_sql_create_table(&sql, &alone, spans);
+    return sql.data;
+}
+
+static void add_key_part(struct diffing *s, struct step_builder *b, const struct pg_table *t, const struct pg_key *k,
+                         struct pg_span span)
+{
+    select_declaring(s, declares_key, k);
+    add_part(s, b, k->n == 1 ? k->columns[0] : NULL, NULL, span)->probe = probe(s, t, NULL, k);
 }
 
 void pg_step_table(struct diffing *s, struct step_builder *b, const struct pg_table *t)
 {
-    struct pg_span *spans = pg_array(s->arena, t->ncolumns + t->nchecks + 1u, sizeof(*spans));
+    struct pg_span *spans = pg_array(s->arena, t->ncolumns + t->nchecks + t->nuniques + 1u, sizeof(*spans)), *at;
     struct pg_text sql = {.arena = s->arena};
+    uint32_t first = s->current;
 
     pg_sql_create_table(&sql, t, spans);
-    for (uint32_t i = 0; i < t->ncolumns; i++)
-        add_part(s, b, t->columns[i].name, NULL, spans[i]);
-    for (uint32_t i = 0; i < t->nchecks; i++)
-        add_part(s, b, t->checks[i].column, t->checks[i].written, spans[t->ncolumns + i]);
+    at = spans;
+    for (uint32_t i = 0; i < t->ncolumns; i++) {
+        const struct pg_column *c = &t->columns[i];
+        struct pg_step_part *part = add_part(s, b, c->name, NULL, *at++);
+        part->probe = c->generated.sql ? probe(s, t, c, NULL) : NULL;
+    }
+    if (t->primary)
+        add_key_part(s, b, t, t->primary, *at++);
+    for (uint32_t i = 0; i < t->nuniques; i++)
+        add_key_part(s, b, t, &t->uniques[i], *at++);
+    for (uint32_t i = 0; i < t->nchecks; i++) {
+        select_declaring(s, declares_check, &t->checks[i]);
+        add_part(s, b, t->checks[i].column, t->checks[i].written, *at++);
+    }
+    pg_select(s, first);
     pg_step_sql(s, b, sql.data);
 }
 
@@ -169,6 +236,8 @@ void pg_step_end(struct diffing *s, struct step_builder *b, enum pg_phase phase)
     b->step.nsql = b->sql.n;
     b->step.parts = b->parts.at;
     b->step.nparts = b->parts.n;
+    b->step.shares = b->shares.at;
+    b->step.nshares = b->shares.n;
     if (!b->step.text)
         b->step.text = pg_step_text(s, b->step.kind == PG_STEP_RECORD ? "record what is there" : b->sql.at[0]);
     p->step = b->step;

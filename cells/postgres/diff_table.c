@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* A table as a whole: how it is made, how it and its columns are renamed, comments, enum types. */
+/* A table as a whole: how its columns are renamed, comments, enum types. */
 #include <string.h>
 
 #include "diff_parts.h"
@@ -7,7 +7,7 @@
 
 static bool same_text(const char *a, const char *b) { return a && b ? strcmp(a, b) == 0 : a == b; }
 
-static const char *comment_sql(struct diffing *s, const char *column, const char *comment)
+const char *pg_comment_sql(struct diffing *s, const char *column, const char *comment)
 {
     struct pg_text t = {.arena = s->arena};
 
@@ -17,99 +17,6 @@ static const char *comment_sql(struct diffing *s, const char *column, const char
     pg_puts(&t, " IS ");
     pg_sql_literal(&t, comment);
     return t.data;
-}
-
-/* What a new table has beside its columns is recorded in the same step. It begins with the names that it has: what gets
- * a former one afterwards is another table or column. */
-static void record_all(struct diffing *s, struct step_builder *b, const struct pg_table *t)
-{
-    for (uint32_t i = 0; i < t->ncolumns; i++) {
-        const struct pg_column *c = &t->columns[i];
-        if (c->generated.sql)
-            pg_step_record(s, b, "generated", c->name, c->generated.sql);
-        else if (c->standard.sql)
-            pg_step_record(s, b, "default", c->name, c->standard.sql);
-    }
-    for (uint32_t i = 0; i < s->d->nfields; i++)
-        if (s->d->fields[i].renamed_from)
-            pg_step_record(s, b, "renamed", s->d->fields[i].renamed_from, NULL);
-    if (s->d->renamed_from)
-        pg_step_record(s, b, "renamed", s->d->renamed_from, NULL);
-    if (t->primary)
-        pg_step_record(s, b, "key", t->primary->name, NULL);
-    for (uint32_t i = 0; i < t->nuniques; i++)
-        pg_step_record(s, b, "key", t->uniques[i].name, NULL);
-    for (uint32_t i = 0; i < t->nchecks; i++)
-        pg_step_record(s, b, "check", t->checks[i].name, t->checks[i].expr.sql);
-    for (uint32_t i = 0; i < t->nindexes; i++)
-        pg_step_record(s, b, "index", t->indexes[i].name, pg_index_source(s->arena, &t->indexes[i]));
-}
-
-/* Keys and indexes get the names that are free, one after the other. */
-static void name_new(struct diffing *s, struct pg_table *now)
-{
-    uint32_t nuniques = now->nuniques, nindexes = now->nindexes;
-    struct pg_key *primary = now->primary;
-
-    now->primary = NULL;
-    now->nuniques = now->nindexes = 0;
-    if (primary)
-        primary->name = pg_free_relation(s, primary->name);
-    now->primary = primary;
-    for (uint32_t i = 0; i < nuniques; i++, now->nuniques = i)
-        now->uniques[i].name = pg_free_relation(s, now->uniques[i].name);
-    for (uint32_t i = 0; i < nindexes; i++, now->nindexes = i)
-        now->indexes[i].name = pg_free_relation(s, now->indexes[i].name);
-}
-
-/* The columns that the struct at hand adds to those before it. */
-static void add_columns(struct diffing *s)
-{
-    for (uint32_t i = 0; i < s->d->table.ncolumns; i++)
-        if (!pg_table_column(&s->w->now, s->d->table.columns[i].name))
-            pg_add_to_now(s, &s->d->table.columns[i]);
-}
-
-/* For the first struct, with the columns of all: one may be computed from another one's. */
-void pg_diff_create(struct diffing *s)
-{
-    const struct pg_declared *d = s->d;
-    uint32_t current = s->current;
-    struct step_builder b = pg_step_begin(s, PG_STEP_CREATE_TABLE, PG_TOGETHER, NULL, NULL);
-    struct pg_table *now = &s->w->now;
-    struct pg_event *events = now->events;
-    uint32_t nevents = now->nevents;
-    struct pg_text t = {.arena = s->arena};
-
-    pg_table_copy(s->arena, &d->table, now);
-    name_new(s, now);
-    now->foreign = NULL; /* added when all tables are there */
-    now->nforeign = 0;
-    now->events = events;
-    now->nevents = nevents;
-    pg_each_owner(s, add_columns);
-    s->current = current;
-    s->d = d;
-    for (uint32_t i = 0; i < now->ncolumns; i++)
-        for (uint32_t k = 0; now->primary && k < now->primary->n; k++)
-            if (strcmp(now->primary->columns[k], now->columns[i].name) == 0)
-                now->columns[i].nullable = false;
-    pg_step_table(s, &b, now);
-    for (uint32_t i = 0; i < now->nindexes; i++) {
-        t = (struct pg_text){.arena = s->arena};
-        pg_sql_create_index(&t, now, &now->indexes[i], false);
-        pg_step_index(s, &b, t.data, &now->indexes[i]);
-    }
-    if (now->comment)
-        pg_step_sql(s, &b, comment_sql(s, NULL, now->comment));
-    for (uint32_t i = 0; i < now->ncolumns; i++)
-        if (now->columns[i].comment)
-            pg_step_sql(s, &b, comment_sql(s, now->columns[i].name, now->columns[i].comment));
-    record_all(s, &b, now);
-    pg_step_end(s, &b, PG_PHASE_CREATE);
-    s->w->created = true;
-    for (uint32_t i = 0; i < now->ncolumns; i++)
-        now->columns[i].default_made = now->columns[i].standard.sql != NULL;
 }
 
 /* ---- renames ---- */
@@ -405,7 +312,7 @@ void pg_diff_comments(struct diffing *s)
 
     if (want->comment && !same_text(want->comment, s->w->now.comment) && !is_said_before(s, NULL)) {
         struct step_builder b = pg_step_begin(s, PG_STEP_COMMENT, PG_TOGETHER, NULL, NULL);
-        pg_step_sql(s, &b, comment_sql(s, NULL, want->comment));
+        pg_step_sql(s, &b, pg_comment_sql(s, NULL, want->comment));
         pg_step_end(s, &b, PG_PHASE_COMMENT);
         s->w->now.comment = pg_strdup(s->arena, want->comment);
     }
@@ -415,7 +322,7 @@ void pg_diff_comments(struct diffing *s)
         if (!now || !c->comment || same_text(c->comment, now->comment) || is_said_before(s, c->name))
             continue;
         struct step_builder b = pg_step_begin(s, PG_STEP_COMMENT, PG_TOGETHER, c->name, NULL);
-        pg_step_sql(s, &b, comment_sql(s, c->name, c->comment));
+        pg_step_sql(s, &b, pg_comment_sql(s, c->name, c->comment));
         pg_step_end(s, &b, PG_PHASE_COMMENT);
         now->comment = pg_strdup(s->arena, c->comment);
     }

@@ -59,25 +59,22 @@ void pg_sql_create_table(struct pg_text *t, const struct pg_table *table, struct
     pg_puts(t, " (");
     for (uint32_t i = 0; i < table->ncolumns; i++, between = ", ") {
         pg_puts(t, between);
-        spans[i].from = t->len;
+        spans->from = t->len;
         put_column(t, &table->columns[i], true);
-        spans[i].to = t->len;
+        spans++->to = t->len;
     }
-    if (table->primary) {
+    for (uint32_t i = 0; i < table->nuniques + (table->primary != NULL); i++, between = ", ") {
+        const struct pg_key *key = table->primary ? i ? &table->uniques[i - 1] : table->primary : &table->uniques[i];
         pg_puts(t, between);
-        put_key(t, table->primary, "PRIMARY KEY");
-        between = ", ";
-    }
-    for (uint32_t i = 0; i < table->nuniques; i++, between = ", ") {
-        pg_puts(t, between);
-        put_key(t, &table->uniques[i], "UNIQUE");
+        spans->from = t->len;
+        put_key(t, key, key == table->primary ? "PRIMARY KEY" : "UNIQUE");
+        spans++->to = t->len;
     }
     for (uint32_t i = 0; i < table->nchecks; i++, between = ", ") {
-        struct pg_span *span = &spans[table->ncolumns + i];
         pg_puts(t, between);
-        span->from = t->len;
+        spans->from = t->len;
         pg_sql_check_constraint(t, &table->checks[i]);
-        span->to = t->len;
+        spans++->to = t->len;
     }
     pg_puts(t, ")");
 }

@@ -121,7 +121,8 @@ const char *pg_in_step_source(struct pg_arena *arena, const struct pg_in_step *t
 /* Statements, without semicolon. A table is created with its keys and checks; indexes and foreign keys follow. The
  * first is ALTER TABLE … ADD COLUMN. */
 void pg_sql_column(struct pg_text *t, const struct pg_table *table, const struct pg_column *column);
-/* `spans`: where each column, and behind these each check, stands in the text; ncolumns + nchecks of them. */
+/* `spans`: where each column, the primary key if there is one, each unique constraint and each check stands in the
+ * text, in this order; room for all of them. */
 void pg_sql_create_table(struct pg_text *t, const struct pg_table *table, struct pg_span *spans);
 /* CREATE TABLE with its columns, NOT NULLs and keys: what stands for a table when statements are described before it is
  * as they need it. Checks, foreign keys and identity are left out; defaults and generated columns are in. */

@@ -189,25 +189,16 @@ static bool make_id(const struct pg_plan *p, char id[33])
     return text != NULL;
 }
 
-/* Does number `i` have a column that number `other` has not? */
-static bool has_more(const struct pg_unit *u, uint32_t i, uint32_t other)
+/* What a step does for declaration number `i`: all of it, when it is its own, or what it makes for it as well. NULL =
+ * nothing. */
+static const char *text_for(const struct pg_step *step, uint32_t i)
 {
-    const struct pg_table *t = &u->declared[i]->table;
-
-    for (uint32_t k = 0; k < t->ncolumns; k++)
-        if (!pg_table_column(&u->declared[other]->table, t->columns[k].name))
-            return true;
-    return false;
-}
-
-/* A table is made for its first struct, with the columns that others add. */
-static bool wants(const struct pg_unit *u, uint32_t i, const struct pg_step *step)
-{
-    const struct pg_table *t = &u->declared[i]->table;
-
-    return step->declared == i ||
-           (step->kind == PG_STEP_CREATE_TABLE && u->declared[i]->owned && strcmp(t->name, step->table) == 0 &&
-            strcmp(t->schema, step->schema) == 0 && has_more(u, i, step->declared));
+    if (step->declared == i)
+        return step->text;
+    for (uint32_t k = 0; k < step->nshares; k++)
+        if (step->shares[k].declared == i)
+            return step->shares[k].text;
+    return NULL;
 }
 
 json_t *pg_unit_plan_json(const struct pg_unit *u, uint32_t i, char id[33], uint32_t *nsteps)
@@ -215,9 +206,13 @@ json_t *pg_unit_plan_json(const struct pg_unit *u, uint32_t i, char id[33], uint
     struct pg_plan own = {.steps = calloc(u->plan->nsteps + 1u, sizeof(*own.steps))};
     json_t *plan = NULL;
 
-    for (uint32_t k = 0; own.steps && k < u->plan->nsteps; k++)
-        if (wants(u, i, &u->plan->steps[k]))
-            own.steps[own.nsteps++] = u->plan->steps[k];
+    for (uint32_t k = 0; own.steps && k < u->plan->nsteps; k++) {
+        const char *text = text_for(&u->plan->steps[k], i);
+        if (!text)
+            continue;
+        own.steps[own.nsteps] = u->plan->steps[k];
+        own.steps[own.nsteps++].text = text;
+    }
     id[0] = '\0';
     *nsteps = own.nsteps;
     if (own.nsteps && make_id(&own, own.id)) {

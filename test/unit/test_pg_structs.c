@@ -120,6 +120,21 @@ TEST(a_circle_of_two_structs_is_one_error)
                   "give columns each other's names"));
 }
 
+/* The plan of that declaration begins with a step whose text has it. */
+static bool shows(const struct pg_unit *u, uint32_t declared, const char *part)
+{
+    char id[33];
+    uint32_t n = 0;
+    json_t *plan = pg_unit_plan_json(u, declared, id, &n);
+    const char *text = json_string_value(json_object_get(json_array_get(json_object_get(plan, "steps"), 0), "text"));
+    bool found = n > 0 && text && strstr(text, part);
+
+    if (!found)
+        printf("%s: no %s\n", text ? text : "nothing", part);
+    json_decref(plan);
+    return found;
+}
+
 TEST(a_new_table_has_the_columns_of_all_its_structs)
 {
     const struct of first = {"twice opt<i64> | generated price * 2 | index\nname str | unique", ""};
@@ -133,16 +148,11 @@ TEST(a_new_table_has_the_columns_of_all_its_structs)
         const struct pg_step *create = pg_find_step(u.plan, PG_STEP_CREATE_TABLE, NULL);
         CHECK(create && create->declared == 0 && !pg_find_step(u.plan, PG_STEP_ADD_COLUMN, NULL));
         CHECK(!pg_has_errors(&u.plan->diagnostics, UINT32_MAX));
-        /* Each shows what is made of its own, and it is carried out once. */
-        for (uint32_t i = 0; i < 2; i++) {
-            char id[33];
-            uint32_t n = 0;
-            json_t *plan = pg_unit_plan_json(&u, i, id, &n);
-            CHECK(n > 0 && plan &&
-                  strstr(json_string_value(json_object_get(json_array_get(json_object_get(plan, "steps"), 0), "text")),
-                         "CREATE TABLE"));
-            json_decref(plan);
-        }
+        /* Each shows what is made of its own, the table once. */
+        for (uint32_t i = 0; i < 2; i++)
+            CHECK(shows(&u, i, i == 0 ? "CREATE TABLE" : "table \"public\".\"made\" is made with "));
+        CHECK(shows(&u, 1, other ? "\"twice\" bigint GENERATED ALWAYS AS" : "\"id\" bigint"));
+        CHECK(shows(&u, 1, other ? "UNIQUE (\"name\"), CREATE INDEX" : "PRIMARY KEY (\"id\"), CONSTRAINT"));
         pg_unit_free(&u);
         REQUIRE(pair("made", other ? second : first, other ? first : second));
         migration_sql(conn, "INSERT INTO made (name) VALUES ('a')");
@@ -151,6 +161,65 @@ TEST(a_new_table_has_the_columns_of_all_its_structs)
                  "3"));
         migration_sql(conn, "DROP TABLE made; DELETE FROM cell.objects WHERE table_name = 'made'");
     }
+}
+
+/* Steps that are not additive, or say that something may fail. */
+static uint32_t count_doubtful(const struct pg_plan *p)
+{
+    uint32_t n = p->diagnostics.n;
+
+    for (uint32_t i = 0; i < p->nsteps; i++)
+        n += !pg_step_is_additive(p->steps[i].kind) || p->steps[i].hazard[0] || p->steps[i].mode != PG_TOGETHER;
+    return n;
+}
+
+TEST(what_any_struct_of_a_new_table_declares_is_made_with_it)
+{
+    const struct of first = {"id i64 | key\nname str | length 1;10 | doc name", "check id > 0\nindex lower(name)"};
+    const struct of second = {
+        "id i64 | doc number\nname str | length 1;10 | unique | doc other\nage i32 | range 0;150 | "
+        "index\nold opt<str> | renamed_from older",
+        "check age < 200\nindex upper(name)"};
+    struct pg_unit u = {0};
+    if (!server())
+        return;
+    for (int other = 0; other < 2; other++) {
+        REQUIRE(plan_pair("whole", other ? second : first, other ? first : second, &u));
+        CHECK(u.plan->nsteps == 1 && count_doubtful(u.plan) == 0);
+        pg_unit_free(&u);
+        REQUIRE(pair("whole", other ? second : first, other ? first : second));
+        CHECK(
+            is("SELECT count(*) FROM pg_constraint WHERE conrelid = 'whole'::regclass AND convalidated AND contype <> "
+               "'n'",
+               "6"));
+        CHECK(is("SELECT count(*) FROM pg_index WHERE indrelid = 'whole'::regclass AND indisvalid", "5"));
+        CHECK(is("SELECT string_agg(col_description(attrelid, attnum), ' ' ORDER BY attname) FROM pg_attribute WHERE "
+                 "attrelid = 'whole'::regclass",
+                 other ? "number other" : "number name"));
+        CHECK(is("SELECT count(*) FROM cell.objects WHERE kind = 'renamed' AND name = 'older'", "1"));
+        migration_sql(conn, "DROP TABLE whole; DELETE FROM cell.objects WHERE table_name = 'whole'");
+    }
+}
+
+TEST(what_fails_of_a_new_table_is_of_the_struct_that_has_it)
+{
+    const struct table tables[] = {{"blamed", "id i64 | key", ""}, {"blamed", "id i64\nn i64 | check nosuch > 0", ""}};
+    struct migration m;
+    if (!server())
+        return;
+    REQUIRE(become(tables, 2, &m) < 0);
+    CHECK_STR(m.field, "n");
+    /* Of what the server gives no place. */
+    const struct table random[] = {
+        {"blamed", "id i64 | key\nok opt<i64> | generated id * 2", ""},
+        {"blamed", "id i64\nn opt<f64> | generated random()\nmore opt<i64> | generated id + 1", ""}};
+    REQUIRE(become(random, 2, &m) < 0);
+    CHECK_STR(m.field, "n");
+    CHECK(strstr(m.text, "\"n\" double precision GENERATED ALWAYS AS (random()) STORED: generation expression is not"));
+    const struct table json[] = {{"blamed", "id i64 | key", ""},
+                                 {"blamed", "id i64\nj str | sql_type json | unique", ""}};
+    REQUIRE(become(json, 2, &m) < 0);
+    CHECK_STR(m.field, "j");
 }
 
 TEST(a_rename_holds_for_what_other_structs_have)

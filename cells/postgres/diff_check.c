@@ -31,13 +31,27 @@ static const char *field_of_check(struct diffing *s, const struct pg_check *c)
     return f ? f->name : NULL;
 }
 
-/* `old`: the constraint of this name that it replaces, in the same statement; NULL. */
+/* One that is replaced goes before what the plan does to its columns, whose next values or types it is not for. */
+static void drop_before(struct diffing *s, const struct pg_check *old, const char *field)
+{
+    struct step_builder b = pg_step_begin(s, PG_STEP_DROP_CONSTRAINT, PG_TOGETHER, old->name, field);
+
+    pg_step_alter(s, &b, "DROP CONSTRAINT %s", pg_quoted(s, old->name));
+    pg_step_forget(s, &b, "check", old->name);
+    if (!old->made)
+        pg_step_consented(s, &b, PG_CONSENT_DROPPED, old->name);
+    pg_step_end(s, &b, PG_PHASE_LOOSEN);
+}
+
+/* `old`: the constraint of this name that it replaces, in the same statement where nothing has to be done between;
+ * NULL. */
 static void add_check(struct diffing *s, const struct pg_check *want, struct pg_check *old)
 {
     struct pg_table *now = &s->w->now;
     struct pg_check c = *want;
     const char *field = field_of_check(s, want);
     struct pg_text t = {.arena = s->arena};
+    bool before = old && pg_names_rewritten(s, old->expr.sql);
 
     if (!old)
         c.name = pg_free_name(s, want->name);
@@ -45,15 +59,17 @@ static void add_check(struct diffing *s, const struct pg_check *want, struct pg_
         pg_plan_diagnose(s, PG_WARNING, PG_RULE_CHANGED_BY_HAND, pg_at_field(field),
                          "check '%s' was changed by hand to %s: it is made again as declared", old->name,
                          old->expr.sql);
+    if (before)
+        drop_before(s, old, field);
     struct step_builder b = pg_step_begin(s, PG_STEP_ADD_CHECK, PG_TOGETHER, c.name, field);
-    if (old)
+    if (old && !before)
         pg_putf(&t, "DROP CONSTRAINT %s, ", pg_quoted(s, old->name));
     pg_puts(&t, "ADD ");
     pg_sql_check_constraint(&t, &c);
     pg_puts(&t, " NOT VALID");
     pg_step_check(s, &b, pg_printf(s->arena, "ALTER TABLE %s %s", pg_this_table(s), t.data), &c);
     pg_step_record(s, &b, "check", c.name, c.expr.sql);
-    if (old && !old->made)
+    if (old && !old->made && !before)
         pg_step_consented(s, &b, PG_CONSENT_DROPPED, c.name);
     pg_step_end(s, &b, PG_PHASE_CHECK);
     validate_step(s, c.name, field, failing_rows(s, &c), PG_RULE_CHECK_ADDED);

@@ -14,6 +14,37 @@ bool pg_names_column(struct diffing *s, const char *sql, const char *column)
     return strcmp(pg_sql_renamed(s->arena, sql, column, "\x01"), sql) != 0;
 }
 
+/* A step of this plan gives the column of the table at hand another type or other values, or one that it is computed
+ * from. */
+static bool is_rewritten(struct diffing *s, const struct pg_column *c)
+{
+    for (uint32_t i = 0; i < s->steps.n; i++) {
+        const struct pg_step *step = &s->steps.at[i].step;
+        if ((step->kind == PG_STEP_RETYPE_COLUMN || step->kind == PG_STEP_BACKFILL) &&
+            strcmp(step->table, s->w->now.name) == 0 && strcmp(step->schema, s->w->now.schema) == 0 &&
+            (strcmp(step->object, c->name) == 0 ||
+             (c->generated.sql && pg_names_column(s, c->generated.sql, step->object))))
+            return true;
+    }
+    return false;
+}
+
+bool pg_names_rewritten(struct diffing *s, const char *sql)
+{
+    for (uint32_t i = 0; i < s->w->now.ncolumns; i++)
+        if (pg_names_column(s, sql, s->w->now.columns[i].name) && is_rewritten(s, &s->w->now.columns[i]))
+            return true;
+    return false;
+}
+
+bool pg_index_is_rewritten(struct diffing *s, const struct pg_index *x)
+{
+    for (uint32_t i = 0; i < s->w->now.ncolumns; i++)
+        if (pg_index_uses(s, x, s->w->now.columns[i].name) && is_rewritten(s, &s->w->now.columns[i]))
+            return true;
+    return false;
+}
+
 enum pg_phase pg_column_phase(const struct diffing *s) { return s->late ? PG_PHASE_FILL : PG_PHASE_COLUMN; }
 
 bool pg_type_changes(const struct pg_field *f, const struct pg_column *want, const struct pg_column *now)

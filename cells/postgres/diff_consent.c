@@ -163,8 +163,9 @@ static void drop_constraint(struct diffing *s, const char *name, const char *kin
 
 /* In no transaction: that it is being dropped is recorded before, so that a consent whose index is gone when the step
  * was interrupted is known to have had one; and that it is dropped behind, so that the consent holds until then. */
-static void drop_index(struct diffing *s, const char *name)
+static void drop_index(struct diffing *s, const struct pg_index *x)
 {
+    const char *name = x->name;
     bool beside = s->w->now.kind != 'p';
     struct step_builder b = pg_step_begin(s, PG_STEP_DROP_INDEX, beside ? PG_OUTSIDE : PG_ALONE, name, NULL);
     const char *sql = pg_drop_index_sql(s, name);
@@ -178,7 +179,7 @@ static void drop_index(struct diffing *s, const char *name)
     pg_step_flush(s, &b);
     pg_step_forget(s, &b, "dropping", name);
     pg_step_hazard(&b, PG_RULE_DROP_INDEX);
-    pg_step_end(s, &b, PG_PHASE_DROP);
+    pg_step_end(s, &b, pg_index_is_rewritten(s, x) ? PG_PHASE_LOOSEN : PG_PHASE_DROP);
 }
 
 void pg_refuse_drop(struct diffing *s, const char *name)
@@ -355,7 +356,7 @@ void pg_diff_drops(struct diffing *s)
         }
     for (uint32_t i = t->nindexes; i-- > 0;)
         if (may_drop(s, t->indexes[i].name, pg_index_wanted(s, &t->indexes[i]))) {
-            drop_index(s, t->indexes[i].name);
+            drop_index(s, &t->indexes[i]);
             pg_take_out(t->indexes, &t->nindexes, sizeof(*t->indexes), i);
         }
     if (t->primary && !any_declares_primary(s) && may_drop(s, t->primary->name, pg_key_wanted(s, t->primary))) {

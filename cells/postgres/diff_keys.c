@@ -140,13 +140,13 @@ static struct pg_index *find_index(struct pg_table *t, const char *name)
     return NULL;
 }
 
-static void drop_replaced(struct diffing *s, const char *name)
+static void drop_replaced(struct diffing *s, const struct pg_index *x)
 {
     bool beside = s->w->now.kind != 'p';
-    struct step_builder b = pg_step_begin(s, PG_STEP_DROP_INDEX, beside ? PG_OUTSIDE : PG_ALONE, name, NULL);
+    struct step_builder b = pg_step_begin(s, PG_STEP_DROP_INDEX, beside ? PG_OUTSIDE : PG_ALONE, x->name, NULL);
 
-    pg_step_sql(s, &b, pg_drop_index_sql(s, name));
-    pg_step_end(s, &b, PG_PHASE_INDEX);
+    pg_step_sql(s, &b, pg_drop_index_sql(s, x->name));
+    pg_step_end(s, &b, pg_index_is_rewritten(s, x) ? PG_PHASE_LOOSEN : PG_PHASE_INDEX);
 }
 
 /* Whether an index that shall be called `made` may have got that name. */
@@ -190,7 +190,7 @@ static const char *index_name(struct diffing *s, const struct pg_index *want)
     const struct pg_index *there = find_replaced(s, want->name);
     if (there) {
         if (there->valid)
-            drop_replaced(s, there->name);
+            drop_replaced(s, there);
         take_name(s, there->name);
     }
     return pg_free_relation(s, want->name);

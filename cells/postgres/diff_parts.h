@@ -179,10 +179,16 @@ void pg_take_turn(struct diffing *s, const struct field_turn *turn);
 enum pg_phase pg_column_phase(const struct diffing *s);
 /* The type of a column that is there is not the one that the field wants. */
 bool pg_type_changes(const struct pg_field *f, const struct pg_column *want, const struct pg_column *now);
-/* Does the SQL name the column? */
 /* An error when a generated column that a struct declares is computed from the column, which therefore cannot go. */
 bool pg_refuse_computed(struct diffing *s, struct pg_place place, const char *column);
+/* Does the SQL name the column? */
 bool pg_names_column(struct diffing *s, const char *sql, const char *column);
+/* … or the index have it, in whatever part? */
+bool pg_index_uses(struct diffing *s, const struct pg_index *x, const char *column);
+/* A column of the table at hand that gets another type or other values by the steps that are planned already: what is
+ * made for the old ones would be in the way of these. */
+bool pg_names_rewritten(struct diffing *s, const char *sql);
+bool pg_index_is_rewritten(struct diffing *s, const struct pg_index *x);
 /* Columns may move in s->w->now. */
 void pg_diff_retype(struct diffing *s, const struct pg_field *f, const struct pg_column *want, struct pg_column *now);
 /* Whether a column may get the field's type in place; else it is said why not. */
@@ -230,14 +236,14 @@ void pg_diff_indexes(struct diffing *s);
 void pg_diff_checks(struct diffing *s);
 void pg_diff_foreign(struct diffing *s);
 void pg_diff_comments(struct diffing *s);
+/* The statement that says it of a column; NULL = of the table. */
+const char *pg_comment_sql(struct diffing *s, const char *column, const char *comment);
 /* diff_hand.c: a step of the author's own was done in this database; that it was another one of the name is said. */
 bool pg_hand_step_done(struct diffing *s, const struct pg_hand_step *h);
 /* What stands for its SQL in cell.objects, whatever white space is in it. */
 const char *pg_hand_step_text(struct diffing *s, const struct pg_hand_step *h);
 void pg_diff_enums(struct diffing *s);
 void pg_diff_rows(struct diffing *s);
-/* The statement that says it of a column; NULL = of the table. */
-const char *pg_comment_sql(struct diffing *s, const char *column, const char *comment);
 /* What is better done otherwise: of a new column, or one of a new type; of a new table. */
 void pg_advise_column(struct diffing *s, const struct pg_field *f);
 void pg_advise_table(struct diffing *s);
@@ -254,14 +260,14 @@ bool pg_index_wanted(struct diffing *s, const struct pg_index *x);
 bool pg_check_wanted(struct diffing *s, const struct pg_check *c);
 bool pg_foreign_wanted(struct diffing *s, const struct pg_foreign_key *f);
 
+/* The check of the table that is equal to it, whatever it is called; NULL. */
+struct pg_check *pg_find_check(const struct pg_table *t, const struct pg_check *want);
 /* The table that a foreign key refers to, as it is after the steps planned so far; NULL. */
 const struct pg_table *pg_find_referenced(struct diffing *s, const struct pg_foreign_key *f);
 /* The field of the declaration at hand that is this column; NULL. */
 const struct pg_field *pg_field_of(const struct pg_declared *d, const char *column);
 /* Name of the check that helps a column to become NOT NULL. */
 const char *pg_helper_name(struct diffing *s, const char *column);
-/* The check of the table that is equal to it, whatever it is called; NULL. */
-struct pg_check *pg_find_check(const struct pg_table *t, const struct pg_check *want);
 /* A name like `name` that no constraint or index of the table at hand has. */
 const char *pg_free_name(struct diffing *s, const char *name);
 /* And one for a key or an index that nothing else in the schema has or will have. */

@@ -19,7 +19,7 @@ static bool expr_uses(struct diffing *s, const struct pg_expr *e, const char *co
     return e->sql && pg_names_column(s, e->sql, column);
 }
 
-static bool index_uses(struct diffing *s, const struct pg_index *x, const char *column)
+bool pg_index_uses(struct diffing *s, const struct pg_index *x, const char *column)
 {
     bool used = expr_uses(s, &x->predicate, column) || uses(x->included, x->nincluded, column);
 
@@ -56,7 +56,7 @@ void pg_say_what_goes(struct diffing *s, const char *column, bool again)
             (again ? !pg_key_wanted(s, &t->uniques[i]) : t->uniques[i].n > 1))
             list_name(&names, t->uniques[i].name);
     for (uint32_t i = 0; i < t->nindexes; i++)
-        if (index_uses(s, &t->indexes[i], column) &&
+        if (pg_index_uses(s, &t->indexes[i], column) &&
             (again ? !pg_index_wanted(s, &t->indexes[i]) : t->indexes[i].n > 1 || t->indexes[i].predicate.sql))
             list_name(&names, t->indexes[i].name);
     for (uint32_t i = 0; i < t->nforeign; i++)
@@ -84,7 +84,7 @@ void pg_drop_from_now(struct diffing *s, const char *column)
         if (uses(t->uniques[i].columns, t->uniques[i].n, column))
             pg_take_out(t->uniques, &t->nuniques, sizeof(*t->uniques), i);
     for (uint32_t i = t->nindexes; i-- > 0;)
-        if (index_uses(s, &t->indexes[i], column))
+        if (pg_index_uses(s, &t->indexes[i], column))
             pg_take_out(t->indexes, &t->nindexes, sizeof(*t->indexes), i);
     for (uint32_t i = t->nforeign; i-- > 0;)
         if (uses(t->foreign[i].columns, t->foreign[i].n, column))
@@ -108,7 +108,7 @@ static bool is_constrained(struct diffing *s, const char *column)
     for (uint32_t i = 0; i < t->nuniques; i++)
         found = found || uses(t->uniques[i].columns, t->uniques[i].n, column);
     for (uint32_t i = 0; i < t->nindexes; i++)
-        found = found || (t->indexes[i].unique && index_uses(s, &t->indexes[i], column));
+        found = found || (t->indexes[i].unique && pg_index_uses(s, &t->indexes[i], column));
     for (uint32_t i = 0; i < t->nforeign; i++)
         found = found || uses(t->foreign[i].columns, t->foreign[i].n, column);
     for (uint32_t i = 0; i < t->nchecks; i++)

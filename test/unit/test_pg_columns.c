@@ -89,6 +89,66 @@ TEST(an_expression_for_a_type_that_goes_before_is_refused_before_any_step)
     CHECK(is("SELECT concat_ws(' ', a, b, c, d) FROM olds", "3 5 6 3x"));
 }
 
+/* The first `n` steps of the plan, and then whatever is left. */
+static bool becomes_after(uint32_t n, const char *name, const char *fields, const char *rules)
+{
+    const struct pg_migration_options options = {.policy = PG_POLICY_APPLY, .deadline_ms = pg_now_ms() + 20000};
+    json_t *request = pg_build_request("table", name, fields, rules);
+    struct pg_unit u = {0};
+    struct pg_failure f = {0};
+    struct pg_applied applied;
+    bool done = pg_unit_plan(conn, &request, 1, NULL, options.deadline_ms, &u, &f) >= 0 && u.plan->nsteps > n;
+
+    if (done) {
+        u.plan->nsteps = n;
+        done = pg_migration_begin(conn, &options, &f) >= 0 && pg_apply(conn, u.plan, &options, &applied, &f) >= 0;
+        pg_migration_end(conn);
+    }
+    if (f.text[0])
+        printf("%s\n", f.text);
+    pg_unit_free(&u);
+    json_decref(request);
+    return done && becomes(name, fields, rules);
+}
+
+TEST(what_is_replaced_is_not_in_the_way_of_what_its_columns_become)
+{
+    if (!server())
+        return;
+    /* Steps: the index goes, the check goes, the column changes, the check and the index come, the check is validated.
+     */
+    for (uint32_t n = 0; n < 6; n++) {
+        REQUIRE(becomes("ways", "id i64 | key\nsize str | check length(size) < 4\nkind str | index hash",
+                        "index lower(size)"));
+        migration_sql(conn, "INSERT INTO ways VALUES (1, 'abc', 'k')");
+        REQUIRE(becomes_after(n, "ways",
+                              "id i64 | key\nsize i64 | backfill length(size) * 1000 | check size < 4000\n"
+                              "kind str | index hash",
+                              "index abs(size)\nretyped size"));
+        CHECK(is("SELECT concat_ws(' ', size, pg_get_constraintdef(c.oid)) FROM ways, pg_constraint c WHERE conrelid = "
+                 "'ways'::regclass AND contype = 'c'",
+                 "3000 CHECK ((size < 4000))"));
+        CHECK(
+            is("SELECT string_agg(pg_get_indexdef(indexrelid, 1, false), ' ' ORDER BY indexrelid::regclass::text) FROM "
+               "pg_index WHERE indrelid = 'ways'::regclass AND indisvalid",
+               "abs(size) kind id"));
+        migration_sql(conn, "DROP TABLE ways; DELETE FROM cell.objects WHERE table_name = 'ways'");
+    }
+    /* Values that come, and those of what is generated from them. */
+    REQUIRE(
+        becomes("ways", "id i64 | key\nn opt<i64> | check n > 10\nm opt<i64> | generated n * 2 | check m > 20", ""));
+    migration_sql(conn, "INSERT INTO ways (id, n) VALUES (1, NULL), (2, 11)");
+    REQUIRE(becomes(
+        "ways", "id i64 | key\nn i64 | backfill 0 | check n >= 0\nm opt<i64> | generated n * 2 | check m >= 0", ""));
+    CHECK(is("SELECT string_agg(concat_ws(' ', n, m), ', ' ORDER BY id) FROM ways", "0 0, 11 22"));
+    /* One that was made by hand goes by consent, which is spent then. */
+    REQUIRE(becomes("hands", "id i64 | key\nn i64", ""));
+    migration_sql(conn, "ALTER TABLE hands ADD CONSTRAINT hands_n_check CHECK (n % 1 = 0)");
+    REQUIRE(becomes("hands", "id i64 | key\nn str | backfill to_hex(n) | check n <> ''",
+                    "retyped n\ndropped hands_n_check"));
+    CHECK(is("SELECT count(*) FROM cell.objects WHERE kind = 'dropped' AND name = 'hands_n_check'", "1"));
+}
+
 TEST(columns_that_need_each_others_values_are_refused)
 {
     if (!server())

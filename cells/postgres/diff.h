@@ -183,14 +183,20 @@ struct pg_step {
     uint32_t nparts;
     const struct pg_step_share *shares; /* one for each declaration that has any */
     uint32_t nshares;
-    /* When the values that it makes are computed from columns that have another type by then, by an earlier step of the
-     * plan: a query that types where the expression does, the type that its value becomes, and "'age' is integer".
-     * NULL.
-     */
-    const char *typed, *into, *changed;
     uint32_t declared; /* which of the declared tables wants it */
     /* When it fails for the data that is there: a query for up to 3 rows that show why ("age" and a count), NULL. */
     const char *culprits;
+};
+
+/* What only a server can tell before the first step: whether an expression is for the types that columns have when the
+ * step is done that puts it there. */
+struct pg_typing {
+    const char *query; /* that types where the expression does */
+    const char *into;  /* the type that its value becomes; NULL = any */
+    /* What is wrong when it does not, before ": why. advice": "check 'a' is made when 'b' is bigint already …" */
+    const char *text, *advice;
+    const char *field;
+    uint32_t declared;
 };
 
 /* A column that a recorded program uses. */
@@ -213,6 +219,8 @@ struct pg_plan {
     struct pg_arena arena;
     struct pg_step *steps; /* none when an error is among the diagnostics of any of the tables */
     uint32_t nsteps;
+    struct pg_typing *typings; /* of the steps */
+    uint32_t ntypings;
     pg_diagnostics diagnostics; /* of the diff; those of declarations are not repeated */
     char id[33];                /* the same for the same steps; "" without steps */
     /* As tables will be once the plan is applied, by number of declaration: types of columns as they are or become,

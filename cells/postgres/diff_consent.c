@@ -225,14 +225,19 @@ bool pg_key_wanted(struct diffing *s, const struct pg_key *k)
     return false;
 }
 
+const struct pg_index *pg_find_index(const struct pg_table *t, const struct pg_index *x)
+{
+    for (uint32_t i = 0; i < t->nindexes; i++)
+        if (pg_index_equal(&t->indexes[i], x))
+            return &t->indexes[i];
+    return NULL;
+}
+
 bool pg_index_wanted(struct diffing *s, const struct pg_index *x)
 {
-    for (uint32_t o = 0; o < s->w->nowners; o++) {
-        const struct pg_table *t = &s->declared[s->w->owners[o]]->table;
-        for (uint32_t i = 0; i < t->nindexes; i++)
-            if (pg_index_equal(&t->indexes[i], x))
-                return true;
-    }
+    for (uint32_t o = 0; o < s->w->nowners; o++)
+        if (pg_find_index(&s->declared[s->w->owners[o]]->table, x))
+            return true;
     return false;
 }
 

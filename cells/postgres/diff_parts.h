@@ -106,7 +106,7 @@ void pg_step_hazard(struct step_builder *b, enum pg_rule rule);
 void pg_step_end(struct diffing *s, struct step_builder *b, enum pg_phase phase);
 /* In order, with an id. */
 void pg_steps_finish(struct diffing *s);
-/* diff_typed.c: of the steps, in order, `typed` and what belongs to it. */
+/* diff_typed.c: what has to be asked of the expressions that the steps, in order, put there. */
 void pg_steps_type(struct diffing *s);
 
 /* SQL on one line, not all of a long one: for the text of a step, which is its first statement unless it says more. */
@@ -257,11 +257,13 @@ bool pg_key_is_there(const struct pg_table *t, const struct pg_key *k, const str
 bool pg_index_is_there(const struct pg_table *t, const struct pg_index *want); /* or a key whose index serves as well */
 bool pg_key_wanted(struct diffing *s, const struct pg_key *k);
 bool pg_index_wanted(struct diffing *s, const struct pg_index *x);
+/* The index of the table that is equal to it, whatever it is called; NULL. */
+const struct pg_index *pg_find_index(const struct pg_table *t, const struct pg_index *x);
 bool pg_check_wanted(struct diffing *s, const struct pg_check *c);
-bool pg_foreign_wanted(struct diffing *s, const struct pg_foreign_key *f);
-
 /* The check of the table that is equal to it, whatever it is called; NULL. */
 struct pg_check *pg_find_check(const struct pg_table *t, const struct pg_check *want);
+bool pg_foreign_wanted(struct diffing *s, const struct pg_foreign_key *f);
+
 /* The table that a foreign key refers to, as it is after the steps planned so far; NULL. */
 const struct pg_table *pg_find_referenced(struct diffing *s, const struct pg_foreign_key *f);
 /* The field of the declaration at hand that is this column; NULL. */

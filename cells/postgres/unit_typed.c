@@ -7,11 +7,12 @@
 #include "declare_parts.h"
 #include "unit.h"
 
-/* What PostgreSQL says of an expression that is for other types: no such function or operator, or several; types that
- * do not go together; a literal that is none of the type. Everything else is found out by the step. */
+/* What PostgreSQL says of an expression that is for other columns or types: no such column, function or operator, or
+ * several; types that do not go together; a literal that is none of the type. Everything else is found out by the step.
+ */
 static bool is_of_types(const char *state)
 {
-    static const char *const states[] = {"42883", "42725", "42804", "42846"};
+    static const char *const states[] = {"42703", "42883", "42725", "42804", "42846"};
 
     for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
         if (strcmp(state, states[i]) == 0)
@@ -26,7 +27,8 @@ static const char *unassignable(struct pg_arena *arena, PGconn *conn, const char
     static const char sql[] =
         "SELECT pg_catalog.format_type(s.oid, NULL) FROM pg_catalog.pg_type s, pg_catalog.pg_type t "
         "WHERE s.oid = $1::pg_catalog.oid AND t.oid = $2::pg_catalog.regtype AND s.oid <> t.oid AND s.typtype = 'b' "
-        "AND t.typtype = 'b' AND t.typcategory <> 'S' AND NOT EXISTS (SELECT FROM pg_catalog.pg_cast "
+        "AND t.typtype = 'b' AND t.typcategory <> 'S' AND NOT (s.typcategory = 'A' AND t.typcategory = 'A') AND NOT "
+        "EXISTS (SELECT FROM pg_catalog.pg_cast "
         "WHERE castsource = s.oid AND casttarget = t.oid AND castcontext IN ('a', 'i'))";
     PGresult *described = PQdescribePrepared(conn, ""), *result = NULL;
     const char *type = NULL;
@@ -40,15 +42,15 @@ static const char *unassignable(struct pg_arena *arena, PGconn *conn, const char
     return type;
 }
 
-/* Why the step's expression is not for the types that it meets; NULL. */
-static const char *why_not(struct pg_arena *arena, PGconn *conn, const struct pg_step *step)
+/* Why the expression is not for the types that it meets; NULL. */
+static const char *why_not(struct pg_arena *arena, PGconn *conn, const struct pg_typing *t)
 {
-    PGresult *result = PQprepare(conn, "", step->typed, 0, NULL);
+    PGresult *result = PQprepare(conn, "", t->query, 0, NULL);
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE), *why = NULL, *type;
 
     if (PQresultStatus(result) == PGRES_COMMAND_OK) {
-        if ((type = unassignable(arena, conn, step->into)))
-            why = pg_printf(arena, "it gives %s, which is not assigned to %s", type, step->into);
+        if (t->into && (type = unassignable(arena, conn, t->into)))
+            why = pg_printf(arena, "it gives %s, which is not assigned to %s", type, t->into);
     } else if (state && is_of_types(state))
         why = pg_strdup(arena, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
     PQclear(result);
@@ -57,17 +59,18 @@ static const char *why_not(struct pg_arena *arena, PGconn *conn, const struct pg
 
 static void check(struct pg_plan *p, PGconn *conn)
 {
-    for (uint32_t i = 0; i < p->nsteps; i++) {
-        const struct pg_step *step = &p->steps[i];
-        const char *why = step->typed ? why_not(&p->arena, conn, step) : NULL;
-        if (!why)
-            continue;
-        struct pg_diagnostic *d = pg_diagnose(
-            &p->arena, &p->diagnostics, PG_ERROR, (struct pg_place){step->field, -1, -1},
-            "the values of column '%s' are computed when %s already, by the same build, and the expression is not for "
-            "that: %s. Write it for the new type, or leave that change to a later build",
-            step->object, step->changed, why);
-        d->declared = step->declared;
+    const struct pg_typing *wrong = NULL;
+
+    for (uint32_t i = 0; i < p->ntypings; i++) {
+        const struct pg_typing *t = &p->typings[i];
+        /* Of a field that is wrong once is enough. */
+        bool said = wrong && t->field && t->field == wrong->field && t->declared == wrong->declared;
+        const char *why = said ? NULL : why_not(&p->arena, conn, t);
+        wrong = why ? t : wrong;
+        if (why)
+            pg_diagnose(&p->arena, &p->diagnostics, PG_ERROR, (struct pg_place){t->field, -1, -1}, "%s: %s. %s",
+                        t->text, why, t->advice)
+                ->declared = t->declared;
     }
 }
 

@@ -89,6 +89,57 @@ TEST(an_expression_for_a_type_that_goes_before_is_refused_before_any_step)
     CHECK(is("SELECT concat_ws(' ', a, b, c, d) FROM olds", "3 5 6 3x"));
 }
 
+TEST(an_expression_that_the_database_refuses_is_so_before_any_step)
+{
+    const char *retyped =
+        "id i64 | key\na i64 | backfill length(a)\ng opt<i64> | generated length(a)\nn i64\nm opt<i64>";
+
+    if (!server())
+        return;
+    REQUIRE(becomes("typed",
+                    "id i64 | key\na str | check a <> 'x'\ng opt<i64> | generated length(a)\nn i64\nm opt<i64>",
+                    "index lower(a)\nindex n;where length(a) > 1"));
+    migration_sql(conn, "INSERT INTO typed (id, a, n) VALUES (1, 'abc', 2)");
+    CHECK(
+        refuses("typed", retyped, "retyped a", "g",
+                "column 'g' is generated when 'a' is bigint already, by the same build, and the expression is not for "
+                "that: function length(bigint) does not exist"));
+    /* What is there stays: declared, or not any more. */
+    CHECK(says("typed", retyped, "retyped a\nindex lower(a)", PG_ERROR,
+               "index 'typed_expr_idx' is there when 'a' is bigint already"));
+    CHECK(says("typed", retyped, "retyped a\nindex n;where length(a) > 1", PG_ERROR,
+               "index 'typed_n_idx' is there when 'a' is bigint already"));
+    CHECK(says("typed", retyped, "retyped a", PG_ERROR,
+               "No struct declares it: CELL_DROPPED(\"typed_a_check\") lets it go"));
+    REQUIRE(becomes("checked", "id i64 | key\na str | check a <> 'x'", ""));
+    CHECK(refuses("checked", "id i64 | key\na i64 | backfill length(a) | check a <> 'x'", "retyped a", "a",
+                  "check 'checked_a_check' is there when 'a' is bigint already"));
+    CHECK(refuses("checked", "id i64 | key\na i64 | backfill length(a) | check length(a) > 1", "retyped a", "a",
+                  "check 'checked_a_check' is made when 'a' is bigint already"));
+    /* What is new is refused as well when nothing changes its type. */
+    const char *same = "id i64 | key\na str | check a <> 'x'\ng opt<i64> | generated length(a)\nm opt<i64>\n";
+    char fields[300];
+    snprintf(fields, sizeof(fields), "%sn i64 | check length(n) > 1", same);
+    CHECK(refuses("typed", fields, "", "n",
+                  "check 'typed_n_check' is made from an expression that PostgreSQL refuses: function length(bigint)"));
+    snprintf(fields, sizeof(fields), "%sn i64 | default 'x'", same);
+    CHECK(refuses("typed", fields, "", "n", "column 'n' gets its default from an expression that PostgreSQL refuses"));
+    snprintf(fields, sizeof(fields), "%sn i64 | default now()", same);
+    CHECK(refuses("typed", fields, "", "n", "it gives timestamp with time zone, which is not assigned to bigint"));
+    snprintf(fields, sizeof(fields), "%sn i64\no opt<i64> | generated nosuch + 1", same);
+    CHECK(refuses("typed", fields, "retyped o", "o", "column \"nosuch\" does not exist"));
+    snprintf(fields, sizeof(fields), "%sn i64", same);
+    CHECK(says("typed", fields, "index upper(n)", PG_ERROR, "function upper(bigint) does not exist"));
+    CHECK(says("typed", fields, "index m;where n + 1", PG_ERROR, "it gives bigint, which is not assigned to boolean"));
+    CHECK(is("SELECT concat_ws(' ', a, g, n) FROM typed", "abc 3 2"));
+    /* Literals become what they are for, and what is assigned need not be of the type. */
+    REQUIRE(becomes("typed",
+                    "id i64 | key\na str | check a <> 'x'\ng opt<i64> | generated length(a)\nn i64 | default 1.5\n"
+                    "m opt<i64>\nb bool | default ('true') | check b\nt opt<str> | default now()\n"
+                    "o opt<i64> | check typed.o > 1 and tableoid > 0",
+                    ""));
+}
+
 /* The first `n` steps of the plan, and then whatever is left. */
 static bool becomes_after(uint32_t n, const char *name, const char *fields, const char *rules)
 {

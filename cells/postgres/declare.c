@@ -94,22 +94,25 @@ bool pg_declare_table_name(struct declaring *s, const char *text, const char **s
     return pg_name_fits(*schema) && pg_name_fits(*name);
 }
 
-void pg_declare_no_column(struct declaring *s, const char *name, struct pg_place place)
-{
-    const char **names = pg_array(s->arena, s->columns.n + 1, sizeof(*names));
-
-    for (uint32_t i = 0; i < s->columns.n; i++)
-        names[i] = s->columns.at[i].name;
-    const char *near = pg_suggest(name, names, s->columns.n);
-    pg_mistake(s, place, near ? "no field is column '%s'; did you mean '%s'?" : "no field is column '%s'", name, near);
-}
-
 static bool has_column(const struct declaring *s, const char *name)
 {
     for (uint32_t i = 0; i < s->columns.n; i++)
         if (strcmp(s->columns.at[i].name, name) == 0)
             return true;
     return false;
+}
+
+void pg_declare_named(struct declaring *s, const char *column, struct pg_place place)
+{
+    if (!has_column(s, column))
+        *pg_push(s->arena, &s->outer) = (struct pg_outer){column, place.rule, place.argument, PG_OUTER_NAMED};
+}
+
+void pg_declare_outer_use(struct declaring *s, int rule, enum pg_outer_use use)
+{
+    for (uint32_t i = 0; i < s->outer.n; i++)
+        if (s->outer.at[i].rule == rule)
+            s->outer.at[i].use = use;
 }
 
 uint32_t pg_declare_columns(struct declaring *s, const char *text, const char ***columns, struct pg_place place)
@@ -130,10 +133,7 @@ uint32_t pg_declare_columns(struct declaring *s, const char *text, const char **
             return 0;
         }
         names[i] = pg_token_name(s->arena, text, t);
-        if (!has_column(s, names[i])) {
-            pg_declare_no_column(s, names[i], place);
-            return 0;
-        }
+        pg_declare_named(s, names[i], place);
         for (uint32_t k = 0; k < i; k++)
             if (strcmp(names[k], names[i]) == 0) {
                 pg_mistake(s, place, "column '%s' stands twice in this list", names[i]);
@@ -229,14 +229,16 @@ void pg_declare_foreign(struct declaring *s, const char **columns, uint32_t n, c
                    actions);
         return;
     }
+    bool sets_null = f.on_delete == PG_SET_NULL || f.on_update == PG_SET_NULL;
     for (uint32_t i = 0; i < n; i++)
         for (uint32_t k = 0; k < s->columns.n; k++)
-            if (strcmp(s->columns.at[k].name, columns[i]) == 0 && !s->columns.at[k].nullable &&
-                (f.on_delete == PG_SET_NULL || f.on_update == PG_SET_NULL)) {
+            if (strcmp(s->columns.at[k].name, columns[i]) == 0 && !s->columns.at[k].nullable && sets_null) {
                 pg_mistake(s, place, "'set null' contradicts column '%s', which is never NULL: make it optional",
                            columns[i]);
                 return;
             }
+    if (sets_null && !place.field)
+        pg_declare_outer_use(s, place.rule, PG_OUTER_SET_NULL);
     f.name = pg_declare_name(s, n == 1 ? columns[0] : pg_printf(s->arena, "%s_%s", columns[0], columns[1]), "fkey");
     *pg_push(s->arena, &s->foreign) = f;
 }
@@ -386,6 +388,8 @@ static void hand_over(struct declaring *s)
     d->nsteps = s->steps.n;
     d->enums = s->enums.at;
     d->nenums = s->enums.n;
+    d->outer = s->outer.at;
+    d->nouter = s->outer.n;
 }
 
 /* With the arena's escape set: objects that change are not of this frame. */

@@ -75,12 +75,21 @@ struct pg_hand_step {
     int rule;
 };
 
+/* A column that a rule on the struct names and no field of it is: another struct of the table may have it. */
+enum pg_outer_use { PG_OUTER_NAMED, PG_OUTER_IN_KEY, PG_OUTER_SET_NULL };
+struct pg_outer {
+    const char *column;
+    int rule, argument; /* where it is named: position in "declaration"."rules", and among its arguments */
+    enum pg_outer_use use;
+};
+
 struct pg_declared {
     struct pg_arena arena;
     bool owned;               /* CELL_TABLE; else CELL_ROWS, which only reads and checks */
     const char *tag;          /* of the struct */
     const char *location;     /* "src/user.c:7:8"; NULL */
-    struct pg_table table;    /* as it should be; `schema` is never NULL, comments and all `made`, valid = true */
+    struct pg_table table;    /* as it should be; `schema` is never NULL, comments and all `made`, valid = true. Keys,
+                               * indexes and foreign keys may be on columns of `outer` */
     const char *renamed_from; /* former name of the table in the same schema, NULL */
     int renamed_rule;         /* position in "declaration"."rules" */
     struct pg_field *fields;  /* in the struct's order: one for each column */
@@ -91,6 +100,8 @@ struct pg_declared {
     uint32_t nsteps;
     struct pg_enum *enums; /* native enum types that its fields name, as they should be */
     uint32_t nenums;
+    struct pg_outer *outer;
+    uint32_t nouter;
     const char **relations; /* names that its keys and indexes may get, in the schema of the table */
     uint32_t nrelations;
     pg_diagnostics diagnostics; /* with an error among them the rest is as far as it was understood */

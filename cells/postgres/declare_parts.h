@@ -29,6 +29,7 @@ struct declaring {
     PG_LIST(struct pg_consent) consents;
     PG_LIST(struct pg_hand_step) steps;
     PG_LIST(struct pg_enum) enums;
+    PG_LIST(struct pg_outer) outer;
     PG_LIST(const char *) relations;
 };
 
@@ -75,9 +76,11 @@ void pg_declare_foreign(struct declaring *s, const char **columns, uint32_t n, c
 bool pg_declare_sql(struct declaring *s, const char *sql, const char *macro, struct pg_place place);
 /* "app.teams", "teams": true when it is a name, or two. *schema is the table's own when none is written. */
 bool pg_declare_table_name(struct declaring *s, const char *text, const char **schema, const char **name);
-/* The columns that a list names; each must be there. 0 with a diagnostic. */
+/* The columns that a list names, of this struct or of another one of the table. 0 with a diagnostic. */
 uint32_t pg_declare_columns(struct declaring *s, const char *text, const char ***columns, struct pg_place place);
-/* An error for a column that no field has, with the one that may be meant. */
-void pg_declare_no_column(struct declaring *s, const char *name, struct pg_place place);
+/* The rule at `place` names the column: when no field is that one it is noted that another struct has to have it. */
+void pg_declare_named(struct declaring *s, const char *column, struct pg_place place);
+/* What the columns are for that the rule names and no field is. */
+void pg_declare_outer_use(struct declaring *s, int rule, enum pg_outer_use use);
 
 #endif

@@ -70,11 +70,8 @@ static bool read_part(const struct rule *r, const char *text, struct pg_index_pa
     const struct pg_token *name = bare_name(text, t, n);
     if (name) {
         part->column = pg_token_name(s->arena, text, *name);
-        for (uint32_t i = 0; i < s->columns.n; i++)
-            if (strcmp(s->columns.at[i].name, part->column) == 0)
-                return true;
-        pg_declare_no_column(s, part->column, at_arg(r, 0));
-        return false;
+        pg_declare_named(s, part->column, at_arg(r, 0));
+        return true;
     }
     part->expr.sql = pg_copy(s->arena, text, t[n - 1].at + t[n - 1].len);
     return pg_declare_sql(s, part->expr.sql, r->macro, at_arg(r, 0));
@@ -181,6 +178,7 @@ static void rule_primary_key(const struct rule *r)
         }
     if (key.n == 0)
         return;
+    pg_declare_outer_use(s, r->place.rule, PG_OUTER_IN_KEY);
     key.name = pg_declare_name(s, NULL, "pkey");
     t->primary = pg_alloc(s->arena, sizeof(*t->primary));
     *t->primary = key;
@@ -269,12 +267,13 @@ static void rule_consent(const struct rule *r, enum pg_consent_kind kind)
         there = there || strcmp(s->columns.at[i].name, name) == 0;
     if (kind == PG_CONSENT_DROPPED && there)
         pg_mistake(s, at_arg(r, 0), "CELL_DROPPED(\"%s\") contradicts the field that is this column", name);
-    else if (kind == PG_CONSENT_RETYPED && !there)
-        pg_declare_no_column(s, name, at_arg(r, 0));
     else if (r->args[1] && !pg_name_fits(r->args[1]))
         pg_mistake(s, at_arg(r, 1), "the text that tells a consent from an earlier one has at most 63 bytes");
-    else
+    else {
+        if (kind == PG_CONSENT_RETYPED)
+            pg_declare_named(s, name, at_arg(r, 0));
         *pg_push(s->arena, &s->consents) = (struct pg_consent){kind, name, r->args[1], r->place.rule};
+    }
 }
 
 static void rule_step(const struct rule *r)

@@ -96,10 +96,36 @@ static void check_agreement(struct diffing *s, const struct pg_declared *other)
     check_steps_agree(s, other);
 }
 
+/* What a table has once. */
+static void check_table_agrees(struct diffing *s, const struct pg_declared *other)
+{
+    const struct pg_key *key = s->d->table.primary, *others = other->table.primary;
+
+    if (s->d->renamed_from && other->renamed_from && strcmp(s->d->renamed_from, other->renamed_from) != 0)
+        pg_refuse(s, PG_NO_RULE, pg_at_rule(s->d->renamed_rule),
+                  "structs '%s' and '%s' are both table '%s' and disagree on its former name: "
+                  "CELL_TABLE_RENAMED_FROM(\"%s\") and CELL_TABLE_RENAMED_FROM(\"%s\")",
+                  other->tag, s->d->tag, s->d->table.name, other->renamed_from, s->d->renamed_from);
+    if (!key || !others || pg_key_equal(key, others))
+        return;
+    struct pg_text own = {.arena = s->arena}, theirs = {.arena = s->arena};
+    pg_sql_names(&own, key->columns, key->n);
+    pg_sql_names(&theirs, others->columns, others->n);
+    pg_refuse(s, PG_NO_RULE, PG_AT_ANNOTATION,
+              "structs '%s' and '%s' are both table '%s' and disagree on its primary key: (%s) and (%s). One of them "
+              "can name the columns of both: CELL_PRIMARY_KEY(\"…\")",
+              other->tag, s->d->tag, s->d->table.name, theirs.data, own.data);
+    struct pg_declared *rest = (struct pg_declared *)pg_copy(s->arena, s->d, sizeof(*s->d));
+    rest->table.primary = NULL; /* which needs no second error as one that takes the other's place */
+    s->declared[s->current] = s->d = rest;
+}
+
 static void check_agreements(struct diffing *s)
 {
-    for (uint32_t i = 0; i < s->w->nowners && s->w->owners[i] < s->current; i++)
+    for (uint32_t i = 0; i < s->w->nowners && s->w->owners[i] < s->current; i++) {
         check_agreement(s, s->declared[s->w->owners[i]]);
+        check_table_agrees(s, s->declared[s->w->owners[i]]);
+    }
 }
 
 static bool wants_vector(const struct pg_declared *d)
@@ -222,6 +248,7 @@ static void diff_table(struct diffing *s)
     struct table_work *w = s->w;
 
     pg_each_owner(s, check_agreements);
+    pg_each_owner(s, pg_diff_outer);
     if (w->exists && w->now.kind != 'r' && w->now.kind != 'p') {
         pg_each_owner(s, refuse_kind);
         return;
@@ -255,8 +282,11 @@ static bool select_owned(struct diffing *s, uint32_t declared)
     return s->declared[declared]->owned && pg_select(s, declared);
 }
 
-static void diff_all(struct diffing *s)
+static void diff_all(struct diffing *s, const struct pg_declared *const *declared)
 {
+    s->declared = pg_array(s->arena, s->n, sizeof(struct pg_declared *));
+    for (uint32_t i = 0; i < s->n; i++)
+        s->declared[i] = declared[i];
     s->consent_used = pg_array(s->arena, s->n, sizeof(*s->consent_used));
     for (uint32_t i = 0; i < s->n; i++)
         s->consent_used[i] = pg_array(s->arena, s->declared[i]->nconsents, sizeof(bool));
@@ -299,14 +329,14 @@ static void keep_tables(struct diffing *s)
 }
 
 /* With the arena's escape set: nothing that changes is of this frame. */
-static int diff(struct diffing *s)
+static int diff(struct diffing *s, const struct pg_declared *const *declared)
 {
     jmp_buf escape;
 
     s->arena->escape = &escape;
     if (setjmp(escape))
         return CELL_NO_MEMORY;
-    diff_all(s);
+    diff_all(s, declared);
     keep_tables(s);
     pg_steps_finish(s);
     return CELL_OK;
@@ -316,12 +346,12 @@ int pg_diff(const struct pg_model *catalog, const struct pg_declared *const *dec
             const struct pg_diff_options *options, struct pg_plan **plan)
 {
     struct pg_plan *made = calloc(1, sizeof(*made));
-    struct diffing s = {.plan = made, .catalog = catalog, .declared = declared, .n = n, .options = options};
+    struct diffing s = {.plan = made, .catalog = catalog, .n = n, .options = options};
 
     if (!made)
         return CELL_NO_MEMORY;
     s.arena = &made->arena;
-    int status = diff(&s);
+    int status = diff(&s, declared);
     made->arena.escape = NULL;
     if (status < 0)
         pg_plan_free(made);

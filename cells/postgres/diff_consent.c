@@ -18,6 +18,9 @@ static const char *key_of(struct diffing *s, const struct pg_declared *d, const 
 {
     const struct pg_column *to = c->kind == PG_CONSENT_RETYPED ? pg_table_column(&d->table, c->name) : NULL;
 
+    for (uint32_t i = 0; c->kind == PG_CONSENT_RETYPED && i < s->w->nowners && !to; i++)
+        to = pg_table_column(&s->declared[s->w->owners[i]]->table, c->name);
+
     if (!to && !c->again)
         return c->name;
     return pg_printf(s->arena, "%s\x1f%s\x1f%s", c->name, to ? pg_type_name(s->arena, &to->type) : "",

@@ -56,7 +56,7 @@ struct diffing {
     struct pg_plan *plan;
     struct pg_arena *arena; /* of the plan */
     const struct pg_model *catalog;
-    const struct pg_declared *const *declared;
+    const struct pg_declared **declared;
     uint32_t n;
     const struct pg_diff_options *options;
     PG_LIST(struct table_work *) works;
@@ -154,6 +154,8 @@ bool pg_done_long_ago(const struct pg_table *t, enum pg_past past, const char *n
 struct table_work *pg_find_work(struct diffing *s, const char *schema, const char *name);
 /* The works of all tables, in the order of the source, so that foreign keys find tables that come later. */
 void pg_begin_works(struct diffing *s);
+/* diff_outer.c: whether the columns are there which rules of the struct at hand name and its fields are not. */
+void pg_diff_outer(struct diffing *s);
 /* Of all structs of the table at hand at once: */
 void pg_diff_create(struct diffing *s); /* diff_create.c; the one at hand is the first, which gets the step */
 void pg_diff_renames(struct diffing *s);

@@ -353,3 +353,108 @@ TEST(what_another_struct_has_is_not_called_undeclared)
     CHECK(u.plan->nsteps == 0 && u.plan->diagnostics.n == 0);
     pg_unit_free(&u);
 }
+
+TEST(rules_of_a_struct_name_columns_of_another)
+{
+    if (!server())
+        return;
+    migration_sql(conn, "CREATE TABLE named_to (x bigint, y bigint, PRIMARY KEY (x, y))");
+    for (int made = 0; made < 2; made++)
+        for (int other = 0; other < 2; other++) {
+            const struct of rules = {
+                "a i64\nage i32",
+                "primary_key a, b\nunique_index a, c\nindex b desc, lower(c);include (d) where b > 1\n"
+                "foreign_key a, b;named_to(x, y)\nforeign_key d, a;named_to on delete no action\n"
+                "check a <> b"};
+            const struct of plain = {"b i64\nc str\nd opt<i64>", ""};
+            if (made) /* the table is there already */
+                REQUIRE(becomes("named", "a i64\nb i64\nc str\nd opt<i64>\nage i32", ""));
+            REQUIRE(pair_or(other, "named", rules, plain));
+            CHECK(is(
+                "SELECT string_agg(pg_get_constraintdef(oid), '; ' ORDER BY pg_get_constraintdef(oid) COLLATE \"C\") "
+                "FROM pg_constraint WHERE conrelid = 'named'::regclass AND contype <> 'n'",
+                "CHECK ((a <> b)); FOREIGN KEY (a, b) REFERENCES named_to(x, y); "
+                "FOREIGN KEY (d, a) REFERENCES named_to(x, y); PRIMARY KEY (a, b)"));
+            CHECK(is("SELECT count(*) FROM pg_index WHERE indrelid = 'named'::regclass", "3"));
+            /* A consent in one struct to a type in the other, which holds for that type. */
+            REQUIRE(pair_or(other, "named", (struct of){rules.fields, "primary_key a, b\nretyped d"},
+                            (struct of){"b i64\nc str\nd opt<str>", "dropped named_d_a_fkey"}));
+            REQUIRE(pair_or(other, "named", (struct of){rules.fields, "primary_key a, b\nretyped d"},
+                            (struct of){"b i64\nc str\nd opt<i64> | backfill d::bigint", ""}));
+            migration_sql(conn, "DROP TABLE named; DELETE FROM cell.objects");
+        }
+}
+
+TEST(a_column_that_no_struct_has_is_refused_at_the_rule)
+{
+    static const struct {
+        const char *rule, *said;
+    } rows[] = {{"index bdc", "no field is column 'bdc'"},
+                {"index a;include (x)", "no field is column 'x'"},
+                {"unique_index a, x", "no field is column 'x'"},
+                {"primary_key x", "no field is column 'x'"},
+                {"foreign_key x;named_by(a)", "no field is column 'x'"},
+                {"retyped acb", "no field is column 'acb'; did you mean 'abc'?"}};
+    if (!server())
+        return;
+    for (int made = 0; made < 2; made++) {
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+            for (int other = 0; other < 2; other++) {
+                const struct of a = {"a i64 \nabc opt<i64>", rows[i].rule}, b = {"bcd opt<i64>", ""};
+                struct pg_unit u = {0};
+                CHECK(refuses("named_by", other ? b : a, other ? a : b, (uint32_t)other, NULL, rows[i].said));
+                /* It is for the end of the file: a later struct may have the column. */
+                REQUIRE(plan_pair("named_by", other ? b : a, other ? a : b, &u));
+                CHECK(!pg_has_refusals(&u.plan->diagnostics, UINT32_MAX));
+                const struct pg_diagnostic *d = pg_find_diagnostic(&u.plan->diagnostics, PG_ERROR, rows[i].said);
+                CHECK(d && d->rule == 0);
+                pg_unit_free(&u);
+            }
+        /* Also one that the table has, by whomever. */
+        migration_sql(conn,
+                      "CREATE TABLE IF NOT EXISTS named_by (a bigint NOT NULL, abc bigint, bcd bigint, x bigint)");
+    }
+}
+
+TEST(columns_of_another_struct_are_what_a_rule_needs)
+{
+    if (!server())
+        return;
+    CHECK(refuses("needy", (struct of){"a i64", "primary_key a, b"}, (struct of){"b opt<i64>", ""}, 0, NULL,
+                  "a key is never NULL: field 'b' of struct 'needy_t' cannot be optional"));
+    CHECK(refuses("needy", (struct of){"b i64", ""},
+                  (struct of){"a i64 | key", "foreign_key b;needy on delete set null"}, 1, NULL,
+                  "'set null' contradicts column 'b' of struct 'needy_t', which is never NULL"));
+}
+
+TEST(a_table_has_one_former_name_and_one_key)
+{
+    if (!server())
+        return;
+    for (int made = 0; made < 2; made++) {
+        CHECK(refuses("once", (struct of){"a i64 | key\nb i64", "table_renamed_from twice"},
+                      (struct of){"a i64 | key", "table_renamed_from thrice"}, 1, NULL,
+                      "disagree on its former name: CELL_TABLE_RENAMED_FROM(\"twice\") and "
+                      "CELL_TABLE_RENAMED_FROM(\"thrice\")"));
+        CHECK(refuses("once", (struct of){"a i64 | key\nb i64", ""}, (struct of){"a i64\nb i64 | key", ""}, 1, NULL,
+                      "disagree on its primary key: (\"a\") and (\"b\")"));
+        REQUIRE(pair("once", (struct of){"a i64 | key\nb i64", "table_renamed_from twice"},
+                     (struct of){"a i64", "primary_key a\ntable_renamed_from twice"}));
+    }
+}
+
+TEST(a_step_that_has_changed_is_told_once)
+{
+    const struct of one = {"a i64 | key", "step one;SELECT 1"}, changed = {"a i64 | key", "step one;SELECT 2"};
+    struct pg_unit u = {0};
+    uint32_t found = 0;
+    if (!server())
+        return;
+    REQUIRE(becomes("stepped", "a i64 | key", ""));
+    REQUIRE(pair("stepped", one, one));
+    REQUIRE(plan_pair("stepped", changed, changed, &u));
+    for (uint32_t i = 0; i < u.plan->diagnostics.n; i++)
+        found += strstr(u.plan->diagnostics.at[i].text, "[step-changed]") != NULL;
+    CHECK(found == 1 && u.plan->diagnostics.n == 1 && u.plan->diagnostics.at[0].declared == 0);
+    pg_unit_free(&u);
+}

@@ -24,14 +24,27 @@ const char *pg_hand_step_text(struct diffing *s, const struct pg_hand_step *h)
     return pg_strdup(s->arena, hex);
 }
 
+/* A struct of the table before the one at hand has the step as well: the same one, or else that is refused. */
+static bool is_repeated(const struct diffing *s, const struct pg_hand_step *h)
+{
+    for (uint32_t o = 0; o < s->w->nowners && s->w->owners[o] < s->current; o++) {
+        const struct pg_declared *d = s->declared[s->w->owners[o]];
+        for (uint32_t i = 0; i < d->nsteps; i++)
+            if (strcmp(d->steps[i].name, h->name) == 0)
+                return true;
+    }
+    return false;
+}
+
 bool pg_hand_step_done(struct diffing *s, const struct pg_hand_step *h)
 {
     const struct pg_event *e = pg_find_event(&s->w->now, PG_PAST_STEP, h->name);
 
-    if (e && e->text && strcmp(e->text, pg_hand_step_text(s, h)) != 0)
-        pg_plan_diagnose(s, PG_WARNING, PG_RULE_STEP_CHANGED, pg_at_rule(h->rule),
-                         "step '%s' %s%s with other SQL, and a step is done once: what is written now will not run. "
-                         "Give it another name",
-                         h->name, e->day ? "was carried out on " : "is another struct's", e->day ? e->day : "");
+    if (e && e->text && !is_repeated(s, h) && strcmp(e->text, pg_hand_step_text(s, h)) != 0)
+        pg_plan_diagnose(
+            s, PG_WARNING, PG_RULE_STEP_CHANGED, pg_at_rule(h->rule),
+            "step '%s' was carried out%s%s with other SQL, and a step is done once: what is written now will not run. "
+            "Give it another name",
+            h->name, e->day ? " on " : "", e->day ? e->day : "");
     return e != NULL;
 }

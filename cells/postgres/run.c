@@ -161,13 +161,16 @@ static int take_rows(struct pg_statement *s, cell_ctx *c, const struct pg_rows *
 static bool fits_reply(const struct pg_statement *s, const struct pg_rows *rows, void *const *out)
 {
     const struct cell_method *m = s->method;
-    uint64_t most = (uint64_t)PG_REPLY_MIB << 20, bytes = 0;
+    uint64_t most = (uint64_t)PG_REPLY_MIB << 20, bytes = 8; /* of a message: its sizes */
     uint64_t records = s->record ? (uint64_t)rows->n * s->record->size : 0;
 
     if (records + 8 * (uint64_t)PQresultMemorySize(rows->result) < most)
         return true;
-    for (uint32_t i = 0; i < m->nout; i++)
-        bytes += m->out[i].type->size + pg_referred_bytes(m->out[i].type, m->out[i].count, out[i]);
+    for (uint32_t i = 0; i < m->nout; i++) {
+        const struct cell_field *o = &m->out[i];
+        uint64_t size = (uint64_t)o->type->size * (o->count ? o->count : 1);
+        bytes += sizeof(struct cell_ref) + (size + 7) / 8 * 8 + pg_referred_bytes(o->type, o->count, out[i]);
+    }
     return bytes <= most;
 }
 

@@ -18,7 +18,7 @@
 #include "fuzz.h"
 #include "postgres/statement_impl.h"
 
-/* Of failure.c and the runtime only this is used. */
+/* Of failure.c and the runtime only these are used. */
 int pg_fail(struct pg_failure *f, int status, const char *format, ...)
 {
     va_list args;
@@ -27,6 +27,11 @@ int pg_fail(struct pg_failure *f, int status, const char *format, ...)
     vsnprintf(f->text, sizeof(f->text), format, args);
     va_end(args);
     return f->status = status;
+}
+const char *pg_shorten(char *to, size_t size, const char *text, size_t length)
+{
+    snprintf(to, size, "%.*s", (int)(length < size ? length : size), text);
+    return to;
 }
 void *cell_ctx_alloc(cell_ctx *c, size_t size)
 {

@@ -199,6 +199,8 @@ void pg_engine_unbind(struct pg_engine *engine, void *bound)
     pg_statement_free(bound);
 }
 
+static void forget(void *transactions, const char *token) { pg_transactions_forget(transactions, token); }
+
 int pg_engine_begin(struct pg_engine *engine, cell_ctx *c, uint32_t isolation, cell_str *token)
 {
     static const char *const levels[] = {"", " ISOLATION LEVEL READ COMMITTED", " ISOLATION LEVEL REPEATABLE READ",
@@ -216,8 +218,10 @@ int pg_engine_begin(struct pg_engine *engine, cell_ctx *c, uint32_t isolation, c
     if (r < 0)
         return pg_answer_failure(c, &f);
     *token = cell_ctx_copy(c, cell_strz(made));
-    if (token->ptr)
+    if (token->ptr) {
+        cell_ctx_if_unheard(c, forget, engine->transactions, made);
         return CELL_OK;
+    }
     pg_engine_rollback(engine, c, cell_strz(made));
     return cell_fail(c, CELL_NO_MEMORY, "out of memory");
 }

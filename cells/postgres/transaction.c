@@ -22,7 +22,7 @@ struct pg_transaction {
     int32_t pid;
     int process;                            /* a pidfd; −1 when there is none */
     bool used;                              /* a call runs in it, or it is being made */
-    bool doomed;                            /* its process has ended: whoever uses it ends it */
+    bool doomed;                            /* nobody can go on with it: whoever uses it ends it */
     bool aborted;                           /* by a conflict; who uses it looks and says */
     char before[PG_TRANSACTION_TOKEN_SIZE]; /* of the one that its caller has ended here last */
 };
@@ -119,7 +119,7 @@ void pg_transactions_free(struct pg_transactions *t)
 }
 
 /* With the lock: those whose process has ended. Without anything to look at the thread ends, and says so. */
-static nfds_t collect(struct pg_transactions *t, struct pollfd *fds, uint32_t *which)
+static nfds_t collect(struct pg_transactions *t, struct pollfd *fds)
 {
     nfds_t n = 1;
 
@@ -127,7 +127,6 @@ static nfds_t collect(struct pg_transactions *t, struct pollfd *fds, uint32_t *w
     for (uint32_t i = 0; i < t->most; i++) {
         if (!t->all[i].link || t->all[i].process < 0 || t->all[i].doomed)
             continue;
-        which[n] = i;
         fds[n++] = (struct pollfd){.fd = t->all[i].process, .events = POLLIN};
     }
     return n;
@@ -141,51 +140,54 @@ static bool has_ended(const struct pg_transaction *x)
     return x->link && x->process >= 0 && poll(&now, 1, 0) > 0 && now.revents & POLLIN;
 }
 
-/* One whose process has ended. Closing the connection makes the server roll back. */
-static void reap(struct pg_transactions *t, uint32_t i)
+/* Of those with which nobody can go on. */
+static void roll_back_doomed(struct pg_transactions *t)
 {
-    struct pg_transaction *x = &t->all[i];
-    struct pg_link *link = NULL;
-
-    pthread_mutex_lock(&t->lock);
-    if (has_ended(x)) {
-        x->doomed = true;
-        if (!x->used)
+    for (uint32_t i = 0; i < t->most; i++) {
+        struct pg_transaction *x = &t->all[i];
+        struct pg_link *link = NULL;
+        pthread_mutex_lock(&t->lock);
+        x->doomed = x->doomed || has_ended(x);
+        if (x->link && x->doomed && !x->used) {
             link = clear(x);
-        if (link)
             pthread_cond_broadcast(&t->put);
+        }
+        pthread_mutex_unlock(&t->lock);
+        if (link)
+            pg_pool_unpin(t->pool, link, true);
     }
-    pthread_mutex_unlock(&t->lock);
-    if (link)
-        pg_pool_unpin(t->pool, link, false);
+}
+
+/* With the lock. That may be one more since it was looked. */
+static bool has_doomed(const struct pg_transactions *t)
+{
+    for (uint32_t i = 0; i < t->most; i++)
+        if (t->all[i].link && t->all[i].doomed && !t->all[i].used)
+            return true;
+    return false;
 }
 
 static void *watch(void *argument)
 {
     struct pg_transactions *t = argument;
     struct pollfd *fds = calloc((size_t)t->most + 1, sizeof(*fds));
-    uint32_t *which = calloc((size_t)t->most + 1, sizeof(*which));
     uint64_t ignored;
 
     for (;;) {
+        roll_back_doomed(t);
         pthread_mutex_lock(&t->lock);
-        nfds_t n = fds && which ? collect(t, fds, which) : 1;
-        if (t->stop || n == 1) {
+        nfds_t n = fds ? collect(t, fds) : 1;
+        if (t->stop || (n == 1 && !has_doomed(t))) {
             t->watching = false;
             pthread_mutex_unlock(&t->lock);
             break;
         }
         pthread_mutex_unlock(&t->lock);
-        if (poll(fds, n, -1) < 0)
+        if (n > 1 && poll(fds, n, -1) > 0 && fds[0].revents && read(t->wake, &ignored, sizeof(ignored)) < 0 &&
+            errno != EAGAIN)
             continue;
-        if (fds[0].revents && read(t->wake, &ignored, sizeof(ignored)) < 0 && errno != EAGAIN)
-            continue;
-        for (nfds_t k = 1; k < n; k++)
-            if (fds[k].revents)
-                reap(t, which[k]);
     }
     free(fds);
-    free(which);
     return NULL;
 }
 
@@ -464,6 +466,19 @@ int pg_transaction_get(struct pg_transactions *t, const struct cell_caller *call
     return r;
 }
 
+void pg_transactions_forget(struct pg_transactions *t, const char *token)
+{
+    pthread_mutex_lock(&t->lock);
+    for (uint32_t i = 0; i < t->most; i++) {
+        struct pg_transaction *x = &t->all[i];
+        if (!x->link || !same_token(x->token, cell_strz(token)))
+            continue;
+        x->doomed = true;
+        see_to_watcher(t);
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
 struct pg_link *pg_transaction_link(struct pg_transaction *transaction) { return transaction->link; }
 
 int pg_transaction_result(struct pg_transaction *transaction, int r, struct pg_failure *f)
@@ -485,7 +500,7 @@ void pg_transaction_put(struct pg_transactions *t, struct pg_transaction *transa
     pthread_cond_broadcast(&t->put);
     pthread_mutex_unlock(&t->lock);
     if (link)
-        pg_pool_unpin(t->pool, link, false);
+        pg_pool_unpin(t->pool, link, true);
 }
 
 void pg_transaction_end(struct pg_transactions *t, struct pg_transaction *transaction, bool by_caller)

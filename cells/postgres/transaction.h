@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * Transactions of clients: each has a pinned connection and a token. PostgreSQL itself ends one that is idle for too
- * long; a thread, which runs only while there are transactions, ends those of processes that have ended. Thread-safe.
+ * long; a thread, which runs only while there are transactions, ends those of processes that have ended, and those of
+ * which nobody has heard. Thread-safe.
  */
 #ifndef CELLS_POSTGRES_TRANSACTION_H
 #define CELLS_POSTGRES_TRANSACTION_H
@@ -27,6 +28,11 @@ void pg_transactions_free(struct pg_transactions *t);
 int pg_transaction_begin(struct pg_transactions *t, const struct cell_caller *caller, const char *begin,
                          const struct pg_patience *patience, char token[PG_TRANSACTION_TOKEN_SIZE],
                          struct pg_failure *f);
+
+/* Its caller has not heard of it, and so nobody will go on with it: it is rolled back by another thread. Does not
+ * block.
+ */
+void pg_transactions_forget(struct pg_transactions *t, const char *token);
 
 /*
  * The one that `token` stands for, for one call; its link is used until pg_transaction_put. Waits while another call

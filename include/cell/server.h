@@ -226,6 +226,18 @@ struct cell_server *cell_ctx_server(const cell_ctx *c);
 bool cell_ctx_stand_aside(cell_ctx *c);
 
 /*
+ * For a handler whose answer somebody has to know of, since it has begun what only he can end. When the client gives
+ * the call up after all, and so does not hear of the answer that was on its way, `undo` is called with `user`, which
+ * lives until `stop`, and `what`, a text of less than CELL_MAX_UNHEARD bytes that is copied: once, by a thread of the
+ * server's, soon after; it must not block. A client that dies says nothing. The last one that a call asks for counts.
+ * False: such a client does not say so (of another host, in this process), or `what` is too long. By the thread that
+ * runs the handler.
+ */
+#define CELL_MAX_UNHEARD 64
+typedef void cell_unheard_fn(void *user, const char *what);
+bool cell_ctx_if_unheard(cell_ctx *c, cell_unheard_fn *undo, void *user, const char *what);
+
+/*
  * Who uses what of the cell: what programs reported when they were built (docs/drift.md, "Consumers"), at most 1,000 of
  * them. A program that nobody reported is not among them, and one that is gone is until somebody forgets it.
  */

@@ -45,6 +45,8 @@ struct ctx_origin {
     bool (*gone)(struct ctx_origin *origin);
     /* Gives up the handler's place at the gate for the rest of its call. NULL: it has none. */
     bool (*stand_aside)(struct ctx_origin *origin);
+    /* cell_ctx_if_unheard. NULL: it is not known what the caller hears. */
+    void (*if_unheard)(struct ctx_origin *origin, cell_unheard_fn *undo, void *user, const char *what);
     int fd;                 /* to be polled for `events`, then `gone` is to be asked; -1 = none */
     short events;           /* POLLIN, POLLRDHUP */
     struct cell_conn *conn; /* that the reply is sent on; NULL: there is none */

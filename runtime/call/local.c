@@ -147,6 +147,7 @@ int cell_call_local(cell_ctx *c, struct client_call *k)
                               {getuid(), getgid(), getpid(), cell_strz(program)},
                               parent_gone,
                               parent_aside,
+                              NULL,
                               c->origin ? c->origin->fd : -1,
                               c->origin ? c->origin->events : 0,
                               NULL},

@@ -154,6 +154,8 @@ bool cell_server_send_reply(struct server_conn *conn, cell_ctx *c, uint64_t id, 
         code = refuse_memory(conn, c, &meta);
         r = send_parts(conn, c, id, code, meta, now_ns);
     }
+    if (r < 0)
+        cell_server_unheard(conn, id);
     return r >= 0;
 }
 
@@ -325,9 +327,11 @@ static bool serve_other(struct cell_server *s, struct server_conn *conn, const s
     if (f->channel != conn->channel)
         cell_error_set(&e, CELL_PROTOCOL_ERROR, "frame on channel %u of a connection for channel %u", f->channel,
                        conn->channel);
-    else if (f->kind == CELL_FRAME_CANCEL)
+    else if (f->kind == CELL_FRAME_CANCEL) {
+        cell_server_unheard(conn, f->id);
         return true; /* of a call that was answered meanwhile */
-    else if (conn->over_id && f->id == conn->over_id && (f->kind == CELL_FRAME_RECORDS || f->kind == CELL_FRAME_END)) {
+    } else if (conn->over_id && f->id == conn->over_id &&
+               (f->kind == CELL_FRAME_RECORDS || f->kind == CELL_FRAME_END)) {
         conn->over_id = f->kind == CELL_FRAME_END ? 0 : conn->over_id;
         return true; /* its client did not know yet */
     } else
@@ -528,6 +532,7 @@ void cell_server_conn_init(struct cell_server *s, struct server_conn *conn)
     conn->origin.caller = (struct cell_caller){peer.uid, peer.gid, peer.pid, CELL_STR("")};
     conn->origin.gone = caller_gone;
     conn->origin.stand_aside = stand_aside;
+    conn->origin.if_unheard = cell_server_if_unheard;
     conn->origin.fd = -1;
     conn->origin.conn = conn->conn;
     conn->conn->max_now = CELL_MAX_HELLO;

@@ -264,8 +264,8 @@ static int begin(struct https_call *x, struct server_https *h, const struct http
     sem_init(&x->turn, 0, 0);
     /* No user of this host: what cells know by the uid of a caller holds for nobody from outside. */
     x->conn.origin = (struct ctx_origin){s->options.user, s,           {UINT32_MAX, UINT32_MAX, 0, cell_strz(x->name)},
-                                         caller_gone,     stand_aside, r->fd,
-                                         POLLRDHUP,       NULL};
+                                         caller_gone,     stand_aside, NULL,
+                                         r->fd,           POLLRDHUP,   NULL};
     cell_ctx_begin_handler(x->c, &x->conn.origin, deadline_of(r));
     return CELL_OK;
 }

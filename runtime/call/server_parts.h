@@ -270,6 +270,12 @@ struct server_conn {
     sem_t *turn;                  /* the thread of a call over HTTPS waits here for its place; NULL = there is none */
     bool crowded;                 /* it has a slot in the crowd, perhaps while its call runs */
     uint32_t slot;
+    struct { /* what is to be done when the client has not heard the answer of call `id`: server_unheard.c */
+        uint64_t id;
+        cell_unheard_fn *undo; /* NULL = nothing */
+        void *user;
+        char what[CELL_MAX_UNHEARD];
+    } unheard;
     uint64_t
         over_id; /* of a call that was answered before its client's records were over: they are dropped; 0 = none */
 };
@@ -490,5 +496,11 @@ void cell_signals_end(struct cell_server *s);
 int cell_listen_fd(struct cell_error *e); /* the socket that was passed, -1 = none, or a status below -1 */
 void cell_notify(const char *state);      /* "READY=1"; ignored when nobody wants to know */
 uint64_t cell_watchdog_ns(void);          /* how often "WATCHDOG=1" is to be sent; 0 = never */
+
+/* ---- answers that are not heard: server_unheard.c ---- */
+
+void cell_server_if_unheard(struct ctx_origin *origin, cell_unheard_fn *undo, void *user, const char *what);
+/* Call `id` was answered, and its client has not heard. */
+void cell_server_unheard(struct server_conn *conn, uint64_t id);
 
 #endif

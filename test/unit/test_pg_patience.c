@@ -99,6 +99,35 @@ TEST(a_transaction_that_nobody_wants_leaves_its_connection)
     pg_transactions_free(t);
 }
 
+/* Nobody else would end it before it was idle for long. */
+TEST(a_transaction_of_which_nobody_has_heard_is_rolled_back)
+{
+    struct pg_transactions *t = make();
+    char token[PG_TRANSACTION_TOKEN_SIZE], other[PG_TRANSACTION_TOKEN_SIZE];
+    struct pg_failure f;
+    struct pg_transaction *x = NULL;
+    if (!t)
+        return;
+    uint64_t before = make_one();
+    for (int i = 0; i < 10; i++) {
+        CHECK(pg_transaction_begin(t, &me, "BEGIN", &forever, token, &f) == CELL_OK);
+        pg_transactions_forget(t, token);
+        pg_transactions_forget(t, "00000000000000000000000000000000");
+    }
+    CHECK(connects() < before + 8); /* it is rolled back beside the next one */
+    /* A call that runs in it goes on to its end. */
+    REQUIRE(pg_transaction_begin(t, &me, "BEGIN", &forever, token, &f) == CELL_OK);
+    REQUIRE(pg_transaction_begin(t, &me, "BEGIN", &forever, other, &f) == CELL_OK);
+    REQUIRE(pg_transaction_get(t, &me, cell_strz(token), &forever, &x, &f) == CELL_OK);
+    pg_transactions_forget(t, token);
+    CHECK(pg_link_exec(pg_transaction_link(x), "SELECT 1", &forever, NULL, &f) == CELL_OK);
+    pg_transaction_put(t, x);
+    CHECK(pg_transaction_get(t, &me, cell_strz(token), &forever, &x, &f) == CELL_ABORTED);
+    CHECK(pg_transaction_get(t, &me, cell_strz(other), &forever, &x, &f) == CELL_OK);
+    pg_transaction_put(t, x);
+    pg_transactions_free(t);
+}
+
 /* ---- a socket whose queue is full ---- */
 
 static char real[108];

@@ -15,6 +15,7 @@
 struct pg_engine {
     struct pg_pool *pool;
     struct pg_transactions *transactions;
+    uint32_t idle_ms;
     pthread_mutex_t lock;                 /* held while the server begins more */
     _Atomic(struct cell_server *) server; /* that has begun something; NULL = none, or none any more */
 };
@@ -44,10 +45,9 @@ int pg_engine_open(const struct pg_engine_options *options, struct pg_engine **e
     pool.user = made;
     pthread_mutex_init(&made->lock, NULL);
     int r = pg_pool_open(&pool, &made->pool, f);
+    made->idle_ms = options->transaction_idle_ms ? options->transaction_idle_ms : DEFAULT_IDLE_MS;
     if (r >= 0) {
-        made->transactions =
-            pg_transactions_new(made->pool, most, of_one ? of_one : 1,
-                                options->transaction_idle_ms ? options->transaction_idle_ms : DEFAULT_IDLE_MS);
+        made->transactions = pg_transactions_new(made->pool, most, of_one ? of_one : 1, made->idle_ms);
         r = made->transactions ? CELL_OK : pg_fail(f, CELL_NO_MEMORY, "out of memory");
     }
     if (r < 0) {
@@ -112,13 +112,19 @@ static int get_transaction(struct pg_engine *engine, cell_ctx *c, cell_str token
 /* A call in it has come to `r`. When its connection is gone, so is it. */
 static int put_transaction(struct pg_engine *engine, struct pg_transaction *x, int r, struct pg_failure *f)
 {
+    /* What the database does not say of it is that its connection is lost, or that its program takes no rows. */
+    bool over = r == CELL_ABORTED && !f->sqlstate[0], alive;
+
     r = pg_transaction_result(x, r, f);
-    if (pg_link_is_alive(pg_transaction_link(x))) {
+    alive = pg_link_is_alive(pg_transaction_link(x));
+    if (alive && !over) {
         pg_transaction_put(engine->transactions, x);
         return r;
     }
     pg_transaction_end(engine->transactions, x, false);
-    return r < 0 ? pg_fail(f, CELL_ABORTED, "the connection to the database was lost, and the transaction with it") : r;
+    return r < 0 && !over
+               ? pg_fail(f, CELL_ABORTED, "the connection to the database was lost, and the transaction with it")
+               : r;
 }
 
 /* In the caller's transaction. */
@@ -130,6 +136,7 @@ static int invoke_within(struct pg_engine *engine, cell_ctx *c, cell_str token, 
 
     if (r < 0)
         return r;
+    cell_ctx_limit_stream(c, engine->idle_ms); /* a program that does not read is as idle as one that does not call */
     return put_transaction(engine, x, pg_statement_run(s, c, pg_transaction_link(x), in, out, f), f);
 }
 

@@ -15,7 +15,8 @@ struct pg_engine_options {
     struct pg_pool_options pool;
     uint32_t transactions;         /* at once; 0 = half of the pinned connections */
     uint32_t transactions_per_uid; /* 0 = three quarters of these, at least 1 */
-    uint32_t transaction_idle_ms;  /* a transaction without a call for this long is rolled back; 0 = 30000 */
+    uint32_t transaction_idle_ms;  /* a transaction without a call for this long is rolled back, or without a row
+                                    of its stream taken; 0 = 30000 */
 };
 
 int pg_engine_open(const struct pg_engine_options *options, struct pg_engine **engine, struct pg_failure *f);

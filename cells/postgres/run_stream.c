@@ -21,7 +21,8 @@ struct stream {
     size_t bytes;
     struct pg_arena arena; /* of what else the records refer to */
     bool checked;
-    bool left; /* nobody takes what else comes */
+    bool within; /* a transaction of the program's */
+    bool left;   /* nobody takes what else comes */
 };
 
 static void forget_batch(struct stream *t)
@@ -50,6 +51,9 @@ static int put_batch(struct stream *t, struct pg_failure *f)
         t->patience = (struct pg_patience){UINT64_MAX, NULL, NULL};
         return CELL_OK;
     }
+    if (r == CELL_DEADLINE_EXCEEDED && t->within)
+        return pg_fail(f, CELL_ABORTED,
+                       "the program took no more rows of a stream for so long that its transaction was rolled back");
     if (r == CELL_TOO_LARGE)
         return pg_fail(
             f, r,
@@ -163,6 +167,8 @@ int pg_run_stream(struct pg_statement *s, cell_ctx *c, struct pg_link *link, con
 {
     struct stream t = {.s = s, .link = link, .patience = pg_patience_of(c), .to = cell_ctx_stream(c)};
     bool idle = PQtransactionStatus(pg_link_connection(link)) == PQTRANS_IDLE;
+
+    t.within = !idle;
 
     t.most = (uint32_t)(BATCH_BYTES / s->record->size);
     t.most = t.most < 1 ? 1 : t.most > BATCH ? BATCH : t.most;

@@ -226,6 +226,14 @@ struct cell_server *cell_ctx_server(const cell_ctx *c);
 bool cell_ctx_stand_aside(cell_ctx *c);
 
 /*
+ * For a handler that puts records and holds what others wait for: a step that has waited for room for so many
+ * milliseconds, because its client takes nothing, fails with CELL_DEADLINE_EXCEEDED; the client hears of the result
+ * when it goes on. 0 = it waits as long as it takes. By the thread that runs the handler. A client in this process is
+ * waited for all the same.
+ */
+void cell_ctx_limit_stream(cell_ctx *c, uint32_t ms);
+
+/*
  * For a handler whose answer somebody has to know of, since it has begun what only he can end. When the client gives
  * the call up after all, and so does not hear of the answer that was on its way, `undo` is called with `user`, which
  * lives until `stop`, and `what`, a text of less than CELL_MAX_UNHEARD bytes that is copied: once, by a thread of the

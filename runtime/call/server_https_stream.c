@@ -124,9 +124,12 @@ static int add_line(struct https_stream *t, struct cell_error *e)
         leave(t);
         pthread_mutex_lock(&t->lock);
     }
+    uint64_t since_ns = cell_now_ns();
     while (r == CELL_OK && t->filling.len >= ENOUGH_BYTES) {
         wait_a_while(t);
         r = check_wanted(t, true, e);
+        if (r == CELL_OK)
+            r = cell_stream_check_wait(&t->base, since_ns, e);
     }
     if (r == CELL_OK) {
         cell_buffer_append(&t->filling, t->line.data, t->line.len);

@@ -110,9 +110,12 @@ static int wait_for_room(struct server_stream *t, uint32_t length, struct cell_e
         r = room_once(t, length, 0, e);
     if (r != 0)
         return r;
+    uint64_t since_ns = cell_now_ns();
     leave_gate(t);
     while (r == 0) {
         r = room_once(t, length, slice_end(t), e);
+        if (r == 0)
+            r = cell_stream_check_wait(&t->base, since_ns, e);
         int wanted = r == 0 ? check_wanted(t, e) : CELL_OK;
         r = wanted < 0 ? wanted : r;
     }

@@ -20,6 +20,7 @@ void cell_stream_init(struct cell_stream *s, const struct stream_ops *ops, const
     s->method = m->name;
     cell_records_init(&s->format, m->stream->type);
     s->max_message = max_message;
+    s->most_wait_ms = 0;
     s->writes = writes;
     s->over = false;
     /* Those that a client sends: checked here before they are sent, and there when they have arrived. */
@@ -197,6 +198,19 @@ size_t cell_stream_next_n(struct cell_stream *s, void *records, size_t max)
 bool cell_stream_ready(struct cell_stream *s)
 {
     return !s || has_some(s) || s->error.status < 0 || s->over || s->writes || s->ops->ready(s);
+}
+
+int cell_stream_check_wait(const struct cell_stream *s, uint64_t since_ns, struct cell_error *e)
+{
+    if (!s->most_wait_ms || cell_now_ns() - since_ns < s->most_wait_ms * CELL_NS_PER_MS)
+        return CELL_OK;
+    return cell_error_set(e, CELL_DEADLINE_EXCEEDED, "its client has taken nothing for %u ms", s->most_wait_ms);
+}
+
+void cell_ctx_limit_stream(cell_ctx *c, uint32_t ms)
+{
+    if (c && c->stream)
+        c->stream->most_wait_ms = ms;
 }
 
 struct cell_stream *cell_ctx_stream(cell_ctx *c) { return c ? c->stream : NULL; }

@@ -29,6 +29,7 @@ struct cell_stream {
     const char *method;
     struct cell_records format;
     uint32_t max_message;           /* that the other side takes */
+    uint32_t most_wait_ms;          /* for room, in one step of a server's; 0 = without limit */
     bool writes;                    /* this side puts */
     bool over;                      /* the end was met */
     const struct cell_field *ruled; /* the method's stream, when the rules of its records are to be checked; or NULL */
@@ -42,6 +43,8 @@ struct cell_stream {
 void cell_stream_init(struct cell_stream *s, const struct stream_ops *ops, const struct cell_method *m, bool writes,
                       uint32_t max_message, size_t memory_limit);
 void cell_stream_release(struct cell_stream *s);
+/* Of a step that waits for room since then: CELL_OK, or CELL_DEADLINE_EXCEEDED. */
+int cell_stream_check_wait(const struct cell_stream *s, uint64_t since_ns, struct cell_error *e);
 /* Ends it with an error, unless it has one. Returns that. */
 int cell_stream_fail(struct cell_stream *s, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* What was received and not handed out stays whatever else is received. */

@@ -50,6 +50,7 @@ static const struct cell_field items = {"items", &item_type, 0, 0, 0, 0}, lines 
 /* What handlers tell tests. */
 static atomic_uint_fast64_t flow_put, flow_taken; /* records */
 static atomic_int flow_last;                      /* status of the last step that failed */
+static atomic_int flow_limit;                     /* of waiting for room, in ms */
 static atomic_int flow_hold;                      /* handlers that take wait while it is set */
 
 static UNUSED int handle_flow_add(cell_ctx *c, const void *in, void *const *out)
@@ -85,6 +86,7 @@ static UNUSED int handle_count(cell_ctx *c, const void *in, void *const *out)
     uint64_t done = 0, most = i->batch && i->batch < 128 ? i->batch : 128; /* whatever a client says */
     int r = 0;
     say_entered();
+    cell_ctx_limit_stream(c, (uint32_t)atomic_load(&flow_limit));
     while (r >= 0 && done < i->n) {
         uint64_t n = i->n - done < most ? i->n - done : most;
         for (uint64_t k = 0; k < n; k++)

@@ -50,6 +50,27 @@ TEST(a_stream_that_is_never_left_goes_to_its_end)
         }
 }
 
+/* It hears why when it goes on. */
+TEST(a_handler_does_not_wait_for_longer_than_it_wants)
+{
+    for (enum carrier k = 0; k < IN_PROCESS; k++) {
+        struct flow f;
+        struct item i;
+        struct total t = {0};
+        uint64_t n = 0;
+        flow_begin(&f, k, defaults);
+        atomic_store(&flow_limit, 20);
+        struct cell_stream *s = open_count(f.c, 0, UINT64_MAX, 1, 0);
+        wait_sem(&shared->left);
+        atomic_store(&flow_limit, 0);
+        CHECK(atomic_load(&flow_last) == CELL_DEADLINE_EXCEEDED && atomic_load(&flow_put) > 0);
+        while (cell_stream_next(s, &i) == 1)
+            n++;
+        CHECK(n > 0 && end_total(s, &t) == CELL_DEADLINE_EXCEEDED);
+        flow_end(&f);
+    }
+}
+
 TEST(who_waits_for_the_end_of_a_stream_waits_for_the_time_of_one_step)
 {
     for (enum carrier k = 0; k < CARRIERS; k++) {

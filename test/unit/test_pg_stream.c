@@ -3,7 +3,9 @@
 /* Streams of statements that write, whose clients take no more at some point. */
 #include "call/stream.h"
 #include "pg_all.h"
+#include "postgres/engine.h"
 #include "postgres/statement_impl.h"
+#include "wire/frame.h"
 
 struct row {
     int32_t id;
@@ -150,6 +152,48 @@ TEST(within_a_transaction_it_ends_with_that)
         CHECK(pg_link_exec(link, "ROLLBACK", &forever, NULL, &f) == CELL_OK);
     }
     pg_pool_unpin(pool, link, true);
+}
+
+/* The backend would wait for it, with its locks, for ever. */
+TEST(a_program_that_takes_no_more_rows_loses_its_transaction)
+{
+    const struct pg_engine_options options = {.pool.conninfo = pg_fixture_url, .transaction_idle_ms = 60000};
+    struct pg_engine *engine = NULL;
+    struct pg_statement *s = NULL;
+    struct cell_stream to;
+    struct cell_buffer meta = {0};
+    struct pg_failure f;
+    cell_str token = {NULL, 0};
+    if (!the_pool())
+        return;
+    CELL_CTX(c);
+    struct ctx_origin origin = {.caller = {.uid = 7, .pid = getpid()}, .fd = -1};
+    execute("DROP TABLE IF EXISTS kept; CREATE TABLE kept (id int PRIMARY KEY)");
+    REQUIRE(pg_engine_open(&options, &engine, &f) == CELL_OK);
+    c->origin = &origin;
+    REQUIRE(pg_engine_begin(engine, c, 0, &token) == CELL_OK);
+    cell_meta_append(&meta, CELL_TRANSACTION_KEY, token.ptr, token.len);
+    REQUIRE(cell_ctx_receive_metadata(c, (const uint8_t *)meta.data, meta.len, false, NULL) == CELL_OK);
+    REQUIRE(bind(&whole_method,
+                 "{\"v\":1,\"op\":\"stream\",\"sql\":\"SELECT generate_series(1, 900000) AS id\",\"out\":[{\"to\":"
+                 "\"rows.id\",\"type\":\"integer\"}]}",
+                 &s, &f) == CELL_OK);
+    cell_stream_init(&to, &ops, &whole_method, true, CELL_MAX_MESSAGE, CELL_MAX_DECODED);
+    c->stream = &to;
+    takes = 1;
+    then = CELL_DEADLINE_EXCEEDED;
+    CHECK(pg_engine_invoke(engine, c, s, NULL, NULL) == CELL_ABORTED && to.most_wait_ms == 60000);
+    CHECK(strstr(cell_ctx_message(c), "took no more rows"));
+    then = CELL_CANCELLED;
+    c->stream = NULL;
+    /* It has no place and no locks any more. */
+    CHECK_STR(ask("SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"), "0");
+    CHECK(pg_engine_commit(engine, c, token) == CELL_ABORTED);
+    cell_stream_release(&to);
+    pg_statement_free(s);
+    pg_engine_close(engine);
+    cell_buffer_free(&meta);
+    c->origin = NULL;
 }
 
 static const struct cell_field one_out[] = {{"id", &cell_type_i32, 0, 0, CELL_FIELD_REF | CELL_FIELD_OUT, 0}};

@@ -83,7 +83,8 @@ static inline const struct pg_diagnostic *says(const struct change *c, enum pg_s
 
 static inline bool refuses(const struct change *c, enum pg_rule rule)
 {
-    return says(c, PG_ERROR, rule) && c->p->nsteps == 0;
+    const struct pg_diagnostic *d = says(c, PG_ERROR, rule);
+    return d && (d->whole || c->p->nsteps == 0); /* beside one of the whole the plan is kept, and not carried out */
 }
 
 static inline bool errs(const struct change *c)

@@ -98,41 +98,14 @@ static int list_wanted(struct asking *q, const char *name)
 
 /* ---- asking ---- */
 
-static bool same_subject(const struct lock_plan *a, const struct lock_plan *b)
-{
-    return a->subject && b->subject && strcmp(a->subject, b->subject) == 0;
-}
-
-/* The request with `n` plans that are pending; but for number `self`, and for those behind it of the same subject,
- * which are told of it. */
-static void put_request(const struct lock_plan *plans, uint32_t n, uint32_t self, const struct cell_buffer *request,
-                        struct cell_buffer *out)
-{
-    bool any = false;
-    for (uint32_t i = 0; i < n; i++) {
-        if (i == self || (i > self && same_subject(&plans[i], &plans[self])))
-            continue;
-        cell_buffer_puts(out, any ? "," : "{\"pending\":[");
-        cell_buffer_puts(out, plans[i].request);
-        any = true;
-    }
-    cell_buffer_puts(out, any ? "]," : "");
-    cell_buffer_append(out, request->data + any, request->len - any); /* the brace stands before that */
-}
-
-/* *x is the answer; *why is set when the cell refuses the declaration, or the answer is not valid. */
-static int check_answer(const char *sent, size_t sent_len, const char *reply, size_t len, struct cell_expansion **x,
-                        struct cell_error *why)
-{
-    struct cell_schema *declared = NULL;
-    int r = cell_request_declared(sent, sent_len, &declared, why);
-    if (r >= 0)
-        r = cell_expansion_parse(reply, len, declared, x, why);
-    cell_schema_free(declared);
-    /* What it says of all declarations of a unit as a whole is for who compiles that unit. */
-    const struct expansion_diagnostic *wrong = r >= 0 ? cell_expansion_refusal(*x) : NULL;
-    return wrong ? cell_error_set(why, CELL_FAILED_PRECONDITION, "%s", wrong->text) : r;
-}
+/* What is pending when a question is asked: `n` plans, but for its own, number `self` (UINT32_MAX = it has none), and
+ * for those behind it of the same subject, which are told of it; these, too, when it is about the subject as a `whole`,
+ * and then also what is recorded of that without a plan. */
+struct among {
+    const struct lock_plan *plans;
+    uint32_t n, self;
+    bool whole;
+};
 
 /* The subject of a declaration is its first argument; NULL when that is no text. */
 static int copy_subject(struct cell_arena *arena, const struct cell_buffer *request, const char **subject,
@@ -148,6 +121,69 @@ static int copy_subject(struct cell_arena *arena, const struct cell_buffer *requ
     cell_buffer_free(&question);
     free(key);
     return r;
+}
+
+static bool same_subject(const struct lock_plan *a, const struct lock_plan *b)
+{
+    return a->subject && b->subject && strcmp(a->subject, b->subject) == 0;
+}
+
+static void put_pending(const char *request, bool *any, struct cell_buffer *out)
+{
+    cell_buffer_puts(out, *any ? "," : "{\"pending\":[");
+    cell_buffer_puts(out, request);
+    *any = true;
+}
+
+/* What is recorded of the subject, and has no plan. */
+static int put_unplanned(const struct asking *q, const struct lock_plan *of, bool *any, struct cell_buffer *out,
+                         struct cell_error *e)
+{
+    int r = CELL_OK;
+    for (size_t i = 0; i < q->n && r >= 0; i++) {
+        const struct wanted *w = &q->list[i];
+        struct cell_buffer request = {0};
+        struct lock_plan plan = {0};
+        if (!w->question || !w->used || w->planned)
+            continue;
+        r = cell_lock_request(w->question, strlen(w->question), CELL_LOCK_FOLDER "/", false, &request, e);
+        if (r >= 0)
+            r = copy_subject(&q->a->live->lock.arena, &request, &plan.subject, e);
+        if (r >= 0 && same_subject(&plan, of))
+            put_pending(request.data, any, out);
+        cell_buffer_free(&request);
+    }
+    return r;
+}
+
+/* The request beside `among`. */
+static int put_request(const struct asking *q, const struct among *among, const struct cell_buffer *request,
+                       struct cell_buffer *out, struct cell_error *e)
+{
+    const struct lock_plan *plans = among->plans;
+    uint32_t self = among->self;
+    bool any = false;
+    for (uint32_t i = 0; i < among->n; i++)
+        if (i != self && (i < self || among->whole || !same_subject(&plans[i], &plans[self])))
+            put_pending(plans[i].request, &any, out);
+    int r = among->whole ? put_unplanned(q, &plans[self], &any, out, e) : CELL_OK;
+    cell_buffer_puts(out, any ? "]," : "");
+    cell_buffer_append(out, request->data + any, request->len - any); /* the brace stands before that */
+    return r;
+}
+
+/* *x is the answer; *why is set when the cell refuses the declaration, or the answer is not valid. */
+static int check_answer(const char *sent, size_t sent_len, const char *reply, size_t len, struct cell_expansion **x,
+                        struct cell_error *why)
+{
+    struct cell_schema *declared = NULL;
+    int r = cell_request_declared(sent, sent_len, &declared, why);
+    if (r >= 0)
+        r = cell_expansion_parse(reply, len, declared, x, why);
+    cell_schema_free(declared);
+    /* What it says of all declarations of a unit as a whole is for who compiles that unit. */
+    const struct expansion_diagnostic *wrong = r >= 0 ? cell_expansion_refusal(*x) : NULL;
+    return wrong ? cell_error_set(why, CELL_FAILED_PRECONDITION, "%s", wrong->text) : r;
 }
 
 static int take_plan(struct asking *q, struct wanted *w, const struct cell_buffer *request, struct cell_expansion *x)
@@ -169,18 +205,20 @@ static int take_plan(struct asking *q, struct wanted *w, const struct cell_buffe
     return CELL_OK;
 }
 
-/* One question, as it is refused or answered with `self`, a plan of its own (UINT32_MAX = none), among `n` plans.
- * Negative: the cell cannot be asked any more. *x: the answer, the caller's; NULL: it is refused. */
-static int ask_among(struct asking *q, struct wanted *w, const struct lock_plan *plans, uint32_t n, uint32_t self,
-                     struct cell_buffer *request, struct cell_expansion **x)
+/* One question, as it is refused or answered. Negative: the cell cannot be asked any more. *x: the answer, the
+ * caller's;
+ * NULL: it is refused. */
+static int ask_among(struct asking *q, struct wanted *w, const struct among *among, struct cell_buffer *request,
+                     struct cell_expansion **x)
 {
     struct cell_error why = {0};
     struct cell_buffer sent = {0}, document = {0};
     const char *reply;
     size_t len;
     int r = cell_lock_request(w->question, strlen(w->question), CELL_LOCK_FOLDER "/", false, request, &why);
+    if (r >= 0)
+        r = put_request(q, among, request, &sent, &why);
     if (r >= 0) {
-        put_request(plans, n, self, request, &sent);
         r = cell_buffer_ok(&sent) ? locks_request(q->a, CELL_COMPILE_EXPAND, sent.data, sent.len, &reply, &len, &why)
                                   : no_memory(&why);
     }
@@ -212,7 +250,7 @@ static int ask(struct asking *q, struct wanted *w)
     struct cell_buffer request = {0};
     struct cell_expansion *x = NULL;
     w->pending = live->nplans;
-    int r = ask_among(q, w, live->plans, live->nplans, UINT32_MAX, &request, &x);
+    int r = ask_among(q, w, &(struct among){live->plans, live->nplans, UINT32_MAX, false}, &request, &x);
     if (r >= 0 && x && x->plan.id) {
         r = take_plan(q, w, &request, x);
         x = r >= 0 ? NULL : x;
@@ -263,26 +301,42 @@ static int refuse(struct asking *q, struct wanted *w, const char *why)
     return w->refusal ? CELL_OK : no_memory(q->e);
 }
 
-/* What is to be done for number `i` of `n` plans beside all others, as it will be carried out; goes to those that stay
- * unless there is nothing left to do, or it is refused. */
+/* Something is wrong with the subject of a plan as a whole, as far as that shows it: is it beside all that builds have
+ * recorded of it? Else the document is one of which nothing is wrong. */
+static int judge_whole(struct asking *q, struct wanted *w, const struct among *among)
+{
+    const struct among all = {among->plans, among->n, among->self, true};
+    struct cell_buffer request = {0};
+    struct cell_expansion *x = NULL;
+    int r = ask_among(q, w, &all, &request, &x);
+    const struct expansion_diagnostic *wrong = r >= 0 && x ? whole_error(x) : NULL;
+    if (wrong)
+        r = refuse(q, w, wrong->text);
+    cell_expansion_free(x);
+    cell_buffer_free(&request);
+    return r;
+}
+
+/* What is to be done for a plan beside all others, as it will be carried out; goes to those that stay unless there is
+ * nothing left to do, or it is refused. */
 static int judge(struct asking *q, struct lock_plan *plans, uint32_t n, uint32_t i)
 {
+    const struct among among = {plans, n, i, false};
     struct lock_live *live = q->a->live;
     struct wanted *w = find_wanted(q, plans[i].key);
     struct cell_buffer request = {0};
     struct cell_expansion *x = NULL;
     int r = CELL_OK;
     if (n > 1) {
-        r = ask_among(q, w, plans, n, i, &request, &x);
+        r = ask_among(q, w, &among, &request, &x);
         cell_buffer_free(&request);
     } else {
         x = plans[i].x;
         plans[i].x = NULL;
     }
-    const struct expansion_diagnostic *wrong = r >= 0 && x ? whole_error(x) : NULL;
-    if (wrong)
-        r = refuse(q, w, wrong->text);
-    if (r >= 0 && x && x->plan.id && !wrong) {
+    if (r >= 0 && x && whole_error(x))
+        r = judge_whole(q, w, &among);
+    if (r >= 0 && x && x->plan.id && w->document) {
         live->plans[live->nplans] = plans[i];
         live->plans[live->nplans++].x = x;
         x = NULL;

@@ -113,11 +113,10 @@ static int get_transaction(struct pg_engine *engine, cell_ctx *c, cell_str token
 static int put_transaction(struct pg_engine *engine, struct pg_transaction *x, int r, struct pg_failure *f)
 {
     /* What the database does not say of it is that its connection is lost, or that its program takes no rows. */
-    bool over = r == CELL_ABORTED && !f->sqlstate[0], alive;
+    bool over = r == CELL_ABORTED && !f->sqlstate[0];
 
     r = pg_transaction_result(x, r, f);
-    alive = pg_link_is_alive(pg_transaction_link(x));
-    if (alive && !over) {
+    if (!over && pg_link_is_alive(pg_transaction_link(x))) {
         pg_transaction_put(engine->transactions, x);
         return r;
     }

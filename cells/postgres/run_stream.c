@@ -165,10 +165,8 @@ static int run_writing(struct stream *t, const void *in, cell_ctx *c, struct pg_
 
 int pg_run_stream(struct pg_statement *s, cell_ctx *c, struct pg_link *link, const void *in, struct pg_failure *f)
 {
-    struct stream t = {.s = s, .link = link, .patience = pg_patience_of(c), .to = cell_ctx_stream(c)};
     bool idle = PQtransactionStatus(pg_link_connection(link)) == PQTRANS_IDLE;
-
-    t.within = !idle;
+    struct stream t = {.s = s, .link = link, .patience = pg_patience_of(c), .to = cell_ctx_stream(c), .within = !idle};
 
     t.most = (uint32_t)(BATCH_BYTES / s->record->size);
     t.most = t.most < 1 ? 1 : t.most > BATCH ? BATCH : t.most;

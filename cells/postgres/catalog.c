@@ -168,7 +168,7 @@ static int read_tables(PGconn *conn, const struct arrays *a, int64_t deadline_ms
 
 static int read_parts(PGconn *conn, struct pg_readings *r, struct pg_failure *f)
 {
-    char *oids = column_array(r->tables, 0), *schemas = column_array(r->tables, 1);
+    char *oids = column_array(r->tables, 0), *schemas = column_array(r->tables, 1), *names = column_array(r->tables, 2);
     bool records = strcmp(PQgetvalue(r->server, 0, 1), "t") == 0;
     const struct question questions[] = {
         {SQL_COLUMNS, 1, {oids}}, {SQL_CONSTRAINTS, 1, {oids}}, {SQL_INDEXES, 1, {oids}}, {SQL_ENUMS, 1, {schemas}},
@@ -182,10 +182,10 @@ static int read_parts(PGconn *conn, struct pg_readings *r, struct pg_failure *f)
         all[n] = questions[n];
     if (records) {
         all[n] = all[n - 1];
-        all[n - 1] = (struct question){pg_sql_objects_query, 1, {schemas}};
+        all[n - 1] = (struct question){pg_sql_objects_query, 2, {schemas, names}};
         n++;
     }
-    int status = oids && schemas ? ask(conn, all, n, results, f) : pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    int status = oids && schemas && names ? ask(conn, all, n, results, f) : pg_fail(f, CELL_NO_MEMORY, "out of memory");
     r->columns = results[0];
     r->constraints = results[1];
     r->indexes = results[2];
@@ -195,6 +195,7 @@ static int read_parts(PGconn *conn, struct pg_readings *r, struct pg_failure *f)
     PQclear(results[n - 1]);
     free(oids);
     free(schemas);
+    free(names);
     return status;
 }
 

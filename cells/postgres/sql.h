@@ -95,8 +95,9 @@ const char *pg_sql_renamed(struct pg_arena *arena, const char *sql, const char *
  */
 extern const char *const pg_sql_objects_tables[];
 
-/* One parameter $1: text[] of schemas. Columns: schema_name, table_name, kind, name, source, unchanged (boolean:
- * printed as it was; false also when it is gone), age_s (bigint), the day. */
+/* Parameters: text[] $1 and $2, of one length, schemas and names of tables, each table once. Columns: schema_name,
+ * table_name, kind, name, source, unchanged (boolean: printed as it was; false also when it is gone), age_s (bigint),
+ * the day. */
 extern const char *const pg_sql_objects_query;
 
 /* A statement that records objects, with what the catalog prints for each at that moment, and events. None may stand

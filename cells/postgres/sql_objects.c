@@ -36,7 +36,8 @@ const char *const pg_sql_objects_query = "SELECT o.schema_name, o.table_name, o.
                                          "COALESCE(" PRINTED " = o.printed, false) AS unchanged, "
                                          "floor(extract(epoch FROM now() - o.at))::bigint AS age_s, "
                                          "to_char(o.at, 'YYYY-MM-DD') "
-                                         "FROM cell.objects o " TABLE_OF " WHERE o.schema_name = ANY ($1::text[]) "
+                                         "FROM unnest($1::text[], $2::text[]) AS w(s, t) JOIN cell.objects o "
+                                         "ON o.schema_name = w.s AND o.table_name = w.t " TABLE_OF " "
                                          "ORDER BY o.schema_name, o.table_name, o.kind, o.name";
 
 static void put_row(struct pg_text *t, const struct pg_table *table, const char *kind, const char *name)

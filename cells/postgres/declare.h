@@ -76,7 +76,7 @@ struct pg_hand_step {
 };
 
 /* A column that a rule on the struct names and no field of it is: another struct of the table may have it. */
-enum pg_outer_use { PG_OUTER_NAMED, PG_OUTER_IN_KEY, PG_OUTER_SET_NULL };
+enum pg_outer_use { PG_OUTER_NAMED, PG_OUTER_IN_KEY, PG_OUTER_SET_NULL, PG_OUTER_RETYPED };
 struct pg_outer {
     const char *column;
     int rule, argument; /* where it is named: position in "declaration"."rules", and among its arguments */

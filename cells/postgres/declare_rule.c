@@ -272,6 +272,7 @@ static void rule_consent(const struct rule *r, enum pg_consent_kind kind)
     else {
         if (kind == PG_CONSENT_RETYPED)
             pg_declare_named(s, name, at_arg(r, 0));
+        pg_declare_outer_use(s, r->place.rule, PG_OUTER_RETYPED);
         *pg_push(s->arena, &s->consents) = (struct pg_consent){kind, name, r->args[1], r->place.rule};
     }
 }

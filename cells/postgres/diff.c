@@ -277,6 +277,16 @@ static void diff_table(struct diffing *s)
     pg_advise_table(s);
 }
 
+/* A later struct of a table that refers to itself may have the column that is meant, or its key. */
+static void diff_foreign(struct diffing *s)
+{
+    uint32_t said = s->plan->diagnostics.n;
+
+    pg_diff_foreign(s);
+    for (; said < s->plan->diagnostics.n; said++)
+        s->plan->diagnostics.at[said].whole = s->plan->diagnostics.at[said].other_table == s->w->now.name;
+}
+
 static bool select_owned(struct diffing *s, uint32_t declared)
 {
     return s->declared[declared]->owned && pg_select(s, declared);
@@ -299,7 +309,7 @@ static void diff_all(struct diffing *s, const struct pg_declared *const *declare
     for (uint32_t i = 0; i < s->n; i++) {
         if (!select_owned(s, i))
             continue;
-        pg_diff_foreign(s);
+        diff_foreign(s);
         pg_diff_contract(s);
         if (s->w->owners[s->w->nowners - 1] != i)
             continue;

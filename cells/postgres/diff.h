@@ -183,7 +183,8 @@ struct pg_step {
     uint32_t nparts;
     const struct pg_step_share *shares; /* one for each declaration that has any */
     uint32_t nshares;
-    uint32_t declared; /* which of the declared tables wants it */
+    uint32_t declared;  /* which of the declared tables wants it */
+    uint32_t consented; /* which one has the consent that it needs; else the same */
     /* When it fails for the data that is there: a query for up to 3 rows that show why ("age" and a count), NULL. */
     const char *culprits;
 };

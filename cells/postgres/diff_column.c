@@ -378,6 +378,8 @@ static void new_column(struct diffing *s, const struct pg_field *f, const struct
     add_column(s, f, want);
     if (pg_table_column(&s->w->now, want->name))
         pg_advise_column(s, f);
+    else
+        pg_add_to_now(s, want); /* a later struct may consent */
 }
 
 static void diff_column(struct diffing *s, const struct pg_field *f, const struct pg_column *want)
@@ -394,6 +396,9 @@ static void diff_column(struct diffing *s, const struct pg_field *f, const struc
         pg_diff_retype(s, f, want, now);
         now = pg_table_column(&s->w->now, want->name);
         pg_advise_column(s, f);
+        /* Also when it is refused: a later struct may consent, so what follows finds the column as it is declared. */
+        if (pg_type_changes(f, want, now))
+            now->type = want->type;
     }
     if (pg_replaced_by(s, f)) {
         diff_replacement(s, f, want, now);

@@ -98,6 +98,7 @@ uint32_t pg_step_consented(struct diffing *s, struct step_builder *b, enum pg_co
             found = s->w->owners[i];
         }
     }
+    b->step.consented = found;
     return found;
 }
 
@@ -200,7 +201,8 @@ void pg_refuse_drop(struct diffing *s, const char *name)
             if (!used[k] && !pg_has_event(&s->w->now, PG_PAST_DROPPED, key_of(s, d, c)))
                 pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_rule(c->rule), "%s contradicts %s, which declares the same",
                           written(s, c->kind, name, c->again),
-                          s->w->nowners > 1 ? "a struct of the table" : "the struct");
+                          s->w->nowners > 1 ? "a struct of the table" : "the struct")
+                    ->whole = false;
             used[k] = true;
         }
     }

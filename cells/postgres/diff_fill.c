@@ -134,6 +134,7 @@ void pg_diff_fill(struct diffing *s, const struct pg_field *f, const struct pg_c
                                                 want->name);
             d->fix_rule = "backfill";
             d->fix_args[0] = pg_zero_value(&want->type);
+            now->nullable = false; /* a later struct may say it */
             return;
         }
     }

@@ -53,6 +53,7 @@ bool pg_generated_from(struct diffing *s, const struct pg_field *f, const char *
                 "declare that with CELL_GENERATED, so that it can be made again",
                 column, c->name);
             pg_add_note(s->arena, d, NULL, "CELL_DROPPED(\"%s\") lets it go, in a build before this one", c->name);
+            d->whole = true; /* a later struct may declare it */
             return false;
         }
         /* Another expression is refused at its own field. */

@@ -184,7 +184,8 @@ static bool can_be_replaced(struct diffing *s, const struct pg_field *f, const s
         return false;
     if (why)
         pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_field(f->name), "column '%s' cannot be replaced by another one: %s",
-                  old->name, why);
+                  old->name, why)
+            ->whole = false;
     return !why;
 }
 

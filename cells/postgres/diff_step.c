@@ -38,7 +38,7 @@ struct step_builder pg_step_begin(struct diffing *s, enum pg_step_kind kind, enu
 {
     struct step_builder b = {.step = {.kind = kind, .mode = mode, .object = object, .field = field, .hazard = ""}};
 
-    b.step.declared = s->current;
+    b.step.declared = b.step.consented = s->current;
     b.step.schema = s->w->now.schema;
     b.step.table = s->w->now.name;
     return b;
@@ -277,6 +277,22 @@ void pg_steps_finish(struct diffing *s)
     pg_hash(all.data, all.len, plan->id);
 }
 
+/* Judgements on what the structs make of a table together: a later one may have a column, say where its values come
+ * from, or consent. */
+static bool is_of_whole(int rule)
+{
+    static const enum pg_rule rules[] = {
+        PG_RULE_UNDECLARED,      PG_RULE_UNDECLARED_REQUIRED, PG_RULE_RENAME_UNDECLARED, PG_RULE_NOT_NULL_ADDED,
+        PG_RULE_RETYPE_REWRITES, PG_RULE_NOT_NULL_TIGHTENED,  PG_RULE_RETYPE_LOSES,      PG_RULE_GENERATED_ADDED,
+        PG_RULE_DROP_CONSTRAINT, PG_RULE_DROP_COLUMN,         PG_RULE_STILL_USED,        PG_RULE_NO_EFFECT,
+        PG_RULE_CONSENT_SPENT,   PG_RULE_CONSENT_DONE,        PG_RULE_COLUMN_ALIGNMENT};
+
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+        if (rule == (int)rules[i])
+            return true;
+    return false;
+}
+
 struct pg_diagnostic *pg_plan_diagnose(struct diffing *s, enum pg_severity severity, int rule, struct pg_place place,
                                        const char *format, ...)
 {
@@ -291,8 +307,7 @@ struct pg_diagnostic *pg_plan_diagnose(struct diffing *s, enum pg_severity sever
             : pg_diagnose(s->arena, &s->plan->diagnostics, severity, place, "%s [%s]", text, pg_rule(rule)->id);
     d->rule_id = rule == PG_NO_RULE ? NULL : pg_rule(rule)->id;
     d->declared = s->current;
-    d->whole = rule == PG_RULE_UNDECLARED || rule == PG_RULE_UNDECLARED_REQUIRED || rule == PG_RULE_RENAME_UNDECLARED ||
-               rule == PG_RULE_NOT_NULL_ADDED;
+    d->whole = is_of_whole(rule);
     return d;
 }
 

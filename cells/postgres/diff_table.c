@@ -204,7 +204,8 @@ static bool diff_rename(struct diffing *s, const struct pg_field *f)
         return true; /* it is done; when not, the first of the chain is in the way, which is said there */
     if (former && pg_is_declared(s, f->renamed_from) && !is_pending(s, f))
         pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_field(f->name),
-                  "CELL_RENAMED_FROM(%s) contradicts the field that is this column", f->renamed_from);
+                  "CELL_RENAMED_FROM(%s) contradicts the field that is this column", f->renamed_from)
+            ->whole = pg_field_of(s->d, f->renamed_from); /* whose own former name a later struct may say */
     else if (former && now)
         pg_refuse(s, PG_RULE_NO_EFFECT, pg_at_field(f->name),
                   "columns '%s' and '%s' both exist: it cannot be renamed; CELL_DROPPED(\"%s\") drops the old one",

@@ -86,12 +86,17 @@ static bool same_subject(const struct pg_unit *u, uint32_t i, uint32_t k)
  * is. */
 static bool append_plan_diagnostics(json_t *document, const struct pg_unit *u, uint32_t last, const json_t *failed)
 {
-    bool left_out = false;
+    const struct pg_declared *own = u->declared[last];
+    /* What a struct that is not understood would have said of its table is not known. */
+    bool left_out = false, unknown = pg_has_errors(&own->diagnostics, UINT32_MAX) ||
+                                     pg_failed_table(failed, own->table.name, strlen(own->table.name), true);
 
     for (uint32_t i = 0; i < u->plan->diagnostics.n; i++) {
         struct pg_diagnostic *d = &u->plan->diagnostics.at[i];
         const pg_diagnostics one = {.at = d, .n = 1};
         if (d->declared != last && !(d->whole && same_subject(u, d->declared, last)))
+            continue;
+        if (d->whole && d->severity == PG_ERROR && unknown)
             continue;
         if (follows(d, failed))
             left_out = true;

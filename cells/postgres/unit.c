@@ -189,16 +189,30 @@ static bool make_id(const struct pg_plan *p, char id[33])
     return text != NULL;
 }
 
-/* What a step does for declaration number `i`: all of it, when it is its own, or what it makes for it as well. NULL =
- * nothing. */
-static const char *text_for(const struct pg_step *step, uint32_t i)
+/* Number `i` has a column that a key or an index of number `other` names: without it there is no step for that. */
+static bool completes(const struct pg_unit *u, uint32_t i, uint32_t other)
+{
+    const struct pg_declared *d = u->declared[other];
+    bool found = false;
+
+    for (uint32_t k = 0; k < d->nouter && i > other && !found; k++)
+        found = d->outer[k].use != PG_OUTER_RETYPED && u->declared[i]->owned &&
+                pg_table_column(&u->declared[i]->table, d->outer[k].column) &&
+                strcmp(d->table.name, u->declared[i]->table.name) == 0 &&
+                strcmp(d->table.schema, u->declared[i]->table.schema) == 0;
+    return found;
+}
+
+/* What a step does for declaration number `i`: all of it, when it is its own, or what it makes for it as well. What a
+ * later declaration makes possible is in the plan of both. NULL = nothing. */
+static const char *text_for(const struct pg_unit *u, const struct pg_step *step, uint32_t i)
 {
     if (step->declared == i)
         return step->text;
     for (uint32_t k = 0; k < step->nshares; k++)
         if (step->shares[k].declared == i)
             return step->shares[k].text;
-    return NULL;
+    return step->consented == i || completes(u, i, step->declared) ? step->text : NULL;
 }
 
 json_t *pg_unit_plan_json(const struct pg_unit *u, uint32_t i, char id[33], uint32_t *nsteps)
@@ -207,7 +221,7 @@ json_t *pg_unit_plan_json(const struct pg_unit *u, uint32_t i, char id[33], uint
     json_t *plan = NULL;
 
     for (uint32_t k = 0; own.steps && k < u->plan->nsteps; k++) {
-        const char *text = text_for(&u->plan->steps[k], i);
+        const char *text = text_for(u, &u->plan->steps[k], i);
         if (!text)
             continue;
         own.steps[own.nsteps] = u->plan->steps[k];

@@ -458,3 +458,75 @@ TEST(a_step_that_has_changed_is_told_once)
     CHECK(found == 1 && u.plan->diagnostics.n == 1 && u.plan->diagnostics.at[0].declared == 0);
     pg_unit_free(&u);
 }
+
+/* What the plan for the first struct alone is refused for, and whether that waits for the others. */
+static bool waits(const char *name, struct of first, const char *text)
+{
+    json_t *request = pg_build_request("table", name, first.fields, first.rules);
+    struct pg_unit u = {0};
+    bool found = pg_unit_plan(conn, &request, 1, NULL, pg_now_ms() + 10000, &u, NULL) >= 0;
+    const struct pg_diagnostic *d = found ? pg_find_diagnostic(&u.plan->diagnostics, PG_ERROR, text) : NULL;
+
+    found = d && d->whole && pg_unit_has_errors(&u, 0) && !pg_has_refusals(&u.plan->diagnostics, UINT32_MAX);
+    if (!found && u.plan)
+        pg_print_diagnostics(&u.plan->diagnostics);
+    pg_unit_free(&u);
+    json_decref(request);
+    return found;
+}
+
+TEST(what_a_later_struct_may_lift_waits_for_it)
+{
+    static const struct {
+        struct of first, second;
+        const char *said;
+    } rows[] = {
+        {{"id i64 | key\nn bool", ""}, {"n bool | backfill true", ""}, "[MF103]"},
+        {{"id i64 | key\no i64", ""}, {"o i64 | backfill 1", ""}, "[MF104]"},
+        {{"id i64 | key\ns i64", ""}, {"id i64 | key", "retyped s"}, "[PG301]"},
+        {{"id i64 | key\nt opt<i64>", "retyped t"}, {"t opt<i64> | backfill t::bigint", ""}, "[retype-loses-data]"},
+        {{"id i64 | key\nt opt<i64> | backfill t::bigint", ""}, {"id i64 | key", "retyped t"}, "[retype-loses-data]"},
+        {{"id i64 | key\ng opt<i64> | generated id * 2", ""},
+         {"id i64 | key", "retyped g"},
+         "[adding-stored-generated]"},
+        {{"id i64 | key", "check id > 0"}, {"id i64", "dropped waiting_check"}, "[drop-constraint]"},
+        {{"id i64 | key\ns i32\no opt<i64>", "check id <> 7\ndropped tt"}, {"t opt<str>", ""}, "[no-effect]"},
+        {{"id i64 | key\nup opt<i64> | references waiting;other", ""},
+         {"other i64 | unique | backfill 1", ""},
+         "table 'waiting' has no column 'other'"}};
+    if (!server())
+        return;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        migration_sql(conn, "CREATE TABLE waiting (id bigint PRIMARY KEY, o bigint, s integer NOT NULL DEFAULT 3, t "
+                            "text, "
+                            "CONSTRAINT waiting_check CHECK (id <> 7)); INSERT INTO waiting VALUES (1, 2, 3, '4')");
+        CHECK(waits("waiting", rows[i].first, rows[i].said));
+        CHECK(pair("waiting", rows[i].first, rows[i].second));
+        migration_sql(conn, "DROP TABLE waiting; DELETE FROM cell.objects");
+    }
+}
+
+TEST(what_a_later_struct_makes_possible_is_in_its_plan)
+{
+    static const struct {
+        struct of first, second;
+    } rows[] = {{{"id i64 | key\ns i64", ""}, {"id i64 | key", "retyped s"}},
+                {{"id i64 | key", "check id > 0"}, {"id i64", "dropped possible_check"}},
+                {{"id i64 | key", "index s"}, {"s i32", ""}}};
+    if (!server())
+        return;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct pg_unit u = {0};
+        char id[33];
+        uint32_t n = 0;
+        migration_sql(conn, "CREATE TABLE possible (id bigint PRIMARY KEY, s integer NOT NULL DEFAULT 3, CONSTRAINT "
+                            "possible_check CHECK "
+                            "(id <> 7))");
+        REQUIRE(plan_pair("possible", rows[i].first, rows[i].second, &u));
+        json_t *plan = pg_unit_plan_json(&u, 1, id, &n);
+        CHECK(u.plan->nsteps > 0 && n > 0 && plan);
+        json_decref(plan);
+        pg_unit_free(&u);
+        migration_sql(conn, "DROP TABLE possible");
+    }
+}

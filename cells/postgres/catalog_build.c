@@ -269,6 +269,8 @@ static void mark(struct pg_arena *arena, struct pg_table *t, const struct record
     if (c && strcmp(r->kind, "default") == 0) {
         c->default_made = true;
         c->standard.source = r->source;
+        if (!c->standard.sql) /* PostgreSQL keeps no default that is simply NULL, however that was written */
+            c->standard.sql = r->source;
     } else if (c && strcmp(r->kind, "generated") == 0) {
         c->generated.source = r->source;
     }

@@ -96,8 +96,8 @@ const char *pg_sql_renamed(struct pg_arena *arena, const char *sql, const char *
 extern const char *const pg_sql_objects_tables[];
 
 /* Parameters: text[] $1 and $2, of one length, schemas and names of tables, each table once. Columns: schema_name,
- * table_name, kind, name, source, unchanged (boolean: printed as it was; false also when it is gone), age_s (bigint),
- * the day. */
+ * table_name, kind, name, source, unchanged (boolean: printed as it was, or not kept then and not there now), age_s
+ * (bigint), the day. */
 extern const char *const pg_sql_objects_query;
 
 /* A statement that records objects, with what the catalog prints for each at that moment, and events. None may stand
@@ -112,7 +112,7 @@ const char *pg_sql_forget(struct pg_arena *arena, const struct pg_table *table, 
 const char *pg_sql_record_table_renamed(struct pg_arena *arena, const struct pg_table *table, const char *to);
 
 /* `source` of an index: its expressions and its predicate as one text, and back into `index`, whose parts have their
- * `sql` already. */
+ * `sql` already. It gets the predicate that PostgreSQL has not kept, one that is simply true. */
 const char *pg_index_source(struct pg_arena *arena, const struct pg_index *index);
 void pg_index_sources(struct pg_arena *arena, const char *source, struct pg_index *index);
 

@@ -32,8 +32,8 @@ const char *const pg_sql_objects_tables[] = {
     "LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) "                                            \
     "ON n.nspname = o.schema_name AND c.relname = o.table_name"
 
-const char *const pg_sql_objects_query = "SELECT o.schema_name, o.table_name, o.kind, o.name, o.source, "
-                                         "COALESCE(" PRINTED " = o.printed, false) AS unchanged, "
+const char *const pg_sql_objects_query = "SELECT o.schema_name, o.table_name, o.kind, o.name, o.source, " PRINTED
+                                         " IS NOT DISTINCT FROM o.printed AS unchanged, "
                                          "floor(extract(epoch FROM now() - o.at))::bigint AS age_s, "
                                          "to_char(o.at, 'YYYY-MM-DD') "
                                          "FROM unnest($1::text[], $2::text[]) AS w(s, t) JOIN cell.objects o "
@@ -121,8 +121,10 @@ void pg_index_sources(struct pg_arena *arena, const char *source, struct pg_inde
     for (uint32_t i = 0; i <= index->n; i++) {
         size_t len = strcspn(source, SEPARATOR);
         struct pg_expr *e = i < index->n ? &index->parts[i].expr : &index->predicate;
-        if (e->sql && len)
+        if (len && (e->sql || i == index->n))
             e->source = pg_copy(arena, source, len);
+        if (!e->sql)
+            e->sql = e->source;
         source += len + (i < index->n);
     }
 }

@@ -54,6 +54,37 @@ TEST(a_plan_is_carried_out_once_and_its_steps_are_in_the_history)
     json_decref(r);
 }
 
+/* PostgreSQL keeps no default that is NULL and no predicate that is true. What else it makes of a text is here too. */
+TEST(what_the_database_does_not_keep_is_not_wanted_again)
+{
+    static const struct {
+        const char *fields, *rules;
+    } rows[] = {{"id i64 | key\nm opt<i64> | default (NULL)", ""},
+                {"id i64 | key\nm opt<i64> | default CAST(NULL AS bigint)", ""},
+                {"id i64 | key\nm opt<i64>", "index m;where 'true'"},
+                {"id i64 | key\nm opt<i64>", "unique_index m;where (true)"},
+                {"id i64 | key\nm opt<i64> | default (5)", "index (m + 1);where 1 = 1"}};
+    PGconn *conn = server() ? migration_connect() : NULL;
+
+    for (size_t i = 0; conn && i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+        json_t *r = request("kept", rows[i / 2].fields, rows[i / 2].rules);
+        struct migration m = one(r);
+        if (i % 2)
+            migration_sql(conn, "CREATE TABLE kept (id bigint PRIMARY KEY); INSERT INTO kept VALUES (1)");
+        CHECK(migrate(conn, &m) == CELL_OK && m.nsteps > 0);
+        CHECK(migration_left(conn, &m) == 0);
+        if (i / 2 < 2) {
+            json_t *without = request("kept", "id i64 | key\nm opt<i64>", "");
+            m = one(without);
+            CHECK(migrate(conn, &m) == CELL_OK && m.nsteps == 1 && migration_left(conn, &m) == 0);
+            json_decref(without);
+        }
+        migration_sql(conn, "DROP TABLE kept; DELETE FROM cell.objects WHERE table_name = 'kept'");
+        json_decref(r);
+    }
+    PQfinish(conn);
+}
+
 TEST(the_policy_decides_before_anything_is_done)
 {
     if (!server())

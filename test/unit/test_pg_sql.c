@@ -297,6 +297,10 @@ TEST(the_source_of_an_index_comes_back)
     parts[0].expr.source = NULL;
     pg_index_sources(&arena, "of another", &x);
     CHECK(!parts[0].expr.source);
+    x.predicate = (struct pg_expr){NULL, NULL};
+    pg_index_sources(&arena, source, &x);
+    CHECK_STR(x.predicate.sql, "a > 0");
+    CHECK(!parts[1].expr.sql);
     pg_arena_free(&arena);
 }
 

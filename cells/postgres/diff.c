@@ -74,22 +74,62 @@ static void check_steps_agree(struct diffing *s, const struct pg_declared *other
         }
 }
 
-/* Two structs of one table must say the same of what both have. */
+static bool same_sql(const char *a, const char *b)
+{
+    return pg_expr_equal(&(struct pg_expr){a, NULL}, &(struct pg_expr){b, NULL});
+}
+
+static bool same_replaces(const struct pg_replaces *a, const struct pg_replaces *b)
+{
+    return strcmp(a->column, b->column) == 0 && same_sql(a->forward, b->forward) && same_sql(a->back, b->back);
+}
+
+/* What only steps are made of: "its former name, which is … and …". */
+static const char *different_past(struct diffing *s, const struct pg_field *own, const struct pg_field *theirs)
+{
+    if (own->renamed_from && theirs->renamed_from && strcmp(own->renamed_from, theirs->renamed_from) != 0)
+        return pg_printf(s->arena, "its former name, which is CELL_RENAMED_FROM(%s) and CELL_RENAMED_FROM(%s)",
+                         theirs->renamed_from, own->renamed_from);
+    if (own->replaces && theirs->replaces && !same_replaces(own->replaces, theirs->replaces))
+        return "which column it replaces, or by what SQL (CELL_REPLACES)";
+    if (own->backfill && theirs->backfill && !same_sql(own->backfill, theirs->backfill))
+        return pg_printf(s->arena,
+                         "what rows that are there get, which is CELL_BACKFILL(\"%s\") and CELL_BACKFILL(\"%s\")",
+                         theirs->backfill, own->backfill);
+    return NULL;
+}
+
+/* What two structs of one table say of a column that both have, and not the same; NULL when they agree. */
+static const char *disagreement(struct diffing *s, const struct pg_declared *other, const struct pg_field *own,
+                                const struct pg_column *c)
+{
+    const struct pg_column *o = pg_table_column(&other->table, c->name);
+    const struct pg_field *theirs = pg_field_of(other, c->name);
+
+    if (!o)
+        return NULL;
+    if (!pg_type_equal(&c->type, &o->type))
+        return "its type";
+    if (c->nullable != o->nullable)
+        return "whether it may be NULL";
+    if (!pg_expr_equal(&c->standard, &o->standard))
+        return "its default";
+    if (!pg_expr_equal(&c->generated, &o->generated))
+        return "how it is generated";
+    if (c->identity != o->identity)
+        return "whether it is numbered";
+    const char *rule = different_rule(s, other, c->name);
+    return rule || !theirs ? rule : different_past(s, own, theirs);
+}
+
 static void check_agreement(struct diffing *s, const struct pg_declared *other)
 {
     for (uint32_t i = 0; i < s->d->nfields; i++) {
-        const struct pg_column *c = &s->d->table.columns[s->d->fields[i].column];
-        const struct pg_column *o = pg_table_column(&other->table, c->name);
-        if (!o)
-            continue;
-        const char *what = !pg_type_equal(&c->type, &o->type)             ? "its type"
-                           : c->nullable != o->nullable                   ? "whether it may be NULL"
-                           : !pg_expr_equal(&c->standard, &o->standard)   ? "its default"
-                           : !pg_expr_equal(&c->generated, &o->generated) ? "how it is generated"
-                           : c->identity != o->identity                   ? "whether it is numbered"
-                                                                          : different_rule(s, other, c->name);
+        const struct pg_field *f = &s->d->fields[i];
+        const struct pg_column *c = &s->d->table.columns[f->column];
+        const char *what = disagreement(s, other, f, c);
         if (what)
-            pg_refuse(s, PG_NO_RULE, pg_at_field(s->d->fields[i].name),
+            pg_refuse(s, PG_NO_RULE, pg_at_field(f->name),
                       "structs '%s' and '%s' are both table '%s' and disagree on column '%s': %s", other->tag,
                       s->d->tag, s->d->table.name, c->name, what);
     }

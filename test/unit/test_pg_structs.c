@@ -307,6 +307,17 @@ TEST(structs_that_contradict_each_other_are_refused)
         return;
     CHECK(refuses("patterned", (struct of){"id i64 | key\nname str | pattern ^a", ""},
                   (struct of){"name str | pattern ^b", ""}, 1, "name", "disagree on column 'name': its CELL_PATTERN"));
+    CHECK(refuses("past", (struct of){"id i64 | key\nage i32 | backfill 7", ""},
+                  (struct of){"age i32 | backfill 8", ""}, 1, "age",
+                  "disagree on column 'age': what rows that are there get, which is CELL_BACKFILL(\"7\") and "
+                  "CELL_BACKFILL(\"8\")"));
+    CHECK(refuses("past", (struct of){"id i64 | key\nage i32 | renamed_from years", ""},
+                  (struct of){"age i32 | renamed_from old", ""}, 1, "age",
+                  "disagree on column 'age': its former name, which is CELL_RENAMED_FROM(years) and "
+                  "CELL_RENAMED_FROM(old)"));
+    CHECK(refuses("past", (struct of){"id i64 | key\nn opt<i64> | replaces a;a + 1;n - 1", ""},
+                  (struct of){"n opt<i64> | replaces a;a + 2;n - 2", ""}, 1, "n",
+                  "disagree on column 'n': which column it replaces, or by what SQL (CELL_REPLACES)"));
     for (int made = 0; made < 2; made++) {
         CHECK(refuses(
             "agreed", own, (struct of){"id i64 | key\nname str | length 1;30", ""}, 1, "name",

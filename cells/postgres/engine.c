@@ -15,7 +15,7 @@
 struct pg_engine {
     struct pg_pool *pool;
     struct pg_transactions *transactions;
-    uint32_t idle_ms;
+    uint32_t idle_ms, stream_idle_ms;
     pthread_mutex_t lock;                 /* held while the server begins more */
     _Atomic(struct cell_server *) server; /* that has begun something; NULL = none, or none any more */
 };
@@ -45,6 +45,7 @@ int pg_engine_open(const struct pg_engine_options *options, struct pg_engine **e
     pool.user = made;
     pthread_mutex_init(&made->lock, NULL);
     int r = pg_pool_open(&pool, &made->pool, f);
+    made->stream_idle_ms = options->stream_idle_ms;
     made->idle_ms = options->transaction_idle_ms ? options->transaction_idle_ms : DEFAULT_IDLE_MS;
     if (r >= 0) {
         made->transactions = pg_transactions_new(made->pool, most, of_one ? of_one : 1, made->idle_ms);
@@ -143,9 +144,14 @@ int pg_engine_invoke(struct pg_engine *engine, cell_ctx *c, void *bound, const v
 {
     struct pg_failure f;
     cell_str token;
-    int r = cell_ctx_metadata(c, "transaction", &token) >= 0 ? invoke_within(engine, c, token, bound, in, out, &f)
-                                                             : pg_statement_run(bound, c, NULL, in, out, &f);
+    int r;
 
+    if (cell_ctx_metadata(c, "transaction", &token) >= 0) {
+        r = invoke_within(engine, c, token, bound, in, out, &f);
+    } else {
+        cell_ctx_limit_stream(c, engine->stream_idle_ms);
+        r = pg_statement_run(bound, c, NULL, in, out, &f);
+    }
     return r < 0 ? pg_answer_failure(c, &f) : r;
 }
 

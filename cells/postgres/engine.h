@@ -17,6 +17,8 @@ struct pg_engine_options {
     uint32_t transactions_per_uid; /* 0 = three quarters of these, at least 1 */
     uint32_t transaction_idle_ms;  /* a transaction without a call for this long is rolled back, or without a row
                                     of its stream taken; 0 = 30000 */
+    uint32_t stream_idle_ms;       /* a stream outside of transactions of which no row is taken for this long is ended;
+                                    * 0 = none */
 };
 
 int pg_engine_open(const struct pg_engine_options *options, struct pg_engine **engine, struct pg_failure *f);

@@ -24,6 +24,7 @@ int main(int argc, char **argv)
                                    .environment = getenv("CELL_ENV"),
                                    .progress = progress,
                                    .own_connections = 32,
+                                   .stream_idle_ms = INT64_C(5) * 60 * 1000,
                                    .feed = {.changes = 1000000, .age_ms = 7 * DAY_MS}};
     bool upgrade = false;
     const struct program_option options[] = {
@@ -53,6 +54,9 @@ int main(int argc, char **argv)
         {"own-connections", "N",
          "connections that transactions, streams and slow statements\nhave of their own, at most at once",
          PROGRAM_NUMBER, &o.own_connections, 4, 1024},
+        {"stream-idle", "TIME",
+         "a stream of which its program takes no row for so long is\nended, and its connection free; 0s: no limit",
+         PROGRAM_DURATION, &o.stream_idle_ms, 0, 30 * DAY_MS},
         {"scan-rows", "N", "a remark for queries that read a whole table of so many\nrows; 0: none", PROGRAM_NUMBER,
          &o.scan_rows, 0, INT64_MAX},
         {"feed-changes", "N", "changes that are kept of each table that is followed;\n0: no limit", PROGRAM_NUMBER,

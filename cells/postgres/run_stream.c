@@ -60,6 +60,10 @@ static int put_batch(struct stream *t, struct pg_failure *f)
             "a row is larger than %u MiB, which is what a record of a stream can hold: select fewer columns, or "
             "parts of them",
             PG_REPLY_MIB);
+    if (r == CELL_DEADLINE_EXCEEDED)
+        return pg_fail(f, r,
+                       "the program took no more rows before its deadline, or for as long as the cell waits "
+                       "(--stream-idle)");
     return r < 0 ? pg_fail(f, r, "the client takes no more rows") : CELL_OK;
 }
 

@@ -88,7 +88,8 @@ int pg_service_open(const struct pg_service_options *options, struct pg_service 
     const struct pg_engine_options engine = {.pool = {.conninfo = s->conninfo,
                                                       .connections = options->connections,
                                                       .pinned = (uint32_t)options->own_connections,
-                                                      .share_commits = options->shared_commit != 0}};
+                                                      .share_commits = options->shared_commit != 0},
+                                             .stream_idle_ms = (uint32_t)options->stream_idle_ms};
     r = pg_engine_open(&engine, &s->engine, f);
     /* Directly, for a pooler in transaction mode delivers no notifications. One more for the feed. */
     s->listeners = pg_listeners_new(&s->migrations.target, options->listeners + 1);

@@ -26,6 +26,7 @@ struct pg_service_options {
     uint32_t connections;    /* shared by calls of programs; 0 = 8 */
     int64_t shared_commit;   /* inserts of one row may share their commits (pool.h); 0 = no */
     int64_t own_connections; /* pinned ones (pool.h); 0 = as there */
+    int64_t stream_idle_ms;  /* how long a program may take nothing of a stream (engine.h); 0 = as long as it likes */
     int64_t scan_rows;       /* a remark for queries that read a whole table of so many rows; 0 = none */
     uint32_t listeners;      /* calls of postgres_listen at once: each holds a thread of the server's */
     uint32_t followers;      /* of changes, likewise */

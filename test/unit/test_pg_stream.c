@@ -157,7 +157,8 @@ TEST(within_a_transaction_it_ends_with_that)
 /* The backend would wait for it, with its locks, for ever. */
 TEST(a_program_that_takes_no_more_rows_loses_its_transaction)
 {
-    const struct pg_engine_options options = {.pool.conninfo = pg_fixture_url, .transaction_idle_ms = 60000};
+    const struct pg_engine_options options = {
+        .pool.conninfo = pg_fixture_url, .transaction_idle_ms = 60000, .stream_idle_ms = 70000};
     struct pg_engine *engine = NULL;
     struct pg_statement *s = NULL;
     struct cell_stream to;
@@ -184,8 +185,17 @@ TEST(a_program_that_takes_no_more_rows_loses_its_transaction)
     then = CELL_DEADLINE_EXCEEDED;
     CHECK(pg_engine_invoke(engine, c, s, NULL, NULL) == CELL_ABORTED && to.most_wait_ms == 60000);
     CHECK(strstr(cell_ctx_message(c), "took no more rows"));
+    cell_stream_release(&to);
+    /* In no transaction it has a limit of its own. */
+    struct cell_ctx *alone = cell_ctx_open(NULL);
+    cell_stream_init(&to, &ops, &whole_method, true, CELL_MAX_MESSAGE, CELL_MAX_DECODED);
+    alone->stream = &to;
+    takes = 1;
+    CHECK(pg_engine_invoke(engine, alone, s, NULL, NULL) == CELL_DEADLINE_EXCEEDED && to.most_wait_ms == 70000);
+    CHECK(strstr(cell_ctx_message(alone), "--stream-idle"));
+    alone->stream = c->stream = NULL;
+    cell_ctx_close(alone);
     then = CELL_CANCELLED;
-    c->stream = NULL;
     /* It has no place and no locks any more. */
     CHECK_STR(ask("SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"), "0");
     CHECK(pg_engine_commit(engine, c, token) == CELL_ABORTED);

@@ -127,6 +127,15 @@ bool link_said_last(const PGresult *error)
     return !severity || strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0;
 }
 
+bool link_said_undone(const PGresult *error)
+{
+    const char *severity = PQresultErrorField(error, PG_DIAG_SEVERITY_NONLOCALIZED);
+    const char *state = PQresultErrorField(error, PG_DIAG_SQLSTATE);
+
+    return severity && state && strcmp(severity, "PANIC") != 0 && strcmp(state, "57P02") != 0 &&
+           strncmp(state, "08", 2) != 0;
+}
+
 /* Nothing is printed. The end of a connection that the server tells behind an answer is a notice to libpq. */
 static void take_notice(void *arg, const PGresult *result)
 {

@@ -207,6 +207,13 @@ void link_adopt(struct pg_link *link, PGconn *connection);
 void link_disconnect(struct pg_link *link);
 bool link_seems_alive(struct pg_link *link); /* of an idle one */
 bool link_said_last(const PGresult *error);  /* the server, or libpq, says nothing more on that connection */
+/*
+ * An error in place of an answer says that nothing of the transaction was stored: what comes to a server while it
+ * stores one waits until it has said so. But in a crash, its own (PANIC) or another backend's (57P02), it is not known
+ * how far it was; and class 08 is said by who stands between, of a server that he has lost, as libpq says it without a
+ * state.
+ */
+bool link_said_undone(const PGresult *error);
 void link_cancel(struct pg_pool *pool, PGcancel *cancel); /* may block until it is connected; frees it */
 int link_init(struct pg_link *link, struct pg_pool *pool, bool pinned);
 void link_destroy(struct pg_link *link);

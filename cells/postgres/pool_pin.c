@@ -239,8 +239,10 @@ int pg_link_result(struct pg_link *link, const struct pg_patience *patience, PGr
     return r;
 }
 
-/* Reads to the end of what was sent; the last result counts, or the first error. */
-static int read_all(struct pg_link *link, const struct pg_patience *patience, PGresult **result, struct pg_failure *f)
+/* Reads to the end of what was sent; the last result counts, or the first error. *answered (may be NULL): there was one
+ * before that, which was no error. */
+static int read_all(struct pg_link *link, const struct pg_patience *patience, PGresult **result, bool *answered,
+                    struct pg_failure *f)
 {
     PGresult *last = NULL, *next = NULL;
     int status = CELL_OK;
@@ -260,6 +262,8 @@ static int read_all(struct pg_link *link, const struct pg_patience *patience, PG
             PQclear(next);
             continue;
         }
+        if (answered && last)
+            *answered = true;
         PQclear(last);
         last = next;
         if (link->broken)
@@ -285,7 +289,7 @@ int pg_link_exec(struct pg_link *link, const char *sql, const struct pg_patience
     *f = (struct pg_failure){0};
     if (!PQsendQuery(link->connection, sql))
         return lost(link, f);
-    int r = read_all(link, patience, &got, f);
+    int r = read_all(link, patience, &got, NULL, f);
     if (r < 0)
         return r;
     if (link->broken || !got || PQresultStatus(got) == PGRES_FATAL_ERROR) {
@@ -327,18 +331,6 @@ static const char *state_of(const PGresult *result)
     return state ? state : "";
 }
 
-/*
- * An error of the server in place of COMMIT: that was not carried out, for what comes to a server while it stores the
- * transaction waits until it has said so. But after a crash of another backend (57P02) it is not known how far this one
- * was, and class 08 is said by who stands between, of a server that he has lost.
- */
-static bool is_uncommitted(const PGresult *result)
-{
-    const char *state = state_of(result);
-
-    return state[0] && strcmp(state, "57P02") != 0 && strncmp(state, "08", 2) != 0;
-}
-
 static int fail_ended(struct pg_failure *f)
 {
     return pg_fail(f, CELL_ABORTED,
@@ -350,7 +342,7 @@ static int fail_ended(struct pg_failure *f)
 static int commit_result(PGresult *result, struct pg_failure *f)
 {
     *f = (struct pg_failure){0};
-    if (!result || (PQresultStatus(result) == PGRES_FATAL_ERROR && !is_uncommitted(result)))
+    if (!result || (PQresultStatus(result) == PGRES_FATAL_ERROR && !link_said_undone(result)))
         return pg_fail(f, CELL_UNKNOWN_OUTCOME, "the connection to the database was lost before it answered");
     if (PQresultStatus(result) == PGRES_FATAL_ERROR)
         return link_said_last(result) ? fail_ended(f) : pg_fail_result(f, result);
@@ -401,7 +393,7 @@ static int prepare(struct pg_link *link, struct pg_request *r, const struct pg_p
     if (!PQsendPrepare(link->connection, link_add_prepared(link, r->s), r->s->sql, r->s->nparams, r->s->types))
         return lost(link, f);
     PGresult *result = NULL;
-    int status = read_all(link, patience, &result, f);
+    int status = read_all(link, patience, &result, NULL, f);
     if (status >= 0 && PQresultStatus(result) != PGRES_COMMAND_OK)
         status = pg_fail_result(f, result);
     PQclear(status >= 0 || f->sqlstate[0] ? result : NULL);
@@ -427,6 +419,7 @@ int link_run_pinned(struct pg_link *link, struct pg_request *r, const struct pg_
     bool in_transaction = PQtransactionStatus(link->connection) != PQTRANS_IDLE;
 
     PGresult *result = NULL;
+    bool sent = false, answered = false;
 
     r->rows = (struct pg_rows){0};
     r->failure.status = 0;
@@ -435,14 +428,18 @@ int link_run_pinned(struct pg_link *link, struct pg_request *r, const struct pg_
         return status;
     uint64_t begin = pool_now_ns();
     if (status >= 0) {
-        if (!send_statement(link, r))
+        sent = send_statement(link, r);
+        if (!sent)
             lost(link, f);
         else
-            status = read_all(link, patience, &result, f);
+            status = read_all(link, patience, &result, &answered, f);
     }
     if (link->broken && !(result && PQresultStatus(result) == PGRES_TUPLES_OK)) {
+        /* Behind its answer it may be stored, and the server not have come to say so. */
+        bool undone =
+            !sent || (!answered && result && PQresultStatus(result) == PGRES_FATAL_ERROR && link_said_undone(result));
         PQclear(result);
-        r->end = REQUEST_LOST;
+        r->end = undone ? REQUEST_NOT_BEGUN : REQUEST_LOST;
         return status == CELL_DEADLINE_EXCEEDED || status == CELL_CANCELLED ? status : CELL_OK;
     }
     r->rows = (struct pg_rows){.result = result, .n = PQntuples(result)};

@@ -240,10 +240,8 @@ static bool take(struct pg_link *link, struct flight *flight, PGresult *result)
     bool last = is_error(result) && PQresultStatus(result) != PGRES_PIPELINE_ABORTED &&
                 PQresultStatus(result) != PGRES_PIPELINE_SYNC && link_said_last(result);
 
-    /* After a crash of another backend (57P02) it is not known how far this one was. */
     if (last)
-        link->fatal = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED) && flight->kind != FLIGHT_SYNC &&
-                      !has_state(result, "57P02");
+        link->fatal = flight->kind != FLIGHT_SYNC && link_said_undone(result);
     if (!flight->result)
         flight->result = result;
     else

@@ -178,26 +178,6 @@ static void end_cell(void *c) { cell_ctx_close(c); }
 static const struct crowd crowd_get = {begin_cell, get_once, end_cell, NULL, false};
 static const struct crowd crowd_insert = {begin_cell, insert_once, end_cell, NULL, true};
 
-/* "crowd CELL-32 DIRECT-8 DIRECT-32", a second. */
-static void run_crowds(bool inserts, int rounds, int ms)
-{
-    PGconn *connection = connect_directly();
-
-    for (int i = 0; i < rounds; i++) {
-        double of[3] = {0};
-        for (int k = 0; k < 3; k++) {
-            int which = (i + k) % 3;
-            const struct crowd *crowd = which == 0 ? inserts ? &crowd_insert : &crowd_get
-                                        : inserts  ? &crowd_insert_directly
-                                                   : &crowd_get_directly;
-            of[which] = throughput(crowd, which == 1 ? 8 : 32, ms);
-        }
-        printf("crowd %.0f %.0f %.0f\n", of[0], of[1], of[2]);
-        execute(connection, "TRUNCATE bench_points");
-    }
-    PQfinish(connection);
-}
-
 /* ---- many rows ---- */
 
 static void append(char **at, const void *bytes, size_t n)
@@ -364,7 +344,8 @@ int main(int argc, char **argv)
     else if (strcmp(mode, "wake") == 0)
         run_wakes(a, b, pause);
     else if (strcmp(mode, "crowd-get") == 0 || strcmp(mode, "crowd-insert") == 0)
-        run_crowds(strcmp(mode, "crowd-insert") == 0, a, b);
+        crowd_rounds(strcmp(mode, "crowd-insert") == 0 ? &crowd_insert : &crowd_get, strcmp(mode, "crowd-insert") == 0,
+                     a, b);
     else if (strcmp(mode, "copy") == 0)
         run_copies(a, b);
     else if (strcmp(mode, "stream") == 0)

@@ -27,10 +27,12 @@ struct crowd {
     void *user;
     bool numbers_count; /* each number is new; else at random, 1 to USERS */
 };
-/* How often in a second, of all together. */
-double throughput(const struct crowd *crowd, int threads, int ms);
-
-/* A crowd of libpq connections. */
-extern const struct crowd crowd_get_directly, crowd_insert_directly;
+/*
+ * Rounds of 32 threads of `crowd`, 8 threads with a libpq connection each, and 32 of these, for `ms` each and in turns.
+ * Prints "crowd ITS-32 DIRECT-8 DIRECT-32", a second, for each round. One in which the host gave more than a hundredth
+ * of this machine's processors to somebody else ("steal" of /proc/stat, proc(5)) is printed as "stolen …" instead, and
+ * made again, as long as there are no more than two of them for each round that is wanted.
+ */
+void crowd_rounds(const struct crowd *crowd, bool inserts, int rounds, int ms);
 
 #endif

@@ -67,7 +67,6 @@ int main(int argc, char **argv)
     const struct pg_pool_options options = {.conninfo = getenv("PG_URL"), .share_commits = true};
     bool is_get = strcmp(mode, "get") == 0;
     struct pg_failure f;
-    PGconn *connection = connect_directly();
 
     if (!is_get && strcmp(mode, "insert") != 0 && strcmp(mode, "shared") != 0)
         die("usage", "bench-postgres-pool get|insert|shared ROUNDS MS");
@@ -80,18 +79,7 @@ int main(int argc, char **argv)
                              (const Oid[]){20, 20, 701, 25}, 4);
     if (!get || !insert || pg_prepared_merge(get, GET_MERGED, (const Oid[]){1016}) < 0)
         die("pool", "out of memory");
-    for (int i = 0; i < atoi(argv[2]); i++) {
-        double of[3] = {0};
-        for (int k = 0; k < 3; k++) {
-            int which = (i + k) % 3;
-            of[which] = throughput(which == 0 ? is_get ? &gets : &inserts
-                                   : is_get   ? &crowd_get_directly
-                                              : &crowd_insert_directly,
-                                   which == 1 ? 8 : 32, atoi(argv[3]));
-        }
-        printf("crowd %.0f %.0f %.0f\n", of[0], of[1], of[2]);
-        execute(connection, "TRUNCATE bench_points");
-    }
+    crowd_rounds(is_get ? &gets : &inserts, !is_get, atoi(argv[2]), atoi(argv[3]));
     struct pg_pool_counters n;
     pg_pool_count(pool, &n);
     printf("pool %llu statements in %llu sends over %u connections\n", (unsigned long long)n.runs,
@@ -99,6 +87,5 @@ int main(int argc, char **argv)
     pg_prepared_free(get);
     pg_prepared_free(insert);
     pg_pool_close(pool);
-    PQfinish(connection);
     return 0;
 }

@@ -105,6 +105,8 @@ class SearchProject(StoreProject):
         """Until that index has everything, and none is being built."""
         def even():
             all_ = [p for p in self.pipelines() if p["index"] == name]
-            return len(all_) == 1 and all_[0]["phase"] == "SEARCH_FOLLOWING" and all_[0]["lag_records"] == 0
+            # Of a source that does not answer nothing is known: then its position is 0, and so is the lag.
+            return len(all_) == 1 and all_[0]["phase"] == "SEARCH_FOLLOWING" and all_[0]["lag_records"] == 0 and \
+                all_[0]["source_position"] >= all_[0]["position"]
         wait_until(f"index {name} has everything", even)
         return [p for p in self.pipelines() if p["index"] == name][0]

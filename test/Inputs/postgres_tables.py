@@ -6,7 +6,9 @@
 """
 import collections
 
-FEW, ROWS = 4, 300
+from postgres_project import HEAD
+
+FEW, ROWS, RACERS = 4, 300, 16
 
 
 def table(i):
@@ -56,3 +58,17 @@ def check_grown(db):
     check_steps(db, FEW, killed=True)
     assert db.sql("SELECT count(*) || ' ' || sum(id) || ' ' || count(DISTINCT name) || ' ' || sum(size) FROM t0") == \
         f"{ROWS} {ROWS * (ROWS + 1) // 2} {ROWS} {ROWS * 7}"
+
+
+def race(p, db, rounds):
+    """Compilers that race for a few tables in an empty database, again and again."""
+    p.write("few.c", HEAD + tables(FEW) +
+            "CELL_QUERY(sizes, \"SELECT a.size, b.size AS other FROM t3 a JOIN t2 b ON b.id = a.parent\");\n")
+    for _ in range(rounds):
+        empty(p, db)
+        racers = [p.start_compile("few.c", f"few{i}.o") for i in range(RACERS)]
+        for racer in racers:
+            said = racer.communicate()[0]
+            assert racer.returncode == 0, said
+        check_steps(db, FEW)
+    assert db.sql("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == "0"

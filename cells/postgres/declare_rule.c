@@ -270,9 +270,10 @@ static void rule_consent(const struct rule *r, enum pg_consent_kind kind)
     else if (r->args[1] && !pg_name_fits(r->args[1]))
         pg_mistake(s, at_arg(r, 1), "the text that tells a consent from an earlier one has at most 63 bytes");
     else {
-        if (kind == PG_CONSENT_RETYPED)
+        if (kind == PG_CONSENT_RETYPED) {
             pg_declare_named(s, name, at_arg(r, 0));
-        pg_declare_outer_use(s, r->place.rule, PG_OUTER_RETYPED);
+            pg_declare_outer_use(s, r->place.rule, PG_OUTER_RETYPED);
+        }
         *pg_push(s->arena, &s->consents) = (struct pg_consent){kind, name, r->args[1], r->place.rule};
     }
 }

@@ -122,6 +122,7 @@ static const char *disagreement(struct diffing *s, const struct pg_declared *oth
     return rule || !theirs ? rule : different_past(s, own, theirs);
 }
 
+/* Two structs of one table must say the same of what both have. */
 static void check_agreement(struct diffing *s, const struct pg_declared *other)
 {
     for (uint32_t i = 0; i < s->d->nfields; i++) {

@@ -123,7 +123,7 @@ void pg_index_sources(struct pg_arena *arena, const char *source, struct pg_inde
         struct pg_expr *e = i < index->n ? &index->parts[i].expr : &index->predicate;
         if (len && (e->sql || i == index->n))
             e->source = pg_copy(arena, source, len);
-        if (!e->sql)
+        if (!e->sql) /* a predicate that is simply true, of which the catalog has nothing */
             e->sql = e->source;
         source += len + (i < index->n);
     }

@@ -181,7 +181,10 @@ void crowd_rounds(const struct crowd *crowd, bool inserts, int rounds, int ms)
         }
         bool stolen = stolen_ns() - before_ns > all_ns / 100 && lost < 2 * rounds;
         printf("%s %.0f %.0f %.0f\n", stolen ? "stolen" : "crowd", of[0], of[1], of[2]);
-        stolen ? lost++ : made++;
+        if (stolen)
+            lost++;
+        else
+            made++;
         execute(connection, "TRUNCATE bench_points");
     }
     PQfinish(connection);

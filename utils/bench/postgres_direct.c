@@ -170,21 +170,17 @@ void crowd_rounds(const struct crowd *crowd, bool inserts, int rounds, int ms)
 {
     PGconn *connection = connect_directly();
     const struct crowd *direct = inserts ? &insert_crowd : &get_crowd;
-    uint64_t processors = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN), all_ns = processors * 3 * (uint64_t)ms * 1000000;
+    double processors = (double)sysconf(_SC_NPROCESSORS_ONLN);
 
-    for (int made = 0, lost = 0; made < rounds;) {
+    for (int r = 0; r < rounds; r++) {
         double of[3] = {0};
-        uint64_t before_ns = stolen_ns();
+        uint64_t began_ns = now_ns(), stolen_before_ns = stolen_ns();
         for (int k = 0; k < 3; k++) {
-            int which = (made + lost + k) % 3;
+            int which = (r + k) % 3;
             of[which] = throughput(which == 0 ? crowd : direct, which == 1 ? 8 : 32, ms);
         }
-        bool stolen = stolen_ns() - before_ns > all_ns / 100 && lost < 2 * rounds;
-        printf("%s %.0f %.0f %.0f\n", stolen ? "stolen" : "crowd", of[0], of[1], of[2]);
-        if (stolen)
-            lost++;
-        else
-            made++;
+        double stolen = (double)(stolen_ns() - stolen_before_ns) / (double)(now_ns() - began_ns) / processors;
+        printf("crowd %.0f %.0f %.0f %.4f\n", of[0], of[1], of[2], stolen);
         execute(connection, "TRUNCATE bench_points");
     }
     PQfinish(connection);

@@ -29,9 +29,8 @@ struct crowd {
 };
 /*
  * Rounds of 32 threads of `crowd`, 8 threads with a libpq connection each, and 32 of these, for `ms` each and in turns.
- * Prints "crowd ITS-32 DIRECT-8 DIRECT-32", a second, for each round. One in which the host gave more than a hundredth
- * of this machine's processors to somebody else ("steal" of /proc/stat, proc(5)) is printed as "stolen …" instead, and
- * made again, as long as there are no more than two of them for each round that is wanted.
+ * Prints "crowd ITS-32 DIRECT-8 DIRECT-32 STOLEN" for each round: calls a second, and what part of this machine's
+ * processors the host gave to somebody else meanwhile ("steal" of /proc/stat, proc(5)), 0 to 1.
  */
 void crowd_rounds(const struct crowd *crowd, bool inserts, int rounds, int ms);
 

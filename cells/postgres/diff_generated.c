@@ -8,7 +8,7 @@
 #include "diff_parts.h"
 #include "sql.h"
 
-static const struct pg_column *declared_column(const struct diffing *s, const char *name)
+const struct pg_column *pg_declared_column(const struct diffing *s, const char *name)
 {
     const struct field_turn found = pg_declared_field(s, name);
 
@@ -43,7 +43,7 @@ static void make_again(struct diffing *s, struct step_builder *b, const char *na
 bool pg_generated_from(struct diffing *s, const struct pg_field *f, const char *column, pg_names *found)
 {
     for (uint32_t i = 0; i < s->w->now.ncolumns; i++) {
-        const struct pg_column *c = &s->w->now.columns[i], *want = declared_column(s, c->name);
+        const struct pg_column *c = &s->w->now.columns[i], *want = pg_declared_column(s, c->name);
         if (!c->generated.sql || !pg_names_column(s, c->generated.sql, column))
             continue;
         if (!want) {
@@ -89,7 +89,7 @@ void pg_drop_generated(struct diffing *s, struct step_builder *b, const pg_names
 void pg_make_generated(struct diffing *s, struct step_builder *b, const pg_names *names)
 {
     for (uint32_t i = 0; i < names->n; i++) {
-        const struct pg_column *want = declared_column(s, names->at[i]), *now;
+        const struct pg_column *want = pg_declared_column(s, names->at[i]), *now;
         const struct field_turn at_hand = {s->current, NULL, s->late}, turn = pg_declared_field(s, names->at[i]);
         now = pg_table_column(&s->w->now, names->at[i]);
         bool changes = pg_type_changes(turn.field, want, now);

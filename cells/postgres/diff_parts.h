@@ -199,6 +199,8 @@ bool pg_may_retype(struct diffing *s, const struct pg_field *f, const struct pg_
 /* diff_generated.c. The generated columns that are computed from `column`, whose type changes; false: they are in the
  * way, which is said. Then, in one step: they are dropped, and made again as they are declared. */
 typedef PG_LIST(const char *) pg_names;
+/* The column of that name as a field of the table declares it; NULL: none does. */
+const struct pg_column *pg_declared_column(const struct diffing *s, const char *name);
 bool pg_generated_from(struct diffing *s, const struct pg_field *f, const char *column, pg_names *found);
 void pg_drop_generated(struct diffing *s, struct step_builder *b, const pg_names *names);
 void pg_make_generated(struct diffing *s, struct step_builder *b, const pg_names *names);

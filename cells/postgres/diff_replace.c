@@ -47,19 +47,35 @@ struct pg_column *pg_replaced_by(struct diffing *s, const struct pg_field *f)
 
 /* ---- the trigger ---- */
 
-/* The columns of the row that an expression names, as a row of their own: "(SELECT (expr) FROM (SELECT NEW.a AS a))".
+/* What a column is computed by, or NULL; as declared, where it is, so that it reads the same in each build. */
+static const char *computed_by(struct diffing *s, const struct pg_column *c)
+{
+    const struct pg_column *want = pg_declared_column(s, c->name);
+
+    return want && want->generated.sql ? want->generated.sql : c->generated.sql;
+}
+
+/*
+ * The columns of the row that an expression names, as a row of their own: "(SELECT (expr) FROM (SELECT NEW.a AS a))".
+ * With `computes`, those that are generated are computed here, of columns that are not: a trigger that may still change
+ * the row runs before they are.
  */
-static const char *over_row(struct diffing *s, const char *expr)
+static const char *over_row(struct diffing *s, const char *expr, bool computes)
 {
     struct pg_text t = {.arena = s->arena};
     const char *between = "";
 
     pg_putf(&t, "(SELECT (%s) FROM (SELECT ", expr);
     for (uint32_t i = 0; i < s->w->now.ncolumns; i++) {
-        const char *name = s->w->now.columns[i].name;
-        if (!pg_names_column(s, expr, name))
+        const struct pg_column *c = &s->w->now.columns[i];
+        const char *name = pg_quoted(s, c->name), *by = computes ? computed_by(s, c) : NULL;
+        if (!pg_names_column(s, expr, c->name))
             continue;
-        pg_putf(&t, "%sNEW.%s AS %s", between, pg_quoted(s, name), pg_quoted(s, name));
+        if (by)
+            pg_putf(&t, "%sCAST(%s AS %s) AS %s", between, over_row(s, by, false), pg_type_name(s->arena, &c->type),
+                    name);
+        else
+            pg_putf(&t, "%sNEW.%s AS %s", between, name, name);
         between = ", ";
     }
     pg_puts(&t, ") AS \"row\")");
@@ -88,7 +104,7 @@ static const char *body_of(struct diffing *s, const struct pg_column *want, cons
                            const char *forward, const char *back)
 {
     const char *n = pg_quoted(s, want->name), *o = pg_quoted(s, old->name);
-    const char *from = over_row(s, forward), *to = over_row(s, back);
+    const char *from = over_row(s, forward, true), *to = over_row(s, back, true);
     bool json = !want->type.array && (want->type.base == PG_BASE_JSON || want->type.base == PG_BASE_XML);
     bool old_json = !old->type.array && (old->type.base == PG_BASE_JSON || old->type.base == PG_BASE_XML);
     const char *text = json ? "::text" : "", *old_text = old_json ? "::text" : "";

@@ -76,7 +76,7 @@ static int count_rows(const PGresult *result, int *at, uint32_t table)
 
 static void build_column(const struct row *r, struct pg_column *c)
 {
-    struct pg_expr value = {text(r, 6), NULL};
+    struct pg_expr value = {text(r, 6), NULL, true};
 
     c->name = text(r, 1);
     if (pg_type_parse(r->arena, PQgetvalue(r->result, r->at, 2), &c->type, NULL) < 0)
@@ -134,7 +134,7 @@ static void build_constraints(struct pg_arena *arena, const PGresult *result, in
             break;
         default:
             t->checks[t->nchecks++] =
-                (struct pg_check){.name = text(&r, 1), .expr = {text(&r, 12), NULL}, .valid = truth(&r, 11)};
+                (struct pg_check){.name = text(&r, 1), .expr = {text(&r, 12), NULL, true}, .valid = truth(&r, 11)};
         }
     }
 }
@@ -163,6 +163,7 @@ static void build_parts(const struct row *r, struct pg_index *x)
             *to[k] = pg_strdup(r->arena, from[k]);
             complete = complete && (!from[k] || *to[k]);
         }
+        p->expr.printed = true;
         p->descending = json_is_true(json_object_get(part, "descending"));
         p->nulls_first = json_is_true(json_object_get(part, "nulls_first"));
     }
@@ -178,7 +179,7 @@ static void build_index(const struct row *r, struct pg_index *x)
     x->method = text(r, 2);
     x->unique = truth(r, 3);
     x->valid = truth(r, 4);
-    x->predicate.sql = text(r, 5);
+    x->predicate = (struct pg_expr){text(r, 5), NULL, true};
     build_parts(r, x);
     x->included = names(r, 7, &x->nincluded);
 }
@@ -318,7 +319,8 @@ static void build_in_step(const struct row *r, int left, struct pg_table *t)
 
 static enum pg_past past_of(const char *kind)
 {
-    static const char *const kinds[] = {"dropped", "renamed", "retyped", "step", "filled", "dropping", "filling"};
+    static const char *const kinds[] = {"dropped", "renamed",  "retyped", "step",
+                                        "filled",  "dropping", "filling", "giving-way"};
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (strcmp(kind, kinds[i]) == 0)

@@ -103,7 +103,7 @@ static const char **copy_names(struct pg_arena *a, const char **names, uint32_t 
 
 static struct pg_expr copy_expr(struct pg_arena *a, struct pg_expr e)
 {
-    return (struct pg_expr){pg_strdup(a, e.sql), pg_strdup(a, e.source)};
+    return (struct pg_expr){pg_strdup(a, e.sql), pg_strdup(a, e.source), e.printed};
 }
 
 /* Of `n` elements, the pointers in them still shared. */

@@ -79,6 +79,7 @@ static inline const struct pg_type_use *pg_carrier(const struct pg_type_use *typ
 struct pg_expr {
     const char *sql;    /* NULL = none. As declared; or as pg_get_expr and the like print it, not pretty */
     const char *source; /* catalog: the recorded text, if the catalog still prints what it printed then; else NULL */
+    bool printed;       /* catalog: sql is what PostgreSQL prints */
 };
 
 struct pg_column {
@@ -162,7 +163,8 @@ struct pg_in_step {
 
 /* Recorded in cell.objects: what a consent in the source has done to the table. FILLED: a column that replaces another
  * one has got its values. DROPPING: an index is being dropped, which is in no transaction. FILLING: a new optional
- * column is to get its values, which is in many. */
+ * column is to get its values, which is in many. GIVING_WAY: a unique index goes once the one that `text` names is
+ * there. */
 enum pg_past {
     PG_PAST_DROPPED = 1,
     PG_PAST_RENAMED,
@@ -170,13 +172,14 @@ enum pg_past {
     PG_PAST_STEP,
     PG_PAST_FILLED,
     PG_PAST_DROPPING,
-    PG_PAST_FILLING
+    PG_PAST_FILLING,
+    PG_PAST_GIVING_WAY
 };
 struct pg_event {
     enum pg_past past;
     const char *name; /* the key of a consent, the former name, or the name of a hand-written step */
     int64_t age_s;    /* seconds since */
-    const char *text; /* STEP: stands for its SQL, as recorded; NULL = not known */
+    const char *text; /* STEP: stands for its SQL, as recorded; NULL = not known. GIVING_WAY: to which index */
     const char *day;  /* "2026-11-28"; NULL = by this plan */
 };
 
@@ -280,10 +283,10 @@ bool pg_type_equal(const struct pg_type_use *a, const struct pg_type_use *b);
 /*
  * Equality of what matters. Names of constraints and indexes, `made`, comments and events do not; lists of constraints
  * and indexes are compared as sets. Expressions are equal when they say the same after normalisation: with `source` the
- * declared text is compared with that; without it white space, the case of key words and unquoted names, redundant
- * parentheses, casts of literals ('x'::text), spellings of types and of operators (`!=`, IN lists as = ANY (ARRAY[…]))
- * do not count. Normalised texts that differ may still mean the same: whoever finds that declares the text that the
- * catalog prints.
+ * declared text is compared with that. White space, the case of key words and unquoted names, redundant parentheses,
+ * spellings of types and of operators (`!=`, IN lists as = ANY (ARRAY[…])) do not count; nor, where nothing is
+ * recorded, casts that the catalog prints and that PostgreSQL may have put in. Normalised texts that differ may still
+ * mean the same: whoever finds that declares the text that the catalog prints.
  */
 bool pg_expr_equal(const struct pg_expr *a, const struct pg_expr *b);
 bool pg_key_equal(const struct pg_key *a, const struct pg_key *b);

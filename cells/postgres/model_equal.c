@@ -17,27 +17,31 @@ static bool same_names(const char **a, uint32_t na, const char **b, uint32_t nb)
 }
 
 /* Short of memory they count as different. */
-static bool same_normal_in(struct pg_arena *arena, const char *a, const char *b)
+static bool compare_in(struct pg_arena *arena, const char *a, const char *b, bool (*same)(const char *, const char *))
 {
     jmp_buf escape;
 
     arena->escape = &escape;
     if (setjmp(escape))
         return false;
-    return strcmp(pg_sql_normal(arena, a), pg_sql_normal(arena, b)) == 0;
+    return same(pg_sql_normal(arena, a), pg_sql_normal(arena, b));
 }
 
 /* In an arena of its own: models are compared that nobody may write to. */
-static bool same_normal(const char *a, const char *b)
+static bool compare(const char *a, const char *b, bool (*same)(const char *, const char *))
 {
     struct pg_arena arena = {0};
 
     if (strcmp(a, b) == 0)
         return true;
-    bool same = same_normal_in(&arena, a, b);
+    bool is_same = compare_in(&arena, a, b, same);
     pg_arena_free(&arena);
-    return same;
+    return is_same;
 }
+
+static bool is_same(const char *a, const char *b) { return strcmp(a, b) == 0; }
+
+static bool same_normal(const char *a, const char *b) { return compare(a, b, is_same); }
 
 bool pg_expr_equal(const struct pg_expr *a, const struct pg_expr *b)
 {
@@ -47,7 +51,11 @@ bool pg_expr_equal(const struct pg_expr *a, const struct pg_expr *b)
     const char *left = a->source ? a->source : a->sql, *right = b->source ? b->source : b->sql;
     if (same_normal(left, right))
         return true;
-    return (a->source || b->source) && same_normal(a->sql, b->sql);
+    if (a->source || b->source)
+        return same_normal(a->sql, b->sql);
+    if (a->printed == b->printed)
+        return false;
+    return a->printed ? compare(a->sql, b->sql, pg_sql_covers) : compare(b->sql, a->sql, pg_sql_covers);
 }
 
 bool pg_key_equal(const struct pg_key *a, const struct pg_key *b)

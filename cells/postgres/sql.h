@@ -71,6 +71,9 @@ int pg_sql_split(struct pg_arena *arena, const char *sql, const char ***statemen
                  size_t *at);
 /* The same expression in one spelling, for comparisons (model.h, pg_expr_equal). */
 const char *pg_sql_normal(struct pg_arena *arena, const char *sql);
+/* Whether an expression that PostgreSQL prints can be of one that was written, both normal: it has the same, and casts
+ * that PostgreSQL puts in besides. */
+bool pg_sql_covers(const char *printed, const char *written);
 /* `sql` with each unquoted or quoted name `from`, where it can be a column, as `to`: what a rename does to an
  * expression. */
 const char *pg_sql_renamed(struct pg_arena *arena, const char *sql, const char *from, const char *to);

@@ -103,26 +103,24 @@ static const char *type_name(struct normal *p)
     return pg_type_parse(p->arena, text, &type, NULL) < 0 ? fail(p) : pg_type_name(p->arena, &type);
 }
 
-static bool is_literal(const char *text) { return text[0] == '\'' || text[0] == '#' || strcmp(text, "null") == 0; }
-
-/* Casts that PostgreSQL puts in by itself when types meet. */
-static bool is_implicit(const char *type)
-{
-    static const char *const types[] = {"text", "text[]", "character varying", "numeric", "double precision"};
-
-    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-        if (strcmp(type, types[i]) == 0)
-            return true;
-    return false;
-}
-
 static bool is_number(const char *text)
 {
     text += *text == '-';
     return *text && strspn(text, "0123456789.") == strlen(text);
 }
 
-/* What stays of value::type. '-5'::integer is the number −5. */
+/* The type that a number has as it stands. */
+static enum pg_base type_of_number(const char *text)
+{
+    const char *digits = text + (*text == '-');
+    size_t len = strlen(digits);
+
+    if (strchr(digits, '.') || len > 19 || (len == 19 && strcmp(digits, "9223372036854775807") > 0))
+        return PG_BASE_NUMERIC;
+    return len > 10 || (len == 10 && strcmp(digits, "2147483647") > 0) ? PG_BASE_INT8 : PG_BASE_INT4;
+}
+
+/* value::type as "(:: value type)". '-5'::integer is the number -5, and a string is text. */
 static const char *cast(struct normal *p, const char *value, const char *type)
 {
     size_t len = strlen(value);
@@ -131,13 +129,13 @@ static const char *cast(struct normal *p, const char *value, const char *type)
         const char *inner = pg_copy(p->arena, value + 1, len - 2);
         struct pg_type_use use;
         bool number = pg_type_parse(p->arena, type, &use, NULL) >= 0 && use.base >= PG_BASE_INT2 &&
-                      use.base <= PG_BASE_NUMERIC && !use.array;
-        if (number && is_number(inner))
+                      use.base <= PG_BASE_NUMERIC && use.modifier == -1 && !use.array && is_number(inner);
+        if (number && use.base == type_of_number(inner))
             return pg_printf(p->arena, "#%s", inner);
+        if (number)
+            value = pg_printf(p->arena, "#%s", inner);
     }
-    if (is_literal(value) || is_implicit(type))
-        return value;
-    return pg_printf(p->arena, "(:: %s %s)", value, type);
+    return value[0] == '\'' && strcmp(type, "text") == 0 ? value : pg_printf(p->arena, "(:: %s %s)", value, type);
 }
 
 /* A string as its value in plain quotes, so that E'a' and 'a' are one; those with other prefixes as written. */
@@ -222,13 +220,17 @@ static const char *named(struct normal *p)
         return cast(p, value, first);
     }
     bool keyword = !quoted && pg_sql_is_keyword(first);
-    pg_putf(&text, keyword ? "%s" : "\"%s\"", first);
+    if (keyword)
+        pg_puts(&text, first);
+    else
+        pg_sql_name(&text, first);
     const char *last = first;
     while (accept(p, ".")) {
         if (p->t.kind != PG_TOKEN_NAME && p->t.kind != PG_TOKEN_QUOTED)
             return fail(p);
         last = word_of(p);
-        pg_putf(&text, ".\"%s\"", last);
+        pg_puts(&text, ".");
+        pg_sql_name(&text, last);
     }
     return accept(p, "(") ? call(p, last == first ? first : text.data) : text.data;
 }

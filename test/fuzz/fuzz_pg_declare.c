@@ -2,7 +2,7 @@
 /* An expansion request of whatever shape: a declaration or a refusal, whose plan for an empty database is made, and
  * once that is carried out nothing is left to do. Texts for people are fit for them. */
 // LINK: cells/postgres/memory.c cells/postgres/model.c cells/postgres/model_equal.c cells/postgres/sql.c
-// LINK: cells/postgres/sql_name.c cells/postgres/sql_normal.c cells/postgres/sql_objects.c cells/postgres/sql_token.c
+// LINK: cells/postgres/sql_name.c cells/postgres/sql_normal.c cells/postgres/sql_objects.c cells/postgres/sql_same.c cells/postgres/sql_token.c
 // LINK: cells/postgres/type_name.c cells/postgres/types.c cells/postgres/types_back.c cells/postgres/ctype.c
 // LINK: cells/postgres/declare.c cells/postgres/declare_field.c cells/postgres/declare_objects.c
 // LINK: cells/postgres/declare_rule.c cells/postgres/pattern.c cells/postgres/diagnostic.c cells/postgres/diff.c cells/postgres/diff_check.c

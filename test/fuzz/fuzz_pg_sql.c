@@ -6,7 +6,7 @@
  * become another statement.
  */
 // LINK: cells/postgres/memory.c cells/postgres/model.c cells/postgres/model_equal.c cells/postgres/sql.c
-// LINK: cells/postgres/sql_name.c cells/postgres/sql_normal.c cells/postgres/sql_objects.c cells/postgres/sql_token.c
+// LINK: cells/postgres/sql_name.c cells/postgres/sql_normal.c cells/postgres/sql_objects.c cells/postgres/sql_same.c cells/postgres/sql_token.c
 // LINK: cells/postgres/type_name.c cells/postgres/types.c cells/postgres/types_back.c cells/postgres/ctype.c
 // LINK: cells/postgres/declare.c cells/postgres/declare_field.c cells/postgres/declare_objects.c
 // LINK: cells/postgres/declare_rule.c cells/postgres/pattern.c cells/postgres/diagnostic.c cells/postgres/diff.c cells/postgres/diff_check.c

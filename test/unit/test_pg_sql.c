@@ -169,10 +169,13 @@ TEST(steps_are_taken_apart_and_may_not_end_transactions)
     pg_arena_free(&arena);
 }
 
-static bool same(const char *a, const char *b)
+static bool same(const char *written, const char *there, bool printed)
 {
-    struct pg_expr x = {a, NULL}, y = {b, NULL};
-    return pg_expr_equal(&x, &y) && pg_expr_equal(&y, &x);
+    struct pg_expr x = {written, NULL, false}, y = {there, NULL, printed};
+    bool same = pg_expr_equal(&x, &y);
+
+    CHECK(pg_expr_equal(&y, &x) == same);
+    return same;
 }
 
 TEST(what_postgresql_prints_is_what_was_written)
@@ -206,9 +209,15 @@ TEST(what_postgresql_prints_is_what_was_written)
         {"cast('1 day' as interval)", "'1 day'::interval"},
         {"current_user = 'x'", "(CURRENT_USER = 'x'::name)"},
         {"a and b and c", "(a AND (b AND c))"},
-        {"s is distinct from 'x'", "(s IS DISTINCT FROM 'x'::text)"}};
+        {"s is distinct from 'x'", "(s IS DISTINCT FROM 'x'::text)"},
+        {"v in ('a)', 'b''c')",
+         "((v)::text = ANY ((ARRAY['a)'::character varying, 'b''c'::character varying])::text[]))"},
+        {"a::text || '(' = \"odd \"\" name)\"", "(((a)::text || '('::text) = (\"odd \"\" name)\")::text)"},
+        {"5000000000 + a", "('5000000000'::bigint + a)"},
+        {"b + 5.0 > a", "((b + (5.0)::double precision) > (a)::double precision)"},
+        {"d > '2020-01-01'", "(d > '2020-01-01'::date)"}};
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-        if (!same(pairs[i][0], pairs[i][1])) {
+        if (!same(pairs[i][0], pairs[i][1], true)) {
             printf("%s\n%s\n", pg_sql_normal(&arena, pairs[i][0]), pg_sql_normal(&arena, pairs[i][1]));
             test_failures++;
         }
@@ -232,12 +241,50 @@ TEST(what_means_something_else_differs)
                                            {"a is null", "a is not null"},
                                            {"s in ('a')", "s not in ('a')"},
                                            {"a::int", "a::bigint"},
+                                           {"hits::double precision / total", "(hits / total)"},
+                                           {"hits::numeric / total < 1", "((hits / total) < 1)"},
+                                           {"'5'::numeric / 2", "(5 / 2)"},
+                                           {"5::numeric / 2", "(5 / 2)"},
+                                           {"a::text = b", "((a)::character varying(3) = b)"},
+                                           {"(a::text)::int", "(a)::integer"},
+                                           {"f(a)", "(f(a))::integer"},
                                            {"select 1", "select 2"}};
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-        if (same(pairs[i][0], pairs[i][1]))
+        if (same(pairs[i][0], pairs[i][1], true))
             printf("%s\n", pg_sql_normal(&arena, pairs[i][0]));
-        CHECK(!same(pairs[i][0], pairs[i][1]));
+        CHECK(!same(pairs[i][0], pairs[i][1], true));
+        CHECK(!same(pairs[i][0], pairs[i][1], false));
     }
+    pg_arena_free(&arena);
+}
+
+TEST(a_cast_counts_where_it_is_known_who_wrote_it)
+{
+    struct pg_expr plain = {"hits / total", NULL, false}, with = {"hits::double precision / total", NULL, false},
+                   of_plain = {"(hits / total)", "hits / total", true},
+                   of_cast = {"((hits)::double precision / (total)::double precision)", with.sql, true};
+    CHECK(pg_expr_equal(&plain, &of_plain) && pg_expr_equal(&with, &of_cast));
+    CHECK(!pg_expr_equal(&with, &of_plain) && !pg_expr_equal(&plain, &of_cast));
+    of_cast.source = NULL; /* now nobody knows */
+    CHECK(pg_expr_equal(&with, &of_cast) && pg_expr_equal(&plain, &of_cast));
+    CHECK(!pg_expr_equal(&plain, &with));
+}
+
+TEST(texts_that_nest_casts_without_end_are_compared_in_time)
+{
+    struct pg_text t = {.arena = &arena}, other = {.arena = &arena};
+    for (int i = 0; i < 60; i++) {
+        pg_puts(&t, "(");
+        pg_puts(&other, "(");
+    }
+    pg_puts(&t, "a");
+    pg_puts(&other, "b");
+    for (int i = 0; i < 60; i++) {
+        pg_puts(&t, ")::text");
+        pg_puts(&other, ")::text");
+    }
+    CHECK(!same(t.data, other.data, true));
+    CHECK(same(t.data, t.data, true));
     pg_arena_free(&arena);
 }
 

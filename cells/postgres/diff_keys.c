@@ -146,7 +146,66 @@ static void drop_replaced(struct diffing *s, const struct pg_index *x)
     struct step_builder b = pg_step_begin(s, PG_STEP_DROP_INDEX, beside ? PG_OUTSIDE : PG_ALONE, x->name, NULL);
 
     pg_step_sql(s, &b, pg_drop_index_sql(s, x->name));
+    pg_step_forget(s, &b, "index", x->name);
+    if (pg_has_event(&s->w->now, PG_PAST_GIVING_WAY, x->name))
+        pg_step_forget(s, &b, "giving-way", x->name);
+    if (x->unique)
+        pg_step_hazard(&b, PG_RULE_DROP_INDEX);
     pg_step_end(s, &b, pg_index_is_rewritten(s, x) ? PG_PHASE_LOOSEN : PG_PHASE_INDEX);
+}
+
+/*
+ * What a unique index keeps apart is kept apart until the one that replaces it is there, which rows may prevent: until
+ * then it has another name.
+ */
+static void give_way(struct diffing *s, struct pg_index *x)
+{
+    struct pg_table *now = &s->w->now;
+    const char *former = x->name, *name = pg_free_relation(s, former);
+    struct step_builder b = pg_step_begin(s, PG_STEP_RENAME_INDEX, PG_TOGETHER, former, NULL);
+    struct pg_text t = {.arena = s->arena};
+
+    pg_puts(&t, "ALTER INDEX ");
+    pg_sql_qualified(&t, now->schema, former);
+    pg_putf(&t, " RENAME TO %s", pg_quoted(s, name));
+    pg_step_sql(s, &b, t.data);
+    pg_step_forget(s, &b, "index", former);
+    pg_step_record(s, &b, "index", name, pg_index_source(s->arena, x));
+    pg_step_record(s, &b, "giving-way", name, former);
+    pg_step_end(s, &b, PG_PHASE_INDEX);
+    x->name = name;
+    pg_add_event(s, PG_PAST_GIVING_WAY, name);
+    now->events[now->nevents - 1].text = former;
+}
+
+static bool has_unique(const struct pg_table *t, const char *name)
+{
+    for (uint32_t i = 0; i < t->nindexes; i++)
+        if (t->indexes[i].valid && is_named(t->indexes[i].name, name))
+            return true;
+    for (uint32_t i = 0; i < t->nuniques; i++)
+        if (is_named(t->uniques[i].name, name))
+            return true;
+    return t->primary && is_named(t->primary->name, name);
+}
+
+/* Those that have given way to one that is there now. */
+static void drop_given_way(struct diffing *s)
+{
+    struct pg_table *now = &s->w->now;
+
+    for (uint32_t i = now->nindexes; i-- > 0;) {
+        const struct pg_index x = now->indexes[i];
+        const struct pg_event *e = pg_find_event(now, PG_PAST_GIVING_WAY, x.name);
+        if (!e || !e->text || !x.made || pg_index_wanted(s, &x) || !has_unique(now, e->text))
+            continue;
+        pg_plan_diagnose(s, PG_WARNING, PG_RULE_DROP_INDEX, PG_AT_ANNOTATION,
+                         "unique index '%s' of table '%s' becomes another one: rows that only the former one refused "
+                         "are possible then",
+                         e->text, now->name);
+        drop_replaced(s, &x);
+        pg_take_out(now->indexes, &now->nindexes, sizeof(*now->indexes), i);
+    }
 }
 
 /* Whether an index that shall be called `made` may have got that name. */
@@ -159,10 +218,10 @@ static bool is_name_for(struct diffing *s, const char *name, const char *made)
 }
 
 /* An index of Cell's that no struct has any more, and that has a name which this one gets: it is replaced. NULL. */
-static const struct pg_index *find_replaced(struct diffing *s, const char *made)
+static struct pg_index *find_replaced(struct diffing *s, const char *made)
 {
     struct pg_table *now = &s->w->now;
-    const struct pg_index *there = find_index(now, made);
+    struct pg_index *there = find_index(now, made);
 
     for (uint32_t i = 0; i < now->nindexes && !there; i++)
         if (now->indexes[i].made && is_name_for(s, now->indexes[i].name, made) && !pg_index_wanted(s, &now->indexes[i]))
@@ -173,9 +232,10 @@ static const struct pg_index *find_replaced(struct diffing *s, const char *made)
 /*
  * The name that an index gets which is made: that of what a build of it that was interrupted has left, which the step
  * removes; its own, if nothing has it or an index of Cell's that no struct has any more, which is dropped; else another
- * one. A rule that comes before others may give its name to another object.
+ * one. A rule that comes before others may give its name to another object. Nothing keeps to what a `helper` of a key
+ * that was exchanged is called: it only was to become that key.
  */
-static const char *index_name(struct diffing *s, const struct pg_index *want)
+static const char *index_name(struct diffing *s, const struct pg_index *want, bool helper)
 {
     struct pg_table *now = &s->w->now;
 
@@ -187,8 +247,11 @@ static const char *index_name(struct diffing *s, const struct pg_index *want)
         take_name(s, name);
         return name;
     }
-    const struct pg_index *there = find_replaced(s, want->name);
-    if (there) {
+    struct pg_index *there = find_replaced(s, want->name);
+    if (there && there->valid && there->unique && !helper && !pg_index_is_rewritten(s, there)) {
+        if (!pg_has_event(now, PG_PAST_GIVING_WAY, there->name))
+            give_way(s, there);
+    } else if (there) {
         if (there->valid)
             drop_replaced(s, there);
         take_name(s, there->name);
@@ -229,7 +292,7 @@ static void add_primary(struct diffing *s, const struct pg_key *want, const stru
     if (beside && own)
         take_name(s, x.name);
     else if (beside) {
-        x.name = index_name(s, &x);
+        x.name = index_name(s, &x, true);
         index_step(s, &x, NULL);
     }
     now->primary = NULL; /* what it is called can be used in the statement that drops it */
@@ -329,7 +392,7 @@ static void add_unique(struct diffing *s, const struct pg_key *want, const struc
         take_name(s, x.name);
         key.name = pg_free_relation(s, want->name);
     } else {
-        key.name = x.name = index_name(s, &x);
+        key.name = x.name = index_name(s, &x, false);
         if (now->kind != 'p')
             index_step(s, &x, field);
         pg_plan_diagnose(s, PG_WARNING, unique_rule(s, &x), pg_at_field(field),
@@ -372,7 +435,7 @@ void pg_diff_indexes(struct diffing *s)
         const struct pg_field *f = x.n == 1 && x.parts[0].column ? pg_field_of(s->d, x.parts[0].column) : NULL;
         if (pg_index_is_there(&s->w->now, &x))
             continue;
-        x.name = index_name(s, &x);
+        x.name = index_name(s, &x, false);
         index_step(s, &x, f ? f->name : NULL);
         if (x.unique)
             pg_plan_diagnose(s, PG_WARNING, unique_rule(s, &x), pg_at_field(f ? f->name : NULL),
@@ -380,4 +443,5 @@ void pg_diff_indexes(struct diffing *s)
                              s->w->now.name);
         add_index_to_now(s, &x);
     }
+    drop_given_way(s);
 }

@@ -247,6 +247,25 @@ TEST(an_index_that_became_another_one_makes_room_for_a_constraint)
     CHECK(has("t", "t_a_key(a) t_pkey(id)"));
 }
 
+TEST(a_unique_index_goes_when_the_one_that_replaces_it_is_there)
+{
+    if (!anew())
+        return;
+    CHECK(becomes("t", "id i64 | key\na i64\nb i64", "unique_index abs(a)"));
+    migration_sql(conn, "INSERT INTO t VALUES (1, 1, 5), (2, 2, 5)");
+    CHECK(!becomes("t", "id i64 | key\na i64\nb i64", "unique_index abs(b)"));
+    CHECK(has("t", "t_expr_key(abs(b)) invalid t_expr_key_2(abs(a)) t_pkey(id)"));
+    CHECK(pg_run(conn, "INSERT INTO t VALUES (3, -1, 6)", NULL) < 0);
+    CHECK(!becomes("t", "id i64 | key\na i64\nb i64", "unique_index abs(b)"));
+    CHECK(pg_run(conn, "INSERT INTO t VALUES (3, -1, 6)", NULL) < 0);
+    migration_sql(conn, "UPDATE t SET b = id");
+    CHECK(becomes("t", "id i64 | key\na i64\nb i64", "unique_index abs(b)"));
+    CHECK(has("t", "t_expr_key(abs(b)) t_pkey(id)"));
+    CHECK(is("SELECT count(*) FROM cell.objects WHERE kind = 'giving-way' OR name = 't_expr_key_2'", "0"));
+    CHECK(becomes("t", "id i64 | key\na i64\nb i64", "unique_index abs(b);where a > 0"));
+    CHECK(has("t", "t_expr_key(abs(b)) WHERE (a > 0) t_pkey(id)"));
+}
+
 TEST(a_field_that_only_the_catalog_explains_has_an_index_that_goes_out_of_the_way)
 {
     if (!anew())

@@ -49,11 +49,10 @@ static int resume_method(cell_ctx *c, const struct cell_method *method, void *bo
 {
     struct pg_service *s = cell_ctx_user(c);
 
+    const struct bound *b = bound;
+
     (void)method;
-    (void)bound;
-    (void)in;
-    (void)out;
-    return pg_engine_resume(s->engine, c, state);
+    return pg_engine_resume(s->engine, c, b->engine, in, out, state);
 }
 
 static void flush_methods(void *user)

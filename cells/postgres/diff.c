@@ -76,7 +76,7 @@ static void check_steps_agree(struct diffing *s, const struct pg_declared *other
 
 static bool same_sql(const char *a, const char *b)
 {
-    return pg_expr_equal(&(struct pg_expr){a, NULL}, &(struct pg_expr){b, NULL});
+    return pg_expr_equal(&(struct pg_expr){.sql = a}, &(struct pg_expr){.sql = b});
 }
 
 static bool same_replaces(const struct pg_replaces *a, const struct pg_replaces *b)

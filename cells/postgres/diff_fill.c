@@ -291,7 +291,7 @@ static void set_default_anew(struct diffing *s, struct step_builder *b, const st
         pg_step_record(s, b, "default", now->name, sql);
     else if (now->default_made)
         pg_step_forget(s, b, "default", now->name);
-    now->standard = (struct pg_expr){pg_strdup(s->arena, sql), NULL};
+    now->standard = (struct pg_expr){.sql = pg_strdup(s->arena, sql)};
     now->default_made = want->standard.sql != NULL;
 }
 

@@ -29,7 +29,7 @@ static void make_again(struct diffing *s, struct step_builder *b, const char *na
     struct pg_column c = *pg_table_column(&s->w->now, name);
     struct pg_text t = {.arena = s->arena};
 
-    c.generated = (struct pg_expr){want->generated.sql, NULL};
+    c.generated = (struct pg_expr){.sql = want->generated.sql};
     c.comment = NULL;
     if (of_new_type)
         c.type = want->type;

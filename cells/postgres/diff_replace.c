@@ -315,7 +315,7 @@ static void drop_replaced(struct diffing *s, const struct pg_field *f, const str
     if (now && want->standard.sql) { /* until now the trigger has given it */
         pg_step_alter(s, &b, "ALTER COLUMN %s SET DEFAULT (%s)", pg_quoted(s, want->name), want->standard.sql);
         pg_step_record(s, &b, "default", want->name, want->standard.sql);
-        now->standard = (struct pg_expr){pg_strdup(s->arena, want->standard.sql), NULL};
+        now->standard = (struct pg_expr){.sql = pg_strdup(s->arena, want->standard.sql)};
         now->default_made = true;
     }
     pg_step_hazard(&b, PG_RULE_DROP_COLUMN);

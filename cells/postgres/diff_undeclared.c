@@ -131,7 +131,7 @@ static void free_of_values(struct diffing *s, struct pg_column *c)
     pg_step_alter(s, &b, "ALTER COLUMN %s SET DEFAULT (%s)", pg_quoted(s, c->name), zero);
     /* Not recorded as Cell's: the declaration that has the column knows of no default, and must not take it away. */
     pg_step_end(s, &b, PG_PHASE_COLUMN);
-    c->standard = (struct pg_expr){zero, NULL};
+    c->standard = (struct pg_expr){.sql = zero};
 }
 
 /* A consented drop that recorded programs still need waits for them. */

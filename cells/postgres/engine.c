@@ -127,6 +127,13 @@ static int put_transaction(struct pg_engine *engine, struct pg_transaction *x, i
                : r;
 }
 
+/* The statement has failed because of a type that was made anew: nobody keeps what was bound before. */
+static int run_anew(cell_ctx *c, const struct pg_statement *s, const void *in, void *const *out, struct pg_failure *f)
+{
+    cell_server_unbind(cell_ctx_server(c));
+    return pg_statement_run_anew(s, c, in, out, f);
+}
+
 /* In the caller's transaction. */
 static int invoke_within(struct pg_engine *engine, cell_ctx *c, cell_str token, struct pg_statement *s, const void *in,
                          void *const *out, struct pg_failure *f)
@@ -137,7 +144,12 @@ static int invoke_within(struct pg_engine *engine, cell_ctx *c, cell_str token, 
     if (r < 0)
         return r;
     cell_ctx_limit_stream(c, engine->idle_ms); /* a program that does not read is as idle as one that does not call */
-    return put_transaction(engine, x, pg_statement_run(s, c, pg_transaction_link(x), in, out, f), f);
+    r = pg_statement_run(s, c, pg_transaction_link(x), in, out, f);
+    if (r < 0 && pg_statement_is_stale(s, f)) {
+        cell_server_unbind(cell_ctx_server(c));
+        r = pg_fail(f, CELL_ABORTED, "a type that the statement uses was made anew: run the transaction again");
+    }
+    return put_transaction(engine, x, r, f);
 }
 
 int pg_engine_invoke(struct pg_engine *engine, cell_ctx *c, void *bound, const void *in, void *const *out)
@@ -151,6 +163,8 @@ int pg_engine_invoke(struct pg_engine *engine, cell_ctx *c, void *bound, const v
     } else {
         cell_ctx_limit_stream(c, engine->stream_idle_ms);
         r = pg_statement_run(bound, c, NULL, in, out, &f);
+        if (r < 0 && pg_statement_is_stale(bound, &f))
+            r = run_anew(c, bound, in, out, &f);
     }
     return r < 0 ? pg_answer_failure(c, &f) : r;
 }
@@ -165,12 +179,15 @@ bool pg_engine_begin_call(struct pg_engine *engine, cell_ctx *c, void *bound, co
     return pg_statement_begin(bound, c, in, out, later);
 }
 
-int pg_engine_resume(struct pg_engine *engine, cell_ctx *c, void *state)
+int pg_engine_resume(struct pg_engine *engine, cell_ctx *c, void *bound, const void *in, void *const *out, void *state)
 {
     struct pg_failure f;
-    int r = pg_statement_resume(c, state, &f);
+    bool stale = false;
+    int r = pg_statement_resume(c, state, &stale, &f);
 
     (void)engine;
+    if (stale)
+        r = run_anew(c, bound, in, out, &f);
     return r < 0 ? pg_answer_failure(c, &f) : r;
 }
 

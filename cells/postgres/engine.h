@@ -35,7 +35,7 @@ int pg_engine_check(struct pg_engine *engine, cell_ctx *c, const struct cell_met
 int pg_engine_invoke(struct pg_engine *engine, cell_ctx *c, void *bound, const void *in, void *const *out);
 bool pg_engine_begin_call(struct pg_engine *engine, cell_ctx *c, void *bound, const void *in, void *const *out,
                           struct cell_later *later);
-int pg_engine_resume(struct pg_engine *engine, cell_ctx *c, void *state);
+int pg_engine_resume(struct pg_engine *engine, cell_ctx *c, void *bound, const void *in, void *const *out, void *state);
 void pg_engine_flush(struct pg_engine *engine);
 /* The server that calls come from has ended: it is asked for no more. For its `stop`. */
 void pg_engine_quiet(struct pg_engine *engine);

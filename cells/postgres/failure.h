@@ -24,6 +24,7 @@ struct pg_failure {
     char names[256]; /* of columns that the text begins with, each with a NUL; expressions as they are. "" ends them */
     size_t named;    /* bytes of the text that name them */
     int position;    /* of the error in the statement, in characters from 1; 0 = unknown */
+    bool other_columns; /* the result has not the columns that were described */
 };
 
 /* Fills *f, but for what PostgreSQL says, and returns `status`. */

@@ -64,10 +64,13 @@ int pg_check_columns(const struct pg_statement *s, const PGresult *result, int c
 
     for (uint32_t i = 0; same && i < s->nout; i++, column++)
         same = pg_same_wire(PQftype(result, column), s->out[i].place.oid) && PQfformat(result, column) == 1;
-    return same ? CELL_OK
-                : pg_fail(f, CELL_FAILED_PRECONDITION,
-                          "table '%s' was changed: build the program again, or run 'cell migrate'",
-                          s->table ? s->table : "?");
+    if (same)
+        return CELL_OK;
+    int r =
+        pg_fail(f, CELL_FAILED_PRECONDITION, "table '%s' was changed: build the program again, or run 'cell migrate'",
+                s->table ? s->table : "?");
+    f->other_columns = true;
+    return r;
 }
 
 int pg_decode_row(const struct pg_statement *s, const PGresult *result, int row, int column, void *const *out,

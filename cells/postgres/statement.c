@@ -8,6 +8,8 @@
 
 #include "sql.h"
 
+#define RUNS_MAX 8 /* of a statement that is stale again and again */
+
 static const char *table_of(const struct pg_statement *s) { return s->table ? s->table : "?"; }
 
 /* The name that stands at character `position` of the statement: which one it is the message would only say in the
@@ -97,6 +99,7 @@ static int check_other_type(struct pg_statement *s, struct pg_link *link, Oid oi
         return changed(s, p->name, f);
     p->element = element;
     p->oid = oid;
+    s->looked_up = true;
     /* Only of these is the binary format the text. */
     if (p->in_database.base == PG_BASE_OTHER && !p->in_database.array && kind != 'e' && category != 'S')
         return pg_fail(f, CELL_INVALID_ARGUMENT, "%s: a value of type %s needs a cast to text", p->name, is.name);
@@ -287,6 +290,36 @@ int pg_statement_check(struct pg_pool *pool, const struct cell_method *method, c
     int r = pg_binding_read(&s, binding, f) >= 0 && s.table && s.op == PG_OP_STREAM ? ask_database(&s, patience, f)
                                                                                     : CELL_OK;
     clear(&s);
+    return r;
+}
+
+bool pg_statement_is_stale(const struct pg_statement *s, const struct pg_failure *f)
+{
+    bool looked_up = s->looked_up || (s->first && s->first->looked_up);
+
+    /* The server looks for a number that is gone; an array says of which type its elements are. */
+    return looked_up && (f->other_columns || strcmp(f->sqlstate, "42804") == 0 ||
+                         (strcmp(f->sqlstate, "XX000") == 0 && strstr(f->text, "cache lookup failed for type")));
+}
+
+int pg_statement_run_anew(const struct pg_statement *s, cell_ctx *c, const void *in, void *const *out,
+                          struct pg_failure *f)
+{
+    struct pg_patience patience = pg_patience_of(c);
+    bool stale = true;
+    int r = f->status;
+
+    for (int i = 0; stale && i < RUNS_MAX; i++) {
+        struct pg_statement *anew = NULL;
+        if (!pg_statement_is_single(s) || (f->other_columns && (s->flags & PG_RUN_WRITE)))
+            return r;
+        r = pg_statement_bind(s->pool, s->method, s->method->binding, &patience, &anew, f);
+        if (r < 0)
+            return r;
+        r = pg_statement_run(anew, c, NULL, in, out, f);
+        stale = r < 0 && pg_statement_is_stale(anew, f); /* it may have been made anew once more */
+        pg_statement_free(anew);
+    }
     return r;
 }
 

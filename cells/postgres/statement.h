@@ -71,12 +71,23 @@ int pg_statement_run(struct pg_statement *s, cell_ctx *c, struct pg_link *link, 
                      struct pg_failure *f);
 
 /*
+ * Whether it has failed with *f because a type that is not built in was made anew, by a restored dump for one: it is
+ * known by the number that it had when the statement was bound. Then another binding of the method serves.
+ */
+bool pg_statement_is_stale(const struct pg_statement *s, const struct pg_failure *f);
+/* Such a statement once more, bound anew for this execution, where the failed one has written nothing and the client's
+ * stream is untouched; else *f stays. As pg_statement_run without a transaction. */
+int pg_statement_run_anew(const struct pg_statement *s, cell_ctx *c, const void *in, void *const *out,
+                          struct pg_failure *f);
+
+/*
  * The same without waiting, for a statement that is executed once and needs no connection of its own: it ends `later`,
  * or has it resumed with a state for pg_statement_resume, which returns what pg_statement_run does. False: nothing was
  * begun. It may be sent by pg_pool_flush only.
  */
 bool pg_statement_begin(struct pg_statement *s, cell_ctx *c, const void *in, void *const *out,
                         struct cell_later *later);
-int pg_statement_resume(cell_ctx *c, void *state, struct pg_failure *f);
+/* Sets *stale, to be run anew by the caller, when pg_statement_is_stale. */
+int pg_statement_resume(cell_ctx *c, void *state, bool *stale, struct pg_failure *f);
 
 #endif

@@ -30,8 +30,9 @@ struct pg_statement {
     const char *sql, *copy, *table; /* copy, table: NULL = not said */
     unsigned flags;                 /* enum pg_run_flags */
     bool must;
-    bool each; /* several executions may be one statement */
-    bool held; /* outside of a transaction it is committed once its rows were taken */
+    bool each;      /* several executions may be one statement */
+    bool held;      /* outside of a transaction it is committed once its rows were taken */
+    bool looked_up; /* a type of it is known by the number that the catalog had for its name */
     struct pg_part *in, *out;
     uint32_t nin, nout;
     const struct cell_type *record; /* of rows, stream, many and load */

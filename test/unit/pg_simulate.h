@@ -118,20 +118,42 @@ static inline void sim_create_index(struct sim_text *x, bool unique)
     SIM_ADD(x->s, t, indexes, nindexes, ix);
 }
 
-static inline void sim_drop_index(struct sim_text *x)
+/* The table that has the index which is named next; NULL: none has. */
+static inline struct pg_table *sim_index(struct sim_text *x, uint32_t *at)
 {
     char kind;
-    uint32_t at;
-    if (sim_accept(x, "concurrently") != x->s->outside)
-        sim_fail(x->s, "CONCURRENTLY and transactions do not go together");
-    sim_words(x, "if exists");
     const char *schema = sim_name(x);
     sim_accept(x, ".");
     const char *name = sim_name(x);
     for (uint32_t i = 0; i < x->s->m->ntables; i++)
-        if (strcmp(x->s->m->tables[i].schema, schema) == 0 && sim_named(&x->s->m->tables[i], name, &kind, &at) &&
+        if (strcmp(x->s->m->tables[i].schema, schema) == 0 && sim_named(&x->s->m->tables[i], name, &kind, at) &&
             kind == 'i')
-            sim_drop(&x->s->m->tables[i], kind, at);
+            return &x->s->m->tables[i];
+    return NULL;
+}
+
+static inline void sim_drop_index(struct sim_text *x)
+{
+    uint32_t at;
+    if (sim_accept(x, "concurrently") != x->s->outside)
+        sim_fail(x->s, "CONCURRENTLY and transactions do not go together");
+    sim_words(x, "if exists");
+    struct pg_table *t = sim_index(x, &at);
+    if (t)
+        sim_drop(t, 'i', at);
+}
+
+static inline void sim_rename_index(struct sim_text *x)
+{
+    uint32_t at;
+    struct pg_table *t = sim_index(x, &at);
+    const char *name = t && sim_words(x, "rename to") ? sim_name(x) : NULL;
+    if (!name)
+        sim_fail(x->s, "there is no such index");
+    else if (sim_is_free(x->s, t, name)) {
+        t->indexes[at].name = name;
+        t->indexes[at].made = false; /* under this name it is recorded anew */
+    }
 }
 
 /* ---- what is recorded ---- */
@@ -152,13 +174,14 @@ static inline void sim_record_row(struct sim_text *x, bool forget)
     if (!t || x->s->why)
         return;
     struct pg_event event = {.name = name, .text = source, .day = "2026-11-28"};
-    event.past = strcmp(kind, "dropped") == 0    ? PG_PAST_DROPPED
-                 : strcmp(kind, "renamed") == 0  ? PG_PAST_RENAMED
-                 : strcmp(kind, "retyped") == 0  ? PG_PAST_RETYPED
-                 : strcmp(kind, "step") == 0     ? PG_PAST_STEP
-                 : strcmp(kind, "dropping") == 0 ? PG_PAST_DROPPING
-                 : strcmp(kind, "filling") == 0  ? PG_PAST_FILLING
-                                                 : 0;
+    event.past = strcmp(kind, "dropped") == 0      ? PG_PAST_DROPPED
+                 : strcmp(kind, "renamed") == 0    ? PG_PAST_RENAMED
+                 : strcmp(kind, "retyped") == 0    ? PG_PAST_RETYPED
+                 : strcmp(kind, "step") == 0       ? PG_PAST_STEP
+                 : strcmp(kind, "dropping") == 0   ? PG_PAST_DROPPING
+                 : strcmp(kind, "filling") == 0    ? PG_PAST_FILLING
+                 : strcmp(kind, "giving-way") == 0 ? PG_PAST_GIVING_WAY
+                                                   : 0;
     if (event.past) {
         for (uint32_t i = t->nevents; i-- > 0;)
             if (t->events[i].past == event.past && strcmp(t->events[i].name, name) == 0)
@@ -276,6 +299,8 @@ static inline bool sim_statement(struct sim *s, const char *sql)
         sim_create_index(&x, true);
     else if (sim_accept(&x, "create"))
         sim_create_index(&x, false);
+    else if (sim_words(&x, "alter index"))
+        sim_rename_index(&x);
     else if (sim_words(&x, "drop index"))
         sim_drop_index(&x);
     else if (sim_words(&x, "comment on"))

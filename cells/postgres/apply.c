@@ -78,13 +78,21 @@ struct go {
 
 static int64_t left_ms(const struct go *g) { return g->o->deadline_ms - pg_now_ms(); }
 
+/* A lock that somebody else has, or a deadlock with one: worth another try. */
+static bool is_busy(const struct pg_failure *f)
+{
+    return strcmp(f->sqlstate, "55P03") == 0 || strcmp(f->sqlstate, "40P01") == 0;
+}
+
+/* `f` is that of the try before, if there was one: when the time ended between two, it is the lock that it went by with.
+ */
 static int set_timeouts(const struct go *g, bool waits, struct pg_failure *f)
 {
     int64_t lock = g->o->lock_timeout_ms ? g->o->lock_timeout_ms : LOCK_TIMEOUT_MS, left = left_ms(g);
     char sql[192];
 
     if (left <= 0)
-        return pg_fail(f, CELL_DEADLINE_EXCEEDED, "the time is over");
+        return is_busy(f) ? CELL_DEADLINE_EXCEEDED : pg_fail(f, CELL_DEADLINE_EXCEEDED, "the time is over");
     /* A concurrent step waits for transactions that began before it, with a lock that stands in nobody's way. */
     lock = waits || lock > left ? left : lock;
     snprintf(sql, sizeof(sql),
@@ -272,18 +280,14 @@ static void find_culprits(const struct go *g, const struct pg_step *step, struct
     PQclear(result);
 }
 
-/* A lock that somebody else has, or a deadlock with one: worth another try. */
-static bool is_busy(const struct pg_failure *f)
-{
-    return strcmp(f->sqlstate, "55P03") == 0 || strcmp(f->sqlstate, "40P01") == 0;
-}
-
 static int explain(const struct go *g, int r, struct pg_failure *f)
 {
     const struct pg_step *step = g->applied->failed;
     char holder[160] = "";
 
     if (PQstatus(g->conn) == CONNECTION_OK) {
+        /* The limit of the steps is about to end, or has: why they failed is worth a moment more. */
+        pg_run(g->conn, "SET statement_timeout = 1000", NULL);
         if (is_busy(f) || strcmp(f->sqlstate, "57014") == 0)
             find_holder(g, step, holder, sizeof(holder));
         find_culprits(g, step, f);
@@ -308,6 +312,7 @@ static int explain(const struct go *g, int r, struct pg_failure *f)
 static int try_steps(const struct go *g, uint32_t first, uint32_t last, struct pg_failure *f)
 {
     g->applied->failed = &g->plan->steps[first];
+    *f = (struct pg_failure){0};
     for (;;) {
         int r = pg_still_wanted(g->o, f);
         if (r < 0)

@@ -84,7 +84,8 @@ static bool is_busy(const struct pg_failure *f)
     return strcmp(f->sqlstate, "55P03") == 0 || strcmp(f->sqlstate, "40P01") == 0;
 }
 
-/* `f` is that of the try before, if there was one: when the time ended between two, it is the lock that it went by with.
+/* `f` is that of the try before, if there was one: when the time ended between two, it is the lock that it went by
+ * with.
  */
 static int set_timeouts(const struct go *g, bool waits, struct pg_failure *f)
 {

@@ -41,6 +41,10 @@ const char *pg_shorten(char *to, size_t size, const char *text, size_t length);
 /* The status that a SQLSTATE stands for; CELL_INTERNAL when it is none that has a better one. */
 int pg_status_of(const char *sqlstate);
 
+/* Whether a prepared statement was not executed because what it gives has other columns now; it can be prepared anew.
+ */
+bool pg_is_stale_plan(const PGresult *result);
+
 /*
  * From a result that is an error, or NULL: then memory was short. The text says what a caller can do with; the column
  * of a unique constraint is the one of its key as the server's detail tells it, when it is only one. Returns f->status.

@@ -254,8 +254,8 @@ static int attempt(struct pg_pool *pool, struct pg_link *link, struct pg_request
 static int judge(struct pg_pool *pool, const struct pg_link *link, struct pg_request *r, uint32_t attempts,
                  struct pg_failure *f)
 {
-    bool untouched =
-        r->end == REQUEST_MOVED || r->end == REQUEST_AGAIN || r->end == REQUEST_NOT_BEGUN || r->end == REQUEST_LOCKED;
+    bool untouched = r->end == REQUEST_MOVED || r->end == REQUEST_AGAIN || r->end == REQUEST_NOT_BEGUN ||
+                     r->end == REQUEST_LOCKED || r->end == REQUEST_REPLAN;
     bool again = attempts < (untouched ? POOL_ATTEMPTS : 2);
 
     if (r->end == REQUEST_FAILED || r->failure.status < 0) {

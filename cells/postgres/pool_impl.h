@@ -44,6 +44,7 @@ enum request_end {
     REQUEST_LOST,      /* the connection was lost while it may have run */
     REQUEST_AGAIN,     /* it was rolled back for another's sake */
     REQUEST_REPREPARE, /* its prepared statement is out of date or gone; it was not executed */
+    REQUEST_REPLAN,    /* the plan of its prepared statement is out of date; it was not executed */
     REQUEST_MOVED,     /* it was not executed, or may be executed again: a slow statement is before it */
     REQUEST_LOCKED, /* it would wait for a lock for too long, and was rolled back: it needs a connection of its own */
     REQUEST_FAILED  /* failure is set */

@@ -448,7 +448,10 @@ int link_run_pinned(struct pg_link *link, struct pg_request *r, const struct pg_
     pool_time(r->s, pool_now_ns() - begin);
     r->end = REQUEST_RESULT;
     const char *state = state_of(result);
-    if (!in_transaction && (strcmp(state, "26000") == 0 || strcmp(state, "0A000") == 0)) {
+    if (pg_is_stale_plan(result)) { /* a transaction has failed with it, and prepares it when it is run again */
+        link_forget_prepared(link, r->s->id);
+        r->end = in_transaction ? REQUEST_RESULT : REQUEST_REPLAN;
+    } else if (!in_transaction && (strcmp(state, "26000") == 0 || strcmp(state, "0A000") == 0)) {
         link_forget_prepared(link, r->s->id);
         r->end = REQUEST_REPREPARE;
     }

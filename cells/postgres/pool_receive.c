@@ -81,8 +81,10 @@ static enum request_end end_of_error(struct pg_link *link, struct flight *flight
         return REQUEST_LOCKED;
     if (has_state(result, "26000")) /* no such prepared statement: another has removed it */
         return REQUEST_REPREPARE;
+    if (pg_is_stale_plan(result))
+        return REQUEST_REPLAN;
     if (has_state(result, "0A000") && flight->request && !flight->request->preparing)
-        return REQUEST_REPREPARE; /* "cached plan must not change result type", and the like */
+        return REQUEST_REPREPARE;
     if (has_state(result, "57014") && flight->request && !flight->request->gave_up &&
         pool_now_ns() - link->cancelled_ns < CANCEL_ARRIVES_NS)
         return REQUEST_AGAIN; /* another's statement was meant */
@@ -186,7 +188,7 @@ static void finish_query(struct pg_link *link, const struct segment *s, struct f
     } else if (is_error(flight->result)) {
         end = end_of_error(link, flight);
     }
-    if (end == REQUEST_REPREPARE)
+    if (end == REQUEST_REPREPARE || end == REQUEST_REPLAN)
         link_forget_prepared(link, flight->id);
     if (end == REQUEST_RESULT) {
         weigh(flight, 1);

@@ -185,9 +185,10 @@ static int describe(struct pg_statement *s, struct pg_link *link, const Oid *typ
 }
 
 /* A statement that cannot be merged with others is none the worse. */
-static int ask_about_merged(struct pg_statement *s, struct pg_link *link, Oid *arrays,
-                            const struct pg_patience *patience, struct pg_failure *f)
+static int ask_about_merged(struct pg_statement *s, struct pg_link *link, const struct pg_patience *patience,
+                            struct pg_failure *f)
 {
+    Oid *arrays = s->types;
     const char *sql = pg_statement_merged(s, arrays);
     struct pg_failure ignored = {0};
 
@@ -228,10 +229,22 @@ static int ask_about(struct pg_statement *s, struct pg_link *link, const struct 
     s->prepared = pg_prepared_new(s->pool, s->sql, types, (int)s->nin);
     if (!s->prepared)
         return pg_fail(f, CELL_NO_MEMORY, "out of memory");
-    r = prepare_rows(s, types, f);
-    if (r < 0)
-        return r;
-    return s->each ? ask_about_merged(s, link, types, patience, f) : CELL_OK;
+    s->types = types;
+    return prepare_rows(s, types, f);
+}
+
+/* In one transaction, which ends with the pin when it fails: what the statement reads and writes is locked when it is
+ * parsed, so that it is the same still when its types are looked up. */
+static int ask_at_once(struct pg_statement *s, struct pg_link *link, const struct pg_patience *patience,
+                       struct pg_failure *f)
+{
+    int r = pg_link_exec(link, "BEGIN", patience, NULL, f);
+
+    if (r >= 0)
+        r = ask_about(s, link, patience, f);
+    if (r >= 0 && s->first)
+        r = ask_about(s->first, link, patience, f);
+    return r < 0 ? r : pg_link_exec(link, "COMMIT", patience, NULL, f);
 }
 
 static int ask_database(struct pg_statement *s, const struct pg_patience *patience, struct pg_failure *f)
@@ -241,9 +254,10 @@ static int ask_database(struct pg_statement *s, const struct pg_patience *patien
 
     if (r < 0)
         return r;
-    r = ask_about(s, link, patience, f);
-    if (r >= 0 && s->first)
-        r = ask_about(s->first, link, patience, f);
+    r = ask_at_once(s, link, patience, f);
+    for (struct pg_statement *part = s; r >= 0 && part; part = part->first)
+        if (part->each)
+            r = ask_about_merged(part, link, patience, f);
     pg_pool_unpin(s->pool, link, true);
     return r;
 }

@@ -35,6 +35,7 @@ struct pg_statement {
     bool looked_up; /* a type of it is known by the number that the catalog had for its name */
     struct pg_part *in, *out;
     uint32_t nin, nout;
+    Oid *types;                     /* [nin] of the parameters, once they are known */
     const struct cell_type *record; /* of rows, stream, many and load */
     uint32_t list;                  /* of rows: in method->out; of many: in method->in */
     struct pg_prepared *prepared;

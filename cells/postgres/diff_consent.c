@@ -144,7 +144,15 @@ static const char *reason(struct diffing *s, const char *users, bool *unknown)
 
 const char *pg_waits_for(struct diffing *s, const char *column, bool *unknown)
 {
-    return reason(s, list_users(s, column, NULL), unknown);
+    struct pg_table *now = &s->w->now;
+    const char *users = list_users(s, column, NULL);
+
+    /* What it keeps in step with its successor is what it has from those before it. */
+    if (pg_find_in_step(now, NULL, column))
+        for (const struct pg_in_step *p = pg_find_in_step(now, column, NULL); p && !users;
+             p = pg_find_in_step(now, p->replaced, NULL))
+            users = list_users(s, p->replaced, NULL);
+    return reason(s, users, unknown);
 }
 
 const char *pg_needs_type(struct diffing *s, const char *column, const struct pg_type_use *other, bool *unknown)

@@ -4,6 +4,10 @@
  * in one transaction; then rows that are there get their value, in batches; and when no recorded program uses the old
  * column any more, it goes with the trigger. A program of either generation finds the column that it was compiled for
  * under the name and type that it knows, at any moment.
+ *
+ * A column that replaces another one may be replaced itself before that has gone: a chain, of which each link has a
+ * trigger. Triggers fire in the order of their names, byte by byte. Those of a chain fire from the newest column to the
+ * oldest, and then again the other way round, so that what was written to any of the columns comes to all of them.
  */
 #include <string.h>
 
@@ -17,6 +21,22 @@ struct pg_in_step *pg_find_in_step(struct pg_table *t, const char *column, const
             (!replaced || strcmp(t->in_step[i].replaced, replaced) == 0))
             return &t->in_step[i];
     return NULL;
+}
+
+/* The longest chain. A trigger's name begins with a NEWER for each link below it; where it fires again, with AGAIN. */
+#define CHAIN_MAX 8
+#define NEWER "!"
+#define AGAIN "~"
+
+/* How many links a chain has from the one with that new column down to the oldest. */
+static uint32_t chain_below(struct pg_table *t, const char *column)
+{
+    uint32_t n = 0;
+
+    for (const struct pg_in_step *p = pg_find_in_step(t, column, NULL); p && n < t->nin_step;
+         p = pg_find_in_step(t, p->replaced, NULL))
+        n++;
+    return n;
 }
 
 /* The old column is dropped and forgotten: one that has its name now is somebody else's. */
@@ -95,6 +115,25 @@ static const char *as_stored(struct diffing *s, const char *value, const struct 
     return pg_printf(s->arena, "CAST(%s AS %s)%s", value, pg_type_name(s->arena, &type), text ? "::text" : "");
 }
 
+/* Whether one of the columns that an expression names has changed, or the one that it is computed from. As text where a
+ * type may have no equality. */
+static void put_changed(struct diffing *s, struct pg_text *t, const char *expr, const char *column)
+{
+    for (uint32_t i = 0; i < s->w->now.ncolumns; i++) {
+        const struct pg_column *c = &s->w->now.columns[i];
+        const char *name = pg_quoted(s, c->name), *by = computed_by(s, c);
+        bool other = c->type.base == PG_BASE_JSON || c->type.base == PG_BASE_XML || c->type.base == PG_BASE_OTHER;
+        const char *text = other ? "::text" : "";
+        bool is_it = column && strcmp(c->name, column) == 0;
+        if (!is_it && !pg_names_column(s, expr, c->name))
+            continue;
+        if (by)
+            put_changed(s, t, by, NULL);
+        else
+            pg_putf(t, "%sNEW.%s%s IS DISTINCT FROM OLD.%s%s", t->len ? " OR " : "", name, text, name, text);
+    }
+}
+
 /*
  * Which program has written is told by what has changed. Of a new row: whoever gives the new column a value knows it.
  * What is in step already is left alone, so that filling the new column does not change the old one by way of a
@@ -105,21 +144,26 @@ static const char *body_of(struct diffing *s, const struct pg_column *want, cons
 {
     const char *n = pg_quoted(s, want->name), *o = pg_quoted(s, old->name);
     const char *from = over_row(s, forward, true), *to = over_row(s, back, true);
-    bool json = !want->type.array && (want->type.base == PG_BASE_JSON || want->type.base == PG_BASE_XML);
-    bool old_json = !old->type.array && (old->type.base == PG_BASE_JSON || old->type.base == PG_BASE_XML);
-    const char *text = json ? "::text" : "", *old_text = old_json ? "::text" : "";
-    struct pg_text t = {.arena = s->arena};
+    struct pg_text t = {.arena = s->arena}, new = t, froms = t, tos = t;
 
+    put_changed(s, &new, "", want->name);
+    put_changed(s, &froms, forward, old->name);
+    put_changed(s, &tos, back, want->name);
     pg_putf(&t,
             "\n#variable_conflict use_column\nBEGIN\n    IF TG_OP = 'UPDATE' THEN\n"
-            "        IF NEW.%s%s IS NOT DISTINCT FROM OLD.%s%s THEN\n"
-            "            IF NEW.%s%s IS DISTINCT FROM OLD.%s%s THEN\n"
-            "                NEW.%s := %s;\n            END IF;\n            RETURN NEW;\n        END IF;\n"
+            "        IF NOT (%s) THEN\n"
+            "            IF %s THEN\n                NEW.%s := %s;\n"
+            "            ELSIF %s THEN\n                NEW.%s := %s;\n"
+            "            END IF;\n            RETURN NEW;\n        END IF;\n"
+            "    ELSIF NEW.%s IS NULL AND NEW.%s IS NULL AND starts_with(TG_NAME, '" NEWER "') THEN\n"
+            "        RETURN NEW;\n" /* an older column may have a value: when it fires again */
             "    ELSIF NEW.%s IS NULL THEN\n        NEW.%s := %s;\n",
-            n, text, n, text, o, old_text, o, old_text, n, from, n, n, from);
+            new.data, froms.data, n, from, tos.data, o, to, n, o, n, n, from);
     if (want->standard.sql)
         pg_putf(&t, "        IF NEW.%s IS NULL THEN\n            NEW.%s := (%s);\n        END IF;\n", n, n,
                 want->standard.sql);
+    bool json = !want->type.array && (want->type.base == PG_BASE_JSON || want->type.base == PG_BASE_XML);
+    const char *text = json ? "::text" : "";
     pg_putf(&t, "    END IF;\n    IF NEW.%s%s IS DISTINCT FROM %s THEN\n        NEW.%s := %s;\n    END IF;\n", n, text,
             as_stored(s, from, want), o, to);
     if (!old->nullable)
@@ -129,13 +173,17 @@ static const char *body_of(struct diffing *s, const struct pg_column *want, cons
 }
 
 /* Functions are the schema's: one that is made anew under its name must not be another table's. */
-static const char *trigger_name(struct diffing *s, const char *column, const char *body)
+static const char *trigger_name(struct diffing *s, const char *column, const char *body, uint32_t below)
 {
     const char *table = s->w->now.name, *all = pg_printf(s->arena, "%s\x1f%s\x1f%s", table, column, body);
+    struct pg_text begin = {.arena = s->arena};
     char hex[33];
 
+    for (uint32_t i = 0; i < below; i++)
+        pg_puts(&begin, NEWER);
+    pg_putf(&begin, "in_step_%s", table);
     pg_hash(all, strlen(all), hex);
-    return pg_made_name(s->arena, table, column, pg_printf(s->arena, "in_step_%.8s", hex));
+    return pg_made_name(s->arena, begin.data, column, pg_printf(s->arena, "%.8s", hex));
 }
 
 static const char *function_name(struct diffing *s, const char *name)
@@ -146,22 +194,53 @@ static const char *function_name(struct diffing *s, const char *name)
     return t.data;
 }
 
+static void put_trigger(struct diffing *s, struct step_builder *b, const char *name, const struct pg_in_step *of)
+{
+    pg_step_sql(s, b,
+                pg_printf(s->arena,
+                          "CREATE TRIGGER %s BEFORE INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION %s()",
+                          pg_quoted(s, name), pg_this_table(s), function_name(s, of->name)));
+}
+
+/* All triggers of the chain that `made` is a link of fire again. */
+static void fire_again(struct diffing *s, struct step_builder *b, const struct pg_in_step *made)
+{
+    struct pg_table *now = &s->w->now;
+    const struct pg_in_step *newest = made;
+
+    for (const struct pg_in_step *p = made; p; p = pg_find_in_step(now, NULL, p->column))
+        newest = p;
+    uint32_t below = chain_below(now, newest->replaced);
+    bool chain = below > 0 || strncmp(made->name, NEWER, strlen(NEWER)) == 0;
+    for (const struct pg_in_step *p = newest; chain && p; p = pg_find_in_step(now, p->replaced, NULL), below--) {
+        char hex[33];
+        pg_hash(p->name, strlen(p->name), hex);
+        const char *name = pg_printf(s->arena, AGAIN "%u_in_step_%.8s", below, hex);
+        if (strcmp(p->name, made->name) != 0)
+            pg_step_sql(s, b,
+                        pg_printf(s->arena, "DROP TRIGGER IF EXISTS %s ON %s", pg_quoted(s, name), pg_this_table(s)));
+        put_trigger(s, b, name, p);
+    }
+}
+
+static const char *drop_function(struct diffing *s, const struct pg_in_step *t)
+{
+    return pg_printf(s->arena, "DROP FUNCTION IF EXISTS %s() CASCADE", function_name(s, t->name)); /* its triggers */
+}
+
 static void trigger_step(struct diffing *s, const struct pg_field *f, struct pg_in_step *made)
 {
     struct step_builder b = pg_step_begin(s, PG_STEP_KEEP_IN_STEP, PG_TOGETHER, made->column, f->name);
-    const char *function = function_name(s, made->name), *trigger = pg_quoted(s, made->name);
     struct pg_text t = {.arena = s->arena};
 
+    pg_step_sql(s, &b, drop_function(s, made));
     /* What others have on their search path must not change what an expression means. */
-    pg_putf(&t, "CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS ",
-            function);
+    pg_putf(&t, "CREATE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS ",
+            function_name(s, made->name));
     pg_sql_literal(&t, made->body);
     pg_step_sql(s, &b, t.data);
-    pg_step_sql(s, &b, pg_printf(s->arena, "DROP TRIGGER IF EXISTS %s ON %s", trigger, pg_this_table(s)));
-    pg_step_sql(s, &b,
-                pg_printf(s->arena,
-                          "CREATE TRIGGER %s BEFORE INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION %s()", trigger,
-                          pg_this_table(s), function));
+    put_trigger(s, &b, made->name, made);
+    fire_again(s, &b, made);
     pg_step_record(s, &b, "in_step", made->name, pg_in_step_source(s->arena, made));
     b.step.text = pg_printf(s->arena, "keep %s and %s of %s in step, by a trigger", pg_quoted(s, made->replaced),
                             pg_quoted(s, made->column), pg_this_table(s));
@@ -177,9 +256,7 @@ void pg_leave_step(struct diffing *s, struct step_builder *b, const char *column
         const struct pg_in_step *t = &now->in_step[i];
         if (strcmp(t->column, column) != 0 && strcmp(t->replaced, column) != 0)
             continue;
-        pg_step_sql(s, b,
-                    pg_printf(s->arena, "DROP TRIGGER IF EXISTS %s ON %s", pg_quoted(s, t->name), pg_this_table(s)));
-        pg_step_sql(s, b, pg_printf(s->arena, "DROP FUNCTION IF EXISTS %s()", function_name(s, t->name)));
+        pg_step_sql(s, b, drop_function(s, t));
         pg_step_forget(s, b, "in_step", t->name);
         pg_step_forget(s, b, "filled", t->column);
         pg_take_out(now->in_step, &now->nin_step, sizeof(*now->in_step), i);
@@ -196,6 +273,14 @@ static bool can_be_replaced(struct diffing *s, const struct pg_field *f, const s
                       : old->generated.sql                             ? "it is generated"
                       : s->w->now.kind != 'r' && s->w->now.kind != 'p' ? "this is no table"
                                                                        : NULL;
+    struct pg_in_step *link = pg_find_in_step(&s->w->now, old->name, NULL);
+    if (!why && link && !pg_has_event(&s->w->now, PG_PAST_FILLED, old->name))
+        why = pg_printf(s->arena,
+                        "not all rows have got its value from '%s' yet; 'cell migrate' with the program that declares "
+                        "it does that",
+                        link->replaced);
+    if (!why && chain_below(&s->w->now, old->name) >= CHAIN_MAX)
+        why = pg_printf(s->arena, "%d columns before it are still in use by programs", CHAIN_MAX);
     if (!why && pg_refuse_computed(s, pg_at_field(f->name), old->name))
         return false;
     if (why)
@@ -274,8 +359,8 @@ bool pg_diff_replace(struct diffing *s, const struct pg_field *f, const struct p
     }
     struct pg_in_step *there = pg_find_in_step(now, want->name, old->name);
     const char *body = body_of(s, want, old, forward, back);
-    struct pg_in_step made = {there ? there->name : trigger_name(s, want->name, body), want->name,
-                              pg_strdup(s->arena, old->name), body};
+    const char *name = there ? there->name : trigger_name(s, want->name, body, chain_below(now, old->name));
+    struct pg_in_step made = {name, want->name, pg_strdup(s->arena, old->name), body};
     if (there && there->body && strcmp(there->body, made.body) == 0)
         return true;
     trigger_step(s, f, &made);
@@ -301,6 +386,7 @@ void pg_diff_replaced_values(struct diffing *s, const struct pg_field *f, const 
 
 /* ---- contract ---- */
 
+/* `want`: what has replaced it. */
 static void drop_replaced(struct diffing *s, const struct pg_field *f, const struct pg_column *want,
                           const struct pg_column *old)
 {
@@ -328,20 +414,31 @@ static void drop_replaced(struct diffing *s, const struct pg_field *f, const str
     pg_drop_from_now(s, name);
 }
 
+/* What the old column has replaced itself goes first, and when that stays the old one does. */
+static bool contract(struct diffing *s, const struct pg_field *f, const struct pg_column *want, const char *replaced)
+{
+    struct pg_table *now = &s->w->now;
+    const struct pg_in_step *below = pg_find_in_step(now, replaced, NULL);
+    bool unknown;
+
+    if (below && !contract(s, f, pg_table_column(now, replaced), below->replaced))
+        return false;
+    const char *users = pg_waits_for(s, replaced, &unknown);
+    if (users)
+        pg_plan_diagnose(s, unknown ? PG_WARNING : PG_REMARK, PG_RULE_STILL_USED, pg_at_field(f->name),
+                         "column '%s' stays beside '%s' for now, and both are kept in step: %s", replaced, want->name,
+                         users);
+    else
+        drop_replaced(s, f, want, pg_table_column(now, replaced));
+    return !users;
+}
+
 void pg_diff_contract(struct diffing *s)
 {
     for (uint32_t i = 0; i < s->d->nfields; i++) {
         const struct pg_field *f = &s->d->fields[i];
         const struct pg_column *want = &s->d->table.columns[f->column], *old = pg_replaced_by(s, f);
-        bool unknown;
-        if (!old || !pg_find_in_step(&s->w->now, want->name, old->name))
-            continue;
-        const char *users = pg_waits_for(s, old->name, &unknown);
-        if (users)
-            pg_plan_diagnose(s, unknown ? PG_WARNING : PG_REMARK, PG_RULE_STILL_USED, pg_at_field(f->name),
-                             "column '%s' stays beside '%s' for now, and both are kept in step: %s", old->name,
-                             want->name, users);
-        else
-            drop_replaced(s, f, want, old);
+        if (old && pg_find_in_step(&s->w->now, want->name, old->name))
+            contract(s, f, want, old->name);
     }
 }

@@ -136,6 +136,80 @@ TEST(expressions_may_name_columns_that_are_generated)
              "11/113 27/130 30/135 40/146 50/158"));
 }
 
+TEST(every_column_that_an_expression_names_keeps_them_in_step)
+{
+    static const char fields[] =
+        "id i64 | key | auto\nlast str | default ''\nat opt<str> | sql_type point\nwhole str | "
+        "replaces first;concat(first, ' ', last, at);concat(split_part(whole, ' ', 1), repeat('!', marks))\n"
+        "marks i32 | default 0";
+    struct pg_recorded_use use = {{"public", "people", "first", "old", "text", NULL}, "", "", "old.c", 1};
+
+    if (!server())
+        return;
+    REQUIRE(become("people", "id i64 | key | auto\nfirst str\nlast str | default ''\nat opt<str> | sql_type point", "",
+                   false));
+    migration_sql(conn, "INSERT INTO people (first, last) VALUES ('Ada', 'Byron')");
+    struct pg_recorded_use before = old_use;
+    old_use = use;
+    REQUIRE(become("people", fields, "", true));
+    CHECK(is("SELECT whole FROM people", "Ada Byron"));
+    migration_sql(conn, "UPDATE people SET last = 'Lovelace'");
+    CHECK(is("SELECT concat(first, '/', whole) FROM people", "Ada/Ada Lovelace"));
+    migration_sql(conn, "UPDATE people SET at = '(1,2)'");
+    CHECK(is("SELECT concat(first, '/', whole) FROM people", "Ada/Ada Lovelace(1,2)"));
+    migration_sql(conn, "UPDATE people SET marks = 2"); /* named by what the old program is to find alone */
+    CHECK(is("SELECT concat(first, '/', whole) FROM people", "Ada!!/Ada Lovelace(1,2)"));
+    old_use = before;
+}
+
+TEST(a_chain_of_columns_is_in_step_whoever_writes)
+{
+#define CHAIN "SELECT string_agg(concat_ws('/', age, age_text, years), ' ' ORDER BY id) FROM users"
+    static const char third[] = "id i64 | key | auto\nage i64 | column years | default 5 | replaces "
+                                "age_text;rtrim(age_text, 'y')::bigint;concat(years, 'y')";
+    static const char *const writes[] = {"age", "7", "age_text", "'8y'", "years", "9"};
+
+    if (!server())
+        return;
+    REQUIRE(become("users", "id i64 | key | auto\nage i32", "", false));
+    migration_sql(conn, "INSERT INTO users (age) VALUES (1), (2)");
+    REQUIRE(become("users", NEW_AGE, "", true));
+    REQUIRE(become("users", third, "", true));
+    CHECK(is(CHAIN, "1/1y/1 2/2y/2"));
+    for (size_t i = 0; i < sizeof(writes) / sizeof(writes[0]); i += 2) {
+        char sql[128], expected[64];
+        int n = writes[i + 1][0] == '\'' ? writes[i + 1][1] - '0' : writes[i + 1][0] - '0';
+        snprintf(sql, sizeof(sql), "DELETE FROM users WHERE id > 1; INSERT INTO users (id, %s) VALUES (2, %s)",
+                 writes[i], writes[i + 1]);
+        migration_sql(conn, sql);
+        snprintf(sql, sizeof(sql), "UPDATE users SET %s = %s WHERE id = 1", writes[i], writes[i + 1]);
+        migration_sql(conn, sql);
+        snprintf(expected, sizeof(expected), "%d/%dy/%d %d/%dy/%d", n, n, n, n, n, n);
+        CHECK(is(CHAIN, expected));
+    }
+    /* A value that says more than those before it can comes back to nobody as less. */
+    migration_sql(conn, "UPDATE users SET age_text = '010y' WHERE id = 1");
+    CHECK(is(CHAIN, "10/010y/10 9/9y/9"));
+    /* The middle one is in the way of nobody, and the oldest one's programs need it. */
+    CHECK(is("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal", "4"));
+    REQUIRE(become("users",
+                   "id i64 | key | auto\nage i64 | column years | default 5 | replaces "
+                   "age_text;rtrim(age_text, 'y')::bigint + 0;concat(years, 'y')",
+                   "", true));
+    CHECK(is("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal", "4"));
+    REQUIRE(become("users", "id i64 | key | auto\nage i64 | column years | default 5", "dropped age_text", true));
+    CHECK(is("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal", "4"));
+    REQUIRE(become("users", third, "", false));
+    CHECK(is("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal", "0"));
+    CHECK(is("SELECT count(*) FROM pg_proc WHERE proname ~ 'in_step'", "0"));
+    CHECK(is("SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'users'::regclass AND "
+             "attnum > 0 AND NOT attisdropped",
+             "id years"));
+    migration_sql(conn, "INSERT INTO users (id) VALUES (3)");
+    CHECK(is("SELECT string_agg(years::text, ' ' ORDER BY id) FROM users", "10 9 5"));
+#undef CHAIN
+}
+
 TEST(a_default_is_for_rows_to_which_nobody_gave_a_value)
 {
     if (!server())

@@ -81,6 +81,9 @@ void pg_edit_tables(struct pg_arena *arena, const char *sql, const pg_stand_ins 
  * stands for and that is not replaced. */
 bool pg_edit_label(struct pg_arena *arena, const char *sql, size_t at, size_t length, const pg_stand_ins *stand_ins,
                    pg_edits *edits);
+/* The same in the literal of the edited text that PostgreSQL refuses: at character `position` (from 1; 0 = unknown). */
+bool pg_edit_refused(struct pg_arena *arena, const char *sql, long position, const pg_stand_ins *stand_ins,
+                     pg_edits *edits);
 const char *pg_edited(struct pg_arena *arena, const char *sql, const pg_edits *edits);
 /* Where in the unedited text byte `at` of the edited one comes from. */
 size_t pg_edited_from(const pg_edits *edits, size_t at);

@@ -158,3 +158,13 @@ size_t pg_edited_from(const pg_edits *edits, size_t at)
     }
     return at - longer;
 }
+
+bool pg_edit_refused(struct pg_arena *arena, const char *sql, long position, const pg_stand_ins *stand_ins,
+                     pg_edits *edits)
+{
+    const char *text = pg_edited(arena, sql, edits);
+    size_t at = sql_byte_of_character(text, strlen(text), position), length = sql_token_at(text, strlen(text), &at);
+    size_t from = pg_edited_from(edits, at);
+
+    return position > 0 && pg_edit_label(arena, sql, from, pg_edited_from(edits, at + length) - from, stand_ins, edits);
+}

@@ -10,6 +10,7 @@
 /* The order of steps over all tables. What others need comes first, what can fail for the data comes late, and what
  * loses data last. */
 enum pg_phase {
+    PG_PHASE_VALUES, /* of enums that are there: any statement behind may name them */
     PG_PHASE_HAND,
     PG_PHASE_TYPES, /* schemas, extensions, enums */
     PG_PHASE_RENAME,

@@ -372,6 +372,19 @@ static void create_enum(struct diffing *s, const struct pg_enum *e)
     pg_step_end(s, &b, PG_PHASE_TYPES);
 }
 
+/* Behind the value before it, which is there by then; the first one before the first of those that are. */
+static void put_place(struct pg_text *t, const struct pg_enum *want, uint32_t i, const struct pg_enum *there)
+{
+    uint32_t next = i;
+
+    while (i == 0 && next < want->n && !has_label(there, want->labels[next]))
+        next++;
+    if (next == want->n)
+        return;
+    pg_puts(t, i > 0 ? " AFTER " : " BEFORE ");
+    pg_sql_literal(t, want->labels[i > 0 ? i - 1 : next]);
+}
+
 static void extend_enum(struct diffing *s, const struct pg_enum *want, const struct pg_enum *there)
 {
     for (uint32_t i = 0; i < there->n; i++)
@@ -387,12 +400,9 @@ static void extend_enum(struct diffing *s, const struct pg_enum *want, const str
         struct pg_text t = {.arena = s->arena};
         pg_putf(&t, "ALTER TYPE %s ADD VALUE IF NOT EXISTS ", enum_name(s, want));
         pg_sql_literal(&t, want->labels[i]);
-        if (i > 0) {
-            pg_puts(&t, " AFTER ");
-            pg_sql_literal(&t, want->labels[i - 1]);
-        }
+        put_place(&t, want, i, there);
         pg_step_sql(s, &b, t.data);
-        pg_step_end(s, &b, PG_PHASE_TYPES);
+        pg_step_end(s, &b, PG_PHASE_VALUES);
     }
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "connect.h"
+#include "describe.h"
 #include "expand_parts.h"
 #include "sql.h"
 
@@ -73,7 +74,24 @@ static int own_schema(struct showing *s, const char **schema)
     return pg_run(s->conn, pg_printf(s->arena, "CREATE SCHEMA %s", *schema), s->f);
 }
 
-static int run_text(struct showing *s, const struct pg_text *t) { return pg_run(s->conn, t->data, s->f); }
+/* With others in place of values of enums that are only planned, where the statement names these. */
+static int run(const struct showing *s, const char *sql)
+{
+    const char *text = sql;
+    pg_edits edits = {0};
+
+    for (;;) {
+        int r = pg_run(s->conn, "SAVEPOINT cell_pending", s->f);
+        if (r >= 0)
+            r = pg_run(s->conn, text, s->f);
+        if (r >= 0)
+            return pg_run(s->conn, "RELEASE SAVEPOINT cell_pending", s->f);
+        if (strcmp(s->f->sqlstate, "22P02") != 0 || !pg_edit_refused(s->arena, sql, s->f->position, s->made, &edits) ||
+            pg_run(s->conn, "ROLLBACK TO SAVEPOINT cell_pending", NULL) < 0)
+            return r;
+        text = pg_edited(s->arena, sql, &edits);
+    }
+}
 
 static int make_stand_in(struct showing *s, const struct pg_table *t)
 {
@@ -88,34 +106,16 @@ static int make_stand_in(struct showing *s, const struct pg_table *t)
         return r;
     table.schema = schema;
     pg_sql_stand_in(&text, &table);
-    r = run_text(s, &text);
+    r = run(s, text.data);
     for (uint32_t i = 0; r >= 0 && i < table.nindexes; i++) {
         if (!table.indexes[i].unique)
             continue;
         text = (struct pg_text){.arena = s->arena};
         pg_sql_create_index(&text, &table, &table.indexes[i], false);
-        r = run_text(s, &text);
+        r = run(s, text.data);
     }
     *pg_push(s->arena, s->made) = (struct pg_stand_in){t->schema, t->name, schema};
     return r;
-}
-
-/* A value that is added to a type cannot be used before that is committed: another one of the type stands for it, one
- * that is written in any literal as it is. */
-static void stand_for_labels(struct showing *s, const struct pg_enum *want)
-{
-    const struct pg_enum *there = pg_model_enum(s->unit->catalog, want->schema, want->name);
-    const char *plain = NULL;
-
-    for (uint32_t i = 0; there && i < there->n && !plain; i++)
-        plain = strpbrk(there->labels[i], "'\"\\$,{}") ? NULL : there->labels[i];
-    for (uint32_t i = 0; plain && i < want->n; i++) {
-        bool found = false;
-        for (uint32_t k = 0; k < there->n; k++)
-            found = found || strcmp(there->labels[k], want->labels[i]) == 0;
-        if (!found)
-            *pg_push(s->arena, s->made) = (struct pg_stand_in){NULL, want->labels[i], plain};
-    }
 }
 
 /* Of a new table its indexes as well, which an ON CONFLICT may name; what is recorded of it does not matter. */
@@ -125,7 +125,7 @@ static int run_new(const struct showing *s, const struct pg_step *step)
 
     for (uint32_t i = 0; r >= 0 && i < step->nsql; i++)
         if (strncmp(step->sql[i], "CREATE ", 7) == 0)
-            r = pg_run(s->conn, step->sql[i], s->f);
+            r = run(s, step->sql[i]);
     return r;
 }
 
@@ -135,6 +135,7 @@ int pg_show_pending(void *user, PGconn *conn, struct pg_arena *arena, pg_stand_i
     struct showing s = {u, conn, arena, made, f, 0};
     int r = CELL_OK;
 
+    pg_unit_stand_for_labels(u, arena, made);
     for (uint32_t i = 0; r >= 0 && i < u->plan->nsteps; i++) {
         const struct pg_step *step = &u->plan->steps[i];
         if (step->kind == PG_STEP_CREATE_SCHEMA || step->kind == PG_STEP_CREATE_ENUM ||
@@ -143,8 +144,6 @@ int pg_show_pending(void *user, PGconn *conn, struct pg_arena *arena, pg_stand_i
     }
     for (uint32_t i = 0; r >= 0 && i < u->n; i++) {
         const struct pg_table *t = &u->plan->tables[i];
-        for (uint32_t k = 0; k < u->declared[i]->nenums; k++)
-            stand_for_labels(&s, &u->declared[i]->enums[k]);
         if (t->columns && is_last_of_table(u->plan, i) && changes(u->plan, t))
             r = make_stand_in(&s, t);
     }

@@ -7,6 +7,7 @@
 
 #include "connect.h"
 #include "diff.h"
+#include "query.h"
 #include "uses.h"
 
 /* Zero-initialise. */
@@ -33,7 +34,10 @@ void pg_unit_free(struct pg_unit *unit);
 
 /* unit_typed.c: the errors of expressions that are not for the types that they meet; then the plan has no steps.
  * CELL_NO_MEMORY. */
-int pg_unit_check_types(PGconn *conn, struct pg_plan *plan);
+int pg_unit_check_types(PGconn *conn, const struct pg_unit *unit);
+/* What stands for the values that the plan adds to enums: one cannot be used before it is committed, so it is another
+ * value of the type, one that is written in any literal as it is. */
+void pg_unit_stand_for_labels(const struct pg_unit *unit, struct pg_arena *arena, pg_stand_ins *made);
 
 /* True when declaration number `i`, or the plan because of it, has an error. */
 bool pg_unit_has_errors(const struct pg_unit *unit, uint32_t i);

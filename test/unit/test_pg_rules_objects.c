@@ -232,6 +232,20 @@ RULE(ENUM_VALUE_GONE, is_refused)
     end(&c);
 }
 
+TEST(values_of_an_enum_are_added_where_their_enumerators_stand_before_all_else)
+{
+    struct change c = given("id i64 | key\nmood mood | sql_type feeling", "");
+    REQUIRE(c.m->nenums == 1);
+    c.m->enums[0].n = 1;
+    c.m->enums[0].labels[0] = "happy";
+    declare(&c, "id i64 | key\nmood mood | sql_type feeling", "step cheer;UPDATE users SET mood = 'sad'");
+    REQUIRE(c.p->nsteps == 3);
+    HAS(c.p->steps[0].sql[0], "ADD VALUE IF NOT EXISTS 'sad' BEFORE 'happy'");
+    HAS(c.p->steps[1].sql[0], "ADD VALUE IF NOT EXISTS 'ok' AFTER 'sad'");
+    CHECK(c.p->steps[0].mode == PG_ALONE && c.p->steps[2].kind == PG_STEP_HAND_STEP);
+    end(&c);
+}
+
 RULE(NO_EFFECT, directives_that_find_nothing_are_refused)
 {
     struct change c = given("id i64 | key\nemail opt<str>\nname opt<str>", "");

@@ -78,10 +78,17 @@ TEST(values_of_an_enum_are_replaced_where_they_are_met)
           pg_edit_label(&arena, twice, 18, 25, &stand_ins, &both));
     CHECK(!pg_edit_label(&arena, twice, 18, 25, &stand_ins, &both));
     CHECK_STR(pg_edited(&arena, twice, &both), "SELECT 'unhappy', '{ok,happy_end,ok}'");
+    const char *shifted = "SELECT 'é', 'sad', 'happy'"; /* places are counted in characters of what was sent */
+    pg_edits one_by_one = {0};
+    CHECK(pg_edit_refused(&arena, shifted, 13, &stand_ins, &one_by_one));
+    CHECK(pg_edit_refused(&arena, shifted, 27, &stand_ins, &one_by_one));
+    CHECK(!pg_edit_refused(&arena, shifted, 27, &stand_ins, &one_by_one));
+    CHECK_STR(pg_edited(&arena, shifted, &one_by_one), "SELECT 'é', 'not at all', 'ok'");
     CHECK_STR(pg_edited(&arena, sql, &edits), "SELECT * FROM pg_temp.users WHERE m = 'ok' OR m = ANY ('{sad,ok}')");
     CHECK(pg_edit_label(&arena, sql, list, 13, &stand_ins, &edits));
     const char *text = pg_edited(&arena, sql, &edits);
     CHECK_STR(text, "SELECT * FROM pg_temp.users WHERE m = 'ok' OR m = ANY ('{not at all,ok}')");
+    CHECK(!pg_edit_refused(&arena, sql, 0, &stand_ins, &edits)); /* it is not said where */
     CHECK(pg_edited_from(&edits, (size_t)(strstr(text, "ok}") - text)) == (size_t)(strstr(sql, "happy}") - sql));
     CHECK(pg_edited_from(&edits, (size_t)(strstr(text, "}')") - text)) == (size_t)(strstr(sql, "}')") - sql));
     pg_arena_free(&arena);

@@ -11,7 +11,8 @@ static void rename_step(struct diffing *s, const char *from, const struct pg_dec
     struct step_builder b = pg_step_begin(s, PG_STEP_RENAME_TABLE, PG_TOGETHER, NULL, NULL);
 
     pg_step_alter(s, &b, "RENAME TO %s", pg_quoted(s, d->table.name));
-    pg_step_sql(s, &b, pg_sql_record_table_renamed(s->arena, &s->w->now, d->table.name));
+    for (const char *const *sql = pg_sql_record_table_renamed(s->arena, &s->w->now, d->table.name); *sql; sql++)
+        pg_step_sql(s, &b, *sql);
     s->w->now.name = pg_strdup(s->arena, d->table.name);
     pg_step_record(s, &b, "renamed", from, NULL);
     pg_step_hazard(&b, PG_RULE_RENAME_TABLE);

@@ -30,7 +30,8 @@ static void record_former_names(struct diffing *s, struct step_builder *b)
 {
     for (uint32_t i = 0; i < s->d->nfields; i++)
         if (s->d->fields[i].renamed_from)
-            pg_step_record(s, b, "renamed", s->d->fields[i].renamed_from, NULL);
+            pg_step_record(s, b, "renamed", s->d->fields[i].renamed_from,
+                           s->d->table.columns[s->d->fields[i].column].name);
     if (s->d->renamed_from)
         pg_step_record(s, b, "renamed", s->d->renamed_from, NULL);
 }

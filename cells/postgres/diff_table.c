@@ -113,7 +113,7 @@ static void rename_column(struct diffing *s, const struct pg_field *f, struct pg
     }
     rename_in_table(s, &b, from, now->name);
     rename_references(s, from, now->name);
-    pg_step_record(s, &b, "renamed", from, NULL);
+    pg_step_record(s, &b, "renamed", from, now->name);
     pg_step_hazard(&b, PG_RULE_RENAME_COLUMN);
     b.step.consent = pg_printf(s->arena, "CELL_RENAMED_FROM(%s)", from);
     pg_step_end(s, &b, PG_PHASE_RENAME);

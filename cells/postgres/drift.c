@@ -47,12 +47,22 @@ const char *const pg_drift_tables[] = {
 #define SAME(a, b) SAME_TABLE(a, b) " AND (" a ".kind, " a ".name) = (" b ".kind, " b ".name)"
 
 /* $1, $2: schemas and names. A table that an interrupted migration has noted stays as it was then. A new one has a row
- * too, so that it is known as one that is about to change. */
+ * too, so that it is known as one that is about to change; and one that is known and refers to such a table, because
+ * its foreign keys change with that one's names. */
 static const char note[] =
-    "WITH w(schema_name, table_name) AS (SELECT DISTINCT * FROM unnest($1::text[], $2::text[])), "
+    "WITH given(schema_name, table_name) AS (SELECT DISTINCT * FROM unnest($1::text[], $2::text[])), "
+    "w(schema_name, table_name) AS (SELECT * FROM given UNION SELECT b.schema_name, b.table_name FROM given g "
+    "JOIN pg_catalog.pg_namespace m ON m.nspname = g.schema_name "
+    "JOIN pg_catalog.pg_class r ON r.relnamespace = m.oid AND r.relname = g.table_name "
+    "JOIN pg_catalog.pg_constraint k ON k.confrelid = r.oid JOIN pg_catalog.pg_class c ON c.oid = k.conrelid "
+    "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+    "JOIN cell.baseline b ON (b.schema_name, b.table_name) = (n.nspname, c.relname)), "
     "fresh AS (SELECT w.* FROM w WHERE NOT EXISTS (SELECT FROM cell.before b WHERE " SAME_TABLE("b", "w") ")), " TABLES(
         "fresh") ", " OBJECTS " INSERT INTO cell.before SELECT * FROM o "
                  "UNION ALL SELECT schema_name, table_name, 'noted', '', NULL FROM fresh";
+
+/* The place of a column is of this table, and not of one that was there before it under its name. */
+#define SAME_OID(a, b) "split_part(" a ".definition, '.', 1) = split_part(" b ".definition, '.', 1)"
 
 #define CHANGED_TABLES "(SELECT DISTINCT schema_name, table_name FROM cell.before)"
 /* What the migration removed, what it made or changed, and all of a table that was not known. */
@@ -65,11 +75,20 @@ static const char forget[] = "WITH " TABLES(
 static const char learn[] = "WITH " TABLES(
     CHANGED_TABLES) ", " OBJECTS " INSERT INTO cell.baseline AS b "
                     "(schema_name, table_name, kind, name, definition) SELECT o.* FROM o LEFT JOIN cell.before x "
-                    "ON " SAME("x", "o") " WHERE x.definition IS DISTINCT FROM o.definition "
-                                         "OR NOT EXISTS (SELECT FROM cell.baseline k WHERE " SAME_TABLE(
-                                             "k", "o") ") "
-                                                       "ON CONFLICT (schema_name, table_name, kind, name) DO UPDATE "
-                                                       "SET definition = excluded.definition, ignored = NULL";
+                    "ON " SAME("x",
+                               "o") " WHERE x.definition IS DISTINCT FROM o.definition "
+                                    "OR (o.kind = 'place' AND EXISTS (SELECT FROM cell.baseline k WHERE " SAME(
+                                        "k",
+                                        "o") " AND NOT " SAME_OID("k",
+                                                                  "o") ")) "
+                                                                       "OR NOT EXISTS (SELECT FROM cell.baseline k "
+                                                                       "WHERE " SAME_TABLE(
+                                                                           "k",
+                                                                           "o") ") "
+                                                                                "ON CONFLICT (schema_name, table_name, "
+                                                                                "kind, name) DO UPDATE "
+                                                                                "SET definition = excluded.definition, "
+                                                                                "ignored = NULL";
 
 int pg_baseline_before(PGconn *conn, const struct pg_plan *plan, struct pg_failure *f)
 {
@@ -112,12 +131,16 @@ int pg_baseline_after(PGconn *conn, struct pg_failure *f)
 
 #define COLUMN_IN(rows, table, column)                                                                                 \
     "EXISTS (SELECT FROM " rows " c WHERE " SAME_TABLE("c", table) " AND c.kind = 'column' AND c.name = " column ")"
-/* Of a column that is gone: the name that it has now; "" when none has its place, NULL when that was not noted. */
+/* Of a column that is gone: the name that it has now; "" when none has its place, NULL when that was not noted of this
+ * table. */
 #define NAME_NOW                                                                                                       \
     "(SELECT coalesce(min(x.name), '') FROM known p LEFT JOIN o x ON " SAME_TABLE(                                     \
         "x", "p") " AND x.kind = 'place' "                                                                             \
                   "AND x.definition = p.definition AND NOT " COLUMN_IN("known", "x", "x.name") " WHERE " SAME_TABLE(   \
-                      "p", "d") " AND p.kind = 'place' AND p.name = d.name HAVING count(*) > 0)"
+                      "p", "d") " AND p.kind = 'place' AND p.name = d.name AND EXISTS (SELECT FROM t WHERE "           \
+                                "(t.s, t.t) = (p.schema_name, p.table_name) "                                          \
+                                "AND t.oid::text = split_part(p.definition, '.', 1)) "                                 \
+                                "HAVING count(*) > 0)"
 /* Of one that has come: the name of the column that had its place and is gone. */
 #define NAME_BEFORE                                                                                                    \
     "(SELECT min(p.name) FROM o x JOIN known p ON " SAME_TABLE(                                                        \
@@ -125,20 +148,46 @@ int pg_baseline_after(PGconn *conn, struct pg_failure *f)
                   "AND x.definition = p.definition AND " COLUMN_IN("known", "p", "p.name") " AND NOT " COLUMN_IN(      \
                       "o", "p", "p.name") " WHERE " SAME_TABLE("x", "d") " AND x.kind = 'place' AND x.name = d.name)"
 
+/* In a state of before a rename of a plan, such as a dump that was restored: which column is the one of the other name.
+ */
+#define UNDONE                                                                                                          \
+    "undone AS (SELECT r.schema_name, r.table_name, r.name AS former, r.source AS name FROM cell.objects r "            \
+    "WHERE r.kind = 'renamed' AND " COLUMN_IN("o", "r", "r.name") " AND NOT " COLUMN_IN(                                \
+        "known", "r",                                                                                                   \
+        "r.name") " AND " COLUMN_IN("known", "r",                                                                       \
+                                    "r.source") " AND NOT " COLUMN_IN("o", "r",                                         \
+                                                                      "r.source") " AND NOT EXISTS (SELECT FROM "       \
+                                                                                  "known p JOIN o x "                   \
+                                                                                  "ON " SAME_TABLE(                     \
+                                                                                      "x",                              \
+                                                                                      "p") " AND "                      \
+                                                                                           "x.kind "                    \
+                                                                                           "= "                         \
+                                                                                           "'place'"                    \
+                                                                                           " "                          \
+                                                                                           "AND"                        \
+                                                                                           " " SAME_OID(                \
+                                                                                               "x",                     \
+                                                                                               "p") " WHERE"            \
+                                                                                                    " " SAME_TABLE("p", \
+                                                                                                                   "r") " AND p.kind = 'place' AND p.name = r.source))"
+#define UNDONE_OF(other, own)                                                                                          \
+    "(SELECT min(u." other ") FROM undone u WHERE " SAME_TABLE("u", "d") " AND u." own " = d.name)"
+
 /* clang-format off */
 /* Tables that a migration is about to change are left out: it has not said yet how they are to be. */
 static const char compare[] =
     "WITH " TABLES("(SELECT DISTINCT schema_name, table_name FROM cell.baseline b WHERE NOT EXISTS "
                    "(SELECT FROM cell.before x WHERE " SAME_TABLE("x", "b") "))") ", " OBJECTS ", "
     "known AS (SELECT * FROM cell.baseline b WHERE NOT EXISTS (SELECT FROM cell.before x WHERE " SAME_TABLE("x", "b") ")), "
-    "d AS (SELECT schema_name, table_name, kind, name, b.definition AS was, o.definition AS is_now, "
+    UNDONE ", d AS (SELECT schema_name, table_name, kind, name, b.definition AS was, o.definition AS is_now, "
     "b.ignored IS NOT NULL AND b.ignored = coalesce(o.definition, '') AS ignored "
     "FROM known b FULL JOIN o USING (schema_name, table_name, kind, name) "
     "WHERE kind <> 'place' AND b.definition IS DISTINCT FROM o.definition "
     /* Of a table that is gone, only that. */
     "AND (kind = 'table' OR o.definition IS NOT NULL OR EXISTS (SELECT FROM t WHERE t.s = schema_name AND t.t = table_name))) "
-    "SELECT d.*, CASE WHEN kind = 'column' AND is_now IS NULL THEN " NAME_NOW
-    " WHEN kind = 'column' AND was IS NULL THEN " NAME_BEFORE " END FROM d "
+    "SELECT d.*, CASE WHEN kind = 'column' AND is_now IS NULL THEN coalesce(" NAME_NOW ", " UNDONE_OF("former", "name") ") "
+    "WHEN kind = 'column' AND was IS NULL THEN coalesce(" NAME_BEFORE ", " UNDONE_OF("name", "former") ") END FROM d "
     "ORDER BY 1, 2, CASE kind WHEN 'table' THEN 0 WHEN 'column' THEN 1 WHEN 'constraint' THEN 2 ELSE 3 END, 4";
 /* clang-format on */
 

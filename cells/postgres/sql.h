@@ -87,11 +87,11 @@ const char *pg_sql_renamed(struct pg_arena *arena, const char *sql, const char *
  *
  * `kind`: "default", "generated" (name = the column), "check", "key", "foreign", "index", "in_step" (a trigger; name =
  * its own), and the events "dropped", "retyped" (name = the column, former index or constraint, and behind \x1f the
- * type that it gets, and the text that a consent tells itself from earlier ones by), "renamed", "filled" (name = the
- * column), "dropping" (the index; until it is dropped), "filling" (the column; until it is filled), "step" (name = the
- * step's). `source` is the text that it was
- * made of: the expression of a default, a generated column or a check; of an index what pg_index_source gives, of a
- * trigger what pg_in_step_source does; NULL where there is none. `printed` is what the catalog printed then.
+ * type that it gets, and the text that a consent tells itself from earlier ones by), "renamed" (source = the next name
+ * of a column), "filled" (name = the column), "dropping" (the index; until it is dropped), "filling" (the column; until
+ * it is filled), "step" (name = the step's). `source` is the text that it was made of: the expression of a default, a
+ * generated column or a check; of an index what pg_index_source gives, of a trigger what pg_in_step_source does; NULL
+ * where there is none. `printed` is what the catalog printed then.
  *
  * To read: an object of the catalog is `made` when it has a row; and its `source` is set when `printed` is what the
  * catalog prints now. pg_sql_objects_query is that query.
@@ -112,7 +112,8 @@ struct pg_record {
 const char *pg_sql_record(struct pg_arena *arena, const struct pg_table *table, const struct pg_record *records,
                           uint32_t n);
 const char *pg_sql_forget(struct pg_arena *arena, const struct pg_table *table, const char *kind, const char *name);
-const char *pg_sql_record_table_renamed(struct pg_arena *arena, const struct pg_table *table, const char *to);
+/* NULL-terminated statements: what is recorded of a table, and noted of it (drift.h), is of its next name then. */
+const char *const *pg_sql_record_table_renamed(struct pg_arena *arena, const struct pg_table *table, const char *to);
 
 /* `source` of an index: its expressions and its predicate as one text, and back into `index`, whose parts have their
  * `sql` already. It gets the predicate that PostgreSQL has not kept, one that is simply true. */

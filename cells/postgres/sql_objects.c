@@ -81,18 +81,34 @@ const char *pg_sql_forget(struct pg_arena *arena, const struct pg_table *table, 
     return t.data;
 }
 
-const char *pg_sql_record_table_renamed(struct pg_arena *arena, const struct pg_table *table, const char *to)
+/* "VERB … WHERE it is of the table `name`" */
+static const char *of_table(struct pg_arena *arena, const char *what, const char *schema, const char *name)
 {
     struct pg_text t = {.arena = arena};
 
-    pg_puts(&t, "UPDATE cell.objects SET table_name = ");
-    pg_sql_literal(&t, to);
-    pg_puts(&t, " WHERE (schema_name, table_name) = (");
-    pg_sql_literal(&t, table->schema);
+    pg_putf(&t, "%s WHERE (schema_name, table_name) = (", what);
+    pg_sql_literal(&t, schema);
     pg_puts(&t, ", ");
-    pg_sql_literal(&t, table->name);
+    pg_sql_literal(&t, name);
     pg_puts(&t, ")");
     return t.data;
+}
+
+const char *const *pg_sql_record_table_renamed(struct pg_arena *arena, const struct pg_table *table, const char *to)
+{
+    static const char *const kept_in[] = {"objects", "baseline", "before"};
+    const char **sql = pg_array(arena, 5, sizeof(*sql)), **at = sql;
+
+    for (size_t i = 0; i < 3; i++) {
+        struct pg_text t = {.arena = arena};
+        if (i == 1) /* of a table that is gone and had the name */
+            *at++ = of_table(arena, "DELETE FROM cell.baseline", table->schema, to);
+        pg_putf(&t, "UPDATE cell.%s SET table_name = ", kept_in[i]);
+        pg_sql_literal(&t, to);
+        *at++ = of_table(arena, t.data, table->schema, table->name);
+    }
+    at[-1] = pg_printf(arena, "%s AND kind <> 'noted'", at[-1]); /* which both have */
+    return sql;
 }
 
 /* A separator that no SQL of an author has: control characters are refused on the way here. */

@@ -283,7 +283,9 @@ static inline bool sim_statement(struct sim *s, const char *sql)
         sim_record(&x, false);
     else if (sim_words(&x, "delete from cell . objects"))
         sim_record(&x, true);
-    else if (sim_words(&x, "update cell . objects") || sim_words(&x, "select setval"))
+    else if (sim_words(&x, "update cell . objects") || sim_words(&x, "update cell . baseline") ||
+             sim_words(&x, "update cell . before") || sim_words(&x, "delete from cell . baseline") ||
+             sim_words(&x, "select setval"))
         ;
     else if (sim_words(&x, "create schema"))
         SIM_ADD(s, s->m, schemas, nschemas, sim_name(&x));

@@ -16,9 +16,9 @@ static bool server(void)
     return conn != NULL;
 }
 
-static void make(const char *table, const char *fields)
+static void make_ruled(const char *table, const char *fields, const char *rules)
 {
-    json_t *r = pg_build_request("table", table, fields, "");
+    json_t *r = pg_build_request("table", table, fields, rules);
     struct migration m = {.requests = {r}, .n = 1};
 
     if (migrate(conn, &m) < 0) {
@@ -27,6 +27,8 @@ static void make(const char *table, const char *fields)
     }
     json_decref(r);
 }
+
+static void make(const char *table, const char *fields) { make_ruled(table, fields, ""); }
 
 /* The differences of one table. */
 static pg_drifts drift_of(const char *table)
@@ -226,6 +228,55 @@ TEST(a_column_that_was_renamed_gets_its_name_again)
             CHECK(!d.at[i].other && settle(&d.at[i], PG_REVERT, false, &f) == CELL_FAILED_PRECONDITION);
             CHECK(strstr(f.text, "column 'email' is gone, and 'mail', which is like it, has come") == f.text);
         }
+}
+
+TEST(what_a_rename_of_a_plan_changes_in_other_tables_is_no_drift)
+{
+    if (!server())
+        return;
+    make("host", "id i64 | key\ncode str | unique");
+    make("guest", "id i64 | key\nhost opt<str> | references host;code");
+    migration_sql(conn, "ALTER TABLE host ADD nick text; ALTER TABLE guest ADD nick text");
+    make("host", "id i64 | key\nsign str | unique | renamed_from code");
+    CHECK(drift_of("host").n == 1 && drift_of("guest").n == 1);
+    make_ruled("landlord", "id i64 | key\nsign str | unique | renamed_from code", "table_renamed_from host");
+    pg_drifts d = drift_of("landlord");
+    CHECK(d.n == 1 && is(&d.at[0], "column", "nick", PG_CHANGE_ADDED));
+    CHECK(drift_of("host").n == 0 && drift_of("guest").n == 1);
+    migration_sql(conn, "ALTER TABLE landlord RENAME sign TO mark");
+    d = drift_of("landlord");
+    REQUIRE(d.n > 1 && is(&d.at[0], "column", "mark", PG_CHANGE_ADDED));
+    CHECK(d.at[0].other && strcmp(d.at[0].other, "sign") == 0);
+}
+
+/* As a dump of before the rename leaves it that has this table alone. */
+#define RESTORED(table)                                                                                                \
+    "DROP TABLE " table "; CREATE TABLE " table " (id bigint PRIMARY KEY, email text NOT NULL); "                      \
+    "INSERT INTO " table " VALUES (1, 'a')"
+
+TEST(a_state_of_before_a_rename_is_renamed_again)
+{
+    if (!server())
+        return;
+    struct pg_failure f;
+    make("again", "id i64 | key\nemail str");
+    make("again", "id i64 | key\nmail str | renamed_from email");
+    migration_sql(conn, RESTORED("again"));
+    make("again", "id i64 | key\nmail str | renamed_from email");
+    CHECK(strcmp(migration_value(conn, "SELECT again::text FROM again"), "(1,a)") == 0);
+    CHECK(drift_of("again").n == 0);
+    migration_sql(conn, RESTORED("again"));
+    pg_drifts d = drift_of("again");
+    REQUIRE(d.n == 2 && is(&d.at[0], "column", "email", PG_CHANGE_ADDED) &&
+            is(&d.at[1], "column", "mail", PG_CHANGE_REMOVED));
+    CHECK(d.at[0].other && strcmp(d.at[0].other, "mail") == 0 && d.at[1].other && strcmp(d.at[1].other, "email") == 0);
+    CHECK(settle(&d.at[1], PG_REVERT, false, &f) == CELL_OK && settle(&d.at[0], PG_REVERT, true, &f) == CELL_OK);
+    CHECK(strcmp(migration_value(conn, "SELECT mail FROM again"), "a") == 0 && drift_of("again").n == 0);
+    /* Which column is which is not known of another table than the one that was noted. */
+    migration_sql(conn, RESTORED("again") "; ALTER TABLE again RENAME email TO post");
+    d = drift_of("again");
+    REQUIRE(d.n == 2 && is(&d.at[0], "column", "mail", PG_CHANGE_REMOVED));
+    CHECK(!d.at[0].other && settle(&d.at[0], PG_REVERT, false, &f) == CELL_FAILED_PRECONDITION);
 }
 
 TEST(a_table_that_is_gone_is_said_once_and_can_be_adopted)

@@ -72,23 +72,15 @@ static const char forget[] = "WITH " TABLES(
                         "o", "b") ") AND (EXISTS "
                                   "(SELECT FROM cell.before x WHERE " SAME(
                                       "x", "b") ") OR NOT EXISTS (SELECT FROM o WHERE " SAME_TABLE("o", "b") "))";
-static const char learn[] = "WITH " TABLES(
-    CHANGED_TABLES) ", " OBJECTS " INSERT INTO cell.baseline AS b "
-                    "(schema_name, table_name, kind, name, definition) SELECT o.* FROM o LEFT JOIN cell.before x "
-                    "ON " SAME("x",
-                               "o") " WHERE x.definition IS DISTINCT FROM o.definition "
-                                    "OR (o.kind = 'place' AND EXISTS (SELECT FROM cell.baseline k WHERE " SAME(
-                                        "k",
-                                        "o") " AND NOT " SAME_OID("k",
-                                                                  "o") ")) "
-                                                                       "OR NOT EXISTS (SELECT FROM cell.baseline k "
-                                                                       "WHERE " SAME_TABLE(
-                                                                           "k",
-                                                                           "o") ") "
-                                                                                "ON CONFLICT (schema_name, table_name, "
-                                                                                "kind, name) DO UPDATE "
-                                                                                "SET definition = excluded.definition, "
-                                                                                "ignored = NULL";
+/* clang-format off */
+static const char learn[] =
+    "WITH " TABLES(CHANGED_TABLES) ", " OBJECTS " INSERT INTO cell.baseline AS b "
+    "(schema_name, table_name, kind, name, definition) SELECT o.* FROM o LEFT JOIN cell.before x ON " SAME("x", "o")
+    " WHERE x.definition IS DISTINCT FROM o.definition OR (o.kind = 'place' AND EXISTS "
+    "(SELECT FROM cell.baseline k WHERE " SAME("k", "o") " AND NOT " SAME_OID("k", "o") ")) "
+    "OR NOT EXISTS (SELECT FROM cell.baseline k WHERE " SAME_TABLE("k", "o") ") "
+    "ON CONFLICT (schema_name, table_name, kind, name) DO UPDATE SET definition = excluded.definition, ignored = NULL";
+/* clang-format on */
 
 int pg_baseline_before(PGconn *conn, const struct pg_plan *plan, struct pg_failure *f)
 {
@@ -148,33 +140,17 @@ int pg_baseline_after(PGconn *conn, struct pg_failure *f)
                   "AND x.definition = p.definition AND " COLUMN_IN("known", "p", "p.name") " AND NOT " COLUMN_IN(      \
                       "o", "p", "p.name") " WHERE " SAME_TABLE("x", "d") " AND x.kind = 'place' AND x.name = d.name)"
 
-/* In a state of before a rename of a plan, such as a dump that was restored: which column is the one of the other name.
- */
-#define UNDONE                                                                                                          \
-    "undone AS (SELECT r.schema_name, r.table_name, r.name AS former, r.source AS name FROM cell.objects r "            \
-    "WHERE r.kind = 'renamed' AND " COLUMN_IN("o", "r", "r.name") " AND NOT " COLUMN_IN(                                \
-        "known", "r",                                                                                                   \
-        "r.name") " AND " COLUMN_IN("known", "r",                                                                       \
-                                    "r.source") " AND NOT " COLUMN_IN("o", "r",                                         \
-                                                                      "r.source") " AND NOT EXISTS (SELECT FROM "       \
-                                                                                  "known p JOIN o x "                   \
-                                                                                  "ON " SAME_TABLE(                     \
-                                                                                      "x",                              \
-                                                                                      "p") " AND "                      \
-                                                                                           "x.kind "                    \
-                                                                                           "= "                         \
-                                                                                           "'place'"                    \
-                                                                                           " "                          \
-                                                                                           "AND"                        \
-                                                                                           " " SAME_OID(                \
-                                                                                               "x",                     \
-                                                                                               "p") " WHERE"            \
-                                                                                                    " " SAME_TABLE("p", \
-                                                                                                                   "r") " AND p.kind = 'place' AND p.name = r.source))"
+/* clang-format off */
+/* In a state of before a rename of a plan, such as a restored dump: which column is the one of the other name. */
+#define UNDONE                                                                                                         \
+    "undone AS (SELECT r.schema_name, r.table_name, r.name AS former, r.source AS name FROM cell.objects r "           \
+    "WHERE r.kind = 'renamed' AND " COLUMN_IN("o", "r", "r.name") " AND NOT " COLUMN_IN("known", "r", "r.name")        \
+    " AND " COLUMN_IN("known", "r", "r.source") " AND NOT " COLUMN_IN("o", "r", "r.source")                            \
+    " AND NOT EXISTS (SELECT FROM known p JOIN o x ON " SAME_TABLE("x", "p") " AND x.kind = 'place' "                  \
+    "AND " SAME_OID("x", "p") " WHERE " SAME_TABLE("p", "r") " AND p.kind = 'place' AND p.name = r.source))"
 #define UNDONE_OF(other, own)                                                                                          \
     "(SELECT min(u." other ") FROM undone u WHERE " SAME_TABLE("u", "d") " AND u." own " = d.name)"
 
-/* clang-format off */
 /* Tables that a migration is about to change are left out: it has not said yet how they are to be. */
 static const char compare[] =
     "WITH " TABLES("(SELECT DISTINCT schema_name, table_name FROM cell.baseline b WHERE NOT EXISTS "

@@ -193,8 +193,12 @@ struct pg_step {
 /* What only a server can tell before the first step: whether an expression is for the types that columns have when the
  * step is done that puts it there. */
 struct pg_typing {
-    const char *query; /* that types where the expression does */
-    const char *into;  /* the type that its value becomes; NULL = any */
+    const char *value; /* the expression */
+    const char *row;   /* "(SELECT …) AS table": of what it is computed; the same for those of one table and moment */
+    const char *table;
+    const char *into; /* the type that its value becomes; NULL = any, or not known yet */
+    /* The plan makes what it may be about, such as its types: only what this cannot mend is wrong. */
+    bool unsure;
     /* What is wrong when it does not, before ": why. advice": "check 'a' is made when 'b' is bigint already …" */
     const char *text, *advice;
     const char *field;

@@ -157,8 +157,8 @@ int pg_unit_plan(PGconn *conn, json_t *const *requests, uint32_t n, const struct
         r = declare_again(conn, requests, n, deadline_ms, &u, f);
     if (r >= 0)
         r = plan(&u, known, f);
-    if (r >= 0 && pg_unit_check_types(conn, &u) < 0)
-        r = pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    if (r >= 0)
+        r = pg_unit_check_types(conn, &u, f);
     if (r < 0) {
         pg_unit_free(&u);
         return r;

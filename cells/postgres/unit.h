@@ -32,9 +32,9 @@ int pg_unit_plan(PGconn *conn, json_t *const *requests, uint32_t n, const struct
                  struct pg_unit *unit, struct pg_failure *f);
 void pg_unit_free(struct pg_unit *unit);
 
-/* unit_typed.c: the errors of expressions that are not for the types that they meet; then the plan has no steps.
- * CELL_NO_MEMORY. */
-int pg_unit_check_types(PGconn *conn, const struct pg_unit *unit);
+/* unit_typed.c: the errors of expressions that are none, or not for the types that they meet; then the plan has no
+ * steps. CELL_NO_MEMORY, or as the connection fails. */
+int pg_unit_check_types(PGconn *conn, const struct pg_unit *unit, struct pg_failure *f);
 /* What stands for the values that the plan adds to enums: one cannot be used before it is committed, so it is another
  * value of the type, one that is written in any literal as it is. */
 void pg_unit_stand_for_labels(const struct pg_unit *unit, struct pg_arena *arena, pg_stand_ins *made);

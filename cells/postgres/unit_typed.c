@@ -5,43 +5,101 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalog.h"
 #include "declare_parts.h"
 #include "describe.h"
 #include "unit.h"
 
-/* What PostgreSQL says of an expression that is for other columns or types: no such column, function or operator, or
- * several; types that do not go together; a literal that is none of the type. Everything else is found out by the step.
- */
-static bool is_of_types(const char *state)
-{
-    static const char *const states[] = {"42703", "42883", "42725", "42804", "42846"};
+#define MOST_TOGETHER 1000 /* expressions of one statement, well below what a row of the server can have */
 
-    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+/* Typings that are asked for by one statement, and what the server says of that. */
+struct question {
+    uint32_t first, n;
+    const char *sql;
+    pg_edits edits; /* of it, for values of enums that are only planned */
+    PGresult *prepared, *described;
+};
+typedef PG_LIST(struct question) questions;
+
+/* What is known of a typing. */
+struct typed {
+    Oid type;        /* 0 = not known */
+    const char *why; /* it is refused; NULL */
+};
+
+struct asking {
+    PGconn *conn;
+    struct pg_plan *plan;
+    struct typed *typed;  /* by number of typing */
+    questions now, again; /* `again`: one by one what of several together was refused, or with other values of enums */
+    pg_stand_ins labels;
+};
+
+static bool is_one_of(const char *state, const char *const *states, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
         if (strcmp(state, states[i]) == 0)
             return true;
-    return strncmp(state, "22", 2) == 0;
+    return false;
 }
 
-/* The type of what the prepared query gives, when that cannot be assigned to `into`; of plain types only, as others
- * have ways of their own. NULL = it can, or that is not known. */
-static const char *unassignable(struct pg_arena *arena, PGconn *conn, const char *into)
+/* What PostgreSQL says of an expression that is none, or for other columns or types. Everything else is found out by
+ * the step. */
+static bool is_wrong(const char *state, bool unsure)
 {
-    static const char sql[] =
-        "SELECT pg_catalog.format_type(s.oid, NULL) FROM pg_catalog.pg_type s, pg_catalog.pg_type t "
-        "WHERE s.oid = $1::pg_catalog.oid AND t.oid = $2::pg_catalog.regtype AND s.oid <> t.oid AND s.typtype = 'b' "
-        "AND t.typtype = 'b' AND t.typcategory <> 'S' AND NOT (s.typcategory = 'A' AND t.typcategory = 'A') AND NOT "
-        "EXISTS (SELECT FROM pg_catalog.pg_cast "
-        "WHERE castsource = s.oid AND casttarget = t.oid AND castcontext IN ('a', 'i'))";
-    PGresult *described = PQdescribePrepared(conn, ""), *result = NULL;
-    const char *type = NULL;
-    char oid[16];
+    static const char *const always[] = {"42601", "42703"}; /* syntax, no such column */
+    /* No such function, operator or type, or several; types that do not go together; an aggregate, or what gives
+     * several rows. */
+    static const char *const sure[] = {"42883", "42725", "42704", "42804", "42846", "42809", "42803", "42P20", "0A000"};
 
-    snprintf(oid, sizeof(oid), "%u", PQnfields(described) == 1 ? PQftype(described, 0) : 0);
-    PQclear(described);
-    if (pg_query(conn, sql, 2, (const char *const[]){oid, into}, &result, NULL) >= 0 && PQntuples(result) == 1)
-        type = pg_strdup(arena, PQgetvalue(result, 0, 0));
-    PQclear(result);
-    return type;
+    if (is_one_of(state, always, sizeof(always) / sizeof(always[0])))
+        return true;
+    return !unsure && (is_one_of(state, sure, sizeof(sure) / sizeof(sure[0])) ||
+                       strncmp(state, "22", 2) == 0); /* a literal that is none of the type */
+}
+
+/* As VALUES, where no aggregate is allowed, as it is not where the expressions are to be. */
+static void put_question(struct asking *a, questions *to, uint32_t first, uint32_t n)
+{
+    const struct pg_typing *t = &a->plan->typings[first];
+    const char *as = t->table[0] == 'v' ? "w" : "v"; /* not what the table is called */
+    struct pg_text sql = {.arena = &a->plan->arena};
+
+    pg_putf(&sql, "SELECT %s.* FROM %s, LATERAL (VALUES (", as, t->row);
+    for (uint32_t i = 0; i < n; i++)
+        pg_putf(&sql, "%s(%s)", i ? ", " : "", t[i].value);
+    pg_putf(&sql, ")) AS %s", as);
+    *pg_push(&a->plan->arena, to) = (struct question){.first = first, .n = n, .sql = sql.data};
+}
+
+/* The next result of the pipeline that is one; NULL when the connection is lost. */
+static PGresult *next_result(PGconn *conn)
+{
+    PGresult *result = PQgetResult(conn);
+
+    return result || PQstatus(conn) != CONNECTION_OK ? result : PQgetResult(conn);
+}
+
+/* All of them in one round trip. */
+static int ask(struct asking *a, struct pg_failure *f)
+{
+    PGconn *conn = a->conn;
+    questions *all = &a->now;
+    bool sent = PQenterPipelineMode(conn) == 1;
+
+    for (uint32_t i = 0; sent && i < all->n; i++)
+        sent = PQsendPrepare(conn, "", pg_edited(&a->plan->arena, all->at[i].sql, &all->at[i].edits), 0, NULL) == 1 &&
+               PQsendDescribePrepared(conn, "") == 1 && PQpipelineSync(conn) == 1;
+    for (uint32_t i = 0; sent && i < all->n; i++) {
+        all->at[i].prepared = next_result(conn);
+        all->at[i].described = next_result(conn);
+        PQclear(next_result(conn)); /* the end of both */
+    }
+    if (!sent || PQstatus(conn) != CONNECTION_OK)
+        return pg_fail_connection(f, conn, "asking for the types of expressions");
+    if (PQexitPipelineMode(conn) != 1)
+        return pg_fail(f, CELL_INTERNAL, "libpq stays in pipeline mode: %s", PQerrorMessage(conn));
+    return CELL_OK;
 }
 
 static void stand_for_labels(const struct pg_enum *want, const struct pg_enum *there, struct pg_arena *arena,
@@ -69,71 +127,147 @@ void pg_unit_stand_for_labels(const struct pg_unit *u, struct pg_arena *arena, p
         }
 }
 
-/* Prepares the query, with others in place of values of enums that are only planned. */
-static PGresult *prepare(struct pg_arena *arena, PGconn *conn, const char *sql, const pg_stand_ins *labels)
+/* Asks once more when a value was refused that the plan adds to an enum. */
+static bool stand_in(struct asking *a, const struct question *q, const char *state)
 {
-    PGresult *result = PQprepare(conn, "", sql, 0, NULL);
-    pg_edits edits = {0};
+    const char *position = PQresultErrorField(q->prepared, PG_DIAG_STATEMENT_POSITION);
+    struct question other = {.first = q->first, .n = q->n, .sql = q->sql, .edits = q->edits};
 
-    for (;;) {
-        const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-        const char *position = PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
-        if (!state || strcmp(state, "22P02") != 0 || !position ||
-            !pg_edit_refused(arena, sql, strtol(position, NULL, 10), labels, &edits))
-            return result;
-        PQclear(result);
-        result = PQprepare(conn, "", pg_edited(arena, sql, &edits), 0, NULL);
-    }
+    if (!state || strcmp(state, "22P02") != 0 || !position ||
+        !pg_edit_refused(&a->plan->arena, q->sql, strtol(position, NULL, 10), &a->labels, &other.edits))
+        return false;
+    *pg_push(&a->plan->arena, &a->again) = other;
+    return true;
 }
 
-/* Why the expression is not for the types that it meets; NULL. */
-static const char *why_not(struct pg_arena *arena, PGconn *conn, const struct pg_typing *t, const pg_stand_ins *labels)
+static void take_answer(struct asking *a, const struct question *q)
 {
-    PGresult *result = prepare(arena, conn, t->query, labels);
-    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE), *why = NULL, *type;
+    const char *state = PQresultErrorField(q->prepared, PG_DIAG_SQLSTATE);
+    struct typed *typed = &a->typed[q->first];
 
-    if (PQresultStatus(result) == PGRES_COMMAND_OK) {
-        if (t->into && (type = unassignable(arena, conn, t->into)))
-            why = pg_printf(arena, "it gives %s, which is not assigned to %s", type, t->into);
-    } else if (state && is_of_types(state))
-        why = pg_strdup(arena, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+    if (PQresultStatus(q->described) == PGRES_COMMAND_OK)
+        for (uint32_t i = 0; i < q->n; i++)
+            typed[i].type = PQftype(q->described, (int)i);
+    else if (stand_in(a, q, state))
+        return;
+    else if (q->n == 1 && state && is_wrong(state, a->plan->typings[q->first].unsure))
+        typed->why = pg_strdup(&a->plan->arena, PQresultErrorField(q->prepared, PG_DIAG_MESSAGE_PRIMARY));
+    else
+        for (uint32_t i = 0; i < q->n && q->n > 1; i++)
+            put_question(a, &a->again, q->first + i, 1);
+}
+
+/* Those whose values cannot be assigned to what they become; of plain types only, as others have ways of their own. */
+static int ask_assignable(struct asking *a, struct pg_failure *f)
+{
+    static const char sql[] =
+        "SELECT i - 1, pg_catalog.format_type(s.oid, NULL) "
+        "FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.oid[]), pg_catalog.unnest($2::pg_catalog.text[])) "
+        "WITH ORDINALITY AS a (type, target, i), "
+        "pg_catalog.pg_type s, pg_catalog.pg_type t "
+        "WHERE s.oid = a.type AND t.oid = pg_catalog.to_regtype(a.target) AND s.oid <> t.oid AND s.typtype = 'b' "
+        "AND t.typtype = 'b' AND t.typcategory <> 'S' AND NOT (s.typcategory = 'A' AND t.typcategory = 'A') AND NOT "
+        "EXISTS (SELECT FROM pg_catalog.pg_cast "
+        "WHERE castsource = s.oid AND casttarget = t.oid AND castcontext IN ('a', 'i'))";
+    struct pg_arena *arena = &a->plan->arena;
+    uint32_t n = a->plan->ntypings, asked = 0;
+    const char **types = pg_array(arena, n, sizeof(*types)), **into = pg_array(arena, n, sizeof(*into));
+    PGresult *result = NULL;
+
+    for (uint32_t i = 0; i < n; i++) {
+        types[i] = pg_printf(arena, "%u", a->typed[i].type);
+        into[i] = a->plan->typings[i].into;
+        asked += into[i] && a->typed[i].type;
+    }
+    if (!asked)
+        return CELL_OK;
+    char *one = pg_array_text(types, n), *other = pg_array_text(into, n);
+    int r = one && other ? pg_query(a->conn, sql, 2, (const char *const[]){one, other}, &result, f)
+                         : pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    free(one);
+    free(other);
+    for (int i = 0; i < PQntuples(result); i++) {
+        uint32_t k = (uint32_t)strtoul(PQgetvalue(result, i, 0), NULL, 10);
+        a->typed[k].why =
+            pg_printf(arena, "it gives %s, which is not assigned to %s", PQgetvalue(result, i, 1), into[k]);
+    }
     PQclear(result);
-    return why;
+    return r;
 }
 
-static void check(const struct pg_unit *u, PGconn *conn)
+static void forget(questions *all)
 {
-    struct pg_plan *p = u->plan;
-    const struct pg_typing *wrong = NULL;
-    pg_stand_ins labels = {0};
-
-    pg_unit_stand_for_labels(u, &p->arena, &labels);
-    for (uint32_t i = 0; i < p->ntypings; i++) {
-        const struct pg_typing *t = &p->typings[i];
-        /* Of a field that is wrong once is enough. */
-        bool said = wrong && t->field && t->field == wrong->field && t->declared == wrong->declared;
-        const char *why = said ? NULL : why_not(&p->arena, conn, t, &labels);
-        wrong = why ? t : wrong;
-        if (why)
-            pg_diagnose(&p->arena, &p->diagnostics, PG_ERROR, (struct pg_place){t->field, -1, -1}, "%s: %s. %s",
-                        t->text, why, t->advice)
-                ->declared = t->declared;
+    for (uint32_t i = 0; i < all->n; i++) {
+        PQclear(all->at[i].prepared);
+        PQclear(all->at[i].described);
+        all->at[i].prepared = all->at[i].described = NULL;
     }
 }
 
-int pg_unit_check_types(PGconn *conn, const struct pg_unit *u)
+static int ask_all(struct asking *a, struct pg_failure *f)
 {
-    struct pg_plan *p = u->plan;
+    const struct pg_typing *t = a->plan->typings;
+    uint32_t first = 0, n = a->plan->ntypings;
+
+    a->typed = pg_array(&a->plan->arena, n, sizeof(*a->typed));
+    for (uint32_t i = 1; i <= n; i++)
+        if (i == n || i - first == MOST_TOGETHER || strcmp(t[i].row, t[first].row) != 0) {
+            put_question(a, &a->now, first, i - first);
+            first = i;
+        }
+    int r = CELL_OK;
+    while (r >= 0 && a->now.n) {
+        r = ask(a, f);
+        for (uint32_t i = 0; r >= 0 && i < a->now.n; i++)
+            take_answer(a, &a->now.at[i]);
+        forget(&a->now);
+        a->now = a->again;
+        a->again = (questions){0};
+    }
+    return r < 0 ? r : ask_assignable(a, f);
+}
+
+/* Of a field that is wrong once is enough. */
+static bool is_said(const struct pg_plan *p, const struct pg_typing *t)
+{
+    for (uint32_t i = 0; i < p->diagnostics.n && t->field; i++) {
+        const struct pg_diagnostic *d = &p->diagnostics.at[i];
+        if (d->severity == PG_ERROR && d->declared == t->declared && d->field && strcmp(d->field, t->field) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* With the arena's escape set: nothing that changes is of this frame. */
+static int check(struct asking *a, const struct pg_unit *u, struct pg_failure *f)
+{
+    struct pg_plan *p = a->plan;
     jmp_buf escape;
 
     p->arena.escape = &escape;
-    if (setjmp(escape)) {
-        p->arena.escape = NULL;
-        return CELL_NO_MEMORY;
+    if (setjmp(escape))
+        return pg_fail(f, CELL_NO_MEMORY, "out of memory");
+    pg_unit_stand_for_labels(u, &p->arena, &a->labels);
+    int r = ask_all(a, f);
+    for (uint32_t i = 0; i < p->ntypings && r >= 0; i++) {
+        const struct pg_typing *t = &p->typings[i];
+        if (a->typed[i].why && !is_said(p, t))
+            pg_diagnose(&p->arena, &p->diagnostics, PG_ERROR, (struct pg_place){t->field, -1, -1}, "%s: %s. %s",
+                        t->text, a->typed[i].why, t->advice)
+                ->declared = t->declared;
     }
-    check(u, conn);
+    return r;
+}
+
+int pg_unit_check_types(PGconn *conn, const struct pg_unit *u, struct pg_failure *f)
+{
+    struct pg_plan *p = u->plan;
+    struct asking a = {.conn = conn, .plan = p};
+    int r = p->ntypings ? check(&a, u, f) : CELL_OK;
+
     p->arena.escape = NULL;
+    forget(&a.now);
     if (pg_has_refusals(&p->diagnostics, UINT32_MAX))
         p->nsteps = 0;
-    return CELL_OK;
+    return r;
 }

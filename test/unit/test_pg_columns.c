@@ -140,6 +140,98 @@ TEST(an_expression_that_the_database_refuses_is_so_before_any_step)
                     ""));
 }
 
+TEST(an_expression_of_a_new_table_is_typed_before_any_step)
+{
+    if (!server())
+        return;
+    CHECK(refuses("fresh", "id i64 | key\nn i64 | check length(n) > 1", "", "n",
+                  "check 'fresh_n_check' is made from an expression that PostgreSQL refuses: function length(bigint)"));
+    CHECK(refuses("fresh", "id i64 | key\nn i64 | check n > ", "", "n", "syntax error"));
+    CHECK(refuses("fresh", "id i64 | key\nn i64 | check sum(n) > 1\nm i64 | check m > 1", "", "n", "aggregate"));
+    CHECK(refuses("fresh", "id i64 | key\nn i64 | default 'x'", "", "n",
+                  "column 'n' gets its default from an expression that PostgreSQL refuses: invalid input"));
+    CHECK(refuses("fresh", "id i64 | key\nn i64 | default now()", "", "n",
+                  "it gives timestamp with time zone, which is not assigned to bigint"));
+    CHECK(refuses("fresh", "id i64 | key\no opt<i64> | generated nosuch + 1", "", "o",
+                  "column 'o' is generated from an expression that PostgreSQL refuses: column \"nosuch\""));
+    CHECK(says("fresh", "id i64 | key\nv str", "index upper(id)", PG_ERROR, "function upper(bigint) does not exist"));
+    CHECK(says("v", "id i64 | key\nv str", "index v;where v + 1", PG_ERROR, "operator does not exist"));
+    CHECK(says("fresh", "id i64 | key", "check id > nosuch", PG_ERROR, "\"nosuch\" does not exist"));
+    /* Of several all are said, and of what is right nothing. */
+    CHECK(refuses("fresh", "id i64 | key\nn i64 | check upper(n) = 'A'\nm i64 | check m < 5\no i64 | default 'x'", "",
+                  "o", "invalid input syntax"));
+    REQUIRE(
+        becomes("fresh",
+                "id i64 | key\nn i64 | check fresh.n > 1 and tableoid > 0 | default 1.5\nb bool | default ('true') | "
+                "check b\nt opt<str> | default now()\no opt<i64> | generated n * 2\nc i32 | check \"C\" > 0 | "
+                "column C",
+                "index lower(t);where b\nindex n"));
+}
+
+TEST(the_values_of_a_new_column_are_typed_before_any_step)
+{
+    const char *there = "id i64 | key\na str\nb str\n";
+    char fields[300];
+
+    if (!server())
+        return;
+    REQUIRE(becomes("valued", there, ""));
+    migration_sql(conn, "INSERT INTO valued VALUES (1, '4', 'x')");
+    snprintf(fields, sizeof(fields), "%sn i64 | backfill length(a) + nosuch", there);
+    CHECK(refuses("valued", fields, "", "n",
+                  "the values of column 'n' are computed from an expression that PostgreSQL "
+                  "refuses: column \"nosuch\" does not exist. No step was carried out"));
+    snprintf(fields, sizeof(fields), "%sn i64 | backfill a <> ''", there);
+    CHECK(refuses("valued", fields, "", "n", "it gives boolean, which is not assigned to bigint"));
+    CHECK(refuses("valued", "id i64 | key\nb str\nn i64 | replaces a;lenght(a);n::text", "", "n",
+                  "the values of column 'n' are computed from an expression that PostgreSQL refuses: function lenght"));
+    CHECK(refuses("valued", "id i64 | key\nb str\nn i64 | replaces a;length(a);upper(n)", "", "n",
+                  "the values of column 'a' are computed from an expression that PostgreSQL refuses: function upper"));
+    /* By the name that a column has then. */
+    CHECK(refuses("valued", "id i64 | key\nc str | renamed_from a\nb str | check a <> ''", "", "b",
+                  "column \"a\" does not exist"));
+    REQUIRE(becomes("valued",
+                    "id i64 | key\nb str\nn i64 | replaces a;length(a);repeat('x', n::integer)\n"
+                    "m i64 | backfill n + length(b)",
+                    ""));
+    CHECK(is("SELECT concat_ws(' ', n, m) FROM valued", "1 2"));
+}
+
+TEST(what_a_step_of_the_authors_own_may_make_is_not_missed)
+{
+    const char *makes =
+        "step make;CREATE FUNCTION twice(n bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$SELECT 2 * n$$";
+    char rules[300];
+
+    if (!server())
+        return;
+    REQUIRE(becomes("stepping", "id i64 | key", ""));
+    /* Whatever it makes, there is no such column; one that changes rows makes nothing. */
+    CHECK(refuses("stepping", "id i64 | key\nn i64 | default 1 | check nosuch > 1", makes, "n",
+                  "column \"nosuch\" does not exist"));
+    CHECK(refuses("stepping", "id i64 | key\nn i64 | default 1 | check twice(n) > 1", "step make;DELETE FROM stepping",
+                  "n", "function twice(bigint) does not exist"));
+    REQUIRE(becomes("stepping", "id i64 | key\nn i64 | default 1 | check twice(n) > 1", makes));
+    snprintf(rules, sizeof(rules), "%s\nstep more;ALTER TABLE stepping ADD more bigint", makes);
+    REQUIRE(
+        becomes("stepping", "id i64 | key\nn i64 | default 1 | check twice(n) > 1\nm i64 | backfill more + 1", rules));
+}
+
+TEST(what_is_of_a_type_that_the_plan_makes_is_not_refused)
+{
+    if (!server())
+        return;
+    CHECK(refuses("feelings", "id i64 | key\nm mood | sql_type feeling | check m <> 'sad' and nosuch", "", "m",
+                  "column \"nosuch\" does not exist"));
+    CHECK(refuses("feelings", "id i64 | key\nm mood | sql_type feeling\nn i64 | check length(n) > 0", "", "n",
+                  "function length(bigint) does not exist"));
+    REQUIRE(becomes("feelings",
+                    "id i64 | key\nm mood | sql_type feeling | default 'ok' | check m = ANY (enum_range('sad', m))",
+                    ""));
+    migration_sql(conn, "CREATE TYPE feeling2 AS ENUM ('sad', 'ok')");
+    REQUIRE(becomes("feelings2", "id i64 | key\nm mood | sql_type feeling2 | default 'happy' | check m <> 'sad'", ""));
+}
+
 /* The first `n` steps of the plan, and then whatever is left. */
 static bool becomes_after(uint32_t n, const char *name, const char *fields, const char *rules)
 {

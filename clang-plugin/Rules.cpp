@@ -31,7 +31,7 @@ const Macro onFields[] = {
     {"rule", "CELL_RULE", Form::Words, 1, 1},
     {"check", "CELL_CHECK", Form::Texts, 1, 1},
     {"column", "CELL_COLUMN", Form::Texts, 1, 1},
-    {"sql_type", "CELL_SQL_TYPE", Form::Texts, 1, 1},
+    {"sql_type", "CELL_SQL_TYPE", Form::Texts, 1, 2},
     {"generated", "CELL_GENERATED", Form::Texts, 1, 1},
     {"backfill", "CELL_BACKFILL", Form::Texts, 1, 1},
     {"renamed_from", "CELL_RENAMED_FROM", Form::Words, 1, 1},

@@ -47,8 +47,8 @@ static const json_t *find(const json_t *types, const char *name)
 
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
 
-/* What the enumerators do not have in common, up to an underscore. */
-void pg_enum_labels(struct pg_arena *arena, struct pg_cvalue *values, uint32_t n)
+/* What all enumerators begin with, up to an underscore. */
+static const char *common_prefix(struct pg_arena *arena, const struct pg_cvalue *values, uint32_t n)
 {
     size_t shared = n > 1 ? strlen(values[0].name) : 0, prefix = 0;
 
@@ -62,12 +62,106 @@ void pg_enum_labels(struct pg_arena *arena, struct pg_cvalue *values, uint32_t n
     for (uint32_t i = 0; i < n; i++) /* none may be left empty */
         if (values[i].name[prefix] == '\0')
             prefix = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        char *label = pg_strdup(arena, values[i].name + prefix);
-        for (char *p = label; *p; p++)
-            *p = lower(*p);
-        values[i].label = label;
+    return pg_copy(arena, values[0].name, prefix);
+}
+
+static bool has_prefix(const struct pg_cvalue *v, const char *prefix)
+{
+    size_t n = strlen(prefix);
+
+    return strncmp(v->name, prefix, n) == 0 && v->name[n] != '\0';
+}
+
+/* Of one that does not begin with the prefix, what they have in common goes, up to an underscore. */
+static size_t taken_away(const struct pg_cvalue *v, const char *prefix)
+{
+    size_t taken = 0;
+
+    if (has_prefix(v, prefix))
+        return strlen(prefix);
+    for (size_t k = 0; v->name[k] && v->name[k] == prefix[k]; k++)
+        if (v->name[k] == '_')
+            taken = k + 1;
+    return v->name[taken] ? taken : 0;
+}
+
+static const char *lowered(struct pg_arena *arena, const char *name)
+{
+    char *label = pg_strdup(arena, name);
+
+    for (char *p = label; *p; p++)
+        *p = lower(*p);
+    return label;
+}
+
+static bool is_label_of_another(const struct pg_cvalue *values, uint32_t n, uint32_t i)
+{
+    bool found = false;
+
+    for (uint32_t k = 0; k < n && !found; k++)
+        found = k != i && strcmp(values[k].label, values[i].label) == 0;
+    return found;
+}
+
+void pg_enum_labels(struct pg_arena *arena, struct pg_cvalue *values, uint32_t n, const char *prefix)
+{
+    prefix = prefix ? prefix : common_prefix(arena, values, n);
+    for (uint32_t i = 0; i < n; i++)
+        values[i].label = lowered(arena, values[i].name + taken_away(&values[i], prefix));
+    for (uint32_t i = 0; i < n; i++)
+        if (!has_prefix(&values[i], prefix) && is_label_of_another(values, n, i))
+            values[i].label = lowered(arena, values[i].name);
+}
+
+/* How many values of the type enumerators stand for: all of these, or those that begin with the prefix. */
+static uint32_t count_known(const struct pg_cvalue *values, uint32_t n, const struct pg_enum *there, const char *prefix)
+{
+    uint32_t known = 0;
+
+    for (uint32_t k = 0; k < there->n; k++) {
+        bool found = false;
+        for (uint32_t i = 0; i < n && !found; i++)
+            found = (!prefix || has_prefix(&values[i], prefix)) && strcmp(values[i].label, there->labels[k]) == 0;
+        known += found;
     }
+    return known;
+}
+
+/* What stands before the label in the name, when that may be a prefix; NULL. */
+static const char *before_label(struct pg_arena *arena, const char *name, const char *label)
+{
+    size_t n = strlen(name), len = strlen(label), at = n - len;
+    bool ends = len <= n && (at == 0 || name[at - 1] == '_');
+
+    for (size_t k = 0; ends && k < len; k++)
+        ends = lower(name[at + k]) == label[k];
+    return ends ? pg_copy(arena, name, at) : NULL;
+}
+
+bool pg_enum_keep_labels(struct pg_arena *arena, struct pg_cvalue *values, uint32_t n, const struct pg_enum *there,
+                         const char **prefix)
+{
+    const char *common = common_prefix(arena, values, n), *best = common, *last = common;
+    uint32_t most, least = n > 1 && there->n > 1 ? 2 : 1; /* one alone has no prefix by itself */
+
+    pg_enum_labels(arena, values, n, common);
+    most = count_known(values, n, there, NULL);
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = 0; most < there->n && k < there->n; k++) {
+            const char *tried = before_label(arena, values[i].name, there->labels[k]);
+            if (!tried || strcmp(tried, last) == 0)
+                continue;
+            last = tried;
+            pg_enum_labels(arena, values, n, tried);
+            uint32_t known = count_known(values, n, there, NULL);
+            if (known <= most || count_known(values, n, there, tried) < least)
+                continue;
+            best = tried;
+            most = known;
+        }
+    pg_enum_labels(arena, values, n, best);
+    *prefix = best;
+    return strcmp(best, common) == 0;
 }
 
 static int take_enum(struct pg_arena *arena, const json_t *entry, struct pg_ctype *c)
@@ -88,7 +182,8 @@ static int take_enum(struct pg_arena *arena, const json_t *entry, struct pg_ctyp
         if (!*digits || digits[strspn(digits, "0123456789")] != '\0')
             return CELL_INVALID_ARGUMENT;
     }
-    pg_enum_labels(arena, c->values, c->nvalues);
+    if (c->nvalues)
+        pg_enum_labels(arena, c->values, c->nvalues, NULL);
     return c->nvalues ? CELL_OK : CELL_INVALID_ARGUMENT;
 }
 

@@ -24,7 +24,7 @@
     X("pattern", "CELL_PATTERN", 1, 1, false)                                                                          \
     X("check", "CELL_CHECK", 1, 1, false)                                                                              \
     X("column", "CELL_COLUMN", 1, 1, true)                                                                             \
-    X("sql_type", "CELL_SQL_TYPE", 1, 1, true)                                                                         \
+    X("sql_type", "CELL_SQL_TYPE", 1, 2, true)                                                                         \
     X("generated", "CELL_GENERATED", 1, 1, false)                                                                      \
     X("renamed_from", "CELL_RENAMED_FROM", 1, 1, false)                                                                \
     X("backfill", "CELL_BACKFILL", 1, 1, false)                                                                        \
@@ -201,6 +201,70 @@ static void declare_values(struct declaring *s, const json_t *field, struct pg_f
     f->filled = f->automatic || c->standard.sql || c->generated.sql;
 }
 
+/* Which labels its values have: as CELL_SQL_TYPE says, or the type that is there. */
+static void declare_labels(struct declaring *s, struct pg_field *f, const struct pg_enum *there, const json_t *rule,
+                           struct pg_place place)
+{
+    const char *prefix = json_string_value(json_array_get(json_object_get(rule, "args"), 1));
+    bool found = !prefix;
+
+    for (uint32_t i = 0; i < f->c.nvalues && !found; i++)
+        found = strncmp(f->c.values[i].name, prefix, strlen(prefix)) == 0;
+    place.argument = 1;
+    if (!found)
+        pg_mistake(s, place, "no enumerator of '%s' begins with '%s'", f->c.tag, prefix);
+    else if (prefix)
+        pg_enum_labels(s->arena, f->c.values, f->c.nvalues, prefix);
+    else if (there && !pg_enum_keep_labels(s->arena, f->c.values, f->c.nvalues, there, &prefix))
+        pg_diagnose(s->arena, &s->d->diagnostics, PG_WARNING, (struct pg_place){f->name, -1, -1},
+                    "the values of type '%s' stay what they are called: '%s' is '%s'. A new database would call them "
+                    "otherwise: CELL_SQL_TYPE(\"%s\", \"%s\") says it for all",
+                    there->name, f->c.values[0].name, f->c.values[0].label, f->sql_type, prefix);
+}
+
+/* Another field has the type already: with the same labels. */
+static void check_labels(struct declaring *s, const struct pg_field *f, const struct pg_enum *e)
+{
+    for (uint32_t i = 0; i < f->c.nvalues; i++) {
+        const char *label = f->c.values[i].label;
+        bool found = false;
+        for (uint32_t k = 0; k < e->n && !found; k++)
+            found = strcmp(e->labels[k], label) == 0;
+        if (!found) {
+            pg_mistake(s, ((struct pg_place){f->name, -1, -1}),
+                       "another field is of type '%s' as well, and has no value '%s'", e->name, label);
+            return;
+        }
+    }
+}
+
+/* A native enum type that a field names, as it should be. */
+static void declare_enum(struct declaring *s, struct pg_field *f, const json_t *rule, struct pg_place place)
+{
+    struct pg_type_use *type = &f->mapping.type;
+    const struct pg_model *catalog = s->types.catalog;
+    const struct pg_enum *there = catalog ? pg_model_enum(catalog, type->schema, type->name) : NULL;
+
+    declare_labels(s, f, there, rule, place);
+    if (there)
+        type->schema = pg_strdup(s->arena, there->schema);
+    else if (!type->schema)
+        type->schema = s->d->table.schema;
+    for (uint32_t i = 0; i < s->enums.n; i++)
+        if (strcmp(s->enums.at[i].name, type->name) == 0 && strcmp(s->enums.at[i].schema, type->schema) == 0) {
+            check_labels(s, f, &s->enums.at[i]);
+            return;
+        }
+    struct pg_enum *e = pg_push(s->arena, &s->enums);
+    *e = (struct pg_enum){type->schema, type->name, pg_array(s->arena, f->c.nvalues, sizeof(*e->labels)), f->c.nvalues};
+    for (uint32_t i = 0; i < f->c.nvalues; i++) {
+        e->labels[i] = f->c.values[i].label;
+        if (!pg_name_fits(e->labels[i]))
+            pg_mistake(s, ((struct pg_place){f->name, -1, -1}), "a label of an enum type has at most 63 bytes: '%s'",
+                       e->labels[i]);
+    }
+}
+
 static bool declare_type(struct declaring *s, const json_t *field, const char *column, struct pg_field *f)
 {
     const char *text = json_string_value(json_object_get(field, "type"));
@@ -216,6 +280,14 @@ static bool declare_type(struct declaring *s, const json_t *field, const char *c
     if (pg_map_field(s->arena, &s->types, &f->c, f->sql_type, column, &f->mapping, why) < 0) {
         pg_mistake(s, place, "%s", why);
         return false;
+    }
+    if (f->mapping.codec == PG_CODEC_ENUM_LABEL)
+        declare_enum(s, f, rule, place);
+    else if (json_array_size(json_object_get(rule, "args")) > 1) {
+        place.argument = 1;
+        pg_mistake(s, place,
+                   "the second text of CELL_SQL_TYPE is for an enum and a type of that in the database: what "
+                   "the enumerators have before the labels");
     }
     return true;
 }
@@ -240,30 +312,6 @@ static bool name_column(struct declaring *s, const char *name, const char *colum
             return false;
         }
     return true;
-}
-
-/* A native enum type that a field names, as it should be. */
-static void declare_enum(struct declaring *s, struct pg_field *f)
-{
-    struct pg_type_use *type = &f->mapping.type;
-    const struct pg_model *catalog = s->types.catalog;
-    const struct pg_enum *there = catalog ? pg_model_enum(catalog, type->schema, type->name) : NULL;
-
-    if (there)
-        type->schema = pg_strdup(s->arena, there->schema);
-    else if (!type->schema)
-        type->schema = s->d->table.schema;
-    for (uint32_t i = 0; i < s->enums.n; i++)
-        if (strcmp(s->enums.at[i].name, type->name) == 0 && strcmp(s->enums.at[i].schema, type->schema) == 0)
-            return;
-    struct pg_enum *e = pg_push(s->arena, &s->enums);
-    *e = (struct pg_enum){type->schema, type->name, pg_array(s->arena, f->c.nvalues, sizeof(*e->labels)), f->c.nvalues};
-    for (uint32_t i = 0; i < f->c.nvalues; i++) {
-        e->labels[i] = f->c.values[i].label;
-        if (!pg_name_fits(e->labels[i]))
-            pg_mistake(s, ((struct pg_place){f->name, -1, -1}), "a label of an enum type has at most 63 bytes: '%s'",
-                       e->labels[i]);
-    }
 }
 
 static void declare_replaces(struct declaring *s, const json_t *field, struct pg_field *f, const char *column)
@@ -310,8 +358,6 @@ void pg_declare_field(struct declaring *s, const json_t *field)
     if (!name_column(s, name, column, place) || !declare_type(s, field, column, &f))
         return;
     check_pairs(s, field, name, f.c.optional);
-    if (f.mapping.codec == PG_CODEC_ENUM_LABEL)
-        declare_enum(s, &f);
     struct pg_column c = {.name = column, .type = f.mapping.type, .nullable = f.c.optional};
     c.comment = pg_strdup(s->arena, json_string_value(json_object_get(field, "doc")));
     declare_values(s, field, &f, &c);

@@ -33,7 +33,7 @@ static bool says_labels(struct importing *s, const struct pg_enum *e, const char
 
     for (uint32_t i = 0; i < e->n; i++)
         values[i].name = names[i];
-    pg_enum_labels(s->arena, values, e->n);
+    pg_enum_labels(s->arena, values, e->n, NULL);
     for (uint32_t i = 0; i < e->n; i++)
         if (strcmp(values[i].label, e->labels[i]) != 0)
             return false;

@@ -52,7 +52,7 @@ enum pg_ckind {
 struct pg_cvalue { /* enumerator */
     const char *name;
     const char *number; /* decimal */
-    const char *label;  /* of a native enum: the name in lower case, without the prefix up to `_` that all have */
+    const char *label; /* of a native enum: the name in lower case, without the prefix up to `_` that all have or had */
 };
 
 /* A use of a C type, taken apart. */

@@ -4,6 +4,7 @@
 #include "pg_build.h"
 #include "postgres/codec.h"
 #include "postgres/sql.h"
+#include "postgres/types_parts.h"
 
 static struct pg_arena arena;
 
@@ -205,6 +206,52 @@ TEST(labels_are_what_enumerators_do_not_share)
     CHECK_STR(c.values[0].label, "sad");
     CHECK_STR(c.values[2].number, "2");
     json_decref(list);
+    pg_arena_free(&arena);
+}
+
+/* The labels that the enumerators have beside those that are there, "sad glad"; behind them, when it is not the one that
+ * all have, the prefix. */
+static const char *kept(const char *enumerators, const char *there)
+{
+    const char *names[8];
+    struct pg_cvalue values[8];
+    struct pg_enum e = {.name = "mood", .labels = names};
+    struct pg_text text = {.arena = &arena};
+    char part[64];
+    uint32_t n = 0;
+
+    while (pg_build_part(&there, ' ', part))
+        names[e.n++] = pg_strdup(&arena, part);
+    while (pg_build_part(&enumerators, ' ', part))
+        values[n++] = (struct pg_cvalue){.name = pg_strdup(&arena, part)};
+    const char *prefix = NULL;
+    bool common = pg_enum_keep_labels(&arena, values, n, &e, &prefix);
+    for (uint32_t i = 0; i < n; i++)
+        pg_putf(&text, "%s%s", i ? " " : "", values[i].label);
+    if (!common)
+        pg_putf(&text, ", '%s'", prefix);
+    return text.data;
+}
+
+TEST(labels_that_are_there_stay_when_the_enumerators_have_something_else_in_common)
+{
+    static const char *const rows[][3] = {
+        {"MOOD_SAD MOOD_GLAD", "sad glad", "sad glad"},
+        {"MOOD_SAD MOOD_GLAD MOOD_X_NEW", "sad glad", "sad glad x_new"},
+        {"MOOD_SAD MOOD_GLAD FEELING_NONE", "sad glad", "sad glad feeling_none, 'MOOD_'"},
+        {"MOOD_X_A MOOD_X_B MOOD_Y", "a b", "a b y, 'MOOD_X_'"},
+        {"MOOD_X_A MOOD_X_B MOOD_Y MOOD_Z MOOD_U", "a b y z", "a b y z u, 'MOOD_X_'"},
+        {"MOOD_X_A MOOD_X_B MOOD_A", "a b", "a b mood_a, 'MOOD_X_'"},
+        {"MOOD_SAD MOOD_GLAD", "mood_sad", "mood_sad mood_glad, ''"},
+        {"MOOD_SAD", "sad glad", "sad, 'MOOD_'"},
+        {"MOOD_X_SAD MOOD_X_GLAD", "x_sad x_glad", "x_sad x_glad, 'MOOD_'"},
+        /* Others than those that are there are others. */
+        {"MOOD_SAD MOOD_VERY_GLAD", "sad glad", "sad very_glad"},
+        {"MOOD_SAD MOOD_GLAD", "", "sad glad"},
+        {"MOOD_SAD MOOD_GLAD", "Sad other", "sad glad"}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        CHECK_STR(kept(rows[i][0], rows[i][1]), rows[i][2]);
     pg_arena_free(&arena);
 }
 

@@ -19,7 +19,9 @@ int pg_policy_allows(enum pg_policy policy, const struct pg_step *step, struct p
     bool hazard = step->hazard && step->hazard[0];
     char text[2 * PG_SHORT_SIZE];
 
-    if (policy == PG_POLICY_APPLY || (policy == PG_POLICY_ADDITIVE && !hazard && pg_step_is_additive(step->kind)))
+    bool additive = pg_step_is_additive(step->kind) || step->on_new;
+
+    if (policy == PG_POLICY_APPLY || (policy == PG_POLICY_ADDITIVE && !hazard && additive))
         return CELL_OK;
     return pg_fail(f, CELL_PERMISSION_DENIED, "the policy is '%s', which does not allow%s%s%s: %s",
                    pg_policy_name(policy), policy == PG_POLICY_ADDITIVE ? " a step that is not additive" : " any step",

@@ -162,6 +162,7 @@ struct pg_step_share {
 struct pg_step {
     enum pg_step_kind kind;
     enum pg_step_mode mode;
+    bool on_new;      /* the plan makes the table, so that nobody relies on how it was */
     const char *text; /* one line for people: the SQL, shortened, or what it does */
     const char **sql; /* statements, in order, one each. What has to be recorded in cell.objects is among them */
     uint32_t nsql;

@@ -153,10 +153,12 @@ static const struct pg_table *referenced(struct diffing *s, const struct pg_fore
     for (uint32_t i = 0; i < s->works.n; i++)
         names[n++] = s->works.at[i]->now.name;
     const char *near = pg_suggest(f->to_table, names, n);
-    pg_refuse(s, PG_NO_RULE, pg_at_field(field),
-              near ? "there is no table '%s' to refer to; did you mean '%s'?"
-                   : "there is no table '%s' to refer to: a struct before this one can declare it",
-              f->to_table, near)
+    pg_refuse(
+        s, PG_NO_RULE, pg_at_field(field),
+        near ? "there is no table '%s' to refer to; did you mean '%s'?"
+             : "there is no table '%s' to refer to: a struct of the same file, or of one that is built before, can "
+               "declare it",
+        f->to_table, near)
         ->other_table = f->to_table;
     return NULL;
 }
@@ -269,6 +271,22 @@ static const char *lost_rows(struct diffing *s, const struct pg_foreign_key *f)
     return t.data;
 }
 
+/* Of a new table it is made with the table, so that no interruption leaves one without it; unless what it refers to
+ * becomes as it needs it by other steps. */
+static enum pg_phase foreign_phase(struct diffing *s, const struct pg_foreign_key *f)
+{
+    const struct table_work *to = pg_find_work(s, f->to_schema, f->to_table);
+    const struct pg_table *there = pg_model_table(s->catalog, f->to_schema, f->to_table);
+    bool ready = !to || to->created || (there && !to->former && is_unique(there, f));
+
+    for (uint32_t i = 0; ready && to && !to->created && i < f->n; i++) {
+        const struct pg_column *now = pg_table_column(&to->now, f->to_columns[i]);
+        const struct pg_column *before = pg_table_column(there, f->to_columns[i]);
+        ready = now && before && pg_type_equal(&now->type, &before->type);
+    }
+    return s->w->created && ready ? PG_PHASE_CREATE : PG_PHASE_FOREIGN;
+}
+
 static void add_foreign(struct diffing *s, const struct pg_foreign_key *want, struct pg_foreign_key *old,
                         const char *field)
 {
@@ -287,7 +305,7 @@ static void add_foreign(struct diffing *s, const struct pg_foreign_key *want, st
     pg_puts(&t, at_once ? "" : " NOT VALID");
     pg_step_alter(s, &b, "%s", t.data);
     pg_step_record(s, &b, "foreign", f.name, NULL);
-    pg_step_end(s, &b, PG_PHASE_FOREIGN);
+    pg_step_end(s, &b, foreign_phase(s, &f));
     if (!at_once) {
         validate_step(s, f.name, field, lost_rows(s, &f), PG_RULE_FOREIGN_KEY_ADDED);
         pg_plan_diagnose(s, PG_WARNING, PG_RULE_FOREIGN_KEY_ADDED, pg_at_field(field),

@@ -41,6 +41,7 @@ struct step_builder pg_step_begin(struct diffing *s, enum pg_step_kind kind, enu
     b.step.declared = b.step.consented = s->current;
     b.step.schema = s->w->now.schema;
     b.step.table = s->w->now.name;
+    b.step.on_new = s->w->created;
     return b;
 }
 

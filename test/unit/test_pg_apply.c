@@ -110,6 +110,28 @@ TEST(the_policy_decides_before_anything_is_done)
     json_decref(drop);
 }
 
+TEST(a_new_table_with_a_foreign_key_only_adds)
+{
+    if (!server())
+        return;
+    json_t *to = request("added_to", "id i64 | key | auto", ""),
+           *from = request("added_from", "id i64 | key | auto\nref opt<i64> | references added_to;id", ""),
+           *old = request("added_to", "id i64 | key | auto\nref opt<i64> | references added_from;id", "");
+    struct migration m = one(to), d = one(from), e = one(old);
+    PGconn *conn = migration_connect();
+
+    m.options.policy = d.options.policy = e.options.policy = PG_POLICY_ADDITIVE;
+    CHECK(migrate(conn, &m) == CELL_OK && m.nsteps == 1);
+    CHECK(migrate(conn, &d) == CELL_OK && d.nsteps == 2);
+    CHECK(strcmp(migration_value(conn, "SELECT convalidated FROM pg_constraint WHERE conname = 'added_from_ref_fkey'"),
+                 "t") == 0);
+    CHECK(migrate(conn, &e) == CELL_PERMISSION_DENIED); /* rows of a table that is there may be in its way */
+    PQfinish(conn);
+    json_decref(to);
+    json_decref(from);
+    json_decref(old);
+}
+
 /* Two branches with one database. */
 TEST(a_column_that_another_branch_has_added_again_keeps_its_values)
 {

@@ -88,6 +88,25 @@ TEST(tables_that_refer_to_each_other_are_made_before_their_foreign_keys)
     end(&u);
 }
 
+/* In one transaction, so that none is left without the other; but not before what another step makes of the key. */
+TEST(a_new_table_has_its_foreign_keys_at_once_unless_they_wait_for_another_step)
+{
+    struct unit u = begin();
+    add(&u, "table", "teams", "id i64 | key\nname opt<str>", "");
+    REQUIRE(plan(&u) && apply(&u));
+    forget(&u);
+    add(&u, "table", "users", "id i64 | key\nteam opt<i64> | references teams;id\nby opt<str> | references teams;name",
+        "");
+    add(&u, "table", "teams", "id i64 | key\nname opt<str> | unique", "");
+    REQUIRE(plan(&u) && u.p->nsteps == 5 && apply(&u));
+    CHECK(u.p->steps[0].kind == PG_STEP_CREATE_TABLE && !u.p->steps[0].on_new);
+    CHECK(u.p->steps[1].kind == PG_STEP_ADD_FOREIGN_KEY && strcmp(u.p->steps[1].object, "users_team_fkey") == 0);
+    CHECK(u.p->steps[4].kind == PG_STEP_ADD_FOREIGN_KEY && strcmp(u.p->steps[4].object, "users_by_fkey") == 0);
+    CHECK(u.p->steps[1].on_new && u.p->steps[4].on_new && !u.p->steps[2].on_new);
+    REQUIRE(plan(&u) && u.p->nsteps == 0);
+    end(&u);
+}
+
 TEST(a_foreign_key_without_columns_means_the_primary_key)
 {
     struct unit u = begin();
@@ -105,12 +124,13 @@ TEST(foreign_keys_that_the_database_would_refuse_are_refused_at_the_field)
 {
     static const struct {
         const char *field, *rules, *text;
-    } rows[] = {{"t i64 | references temas;id", "", "there is no table 'temas' to refer to; did you mean 'teams'?"},
-                {"t i64 | references nothing;id", "", "a struct before this one can declare it"},
-                {"t i64 | references teams;idd", "", "table 'teams' has no column 'idd'"},
-                {"t i64 | references teams;size", "", "(\"size\") of table 'teams' is not unique"},
-                {"t str | references teams;id", "", "column 't' is text and refers to 'teams.id', which is bigint"},
-                {"t i64", "foreign_key t, t2;teams", "has no primary key of 2 columns"}};
+    } rows[] = {
+        {"t i64 | references temas;id", "", "there is no table 'temas' to refer to; did you mean 'teams'?"},
+        {"t i64 | references nothing;id", "", "a struct before this one can declare it"},
+        {"t i64 | references teams;idd", "", "table 'teams' has no column 'idd'"},
+        {"t i64 | references teams;size", "", "(\"size\") of table 'teams' is not unique"},
+        {"t str | references teams;id", "", "column 't' is text and refers to 'teams.id', which is bigint"},
+        {"t i64", "foreign_key t, t2;teams", "has no primary key of 2 columns"}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char fields[200];
         struct unit u = begin();

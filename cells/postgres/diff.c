@@ -318,14 +318,25 @@ static void diff_table(struct diffing *s)
     pg_advise_table(s);
 }
 
-/* A later struct of a table that refers to itself may have the column that is meant, or its key. */
+static bool is_declared_here(const struct diffing *s, const char *table)
+{
+    for (uint32_t i = 0; i < s->works.n; i++)
+        if (strcmp(s->works.at[i]->now.name, table) == 0)
+            return true;
+    return false;
+}
+
+/* A later struct of a table that refers to itself may have the column that is meant, or its key; and one that comes
+ * later may be the table that is meant, or change it. */
 static void diff_foreign(struct diffing *s)
 {
     uint32_t said = s->plan->diagnostics.n;
 
     pg_diff_foreign(s);
-    for (; said < s->plan->diagnostics.n; said++)
-        s->plan->diagnostics.at[said].whole = s->plan->diagnostics.at[said].other_table == s->w->now.name;
+    for (; said < s->plan->diagnostics.n; said++) {
+        struct pg_diagnostic *d = &s->plan->diagnostics.at[said];
+        d->whole = d->other_table && (d->other_table == s->w->now.name || !is_declared_here(s, d->other_table));
+    }
 }
 
 static bool select_owned(struct diffing *s, uint32_t declared)

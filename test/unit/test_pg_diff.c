@@ -126,7 +126,7 @@ TEST(foreign_keys_that_the_database_would_refuse_are_refused_at_the_field)
         const char *field, *rules, *text;
     } rows[] = {
         {"t i64 | references temas;id", "", "there is no table 'temas' to refer to; did you mean 'teams'?"},
-        {"t i64 | references nothing;id", "", "a struct before this one can declare it"},
+        {"t i64 | references nothing;id", "", "there is no table 'nothing' to refer to: a struct of the same file"},
         {"t i64 | references teams;idd", "", "table 'teams' has no column 'idd'"},
         {"t i64 | references teams;size", "", "(\"size\") of table 'teams' is not unique"},
         {"t str | references teams;id", "", "column 't' is text and refers to 'teams.id', which is bigint"},
@@ -139,7 +139,9 @@ TEST(foreign_keys_that_the_database_would_refuse_are_refused_at_the_field)
         add(&u, "table", "users", fields, rows[i].rules);
         CHECK(!plan(&u));
         const struct pg_diagnostic *d = error(&u, rows[i].text);
-        CHECK(d && d->declared == 1 && u.p->nsteps == 0);
+        /* A table that is not there may come in the same file. */
+        bool may_come = strstr(rows[i].text, "there is no table");
+        CHECK(d && d->declared == 1 && d->whole == may_come && (may_come || u.p->nsteps == 0));
         CHECK(!d || rows[i].rules[0] || (d->field && strcmp(d->field, "t") == 0));
         end(&u);
     }

@@ -160,6 +160,7 @@ bool DeclReader::readStruct(const RecordDecl *d, schema_type &t)
     uint32_t i = 0;
     /* Rules of another verb are that verb's business. */
     bool good = true, anyRule = countVerbs(d) > (d == expanded ? 1u : 0u);
+    t.annotated = anyRule && d != expanded;
     for (const FieldDecl *f : d->fields()) {
         schema_field &field = t.fields[i++];
         if (!readField(f, field) || !readRules(f, anyRule, field))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 #include "Places.h"
 #include "ClangCompat.h"
+#include "DeclReader.h"
 #include "Diagnostics.h"
 
 #include "clang/AST/Expr.h"
@@ -31,13 +32,43 @@ class Locator
     const CellPlaces &p;
 };
 
+/* The struct that a value is, or that those of an array, a list or an optional are; NULL. */
+const RecordDecl *heldBy(QualType type)
+{
+    while (const ArrayType *array = type->getAsArrayTypeUnsafe())
+        type = array->getElementType();
+    if (type->isPointerType())
+        return heldBy(type->getPointeeType());
+    const RecordDecl *record = type->getAsRecordDecl();
+    StringRef kind;
+    if (!record)
+        return nullptr;
+    record = record->getDefinition() ? record->getDefinition() : record;
+    for (const auto *a : record->specific_attrs<AnnotateAttr>())
+        if (cellAnnotationSuffix(a, "cell.type:", kind))
+            for (const FieldDecl *f : record->fields())
+                if (f->getName() == (kind == "list" ? "ptr" : "value"))
+                    return heldBy(f->getType());
+    return record;
+}
+
+/* The field of that name, or "address.city", a field within that one. */
+const FieldDecl *fieldAt(const RecordDecl *record, StringRef path)
+{
+    auto [name, rest] = path.split('.');
+    if (record)
+        for (const FieldDecl *f : record->fields())
+            if (f->getName() == name)
+                return rest.empty() ? f : fieldAt(heldBy(f->getType()), rest);
+    return nullptr;
+}
+
 /* The field, enumerator or parameter of that name. */
 SourceLocation Locator::ofMember(StringRef name) const
 {
     if (const auto *record = dyn_cast<RecordDecl>(p.d))
-        for (const FieldDecl *f : record->fields())
-            if (f->getName() == name)
-                return f->getLocation();
+        if (const FieldDecl *f = fieldAt(record, name))
+            return f->getLocation();
     if (const auto *e = dyn_cast<EnumDecl>(p.d))
         for (const EnumConstantDecl *value : e->enumerators())
             if (value->getName() == name)
@@ -128,9 +159,7 @@ std::optional<FixItHint> fixOf(PluginState &state, const CellPlaces &places, con
     SourceManager &sm = state.sources();
     const FieldDecl *field = nullptr;
     if (const auto *record = dyn_cast<RecordDecl>(places.d); record && said.place.field)
-        for (const FieldDecl *f : record->fields())
-            if (f->getName() == said.place.field)
-                field = f;
+        field = fieldAt(record, said.place.field);
     bool onField = field && isFieldRule(places, said.fix.name);
     std::string text = cellRuleText(said.fix, onField);
     if (text.empty())

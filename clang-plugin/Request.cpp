@@ -83,6 +83,7 @@ void type(OStream &json, const schema_type &t)
         json.attribute("size", static_cast<int64_t>(t.size));
         json.attribute("align", static_cast<int64_t>(t.align));
         text(json, "doc", t.doc);
+        flag(json, "annotated", t.annotated);
         if (t.kind == CELL_KIND_ENUM) {
             use(json, "type", t.elem);
             json.attributeArray("values", [&] {

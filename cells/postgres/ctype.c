@@ -200,6 +200,7 @@ static int take_name(struct pg_arena *arena, const json_t *types, const char *na
         c->kind = PG_C_STRUCT;
         c->tag = pg_strdup(arena, name);
         c->fields = json_object_get(entry, "fields");
+        c->annotated = json_is_true(json_object_get(entry, "annotated"));
         return CELL_OK;
     }
     c->list = strcmp(kind, "list") == 0;

@@ -16,8 +16,7 @@ static const char *quoted(struct declaring *s, const char *column)
     return t.data;
 }
 
-/* "-12", "0.5", "1e6" */
-static bool is_number(const char *text)
+bool pg_is_number(const char *text)
 {
     size_t len = strlen(text);
     struct pg_token t = pg_sql_token(text, len, text[0] == '-' || text[0] == '+' ? 1 : 0);
@@ -27,8 +26,7 @@ static bool is_number(const char *text)
 
 static int sign(const char *t) { return *t == '-' ? -1 : 1; }
 
-/* −1, 0, 1 for decimal integers of any length. Others are compared as floating point. */
-static int compare_numbers(const char *a, const char *b)
+int pg_compare_numbers(const char *a, const char *b)
 {
     if (strspn(a, "-0123456789") < strlen(a) || strspn(b, "-0123456789") < strlen(b)) {
         double x = 0, y = 0;
@@ -55,7 +53,7 @@ static bool check_within_type(struct declaring *s, const struct pg_field *f, con
     struct pg_integer_range own = pg_integer_range(f->c.kind);
     const char *least = pg_printf(s->arena, "%lld", (long long)own.low);
     const char *most = pg_printf(s->arena, "%llu", (unsigned long long)own.high);
-    if (compare_numbers(low, least) >= 0 && compare_numbers(high, most) <= 0)
+    if (pg_compare_numbers(low, least) >= 0 && pg_compare_numbers(high, most) <= 0)
         return true;
     pg_mistake(s, place, "CELL_RANGE(%s, %s) contradicts the type %s, which holds %s to %s", low, high, f->c.text,
                least, most);
@@ -79,9 +77,9 @@ static void declare_range(struct declaring *s, const json_t *field, struct pg_fi
     if (!number || f->mapping.type.array || f->c.kind == PG_C_ENUM)
         pg_mistake(s, place, "CELL_RANGE is for a number, not for %s: use CELL_CHECK",
                    pg_type_name(s->arena, &f->mapping.type));
-    else if (!low || !high || !is_number(low) || !is_number(high))
+    else if (!low || !high || !pg_is_number(low) || !pg_is_number(high))
         pg_mistake(s, place, "CELL_RANGE takes two numbers");
-    else if (compare_numbers(low, high) > 0)
+    else if (pg_compare_numbers(low, high) > 0)
         pg_mistake(s, place, "CELL_RANGE(%s, %s) allows nothing: the first is the larger one", low, high);
     else if (check_within_type(s, f, low, high, place))
         pg_declare_check(s, pg_printf(s->arena, "%s BETWEEN %s AND %s", quoted(s, column), low, high), column, "range",
@@ -122,7 +120,7 @@ static void declare_length(struct declaring *s, const json_t *field, struct pg_f
                               : "CELL_LENGTH is for texts, bytes and lists");
     else if (!low || !high || strspn(low, "0123456789") < strlen(low) || strspn(high, "0123456789") < strlen(high))
         pg_mistake(s, place, "CELL_LENGTH takes two numbers from 0 on");
-    else if (compare_numbers(low, high) > 0)
+    else if (pg_compare_numbers(low, high) > 0)
         pg_mistake(s, place, "CELL_LENGTH(%s, %s) allows nothing: the first is the larger one", low, high);
     else
         pg_declare_check(s, pg_printf(s->arena, "%s BETWEEN %s AND %s", length, low, high), column, "length",
@@ -232,5 +230,6 @@ void pg_declare_field_objects(struct declaring *s, const json_t *field, struct p
     declare_length(s, field, f);
     declare_pattern(s, field, f);
     declare_checks(s, field, f);
+    pg_declare_members(s, f);
     declare_references(s, field, f);
 }

@@ -56,6 +56,10 @@ const char *pg_rule_arg(struct pg_arena *arena, const json_t *rule, uint32_t i);
 const char *pg_rule_name(const json_t *rule);
 /* The rule of that name of a field, and in `place` where it stands; NULL when it has none. */
 const json_t *pg_find_rule(const json_t *field, const char *name, struct pg_place *place);
+/* "-12", "0.5", "1e6" */
+bool pg_is_number(const char *text);
+/* −1, 0, 1 for decimal integers of any length. Others are compared as floating point. */
+int pg_compare_numbers(const char *a, const char *b);
 /* True for the word NULL alone. */
 bool pg_sql_is_null(const char *sql);
 
@@ -63,6 +67,8 @@ bool pg_sql_is_null(const char *sql);
 void pg_declare_field(struct declaring *s, const json_t *field);
 /* The rules of a field that are about more than the column itself, when all columns are known. */
 void pg_declare_field_objects(struct declaring *s, const json_t *field, struct pg_field *f);
+/* The rules within a field that is a struct or a list of them: checks of what is in its JSON. */
+void pg_declare_members(struct declaring *s, const struct pg_field *f);
 /* A rule on the declaration. */
 void pg_declare_rule(struct declaring *s, const json_t *rule, int position);
 

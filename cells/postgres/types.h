@@ -67,6 +67,7 @@ struct pg_ctype {
     struct pg_cvalue *values;
     uint32_t nvalues;
     const json_t *fields; /* STRUCT: the "fields" of its schema entry, borrowed */
+    bool annotated;       /* STRUCT: it has a verb of its own, such as one that makes a table of it */
 };
 
 /* How a value travels: what of the server's binary format becomes what in C. Of an array: how each element does. */

@@ -26,7 +26,8 @@
 #define CELL_REFERENCES(table, column, ...)                                                                            \
     CELL_ANNOTATE("cell.field:references", #table, #column __VA_OPT__(, #__VA_ARGS__)) CELL_NO_TEXT(0, ##__VA_ARGS__)
 #define CELL_DEFAULT(sql) CELL_ANNOTATE("cell.field:default", sql)
-/* CELL_RANGE(low, high), CELL_LENGTH(low, high) and CELL_PATTERN("regex") of attrs.h become constraints. */
+/* CELL_RANGE(low, high), CELL_LENGTH(low, high) and CELL_PATTERN("regex") of attrs.h become constraints. These and
+ * CELL_CHECK can stand on members of a struct that is a field, too. */
 #define CELL_CHECK(sql) CELL_ANNOTATE("cell.field:check", sql)
 #define CELL_COLUMN(name) CELL_ANNOTATE("cell.field:column", name)     /* its name in the database */
 /* Its type there: "numeric(12,2)". Of an enum as a type of its own a second text is what its enumerators have before the

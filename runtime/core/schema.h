@@ -81,8 +81,9 @@ struct schema_type {
     struct schema_ref elem; /* LIST, OPT: of what (never an array); ENUM: the integer type below it */
     struct schema_value *values;
     uint32_t nvalues;
-    bool declared; /* by the program that asks for an expansion, which uses it: never rendered */
-    bool ruled;    /* a field is */
+    bool declared;  /* by the program that asks for an expansion, which uses it: never rendered */
+    bool ruled;     /* a field is */
+    bool annotated; /* read from a declaration that has annotations of verbs itself, whose rules it has */
     char fingerprint[CELL_FINGERPRINT_LEN + 1]; /* covers every type it uses, not docs */
 };
 

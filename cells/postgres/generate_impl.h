@@ -51,6 +51,9 @@ void gen_value(struct gen_method *m, struct pg_text *sql, const struct gen_field
 void gen_column(struct gen_method *m, const struct gen_field *f, const char *root);
 /* Appends all columns. */
 void gen_columns(struct gen_method *m, const char *root);
+/* Appends what the column becomes that has been `before`, and shall be `now`: of a struct that is an object of jsonb,
+ * members that it does not have stay. */
+void gen_kept(struct gen *g, struct pg_text *sql, const struct gen_field *f, const char *before, const char *now);
 /* "schema"."table" */
 void gen_table(struct gen *g, struct pg_text *sql);
 /* A name for a parameter that none of the n fields has. */

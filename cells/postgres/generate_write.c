@@ -175,10 +175,11 @@ static void add_update(struct gen *g)
         const struct gen_field *f = &g->fields[i];
         if (!is_sent(f) || f->key)
             continue;
-        pg_puts(&m.sql, n++ ? ", " : " SET ");
-        pg_sql_name(&m.sql, f->column->name);
-        pg_puts(&m.sql, " = ");
-        gen_value(&m, &m.sql, f, pg_printf(&g->arena, "row.%s", f->field->name), m.in);
+        struct pg_text name = {.arena = &g->arena}, value = name;
+        pg_sql_name(&name, f->column->name);
+        gen_value(&m, &value, f, pg_printf(&g->arena, "row.%s", f->field->name), m.in);
+        pg_putf(&m.sql, "%s%s = ", n++ ? ", " : " SET ", name.data);
+        gen_kept(g, &m.sql, f, name.data, value.data);
     }
     build_key_condition(&m, "row");
     gen_end(&m, "exec", true, json_pack("{sb}", "must", 1));
@@ -254,10 +255,11 @@ static void add_upsert(struct gen *g)
         const char *column = g->fields[i].column->name;
         if (!is_sent(&g->fields[i]) || is_among(column, columns, n))
             continue;
-        pg_puts(&m.sql, set++ ? ", " : "");
-        pg_sql_name(&m.sql, column);
-        pg_puts(&m.sql, " = EXCLUDED.");
-        pg_sql_name(&m.sql, column);
+        struct pg_text name = {.arena = &g->arena}, before = name;
+        pg_sql_name(&name, column);
+        pg_sql_qualified(&before, g->table->name, column);
+        pg_putf(&m.sql, "%s%s = ", set++ ? ", " : "", name.data);
+        gen_kept(g, &m.sql, &g->fields[i], before.data, pg_printf(&g->arena, "EXCLUDED.%s", name.data));
     }
     if (set == 0) { /* so that the row is returned, whether it was there or not */
         pg_sql_name(&m.sql, columns[0]);

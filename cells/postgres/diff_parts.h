@@ -107,6 +107,8 @@ void pg_step_hazard(struct step_builder *b, enum pg_rule rule);
 void pg_step_end(struct diffing *s, struct step_builder *b, enum pg_phase phase);
 /* In order, with an id. */
 void pg_steps_finish(struct diffing *s);
+/* diff_kept.c: what stays of a column that gets another type, as it is when all steps are known. */
+void pg_steps_keep(struct diffing *s);
 /* diff_typed.c: what has to be asked of the expressions that the steps, in order, put there. */
 void pg_steps_type(struct diffing *s);
 

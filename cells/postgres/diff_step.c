@@ -266,6 +266,7 @@ void pg_steps_finish(struct diffing *s)
     if (pg_has_refusals(&plan->diagnostics, UINT32_MAX) || s->steps.n == 0)
         return;
     qsort(s->steps.at, s->steps.n, sizeof(*s->steps.at), by_phase);
+    pg_steps_keep(s);
     pg_steps_type(s);
     plan->steps = pg_array(s->arena, s->steps.n, sizeof(*plan->steps));
     plan->nsteps = s->steps.n;

@@ -13,7 +13,7 @@
 // LINK: cells/postgres/diff_column.c cells/postgres/diff_consent.c cells/postgres/diff_rows.c cells/postgres/diff_fill.c
 // LINK: cells/postgres/diff_keys.c cells/postgres/diff_step.c cells/postgres/diff_table.c cells/postgres/diff_advice.c
 // LINK: cells/postgres/diff_name.c cells/postgres/diff_replace.c cells/postgres/diff_undeclared.c
-// LINK: cells/postgres/diff_begin.c cells/postgres/diff_create.c cells/postgres/diff_order.c cells/postgres/diff_generated.c cells/postgres/diff_typed.c cells/postgres/diff_hand.c
+// LINK: cells/postgres/diff_begin.c cells/postgres/diff_create.c cells/postgres/diff_order.c cells/postgres/diff_generated.c cells/postgres/diff_kept.c cells/postgres/diff_typed.c cells/postgres/diff_hand.c
 // LINK: cells/postgres/diff_outer.c
 #include <stdint.h>
 #include <stdio.h>

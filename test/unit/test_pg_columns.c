@@ -254,6 +254,42 @@ static bool becomes_after(uint32_t n, const char *name, const char *fields, cons
     return done && becomes(name, fields, rules);
 }
 
+TEST(what_stays_is_made_again_for_the_type_that_its_column_gets)
+{
+    if (!server())
+        return;
+    /* Of what is declared, and of what no struct has any more. */
+    REQUIRE(becomes("kept", "id i64 | key\nm str | check m <> 'sad'\nn i64 | default 1",
+                    "index id;where m = 'ok'\nindex n;where m <> 'ok'\ncheck m > 'n' or id > 0"));
+    migration_sql(conn, "INSERT INTO kept VALUES (1, 'ok'), (2, 'happy')");
+    migration_sql(conn, "CREATE TYPE kept_mood AS ENUM ('sad', 'ok', 'happy')");
+    CHECK(says("kept", "id i64 | key\nm mood | sql_type kept_mood | backfill m::kept_mood | check m <> 'sad'\nn i64",
+               "retyped m", PG_ERROR,
+               "check 'kept_check' is there when 'm' is public.kept_mood already, by the same build, and "
+               "the expression is not for that: invalid input value for enum kept_mood: \"n\"."));
+    migration_sql(conn, "ALTER TABLE kept DROP CONSTRAINT kept_check");
+    REQUIRE(becomes("kept",
+                    "id i64 | key\nm mood | sql_type kept_mood | backfill m::kept_mood | check m <> 'sad'\nn i64",
+                    "retyped m\nindex id;where m = 'ok'"));
+    CHECK(
+        is("SELECT string_agg(pg_get_constraintdef(oid), ' ') FROM pg_constraint WHERE conrelid = 'kept'::regclass AND "
+           "contype = 'c'",
+           "CHECK ((m <> 'sad'::kept_mood))"));
+    CHECK(is("SELECT string_agg(pg_get_expr(indpred, indrelid), ' ' ORDER BY indexrelid::regclass::text) FROM pg_index "
+             "WHERE indrelid = 'kept'::regclass",
+             "(m = 'ok'::kept_mood) (m <> 'ok'::kept_mood)"));
+    CHECK(is("SELECT count(*) FROM cell.history WHERE table_name = 'kept' AND text LIKE "
+             "'%and make ''kept_m_check'', ''kept_id_idx'', ''kept_n_idx'' again'",
+             "1"));
+    /* A type that the plan makes; a check that is not there any more is not made again. */
+    REQUIRE(becomes("kept2", "id i64 | key\nm str | check m <> 'sad'\nn str | check n <> 'sad'", ""));
+    REQUIRE(becomes("kept2",
+                    "id i64 | key\nm mood | sql_type kept2_mood | backfill m::kept2_mood | check m <> 'sad'\n"
+                    "n mood | sql_type kept2_mood | backfill n::kept2_mood",
+                    "retyped m\nretyped n\ndropped kept2_n_check"));
+    CHECK(is("SELECT count(*) FROM pg_constraint WHERE conrelid = 'kept2'::regclass AND contype = 'c'", "1"));
+}
+
 TEST(what_is_replaced_is_not_in_the_way_of_what_its_columns_become)
 {
     if (!server())

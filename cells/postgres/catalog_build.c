@@ -257,8 +257,10 @@ static void mark_constraints(struct pg_table *t, const struct record *r)
     for (uint32_t i = 0; i < t->nforeign; i++)
         t->foreign[i].made |= record_of(r, "foreign", t->foreign[i].name);
     for (uint32_t i = 0; i < t->nchecks; i++)
-        if (record_of(r, "check", t->checks[i].name)) {
+        if (record_of(r, "check", t->checks[i].name) ||
+            (record_of(r, "implied", t->checks[i].name) && !t->checks[i].made)) { /* which comes behind "check" */
             t->checks[i].made = true;
+            t->checks[i].implied = strcmp(r->kind, "implied") == 0;
             t->checks[i].expr.source = r->source;
         }
 }

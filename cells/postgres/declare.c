@@ -54,7 +54,8 @@ void pg_declare_check(struct declaring *s, const char *sql, const char *column, 
 {
     const char *name = pg_declare_name(s, column, end);
 
-    *pg_push(s->arena, &s->checks) = (struct pg_check){name, {.sql = sql}, true, true, column, origin, written};
+    *pg_push(s->arena, &s->checks) = (struct pg_check){
+        name, {.sql = sql}, true, true, column, origin, written, origin && strcmp(origin, PG_TYPE_IN_C) == 0};
 }
 
 bool pg_declare_sql(struct declaring *s, const char *sql, const char *macro, struct pg_place place)

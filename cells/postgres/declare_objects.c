@@ -68,7 +68,7 @@ static void declare_range(struct declaring *s, const json_t *field, struct pg_fi
 
     if (!rule) {
         if (f->mapping.check)
-            pg_declare_check(s, f->mapping.check, column, f->mapping.check_kind, "type in C", NULL);
+            pg_declare_check(s, f->mapping.check, column, f->mapping.check_kind, PG_TYPE_IN_C, NULL);
         return;
     }
     const char *low = pg_rule_arg(s->arena, rule, 0), *high = pg_rule_arg(s->arena, rule, 1);

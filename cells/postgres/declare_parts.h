@@ -74,6 +74,7 @@ void pg_declare_rule(struct declaring *s, const json_t *rule, int position);
 
 /* A name for a constraint or index that the declaration has not yet. */
 const char *pg_declare_name(struct declaring *s, const char *column, const char *end);
+#define PG_TYPE_IN_C "type in C" /* the origin of a check that no rule says */
 void pg_declare_check(struct declaring *s, const char *sql, const char *column, const char *end, const char *origin,
                       const char *written);
 void pg_declare_foreign(struct declaring *s, const char **columns, uint32_t n, const char *table,

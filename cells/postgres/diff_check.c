@@ -31,13 +31,14 @@ static const char *field_of_check(struct diffing *s, const struct pg_check *c)
     return f ? f->name : NULL;
 }
 
-/* One that is replaced goes before what the plan does to its columns, whose next values or types it is not for. */
-static void drop_before(struct diffing *s, const struct pg_check *old, const char *field)
+/* One that is replaced or outgrown goes before what the plan does to its columns, whose next values or types it is not
+ * for. */
+void pg_drop_check(struct diffing *s, const struct pg_check *old, const char *field)
 {
     struct step_builder b = pg_step_begin(s, PG_STEP_DROP_CONSTRAINT, PG_TOGETHER, old->name, field);
 
     pg_step_alter(s, &b, "DROP CONSTRAINT %s", pg_quoted(s, old->name));
-    pg_step_forget(s, &b, "check", old->name);
+    pg_step_forget(s, &b, pg_check_kind(old), old->name);
     if (!old->made)
         pg_step_consented(s, &b, PG_CONSENT_DROPPED, old->name);
     pg_step_end(s, &b, PG_PHASE_LOOSEN);
@@ -60,7 +61,7 @@ static void add_check(struct diffing *s, const struct pg_check *want, struct pg_
                          "check '%s' was changed by hand to %s: it is made again as declared", old->name,
                          old->expr.sql);
     if (before)
-        drop_before(s, old, field);
+        pg_drop_check(s, old, field);
     struct step_builder b = pg_step_begin(s, PG_STEP_ADD_CHECK, PG_TOGETHER, c.name, field);
     if (old && !before)
         pg_putf(&t, "DROP CONSTRAINT %s, ", pg_quoted(s, old->name));
@@ -68,7 +69,9 @@ static void add_check(struct diffing *s, const struct pg_check *want, struct pg_
     pg_sql_check_constraint(&t, &c);
     pg_puts(&t, " NOT VALID");
     pg_step_check(s, &b, pg_printf(s->arena, "ALTER TABLE %s %s", pg_this_table(s), t.data), &c);
-    pg_step_record(s, &b, "check", c.name, c.expr.sql);
+    if (old && !before && old->implied != c.implied)
+        pg_step_forget(s, &b, pg_check_kind(old), c.name);
+    pg_step_record(s, &b, pg_check_kind(&c), c.name, c.expr.sql);
     if (old && !old->made && !before)
         pg_step_consented(s, &b, PG_CONSENT_DROPPED, c.name);
     pg_step_end(s, &b, PG_PHASE_CHECK);
@@ -113,6 +116,32 @@ static void foreign_hand(struct diffing *s, const struct pg_check *want)
     d->fix_args[0] = pg_strdup(s->arena, want->name);
 }
 
+/* A rule says what the C type has said before: from then on it is that rule's. */
+static void take_over(struct diffing *s, struct pg_check *there)
+{
+    struct step_builder b = pg_step_begin(s, PG_STEP_RECORD, PG_TOGETHER, there->name, NULL);
+
+    pg_step_forget(s, &b, pg_check_kind(there), there->name);
+    there->implied = false;
+    pg_step_record(s, &b, pg_check_kind(there), there->name, there->expr.source);
+    pg_step_end(s, &b, PG_PHASE_CHECK);
+}
+
+bool pg_is_outgrown(struct diffing *s, const struct pg_check *c)
+{
+    bool found = false;
+
+    for (uint32_t o = 0; o < s->w->nowners && c->made && c->implied && c->expr.source; o++) {
+        const struct pg_table *t = &s->declared[s->w->owners[o]]->table;
+        for (uint32_t i = 0; i < t->ncolumns && !found; i++) {
+            const struct pg_column *now = pg_table_column(&s->w->now, t->columns[i].name);
+            /* One of another type that serves as well needs it. */
+            found = now && pg_type_equal(&now->type, &t->columns[i].type) && pg_names_column(s, c->expr.sql, now->name);
+        }
+    }
+    return found && !pg_check_wanted(s, c);
+}
+
 void pg_diff_checks(struct diffing *s)
 {
     for (uint32_t i = 0; i < s->d->table.nchecks; i++) {
@@ -120,6 +149,10 @@ void pg_diff_checks(struct diffing *s)
         struct pg_check *there = pg_find_check(&s->w->now, want), *named = named_check(&s->w->now, want->name);
         if (named && pg_check_wanted(s, named))
             named = NULL; /* a rule that comes before another one has taken its name */
+        else if (named && named->made && want->implied && !named->implied)
+            named = NULL; /* one that a rule has said does not go because that rule does */
+        if (there && there->expr.source && there->implied && !want->implied)
+            take_over(s, there);
         if (there && !there->valid) {
             validate_step(s, there->name, field_of_check(s, want), failing_rows(s, want), PG_RULE_CHECK_ADDED);
             there->valid = true;

@@ -362,11 +362,17 @@ void pg_diff_drops(struct diffing *s)
             drop_constraint(s, t->uniques[i].name, "key", PG_RULE_DROP_CONSTRAINT);
             pg_take_out(t->uniques, &t->nuniques, sizeof(*t->uniques), i);
         }
-    for (uint32_t i = t->nchecks; i-- > 0;)
-        if (!pg_check_wanted(s, &t->checks[i]) && pg_consents(s, PG_CONSENT_DROPPED, t->checks[i].name)) {
-            drop_constraint(s, t->checks[i].name, "check", PG_RULE_DROP_CONSTRAINT);
-            pg_take_out(t->checks, &t->nchecks, sizeof(*t->checks), i);
-        }
+    for (uint32_t i = t->nchecks; i-- > 0;) {
+        const struct pg_check *c = &t->checks[i];
+        bool consent = !pg_check_wanted(s, c) && pg_consents(s, PG_CONSENT_DROPPED, c->name);
+        if (consent)
+            drop_constraint(s, c->name, pg_check_kind(c), PG_RULE_DROP_CONSTRAINT);
+        else if (pg_is_outgrown(s, c))
+            pg_drop_check(s, c, NULL);
+        else
+            continue;
+        pg_take_out(t->checks, &t->nchecks, sizeof(*t->checks), i);
+    }
     for (uint32_t i = t->nforeign; i-- > 0;)
         if (may_drop(s, t->foreign[i].name, pg_foreign_wanted(s, &t->foreign[i]))) {
             drop_constraint(s, t->foreign[i].name, "foreign", PG_RULE_DROP_FOREIGN_KEY);

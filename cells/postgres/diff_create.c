@@ -20,7 +20,7 @@ static void record_all(struct diffing *s, struct step_builder *b, const struct p
     for (uint32_t i = 0; i < t->nuniques; i++)
         pg_step_record(s, b, "key", t->uniques[i].name, NULL);
     for (uint32_t i = 0; i < t->nchecks; i++)
-        pg_step_record(s, b, "check", t->checks[i].name, t->checks[i].expr.sql);
+        pg_step_record(s, b, pg_check_kind(&t->checks[i]), t->checks[i].name, t->checks[i].expr.sql);
     for (uint32_t i = 0; i < t->nindexes; i++)
         pg_step_record(s, b, "index", t->indexes[i].name, pg_index_source(s->arena, &t->indexes[i]));
 }
@@ -61,8 +61,11 @@ static void add_checks(struct diffing *s)
 
     for (uint32_t i = 0; i < s->d->table.nchecks; i++) {
         struct pg_check c = s->d->table.checks[i];
-        if (pg_find_check(now, &c))
+        struct pg_check *there = pg_find_check(now, &c);
+        if (there) {
+            there->implied = there->implied && c.implied;
             continue;
+        }
         c.name = pg_free_name(s, c.name);
         now->checks = pg_one_more(s->arena, now->checks, &now->nchecks, sizeof(c));
         now->checks[now->nchecks - 1] = c;

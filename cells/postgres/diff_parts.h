@@ -267,6 +267,11 @@ bool pg_index_wanted(struct diffing *s, const struct pg_index *x);
 /* The index of the table that is equal to it, whatever it is called; NULL. */
 const struct pg_index *pg_find_index(const struct pg_table *t, const struct pg_index *x);
 bool pg_check_wanted(struct diffing *s, const struct pg_check *c);
+/* As what it is recorded. */
+static inline const char *pg_check_kind(const struct pg_check *c) { return c->implied ? "implied" : "check"; }
+/* One that goes with the C type that it is of: a field of the column has another one now. */
+bool pg_is_outgrown(struct diffing *s, const struct pg_check *c);
+void pg_drop_check(struct diffing *s, const struct pg_check *c, const char *field);
 /* The check of the table that is equal to it, whatever it is called; NULL. */
 struct pg_check *pg_find_check(const struct pg_table *t, const struct pg_check *want);
 bool pg_foreign_wanted(struct diffing *s, const struct pg_foreign_key *f);

@@ -53,7 +53,7 @@ static void rename_in_table(struct diffing *s, struct step_builder *b, const cha
         rename_in(t->foreign[i].columns, t->foreign[i].n, from, to);
     for (uint32_t i = 0; i < t->nchecks; i++)
         if (rename_in_expr(s, &t->checks[i].expr, from, to) && t->checks[i].expr.source)
-            pg_step_record(s, b, "check", t->checks[i].name, t->checks[i].expr.source);
+            pg_step_record(s, b, pg_check_kind(&t->checks[i]), t->checks[i].name, t->checks[i].expr.source);
     for (uint32_t i = 0; i < t->ncolumns; i++)
         if (rename_in_expr(s, &t->columns[i].generated, from, to) && t->columns[i].generated.source)
             pg_step_record(s, b, "generated", t->columns[i].name, t->columns[i].generated.source);

@@ -152,6 +152,7 @@ struct pg_check {
     /* declared: what of the field makes it, "CELL_LENGTH" or "type in C", which stands there once; else NULL */
     const char *origin;
     const char *written; /* declared: "CELL_TABLE_CHECK(\"age > 0\")" on the struct; NULL = on a field. Else NULL */
+    bool implied;        /* by the C type of the field; catalog: recorded so */
 };
 
 /* A trigger of Cell's that keeps two columns in step, of which one replaces the other. */

@@ -86,12 +86,13 @@ const char *pg_sql_renamed(struct pg_arena *arena, const char *sql, const char *
  *     primary key (schema_name, table_name, kind, name)
  *
  * `kind`: "default", "generated" (name = the column), "check", "key", "foreign", "index", "in_step" (a trigger; name =
- * its own), and the events "dropped", "retyped" (name = the column, former index or constraint, and behind \x1f the
- * type that it gets, and the text that a consent tells itself from earlier ones by), "renamed" (source = the next name
- * of a column), "filled" (name = the column), "dropping" (the index; until it is dropped), "filling" (the column; until
- * it is filled), "step" (name = the step's). `source` is the text that it was made of: the expression of a default, a
- * generated column or a check; of an index what pg_index_source gives, of a trigger what pg_in_step_source does; NULL
- * where there is none. `printed` is what the catalog printed then.
+ * its own), "implied" (a check that no rule says, but the C type of its field), and the events "dropped", "retyped"
+ * (name = the column, former index or constraint, and behind \x1f the type that it gets, and the text that a consent
+ * tells itself from earlier ones by), "renamed" (source = the next name of a column), "filled" (name = the column),
+ * "dropping" (the index; until it is dropped), "filling" (the column; until it is filled), "step" (name = the step's).
+ * `source` is the text that it was made of: the expression of a default, a generated column or a check; of an index what
+ * pg_index_source gives, of a trigger what pg_in_step_source does; NULL where there is none. `printed` is what the
+ * catalog printed then.
  *
  * To read: an object of the catalog is `made` when it has a row; and its `source` is set when `printed` is what the
  * catalog prints now. pg_sql_objects_query is that query.

@@ -209,6 +209,7 @@ static inline void sim_record_row(struct sim_text *x, bool forget)
         ((struct pg_foreign_key *)o)->made = !forget;
     else if (found == 'c') {
         ((struct pg_check *)o)->made = !forget;
+        ((struct pg_check *)o)->implied = !forget && strcmp(kind, "implied") == 0;
         ((struct pg_check *)o)->expr.source = forget ? NULL : source;
     } else {
         ((struct pg_index *)o)->made = !forget;

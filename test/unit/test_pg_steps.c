@@ -107,6 +107,20 @@ TEST(a_schema_and_an_enum_are_made_and_the_enum_gets_another_value)
     CHECK(is("SELECT string_agg(mood::text, ' ' ORDER BY id) FROM diary.moods", "ok happy"));
 }
 
+TEST(a_wider_type_takes_the_check_of_the_former_one_with_it)
+{
+    if (!server())
+        return;
+    REQUIRE(becomes("ages", "id i64 | key\nage u8\nother u8 | range 0;255\nthree i16[3]", ""));
+    REQUIRE(becomes("ages", "id i64 | key\nage i32\nother i32\nthree list<i16>", "retyped age\nretyped other"));
+    migration_sql(conn, "INSERT INTO ages VALUES (1, 70000, 255, '{1}')");
+    CHECK(is("SELECT string_agg(conname, ' ') FROM pg_constraint WHERE conrelid = 'ages'::regclass AND contype = 'c'",
+             "ages_other_range"));
+    CHECK(is("SELECT string_agg(kind || ' ' || name, ', ') FROM cell.objects WHERE table_name = 'ages' AND kind IN "
+             "('check', 'implied')",
+             "check ages_other_range"));
+}
+
 TEST(a_key_that_becomes_numbered_goes_on_behind_the_rows_that_are_there)
 {
     if (!server())

@@ -345,6 +345,9 @@ static void build_records(const PGresult *result, struct pg_model *m)
             build_in_step(&r, n - i, t);
             continue;
         }
+        struct pg_column *numbered = strcmp(record.kind, "numbers") == 0 ? pg_table_column(t, record.name) : NULL;
+        if (numbered)
+            numbered->numbers = text(&r, 4);
         if (!past) {
             mark(&m->arena, t, &record);
             continue;

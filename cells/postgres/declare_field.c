@@ -342,6 +342,17 @@ static void declare_replaces(struct declaring *s, const json_t *field, struct pg
     f->replaces = (struct pg_replaces *)pg_copy(s->arena, &made, sizeof(made));
 }
 
+/* "MOOD_SAD=0 MOOD_OK=1" of an enum that is stored as its numbers; NULL. */
+static const char *numbers_of(struct declaring *s, const struct pg_field *f)
+{
+    bool numbers = f->mapping.codec == PG_CODEC_INTEGER || f->mapping.codec == PG_CODEC_NUMERIC_INTEGER;
+    struct pg_text t = {.arena = s->arena};
+
+    for (uint32_t i = 0; f->c.kind == PG_C_ENUM && numbers && i < f->c.nvalues; i++)
+        pg_putf(&t, "%s%s=%s", i ? " " : "", f->c.values[i].name, f->c.values[i].number);
+    return t.data;
+}
+
 void pg_declare_field(struct declaring *s, const json_t *field)
 {
     const char *written = json_string_value(json_object_get(field, "name"));
@@ -360,6 +371,7 @@ void pg_declare_field(struct declaring *s, const json_t *field)
     check_pairs(s, field, name, f.c.optional);
     struct pg_column c = {.name = column, .type = f.mapping.type, .nullable = f.c.optional};
     c.comment = pg_strdup(s->arena, json_string_value(json_object_get(field, "doc")));
+    c.numbers = numbers_of(s, &f);
     declare_values(s, field, &f, &c);
     declare_replaces(s, field, &f, column);
     const char *former = json_string_value(json_object_get(field, "renamed_from"));

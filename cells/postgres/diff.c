@@ -116,6 +116,8 @@ static const char *disagreement(struct diffing *s, const struct pg_declared *oth
         return "its default";
     if (!pg_expr_equal(&c->generated, &o->generated))
         return "how it is generated";
+    if (pg_renumbered(s->arena, o->numbers, c->numbers))
+        return "which numbers its enumerators have";
     if (c->identity != o->identity)
         return "whether it is numbered";
     const char *rule = different_rule(s, other, c->name);
@@ -303,6 +305,7 @@ static void diff_table(struct diffing *s)
     if (w->exists) {
         pg_diff_renames(s);
         pg_diff_columns(s);
+        pg_diff_numbers(s);
         diff_objects(s);
         if (s->steps.n > steps)
             pg_each_owner(s, pg_advise_sequences);

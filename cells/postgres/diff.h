@@ -60,6 +60,8 @@
     X(CHECK_ADDED, "check-added", WARN, "A check fails when rows that are there do not satisfy it.")                   \
     X(FOREIGN_KEY_ADDED, "foreign-key-added", WARN, "A foreign key fails when rows that are there refer to nothing.")  \
     X(ENUM_VALUE_GONE, "enum-value-gone", REFUSED, "A value of a native enum cannot be removed.")                      \
+    X(ENUM_RENUMBERED, "enum-renumbered", CONSENT,                                                                     \
+      "Other numbers of the same enumerators change what stored rows mean.")                                           \
     X(STILL_USED, "still-used", REMARK, "A column stays while programs that use it are recorded.")                     \
     X(NO_EFFECT, "no-effect", REFUSED, "A directive that finds nothing to act on is a mistake.")                       \
     X(CONSENT_DONE, "consent-done", REMARK, "A consent whose change was made long ago can be removed.")                \

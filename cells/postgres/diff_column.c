@@ -187,6 +187,8 @@ static void add_column(struct diffing *s, const struct pg_field *f, const struct
     struct pg_text t = {.arena = s->arena};
     pg_sql_column(&t, &s->w->now, &c);
     pg_step_sql(s, &b, t.data);
+    if (c.numbers)
+        pg_step_record(s, &b, "numbers", c.name, c.numbers);
     if (at_once)
         record_value(s, &b, want);
     else if (want->nullable && filled)
@@ -208,6 +210,8 @@ void pg_add_bare_column(struct diffing *s, const struct pg_field *f, const struc
 
     pg_sql_column(&t, &s->w->now, &c);
     pg_step_sql(s, &b, t.data);
+    if (c.numbers)
+        pg_step_record(s, &b, "numbers", c.name, c.numbers);
     pg_step_end(s, &b, PG_PHASE_COLUMN);
     pg_add_to_now(s, &c);
 }

@@ -14,6 +14,8 @@ static void record_all(struct diffing *s, struct step_builder *b, const struct p
             pg_step_record(s, b, "generated", c->name, c->generated.sql);
         else if (c->standard.sql)
             pg_step_record(s, b, "default", c->name, c->standard.sql);
+        if (c->numbers)
+            pg_step_record(s, b, "numbers", c->name, c->numbers);
     }
     if (t->primary)
         pg_step_record(s, b, "key", t->primary->name, NULL);

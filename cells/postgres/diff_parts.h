@@ -238,6 +238,10 @@ void pg_drop_from_now(struct diffing *s, const char *column);
  */
 void pg_say_what_goes(struct diffing *s, const char *column, bool comes_again);
 struct pg_column *pg_add_to_now(struct diffing *s, const struct pg_column *c);
+/* diff_numbers.c. */
+void pg_diff_numbers(struct diffing *s);
+/* "MOOD_OK was 1 and is 2": the first enumerator with another number; NULL = none, or no numbers. */
+const char *pg_renumbered(struct pg_arena *arena, const char *was, const char *is);
 void pg_diff_keys(struct diffing *s);
 void pg_diff_indexes(struct diffing *s);
 void pg_diff_checks(struct diffing *s);

@@ -398,6 +398,8 @@ static void drop_replaced(struct diffing *s, const struct pg_field *f, const str
     pg_step_alter(s, &b, "DROP COLUMN %s", pg_quoted(s, name));
     pg_step_record(s, &b, "dropped", name, NULL);
     pg_step_forget(s, &b, "default", name);
+    if (old->numbers)
+        pg_step_forget(s, &b, "numbers", name);
     if (now && want->standard.sql) { /* until now the trigger has given it */
         pg_step_alter(s, &b, "ALTER COLUMN %s SET DEFAULT (%s)", pg_quoted(s, want->name), want->standard.sql);
         pg_step_record(s, &b, "default", want->name, want->standard.sql);

@@ -106,6 +106,10 @@ static void rename_column(struct diffing *s, const struct pg_field *f, struct pg
         pg_step_forget(s, &b, "generated", from);
         pg_step_record(s, &b, "generated", to, now->generated.source);
     }
+    if (now->numbers) {
+        pg_step_forget(s, &b, "numbers", from);
+        pg_step_record(s, &b, "numbers", to, now->numbers);
+    }
     if (pg_has_event(&s->w->now, PG_PAST_FILLING, from)) {
         pg_step_forget(s, &b, "filling", from);
         pg_step_record(s, &b, "filling", to, NULL);

@@ -160,6 +160,8 @@ static void drop_column(struct diffing *s, struct pg_column *c)
     pg_step_alter(s, &b, "DROP COLUMN %s", pg_quoted(s, name));
     b.step.declared = pg_step_consented(s, &b, PG_CONSENT_DROPPED, name);
     pg_step_forget(s, &b, c->generated.sql ? "generated" : "default", name);
+    if (c->numbers)
+        pg_step_forget(s, &b, "numbers", name);
     if (pg_has_event(&s->w->now, PG_PAST_FILLING, name))
         pg_step_forget(s, &b, "filling", name);
     pg_step_hazard(&b, PG_RULE_DROP_COLUMN);

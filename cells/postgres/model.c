@@ -127,6 +127,7 @@ void pg_column_copy(struct pg_arena *a, const struct pg_column *from, struct pg_
     to->standard = copy_expr(a, from->standard);
     to->generated = copy_expr(a, from->generated);
     to->comment = pg_strdup(a, from->comment);
+    to->numbers = pg_strdup(a, from->numbers);
 }
 
 static void copy_key(struct pg_arena *a, struct pg_key *k)

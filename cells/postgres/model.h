@@ -90,6 +90,7 @@ struct pg_column {
     struct pg_expr standard;  /* the default */
     struct pg_expr generated; /* GENERATED ALWAYS AS … STORED; then there is no default */
     const char *comment;      /* NULL = none */
+    const char *numbers;      /* of an enum stored as them, "MOOD_SAD=0 MOOD_OK=1"; catalog: as recorded; NULL = none */
     bool default_made;        /* catalog: recorded as made by Cell; so an undeclared default may be dropped */
 };
 

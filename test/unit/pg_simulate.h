@@ -190,6 +190,12 @@ static inline void sim_record_row(struct sim_text *x, bool forget)
             SIM_ADD(x->s, t, events, nevents, event);
         return;
     }
+    if (strcmp(kind, "numbers") == 0) {
+        struct pg_column *c = pg_table_column(t, name);
+        if (c)
+            c->numbers = forget ? NULL : source;
+        return;
+    }
     if (strcmp(kind, "default") == 0 || strcmp(kind, "generated") == 0) {
         struct pg_column *c = pg_table_column(t, name);
         if (!c)

@@ -2,6 +2,7 @@
 /* What C types make of a table beside its columns, and what becomes of that when they change. Pure. */
 // LIBS: cell_postgres_sanitized
 #include "pg_rules.h"
+#include "postgres/diff_parts.h"
 
 TEST(the_check_of_a_c_type_goes_with_it_and_the_one_of_a_rule_stays)
 {
@@ -47,4 +48,48 @@ TEST(the_check_of_another_c_type_takes_the_place_of_the_former_one_and_of_no_rul
     declare(&c, "id i64 | key\nage u8", "");
     CHECK(c.p->nsteps == 0);
     end(&c);
+}
+
+TEST(the_numbers_of_an_enum_are_recorded_and_follow_its_column)
+{
+    struct change c = given("id i64 | key", "");
+    static const char is[] = "MOOD_SAD=0 MOOD_OK=1 MOOD_HAPPY=2";
+    declare(&c, "id i64 | key\nmood mood | default 1\nold opt_mood", "");
+    REQUIRE(sim_apply(&c.s, c.p, UINT32_MAX));
+    CHECK_STR(pg_model_table(c.m, NULL, "users")->columns[1].numbers, is);
+    CHECK_STR(pg_model_table(c.m, NULL, "users")->columns[2].numbers, is);
+    declare(&c, "id i64 | key\nmood mood | default 1\nold opt_mood", "");
+    CHECK(c.p->nsteps == 0);
+    declare(&c, "id i64 | key\nnow mood | default 1 | renamed_from mood", "dropped old");
+    REQUIRE(sim_apply(&c.s, c.p, UINT32_MAX));
+    CHECK_STR(pg_model_table(c.m, NULL, "users")->columns[1].numbers, is);
+    /* Without a record, and with others added or gone, what there is is recorded. */
+    static const char *const before[] = {NULL, "MOOD_OK=1", "MOOD_SAD=0 MOOD_OK=1 MOOD_HAPPY=2 MOOD_GONE=7", "MOOD=9"};
+    for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
+        pg_model_table(c.m, NULL, "users")->columns[1].numbers = before[i];
+        declare(&c, "id i64 | key\nnow mood | default 1", "");
+        CHECK(c.p->nsteps == 1 && c.p->steps[0].kind == PG_STEP_RECORD && !errs(&c));
+    }
+    declare(&c, "id i64 | key\nnow i16 | default 1", ""); /* is none any more */
+    REQUIRE(sim_apply(&c.s, c.p, UINT32_MAX));
+    CHECK(!pg_model_table(c.m, NULL, "users")->columns[1].numbers);
+    end(&c);
+}
+
+TEST(enumerators_with_other_numbers_are_told)
+{
+    static const char *const rows[][3] = {{"A=0 B=1", "A=0 B=2", "B was 1 and is 2"},
+                                          {"A=0 AB=1", "AB=1 A=10", "A was 0 and is 10"},
+                                          {"A=-1", "A=1", "A was -1 and is 1"},
+                                          {"A=1", "B=1", NULL},
+                                          {"A=0 B=1", "B=1 C=2 A=0", NULL},
+                                          {NULL, "A=1", NULL},
+                                          {"A=1", NULL, NULL}};
+    struct pg_arena arena = {0};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *what = pg_renumbered(&arena, rows[i][0], rows[i][1]);
+        CHECK(what ? rows[i][2] && strcmp(what, rows[i][2]) == 0 : !rows[i][2]);
+    }
+    pg_arena_free(&arena);
 }

@@ -232,6 +232,22 @@ RULE(ENUM_VALUE_GONE, is_refused)
     end(&c);
 }
 
+RULE(ENUM_RENUMBERED, needs_consent)
+{
+    struct change c = given("id i64 | key\nmood mood", "");
+    struct pg_column *mood = &pg_model_table(c.m, NULL, "users")->columns[1];
+    CHECK_STR(mood->numbers, "MOOD_SAD=0 MOOD_OK=1 MOOD_HAPPY=2");
+    mood->numbers = "MOOD_OK=0 MOOD_SAD=1";
+    declare(&c, "id i64 | key\nmood mood", "");
+    CHECK(refuses(&c, PG_RULE_ENUM_RENUMBERED));
+    HAS(says(&c, PG_ERROR, PG_RULE_ENUM_RENUMBERED)->text, "'mood', of which MOOD_SAD was 1 and is 0:");
+    declare(&c, "id i64 | key\nmood mood", "retyped mood");
+    REQUIRE(c.p->nsteps == 1 && c.p->steps[0].consent && sim_apply(&c.s, c.p, UINT32_MAX));
+    declare(&c, "id i64 | key\nmood mood", "retyped mood");
+    CHECK(c.p->nsteps == 0 && !errs(&c));
+    end(&c);
+}
+
 TEST(values_of_an_enum_are_added_where_their_enumerators_stand_before_all_else)
 {
     struct change c = given("id i64 | key\nmood mood | sql_type feeling", "");

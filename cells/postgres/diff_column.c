@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* Columns: which come, and what changes in those that are there. */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "diff_parts.h"
 #include "sql.h"
 #include "sql_parts.h"
+#include "types_parts.h"
 
 bool pg_names_column(struct diffing *s, const char *sql, const char *column)
 {
@@ -47,11 +50,29 @@ bool pg_index_is_rewritten(struct diffing *s, const struct pg_index *x)
 
 enum pg_phase pg_column_phase(const struct diffing *s) { return s->late ? PG_PHASE_FILL : PG_PHASE_COLUMN; }
 
+/* The C type below an enum is another one with a negative enumerator, and without: a column of integers that has all of
+ * its numbers serves as well. */
+static bool holds_enum(const struct pg_field *f, const struct pg_type_use *type)
+{
+    const struct pg_integer_range has = pg_base_range(type->base);
+    bool holds =
+        f->c.kind == PG_C_ENUM && !f->sql_type && !f->c.list && !f->c.count && !type->array && has.base != PG_BASE_NONE;
+
+    for (uint32_t i = 0; i < f->c.nvalues && holds; i++) {
+        const char *text = f->c.values[i].number;
+        errno = 0;
+        long long number = strtoll(text, NULL, 10);
+        holds = errno == 0 && number >= has.low && (number < 0 || (uint64_t)number <= has.high);
+    }
+    return holds;
+}
+
 bool pg_type_changes(const struct pg_field *f, const struct pg_column *want, const struct pg_column *now)
 {
     bool vector = now->type.base == PG_BASE_VECTOR || (now->type.base == PG_BASE_FLOAT4 && now->type.array);
 
-    return !pg_type_equal(&want->type, &now->type) && !(f->mapping.vector_or_real && vector);
+    return !pg_type_equal(&want->type, &now->type) && !(f->mapping.vector_or_real && vector) &&
+           !holds_enum(f, &now->type);
 }
 
 bool pg_is_declared(const struct diffing *s, const char *column)

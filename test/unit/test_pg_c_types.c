@@ -76,6 +76,24 @@ TEST(the_numbers_of_an_enum_are_recorded_and_follow_its_column)
     end(&c);
 }
 
+TEST(a_column_of_integers_that_has_all_numbers_of_an_enum_stays)
+{
+    struct change c = given("id i64 | key\nmood mood\nother i16", "");
+    struct pg_table *t = pg_model_table(c.m, NULL, "users");
+    static const enum pg_base bases[] = {PG_BASE_INT2, PG_BASE_INT4, PG_BASE_INT8};
+    for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++) {
+        t->columns[1].type.base = bases[i];
+        declare(&c, "id i64 | key\nmood mood\nother i16", "");
+        CHECK(c.p->nsteps == 0 && !errs(&c) && c.p->tables[0].columns[1].type.base == bases[i]);
+    }
+    declare(&c, "id i64 | key\nmood mood | sql_type smallint\nother i16", ""); /* it is said which */
+    CHECK(refuses(&c, PG_RULE_RETYPE_LOSES));
+    t->columns[2].type.base = PG_BASE_INT8;
+    declare(&c, "id i64 | key\nmood mood\nother i16", "");
+    CHECK(refuses(&c, PG_RULE_RETYPE_LOSES));
+    end(&c);
+}
+
 TEST(enumerators_with_other_numbers_are_told)
 {
     static const char *const rows[][3] = {{"A=0 B=1", "A=0 B=2", "B was 1 and is 2"},

@@ -321,8 +321,8 @@ static void build_in_step(const struct row *r, int left, struct pg_table *t)
 
 static enum pg_past past_of(const char *kind)
 {
-    static const char *const kinds[] = {"dropped", "renamed",  "retyped", "step",
-                                        "filled",  "dropping", "filling", "giving-way"};
+    static const char *const kinds[] = {"dropped",  "renamed", "retyped",    "step", "filled",
+                                        "dropping", "filling", "giving-way", "shape"};
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (strcmp(kind, kinds[i]) == 0)

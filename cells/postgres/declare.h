@@ -45,6 +45,14 @@ struct pg_replaces {
     const char *forward, *back; /* SQL of the value of one from the other; NULL = a cast */
 };
 
+/* What is in the JSON of a field that is a struct, or several. */
+struct pg_member {
+    const char *path; /* "city", "place.x", whatever lists are between; "" is the field itself */
+    /* What it is there: "i32", "enum", "struct", with "opt:", "list:" or "array:" before, and first of all a * when
+     * there may be several of it in the column, or the column is replaced as a whole. */
+    const char *kind;
+};
+
 /* A field of the struct and the column it is on. */
 struct pg_field {
     const char *name;  /* of the field */
@@ -55,8 +63,10 @@ struct pg_field {
     const char *backfill;         /* SQL; NULL */
     struct pg_replaces *replaces; /* NULL */
     const char *sql_type;         /* argument of CELL_SQL_TYPE; NULL */
-    bool key, automatic;          /* part of the primary key; CELL_AUTO: identity, or the default of its type */
-    bool filled;                  /* the database may fill it in: CELL_AUTO, CELL_DEFAULT, CELL_GENERATED */
+    struct pg_member *members;    /* in the order of their paths, bytewise */
+    uint32_t nmembers;
+    bool key, automatic; /* part of the primary key; CELL_AUTO: identity, or the default of its type */
+    bool filled;         /* the database may fill it in: CELL_AUTO, CELL_DEFAULT, CELL_GENERATED */
 };
 
 /* A consent or a step on the declaration. */

@@ -7,6 +7,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "declare_parts.h"
@@ -30,6 +31,7 @@ struct inside {
     const char *open, *here, *close; /* a path to it, for a condition of jsonpath: "strict $ ? (", "@.\"place\"", ")" */
     unsigned depth;
     int32_t *left; /* of MEMBERS_MAX; negative once it was said that there are more */
+    struct pg_member **next;
 };
 
 /* A member of it; of a list or an array the condition is of each element. */
@@ -367,6 +369,16 @@ static void read_rule(struct member *m, const json_t *rule)
 
 static void read_members(const struct inside *in);
 
+static void note_member(const struct inside *in, const struct member *m)
+{
+    bool whole = !in->sql || in->f->mapping.type.base == PG_BASE_JSON;
+    const char *how = m->c.optional ? "opt:" : m->c.list ? "list:" : m->c.count ? "array:" : "";
+
+    *(*in->next)++ =
+        (struct pg_member){m->name + strlen(in->f->name) + 1,
+                           pg_printf(in->s->arena, "%s%s%s", whole ? "*" : "", how, pg_ckind_name(m->c.kind))};
+}
+
 static void read_member(const struct inside *in, const json_t *field, const char *name)
 {
     struct pg_arena *arena = in->s->arena;
@@ -379,6 +391,7 @@ static void read_member(const struct inside *in, const json_t *field, const char
     m.label = pg_printf(arena, "%s_%s", in->label, name);
     if (pg_ctype_parse(arena, &in->s->types, type ? type : "", &m.c, (char[256]){0}) < 0)
         return;
+    note_member(in, &m);
     if (in->sql) {
         m.json = step(arena, in->sql, "->", name);
         m.text = step(arena, in->sql, "->>", name);
@@ -399,6 +412,7 @@ static void read_member(const struct inside *in, const json_t *field, const char
     next.close = m.close;
     next.depth = in->depth + 1;
     next.left = in->left;
+    next.next = in->next;
     if (m.c.kind == PG_C_STRUCT)
         read_members(&next);
 }
@@ -424,16 +438,29 @@ static void read_members(const struct inside *in)
     }
 }
 
-void pg_declare_members(struct declaring *s, const struct pg_field *f)
+static int by_path(const void *a, const void *b)
+{
+    const struct pg_member *x = a, *y = b;
+
+    return strcmp(x->path, y->path);
+}
+
+void pg_declare_members(struct declaring *s, struct pg_field *f)
 {
     int32_t left = MEMBERS_MAX;
+    struct pg_member *next = NULL;
     bool several = is_several(&f->c);
-    struct inside in = {.s = s, .f = f, .c = &f->c, .name = f->name, .here = "@", .close = ")", .left = &left};
+    struct inside in = {
+        .s = s, .f = f, .c = &f->c, .name = f->name, .here = "@", .close = ")", .left = &left, .next = &next};
 
     if (f->mapping.codec != PG_CODEC_JSON_STRUCT)
         return;
     in.label = s->columns.at[f->column].name;
     in.sql = several ? NULL : column_sql(s, f, false);
     in.open = several ? "strict $[*] ? (" : "strict $ ? (";
+    f->members = next = pg_array(s->arena, MEMBERS_MAX + 1, sizeof(*next));
+    *next++ = (struct pg_member){"", f->c.list ? "list:struct" : f->c.count ? "array:struct" : "struct"};
     read_members(&in);
+    f->nmembers = (uint32_t)(next - f->members);
+    qsort(f->members, f->nmembers, sizeof(*next), by_path);
 }

@@ -67,8 +67,8 @@ bool pg_sql_is_null(const char *sql);
 void pg_declare_field(struct declaring *s, const json_t *field);
 /* The rules of a field that are about more than the column itself, when all columns are known. */
 void pg_declare_field_objects(struct declaring *s, const json_t *field, struct pg_field *f);
-/* The rules within a field that is a struct or a list of them: checks of what is in its JSON. */
-void pg_declare_members(struct declaring *s, const struct pg_field *f);
+/* What is within a field that is a struct or a list of them, and its rules: checks of what is in the JSON. */
+void pg_declare_members(struct declaring *s, struct pg_field *f);
 /* A rule on the declaration. */
 void pg_declare_rule(struct declaring *s, const json_t *rule, int position);
 

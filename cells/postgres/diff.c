@@ -307,6 +307,7 @@ static void diff_table(struct diffing *s)
         pg_diff_columns(s);
         pg_diff_numbers(s);
         diff_objects(s);
+        pg_diff_shapes(s, s->steps.n > steps);
         if (s->steps.n > steps)
             pg_each_owner(s, pg_advise_sequences);
         return;

@@ -214,6 +214,7 @@ static void add_column(struct diffing *s, const struct pg_field *f, const struct
         record_value(s, &b, want);
     else if (want->nullable && filled)
         pg_step_record(s, &b, "filling", want->name, NULL);
+    pg_record_shape(s, &b, want->name);
     if (computed) {
         pg_step_hazard(&b, want->generated.sql ? PG_RULE_GENERATED_ADDED : PG_RULE_RETYPE_REWRITES);
         pg_step_consented(s, &b, PG_CONSENT_RETYPED, want->name);
@@ -233,6 +234,7 @@ void pg_add_bare_column(struct diffing *s, const struct pg_field *f, const struc
     pg_step_sql(s, &b, t.data);
     if (c.numbers)
         pg_step_record(s, &b, "numbers", c.name, c.numbers);
+    pg_record_shape(s, &b, want->name);
     pg_step_end(s, &b, PG_PHASE_COLUMN);
     pg_add_to_now(s, &c);
 }

@@ -25,6 +25,8 @@ static void record_all(struct diffing *s, struct step_builder *b, const struct p
         pg_step_record(s, b, pg_check_kind(&t->checks[i]), t->checks[i].name, t->checks[i].expr.sql);
     for (uint32_t i = 0; i < t->nindexes; i++)
         pg_step_record(s, b, "index", t->indexes[i].name, pg_index_source(s->arena, &t->indexes[i]));
+    for (uint32_t i = 0; i < t->ncolumns; i++)
+        pg_record_shape(s, b, t->columns[i].name);
 }
 
 /* It begins with the names that it has: what gets a former one afterwards is another table or column. */

@@ -166,6 +166,12 @@ void pg_diff_renames(struct diffing *s);
 bool pg_is_former_name(struct diffing *s, const char *column);
 void pg_diff_columns(struct diffing *s);
 void pg_diff_drops(struct diffing *s);
+/* diff_shape.c: what is in columns of JSON. `changes`: the plan does something to the table, and notes what is not
+ * known yet. */
+void pg_diff_shapes(struct diffing *s, bool changes);
+void pg_set_shape(struct diffing *s, const char *column, const char *text); /* in what is known of the table */
+/* Notes what is in a new column as well. */
+void pg_record_shape(struct diffing *s, struct step_builder *b, const char *column);
 void pg_diff_undeclared(struct diffing *s);
 void pg_diff_consents(struct diffing *s);
 /* The field that is the column, of the declaration at hand or else of another one of the table; `field` NULL: none. */

@@ -115,6 +115,12 @@ static void rename_column(struct diffing *s, const struct pg_field *f, struct pg
         pg_step_record(s, &b, "filling", to, NULL);
         pg_add_event(s, PG_PAST_FILLING, now->name);
     }
+    const struct pg_event *shape = pg_find_event(&s->w->now, PG_PAST_SHAPE, from);
+    if (shape) {
+        pg_step_forget(s, &b, "shape", from);
+        pg_step_record(s, &b, "shape", to, shape->text);
+        pg_set_shape(s, now->name, shape->text);
+    }
     rename_in_table(s, &b, from, now->name);
     rename_references(s, from, now->name);
     pg_step_record(s, &b, "renamed", from, now->name);

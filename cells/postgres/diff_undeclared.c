@@ -164,6 +164,8 @@ static void drop_column(struct diffing *s, struct pg_column *c)
         pg_step_forget(s, &b, "numbers", name);
     if (pg_has_event(&s->w->now, PG_PAST_FILLING, name))
         pg_step_forget(s, &b, "filling", name);
+    if (pg_has_event(&s->w->now, PG_PAST_SHAPE, name))
+        pg_step_forget(s, &b, "shape", name);
     pg_step_hazard(&b, PG_RULE_DROP_COLUMN);
     pg_step_end(s, &b, PG_PHASE_DROP);
     pg_say_what_goes(s, name, false);

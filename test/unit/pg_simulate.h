@@ -181,6 +181,7 @@ static inline void sim_record_row(struct sim_text *x, bool forget)
                  : strcmp(kind, "dropping") == 0   ? PG_PAST_DROPPING
                  : strcmp(kind, "filling") == 0    ? PG_PAST_FILLING
                  : strcmp(kind, "giving-way") == 0 ? PG_PAST_GIVING_WAY
+                 : strcmp(kind, "shape") == 0      ? PG_PAST_SHAPE
                                                    : 0;
     if (event.past) {
         for (uint32_t i = t->nevents; i-- > 0;)

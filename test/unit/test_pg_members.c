@@ -3,30 +3,7 @@
 // LIBS: cell_postgres_sanitized
 #include <cell/errors.h>
 
-#include "pg_build.h"
-
-/* Declares `fields`, which may use the structs address (`members`; also addresses, opt_address) and place (`inner`). */
-static struct pg_declared *build(const char *verb, const char *fields, const char *members, const char *inner,
-                                 bool annotated)
-{
-    json_t *request = pg_build_request(verb, "users", fields, ""), *types = pg_build_types();
-    json_t *address =
-        json_pack("{s:s, s:s, s:o}", "name", "address", "kind", "struct", "fields", pg_build_fields(members));
-    if (annotated)
-        json_object_set_new(address, "annotated", json_true());
-    json_array_append_new(types, address);
-    json_array_append_new(
-        types, json_pack("{s:s, s:s, s:o}", "name", "place", "kind", "struct", "fields", pg_build_fields(inner)));
-    json_array_append_new(types, json_pack("{s:s, s:s, s:s}", "name", "places", "kind", "list", "of", "place"));
-    json_array_append_new(types, json_pack("{s:s, s:s, s:s}", "name", "addresses", "kind", "list", "of", "address"));
-    json_array_append_new(types, json_pack("{s:s, s:s, s:s}", "name", "opt_address", "kind", "opt", "of", "address"));
-    json_object_set_new(json_object_get(request, "declaration"), "types", types);
-    struct pg_declared *d = NULL;
-    char why[256] = "";
-    CHECK(pg_declare(request, NULL, &d, why) == CELL_OK);
-    json_decref(request);
-    return d;
-}
+#include "pg_members.h"
 
 struct check {
     const char *fields, *members, *inner, *name, *sql;
@@ -78,7 +55,8 @@ TEST(rules_of_members_are_checks_of_the_column)
          "(\"a\" -> 'in' ->> 's') <> '' AND decode(\"a\" -> 'in' ->> 'b', 'base64') <> '' AND (\"a\" -> 'in' ->> "
          "'m')::smallint > 1::text::int"}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct pg_declared *d = build("table", rows[i].fields, rows[i].members, rows[i].inner, false);
+        struct pg_declared *d =
+            pg_build_members(NULL, "table", rows[i].fields, rows[i].members, rows[i].inner, "", false);
         const struct pg_table *t = &d->table;
         pg_print_diagnostics(&d->diagnostics);
         CHECK(d->diagnostics.n == 0 && t->nchecks > 0);
@@ -123,7 +101,8 @@ TEST(what_is_for_columns_is_an_error_at_the_member)
         {"a address", "x i32 | pattern a", "", "a.x", "CELL_PATTERN is for a text"},
         {"a address", "x str | range 0;1", "", "a.x", "CELL_RANGE takes two numbers"}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct pg_declared *d = build("table", rows[i].fields, rows[i].members, rows[i].inner, false);
+        struct pg_declared *d =
+            pg_build_members(NULL, "table", rows[i].fields, rows[i].members, rows[i].inner, "", false);
         const struct pg_diagnostic *e = pg_find_diagnostic(&d->diagnostics, PG_ERROR, rows[i].text);
         if (!e || strcmp(e->field ? e->field : "", rows[i].field) != 0) {
             printf("%s: not said at '%s': %s\n", rows[i].members, rows[i].field, rows[i].text);
@@ -136,10 +115,10 @@ TEST(what_is_for_columns_is_an_error_at_the_member)
 
 TEST(rules_of_another_owner_are_left_to_it)
 {
-    struct pg_declared *d = build("rows", "a address", "x i32 | range 1;2 | unique", "", false);
+    struct pg_declared *d = pg_build_members(NULL, "rows", "a address", "x i32 | range 1;2 | unique", "", "", false);
     CHECK(d->diagnostics.n == 0 && d->table.nchecks == 0);
     pg_declared_free(d);
-    d = build("table", "a address", "x i32 | key | range 1;2 | check x > 1 | column y", "", true);
+    d = pg_build_members(NULL, "table", "a address", "x i32 | key | range 1;2 | check x > 1 | column y", "", "", true);
     CHECK(d->diagnostics.n == 0 && d->table.nchecks == 1);
     pg_declared_free(d);
 }

@@ -203,21 +203,6 @@ static bool completes(const struct pg_unit *u, uint32_t i, uint32_t other)
     return found;
 }
 
-/* Number `i` declares the table to which the foreign key refers that the step makes for one before it. */
-static bool is_referred_to(const struct pg_unit *u, const struct pg_step *step, uint32_t i)
-{
-    const struct pg_declared *own = u->declared[i];
-    bool found = false;
-
-    if (step->kind != PG_STEP_ADD_FOREIGN_KEY || i <= step->declared || !own->owned)
-        return false;
-    const struct pg_table *t = &u->plan->tables[step->declared];
-    for (uint32_t k = 0; k < t->nforeign && !found; k++)
-        found = strcmp(t->foreign[k].name, step->object) == 0 && strcmp(t->foreign[k].to_table, own->table.name) == 0 &&
-                strcmp(t->foreign[k].to_schema, own->table.schema) == 0;
-    return found;
-}
-
 /* What a step does for declaration number `i`: all of it, when it is its own, or what it makes for it as well. What a
  * later declaration makes possible is in the plan of both. NULL = nothing. */
 static const char *text_for(const struct pg_unit *u, const struct pg_step *step, uint32_t i)
@@ -227,7 +212,7 @@ static const char *text_for(const struct pg_unit *u, const struct pg_step *step,
     for (uint32_t k = 0; k < step->nshares; k++)
         if (step->shares[k].declared == i)
             return step->shares[k].text;
-    return step->consented == i || completes(u, i, step->declared) || is_referred_to(u, step, i) ? step->text : NULL;
+    return step->consented == i || completes(u, i, step->declared) ? step->text : NULL;
 }
 
 json_t *pg_unit_plan_json(const struct pg_unit *u, uint32_t i, char id[33], uint32_t *nsteps)

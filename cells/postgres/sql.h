@@ -85,14 +85,25 @@ const char *pg_sql_renamed(struct pg_arena *arena, const char *sql, const char *
  *     cell.objects(schema_name text, table_name text, kind text, name text, source text, printed text, at timestamptz)
  *     primary key (schema_name, table_name, kind, name)
  *
- * `kind`: "default", "generated" (name = the column), "check", "key", "foreign", "index", "in_step" (a trigger; name =
- * its own), "implied" (a check that no rule says, but the C type of its field), and the events "dropped", "retyped"
- * (name = the column, former index or constraint, and behind \x1f the type that it gets, and the text that a consent
- * tells itself from earlier ones by), "renamed" (source = the next name of a column), "filled" (name = the column),
- * "dropping" (the index; until it is dropped), "filling" (the column; until it is filled), "step" (name = the step's).
- * `source` is the text that it was made of: the expression of a default, a generated column or a check; of an index what
- * pg_index_source gives, of a trigger what pg_in_step_source does; NULL where there is none. `printed` is what the
- * catalog printed then.
+ * `kind` says what an object is, and `source` of what text it was made; NULL where there is none:
+ *
+ *     default, generated   name = the column; the expression
+ *     check                the expression; "implied" where no rule says it, but the C type of its field
+ *     key, foreign         NULL
+ *     index                what pg_index_source gives
+ *     in_step              a trigger; what pg_in_step_source gives
+ *     numbers              of an enum that is stored as them; name = the column
+ *
+ * or what has happened:
+ *
+ *     dropped, retyped     name = the column, former index or constraint, and behind \x1f the type that it gets, and
+ * the text that a consent tells itself from earlier ones by renamed              name = the former name; the next one
+ * of a column filling, filled      name = the column that gets, or has got, its values dropping             name = the
+ * index, until it is dropped giving-way           name = the index; the name of the one in whose favour it is dropped
+ *     shape                name = the column; the members of its JSON, as pg_shape_text writes them
+ *     step                 name = the step's
+ *
+ * `printed` is what the catalog printed when the object was made.
  *
  * To read: an object of the catalog is `made` when it has a row; and its `source` is set when `printed` is what the
  * catalog prints now. pg_sql_objects_query is that query.

@@ -29,9 +29,9 @@
 /* CELL_RANGE(low, high), CELL_LENGTH(low, high) and CELL_PATTERN("regex") of attrs.h become constraints. These and
  * CELL_CHECK can stand on members of a struct that is a field, too. */
 #define CELL_CHECK(sql) CELL_ANNOTATE("cell.field:check", sql)
-#define CELL_COLUMN(name) CELL_ANNOTATE("cell.field:column", name)     /* its name in the database */
-/* Its type there: "numeric(12,2)". Of an enum as a type of its own a second text is what its enumerators have before the
- * labels, CELL_SQL_TYPE("mood", "MOOD_"): MOOD_SAD is 'sad'. Without one that is what all of them begin with. */
+#define CELL_COLUMN(name) CELL_ANNOTATE("cell.field:column", name) /* its name in the database */
+/* Its type there: "numeric(12,2)". Of an enum as a type of its own a second text is what its enumerators have before
+ * the labels, CELL_SQL_TYPE("mood", "MOOD_"): MOOD_SAD is 'sad'. Without one that is what all of them begin with. */
 #define CELL_SQL_TYPE(...) CELL_ANNOTATE("cell.field:sql_type", __VA_ARGS__)
 #define CELL_GENERATED(sql) CELL_ANNOTATE("cell.field:generated", sql)
 #define CELL_BACKFILL(sql) CELL_ANNOTATE("cell.field:backfill", sql) /* the value of rows that are there already */

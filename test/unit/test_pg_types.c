@@ -209,8 +209,8 @@ TEST(labels_are_what_enumerators_do_not_share)
     pg_arena_free(&arena);
 }
 
-/* The labels that the enumerators have beside those that are there, "sad glad"; behind them, when it is not the one that
- * all have, the prefix. */
+/* The labels that the enumerators have beside those that are there, "sad glad"; behind them, when it is not the one
+ * that all have, the prefix. */
 static const char *kept(const char *enumerators, const char *there)
 {
     const char *names[8];

@@ -25,6 +25,7 @@ typedef PG_LIST(struct question) questions;
 struct typed {
     Oid type;        /* 0 = not known */
     const char *why; /* it is refused; NULL */
+    bool no_column;  /* … as it names one that there is not: a later struct of the table may have it */
 };
 
 struct asking {
@@ -151,7 +152,8 @@ static void take_answer(struct asking *a, const struct question *q)
     else if (stand_in(a, q, state))
         return;
     else if (q->n == 1 && state && is_wrong(state, a->plan->typings[q->first].unsure))
-        typed->why = pg_strdup(&a->plan->arena, PQresultErrorField(q->prepared, PG_DIAG_MESSAGE_PRIMARY));
+        *typed = (struct typed){0, pg_strdup(&a->plan->arena, PQresultErrorField(q->prepared, PG_DIAG_MESSAGE_PRIMARY)),
+                                strcmp(state, "42703") == 0};
     else
         for (uint32_t i = 0; i < q->n && q->n > 1; i++)
             put_question(a, &a->again, q->first + i, 1);
@@ -251,10 +253,12 @@ static int check(struct asking *a, const struct pg_unit *u, struct pg_failure *f
     int r = ask_all(a, f);
     for (uint32_t i = 0; i < p->ntypings && r >= 0; i++) {
         const struct pg_typing *t = &p->typings[i];
-        if (a->typed[i].why && !is_said(p, t))
-            pg_diagnose(&p->arena, &p->diagnostics, PG_ERROR, (struct pg_place){t->field, -1, -1}, "%s: %s. %s",
-                        t->text, a->typed[i].why, t->advice)
-                ->declared = t->declared;
+        if (!a->typed[i].why || is_said(p, t))
+            continue;
+        struct pg_diagnostic *d = pg_diagnose(&p->arena, &p->diagnostics, PG_ERROR, (struct pg_place){t->field, -1, -1},
+                                              "%s: %s. %s", t->text, a->typed[i].why, t->advice);
+        d->declared = t->declared;
+        d->whole = a->typed[i].no_column;
     }
     return r;
 }

@@ -3,6 +3,8 @@
 #include "Diagnostics.h"
 #include "Included.h"
 
+#include <set>
+
 using namespace clang;
 
 struct CellPlans {
@@ -13,7 +15,7 @@ struct CellPlans {
         std::optional<uint32_t> first;  /* question that has a plan */
     };
     struct Step {
-        std::string text, hazard;
+        std::string id, text, hazard; /* id "": of this plan alone */
     };
     /* An answer of which there is something to say, when the places in the header can be found. */
     struct Included {
@@ -24,8 +26,8 @@ struct CellPlans {
     /* A plan that is told at the end, when all that it is carried out beside is known. */
     struct Told {
         session_cell *cell;
-        uint32_t question, nsteps;
-        std::vector<Step> first; /* of the steps, those that are listed */
+        uint32_t question;
+        std::vector<Step> steps;
     };
     std::map<const session_cell *, OfCell> cells;
     std::vector<Included> included;
@@ -49,25 +51,36 @@ bool tells(PluginState &state)
 
 void keepToTell(CellPlans &plans, session_cell *cell, uint32_t question, const expansion_plan &plan)
 {
-    CellPlans::Told told = {cell, question, plan.nsteps, {}};
-    for (uint32_t i = 0; i < plan.nsteps && i < mostSteps; i++)
-        told.first.push_back({plan.steps[i].text, plan.steps[i].hazard ? plan.steps[i].hazard : ""});
+    CellPlans::Told told = {cell, question, {}};
+    auto text = [](const char *s) { return s ? s : ""; };
+    for (uint32_t i = 0; i < plan.nsteps; i++)
+        told.steps.push_back({text(plan.steps[i].id), text(plan.steps[i].text), text(plan.steps[i].hazard)});
     plans.told.push_back(std::move(told));
 }
 
-void tell(PluginState &state, SourceLocation loc, const CellPlans::Told &plan)
+/* The steps that were told of already, with plans that need them as well, and in which words. */
+using ToldSteps = std::set<std::pair<const session_cell *, std::string>>;
+
+void tell(PluginState &state, SourceLocation loc, const CellPlans::Told &plan, ToldSteps &before)
 {
-    cellReport(state.diags(), loc, CellDiag::PlanRemark) << plan.cell->name << plan.nsteps;
-    for (const CellPlans::Step &step : plan.first) {
+    std::vector<CellPlans::Step> steps;
+    for (const CellPlans::Step &step : plan.steps)
+        if (step.id.empty() || before.insert({plan.cell, step.id + ' ' + step.text}).second)
+            steps.push_back(step);
+    if (steps.empty())
+        return;
+    cellReport(state.diags(), loc, CellDiag::PlanRemark) << plan.cell->name << static_cast<unsigned>(steps.size());
+    size_t listed = std::min<size_t>(steps.size(), mostSteps);
+    for (size_t i = 0; i < listed; i++) {
+        const CellPlans::Step &step = steps[i];
         bool hazard = !step.hazard.empty();
         auto report = cellReport(state.diags(), loc, hazard ? CellDiag::PlanStepHazardNote : CellDiag::PlanStepNote);
         report << cellPrintable(step.text);
         if (hazard)
             report << cellPrintable(step.hazard);
     }
-    if (plan.nsteps > plan.first.size())
-        cellReport(state.diags(), loc, CellDiag::PlanMoreNote)
-            << plan.nsteps - static_cast<unsigned>(plan.first.size());
+    if (steps.size() > listed)
+        cellReport(state.diags(), loc, CellDiag::PlanMoreNote) << static_cast<unsigned>(steps.size() - listed);
 }
 
 CellPlans &plansOf(PluginState &state)
@@ -155,6 +168,7 @@ void sayOfPreamble(PluginState &state, const CellPlaces &places, const expansion
 /* As a build would carry them out, which does so beside all others. */
 void tellPlans(PluginState &state, cell_session *session)
 {
+    ToldSteps before;
     for (const CellPlans::Told &one : std::exchange(plansOf(state).told, {})) {
         std::unique_ptr<cell_expansion, CellExpansionDelete> x(cell_session_beside(session, one.cell, one.question));
         CellPlans now;
@@ -162,8 +176,7 @@ void tellPlans(PluginState &state, cell_session *session)
             keepToTell(now, one.cell, one.question,
                        x->plan); /* none when it is refused beside others, which was said */
         const CellPlans::Told &plan = x ? now.told.front() : one;
-        if (plan.nsteps)
-            tell(state, placesOf(state, one.cell, one.question).loc(), plan);
+        tell(state, placesOf(state, one.cell, one.question).loc(), plan, before);
     }
 }
 

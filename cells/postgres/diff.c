@@ -179,30 +179,22 @@ static bool wants_vector(const struct pg_declared *d)
     return false;
 }
 
-static bool planned(const char **names, uint32_t n, const char *name)
-{
-    for (uint32_t i = 0; i < n; i++)
-        if (strcmp(names[i], name) == 0)
-            return true;
-    return false;
-}
-
 /* A schema and an extension that are needed and not there. */
 static void make_surroundings(struct diffing *s)
 {
-    const char *schema = s->w->now.schema;
+    const char *schema = s->w->now.schema, *makes = pg_printf(s->arena, "schema %s", schema);
 
-    if (!s->w->exists && !pg_model_has_schema(s->catalog, schema) && !planned(s->schemas.at, s->schemas.n, schema)) {
+    if (!s->w->exists && !pg_model_has_schema(s->catalog, schema) && !pg_steps_share(s, makes)) {
         struct step_builder b = pg_step_begin(s, PG_STEP_CREATE_SCHEMA, PG_TOGETHER, schema, NULL);
         pg_step_sql(s, &b, pg_printf(s->arena, "CREATE SCHEMA %s", pg_quoted(s, schema)));
+        b.makes = makes;
         pg_step_end(s, &b, PG_PHASE_TYPES);
-        *pg_push(s->arena, &s->schemas) = schema;
     }
-    if (s->catalog->vector == PG_EXTENSION_AVAILABLE && wants_vector(s->d) && s->extensions.n == 0) {
+    if (s->catalog->vector == PG_EXTENSION_AVAILABLE && wants_vector(s->d) && !pg_steps_share(s, "extension vector")) {
         struct step_builder b = pg_step_begin(s, PG_STEP_CREATE_EXTENSION, PG_TOGETHER, "vector", NULL);
         pg_step_sql(s, &b, "CREATE EXTENSION IF NOT EXISTS \"vector\"");
+        b.makes = "extension vector";
         pg_step_end(s, &b, PG_PHASE_TYPES);
-        *pg_push(s->arena, &s->extensions) = "vector";
     }
 }
 

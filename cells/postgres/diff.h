@@ -155,10 +155,10 @@ struct pg_step_part {
     const char *probe;
 };
 
-/* What a step makes for another declaration than its own. */
+/* Another declaration than its own that needs a step as well, or for which the step makes something. */
 struct pg_step_share {
     uint32_t declared;
-    const char *text; /* one line for people */
+    const char *text; /* one line for people; the step's own where it is needed as it is */
 };
 
 struct pg_step {
@@ -185,7 +185,7 @@ struct pg_step {
     const char *written;              /* what wants it on the struct, to report a failure of; NULL */
     const struct pg_step_part *parts; /* statements that make something of their own */
     uint32_t nparts;
-    const struct pg_step_share *shares; /* one for each declaration that has any */
+    struct pg_step_share *shares; /* one for each declaration that has any */
     uint32_t nshares;
     uint32_t declared;  /* which of the declared tables wants it */
     uint32_t consented; /* which one has the consent that it needs; else the same */

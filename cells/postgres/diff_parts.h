@@ -49,6 +49,7 @@ struct planned_step {
     struct pg_step step;
     const char *expression;               /* that makes values of a column of the type `into`; NULL */
     const struct pg_type_use *into, *was; /* `was`: of a column that gets another type; NULL */
+    const char *makes;                    /* what other declarations may need as well: "type …"; NULL */
     enum pg_phase phase;
     uint32_t sequence;
 };
@@ -62,7 +63,7 @@ struct diffing {
     const struct pg_diff_options *options;
     PG_LIST(struct table_work *) works;
     PG_LIST(struct planned_step) steps;
-    PG_LIST(const char *) schemas, extensions, enums; /* that steps make already */
+    PG_LIST(const char *) enums; /* that were looked at */
     /* the declaration that is being compared: */
     uint32_t current;
     const struct pg_declared *d;
@@ -84,7 +85,7 @@ struct step_builder {
     PG_LIST(struct pg_record) records; /* one statement at the end */
     PG_LIST(struct pg_step_part) parts;
     PG_LIST(struct pg_step_share) shares;
-    const char *expression; /* as of a planned step */
+    const char *expression, *makes; /* as of a planned step */
     const struct pg_type_use *into, *was;
 };
 struct step_builder pg_step_begin(struct diffing *s, enum pg_step_kind kind, enum pg_step_mode mode, const char *object,
@@ -105,6 +106,8 @@ void pg_step_flush(struct diffing *s, struct step_builder *b);
 void pg_step_forget(struct diffing *s, struct step_builder *b, const char *kind, const char *name);
 void pg_step_hazard(struct step_builder *b, enum pg_rule rule);
 void pg_step_end(struct diffing *s, struct step_builder *b, enum pg_phase phase);
+/* The declaration at hand needs what steps make already: false when none does. */
+bool pg_steps_share(struct diffing *s, const char *makes);
 /* In order, with an id. */
 void pg_steps_finish(struct diffing *s);
 /* diff_kept.c: what stays of a column that gets another type, as it is when all steps are known. */

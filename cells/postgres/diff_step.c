@@ -247,6 +247,27 @@ void pg_step_end(struct diffing *s, struct step_builder *b, enum pg_phase phase)
     p->expression = b->expression;
     p->into = b->into;
     p->was = b->was;
+    p->makes = b->makes;
+}
+
+bool pg_steps_share(struct diffing *s, const char *makes)
+{
+    bool found = false;
+
+    for (uint32_t i = 0; i < s->steps.n; i++) {
+        struct pg_step *step = &s->steps.at[i].step;
+        bool known = step->declared == s->current;
+        if (!s->steps.at[i].makes || strcmp(s->steps.at[i].makes, makes) != 0)
+            continue;
+        found = true;
+        for (uint32_t k = 0; k < step->nshares; k++)
+            known = known || step->shares[k].declared == s->current;
+        if (known)
+            continue;
+        step->shares = pg_one_more(s->arena, step->shares, &step->nshares, sizeof(*step->shares));
+        step->shares[step->nshares - 1] = (struct pg_step_share){s->current, step->text};
+    }
+    return found;
 }
 
 static int by_phase(const void *a, const void *b)
@@ -326,15 +347,38 @@ static char *shown_text(const struct pg_plan *p, uint32_t i)
                : text;
 }
 
+/* The same wherever the step is planned: a new table is made with what all structs have of it that are known then. */
+static bool identify(const struct pg_step *step, char id[33])
+{
+    struct pg_arena arena = {0};
+    struct pg_text all = {.arena = &arena};
+    jmp_buf escape;
+
+    arena.escape = &escape;
+    if (setjmp(escape)) {
+        pg_arena_free(&arena);
+        return false;
+    }
+    pg_putf(&all, "%s\n", pg_step_name(step->kind));
+    if (step->kind == PG_STEP_CREATE_TABLE)
+        pg_sql_qualified(&all, step->schema, step->table);
+    for (uint32_t i = 0; i < step->nsql && step->kind != PG_STEP_CREATE_TABLE; i++)
+        pg_putf(&all, "%s\n", step->sql[i]);
+    pg_hash(all.data, all.len, id);
+    pg_arena_free(&arena);
+    return true;
+}
+
 json_t *pg_plan_json(const struct pg_plan *p)
 {
     json_t *steps = p->nsteps ? json_array() : NULL;
 
     for (uint32_t i = 0; steps && i < p->nsteps; i++) {
         const struct pg_step *step = &p->steps[i];
-        char *text = shown_text(p, i);
-        json_t *o =
-            json_pack("{s:s, s:s, s:s}", "text", text, "kind", pg_step_name(step->kind), "hazard", step->hazard);
+        char *text = shown_text(p, i), id[33];
+        json_t *o = identify(step, id) ? json_pack("{s:s, s:s, s:s, s:s}", "id", id, "text", text, "kind",
+                                                   pg_step_name(step->kind), "hazard", step->hazard)
+                                       : NULL;
         free(text);
         if (json_array_append_new(steps, o) < 0) {
             json_decref(steps);

@@ -367,6 +367,11 @@ static const char *enum_name(struct diffing *s, const struct pg_enum *e)
     return t.data;
 }
 
+static const char *made_enum(struct diffing *s, const struct pg_enum *e)
+{
+    return pg_printf(s->arena, "type %s", enum_name(s, e));
+}
+
 static void create_enum(struct diffing *s, const struct pg_enum *e)
 {
     struct step_builder b = pg_step_begin(s, PG_STEP_CREATE_ENUM, PG_TOGETHER, e->name, enum_field(s, e));
@@ -379,6 +384,7 @@ static void create_enum(struct diffing *s, const struct pg_enum *e)
     }
     pg_puts(&t, ")");
     pg_step_sql(s, &b, t.data);
+    b.makes = made_enum(s, e);
     pg_step_end(s, &b, PG_PHASE_TYPES);
 }
 
@@ -412,6 +418,7 @@ static void extend_enum(struct diffing *s, const struct pg_enum *want, const str
         pg_sql_literal(&t, want->labels[i]);
         put_place(&t, want, i, there);
         pg_step_sql(s, &b, t.data);
+        b.makes = made_enum(s, want);
         pg_step_end(s, &b, PG_PHASE_VALUES);
     }
 }
@@ -424,8 +431,10 @@ void pg_diff_enums(struct diffing *s)
         bool done = false;
         for (uint32_t k = 0; k < s->enums.n && !done; k++)
             done = strcmp(s->enums.at[k], key) == 0;
-        if (done)
+        if (done) {
+            pg_steps_share(s, made_enum(s, e));
             continue;
+        }
         *pg_push(s->arena, &s->enums) = key;
         if (there)
             extend_enum(s, e, there);

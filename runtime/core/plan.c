@@ -40,7 +40,11 @@ static int check_step_text(const struct json_at *at, const char *text, struct ce
 static int read_step(const struct json_at *at, struct cell_arena *arena, struct expansion_step *step,
                      struct cell_error *e)
 {
-    int r = cell_copy_member(at, "text", JSON_REQUIRED, arena, &step->text, e);
+    int r = cell_copy_member(at, "id", JSON_OPTIONAL, arena, &step->id, e);
+    if (r == CELL_OK && step->id)
+        r = check_id(at, step->id, e);
+    if (r == CELL_OK)
+        r = cell_copy_member(at, "text", JSON_REQUIRED, arena, &step->text, e);
     if (r == CELL_OK)
         r = check_step_text(at, step->text, e);
     if (r == CELL_OK)

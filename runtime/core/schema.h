@@ -334,6 +334,7 @@ struct expansion_diagnostic {
 };
 /* What the cell would do for the declaration, beside its answer. */
 struct expansion_step {
+    const char *id;     /* 1 to 64 hex digits, the same in each plan that needs it; NULL = no other one does */
     const char *text;   /* for people, may have several lines */
     const char *kind;   /* "create-table": letters, digits and '-' */
     const char *hazard; /* what could go wrong; NULL = nothing */

@@ -549,6 +549,56 @@ TEST(a_plan_has_the_same_id_for_the_same_steps)
     end(&u);
 }
 
+/* Of the step of that kind, as a plan writes it. */
+static void copy_step_id(const struct unit *u, const char *kind, char id[33])
+{
+    json_t *json = pg_plan_json(u->p), *step;
+    size_t i;
+
+    id[0] = '\0';
+    json_array_foreach(json_object_get(json, "steps"), i, step)
+    {
+        if (strcmp(json_string_value(json_object_get(step, "kind")), kind) == 0)
+            snprintf(id, 33, "%s", json_string_value(json_object_get(step, "id")));
+    }
+    json_decref(json);
+}
+
+TEST(a_step_that_several_tables_need_is_one_that_each_of_them_has)
+{
+    char schema[33], type[33], again[33];
+    const struct pg_step *step;
+    struct unit u = begin();
+
+    add(&u, "table", "a", "id i64 | key\nm mood | sql_type mood", "schema s");
+    add(&u, "table", "b", "id i64 | key\nm mood | sql_type mood\nn mood | sql_type mood", "schema s");
+    add(&u, "table", "c", "id i64 | key", "schema s");
+    REQUIRE(plan(&u) && u.p->nsteps == 5);
+    step = pg_find_step(u.p, PG_STEP_CREATE_SCHEMA, "s");
+    REQUIRE(step && step->declared == 0 && step->nshares == 2);
+    CHECK(step->shares[0].declared == 1 && step->shares[1].declared == 2);
+    step = pg_find_step(u.p, PG_STEP_CREATE_ENUM, "mood");
+    REQUIRE(step && step->declared == 0 && step->nshares == 1 && step->shares[0].declared == 1);
+    CHECK_STR(step->shares[0].text, step->text);
+    copy_step_id(&u, "create-schema", schema);
+    copy_step_id(&u, "create-enum", type);
+    CHECK(strlen(schema) == 32 && strlen(type) == 32 && strcmp(schema, type) != 0);
+    forget(&u);
+    /* Whoever else is there; a new table with whatever another struct has of it. */
+    add(&u, "table", "c", "id i64 | key\nm mood | sql_type mood", "schema s");
+    REQUIRE(plan(&u));
+    copy_step_id(&u, "create-schema", again);
+    CHECK_STR(again, schema);
+    copy_step_id(&u, "create-enum", again);
+    CHECK_STR(again, type);
+    copy_step_id(&u, "create-table", schema);
+    add(&u, "table", "c", "id i64\nn i32", "schema s");
+    REQUIRE(plan(&u));
+    copy_step_id(&u, "create-table", again);
+    CHECK_STR(again, schema);
+    end(&u);
+}
+
 TEST(a_declaration_with_errors_has_no_steps_and_confuses_no_other)
 {
     struct unit u = begin();

@@ -20,8 +20,45 @@ void plans_fail(struct plans *p, const char *name, int status, const char *hint,
 
 /* ---- what is shown ---- */
 
-static void put_plan(struct cli_json *j, const struct lock_plan *plan)
+static bool has_step(const struct lock_plan *plan, const struct expansion_step *step, bool same_text)
 {
+    const struct expansion_plan *of = &plan->x->plan;
+    bool found = false;
+    for (uint32_t i = 0; i < of->nsteps && step->id && !found; i++)
+        found = of->steps[i].id && strcmp(of->steps[i].id, step->id) == 0 &&
+                (!same_text || strcmp(of->steps[i].text, step->text) == 0);
+    return found;
+}
+
+/* A plan before number `i` has the step already: it is one step, whoever needs it. */
+static bool is_before(const struct lock_live *live, uint32_t i, const struct expansion_step *step, bool same_text)
+{
+    bool found = false;
+    for (uint32_t k = 0; k < i && !found; k++)
+        found = has_step(&live->plans[k], step, same_text);
+    return found;
+}
+
+/* The other answers that need it. */
+static void put_shared(struct cli_json *j, const struct lock_live *live, uint32_t self,
+                       const struct expansion_step *step)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < live->nplans; i++) {
+        if (i == self || !has_step(&live->plans[i], step, false))
+            continue;
+        if (!any)
+            out_begin(j, "shared", '[');
+        any = true;
+        out_str(j, NULL, live->plans[i].key);
+    }
+    if (any)
+        out_end(j, ']');
+}
+
+static void put_plan(struct cli_json *j, const struct lock_live *live, uint32_t self)
+{
+    const struct lock_plan *plan = &live->plans[self];
     const struct expansion_plan *of = &plan->x->plan;
     out_begin(j, NULL, '{');
     out_str(j, "answer", plan->key);
@@ -32,6 +69,7 @@ static void put_plan(struct cli_json *j, const struct lock_plan *plan)
         out_str(j, "text", of->steps[i].text);
         out_str(j, "kind", of->steps[i].kind);
         out_str(j, "hazard", of->steps[i].hazard);
+        put_shared(j, live, self, &of->steps[i]);
         out_end(j, '}');
     }
     out_end(j, ']');
@@ -42,7 +80,7 @@ static void put_plans(struct cli_json *j, const struct lock_live *live)
 {
     out_begin(j, "plans", '[');
     for (uint32_t i = 0; i < live->nplans; i++)
-        put_plan(j, &live->plans[i]);
+        put_plan(j, live, i);
     out_end(j, ']');
     out_begin(j, "refused", '[');
     for (uint32_t i = 0; i < live->nrefused; i++) {
@@ -78,7 +116,8 @@ static unsigned count_steps(const struct lock_live *live)
 {
     unsigned n = 0;
     for (uint32_t i = 0; i < live->nplans; i++)
-        n += live->plans[i].x->plan.nsteps;
+        for (uint32_t k = 0; k < live->plans[i].x->plan.nsteps; k++)
+            n += !is_before(live, i, &live->plans[i].x->plan.steps[k], false);
     return n;
 }
 
@@ -96,9 +135,16 @@ void plans_show(struct plans *p, const char *name, const struct lock_live *live)
         printf("%s%s%s: %u step%s\n", cli_style(p->cli, stdout, CLI_BOLD), name, cli_style(p->cli, stdout, CLI_PLAIN),
                steps, steps == 1 ? "" : "s");
     for (uint32_t i = 0; i < live->nplans; i++) {
-        printf("  %.*s\n", (int)strcspn(live->plans[i].key, " "), live->plans[i].key);
-        for (uint32_t k = 0; k < live->plans[i].x->plan.nsteps; k++)
-            print_step(p->cli, &live->plans[i].x->plan.steps[k]);
+        bool any = false;
+        for (uint32_t k = 0; k < live->plans[i].x->plan.nsteps; k++) {
+            const struct expansion_step *step = &live->plans[i].x->plan.steps[k];
+            if (is_before(live, i, step, true))
+                continue;
+            if (!any)
+                printf("  %.*s\n", (int)strcspn(live->plans[i].key, " "), live->plans[i].key);
+            any = true;
+            print_step(p->cli, step);
+        }
     }
 }
 

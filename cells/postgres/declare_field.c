@@ -222,22 +222,6 @@ static void declare_labels(struct declaring *s, struct pg_field *f, const struct
                     there->name, f->c.values[0].name, f->c.values[0].label, f->sql_type, prefix);
 }
 
-/* Another field has the type already: with the same labels. */
-static void check_labels(struct declaring *s, const struct pg_field *f, const struct pg_enum *e)
-{
-    for (uint32_t i = 0; i < f->c.nvalues; i++) {
-        const char *label = f->c.values[i].label;
-        bool found = false;
-        for (uint32_t k = 0; k < e->n && !found; k++)
-            found = strcmp(e->labels[k], label) == 0;
-        if (!found) {
-            pg_mistake(s, ((struct pg_place){f->name, -1, -1}),
-                       "another field is of type '%s' as well, and has no value '%s'", e->name, label);
-            return;
-        }
-    }
-}
-
 /* A native enum type that a field names, as it should be. */
 static void declare_enum(struct declaring *s, struct pg_field *f, const json_t *rule, struct pg_place place)
 {
@@ -250,19 +234,26 @@ static void declare_enum(struct declaring *s, struct pg_field *f, const json_t *
         type->schema = pg_strdup(s->arena, there->schema);
     else if (!type->schema)
         type->schema = s->d->table.schema;
-    for (uint32_t i = 0; i < s->enums.n; i++)
-        if (strcmp(s->enums.at[i].name, type->name) == 0 && strcmp(s->enums.at[i].schema, type->schema) == 0) {
-            check_labels(s, f, &s->enums.at[i]);
-            return;
-        }
-    struct pg_enum *e = pg_push(s->arena, &s->enums);
-    *e = (struct pg_enum){type->schema, type->name, pg_array(s->arena, f->c.nvalues, sizeof(*e->labels)), f->c.nvalues};
-    for (uint32_t i = 0; i < f->c.nvalues; i++) {
-        e->labels[i] = f->c.values[i].label;
-        if (!pg_name_fits(e->labels[i]))
-            pg_mistake(s, ((struct pg_place){f->name, -1, -1}), "a label of an enum type has at most 63 bytes: '%s'",
-                       e->labels[i]);
+    struct pg_enum e = {type->schema, type->name, pg_array(s->arena, f->c.nvalues, sizeof(*e.labels)), f->c.nvalues};
+    for (uint32_t i = 0; i < e.n; i++)
+        e.labels[i] = f->c.values[i].label;
+    for (uint32_t i = 0; i < s->enums.n; i++) {
+        const struct pg_enum *other = &s->enums.at[i];
+        if (strcmp(other->name, type->name) != 0 || strcmp(other->schema, type->schema) != 0)
+            continue;
+        const char *label = pg_enum_difference(&e, other);
+        if (label)
+            pg_mistake(s, ((struct pg_place){f->name, -1, -1}),
+                       "type '%s' is of two enums with different values: '%s' is one of %s", type->name, label,
+                       pg_enum_has(&e, label) ? "this field, and not of one before it"
+                                              : "a field before this one, and not of this one");
+        return;
     }
+    for (uint32_t i = 0; i < e.n; i++)
+        if (!pg_name_fits(e.labels[i]))
+            pg_mistake(s, ((struct pg_place){f->name, -1, -1}), "a label of an enum type has at most 63 bytes: '%s'",
+                       e.labels[i]);
+    *pg_push(s->arena, &s->enums) = e;
 }
 
 static bool declare_type(struct declaring *s, const json_t *field, const char *column, struct pg_field *f)

@@ -45,6 +45,12 @@ struct field_turn {
 };
 typedef PG_LIST(struct field_turn) field_turns;
 
+/* A native enum type, and the first declaration that has it. */
+struct declared_enum {
+    const struct pg_enum *e;
+    uint32_t declared;
+};
+
 struct planned_step {
     struct pg_step step;
     const char *expression;               /* that makes values of a column of the type `into`; NULL */
@@ -63,7 +69,7 @@ struct diffing {
     const struct pg_diff_options *options;
     PG_LIST(struct table_work *) works;
     PG_LIST(struct planned_step) steps;
-    PG_LIST(const char *) enums; /* that were looked at */
+    PG_LIST(struct declared_enum) enums; /* that were looked at */
     /* the declaration that is being compared: */
     uint32_t current;
     const struct pg_declared *d;

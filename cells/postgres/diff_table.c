@@ -351,14 +351,6 @@ static const char *enum_field(struct diffing *s, const struct pg_enum *e)
     return NULL;
 }
 
-static bool has_label(const struct pg_enum *e, const char *label)
-{
-    for (uint32_t i = 0; i < e->n; i++)
-        if (strcmp(e->labels[i], label) == 0)
-            return true;
-    return false;
-}
-
 static const char *enum_name(struct diffing *s, const struct pg_enum *e)
 {
     struct pg_text t = {.arena = s->arena};
@@ -404,12 +396,12 @@ static void put_place(struct pg_text *t, const struct pg_enum *want, uint32_t i,
 static void extend_enum(struct diffing *s, const struct pg_enum *want, const struct pg_enum *there)
 {
     for (uint32_t i = 0; i < there->n; i++)
-        if (!has_label(want, there->labels[i]))
+        if (!pg_enum_has(want, there->labels[i]))
             pg_refuse(s, PG_RULE_ENUM_VALUE_GONE, pg_at_field(enum_field(s, want)),
                       "type '%s' has the value '%s', which no enumerator stands for, and cannot lose it", want->name,
                       there->labels[i]);
     for (uint32_t i = 0; i < want->n; i++) {
-        if (has_label(there, want->labels[i]))
+        if (pg_enum_has(there, want->labels[i]))
             continue;
         /* Alone: a new value cannot be used in the transaction that adds it. */
         struct step_builder b = pg_step_begin(s, PG_STEP_ADD_ENUM_VALUE, PG_ALONE, want->name, enum_field(s, want));
@@ -423,19 +415,33 @@ static void extend_enum(struct diffing *s, const struct pg_enum *want, const str
     }
 }
 
+/* Another struct has the type as well. */
+static void check_enum_agrees(struct diffing *s, const struct pg_enum *e, const struct declared_enum *other)
+{
+    const char *label = pg_enum_difference(e, other->e);
+    bool own = label && pg_enum_has(e, label);
+
+    if (label)
+        pg_refuse(s, PG_NO_RULE, pg_at_field(enum_field(s, e)),
+                  "type '%s' is of two enums with different values: '%s' is one of struct '%s' and not of struct '%s'",
+                  e->name, label, own ? s->d->tag : s->declared[other->declared]->tag,
+                  own ? s->declared[other->declared]->tag : s->d->tag);
+}
+
 void pg_diff_enums(struct diffing *s)
 {
     for (uint32_t i = 0; i < s->d->nenums; i++) {
         const struct pg_enum *e = &s->d->enums[i], *there = pg_model_enum(s->catalog, e->schema, e->name);
-        const char *key = enum_name(s, e);
-        bool done = false;
-        for (uint32_t k = 0; k < s->enums.n && !done; k++)
-            done = strcmp(s->enums.at[k], key) == 0;
-        if (done) {
+        const struct declared_enum *other = NULL;
+        for (uint32_t k = 0; k < s->enums.n && !other; k++)
+            if (strcmp(s->enums.at[k].e->name, e->name) == 0 && strcmp(s->enums.at[k].e->schema, e->schema) == 0)
+                other = &s->enums.at[k];
+        if (other) {
+            check_enum_agrees(s, e, other);
             pg_steps_share(s, made_enum(s, e));
             continue;
         }
-        *pg_push(s->arena, &s->enums) = key;
+        *pg_push(s->arena, &s->enums) = (struct declared_enum){e, s->current};
         if (there)
             extend_enum(s, e, there);
         else

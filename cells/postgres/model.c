@@ -76,6 +76,25 @@ void pg_model_resolve(const struct pg_model *m, struct pg_type_use *type)
         type->domain = at;
 }
 
+bool pg_enum_has(const struct pg_enum *e, const char *label)
+{
+    for (uint32_t i = 0; i < e->n; i++)
+        if (strcmp(e->labels[i], label) == 0)
+            return true;
+    return false;
+}
+
+const char *pg_enum_difference(const struct pg_enum *a, const struct pg_enum *b)
+{
+    for (uint32_t i = 0; i < a->n; i++)
+        if (!pg_enum_has(b, a->labels[i]))
+            return a->labels[i];
+    for (uint32_t i = 0; i < b->n; i++)
+        if (!pg_enum_has(a, b->labels[i]))
+            return b->labels[i];
+    return NULL;
+}
+
 bool pg_model_has_schema(const struct pg_model *m, const char *schema)
 {
     for (uint32_t i = 0; i < m->nschemas; i++)

@@ -265,6 +265,9 @@ const struct pg_enum *pg_model_enum(const struct pg_model *m, const char *schema
 const struct pg_domain *pg_model_domain(const struct pg_model *m, const char *schema, const char *name);
 /* Sets `domain` of a type that is one, and leaves others alone. */
 void pg_model_resolve(const struct pg_model *m, struct pg_type_use *type);
+bool pg_enum_has(const struct pg_enum *e, const char *label);
+/* A label that one of them has and the other one has not; NULL = they have the same. */
+const char *pg_enum_difference(const struct pg_enum *a, const struct pg_enum *b);
 bool pg_model_has_schema(const struct pg_model *m, const char *schema);
 struct pg_column *pg_table_column(const struct pg_table *t, const char *name);
 

@@ -74,12 +74,14 @@ static inline json_t *pg_build_fields(const char *text)
     return fields;
 }
 
-/* Types that fields may have: mood (enum of u8), point (struct), tags (list of str), opt_mood. */
+/* Types that fields may have: mood and temper (enums of u8), point (struct), tags (list of str), opt_mood. */
 static inline json_t *pg_build_types(void)
 {
     static const char text[] =
         "[{\"name\":\"mood\",\"kind\":\"enum\",\"type\":\"u8\",\"values\":[{\"name\":\"MOOD_SAD\",\"value\":\"0\"},"
         "{\"name\":\"MOOD_OK\",\"value\":\"1\"},{\"name\":\"MOOD_HAPPY\",\"value\":\"2\"}]},"
+        "{\"name\":\"temper\",\"kind\":\"enum\",\"type\":\"u8\",\"values\":[{\"name\":\"TEMPER_SAD\",\"value\":\"0\"},"
+        "{\"name\":\"TEMPER_OK\",\"value\":\"1\"}]},"
         "{\"name\":\"point\",\"kind\":\"struct\",\"fields\":[{\"name\":\"x\",\"type\":\"f64\"}]},"
         "{\"name\":\"points\",\"kind\":\"list\",\"of\":\"point\"},"
         "{\"name\":\"opt_mood\",\"kind\":\"opt\",\"of\":\"mood\"},{\"name\":\"opt_point\",\"kind\":\"opt\",\"of\":"

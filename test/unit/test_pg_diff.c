@@ -599,6 +599,35 @@ TEST(a_step_that_several_tables_need_is_one_that_each_of_them_has)
     end(&u);
 }
 
+TEST(enums_of_one_type_have_the_same_values)
+{
+    static const char *const both[] = {"id i64 | key\nm mood | sql_type feeling",
+                                       "id i64 | key\nt temper | sql_type feeling"};
+    struct unit u = begin();
+
+    for (int other = 0; other < 2; other++) {
+        add(&u, "table", "a", both[other], "");
+        add(&u, "table", "b", both[!other], "");
+        CHECK(!plan(&u) && u.p->nsteps == 0);
+        const struct pg_diagnostic *d = error(&u, other ? "'happy' is one of struct 'b_t' and not of struct 'a_t'"
+                                                        : "'happy' is one of struct 'a_t' and not of struct 'b_t'");
+        CHECK(d && d->declared == 1 && d->field && strcmp(d->field, other ? "m" : "t") == 0);
+        forget(&u);
+    }
+    add(&u, "table", "a", both[1], "");
+    add(&u, "table", "b", both[1], "");
+    CHECK(plan(&u) && u.p->nsteps == 3);
+    forget(&u);
+    /* Of one struct. */
+    struct pg_declared *d =
+        pg_build(u.m, "table", "a", "id i64 | key\nm mood | sql_type feeling\nt temper | sql_type feeling", "");
+    const struct pg_diagnostic *said =
+        pg_find_diagnostic(&d->diagnostics, PG_ERROR, "'happy' is one of a field before this one, and not of this one");
+    CHECK(said && said->field && strcmp(said->field, "t") == 0);
+    pg_declared_free(d);
+    end(&u);
+}
+
 TEST(a_declaration_with_errors_has_no_steps_and_confuses_no_other)
 {
     struct unit u = begin();

@@ -385,7 +385,7 @@ static void put_place(struct pg_text *t, const struct pg_enum *want, uint32_t i,
 {
     uint32_t next = i;
 
-    while (i == 0 && next < want->n && !has_label(there, want->labels[next]))
+    while (i == 0 && next < want->n && !pg_enum_has(there, want->labels[next]))
         next++;
     if (next == want->n)
         return;

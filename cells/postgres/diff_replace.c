@@ -76,20 +76,24 @@ static const char *computed_by(struct diffing *s, const struct pg_column *c)
 }
 
 /*
- * The columns of the row that an expression names, as a row of their own: "(SELECT (expr) FROM (SELECT NEW.a AS a))".
+ * The columns of the row that an expression names, as a row of their own: "(SELECT (expr) FROM (SELECT NEW.a AS a))",
+ * which is called as the table where the expression calls it so; all of them when it names the row as a whole.
  * With `computes`, those that are generated are computed here, of columns that are not: a trigger that may still change
  * the row runs before they are.
  */
 static const char *over_row(struct diffing *s, const char *expr, bool computes)
 {
+    const char *table = s->w->now.name, *between = "";
+    bool called = pg_names_column(s, expr, table);
+    bool whole = called && !pg_table_column(&s->w->now, table) && pg_sql_names_row(s->arena, expr, table);
     struct pg_text t = {.arena = s->arena};
-    const char *between = "";
 
+    expr = pg_sql_without_schema(s->arena, expr, s->w->now.schema, table);
     pg_putf(&t, "(SELECT (%s) FROM (SELECT ", expr);
     for (uint32_t i = 0; i < s->w->now.ncolumns; i++) {
         const struct pg_column *c = &s->w->now.columns[i];
         const char *name = pg_quoted(s, c->name), *by = computes ? computed_by(s, c) : NULL;
-        if (!pg_names_column(s, expr, c->name))
+        if (!whole && !pg_names_column(s, expr, c->name))
             continue;
         if (by)
             pg_putf(&t, "%sCAST(%s AS %s) AS %s", between, over_row(s, by, false), pg_type_name(s->arena, &c->type),
@@ -98,7 +102,7 @@ static const char *over_row(struct diffing *s, const char *expr, bool computes)
             pg_putf(&t, "%sNEW.%s AS %s", between, name, name);
         between = ", ";
     }
-    pg_puts(&t, ") AS \"row\")");
+    pg_putf(&t, ") AS %s)", called ? pg_quoted(s, table) : "\"row\"");
     return t.data;
 }
 

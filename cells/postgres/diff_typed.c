@@ -24,6 +24,7 @@ struct scope {
     struct table_work *w;
     const struct pg_table *before; /* in the catalog; NULL = it is new */
     typings *found;
+    bool in_step;    /* what is typed is computed by a trigger, of a row of columns alone */
     bool unsure;     /* a hand-written step may make what an expression needs */
     const char *row; /* when the steps before number `row_at` are done; NULL = none yet */
     uint32_t row_at;
@@ -179,8 +180,9 @@ static void type_expression(struct scope *x, uint32_t at, const char *sql, const
     struct diffing *s = x->s;
     const char *changed = changed_at(x, at, sql);
 
-    if ((!*changed && !is_new) || needs_table(x, sql))
+    if ((!*changed && !is_new) || (!x->in_step && needs_table(x, sql)))
         return;
+    sql = pg_sql_without_schema(s->arena, sql, x->w->now.schema, x->w->now.name);
     t.unsure = x->unsure || is_of_new_type(x, sql, into);
     t.into = into && !t.unsure ? pg_type_name(s->arena, into) : NULL;
     t.value = t.into && is_literal(sql) ? pg_printf(s->arena, "CAST((%s) AS %s)", sql, t.into) : sql;
@@ -315,6 +317,7 @@ static void type_in_step(struct scope *x, const struct pg_step *step)
     const struct pg_column *want = &d->table.columns[f->column];
     const struct pg_typing t = {.declared = step->declared, .field = step->field};
 
+    x->in_step = true;
     if (f->replaces->forward)
         type_expression(x, s->steps.n, f->replaces->forward, NULL, true,
                         pg_printf(s->arena, "the values of column '%s' are computed", want->name), t);
@@ -324,6 +327,7 @@ static void type_in_step(struct scope *x, const struct pg_step *step)
     if (want->standard.sql)
         type_expression(x, s->steps.n, want->standard.sql, &want->type, true,
                         pg_printf(s->arena, "column '%s' gets its default", want->name), t);
+    x->in_step = false;
 }
 
 /* Values that a step computes. */

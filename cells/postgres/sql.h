@@ -78,6 +78,11 @@ bool pg_sql_covers(const char *printed, const char *written);
  * expression. */
 const char *pg_sql_renamed(struct pg_arena *arena, const char *sql, const char *from, const char *to);
 
+/* `sql` with schema.table.column as table.column. */
+const char *pg_sql_without_schema(struct pg_arena *arena, const char *sql, const char *schema, const char *table);
+/* Whether the row as a whole is meant by the name of its table. */
+bool pg_sql_names_row(struct pg_arena *arena, const char *sql, const char *table);
+
 /*
  * The tables in schema `cell` in which is recorded what Cell made: "CREATE SCHEMA IF NOT EXISTS cell" and so on, NULL-
  * terminated, each a statement; run them once before anything is read.

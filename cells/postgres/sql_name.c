@@ -327,3 +327,45 @@ const char *pg_sql_renamed(struct pg_arena *arena, const char *sql, const char *
             pg_append(&text, sql + t.at, t.len);
     }
 }
+
+static bool is_called(struct pg_arena *arena, const char *sql, struct pg_token t, const char *name)
+{
+    return (t.kind == PG_TOKEN_NAME || t.kind == PG_TOKEN_QUOTED) && strcmp(pg_token_name(arena, sql, t), name) == 0;
+}
+
+static struct pg_token behind(const char *sql, struct pg_token t)
+{
+    return pg_sql_token(sql, strlen(sql), t.at + t.len);
+}
+
+const char *pg_sql_without_schema(struct pg_arena *arena, const char *sql, const char *schema, const char *table)
+{
+    struct pg_text text = {.arena = arena};
+    size_t at = 0;
+
+    for (struct pg_token t = pg_sql_token(sql, strlen(sql), 0); t.kind != PG_TOKEN_END; t = behind(sql, t)) {
+        struct pg_token dot = behind(sql, t), name = behind(sql, dot), end = behind(sql, name);
+        bool is_table = is_called(arena, sql, t, schema) && pg_token_is(sql, dot, ".") &&
+                        is_called(arena, sql, name, table) && pg_token_is(sql, end, ".");
+        if (!is_table)
+            continue;
+        pg_append(&text, sql + at, t.at - at);
+        at = name.at;
+        t = dot;
+    }
+    pg_puts(&text, sql + at);
+    return text.data;
+}
+
+bool pg_sql_names_row(struct pg_arena *arena, const char *sql, const char *table)
+{
+    bool qualified = false, found = false;
+
+    for (struct pg_token t = pg_sql_token(sql, strlen(sql), 0); t.kind != PG_TOKEN_END && !found; t = behind(sql, t)) {
+        struct pg_token next = behind(sql, t);
+        bool of_column = pg_token_is(sql, next, ".") && !pg_token_is(sql, behind(sql, next), "*");
+        found = !qualified && !of_column && !pg_token_is(sql, next, "(") && is_called(arena, sql, t, table);
+        qualified = pg_token_is(sql, t, ".");
+    }
+    return found;
+}

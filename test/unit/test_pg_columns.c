@@ -187,6 +187,8 @@ TEST(the_values_of_a_new_column_are_typed_before_any_step)
                   "the values of column 'n' are computed from an expression that PostgreSQL refuses: function lenght"));
     CHECK(refuses("valued", "id i64 | key\nb str\nn i64 | replaces a;length(a);upper(n)", "", "n",
                   "the values of column 'a' are computed from an expression that PostgreSQL refuses: function upper"));
+    CHECK(refuses("valued", "id i64 | key\nb str\nn i64 | replaces a;length(concat(a, ctid));n::text", "", "n",
+                  "column \"ctid\" does not exist"));
     /* By the name that a column has then. */
     CHECK(refuses("valued", "id i64 | key\nc str | renamed_from a\nb str | check a <> ''", "", "b",
                   "column \"a\" does not exist"));

@@ -210,6 +210,33 @@ TEST(a_chain_of_columns_is_in_step_whoever_writes)
 #undef CHAIN
 }
 
+TEST(expressions_may_call_the_row_as_its_table)
+{
+    static const char *const forward[] = {"concat(users.age, unit)", "concat(public.users.age, \"users\".unit)",
+                                          "concat(row_to_json(users) ->> 'age', users.unit)",
+                                          "concat(age, twice / age)"};
+
+    if (!server())
+        return;
+    for (size_t i = 0; i < sizeof(forward) / sizeof(forward[0]); i++) {
+        char fields[300];
+        REQUIRE(become("users",
+                       "id i64 | key | auto\nage i32\nunit i32 | default 2\ntwice i32 | generated users.age * 2", "",
+                       false));
+        migration_sql(conn, "INSERT INTO users (age) VALUES (1), (2)");
+        snprintf(fields, sizeof(fields),
+                 "id i64 | key | auto\nage str | column age_text | replaces age;%s;left(users.age_text, -1)::integer\n"
+                 "unit i32 | default 2",
+                 forward[i]);
+        REQUIRE(become("users", fields, "", true));
+        CHECK(is(ROWS, "1/12 2/22"));
+        migration_sql(conn, "INSERT INTO users (age) VALUES (3); INSERT INTO users (age_text) VALUES ('42')");
+        migration_sql(conn, "UPDATE users SET age = 5 WHERE id = 1; UPDATE users SET age_text = '62' WHERE id = 2");
+        CHECK(is(ROWS, "5/52 6/62 3/32 4/42"));
+        migration_sql(conn, "DROP TABLE users; DELETE FROM cell.objects");
+    }
+}
+
 TEST(a_default_is_for_rows_to_which_nobody_gave_a_value)
 {
     if (!server())

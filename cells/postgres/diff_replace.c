@@ -75,6 +75,15 @@ static const char *computed_by(struct diffing *s, const struct pg_column *c)
     return want && want->generated.sql ? want->generated.sql : c->generated.sql;
 }
 
+/* Whether an expression names the row as a whole. */
+static bool names_row(struct diffing *s, const char *expr)
+{
+    const char *table = s->w->now.name;
+
+    return pg_names_column(s, expr, table) && !pg_table_column(&s->w->now, table) &&
+           pg_sql_names_row(s->arena, expr, table);
+}
+
 /*
  * The columns of the row that an expression names, as a row of their own: "(SELECT (expr) FROM (SELECT NEW.a AS a))",
  * which is called as the table where the expression calls it so; all of them when it names the row as a whole.
@@ -84,8 +93,7 @@ static const char *computed_by(struct diffing *s, const struct pg_column *c)
 static const char *over_row(struct diffing *s, const char *expr, bool computes)
 {
     const char *table = s->w->now.name, *between = "";
-    bool called = pg_names_column(s, expr, table);
-    bool whole = called && !pg_table_column(&s->w->now, table) && pg_sql_names_row(s->arena, expr, table);
+    bool called = pg_names_column(s, expr, table), whole = names_row(s, expr);
     struct pg_text t = {.arena = s->arena};
 
     expr = pg_sql_without_schema(s->arena, expr, s->w->now.schema, table);
@@ -123,13 +131,15 @@ static const char *as_stored(struct diffing *s, const char *value, const struct 
  * type may have no equality. */
 static void put_changed(struct diffing *s, struct pg_text *t, const char *expr, const char *column)
 {
+    bool whole = names_row(s, expr);
+
     for (uint32_t i = 0; i < s->w->now.ncolumns; i++) {
         const struct pg_column *c = &s->w->now.columns[i];
         const char *name = pg_quoted(s, c->name), *by = computed_by(s, c);
         bool other = c->type.base == PG_BASE_JSON || c->type.base == PG_BASE_XML || c->type.base == PG_BASE_OTHER;
         const char *text = other ? "::text" : "";
         bool is_it = column && strcmp(c->name, column) == 0;
-        if (!is_it && !pg_names_column(s, expr, c->name))
+        if (!whole && !is_it && !pg_names_column(s, expr, c->name))
             continue;
         if (by)
             put_changed(s, t, by, NULL);

@@ -233,6 +233,8 @@ TEST(expressions_may_call_the_row_as_its_table)
         migration_sql(conn, "INSERT INTO users (age) VALUES (3); INSERT INTO users (age_text) VALUES ('42')");
         migration_sql(conn, "UPDATE users SET age = 5 WHERE id = 1; UPDATE users SET age_text = '62' WHERE id = 2");
         CHECK(is(ROWS, "5/52 6/62 3/32 4/42"));
+        migration_sql(conn, "UPDATE users SET unit = 3 WHERE id < 4"); /* "twice" is no part of it */
+        CHECK(is(ROWS, i < 3 ? "5/53 6/63 3/33 4/42" : "5/52 6/62 3/32 4/42"));
         migration_sql(conn, "DROP TABLE users; DELETE FROM cell.objects");
     }
 }

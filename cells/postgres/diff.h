@@ -123,6 +123,7 @@ const char *pg_rule_class_name(enum pg_rule_class class);
     X(DROP_CONSTRAINT, "drop-constraint", false)                                                                       \
     X(DROP_INDEX, "drop-index", false)                                                                                 \
     X(RENAME_INDEX, "rename-index", false)                                                                             \
+    X(RENAME_CONSTRAINT, "rename-constraint", false)                                                                   \
     X(DROP_LEFTOVER, "drop-leftover", true)                                                                            \
     X(COMMENT, "comment", true)                                                                                        \
     X(HAND_STEP, "step", false)                                                                                        \

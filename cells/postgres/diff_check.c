@@ -39,51 +39,61 @@ void pg_drop_check(struct diffing *s, const struct pg_check *old, const char *fi
 
     pg_step_alter(s, &b, "DROP CONSTRAINT %s", pg_quoted(s, old->name));
     pg_step_forget(s, &b, pg_check_kind(old), old->name);
+    pg_forget_way(s, &b, old->name);
     if (!old->made)
         pg_step_consented(s, &b, PG_CONSENT_DROPPED, old->name);
     pg_step_end(s, &b, PG_PHASE_LOOSEN);
 }
 
-/* `old`: the constraint of this name that it replaces, in the same statement where nothing has to be done between;
- * NULL. */
+static struct giving_way check_gives_way(struct pg_check *c)
+{
+    return (struct giving_way){pg_check_kind(c), &c->name, c->expr.source, c->made, PG_PHASE_CHECK};
+}
+
+/* It goes before, or gives way. */
+static void replace_check(struct diffing *s, struct pg_check *old, const char *field)
+{
+    struct pg_table *now = &s->w->now;
+    const struct giving_way g = check_gives_way(old);
+
+    if (old->made && !old->expr.source)
+        pg_plan_diagnose(s, PG_WARNING, PG_RULE_CHANGED_BY_HAND, pg_at_field(field),
+                         "check '%s' was changed by hand to %s: it is made again as declared", old->name,
+                         old->expr.sql);
+    if (!pg_names_rewritten(s, old->expr.sql)) {
+        pg_give_way(s, &g, field);
+        old->made = true;
+        return;
+    }
+    pg_drop_check(s, old, field);
+    pg_take_out(now->checks, &now->nchecks, sizeof(*now->checks), (uint32_t)(old - now->checks));
+}
+
+/* `old`: the constraint that it replaces, whose name it gets; NULL. */
 static void add_check(struct diffing *s, const struct pg_check *want, struct pg_check *old)
 {
     struct pg_table *now = &s->w->now;
     struct pg_check c = *want;
     const char *field = field_of_check(s, want);
     struct pg_text t = {.arena = s->arena};
-    bool before = old && pg_names_rewritten(s, old->expr.sql);
 
-    if (!old)
-        c.name = pg_free_name(s, want->name);
-    else if (old->made && !old->expr.source)
-        pg_plan_diagnose(s, PG_WARNING, PG_RULE_CHANGED_BY_HAND, pg_at_field(field),
-                         "check '%s' was changed by hand to %s: it is made again as declared", old->name,
-                         old->expr.sql);
-    if (before)
-        pg_drop_check(s, old, field);
+    c.name = old ? old->name : pg_free_name(s, want->name);
+    if (old)
+        replace_check(s, old, field);
     struct step_builder b = pg_step_begin(s, PG_STEP_ADD_CHECK, PG_TOGETHER, c.name, field);
-    if (old && !before)
-        pg_putf(&t, "DROP CONSTRAINT %s, ", pg_quoted(s, old->name));
     pg_puts(&t, "ADD ");
     pg_sql_check_constraint(&t, &c);
     pg_puts(&t, " NOT VALID");
     pg_step_check(s, &b, pg_printf(s->arena, "ALTER TABLE %s %s", pg_this_table(s), t.data), &c);
-    if (old && !before && old->implied != c.implied)
-        pg_step_forget(s, &b, pg_check_kind(old), c.name);
+    pg_forget_way(s, &b, c.name);
     pg_step_record(s, &b, pg_check_kind(&c), c.name, c.expr.sql);
-    if (old && !old->made && !before)
-        pg_step_consented(s, &b, PG_CONSENT_DROPPED, c.name);
     pg_step_end(s, &b, PG_PHASE_CHECK);
     validate_step(s, c.name, field, failing_rows(s, &c), PG_RULE_CHECK_ADDED);
     pg_plan_diagnose(s, PG_WARNING, PG_RULE_CHECK_ADDED, pg_at_field(field),
                      "check '%s' is %s table '%s': this fails when rows do not satisfy it", c.name,
                      old ? "changed on" : "added to", now->name);
-    if (!old) {
-        now->checks = pg_one_more(s->arena, now->checks, &now->nchecks, sizeof(*now->checks));
-        old = &now->checks[now->nchecks - 1];
-    }
-    *old = c;
+    now->checks = pg_one_more(s->arena, now->checks, &now->nchecks, sizeof(*now->checks));
+    now->checks[now->nchecks - 1] = c;
 }
 
 struct pg_check *pg_find_check(const struct pg_table *t, const struct pg_check *want)
@@ -96,12 +106,13 @@ struct pg_check *pg_find_check(const struct pg_table *t, const struct pg_check *
     return found;
 }
 
-static struct pg_check *named_check(struct pg_table *t, const char *name)
+bool pg_check_wanted(struct diffing *s, const struct pg_check *c)
 {
-    for (uint32_t i = 0; i < t->nchecks; i++)
-        if (strcmp(t->checks[i].name, name) == 0)
-            return &t->checks[i];
-    return NULL;
+    bool wanted = false;
+
+    for (uint32_t o = 0; o < s->w->nowners && !wanted; o++)
+        wanted = pg_find_check(&s->declared[s->w->owners[o]]->table, c) != NULL;
+    return wanted;
 }
 
 /* A constraint of the name that somebody else has made says something else. */
@@ -142,25 +153,57 @@ bool pg_is_outgrown(struct diffing *s, const struct pg_check *c)
     return found && !pg_check_wanted(s, c);
 }
 
+static void take_back_check(struct diffing *s, struct pg_check *c, const char *field)
+{
+    struct pg_table *now = &s->w->now;
+    const struct giving_way g = check_gives_way(c);
+    struct pg_check *other = pg_named_check(now, pg_gives_way_to(now, c->name));
+
+    if (other && pg_check_wanted(s, other))
+        return;
+    pg_take_back(s, &g, other ? pg_check_kind(other) : NULL, field);
+    if (other)
+        pg_take_out(now->checks, &now->nchecks, sizeof(*now->checks), (uint32_t)(other - now->checks));
+}
+
+static void drop_checks_given_way(struct diffing *s)
+{
+    struct pg_table *now = &s->w->now;
+
+    for (uint32_t i = now->nchecks; i-- > 0;) {
+        const char *to = pg_gives_way_to(now, now->checks[i].name);
+        const struct pg_check *other = to ? pg_named_check(now, to) : NULL;
+        if (!other || !other->valid || pg_check_wanted(s, &now->checks[i]))
+            continue;
+        const struct giving_way g = check_gives_way(&now->checks[i]);
+        if (pg_names_rewritten(s, now->checks[i].expr.sql))
+            pg_drop_check(s, &now->checks[i], NULL);
+        else
+            pg_drop_given_way(s, &g, PG_RULE_DROP_CONSTRAINT);
+        pg_take_out(now->checks, &now->nchecks, sizeof(*now->checks), i);
+    }
+}
+
 void pg_diff_checks(struct diffing *s)
 {
     for (uint32_t i = 0; i < s->d->table.nchecks; i++) {
         const struct pg_check *want = &s->d->table.checks[i];
-        struct pg_check *there = pg_find_check(&s->w->now, want), *named = named_check(&s->w->now, want->name);
-        if (named && pg_check_wanted(s, named))
-            named = NULL; /* a rule that comes before another one has taken its name */
-        else if (named && named->made && want->implied && !named->implied)
-            named = NULL; /* one that a rule has said does not go because that rule does */
+        struct pg_check *there = pg_find_check(&s->w->now, want), *named = there ? NULL : pg_replaced_check(s, want);
+        if (there && pg_gives_way_to(&s->w->now, there->name)) {
+            take_back_check(s, there, field_of_check(s, want));
+            there = pg_find_check(&s->w->now, want);
+        }
         if (there && there->expr.source && there->implied && !want->implied)
             take_over(s, there);
         if (there && !there->valid) {
             validate_step(s, there->name, field_of_check(s, want), failing_rows(s, want), PG_RULE_CHECK_ADDED);
             there->valid = true;
-        } else if (!there && named && !named->made && !pg_consents(s, PG_CONSENT_DROPPED, want->name))
+        } else if (named && !named->made && !pg_consents(s, PG_CONSENT_DROPPED, want->name))
             foreign_hand(s, want);
         else if (!there)
             add_check(s, want, named);
     }
+    drop_checks_given_way(s);
 }
 
 /* ---- foreign keys ---- */
@@ -304,6 +347,11 @@ static const char *lost_rows(struct diffing *s, const struct pg_foreign_key *f)
     return t.data;
 }
 
+static struct giving_way foreign_gives_way(struct pg_foreign_key *f)
+{
+    return (struct giving_way){"foreign", &f->name, NULL, f->made, PG_PHASE_FOREIGN};
+}
+
 /* Of a new table it is made with the table, so that no interruption leaves one without it; unless what it refers to
  * becomes as it needs it by other steps. */
 static enum pg_phase foreign_phase(struct diffing *s, const struct pg_foreign_key *f)
@@ -328,15 +376,20 @@ static void add_foreign(struct diffing *s, const struct pg_foreign_key *want, st
     struct pg_text t = {.arena = s->arena};
     bool at_once = s->w->created || now->kind == 'p'; /* nothing to scan; or not to be had otherwise */
 
-    if (!old)
+    if (old && !at_once) {
+        const struct giving_way g = foreign_gives_way(old);
+        pg_give_way(s, &g, field);
+    }
+    if (!old || !at_once)
         f.name = pg_free_name(s, want->name);
     struct step_builder b = pg_step_begin(s, PG_STEP_ADD_FOREIGN_KEY, PG_TOGETHER, f.name, field);
-    if (old)
+    if (old && at_once)
         pg_putf(&t, "DROP CONSTRAINT %s, ", pg_quoted(s, old->name));
     pg_puts(&t, "ADD ");
     pg_sql_foreign_key(&t, &f);
     pg_puts(&t, at_once ? "" : " NOT VALID");
     pg_step_alter(s, &b, "%s", t.data);
+    pg_forget_way(s, &b, f.name);
     pg_step_record(s, &b, "foreign", f.name, NULL);
     pg_step_end(s, &b, foreign_phase(s, &f));
     if (!at_once) {
@@ -345,7 +398,7 @@ static void add_foreign(struct diffing *s, const struct pg_foreign_key *want, st
                          "foreign key '%s' is %s table '%s': this fails when rows refer to nothing", f.name,
                          old ? "changed on" : "added to", now->name);
     }
-    if (!old) {
+    if (!old || !at_once) {
         now->foreign = pg_one_more(s->arena, now->foreign, &now->nforeign, sizeof(*now->foreign));
         old = &now->foreign[now->nforeign - 1];
     }
@@ -366,9 +419,46 @@ static struct pg_foreign_key *replaced(struct diffing *s, const struct pg_foreig
     struct pg_table *t = &s->w->now;
 
     for (uint32_t i = 0; i < t->nforeign; i++)
-        if (strcmp(t->foreign[i].name, want->name) == 0 && t->foreign[i].made && !pg_foreign_wanted(s, &t->foreign[i]))
+        if (strcmp(t->foreign[i].name, want->name) == 0 && t->foreign[i].made &&
+            !pg_foreign_wanted(s, &t->foreign[i]) && !pg_gives_way_to(t, want->name))
             return &t->foreign[i];
     return NULL;
+}
+
+static struct pg_foreign_key *named_foreign(struct pg_table *t, const char *name)
+{
+    for (uint32_t i = 0; i < t->nforeign; i++)
+        if (strcmp(t->foreign[i].name, name) == 0)
+            return &t->foreign[i];
+    return NULL;
+}
+
+static void take_back_foreign(struct diffing *s, struct pg_foreign_key *f, const char *field)
+{
+    struct pg_table *now = &s->w->now;
+    const struct giving_way g = foreign_gives_way(f);
+    struct pg_foreign_key *other = named_foreign(now, pg_gives_way_to(now, f->name));
+
+    if (other && pg_foreign_wanted(s, other))
+        return;
+    pg_take_back(s, &g, other ? g.kind : NULL, field);
+    if (other)
+        pg_take_out(now->foreign, &now->nforeign, sizeof(*now->foreign), (uint32_t)(other - now->foreign));
+}
+
+static void drop_foreign_given_way(struct diffing *s)
+{
+    struct pg_table *now = &s->w->now;
+
+    for (uint32_t i = now->nforeign; i-- > 0;) {
+        const char *to = pg_gives_way_to(now, now->foreign[i].name);
+        const struct pg_foreign_key *other = to ? named_foreign(now, to) : NULL;
+        if (!other || !other->valid || pg_foreign_wanted(s, &now->foreign[i]))
+            continue;
+        const struct giving_way g = foreign_gives_way(&now->foreign[i]);
+        pg_drop_given_way(s, &g, PG_RULE_DROP_FOREIGN_KEY);
+        pg_take_out(now->foreign, &now->nforeign, sizeof(*now->foreign), i);
+    }
 }
 
 void pg_diff_foreign(struct diffing *s)
@@ -381,10 +471,15 @@ void pg_diff_foreign(struct diffing *s)
         if (!to || !resolve(s, &want, to, field))
             continue;
         struct pg_foreign_key *there = equal_foreign(&s->w->now, &want);
+        if (there && pg_gives_way_to(&s->w->now, there->name)) {
+            take_back_foreign(s, there, field);
+            there = equal_foreign(&s->w->now, &want);
+        }
         if (there && !there->valid) {
             validate_step(s, there->name, field, lost_rows(s, &want), PG_RULE_FOREIGN_KEY_ADDED);
             there->valid = true;
         } else if (!there && is_possible(s, &want, to, field))
             add_foreign(s, &want, replaced(s, &want), field);
     }
+    drop_foreign_given_way(s);
 }

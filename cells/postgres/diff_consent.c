@@ -168,6 +168,7 @@ static void drop_constraint(struct diffing *s, const char *name, const char *kin
 
     pg_step_alter(s, &b, "DROP CONSTRAINT %s", pg_quoted(s, name));
     pg_step_forget(s, &b, kind, name);
+    pg_forget_way(s, &b, name);
     b.step.declared = pg_step_consented(s, &b, PG_CONSENT_DROPPED, name);
     pg_step_hazard(&b, rule);
     pg_step_end(s, &b, PG_PHASE_LOOSEN);
@@ -251,17 +252,6 @@ bool pg_index_wanted(struct diffing *s, const struct pg_index *x)
     for (uint32_t o = 0; o < s->w->nowners; o++)
         if (pg_find_index(&s->declared[s->w->owners[o]]->table, x))
             return true;
-    return false;
-}
-
-bool pg_check_wanted(struct diffing *s, const struct pg_check *c)
-{
-    for (uint32_t o = 0; o < s->w->nowners; o++) {
-        const struct pg_table *t = &s->declared[s->w->owners[o]]->table;
-        for (uint32_t i = 0; i < t->nchecks; i++)
-            if (pg_check_equal(&t->checks[i], c))
-                return true;
-    }
     return false;
 }
 

@@ -61,7 +61,7 @@ static void keep_check(struct around *a, struct pg_check *c)
     pg_step_alter(s, &a->before, "DROP CONSTRAINT %s", pg_quoted(s, c->name));
     pg_sql_check_constraint(&t, c);
     pg_step_alter(s, &a->behind, "ADD %s%s", t.data, c->valid ? "" : " NOT VALID");
-    pg_step_record(s, &a->behind, "check", c->name, sql);
+    pg_step_record(s, &a->behind, pg_check_kind(c), c->name, sql);
     note(a, c->name);
 }
 

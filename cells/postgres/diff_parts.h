@@ -295,6 +295,28 @@ void pg_drop_check(struct diffing *s, const struct pg_check *c, const char *fiel
 struct pg_check *pg_find_check(const struct pg_table *t, const struct pg_check *want);
 bool pg_foreign_wanted(struct diffing *s, const struct pg_foreign_key *f);
 
+/* diff_give_way.c. A check or a foreign key of the table at hand, in whose place another one comes. */
+struct giving_way {
+    const char *kind;   /* that it is recorded as */
+    const char **name;  /* of it, which changes */
+    const char *source; /* as recorded; NULL */
+    bool made;          /* by Cell; else by consent */
+    enum pg_phase phase;
+};
+/* It has another name from then on, and is known to give way to what gets the one that it had. */
+void pg_give_way(struct diffing *s, const struct giving_way *g, const char *field);
+/* It does not any more: what has its name goes, `there` is what that is recorded as; NULL = nothing has. */
+void pg_take_back(struct diffing *s, const struct giving_way *g, const char *there, const char *field);
+void pg_drop_given_way(struct diffing *s, const struct giving_way *g, enum pg_rule rule);
+/* What has the name goes, or is another one than what was recorded. */
+void pg_forget_way(struct diffing *s, struct step_builder *b, const char *name);
+/* The name of what comes in its place; NULL when it does not give way. */
+const char *pg_gives_way_to(const struct pg_table *t, const char *name);
+
+/* The check that this one, which is declared, comes in the place of; NULL. */
+struct pg_check *pg_replaced_check(struct diffing *s, const struct pg_check *want);
+struct pg_check *pg_named_check(struct pg_table *t, const char *name); /* NULL */
+
 /* The table that a foreign key refers to, as it is after the steps planned so far; NULL. */
 const struct pg_table *pg_find_referenced(struct diffing *s, const struct pg_foreign_key *f);
 /* The field of the declaration at hand that is this column; NULL. */

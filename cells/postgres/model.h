@@ -165,8 +165,9 @@ struct pg_in_step {
 
 /* Recorded in cell.objects: what a consent in the source has done to the table. FILLED: a column that replaces another
  * one has got its values. DROPPING: an index is being dropped, which is in no transaction. FILLING: a new optional
- * column is to get its values, which is in many. GIVING_WAY: a unique index goes once the one that `text` names is
- * there. SHAPE: the members that the JSON of a column has, as pg_shape_text writes them. */
+ * column is to get its values, which is in many. GIVING_WAY: a unique index, a check or a foreign key goes once the one
+ * that `text` names is there, and holds. SHAPE: the members that the JSON of a column has, as pg_shape_text writes
+ * them. */
 enum pg_past {
     PG_PAST_DROPPED = 1,
     PG_PAST_RENAMED,
@@ -182,7 +183,7 @@ struct pg_event {
     enum pg_past past;
     const char *name; /* the key of a consent, the former name, or the name of a hand-written step */
     int64_t age_s;    /* seconds since */
-    const char *text; /* STEP: stands for its SQL, as recorded; NULL = not known. GIVING_WAY: to which index. SHAPE */
+    const char *text; /* STEP: stands for its SQL, as recorded; NULL = not known. GIVING_WAY: to which. SHAPE */
     const char *day;  /* "2026-11-28"; NULL = by this plan */
 };
 

@@ -102,9 +102,11 @@ bool pg_sql_names_row(struct pg_arena *arena, const char *sql, const char *table
  * or what has happened:
  *
  *     dropped, retyped     name = the column, former index or constraint, and behind \x1f the type that it gets, and
- * the text that a consent tells itself from earlier ones by renamed              name = the former name; the next one
- * of a column filling, filled      name = the column that gets, or has got, its values dropping             name = the
- * index, until it is dropped giving-way           name = the index; the name of the one in whose favour it is dropped
+ *                          the text that a consent tells itself from earlier ones by
+ *     renamed              name = the former name; the next one of a column
+ *     filling, filled      name = the column that gets, or has got, its values
+ *     dropping             name = the index, until it is dropped
+ *     giving-way           name = the index, check or foreign key; the name of the one in whose favour it is dropped
  *     shape                name = the column; the members of its JSON, as pg_shape_text writes them
  *     step                 name = the step's
  *

@@ -7,7 +7,7 @@
 // LINK: cells/postgres/declare.c cells/postgres/declare_field.c cells/postgres/declare_objects.c
 // LINK: cells/postgres/declare_rule.c cells/postgres/pattern.c cells/postgres/diagnostic.c cells/postgres/diff.c cells/postgres/diff_check.c
 // LINK: cells/postgres/diff_column.c cells/postgres/diff_consent.c cells/postgres/diff_rows.c cells/postgres/diff_fill.c
-// LINK: cells/postgres/diff_keys.c cells/postgres/diff_step.c cells/postgres/diff_table.c cells/postgres/diff_advice.c
+// LINK: cells/postgres/diff_give_way.c cells/postgres/diff_keys.c cells/postgres/diff_step.c cells/postgres/diff_table.c cells/postgres/diff_advice.c
 // LINK: cells/postgres/diff_name.c cells/postgres/diff_replace.c cells/postgres/diff_undeclared.c
 // LINK: cells/postgres/diff_begin.c cells/postgres/diff_create.c cells/postgres/diff_order.c cells/postgres/diff_generated.c cells/postgres/diff_kept.c cells/postgres/diff_typed.c cells/postgres/diff_hand.c
 // LINK: cells/postgres/diff_outer.c

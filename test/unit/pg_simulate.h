@@ -9,6 +9,19 @@
 
 #include "pg_simulate_table.h"
 
+static inline void sim_rename_constraint(struct sim_text *x, struct pg_table *t)
+{
+    char kind = 0;
+    uint32_t at;
+    void *found = sim_named(t, sim_name(x), &kind, &at);
+    sim_accept(x, "to");
+    const char *name = sim_name(x);
+    if (!found || (kind != 'c' && kind != 'f'))
+        sim_fail(x->s, "there is no such constraint to rename");
+    else if (sim_is_free(x->s, t, name))
+        *(kind == 'c' ? &((struct pg_check *)found)->name : &((struct pg_foreign_key *)found)->name) = name;
+}
+
 static inline void sim_alter_table(struct sim_text *x)
 {
     struct pg_table *t = sim_table(x);
@@ -23,7 +36,9 @@ static inline void sim_alter_table(struct sim_text *x)
             const char *from = sim_name(x);
             sim_accept(x, "to");
             sim_rename(x, t, from, sim_name(x));
-        } else if (sim_words(x, "add column"))
+        } else if (sim_words(x, "rename constraint"))
+            sim_rename_constraint(x, t);
+        else if (sim_words(x, "add column"))
             sim_column(x, t, t->rows != 0);
         else if (sim_words(x, "drop column"))
             sim_drop_column(x->s, t, sim_name(x));

@@ -32,21 +32,49 @@ TEST(the_check_of_a_c_type_goes_with_it_and_the_one_of_a_rule_stays)
     end(&c);
 }
 
+/* The check gives up its name, and goes at last. */
+static bool gives_way(const struct change *c)
+{
+    return strstr(sql_of(c, PG_STEP_RENAME_CONSTRAINT), "\"users_age_range\" TO \"users_age_range_2\"") &&
+           strstr(sql_of(c, PG_STEP_ADD_CHECK), "ADD CONSTRAINT \"users_age_range\"") &&
+           c->p->steps[c->p->nsteps - 1].kind == PG_STEP_DROP_CONSTRAINT &&
+           strstr(sql_of(c, PG_STEP_DROP_CONSTRAINT), "DROP CONSTRAINT \"users_age_range_2\"");
+}
+
 TEST(the_check_of_another_c_type_takes_the_place_of_the_former_one_and_of_no_rule)
 {
     struct change c = given("id i64 | key\nage u8", "");
     declare(&c, "id i64 | key\nage i8", "");
-    HAS(sql_of(&c, PG_STEP_ADD_CHECK), "DROP CONSTRAINT \"users_age_range\", ADD CONSTRAINT \"users_age_range\"");
+    CHECK(gives_way(&c));
     REQUIRE(sim_apply(&c.s, c.p, UINT32_MAX));
     declare(&c, "id i64 | key\nage i8 | range 0;9", "");
-    HAS(sql_of(&c, PG_STEP_ADD_CHECK), "DROP CONSTRAINT \"users_age_range\"");
-    REQUIRE(sim_apply(&c.s, c.p, UINT32_MAX) && !pg_model_table(c.m, NULL, "users")->checks[0].implied);
+    CHECK(gives_way(&c));
+    struct pg_table *t = pg_model_table(c.m, NULL, "users");
+    REQUIRE(sim_apply(&c.s, c.p, UINT32_MAX) && t->nchecks == 1 && !t->checks[0].implied);
+    /* Its name is of one that has given way, and that somebody else has dropped. */
+    SIM_ADD(&c.s, t, events, nevents, ((struct pg_event){PG_PAST_GIVING_WAY, "users_age_range_2", 0, "users_x", NULL}));
     declare(&c, "id i64 | key\nage u8", "");
-    CHECK(!strstr(sql_of(&c, PG_STEP_ADD_CHECK), "DROP"));
-    HAS(sql_of(&c, PG_STEP_ADD_CHECK), "BETWEEN 0 AND 255");
-    CHECK(sim_apply(&c.s, c.p, UINT32_MAX) && pg_model_table(c.m, NULL, "users")->nchecks == 2);
+    CHECK(!pg_find_step(c.p, PG_STEP_RENAME_CONSTRAINT, NULL) && !pg_find_step(c.p, PG_STEP_DROP_CONSTRAINT, NULL));
+    HAS(sql_of(&c, PG_STEP_ADD_CHECK), "\"users_age_range_2\" CHECK (\"age\" BETWEEN 0 AND 255");
+    CHECK(sim_apply(&c.s, c.p, UINT32_MAX) && t->nchecks == 2 && !pg_gives_way_to(t, "users_age_range_2"));
     declare(&c, "id i64 | key\nage u8", "");
     CHECK(c.p->nsteps == 0);
+    /* The one of the next type takes the place of that one. */
+    declare(&c, "id i64 | key\nage i8", "");
+    CHECK_STR(sql_of(&c, PG_STEP_RENAME_CONSTRAINT), "ALTER TABLE \"public\".\"users\" RENAME CONSTRAINT "
+                                                     "\"users_age_range_2\" TO \"users_age_range_2_2\"");
+    CHECK(sim_apply(&c.s, c.p, UINT32_MAX) && t->nchecks == 2);
+    end(&c);
+}
+
+TEST(checks_of_c_types_of_which_one_gives_way_to_the_other_go_with_them)
+{
+    struct change c = given("id i64 | key\nage u8", "");
+    struct pg_table *t = pg_model_table(c.m, NULL, "users");
+    declare(&c, "id i64 | key\nage i8", "");
+    REQUIRE(sim_apply(&c.s, c.p, 2) && t->nchecks == 2 && pg_gives_way_to(t, "users_age_range_2"));
+    declare(&c, "id i64 | key\nage i16", "");
+    CHECK(sim_apply(&c.s, c.p, UINT32_MAX) && t->nchecks == 0 && t->nevents == 0);
     end(&c);
 }
 

@@ -180,7 +180,9 @@ RULE(DROP_CONSTRAINT, is_by_consent_only)
     CHECK(refuses(&c, PG_RULE_DROP_CONSTRAINT));
     declare(&c, "id i64\nname str | key | check name <> 'x'", "dropped users_name_check");
     CHECK(!errs(&c));
-    HAS(sql_of(&c, PG_STEP_ADD_CHECK), "DROP CONSTRAINT \"users_name_check\", ADD CONSTRAINT \"users_name_check\"");
+    HAS(sql_of(&c, PG_STEP_RENAME_CONSTRAINT), "RENAME CONSTRAINT \"users_name_check\" TO \"users_name_check_2\"");
+    HAS(sql_of(&c, PG_STEP_ADD_CHECK), "ADD CONSTRAINT \"users_name_check\"");
+    HAS(sql_of(&c, PG_STEP_DROP_CONSTRAINT), "DROP CONSTRAINT \"users_name_check_2\"");
     end(&c);
 }
 

@@ -32,13 +32,16 @@ class Locator
     const CellPlaces &p;
 };
 
-/* The struct that a value is, or that those of an array, a list or an optional are; NULL. */
-const RecordDecl *heldBy(QualType type)
+/* The struct that a value is, or that those of an array, a list or an optional are; NULL. One that is annotated by hand
+ * could hold itself: `left` ends that. */
+const RecordDecl *heldBy(QualType type, unsigned left = 16)
 {
     while (const ArrayType *array = type->getAsArrayTypeUnsafe())
         type = array->getElementType();
+    if (left == 0)
+        return nullptr;
     if (type->isPointerType())
-        return heldBy(type->getPointeeType());
+        return heldBy(type->getPointeeType(), left - 1);
     const RecordDecl *record = type->getAsRecordDecl();
     StringRef kind;
     if (!record)
@@ -48,7 +51,7 @@ const RecordDecl *heldBy(QualType type)
         if (cellAnnotationSuffix(a, "cell.type:", kind))
             for (const FieldDecl *f : record->fields())
                 if (f->getName() == (kind == "list" ? "ptr" : "value"))
-                    return heldBy(f->getType());
+                    return heldBy(f->getType(), left - 1);
     return record;
 }
 

@@ -10,7 +10,8 @@
 // LINK: cells/postgres/diff_give_way.c cells/postgres/diff_keys.c cells/postgres/diff_step.c cells/postgres/diff_table.c cells/postgres/diff_advice.c
 // LINK: cells/postgres/diff_name.c cells/postgres/diff_replace.c cells/postgres/diff_undeclared.c
 // LINK: cells/postgres/diff_begin.c cells/postgres/diff_create.c cells/postgres/diff_order.c cells/postgres/diff_generated.c cells/postgres/diff_kept.c cells/postgres/diff_typed.c cells/postgres/diff_hand.c
-// LINK: cells/postgres/diff_outer.c
+// LINK: cells/postgres/diff_numbers.c cells/postgres/diff_outer.c cells/postgres/diff_shape.c
+// LINK: cells/postgres/declare_members.c
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

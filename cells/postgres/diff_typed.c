@@ -58,12 +58,6 @@ static bool makes_type(const struct pg_step *step)
     return step->kind == PG_STEP_CREATE_ENUM || step->kind == PG_STEP_CREATE_EXTENSION;
 }
 
-/* The step makes the type, or gives it another value. */
-static bool changes_type(const struct pg_step *step)
-{
-    return makes_type(step) || step->kind == PG_STEP_ADD_ENUM_VALUE;
-}
-
 /* The type of a column when step number `at` runs. */
 static const struct pg_type_use *type_at(const struct scope *x, uint32_t at, const struct pg_column *c)
 {
@@ -125,14 +119,14 @@ static const char *changed_at(const struct scope *x, uint32_t at, const char *sq
     return changed.len ? changed.data : "";
 }
 
-/* The plan itself makes or extends a type that the expression is about. */
+/* The plan itself makes a type that the expression is about. For values that it adds to one others stand. */
 static bool is_of_new_type(const struct scope *x, const char *sql, const struct pg_type_use *into)
 {
     struct diffing *s = x->s;
 
     for (uint32_t i = 0; i < s->steps.n; i++) {
         const struct pg_step *step = &s->steps.at[i].step;
-        if (!changes_type(step))
+        if (!makes_type(step))
             continue;
         if (strcasestr(sql, step->object) || (into && is_called(into, step->object)))
             return true;

@@ -231,8 +231,10 @@ static int wait_for_room(struct client_stream *s, uint32_t length, struct cell_e
             if (r == 0)
                 return 0;
         }
-        if (r == CELL_DEADLINE_EXCEEDED)
+        if (r == CELL_DEADLINE_EXCEEDED) {
             r = next_wait(s->c, &deadline_ns, &until_ns, e);
+            e->status = r; /* a look that found no room is no error, which would hide what the reply says */
+        }
         if (r < 0)
             return explain(s, r, e);
     }

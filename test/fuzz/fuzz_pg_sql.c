@@ -134,16 +134,15 @@ static json_t *request(const struct texts *t, bool more)
 /* The statement that a text begins with, in the parser's terms. */
 static const char *kind_of(const char *sql)
 {
-    static const char *const kinds[][2] = {
-        {"CREATE TABLE", "CreateStmt"},    {"CREATE TYPE", "CreateEnumStmt"},
-        {"ALTER TYPE", "AlterEnumStmt"},   {"CREATE OR REPLACE FUNCTION", "CreateFunctionStmt"},
-        {"DROP FUNCTION", "DropStmt"},     {"CREATE TRIGGER", "CreateTrigStmt"},
-        {"DROP TRIGGER", "DropStmt"},      {"CREATE INDEX", "IndexStmt"},
-        {"CREATE UNIQUE", "IndexStmt"},    {"CREATE SCHEMA", "CreateSchemaStmt"},
-        {"ALTER TABLE", "AlterTableStmt"}, {"COMMENT ON", "CommentStmt"},
-        {"INSERT INTO", "InsertStmt"},     {"DELETE FROM", "DeleteStmt"},
-        {"UPDATE ", "UpdateStmt"},         {"DROP INDEX", "DropStmt"},
-        {"SELECT ", "SelectStmt"}};
+    static const char *const kinds[][2] = {{"CREATE TABLE", "CreateStmt"},    {"CREATE TYPE", "CreateEnumStmt"},
+                                           {"ALTER TYPE", "AlterEnumStmt"},   {"CREATE FUNCTION", "CreateFunctionStmt"},
+                                           {"DROP FUNCTION", "DropStmt"},     {"CREATE TRIGGER", "CreateTrigStmt"},
+                                           {"DROP TRIGGER", "DropStmt"},      {"CREATE INDEX", "IndexStmt"},
+                                           {"CREATE UNIQUE", "IndexStmt"},    {"CREATE SCHEMA", "CreateSchemaStmt"},
+                                           {"ALTER TABLE", "AlterTableStmt"}, {"COMMENT ON", "CommentStmt"},
+                                           {"INSERT INTO", "InsertStmt"},     {"DELETE FROM", "DeleteStmt"},
+                                           {"UPDATE ", "UpdateStmt"},         {"DROP INDEX", "DropStmt"},
+                                           {"SELECT ", "SelectStmt"}};
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (strncmp(sql, kinds[i][0], strlen(kinds[i][0])) == 0)
             return kinds[i][1];

@@ -53,6 +53,8 @@ struct pg_member {
     const char *kind;
 };
 
+typedef PG_LIST(struct pg_member) pg_members;
+
 /* A field of the struct and the column it is on. */
 struct pg_field {
     const char *name;  /* of the field */
@@ -63,7 +65,7 @@ struct pg_field {
     const char *backfill;         /* SQL; NULL */
     struct pg_replaces *replaces; /* NULL */
     const char *sql_type;         /* argument of CELL_SQL_TYPE; NULL */
-    struct pg_member *members;    /* in the order of their paths, bytewise */
+    struct pg_member *members;    /* what a member is in comes before it */
     uint32_t nmembers;
     bool key, automatic; /* part of the primary key; CELL_AUTO: identity, or the default of its type */
     bool filled;         /* the database may fill it in: CELL_AUTO, CELL_DEFAULT, CELL_GENERATED */

@@ -31,7 +31,7 @@ struct inside {
     const char *open, *here, *close; /* a path to it, for a condition of jsonpath: "strict $ ? (", "@.\"place\"", ")" */
     unsigned depth;
     int32_t *left; /* of MEMBERS_MAX; negative once it was said that there are more */
-    struct pg_member **next;
+    pg_members *all;
 };
 
 /* A member of it; of a list or an array the condition is of each element. */
@@ -61,11 +61,11 @@ static const char *column_sql(struct declaring *s, const struct pg_field *f, boo
     return t.data;
 }
 
-static const char *step(struct pg_arena *arena, const char *from, const char *operator, const char * name)
+static const char *member_of(struct pg_arena *arena, const char *from, const char *arrow, const char *name)
 {
     struct pg_text t = {.arena = arena};
 
-    pg_putf(&t, "%s %s ", from, operator);
+    pg_putf(&t, "%s %s ", from, arrow);
     pg_sql_literal(&t, name);
     return t.data;
 }
@@ -238,9 +238,9 @@ static const char *member_value(const struct inside *in, const json_t *field, co
     if (pg_ctype_parse(arena, &in->s->types, type ? type : "", &c, why) < 0 ||
         pg_map_field(arena, &in->s->types, &c, NULL, name, &mapping, why) < 0)
         return NULL;
-    const char *text = step(arena, in->sql, "->>", name);
+    const char *text = member_of(arena, in->sql, "->>", name);
     if (is_several(&c) || c.kind == PG_C_STRUCT)
-        return pg_printf(arena, "(%s)", step(arena, in->sql, "->", name));
+        return pg_printf(arena, "(%s)", member_of(arena, in->sql, "->", name));
     if (c.kind == PG_C_BYTES)
         return pg_printf(arena, "decode(%s, 'base64')", text);
     return pg_printf(arena, c.kind == PG_C_STR ? "(%s)" : "(%s)::%s", text, pg_type_name(arena, &mapping.type));
@@ -374,7 +374,7 @@ static void note_member(const struct inside *in, const struct member *m)
     bool whole = !in->sql || in->f->mapping.type.base == PG_BASE_JSON;
     const char *how = m->c.optional ? "opt:" : m->c.list ? "list:" : m->c.count ? "array:" : "";
 
-    *(*in->next)++ =
+    *pg_push(in->s->arena, in->all) =
         (struct pg_member){m->name + strlen(in->f->name) + 1,
                            pg_printf(in->s->arena, "%s%s%s", whole ? "*" : "", how, pg_ckind_name(m->c.kind))};
 }
@@ -393,8 +393,8 @@ static void read_member(const struct inside *in, const json_t *field, const char
         return;
     note_member(in, &m);
     if (in->sql) {
-        m.json = step(arena, in->sql, "->", name);
-        m.text = step(arena, in->sql, "->>", name);
+        m.json = member_of(arena, in->sql, "->", name);
+        m.text = member_of(arena, in->sql, "->>", name);
     }
     struct inside next = {.s = in->s, .f = in->f, .c = &m.c, .name = m.name, .label = m.label, .sql = m.json};
     if (is_several(&m.c)) {
@@ -412,7 +412,7 @@ static void read_member(const struct inside *in, const json_t *field, const char
     next.close = m.close;
     next.depth = in->depth + 1;
     next.left = in->left;
-    next.next = in->next;
+    next.all = in->all;
     if (m.c.kind == PG_C_STRUCT)
         read_members(&next);
 }
@@ -438,29 +438,23 @@ static void read_members(const struct inside *in)
     }
 }
 
-static int by_path(const void *a, const void *b)
-{
-    const struct pg_member *x = a, *y = b;
-
-    return strcmp(x->path, y->path);
-}
-
 void pg_declare_members(struct declaring *s, struct pg_field *f)
 {
     int32_t left = MEMBERS_MAX;
-    struct pg_member *next = NULL;
+    pg_members all = {0};
     bool several = is_several(&f->c);
     struct inside in = {
-        .s = s, .f = f, .c = &f->c, .name = f->name, .here = "@", .close = ")", .left = &left, .next = &next};
+        .s = s, .f = f, .c = &f->c, .name = f->name, .here = "@", .close = ")", .left = &left, .all = &all};
 
     if (f->mapping.codec != PG_CODEC_JSON_STRUCT)
         return;
     in.label = s->columns.at[f->column].name;
     in.sql = several ? NULL : column_sql(s, f, false);
     in.open = several ? "strict $[*] ? (" : "strict $ ? (";
-    f->members = next = pg_array(s->arena, MEMBERS_MAX + 1, sizeof(*next));
-    *next++ = (struct pg_member){"", f->c.list ? "list:struct" : f->c.count ? "array:struct" : "struct"};
+    *pg_push(s->arena, &all) = (struct pg_member){"", f->c.list    ? "list:struct"
+                                                      : f->c.count ? "array:struct"
+                                                                   : "struct"};
     read_members(&in);
-    f->nmembers = (uint32_t)(next - f->members);
-    qsort(f->members, f->nmembers, sizeof(*next), by_path);
+    f->members = all.at;
+    f->nmembers = all.n;
 }

@@ -12,8 +12,6 @@
 
 #define BATCH 10000
 
-typedef PG_LIST(struct pg_member) members;
-
 static int by_path(const void *a, const void *b)
 {
     const struct pg_member *x = a, *y = b;
@@ -21,13 +19,13 @@ static int by_path(const void *a, const void *b)
     return strcmp(x->path, y->path);
 }
 
-static void sort(members *list)
+static void sort(pg_members *list)
 {
     if (list->n)
         qsort(list->at, list->n, sizeof(*list->at), by_path);
 }
 
-static const struct pg_member *find(const members *list, const char *path)
+static const struct pg_member *find(const pg_members *list, const char *path)
 {
     const struct pg_member key = {path, NULL};
 
@@ -35,15 +33,15 @@ static const struct pg_member *find(const members *list, const char *path)
 }
 
 /* That of all structs of the table; where two have a member the first one's. */
-static members declared_members(struct diffing *s, const char *column)
+static pg_members declared_members(struct diffing *s, const char *column)
 {
-    members all = {0};
+    pg_members all = {0};
 
     for (uint32_t i = 0; i < s->w->nowners; i++) {
         const struct pg_field *f = pg_field_of(s->declared[s->w->owners[i]], column);
         uint32_t before = all.n;
         for (uint32_t k = 0; f && k < f->nmembers; k++) {
-            const members known = {.at = all.at, .n = before};
+            const pg_members known = {.at = all.at, .n = before};
             if (!find(&known, f->members[k].path))
                 *pg_push(s->arena, &all) = f->members[k];
         }
@@ -52,9 +50,9 @@ static members declared_members(struct diffing *s, const char *column)
     return all;
 }
 
-static members recorded_members(struct diffing *s, const char *text)
+static pg_members recorded_members(struct diffing *s, const char *text)
 {
-    members all = {0};
+    pg_members all = {0};
 
     while (*text) {
         size_t line = strcspn(text, "\n"), path = strcspn(text, " ");
@@ -67,7 +65,7 @@ static members recorded_members(struct diffing *s, const char *text)
     return all;
 }
 
-static const char *shape_text(struct diffing *s, const members *list)
+static const char *shape_text(struct diffing *s, const pg_members *list)
 {
     struct pg_text t = {.arena = s->arena};
 
@@ -87,7 +85,7 @@ void pg_set_shape(struct diffing *s, const char *column, const char *text)
             t->events[i].text = text;
 }
 
-static void record(struct diffing *s, struct step_builder *b, const char *column, const members *list)
+static void record(struct diffing *s, struct step_builder *b, const char *column, const pg_members *list)
 {
     const char *text = shape_text(s, list);
 
@@ -97,7 +95,7 @@ static void record(struct diffing *s, struct step_builder *b, const char *column
 
 void pg_record_shape(struct diffing *s, struct step_builder *b, const char *column)
 {
-    const members list = declared_members(s, column);
+    const pg_members list = declared_members(s, column);
 
     if (list.n)
         record(s, b, column, &list);
@@ -109,9 +107,9 @@ struct shape {
     struct diffing *s;
     const struct pg_field *f;
     const char *column;
-    members was, is;
-    members stays; /* the new record */
-    bool changed;  /* something of it was consented to */
+    pg_members was, is;
+    pg_members stays; /* the new record */
+    bool changed;     /* something of it was consented to */
 };
 
 static const char *bare(const char *kind) { return kind + (*kind == '*'); }
@@ -119,7 +117,7 @@ static const char *bare(const char *kind) { return kind + (*kind == '*'); }
 static bool in_several(const struct pg_member *m) { return *m->kind == '*'; }
 
 /* What the member is in, in the list; NULL when that is the column. */
-static const struct pg_member *parent_in(struct diffing *s, const members *list, const char *path, bool *outermost)
+static const struct pg_member *parent_in(struct diffing *s, const pg_members *list, const char *path, bool *outermost)
 {
     const char *dot = strrchr(path, '.');
 
@@ -128,7 +126,7 @@ static const struct pg_member *parent_in(struct diffing *s, const members *list,
 }
 
 /* The member is said of as part of another one. */
-static bool is_within(struct diffing *s, const members *list, const char *path)
+static bool is_within(struct diffing *s, const pg_members *list, const char *path)
 {
     bool outermost;
 

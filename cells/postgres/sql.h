@@ -93,7 +93,7 @@ bool pg_sql_names_row(struct pg_arena *arena, const char *sql, const char *table
  * `kind` says what an object is, and `source` of what text it was made; NULL where there is none:
  *
  *     default, generated   name = the column; the expression
- *     check                the expression; "implied" where no rule says it, but the C type of its field
+ *     check, implied       the expression; implied: no rule says it, but the C type of its field
  *     key, foreign         NULL
  *     index                what pg_index_source gives
  *     in_step              a trigger; what pg_in_step_source gives
@@ -107,7 +107,7 @@ bool pg_sql_names_row(struct pg_arena *arena, const char *sql, const char *table
  *     filling, filled      name = the column that gets, or has got, its values
  *     dropping             name = the index, until it is dropped
  *     giving-way           name = the index, check or foreign key; the name of the one in whose favour it is dropped
- *     shape                name = the column; the members of its JSON, as pg_shape_text writes them
+ *     shape                name = the column; the members of its JSON, each as a line "path kind"
  *     step                 name = the step's
  *
  * `printed` is what the catalog printed when the object was made.

@@ -111,10 +111,7 @@ static void stand_for_labels(const struct pg_enum *want, const struct pg_enum *t
     for (uint32_t i = 0; there && i < there->n && !plain; i++)
         plain = strpbrk(there->labels[i], "'\"\\$,{}") ? NULL : there->labels[i];
     for (uint32_t i = 0; plain && i < want->n; i++) {
-        bool found = false;
-        for (uint32_t k = 0; k < there->n; k++)
-            found = found || strcmp(there->labels[k], want->labels[i]) == 0;
-        if (!found)
+        if (!pg_enum_has(there, want->labels[i]))
             *pg_push(arena, made) = (struct pg_stand_in){NULL, want->labels[i], plain};
     }
 }

@@ -52,6 +52,7 @@ static atomic_uint_fast64_t flow_put, flow_taken; /* records */
 static atomic_int flow_last;                      /* status of the last step that failed */
 static atomic_int flow_limit;                     /* of waiting for room, in ms */
 static atomic_int flow_hold;                      /* handlers that take wait while it is set */
+static atomic_int flow_result;                    /* that of flow_sum when it is an error */
 
 static UNUSED int handle_flow_add(cell_ctx *c, const void *in, void *const *out)
 {
@@ -142,6 +143,8 @@ static UNUSED int handle_sum(cell_ctx *c, const void *in, void *const *out)
     }
     o->data.ptr = i->reply ? cell_ctx_alloc(c, i->reply) : NULL;
     o->data.len = o->data.ptr ? i->reply : 0;
+    if (r >= 0 && atomic_load(&flow_result) < 0)
+        r = cell_fail(c, atomic_load(&flow_result), "after %llu", (unsigned long long)o->count);
     return say_left(c, r < 0 ? r : 3);
 }
 
@@ -230,6 +233,7 @@ static UNUSED void flow_new(struct demo_server *d)
     atomic_store(&flow_taken, 0);
     atomic_store(&flow_last, 0);
     atomic_store(&flow_hold, 0);
+    atomic_store(&flow_result, 0);
 }
 
 /* ---- carriers ---- */

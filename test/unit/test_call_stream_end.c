@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* How streams end otherwise than by their end: early, cancelled, late, forgotten, in a fork, with their server. */
+#include "call/stream.h"
 #include "stream_fixture.h"
 
 static const struct cell_server_options defaults;
@@ -121,6 +122,38 @@ TEST(an_answer_before_the_records_are_over_ends_putting)
             CHECK(flow_call_add(f.c, 1, &t.sum) == 0);
             flow_end(&f);
         }
+}
+
+/* A little later, when the client most likely waits for room. */
+static void *let_go(void *user)
+{
+    (void)user;
+    usleep(50000);
+    atomic_store(&flow_hold, 0);
+    return NULL;
+}
+
+TEST(what_a_reply_says_is_not_hidden_by_a_wait_for_room)
+{
+    for (enum carrier k = 0; k < IN_PROCESS; k++) {
+        struct flow f;
+        struct item some = {1, {0}};
+        struct total t = {0};
+        pthread_t thread;
+        flow_begin(&f, k, defaults);
+        atomic_store(&flow_hold, 1);
+        atomic_store(&flow_result, CELL_ALREADY_EXISTS);
+        struct cell_stream *s = open_sum(f.c, 0, 0);
+        wait_sem(&shared->entered);
+        struct cell_conn *conn = ((struct client_stream *)s)->conn->conn;
+        while (cell_conn_room(conn, 0, false, 0, NULL) == 1)
+            CHECK(cell_stream_put(s, &some, 1) == CELL_OK);
+        CHECK(pthread_create(&thread, NULL, let_go, NULL) == 0);
+        CHECK(end_total(s, &t) == CELL_ALREADY_EXISTS);
+        CHECK_STR(cell_ctx_message(f.c), "after 0");
+        pthread_join(thread, NULL);
+        flow_end(&f);
+    }
 }
 
 TEST(cancelling_the_context_ends_every_step_of_every_stream)
